@@ -1,0 +1,1 @@
+"""YAML to validated settings, secrets, and the places where files live."""

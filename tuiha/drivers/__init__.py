@@ -1,0 +1,1 @@
+"""One module per real system, each behind one of five small protocols (see `protocols`)."""

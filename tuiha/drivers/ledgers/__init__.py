@@ -1,0 +1,1 @@
+"""Ledgers: the pool's record of epoch, active database and protection."""

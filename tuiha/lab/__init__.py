@@ -1,0 +1,1 @@
+"""The embedded pool: real servers on this machine, for the demo, the tests and the drills."""

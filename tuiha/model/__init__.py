@@ -1,0 +1,1 @@
+"""What a pool is: frozen facts and pure functions. No I/O happens on this floor."""

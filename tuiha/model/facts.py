@@ -1,0 +1,225 @@
+"""The snapshot: everything that one look at a pool found, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from tuiha.model.reports import (
+    DatabaseReport,
+    LedgerRecord,
+    MailReport,
+    ServerReport,
+    SprayerReport,
+)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Polled(Generic[R]):
+    """The latest that polling one target brought: the last good report, and the present failure if any."""
+
+    name: str
+    address: str
+    report: R | None = None
+    seen_at: float | None = None  # unix seconds of the last good report
+    error: str | None = None  # why the newest poll failed; None when it did not
+    failing_since: float | None = None  # unix seconds of the first failure in a row
+    failures: int = 0  # in a row
+    duration_ms: float | None = None  # of the last good poll
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the last good report; None when there never was one."""
+        return None if self.seen_at is None else max(0.0, now - self.seen_at)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the newest poll succeeded."""
+        return self.report is not None and self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class PolledMail(Polled[MailReport]):
+    """A mail server's poll, with the cluster it belongs to."""
+
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the whole pool, before anything is concluded from it."""
+
+    pool: str
+    at: float  # unix seconds
+    number: int  # counts looks since the watcher started
+    servers: tuple[Polled[ServerReport], ...]
+    databases: tuple[Polled[DatabaseReport], ...]
+    sprayers: tuple[Polled[SprayerReport], ...]
+    mail: tuple[PolledMail, ...]
+    ledger: Polled[LedgerRecord] | None  # None: the configuration names no ledger
+    interval: float = 1.0  # seconds between looks
+
+
+class Verdict(StrEnum):
+    """The pool in one word."""
+
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    DISPUTED = "DISPUTED"  # watchers and servers disagree on whether the active database is there
+    SPLIT = "SPLIT"
+    DOWN = "DOWN"
+
+
+class Severity(StrEnum):
+    """How much a problem matters."""
+
+    BAD = "bad"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class NodeKind(StrEnum):
+    """The five kinds of node on the screen."""
+
+    SERVER = "server"
+    DATABASE = "database"
+    SPRAYER = "sprayer"
+    MAIL = "mail"
+    LEDGER = "ledger"
+    POOL = "pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something an operator should know: what it is, what it means, and the command that comes next."""
+
+    severity: Severity
+    kind: NodeKind
+    subject: str  # the node's or the pool's name
+    what: str  # a few words, begins with the state: "DOWN  imap: connection refused"
+    means: str  # what it means for users, one sentence
+    since: float | None  # unix seconds
+    next: str | None  # the suggested next command, for instance "tuiha plan failover-mail mail2"
+    key: str | None = None  # the dashboard's key for it, for instance "f"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """A pool server as concluded from its own report, the database's table and the sprayers."""
+
+    name: str
+    address: str
+    state: str  # a ServerState
+    target: str  # a ServerTarget, or UNKNOWN
+    alive: bool | None
+    users: int | None
+    devices: int | None
+    availability_index: int | None
+    database: str | None
+    epoch: int | None
+    lease_seconds: float | None
+    requests_per_second: float | None
+    latency_ms: float | None
+    cpu_percent: float | None
+    memory_bytes: int | None
+    seen_at: float | None
+    note: str  # a few words for the table's last column, may be empty
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """A database of the pair."""
+
+    name: str
+    address: str
+    state: str  # UP, DOWN, STRAY (writable though not the active one), UNKNOWN
+    role: str | None  # a DatabaseRole; None when it was never reached
+    expected: str | None  # the role that the ledger or the epoch row gives it
+    reachable: bool
+    writable: bool | None
+    system_identifier: str | None
+    timeline: int | None
+    lag_bytes: int | None
+    lag_seconds: float | None
+    sync_state: str | None  # of the secondary: sync, async, ...; None on the primary
+    pool_sessions: int | None
+    transactions_per_second: float | None
+    seen_at: float | None
+    note: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendFacts:
+    """A pool server behind a sprayer."""
+
+    server: str
+    state: str
+    sessions: int
+    queue: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SprayerFacts:
+    """A sprayer."""
+
+    name: str
+    address: str
+    state: str  # UP, DOWN, UNKNOWN
+    active: bool | None  # carries device connections right now
+    sessions: int | None
+    requests_per_second: float | None
+    backends: tuple[BackendFacts, ...]
+    seen_at: float | None
+    note: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailFacts:
+    """A mail server."""
+
+    name: str
+    cluster: str
+    address: str
+    state: str  # UP, DOWN, OUT (out of service by an operator), UNKNOWN
+    users: int | None
+    latency_ms: float | None
+    in_service: bool | None
+    seen_at: float | None
+    note: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Facts and conclusions of one look; what screens, JSON, recordings and events are made from."""
+
+    pool: str
+    at: float
+    number: int
+    interval: float
+    verdict: Verdict
+    epoch: int | None
+    active: str | None  # name of the active database
+    protection: str | None  # protected, degraded, or None when unknown
+    users: int | None
+    problems: tuple[Problem, ...]
+    servers: tuple[ServerFacts, ...]
+    databases: tuple[DatabaseFacts, ...]
+    sprayers: tuple[SprayerFacts, ...]
+    mail: tuple[MailFacts, ...]
+    intent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that changed between two snapshots, or that a server recorded."""
+
+    at: float
+    severity: Severity
+    subject: str
+    text: str

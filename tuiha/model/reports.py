@@ -1,0 +1,209 @@
+"""What a driver saw in one poll: one frozen report per kind of node.
+
+A value that the node did not tell is None: unknown is never invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ServerState(StrEnum):
+    """What a pool server says that it is doing."""
+
+    UP = "UP"  # has a lease and takes users
+    HELD = "HELD"  # requests wait: the pool is changing its database
+    FENCED = "FENCED"  # no lease: it answers 503 and touches no database
+    CONSTRAINED = "CONSTRAINED"  # overloaded: keeps its users for now, takes no new ones
+    WITHDRAWN = "WITHDRAWN"  # told to take nobody; serves only the users it still has
+    LEFT = "LEFT"  # handed over and gone
+    DOWN = "DOWN"  # does not answer (derived by the watcher, never said by the server)
+    UNKNOWN = "UNKNOWN"  # not polled yet
+
+
+class ServerTarget(StrEnum):
+    """What a pool server was told to be."""
+
+    UP = "UP"
+    DRAIN = "DRAIN"
+
+
+class DatabaseRole(StrEnum):
+    """The role that a PostgreSQL node plays right now."""
+
+    PRIMARY = "PRIMARY"
+    SECONDARY = "SECONDARY"
+
+
+class EpochState(StrEnum):
+    """The state of the one row of `pool_epoch`."""
+
+    ACTIVE = "ACTIVE"
+    FENCED = "FENCED"
+
+
+class Standby(StrEnum):
+    """What the ledger knows of the secondary: may it be promoted without losing an acknowledged write?"""
+
+    SYNC = "SYNC"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """One pool server's own view (`GET /control/status`)."""
+
+    name: str
+    pool: str
+    version: str
+    state: ServerState
+    target: ServerTarget
+    users: int | None = None  # users whose mail is monitored here
+    devices: int | None = None  # devices of those users seen in the last 15 minutes
+    availability_index: int | None = None  # 0..100, -100..-1 constrained, -200 withdrawn
+    database: str | None = None  # name of the physical database it is attached to
+    epoch: int | None = None
+    system_identifier: str | None = None
+    lease_seconds: float | None = None  # what is left of the lease; 0 when there is none
+    requests_per_second: float | None = None
+    latency_ms: float | None = None  # 95th percentile of the last seconds, long polls' waiting left out
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    queue: int | None = None  # requests that wait for the database
+    started_at: float | None = None  # unix seconds
+    reason: str | None = None  # why it is constrained, fenced, withdrawn or held
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationRow:
+    """One row of pg_stat_replication on the primary."""
+
+    name: str  # application_name: the secondary's name
+    state: str  # streaming, catchup, ...
+    sync_state: str  # sync, async, quorum, potential
+    lag_bytes: int | None
+    lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """The one row of `pool_epoch` as this database holds it."""
+
+    pool: str
+    epoch: int
+    active: str
+    state: EpochState
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """One row of the `server` table: how the database sees a pool server."""
+
+    name: str
+    address: str
+    state: ServerState
+    target: ServerTarget
+    availability_index: int
+    epoch: int
+    heartbeat_age: float  # seconds, by the database's clock
+    alive: bool  # heartbeat_age is inside the heartbeat window
+    users: int  # unexpired bindings to it
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """One row of `mail_server`, with the users monitored through it."""
+
+    name: str
+    cluster: str
+    in_service: bool
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """How many sessions one pool server has on a database (pg_stat_activity, by application_name)."""
+
+    server: str
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReport:
+    """One PostgreSQL node, asked directly."""
+
+    role: DatabaseRole
+    writable: bool
+    system_identifier: str
+    timeline: int
+    version: str
+    position: int  # primary: current WAL position; secondary: last position received; bytes
+    replayed: int | None = None  # secondary: last position replayed, bytes
+    receiving: bool | None = None  # secondary: a WAL receiver is streaming
+    replay_lag_seconds: float | None = None
+    synchronous_names: str | None = None  # synchronous_standby_names
+    replication: tuple[ReplicationRow, ...] = ()
+    sessions: tuple[SessionRow, ...] = ()
+    transactions: int | None = None  # xact_commit + xact_rollback, a counter
+    epoch: EpochRow | None = None
+    members: tuple[MemberRow, ...] = ()
+    mail: tuple[MailRow, ...] = ()
+    users: int | None = None  # rows of app_user, None where not readable
+
+
+class BackendState(StrEnum):
+    """A pool server as a sprayer sees it."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    DRAIN = "DRAIN"
+    MAINT = "MAINT"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendReport:
+    """One backend of a sprayer."""
+
+    server: str
+    state: BackendState
+    sessions: int
+    queue: int
+    requests: int  # a counter
+    since_seconds: int | None = None  # since the last change of state
+    check: str | None = None  # the last health check's verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SprayerReport:
+    """One sprayer's runtime view."""
+
+    version: str
+    sessions: int
+    backends: tuple[BackendReport, ...]
+    uptime_seconds: int | None = None
+    learned: int | None = None  # users in its user -> server map
+    requests: int | None = None  # a counter
+
+
+@dataclass(frozen=True, slots=True)
+class MailReport:
+    """One mail server: a probe user logged in and selected its INBOX."""
+
+    latency_ms: float
+    greeting: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """The pool's record of who is active; changed only by compare-and-set on `revision`."""
+
+    pool: str
+    epoch: int
+    active: str
+    standby: Standby
+    system_identifier: str
+    timeline: int
+    phase: str = "STEADY"  # STEADY, SWITCHING, FAILOVER
+    intent: str | None = None  # id, kind, owner and step of the running operation, as JSON
+    revision: int = 0

@@ -1,0 +1,1 @@
+"""The pool server: `tuiha serve NAME`."""

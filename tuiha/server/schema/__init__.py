@@ -1,0 +1,1 @@
+"""The enterprise database's schema, in numbered SQL files."""

@@ -1,0 +1,1 @@
+"""Everything that only looks: polls, snapshots, history, events."""

@@ -1,0 +1,30 @@
+"""What a screen needs from a watcher, and nothing more: live polling and replay both offer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tuiha.model.facts import Event, Snapshot
+
+
+class Feed(Protocol):
+    """A source of snapshots. All methods may be called from the screen's thread and never block."""
+
+    def latest(self) -> Snapshot | None:
+        """The newest snapshot; None before the first."""
+
+    def subscribe(self, call: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have `call` called with each new snapshot, on the watcher's thread. Returns what ends it."""
+
+    def events(self) -> tuple[Event, ...]:
+        """What changed, newest first."""
+
+    def history(self, node: str, metric: str) -> tuple[float | None, ...]:
+        """The last 15 minutes of a figure, oldest first, evenly spaced; None where nothing was known.
+
+        Metrics are the names of the numeric fields of the node's facts, for instance `users`.
+        """
+
+    def poll_now(self) -> None:
+        """Look again at once."""

@@ -18,6 +18,7 @@ CREATE TABLE server (
     target             text NOT NULL DEFAULT 'UP' CHECK (target IN ('UP', 'DRAIN')),
     availability_index integer NOT NULL CHECK (availability_index BETWEEN -200 AND 100),
     capacity           integer NOT NULL CHECK (capacity > 0),
+    users              integer NOT NULL DEFAULT 0,
     epoch              bigint NOT NULL,
     started_at         timestamptz NOT NULL,
     heartbeat          timestamptz NOT NULL

@@ -1,0 +1,181 @@
+"""The command `tuiha`: finds the module, parses, runs, and turns every failure into words and a code."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from tuiha import __version__
+from tuiha.cli import exits
+from tuiha.cli.out import say
+
+DEFAULT = "dashboard"
+
+# name -> the line in `tuiha --help`. The module is tuiha.cli.commands.<name>; it is imported when it is used.
+COMMANDS: dict[str, str] = {
+    "dashboard": "the pool on one screen, live (also without a command)",
+    "demo": "start an embedded pool with load, and its dashboard",
+    "up": "start the embedded pool in the background",
+    "down": "stop the embedded pool",
+    "lab": "hurt or grow the embedded pool: kill, pause, resume, start, add",
+    "status": "the pool's state as text or JSON; the exit code says whether it is whole",
+    "events": "what happened in the pool",
+    "users": "find users: monitoring server, mail server, devices, last sync",
+    "check": "validate the configuration, probe everything, say what to fix",
+    "serve": "run a pool server",
+    "completion": "print the completion script for bash, zsh or fish",
+}
+
+_EPILOG = """\
+The configuration is --config FILE, else $TUIHA_CONFIG, else ./tuiha.yaml, else tuiha.yaml in the
+user's configuration folder, else the running embedded pool.
+
+exit codes:  0 ok   1 degraded, or failed and nothing changed   2 usage or configuration
+             3 unreachable   4 refused   5 outcome unknown
+
+first steps:
+  tuiha demo                     a real pool on this machine, live, in a few seconds
+  tuiha check --config FILE      what is right and what to fix before pointing it at your own
+"""
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    HELP: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; returns the exit code."""
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of one command: its module is imported when it first parses, or when it is asked to load."""
+
+    command: str | None = None
+    _loaded = False
+
+    def load(self) -> None:
+        """Import the command's module and add its arguments; once."""
+        if self.command is None or self._loaded:
+            return
+        self._loaded = True
+        module = command(self.command)
+        self.description = module.HELP
+        module.configure(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Load, then parse."""
+        self.load()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is, without the whole usage."""
+        self.exit(exits.USAGE, f"{self.prog}: {message}\n`{self.prog} --help` shows what it takes.\n")
+
+
+def command(name: str) -> Command:
+    """Import a command's module."""
+    module: Any = importlib.import_module(f"tuiha.cli.commands.{name}")
+    checked: Command = module
+    return checked
+
+
+def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
+    """The parser; with `whole`, every command's arguments are in it (completion), else only their names."""
+    parser = _CommandParser(
+        prog="tuiha",
+        description="Runs and shows a high-availability mail sync pool: "
+                    "pool servers, a database pair, sprayers, mail.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tuiha {__version__}")
+    _add_config(parser, default=None)
+    kinds = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands",
+                                  parser_class=_CommandParser)
+    for name, line in COMMANDS.items():
+        child = kinds.add_parser(name, help=line, description=line, allow_abbrev=False,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+        child.command = name
+        _add_config(child, default=argparse.SUPPRESS)
+        if whole:
+            child.load()
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, default: Any) -> None:
+    action = parser.add_argument("--config", metavar="FILE", type=Path, default=default,
+                                 help="the pool's configuration (YAML)")
+    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files",  # type: ignore[attr-defined]
+                       "fish": "-F"}
+
+
+def with_default(argv: Sequence[str]) -> list[str]:
+    """Insert the default command where none is named."""
+    start = 0
+    while start < len(argv) and (argv[start] == "--config" or argv[start].startswith("--config=")):
+        start += 2 if argv[start] == "--config" else 1
+    rest = list(argv[start:])
+    named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help", "--version"))
+    return list(argv) if named or start > len(argv) else [*argv[:start], DEFAULT, *rest]
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    arguments = with_default(argv)
+    parser = build_parser()
+    word = next((a for a in arguments if not a.startswith("-")), None)
+    if word is not None and arguments[0] == word and word not in COMMANDS:
+        near = difflib.get_close_matches(word, COMMANDS, n=1)
+        parser.error(f"there is no command '{word}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    return parser.parse_args(arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tuiha`. Returns the exit code; nothing that goes wrong ends in a traceback."""
+    try:
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        code = command(arguments.command).run(arguments)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse: help, version, usage
+        return end.code if isinstance(end.code, int) else exits.USAGE
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        _drop_stdout()
+        return exits.PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the last place where a failure can become words
+        return _tell(error)
+    return code
+
+
+def _drop_stdout() -> None:
+    """Keep the interpreter from complaining about unsent output when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: Exception) -> int:
+    """Say on stderr what went wrong; returns the exit code."""
+    if isinstance(error, exits.CommandError):
+        say(f"tuiha: {error}")
+        return error.code
+    load = sys.modules.get("tuiha.config.load")  # not imported: then it cannot have raised
+    if load is not None and isinstance(error, load.ConfigError):
+        say(f"tuiha: {error}")
+        return exits.USAGE
+    if os.environ.get("TUIHA_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    say(f"tuiha: unexpected {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {error}\n"
+        "This is a fault of tuiha. With TUIHA_DEBUG=1 the whole trace is shown, for a report.")
+    return exits.FAILED

@@ -7,14 +7,15 @@ from typing import Any
 
 _LOCK = 0x7475696861  # "tuiha": the advisory lock that all migrating servers share
 
+# UPDATE on the epoch row's constant column is what `FOR SHARE` asks for; it lets a server change nothing.
 _GRANTS = """
 GRANT USAGE ON SCHEMA public TO tuiha_pool, tuiha_watch;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO tuiha_pool;
 REVOKE INSERT, UPDATE, DELETE ON pool_epoch, schema_version FROM tuiha_pool;
-GRANT UPDATE ON pool_epoch TO tuiha_pool;
+GRANT UPDATE (only_row) ON pool_epoch TO tuiha_pool;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tuiha_pool;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_watch;
-REVOKE SELECT (password_hash), SELECT ON app_user FROM tuiha_watch;
+REVOKE SELECT ON app_user FROM tuiha_watch;
 GRANT SELECT (id, name, mail_cluster, last_seq, created_at) ON app_user TO tuiha_watch;
 """
 

@@ -1,0 +1,70 @@
+"""The availability index of a pool server: how much room it has for users, as one number.
+
+0 to 100: available, and how much. -100 to -1: constrained, it takes no new users. -200: withdrawn by an operator.
+
+    pressure(r) = used(r) / limit(r)             for every resource r
+    index       = round(100 * (1 - max pressure))            while the highest pressure is below 1
+    index       = -1 - round(99 * (max pressure - 1)), not below -100       otherwise
+
+The scarcest resource decides. A mean would let seven idle resources hide an exhausted one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WITHDRAWN = -200
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a pool server uses, each in the unit of its limit."""
+
+    cpu: float  # share of one core that this process uses, 0..1 (an event loop has one core)
+    memory: float  # share of the machine's memory in use, 0..1
+    descriptors: float  # share of the process's file descriptors in use, 0..1
+    loop_lag: float  # seconds that a ready callback waits for the event loop
+    database_latency: float  # seconds of a heartbeat's commit
+    queue: int  # requests that wait for the database
+    users: int  # users monitored here
+    capacity: int  # users that this server is sized for
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a resource counts as exhausted."""
+
+    cpu: float = 0.95
+    memory: float = 0.95
+    descriptors: float = 0.9
+    loop_lag: float = 1.0
+    database_latency: float = 2.0
+    queue: int = 1000
+
+
+def pressures(load: Load, limits: Limits | None = None) -> dict[str, float]:
+    """Used over limit of every resource; 1 is exhausted."""
+    most = limits or Limits()
+    return {
+        "cpu": load.cpu / most.cpu,
+        "memory": load.memory / most.memory,
+        "file descriptors": load.descriptors / most.descriptors,
+        "event loop": load.loop_lag / most.loop_lag,
+        "database latency": load.database_latency / most.database_latency,
+        "queue": load.queue / most.queue,
+        "users": load.users / load.capacity,
+    }
+
+
+def availability_index(load: Load, limits: Limits | None = None) -> int:
+    """The index of a server that nobody withdrew: -100..100, see the formula above."""
+    highest = max(pressures(load, limits).values())
+    if highest < 1:
+        return max(0, round(100 * (1 - highest)))
+    return max(-100, -1 - round(99 * (highest - 1)))
+
+
+def scarcest(load: Load, limits: Limits | None = None) -> str:
+    """The resource that decides the index, with its pressure, for people: `users 82 %`."""
+    name, pressure = max(pressures(load, limits).items(), key=lambda item: item[1])
+    return f"{name} {pressure:.0%}".replace("%", " %")

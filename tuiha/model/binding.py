@@ -1,0 +1,98 @@
+"""Which server should monitor a user's mail: pure decisions over what the database says of the servers."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuiha.model.availability import WITHDRAWN
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A server as a possible home of users."""
+
+    name: str
+    address: str
+    availability_index: int
+    alive: bool
+    users: int
+    capacity: int
+
+    @property
+    def available(self) -> bool:
+        """Whether it may take new users."""
+        return self.alive and self.availability_index >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A user's binding as the database holds it."""
+
+    server: str
+    generation: int
+    locked: bool
+    expired: bool
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """Points added to an index: to the server that the device reached, and to the one that has the user."""
+
+    local: int = 10
+    current: int = 20
+
+
+def choose(
+    candidates: Mapping[str, Candidate], bound: Bound | None, local: str, biases: Biases | None = None
+) -> str | None:
+    """The server that should monitor a user whose device just reached `local`.
+
+    The highest index plus bias wins; the present server wins a tie. It keeps the user without a comparison while the
+    user is pinned, or locked and it is not withdrawn. A dead, withdrawn or unknown server keeps nobody, an
+    expired binding counts for nothing. None: no server may take the user, and the present one, if it lives, keeps it.
+    """
+    points = biases or Biases()
+    current = candidates.get(bound.server) if bound is not None and not bound.expired else None
+    if bound is not None and current is not None and current.alive and current.availability_index > WITHDRAWN and (
+        bound.pinned or bound.locked
+    ):
+        return current.name
+
+    def score(candidate: Candidate) -> tuple[int, bool, float]:
+        is_current = current is not None and candidate.name == current.name
+        return (
+            candidate.availability_index
+            + (points.local if candidate.name == local else 0)
+            + (points.current if is_current else 0),
+            is_current,
+            candidate.capacity - candidate.users,
+        )
+
+    best = max((c for c in candidates.values() if c.available), key=score, default=None)
+    if best is not None:
+        return best.name
+    return current.name if current is not None and current.alive else None
+
+
+def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate]) -> dict[int, str]:
+    """Spread users (id, weight) over the available servers by room, heaviest first.
+
+    Each goes to the server with the lowest load for its capacity, counting those given out before. When no server is
+    available the constrained ones that live take them: monitored badly beats not monitored. Empty without any.
+    """
+    takers = [c for c in candidates if c.available] or [
+        c for c in candidates if c.alive and c.availability_index > WITHDRAWN
+    ]
+    if not takers:
+        return {}
+    heap = [(c.users / c.capacity, c.name, float(c.users), c.capacity) for c in takers]
+    heapq.heapify(heap)
+    given: dict[int, str] = {}
+    for user, weight in sorted(users, key=lambda u: (-u[1], u[0])):
+        _, name, load, capacity = heap[0]
+        given[user] = name
+        heapq.heapreplace(heap, ((load + weight) / capacity, name, load + weight, capacity))
+    return given

@@ -1,0 +1,146 @@
+"""Find the active database, attach to it, keep the lease; when that ends, start over. Runs as long as the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+
+from tuiha.drivers.protocols import DriverError, LedgerDriver
+from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
+from tuiha.server.clock import boottime
+from tuiha.server.fence import Fence, Wires
+from tuiha.server.gate import Gate
+from tuiha.server.identity import Expected, Identity, WrongDatabase
+from tuiha.server.lease import LeaseKeeper, LeaseRefused, verified
+
+log = logging.getLogger("tuiha.attach")
+_PAUSE = 0.25  # seconds between two rounds of looking for the active database
+
+
+class Attacher:
+    """Decides which database this server is on. Never one of an older epoch than it has seen."""
+
+    def __init__(
+        self,
+        *,
+        pool: str,
+        places: Sequence[Place],
+        ledger: LedgerDriver | None,
+        system_identifier: str | None,
+        gate: Gate,
+        fence: Fence,
+        keeper: LeaseKeeper,
+        lease_seconds: float,
+        connections: int,
+        prepare: Callable[[Place], Awaitable[None]],
+    ) -> None:
+        self._pool = pool
+        self._places = {place.name: place for place in places}
+        self._ledger = ledger
+        self._known_identifier = system_identifier
+        self._gate = gate
+        self._fence = fence
+        self._keeper = keeper
+        self._lease_seconds = lease_seconds
+        self._connections = connections
+        self._prepare = prepare
+        self._expected: Expected | None = None
+        self._ended = asyncio.Event()
+        self.problem: str = "looking for the active database"
+
+    def attach(self, epoch: int, active: str) -> None:
+        """An operator's word that the pool is on `active` in `epoch`. Raises ValueError for an older or unknown one."""
+        if active not in self._places:
+            raise ValueError(f"no database is called '{active}'; known are {', '.join(self._places)}")
+        if self._expected is not None and epoch < self._expected.epoch:
+            raise ValueError(f"epoch {epoch} is over; this server has seen epoch {self._expected.epoch}")
+        identifier = self._expected.system_identifier if self._expected else self._known_identifier
+        self._expected = Expected(epoch, active, identifier)
+        attachment = self._gate.attachment
+        if attachment is not None and (attachment.epoch, attachment.place.name) != (epoch, active):
+            attachment.end()
+            self._ended.set()
+
+    async def run(self) -> None:
+        """Attach and keep attached, until cancelled."""
+        while True:
+            await self._learn()
+            for place in self._candidates():
+                if await self._use(place):
+                    break
+            await asyncio.sleep(_PAUSE)
+
+    async def _learn(self) -> None:
+        if self._ledger is None:
+            return
+        try:
+            async with asyncio.timeout(2.0):
+                record = await self._ledger.poll()
+        except (DriverError, TimeoutError) as error:
+            log.info("ledger not read, going on with what is known", extra={"error": str(error)})
+            return
+        if self._expected is None or record.epoch >= self._expected.epoch:
+            self._expected = Expected(record.epoch, record.active, record.system_identifier or None)
+
+    def _candidates(self) -> list[Place]:
+        if self._expected is not None and self._expected.active in self._places:
+            return [self._places[self._expected.active]]
+        return list(self._places.values())
+
+    async def _use(self, place: Place) -> bool:
+        """Attach to a place and stay until that ends. False when it could not be used at all."""
+        wires = Wires(boottime() + self._lease_seconds)
+        self._fence.guard(wires)
+        try:
+            await self._prepare(place)
+            session = await connect(place, wires, timeout=min(2.0, self._lease_seconds))
+            found = await verified(place, session, self._pool, self._expected, self._known_identifier)
+            attachment = Attachment(
+                place, found.epoch, found.system_identifier, found.timeline, wires, self._connections
+            )
+            await self._keeper.take(attachment, session)
+        except (WrongDatabase, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
+            wires.sever()
+            self._say(f"no lease on {place.name}: {_reason(error)}")
+            return False
+        await self._stay(attachment, session, found)
+        return True
+
+    async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
+        self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier)
+        self._ended.clear()
+        self.problem = ""
+        log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})
+        self._gate.open(attachment)
+        why = "stopping"
+        try:
+            why = await self._keeper.keep(attachment, session, self._ended)
+        finally:
+            attachment.end()
+            session.connection.terminate()
+            self._gate.close(why)
+            self._say(why)
+
+    def _say(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("no lease", extra={"reason": problem})
+        self.problem = problem
+        if self._gate.attachment is None:
+            self._gate.close(problem)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (WrongDatabase, LeaseRefused)):
+        return str(error)
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return "the database refuses this role's name or password; correct database.roles.pool"
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return "there is no such database there; correct database.name"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return f"{type(error).__name__}"

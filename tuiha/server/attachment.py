@@ -1,0 +1,151 @@
+"""An attachment: one pool server on one physical database in one epoch, under one lease.
+
+It ends with its lease and never comes back; the next one is another object. That makes the second look simple: an
+answer may be released only while the very attachment that it came through is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tuiha.server.fence import Wires
+
+# What a failing, fenced, demoted or restarting database looks like from here. All of it may pass.
+LOST: tuple[type[BaseException], ...] = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a database is and how a pool server logs in there."""
+
+    name: str
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    ssl: tls.SSLContext | None
+    application: str
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection under the fence. `warned` counts warnings: a commit that brought one is not to be trusted."""
+
+    connection: Any
+    warned: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self.connection.is_closed())
+
+
+async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
+    """Open a session whose socket the fence guards. Raises what `LOST` lists, or asyncpg's log-in errors."""
+    connection = await asyncpg.connect(
+        host=place.host,
+        port=place.port,
+        database=place.database,
+        user=place.user,
+        password=place.password,
+        ssl=place.ssl,
+        timeout=timeout,
+        server_settings={"application_name": place.application, "synchronous_commit": "on"},
+    )
+    session = Session(connection)
+    # asyncpg offers no public way to its socket; the fence cannot do without it.
+    duplicate = connection._transport.get_extra_info("socket").dup()
+    wires.add(duplicate)
+    connection.add_termination_listener(lambda _: wires.drop(duplicate))
+    connection.add_log_listener(lambda _, message: _count(session, message))
+    return session
+
+
+def _count(session: Session, message: Any) -> None:
+    if message.severity_en in ("WARNING", None):
+        session.warned += 1
+
+
+class Attachment:
+    """Sessions on one physical database, as many as the settings allow, all on the same wires."""
+
+    def __init__(self, place: Place, epoch: int, system_identifier: str, timeline: int, wires: Wires, size: int):
+        self.place = place
+        self.epoch = epoch
+        self.system_identifier = system_identifier
+        self.timeline = timeline
+        self.wires = wires
+        self._free: list[Session] = []
+        self._room = asyncio.Semaphore(size)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the lease holds and nothing has ended this attachment."""
+        return self.wires.whole
+
+    @property
+    def lease_seconds(self) -> float:
+        """What is left of the lease."""
+        return self.wires.left
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
+        async with self._room:
+            session = self._take() or await connect(self.place, self.wires)
+            try:
+                yield session
+            finally:
+                self._give_back(session)
+
+    def _give_back(self, session: Session) -> None:
+        # A session left in mid-transaction (cancelled, or lost while it rolled back) is not fit for anybody else.
+        if session.closed or not self.whole or session.connection.is_in_transaction():
+            session.connection.terminate()
+        else:
+            self._free.append(session)
+
+    def _take(self) -> Session | None:
+        while self._free:
+            session = self._free.pop()
+            if not session.closed:
+                return session
+        return None
+
+    def end(self) -> None:
+        """End this attachment now: sockets shut, sessions dropped."""
+        self.wires.sever()
+        for session in self._free:
+            session.connection.terminate()
+        self._free.clear()
+
+
+async def never_cancelled(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Run a commit to its end even when the task that wants it is cancelled, then pass the cancellation on.
+
+    The wait is bounded by the fence, which shuts the socket when the lease ends.
+    """
+    task = asyncio.ensure_future(work())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        task.exception()  # seen, so that asyncio does not complain; the cancellation is what the caller gets
+        raise

@@ -1,0 +1,193 @@
+"""The gate: the only way from a pool server's parts to the enterprise database.
+
+No statement without a lease. And after the answer, before anything is released, the second look: when the attachment
+that the answer came through is over, the answer is thrown away and its outcome is unknown. While the pool changes its
+database the gate holds: callers wait, bounded in number and time, instead of failing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+
+from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.attachment import LOST, Attachment, never_cancelled
+
+T = TypeVar("T")
+_AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
+
+
+class Gate:
+    """Holds, lets through, counts, and looks twice."""
+
+    def __init__(self, hold_seconds: float, hold_requests: int) -> None:
+        self._hold_seconds = hold_seconds
+        self._hold_requests = hold_requests
+        self._attachment: Attachment | None = None
+        self._held_until: float | None = None
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.waiting = 0
+        self.in_flight = 0
+        self.why = "starting: no database yet"
+
+    @property
+    def attachment(self) -> Attachment | None:
+        """The attachment in use, while its lease holds."""
+        attachment = self._attachment
+        return attachment if attachment is not None and attachment.whole else None
+
+    @property
+    def held(self) -> bool:
+        """Whether an operator holds this server."""
+        return self._held_until is not None and asyncio.get_running_loop().time() < self._held_until
+
+    def open(self, attachment: Attachment) -> None:
+        """Let callers through to this attachment."""
+        self._attachment = attachment
+        self.why = ""
+        self._wake()
+
+    def close(self, why: str) -> None:
+        """No database any more; callers wait for the next `open`."""
+        self._attachment = None
+        self.why = why
+
+    async def hold(self, seconds: float) -> None:
+        """Let nothing new through; returns when nothing is in flight. Ends by itself after `seconds`.
+
+        Raises TimeoutError when something is still in flight at that time.
+        """
+        loop = asyncio.get_running_loop()
+        self._held_until = loop.time() + seconds
+        loop.call_at(self._held_until, self._wake)
+        async with asyncio.timeout(seconds):
+            await self._idle.wait()
+
+    def release(self) -> None:
+        """End a hold."""
+        self._held_until = None
+        self._wake()
+
+    def still(self, attachment: Attachment) -> None:
+        """The second look. Raises OutcomeUnknown unless this attachment is whole and still the one in use."""
+        if self._attachment is not attachment or not attachment.whole:
+            raise OutcomeUnknown("the lease on the database ended before the answer could be released")
+
+    async def enter(self, wait: float | None = None) -> Attachment:
+        """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (self._hold_seconds if wait is None else wait)
+        while (attachment := self.attachment) is None or self.held:
+            left = until - loop.time()
+            if left <= 0 or self.waiting >= self._hold_requests:
+                raise Unavailable(self.why or "the pool is changing its database")
+            await self._wait(left)
+        return attachment
+
+    async def _wait(self, seconds: float) -> None:
+        self.waiting += 1
+        try:
+            # A lease that lapses wakes nobody, so nobody sleeps longer than a moment.
+            async with asyncio.timeout(min(seconds, 0.5)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        finally:
+            self.waiting -= 1
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def _through(self, wait: float | None) -> AsyncIterator[tuple[Attachment, Any]]:
+        attachment = await self.enter(wait)
+        self.in_flight += 1
+        self._idle.clear()
+        try:
+            async with attachment.session() as session:
+                yield attachment, session
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._idle.set()
+
+    @asynccontextmanager
+    async def transaction(self, wait: float | None = None) -> AsyncIterator[Any]:
+        """A transaction; see `access.Access.transaction`."""
+        committing = False
+        try:
+            async with self._through(wait) as (attachment, session):
+                transaction = session.connection.transaction()
+                await transaction.start()
+                try:
+                    yield session.connection
+                except BaseException:
+                    await _undo(session.connection, transaction)
+                    raise
+                warned, committing = session.warned, True
+                await never_cancelled(transaction.commit)
+                if session.warned != warned:
+                    raise OutcomeUnknown("the commit came back with a warning: it may not be on the secondary")
+                self.still(attachment)
+        except LOST as error:
+            if committing:
+                raise OutcomeUnknown(f"the connection broke during a commit ({type(error).__name__})") from error
+            raise Unavailable(f"the connection to the database broke ({type(error).__name__})") from error
+
+    async def read(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+        """Run read-only work without a transaction, again on a broken connection; look twice. Raises Unavailable."""
+        return await self._repeat(self._read_once, work, wait)
+
+    async def write(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+        """Run work in a transaction, again after a broken connection or an unknown outcome.
+
+        The work must therefore be repeatable: run twice, it leaves what it leaves when run once. Raises Unavailable.
+        """
+        return await self._repeat(self._write_once, work, wait)
+
+    async def _read_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+        try:
+            async with self._through(wait) as (attachment, session):
+                answer = await work(session.connection)
+                self.still(attachment)
+                return answer
+        except LOST as error:
+            raise Unavailable(f"the connection to the database broke ({type(error).__name__})") from error
+
+    async def _write_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+        async with self.transaction(wait) as connection:
+            return await work(connection)
+
+    async def _repeat(
+        self,
+        once: Callable[[Callable[[Any], Awaitable[T]], float], Awaitable[T]],
+        work: Callable[[Any], Awaitable[T]],
+        wait: float | None,
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (self._hold_seconds if wait is None else wait)
+        while True:
+            try:
+                return await once(work, until - loop.time())
+            except (Unavailable, OutcomeUnknown) as error:
+                if loop.time() + _AGAIN >= until:
+                    raise Unavailable(str(error)) from error
+                await asyncio.sleep(_AGAIN)
+
+
+async def _undo(connection: Any, transaction: Any) -> None:
+    """Roll back; a connection that cannot is dropped, which rolls back too."""
+    try:
+        await transaction.rollback()
+    except (*LOST, asyncpg.PostgresError):
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise

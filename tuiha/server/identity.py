@@ -1,0 +1,88 @@
+"""Is this really the database that this server belongs on? Asked after every connect, before anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.reports import EpochState
+
+
+class WrongDatabase(Exception):
+    """The database that answered is not the one this server may use; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a database says of itself."""
+
+    system_identifier: str
+    timeline: int
+    writable: bool
+    pool: str | None  # None: no schema yet
+    epoch: int
+    active: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the ledger, an operator's `attach` or the last attachment say the active database is."""
+
+    epoch: int
+    active: str
+    system_identifier: str | None = None
+
+
+# The last eight digits of a WAL file name's first part are the timeline; a secondary has no current WAL file.
+_SELF = """
+SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
+       CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline,
+       NOT pg_is_in_recovery() AS writable,
+       to_regclass('public.pool_epoch') IS NOT NULL AS has_schema
+"""
+
+
+async def identify(connection: Any) -> Identity:
+    """Ask a database who it is; reads only."""
+    row = await connection.fetchrow(_SELF, timeout=2.0)
+    epoch = None
+    if row["has_schema"]:
+        epoch = await connection.fetchrow("SELECT pool, epoch, active, state FROM pool_epoch", timeout=2.0)
+    return Identity(
+        system_identifier=row["system_identifier"],
+        timeline=row["timeline"],
+        writable=row["writable"],
+        pool=epoch["pool"] if epoch else None,
+        epoch=epoch["epoch"] if epoch else 0,
+        active=epoch["active"] if epoch else "",
+        state=epoch["state"] if epoch else "",
+    )
+
+
+def verify(node: str, found: Identity, pool: str, expected: Expected | None, configured: str | None) -> None:
+    """Raise WrongDatabase unless `found`, reached under the name `node`, is the active database of this pool."""
+    wanted = (expected.system_identifier if expected else None) or configured
+    if wanted is not None and found.system_identifier != wanted:
+        raise WrongDatabase(
+            f"{node} is another database system: its identifier is {found.system_identifier}, expected {wanted}. "
+            "Point the configuration at the pool's own database, or correct database.system_identifier"
+        )
+    if found.pool is None:
+        raise WrongDatabase(f"{node} holds no pool yet")
+    if found.pool != pool:
+        raise WrongDatabase(
+            f"{node} belongs to the pool '{found.pool}', this server to '{pool}'. "
+            "Correct `pool:` or the database's address in the configuration"
+        )
+    if not found.writable:
+        raise WrongDatabase(f"{node} is a secondary")
+    if found.active != node:
+        raise WrongDatabase(f"{node} says that {found.active} is active, not itself")
+    if expected is not None and (found.epoch != expected.epoch or node != expected.active):
+        raise WrongDatabase(
+            f"{node} is in epoch {found.epoch}; the pool is on {expected.active} in epoch {expected.epoch}"
+        )
+    if found.state != EpochState.ACTIVE:
+        raise WrongDatabase(f"{node} is fenced: an operator is changing the pool's database")

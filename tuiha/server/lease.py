@@ -1,0 +1,104 @@
+"""The lease: a pool server's right to use the active database, renewed by a synchronous commit on it.
+
+Counted from before the renewal was sent, so that a late answer can only shorten it. While the commit waits for the
+secondary there is no answer and no lease; once the secondary stops receiving, no lease can begin. That is what lets a
+coordinator promote the secondary after one lease time without asking this server (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import asyncpg
+
+from tuiha.server.attachment import LOST, Attachment, Place, Session, connect, never_cancelled
+from tuiha.server.clock import boottime
+from tuiha.server.identity import Expected, Identity, identify, verify
+
+log = logging.getLogger("tuiha.lease")
+
+# FOR SHARE: a coordinator that fences the epoch waits for renewals in flight, and later ones see FENCED.
+_RENEW = """
+WITH current AS (SELECT epoch FROM pool_epoch WHERE epoch = $2 AND state = 'ACTIVE' FOR SHARE)
+INSERT INTO lease AS l (server, epoch, instance, renewed_at) SELECT $1, epoch, $3, clock_timestamp() FROM current
+ON CONFLICT (server) DO UPDATE
+   SET epoch = excluded.epoch, instance = excluded.instance, renewed_at = excluded.renewed_at
+ WHERE l.instance = excluded.instance OR l.renewed_at < clock_timestamp() - make_interval(secs => $4)
+RETURNING epoch
+"""
+
+
+class LeaseRefused(Exception):
+    """The database took the statement and gave no lease; the text says why."""
+
+
+class LeaseKeeper:
+    """Holds one lease on one attachment until it ends, on a connection of its own."""
+
+    def __init__(self, server: str, instance: str, seconds: float, notified: Callable[[str], None]) -> None:
+        self._server = server
+        self._instance = instance
+        self._seconds = seconds
+        self._notified = notified
+
+    async def take(self, attachment: Attachment, session: Session) -> None:
+        """Renew once. Raises LeaseRefused, or what LOST lists; never cancelled on its way."""
+        sent, warned = boottime(), session.warned
+        epoch = await never_cancelled(
+            lambda: session.connection.fetchval(_RENEW, self._server, attachment.epoch, self._instance, self._seconds)
+        )
+        if session.warned != warned:
+            raise LeaseRefused("the renewal came back with a warning: it may not be on the secondary")
+        if epoch is None:
+            raise LeaseRefused(await self._why(session, attachment))
+        attachment.wires.deadline = max(attachment.wires.deadline, sent + self._seconds)
+
+    async def _why(self, session: Session, attachment: Attachment) -> str:
+        row = await session.connection.fetchrow("SELECT epoch, state FROM pool_epoch")
+        if row is None or row["epoch"] != attachment.epoch or row["state"] != "ACTIVE":
+            return "the pool's epoch changed, or its database is fenced"
+        return f"another process that is called {self._server} holds the lease; stop it, or wait until its lease ends"
+
+    async def keep(self, attachment: Attachment, session: Session, ended: asyncio.Event) -> str:
+        """Renew until the lease ends or `ended` is set. Returns why it ended."""
+        await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+        while True:
+            try:
+                async with asyncio.timeout(self._seconds / 5):
+                    await ended.wait()
+                return "told to use another database"
+            except TimeoutError:
+                pass  # the ordinary case: time to renew
+            try:
+                await self.take(attachment, session)
+            except LeaseRefused as refusal:
+                return str(refusal)
+            except LOST as error:
+                replacement = await self._again(attachment)
+                if replacement is None:
+                    return f"{attachment.place.name} does not answer ({type(error).__name__})"
+                session = replacement
+
+    async def _again(self, attachment: Attachment) -> Session | None:
+        """Reconnect to the very same database while the lease lasts."""
+        while attachment.whole:
+            try:
+                session = await connect(attachment.place, attachment.wires, timeout=min(1.0, self._seconds / 5))
+                found = await identify(session.connection)
+                if (found.system_identifier, found.timeline) != (attachment.system_identifier, attachment.timeline):
+                    return None
+                await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+                return session
+            except (*LOST, asyncpg.PostgresError):
+                await asyncio.sleep(0.1)
+        return None
+
+
+async def verified(place: Place, session: Session, pool: str, expected: Expected | None, known: str | None) -> Identity:
+    """Identify the database behind a session and verify it. Raises WrongDatabase or what LOST lists."""
+    found = await identify(session.connection)
+    verify(place.name, found, pool, expected, known)
+    return found
+

@@ -1,0 +1,145 @@
+"""Commands and answers on an IMAP connection: tags, deadlines, refusals, and what the server tells unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from tuiha.drivers.mail.envelopes import number
+from tuiha.drivers.mail.wire import ImapError, ImapGone, Literal, Piece, Response, Wire, readable
+
+
+def _refusal(word: bytes, text: bytes) -> ImapError:
+    code = re.match(rb"\[([^\] ]+)[^\]]*\]", text)
+    plain = readable(re.sub(rb"^\[[^\]]*\] *", b"", text)) or "no reason given"
+    name = code[1].decode("ascii", "replace").upper() if code else None
+    return ImapError(plain, word.decode("ascii", "replace"), name)
+
+
+class Talk:
+    """One command at a time over one connection."""
+
+    __slots__ = ("_busy", "_capabilities", "_exists", "_news", "_tag", "_timeout", "_wire",
+                 "greeting")
+
+    def __init__(self, wire: Wire, timeout: float) -> None:
+        self._wire = wire
+        self._timeout = timeout
+        self._busy = False
+        self._tag = 0
+        self._capabilities: frozenset[str] = frozenset()
+        self._exists = 0
+        self._news = False  # messages arrived since the last fetch began
+        self.greeting = ""  # the server's greeting text
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server offers, upper case."""
+        return self._capabilities
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up, as far as this side knows."""
+        return self._wire.open
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self._wire.abort()
+
+    @asynccontextmanager
+    async def _call(self, deadline: float | None = None) -> AsyncIterator[None]:
+        if self._busy:
+            raise RuntimeError("an IMAP connection does one command at a time")
+        self._busy = True
+        try:
+            async with asyncio.timeout(self._timeout if deadline is None else deadline):
+                yield
+        except TimeoutError:
+            self.close()
+            raise ImapGone(f"no answer within {self._timeout:g} s") from None
+        except ImapError as error:
+            if error.response is None:
+                self.close()
+            raise
+        except BaseException:
+            self.close()  # also when cancelled: half an answer may be on its way
+            raise
+        finally:
+            self._busy = False
+
+    def _send(self, pieces: Sequence[Piece]) -> bytes:
+        self._tag += 1
+        tag = b"a%d" % self._tag
+        self._wire.send(tag + b" " + b"".join(p for p in pieces if isinstance(p, bytes)) + b"\r\n")
+        return tag
+
+    async def _command(
+        self,
+        pieces: Sequence[Piece],
+        on: Callable[[Response], None] | None = None,
+        answer: bytes | None = None,
+    ) -> None:
+        """Send a command and read to its tagged answer; `answer` is sent when the server asks to go on."""
+        waiting = await self._begin(pieces, on) if any(isinstance(p, Literal) for p in pieces) else None
+        tag = waiting or self._send(pieces)
+        while (response := await self._next(tag, on)).tag != tag:
+            if response.tag == b"+":
+                if answer is None:
+                    raise ImapError("the server asks to go on where there is nothing more to say")
+                self._wire.send(answer + b"\r\n")
+                answer = None
+
+    async def _begin(self, pieces: Sequence[Piece], on: Callable[[Response], None] | None) -> bytes:
+        """Send a command with literals: at once where the server offers LITERAL+, else one step at a time."""
+        self._tag += 1
+        tag = b"a%d" % self._tag
+        text = tag + b" "
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                text += piece
+                continue
+            if "LITERAL+" in self._capabilities:
+                text += b"{%d+}\r\n" % len(piece.data) + piece.data
+                continue
+            self._wire.send(text + b"{%d}\r\n" % len(piece.data))
+            while (response := await self._next(tag, on)).tag != b"+":
+                if response.tag == tag:
+                    raise ImapError("the server ended a command before it was sent")
+            text = piece.data
+        self._wire.send(text + b"\r\n")
+        return tag
+
+    async def _next(self, tag: bytes, on: Callable[[Response], None] | None, bye: bool = False) -> Response:
+        """The next response; a refusal of the command `tag` and BYE are raised (BYE not when `bye`)."""
+        response = await self._wire.response()
+        words = response.words or [b""]
+        if response.tag == b"*":
+            if words[0] == b"BYE" and not bye:
+                raise ImapGone(f"the server says BYE: {readable(response.text)}")
+            self._note(response)
+            if on is not None:
+                on(response)
+        elif response.tag == tag:
+            if words[0] not in (b"OK", b"NO", b"BAD"):
+                raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
+            if words[0] != b"OK":
+                raise _refusal(words[0], response.text)
+            self._note(response)
+        elif response.tag != b"+":
+            raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
+        return response
+
+    def _note(self, response: Response) -> None:
+        words = response.words
+        if words[:1] == [b"CAPABILITY"]:
+            self._capabilities = frozenset(response.text.decode("ascii", "replace").upper().split())
+        elif words[1:] == [b"EXISTS"]:
+            count = number(words[0])
+            self._news = self._news or count > self._exists
+            self._exists = count
+        elif words[1:] == [b"EXPUNGE"]:
+            self._exists = max(0, self._exists - 1)
+        elif code := re.match(rb"\[CAPABILITY ([^\]]*)\]", response.text, re.IGNORECASE):
+            self._capabilities = frozenset(code[1].decode("ascii", "replace").upper().split())

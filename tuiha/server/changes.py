@@ -1,0 +1,100 @@
+"""The sync history as devices read it: a key says how far a device is, the next changes follow from it.
+
+A key holds the device and a sequence number. The same key always begins at the same change, and every answer carries
+the key for what comes after it: repeated after any failure, nothing is lost and nothing comes twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT = 100  # changes in one answer
+
+_REGISTER = """
+INSERT INTO device AS d (user_id, name, kind, acked_seq)
+SELECT id, $2, $3, last_seq FROM app_user WHERE id = $1
+ON CONFLICT (user_id, name) DO UPDATE SET kind = excluded.kind, last_seen = clock_timestamp()
+RETURNING id, acked_seq, xmax = 0 AS created
+"""
+_DEVICE = "SELECT id, acked_seq FROM device WHERE user_id = $1 AND name = $2"
+_AFTER = """
+SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change
+WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+"""
+_ACKNOWLEDGE = """
+UPDATE device SET acked_seq = greatest(acked_seq, $2), last_seen = clock_timestamp() WHERE id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A registered device."""
+
+    id: int
+    acked_seq: int
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some changes of a user, in order."""
+
+    changes: tuple[dict[str, Any], ...]
+    more: bool
+
+    @property
+    def last(self) -> int | None:
+        """Sequence number of the last change; None when there is none."""
+        return int(self.changes[-1]["seq"]) if self.changes else None
+
+
+def make_key(device_id: int, seq: int) -> str:
+    """The opaque key of a device that has everything up to `seq`."""
+    text = f"1.{device_id}.{seq}"
+    return base64.urlsafe_b64encode(f"{text}.{zlib.crc32(text.encode()):08x}".encode()).decode().rstrip("=")
+
+
+def read_key(key: str, device_id: int) -> int | None:
+    """The sequence number in a key; None when it is not a key of this device."""
+    try:
+        text = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    parts = text.split(".")
+    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        return None
+    seq = int(parts[2])
+    return seq if make_key(device_id, seq) == key and int(parts[1]) == device_id else None
+
+
+async def register(connection: Any, user_id: int, name: str, kind: str) -> Device:
+    """Register a device, or find it again. A new device begins at the present end of the history."""
+    row = await connection.fetchrow(_REGISTER, user_id, name, kind)
+    return Device(row["id"], row["acked_seq"], row["created"])
+
+
+async def find_device(connection: Any, user_id: int, name: str) -> Device | None:
+    """A registered device; None when the user has none of this name."""
+    row = await connection.fetchrow(_DEVICE, user_id, name)
+    return Device(row["id"], row["acked_seq"]) if row else None
+
+
+async def known(connection: Any, user_id: int, seq: int) -> bool:
+    """Whether the history reaches as far as `seq` (after a failover with loss it may not)."""
+    return bool(await connection.fetchval("SELECT last_seq >= $2 FROM app_user WHERE id = $1", user_id, seq))
+
+
+async def acknowledge(connection: Any, device: Device, seq: int) -> None:
+    """Note that a device has everything up to `seq`."""
+    await connection.execute(_ACKNOWLEDGE, device.id, seq)
+
+
+async def after(connection: Any, user_id: int, seq: int) -> Page:
+    """The changes that follow `seq`, at most LIMIT of them."""
+    rows = await connection.fetch(_AFTER, user_id, seq, LIMIT + 1)
+    changes = tuple({**row, "at": row["at"].isoformat()} for row in rows[:LIMIT])
+    return Page(changes, len(rows) > LIMIT)

@@ -1,0 +1,98 @@
+"""What this process and its machine use: the raw material of the availability index and of /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections import deque
+from dataclasses import dataclass, field
+
+import psutil
+
+from tuiha.model.availability import Load
+
+_SMOOTH = 0.2  # weight of a new measurement: one noisy second must not move users
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open files to the hard one; returns it. Each user and device needs a descriptor."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+@dataclass(slots=True)
+class Figures:
+    """Measures this process. `measure` is called once per heartbeat, `watch_loop` runs beside it."""
+
+    capacity: int
+    cpu: float = 0.0
+    loop_lag: float = 0.0
+    database_latency: float = 0.0
+    _process: psutil.Process = field(default_factory=psutil.Process)
+    _descriptors: int = field(default_factory=raise_descriptor_limit)
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop runs what is ready, four times a second, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            wanted = loop.time() + 0.25
+            await asyncio.sleep(0.25)
+            self.loop_lag = _smooth(self.loop_lag, max(0.0, loop.time() - wanted))
+
+    def committed(self, seconds: float) -> None:
+        """Note how long a heartbeat's commit took."""
+        self.database_latency = _smooth(self.database_latency, seconds)
+
+    def measure(self, users: int, queue: int) -> Load:
+        """Measure now."""
+        self.cpu = _smooth(self.cpu, self._process.cpu_percent() / 100)
+        return Load(
+            cpu=self.cpu,
+            memory=psutil.virtual_memory().percent / 100,
+            descriptors=self._process.num_fds() / self._descriptors,
+            loop_lag=self.loop_lag,
+            database_latency=self.database_latency,
+            queue=queue,
+            users=users,
+            capacity=self.capacity,
+        )
+
+    def memory_bytes(self) -> int:
+        """Resident memory of this process."""
+        return int(self._process.memory_info().rss)
+
+
+def _smooth(old: float, new: float) -> float:
+    return old + _SMOOTH * (new - old)
+
+
+@dataclass(slots=True)
+class Meter:
+    """Rate and 95th percentile of the last ten seconds' requests, long polls' waiting left out."""
+
+    span: float = 10.0
+    _taken: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def note(self, now: float, seconds: float) -> None:
+        """Note a request that ended at `now` and worked for `seconds`."""
+        self._taken.append((now, seconds))
+        self._forget(now)
+
+    def rate(self, now: float) -> float:
+        """Requests per second."""
+        self._forget(now)
+        return round(len(self._taken) / self.span, 1)
+
+    def p95_ms(self, now: float) -> float | None:
+        """95th percentile of the work, in milliseconds; None without requests."""
+        self._forget(now)
+        if not self._taken:
+            return None
+        worked = sorted(seconds for _, seconds in self._taken)
+        return round(worked[min(len(worked) - 1, int(len(worked) * 0.95))] * 1000, 1)
+
+    def _forget(self, now: float) -> None:
+        while self._taken and self._taken[0][0] < now - self.span:
+            self._taken.popleft()

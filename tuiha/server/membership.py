@@ -1,0 +1,188 @@
+"""Being in the pool: the heartbeat, what it carries, what it brings back, and leaving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiha import __version__
+from tuiha.config.settings import Pool
+from tuiha.model.availability import WITHDRAWN, availability_index, scarcest
+from tuiha.model.binding import Candidate
+from tuiha.model.reports import ServerState, ServerTarget
+from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.figures import Figures
+from tuiha.server.gate import Gate
+from tuiha.server.takeover import CANDIDATES, candidates, take_over
+
+log = logging.getLogger("tuiha.membership")
+
+# The target belongs to the operators: a heartbeat reads it and never writes it.
+_BEAT = """
+INSERT INTO server (name, address, version, state, availability_index, capacity, users, epoch, started_at, heartbeat)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9), clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.version, state = excluded.state,
+    availability_index = excluded.availability_index, capacity = excluded.capacity, users = excluded.users,
+    epoch = excluded.epoch, started_at = excluded.started_at, heartbeat = excluded.heartbeat
+RETURNING target
+"""
+_FORGET = """
+DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
+   AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
+"""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How this server stands in the pool right now."""
+
+    target: ServerTarget = ServerTarget.UP
+    index: int = 0
+    reason: str | None = None  # why it is constrained
+    joined: bool = False
+    leaving: bool = False
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    in_service: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def state(self) -> ServerState:
+        """The state that the heartbeat carries."""
+        if self.leaving:
+            return ServerState.LEFT
+        if self.target is ServerTarget.DRAIN:
+            return ServerState.WITHDRAWN
+        return ServerState.UP if self.index >= 0 else ServerState.CONSTRAINED
+
+
+class Membership:
+    """Beats, and keeps `standing` true."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        pool: Pool,
+        gate: Gate,
+        figures: Figures,
+        owned: Callable[[], int],
+        beaten: Callable[[Standing], None],
+    ) -> None:
+        self._name = name
+        self._address = address
+        self._pool = pool
+        self._gate = gate
+        self._figures = figures
+        self._owned = owned
+        self._beaten = beaten
+        self.started_at = time.time()
+        self.standing = Standing()
+
+    async def run(self) -> None:
+        """Beat every interval until cancelled. A beat that fails is followed by the next one."""
+        while True:
+            began = time.monotonic()
+            try:
+                await self.beat()
+            except (Unavailable, OutcomeUnknown) as error:
+                log.info("no heartbeat", extra={"reason": str(error)})
+            await asyncio.sleep(max(0.05, self._pool.heartbeat.interval - (time.monotonic() - began)))
+
+    async def beat(self) -> None:
+        """One heartbeat: write this server's row, read the others', take over the users of the dead."""
+        self._judge()
+        began = time.monotonic()
+        async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
+            target = await self._write(connection)
+        self._figures.committed(time.monotonic() - began)
+        self.standing.target = ServerTarget(target)
+        await self._gate.read(self._read_others, wait=self._pool.heartbeat.interval)
+        if any(not c.alive for c in self.standing.candidates.values()):
+            await self._take_over()
+        if not self.standing.joined:
+            await self._join()
+        self._beaten(self.standing)
+
+    def _judge(self) -> None:
+        load = self._figures.measure(self._owned(), self._gate.waiting)
+        index = availability_index(load)
+        self.standing.reason = scarcest(load) if index < 0 else None
+        self.standing.index = WITHDRAWN if self.standing.target is ServerTarget.DRAIN else index
+
+    async def _write(self, connection: Any) -> str:
+        attachment = self._gate.attachment
+        target = await connection.fetchval(
+            _BEAT,
+            self._name,
+            self._address,
+            __version__,
+            self.standing.state,
+            self.standing.index,
+            self._figures.capacity,
+            self._owned(),
+            attachment.epoch if attachment else 0,
+            self.started_at,
+        )
+        return str(target)
+
+    async def _read_others(self, connection: Any) -> None:
+        self.standing.candidates = candidates(await connection.fetch(CANDIDATES, self._pool.heartbeat.window))
+        rows = await connection.fetch("SELECT name, in_service FROM mail_server")
+        self.standing.in_service = {row["name"]: row["in_service"] for row in rows}
+
+    async def _join(self) -> None:
+        servers = [(s.name, cluster.cluster) for cluster in self._pool.mail for s in cluster.servers]
+        async with self._gate.transaction() as connection:
+            await connection.executemany(
+                "INSERT INTO mail_server (name, cluster) VALUES ($1, $2) "
+                "ON CONFLICT (name) DO UPDATE SET cluster = excluded.cluster WHERE mail_server.cluster <> excluded.cluster",
+                servers,
+            )
+        await self.record("note", "joined the pool")
+        self.standing.joined = True
+
+    async def _take_over(self) -> None:
+        async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
+            taken = await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock)
+            await connection.execute(_FORGET)
+        if taken is not None:
+            log.warning("took over", extra={"users": taken.users, "detail": taken.text})
+
+    async def withdraw(self, target: ServerTarget) -> None:
+        """Set what this server is told to be, for good, and beat at once."""
+        await self._gate.write(
+            lambda c: c.execute("UPDATE server SET target = $2 WHERE name = $1", self._name, target)
+        )
+        self.standing.target = target
+        await self.record("warning" if target is ServerTarget.DRAIN else "note", _WORD[target])
+        await self.beat()
+
+    async def record(self, severity: str, text: str) -> None:
+        """Write an event about this server."""
+        async with self._gate.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", severity, self._name, text
+            )
+
+    async def leave(self, wait: float) -> None:
+        """Hand the users over and take this server's row and lease away. Raises Unavailable, OutcomeUnknown."""
+        self.standing.leaving = True
+        async with self._gate.transaction(wait) as connection:
+            await connection.execute("UPDATE server SET state = 'LEFT' WHERE name = $1", self._name)
+            await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock, leaving=self._name)
+        async with self._gate.transaction(wait) as connection:
+            await connection.execute(
+                "DELETE FROM server s WHERE name = $1 AND target = 'UP' AND NOT EXISTS "
+                "(SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())",
+                self._name,
+            )
+            await connection.execute("DELETE FROM lease WHERE server = $1", self._name)
+
+
+_WORD: Mapping[ServerTarget, str] = {
+    ServerTarget.DRAIN: "withdrawn: takes nobody, its users move as their devices connect",
+    ServerTarget.UP: "accepts users again",
+}

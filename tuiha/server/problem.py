@@ -1,0 +1,52 @@
+"""Errors as problem+json (RFC 9457): what happened, to what, what it means, what to do."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from aiohttp import web
+
+
+class Problem(Exception):
+    """An answer that is not the one asked for. `title` is for people; `detail` says what to do."""
+
+    def __init__(
+        self, status: int, title: str, detail: str = "", *, headers: dict[str, str] | None = None, **members: object
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members
+
+    def response(self) -> web.Response:
+        """The response for it."""
+        body = {"type": "about:blank", "status": self.status, "title": self.title, "detail": self.detail}
+        return web.Response(
+            status=self.status,
+            text=json.dumps({**body, **self.members}),
+            content_type="application/problem+json",
+            headers=self.headers,
+        )
+
+
+def unavailable(detail: str, retry_after: int = 2) -> Problem:
+    """503 with Retry-After: nothing was written, the same request may be repeated."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The pool cannot serve this now",
+        f"{detail}. Repeat the same request after {retry_after} s.",
+        headers={"Retry-After": str(retry_after)},
+    )
+
+
+def unknown_outcome() -> Problem:
+    """503 after the second look: the request may have happened; devices repeat with the same key."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The outcome of this request is unknown",
+        "The database changed while it ran. Repeat the same request: nothing comes twice.",
+        headers={"Retry-After": "1"},
+    )

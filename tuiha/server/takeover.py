@@ -1,0 +1,84 @@
+"""Users of a dead or leaving server move to the others, in one transaction by whichever server gets to it first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.binding import Candidate, share_out
+from tuiha.server.bindings import notify
+
+_ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the others find nothing left
+
+CANDIDATES = """
+SELECT name, address, availability_index, capacity, users,
+       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive
+FROM server
+"""
+_ORPHANS = """
+SELECT user_id, generation, weight, server FROM binding
+WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE
+"""
+_GIVE = """
+UPDATE binding b SET server = t.server, generation = b.generation + 1, since = clock_timestamp(),
+       locked_until = clock_timestamp() + make_interval(secs => $4)
+FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (user_id, generation, server)
+WHERE b.user_id = t.user_id AND b.generation = t.generation
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one takeover did."""
+
+    users: int
+    text: str  # for the event
+
+
+def candidates(rows: Iterable[Any]) -> dict[str, Candidate]:
+    """The rows of `CANDIDATES` as facts."""
+    return {
+        row["name"]: Candidate(
+            row["name"], row["address"], row["availability_index"], row["alive"], row["users"], row["capacity"]
+        )
+        for row in rows
+    }
+
+
+async def take_over(connection: Any, window: float, lock: float, leaving: str | None = None) -> Taken | None:
+    """Give the users of every dead server (and of `leaving`) to live ones. None when there was nothing to do.
+
+    Runs inside the caller's transaction. Liveness is judged here, by the database's clock, and not by what a server
+    remembers.
+    """
+    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _ONE_AT_A_TIME):
+        return None
+    servers = candidates(await connection.fetch(CANDIDATES, window))
+    gone = [c.name for c in servers.values() if not c.alive or c.name == leaving]
+    if not gone:
+        return None
+    orphans = await connection.fetch(_ORPHANS, gone)
+    takers = [c for c in servers.values() if c.name not in gone]
+    given = share_out(((row["user_id"], row["weight"]) for row in orphans), takers)
+    if not given:
+        return None
+    moved = [row for row in orphans if row["user_id"] in given]
+    await connection.execute(
+        _GIVE,
+        [row["user_id"] for row in moved],
+        [row["generation"] for row in moved],
+        [given[row["user_id"]] for row in moved],
+        lock,
+    )
+    counts = Counter(given.values())
+    await notify(connection, *counts)
+    whose = ", ".join(sorted({row["server"] for row in moved}))
+    where = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    verb = "left" if leaving else "is gone"
+    text = f"{whose} {verb}: {len(moved):,} users moved to {where}"
+    await connection.execute(
+        "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", "note" if leaving else "bad", whose, text
+    )
+    return Taken(len(moved), text)

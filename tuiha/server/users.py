@@ -1,0 +1,109 @@
+"""Who is asking: HTTP Basic against the enterprise database, with a bound on the work that wrong passwords cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import BasicAuth, hdrs, web
+
+from tuiha.server.gate import Gate
+from tuiha.server.passwords import Remembered, verify_password
+from tuiha.server.problem import Problem
+
+_FRESH = 30.0  # seconds that a user's row is used before it is read again
+_MOST = 200_000  # users kept
+_MOST_FAILURES = 10  # wrong passwords of one user in a minute, on one server
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of the pool."""
+
+    id: int
+    name: str
+    cluster: str
+    password_hash: str
+
+
+class Users:
+    """Authenticates requests."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
+        self._remembered = Remembered()
+        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._checking = asyncio.Semaphore(2)  # scrypt takes a core and 16 MB each
+
+    async def authenticate(self, request: web.Request) -> User:
+        """The user of a request. Raises Problem 401 or 429, access.Unavailable."""
+        name, password = _credentials(request)
+        user = await self._find(name)
+        if user is not None and self._remembered.knows(name, password, user.password_hash):
+            return user
+        self._bound(name)
+        async with self._checking:
+            # An unknown user costs as much as a wrong password, so that time does not tell which names exist.
+            stored = user.password_hash if user else _NOBODY
+            right = await asyncio.to_thread(verify_password, password, stored)
+        if user is None or not right:
+            self._failed(name)
+            raise _denied("The user's name or password is wrong.")
+        self._remembered.keep(name, password, user.password_hash)
+        return user
+
+    async def _find(self, name: str) -> User | None:
+        now = time.monotonic()
+        kept = self._rows.get(name)
+        if kept is not None and now - kept[0] < _FRESH:
+            return kept[1]
+
+        async def work(connection: Any) -> Any:
+            return await connection.fetchrow(
+                "SELECT id, name, mail_cluster, password_hash FROM app_user WHERE name = $1", name
+            )
+
+        row = await self._gate.read(work)
+        if row is None:
+            return None
+        user = User(row["id"], row["name"], row["mail_cluster"], row["password_hash"])
+        self._rows[name] = (now, user)
+        if len(self._rows) > _MOST:
+            self._rows.popitem(last=False)
+        return user
+
+    def _bound(self, name: str) -> None:
+        since, count = self._failures.get(name, (0.0, 0))
+        if count >= _MOST_FAILURES and time.monotonic() - since < 60:
+            raise Problem(
+                429, "Too many wrong passwords", "Wait a minute, then try again.", headers={"Retry-After": "60"}
+            )
+
+    def _failed(self, name: str) -> None:
+        now = time.monotonic()
+        since, count = self._failures.get(name, (now, 0))
+        self._failures[name] = (since, count + 1) if now - since < 60 else (now, 1)
+        if len(self._failures) > 10_000:
+            self._failures.popitem(last=False)
+
+
+_NOBODY = "scrypt$14$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+def _credentials(request: web.Request) -> tuple[str, str]:
+    header = request.headers.get(hdrs.AUTHORIZATION, "")
+    try:
+        basic = BasicAuth.decode(header, encoding="utf-8")
+    except (ValueError, UnicodeError):
+        raise _denied("Send the user's name and password with HTTP Basic.") from None
+    if not basic.login or "\0" in basic.login or len(basic.login) > 256 or len(basic.password) > 1024:
+        raise _denied("The user's name or password is wrong.")
+    return basic.login, basic.password
+
+
+def _denied(detail: str) -> Problem:
+    return Problem(401, "Not logged in", detail, headers={"WWW-Authenticate": 'Basic realm="tuiha", charset="UTF-8"'})

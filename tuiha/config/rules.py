@@ -1,0 +1,61 @@
+"""Rules over several settings of a pool: each broken one with its place, what is wrong and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from tuiha.config.errors import Location, field_name
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
+
+Found = tuple[Location, str, str]
+
+
+def broken_rules(pool: Pool) -> list[Found]:
+    """All rules that settings break although each value on its own is fine."""
+    clusters = [(("mail", index, "cluster"), cluster.cluster) for index, cluster in enumerate(pool.mail)]
+    return [
+        *_twice(_node_names(pool), "every node needs a name of its own"),
+        *_twice(clusters, "every mail cluster needs a name of its own"),
+        *_twice([(("servers", i, "address"), s.address) for i, s in enumerate(pool.servers)],
+                "every server needs an address of its own"),
+        *_twice([(("database", "nodes", i, "address"), d.address) for i, d in enumerate(pool.database.nodes)],
+                "the pair is two databases"),
+        *_times(pool),
+    ]
+
+
+def _node_names(pool: Pool) -> Iterator[tuple[Location, str]]:
+    for index, server in enumerate(pool.servers):
+        yield ("servers", index, "name"), server.name
+    for index, node in enumerate(pool.database.nodes):
+        yield ("database", "nodes", index, "name"), node.name
+    for index, sprayer in enumerate(pool.sprayers):
+        yield ("sprayers", index, "name"), sprayer.name
+    for index, cluster in enumerate(pool.mail):
+        for number, mail_server in enumerate(cluster.servers):
+            yield ("mail", index, "servers", number, "name"), mail_server.name
+
+
+def _twice(values: Iterable[tuple[Location, str]], remedy: str) -> Iterator[Found]:
+    """Every value that an earlier place has already."""
+    first: dict[str, Location] = {}
+    for location, value in values:
+        if value in first:
+            yield location, f"'{value}' is {field_name(first[value])} already", remedy
+        first.setdefault(value, location)
+
+
+def _times(pool: Pool) -> Iterator[Found]:
+    """Times that exclude each other."""
+    heartbeat, lease = pool.heartbeat, pool.lease
+    if heartbeat.window <= heartbeat.interval:
+        yield ("heartbeat", "window"), "is not longer than heartbeat.interval", \
+            "a living server would count as dead between two heartbeats: write several intervals"
+    if lease.seconds >= heartbeat.window:
+        yield ("lease", "seconds"), "is not shorter than heartbeat.window", \
+            "a server that counts as dead must have lost its lease"
+    if lease.slack >= lease.seconds:
+        yield ("lease", "slack"), "is not shorter than lease.seconds", "no lease would ever be usable"

@@ -1,0 +1,136 @@
+"""TLS contexts from the settings, and the rule that plain text goes to loopback addresses only."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tuiha.config.errors import ConfigError, Location, Problem
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Database, MailCluster, MailServer, Pool, Server, Sprayer, Tls
+
+
+def client(tls: Tls | None, base: Path) -> ssl.SSLContext:
+    """A context to connect with; without settings it verifies against the system's trust store.
+
+    Relative paths are relative to `base`, the folder of the configuration file. Raises ConfigError.
+    """
+    context = ssl.create_default_context()
+    if tls is None:
+        return context
+    if tls.ca is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # this authority alone, not the system's as well
+        _load_ca(context, tls, base / tls.ca.expanduser())
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    _load_certificate(context, tls, base)
+    return context
+
+
+def listening(server: Server, base: Path) -> ssl.SSLContext | None:
+    """The context that a pool server listens with; None when its address is http://. Raises ConfigError."""
+    if not server.address.startswith("https://"):
+        return None
+    if server.tls is None or server.tls.certificate is None:
+        raise ConfigError(_nowhere(server, "has no certificate to listen with",
+                                   f"give server '{server.name}' tls.certificate and tls.key"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_certificate(context, server.tls, base)
+    return context
+
+
+def for_server(server: Server, base: Path) -> ssl.SSLContext | None:
+    """The context to reach a pool server with; None when its address is http://. Raises ConfigError."""
+    if not server.address.startswith("https://"):
+        return None
+    return client(server.tls.model_copy(update={"certificate": None, "key": None}) if server.tls else None, base)
+
+
+def for_database(database: Database, base: Path) -> ssl.SSLContext | None:
+    """The context to reach the database pair with; None without tls settings. Raises ConfigError."""
+    return None if database.tls is None else client(database.tls, base)
+
+
+def for_mail(cluster: MailCluster, server: MailServer, base: Path) -> ssl.SSLContext | None:
+    """The context to reach a mail server with; None when its security is plain. Raises ConfigError."""
+    return None if server.security == "plain" else client(cluster.tls, base)
+
+
+def for_sprayer(sprayer: Sprayer, base: Path) -> ssl.SSLContext | None:
+    """The context to reach a sprayer's runtime socket with; None without tls settings. Raises ConfigError."""
+    return None if sprayer.tls is None else client(sprayer.tls, base)
+
+
+def is_loopback(host: str) -> bool:
+    """Does `host` (a name, an address, or an address in brackets) never leave this machine?"""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
+    """Every place where plain text would leave this machine: location, what is wrong, what to write."""
+    for index, server in enumerate(pool.servers):
+        if server.address.startswith("http://") and not is_loopback(urlsplit(server.address).hostname or ""):
+            yield ("servers", index, "address"), _LEAVES, "write https:// and give it tls.certificate and tls.key"
+    for index, node in enumerate(pool.database.nodes):
+        if pool.database.tls is None and not is_loopback(_host(node.address)):
+            yield ("database", "nodes", index, "address"), _LEAVES, \
+                "add database.tls ('tls: {}' verifies against the system's trust store)"
+    for index, sprayer in enumerate(pool.sprayers):
+        if sprayer.tls is None and sprayer.socket.startswith("tcp:") and not is_loopback(_host(sprayer.socket[4:])):
+            yield ("sprayers", index, "socket"), _LEAVES, \
+                "add tls (HAProxy: stats socket ... ssl crt FILE), or use unix:/PATH"
+    for index, cluster in enumerate(pool.mail):
+        for number, mail_server in enumerate(cluster.servers):
+            if mail_server.security == "plain" and not is_loopback(_host(mail_server.address)):
+                yield ("mail", index, "servers", number, "security"), _LEAVES, "write tls or starttls"
+
+
+_LEAVES = "plain text would leave this machine with passwords in it"
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _nowhere(server: Server, what: str, remedy: str) -> Problem:
+    return Problem(what, remedy, f"server {server.name}")
+
+
+def _load_ca(context: ssl.SSLContext, tls: Tls, file: Path) -> None:
+    try:
+        context.load_verify_locations(file)
+    except ssl.SSLError:
+        raise ConfigError(tls.problem(f"{file} holds no certificate", "name a PEM file", "ca")) from None
+    except OSError as error:
+        raise ConfigError(tls.problem(f"{file} cannot be read ({error.strerror})", "check the path", "ca")) from None
+
+
+def _load_certificate(context: ssl.SSLContext, tls: Tls, base: Path) -> None:
+    if tls.certificate is None or tls.key is None:
+        return
+    certificate, key = base / tls.certificate.expanduser(), base / tls.key.expanduser()
+    for name, file in (("certificate", certificate), ("key", key)):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise ConfigError(
+                tls.problem(f"{file} cannot be read ({error.strerror})", "check the path and its permissions", name)
+            ) from None
+    try:
+        context.load_cert_chain(certificate, key, password="")  # never ask on the terminal
+    except ssl.SSLError:
+        raise ConfigError(tls.problem(
+            f"{certificate} and {key} are not a certificate and its key",
+            "name PEM files that belong together; the key without a passphrase", "certificate")) from None

@@ -1,0 +1,1 @@
+"""Load for a pool: simulated devices, a mailer, and a checker that knows what every device must have seen."""

@@ -1,0 +1,146 @@
+"""The checker: from what was recorded, what is wrong. Pure functions, independent of how the pool works inside.
+
+- lost: a device did not get a change that was due to it: a message that the mail server accepted after the device had
+  registered, or a row of the sync history behind what the device has, or a number skipped in its sequence.
+- doubled: a device was given a change again after it had moved past it by its key.
+- monitored twice: the sync history of a user shows two monitors: a row with a generation below the one before, or the
+  same message recorded again.
+- unrecorded: a device holds a change that the sync history does not have (any more).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuiha.lab.load.books import DeviceBook, History, Message, Outcome, UserHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    user: str
+    device: str | None  # None: it is wrong in the sync history
+    what: str  # a message id, or "seq N"
+    age: float | None = None  # seconds since it was due, where that is known
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All that is wrong. Empty tuples mean that nothing is."""
+
+    lost: tuple[Finding, ...]
+    doubled: tuple[Finding, ...]
+    monitored_twice: tuple[Finding, ...]
+    unrecorded: tuple[Finding, ...]
+    history_gaps: tuple[Finding, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any((self.lost, self.doubled, self.monitored_twice, self.unrecorded, self.history_gaps))
+
+
+Books = Mapping[str, Sequence[DeviceBook]]  # user -> the books of the user's devices
+
+
+def missing(message: Message, books: Sequence[DeviceBook]) -> list[DeviceBook]:
+    """The devices that must see this accepted message and have not: those registered before its delivery began."""
+    return [
+        book
+        for book in books
+        if book.due_from is not None and book.due_from <= message.started_at and message.id not in book.seen
+    ]
+
+
+def overdue(messages: Iterable[Message], books: Books, now: float, grace: float) -> list[Finding]:
+    """Accepted messages that a device should have by now: unseen `grace` seconds after they were accepted."""
+    return [
+        Finding(message.user, book.device, message.id, now - message.ended_at)
+        for message in messages
+        if message.outcome is Outcome.ACCEPTED and message.ended_at is not None
+        and now - message.ended_at > grace
+        for book in missing(message, books.get(message.user, ()))
+    ]
+
+
+def settled(message: Message, books: Books) -> bool:
+    """Whether nothing is due of a message any more: no device must see it, or all that must have."""
+    if message.outcome in (Outcome.REFUSED, Outcome.MAYBE):
+        return True
+    return message.outcome is Outcome.ACCEPTED and not missing(message, books.get(message.user, ()))
+
+
+def skipped(book: DeviceBook, history: UserHistory, fetched: int) -> Iterator[str]:
+    """What a device was not given although it was given something later, or although it is recorded behind that.
+
+    `fetched`: the sequence number up to which devices had time to fetch. Named by message id where the history
+    tells it, so that nothing is counted twice.
+    """
+    names = {seq: message_id for message_id, seq in history.ids.items()}
+    for gap in book.gaps:
+        for seq in range(gap.after + 1, gap.before):
+            yield names.get(seq, f"seq {seq}")
+    if book.last_seq is not None:
+        for seq in range(book.last_seq + 1, fetched + 1):
+            yield names.get(seq, f"seq {seq}")
+
+
+def doubled(books: Iterable[DeviceBook]) -> list[Finding]:
+    """Changes that came to a device again although it had moved on."""
+    return [Finding(book.user, book.device, what) for book in books for what in book.doubles]
+
+
+def monitored_twice(history: History) -> list[Finding]:
+    """Signs of two monitors for one user."""
+    return [
+        Finding(user, None, what)
+        for user, rows in sorted(history.users.items())
+        for what in (*(f"seq {seq}" for seq in rows.backwards), *rows.twice)
+    ]
+
+
+def unrecorded(books: Iterable[DeviceBook], history: History) -> list[Finding]:
+    """Messages that a device holds and the sync history lacks. The history must have been read after the devices."""
+    nothing = UserHistory()
+    return [
+        Finding(book.user, book.device, message_id)
+        for book in books
+        for message_id in book.seen
+        if message_id not in history.users.get(book.user, nothing).ids
+    ]
+
+
+def history_gaps(history: History) -> list[Finding]:
+    """Numbers missing in a user's sequence."""
+    return [
+        Finding(user, None, f"seq {gap.after + 1}..{gap.before - 1}")
+        for user, rows in sorted(history.users.items())
+        for gap in rows.gaps
+    ]
+
+
+def verify(
+    messages: Iterable[Message], books: Books, history: History | None, fetched: Mapping[str, int], now: float
+) -> Verdict:
+    """Judge a whole run after mailer and devices have stopped.
+
+    `history` was read after that; `fetched`: user -> the last sequence number at a time from which on the devices
+    had long enough to fetch it. Without a history (the database could not be read) only what mailer and devices
+    recorded is judged.
+    """
+    every = [book for own in books.values() for book in own]
+    lost = {(f.user, f.device, f.what): f for f in overdue(messages, books, now, grace=0.0)}
+    known = history or History()
+    for book in every:
+        of_user = known.users.get(book.user, UserHistory())
+        for what in skipped(book, of_user, fetched.get(book.user, 0)):
+            lost.setdefault((book.user, book.device, what), Finding(book.user, book.device, what))
+    return Verdict(
+        lost=tuple(lost.values()),
+        doubled=tuple(doubled(every)),
+        monitored_twice=tuple(monitored_twice(known)),
+        unrecorded=tuple(unrecorded(every, known)) if history is not None else (),
+        history_gaps=tuple(history_gaps(known)),
+    )

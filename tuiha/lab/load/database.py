@@ -1,0 +1,100 @@
+"""What the checker reads in the enterprise database, as the watcher's role: whose mailbox is where, the sync history,
+and how many users each server has. For an embedded pool: without TLS, on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tuiha.lab.load.books import Row, plain_id
+
+T = TypeVar("T")
+
+_USERS = "SELECT name, mail_cluster FROM app_user"
+_SPREAD = "SELECT server, count(*) AS users FROM binding WHERE expires_at > now() GROUP BY server ORDER BY server"
+_HISTORY = """
+    SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id
+    FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
+    JOIN app_user AS u ON u.name = known.name
+    JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq
+    ORDER BY u.name, c.seq
+"""
+
+
+class NoDatabase(Exception):
+    """No database of the pair could be read; the text says why for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """How to reach one database of the pair."""
+
+    name: str
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+
+
+class Records:
+    """Reads from the primary, or from a secondary while there is none. Each reading has a connection of its own."""
+
+    def __init__(self, nodes: list[Node], timeout: float = 5.0) -> None:
+        self._nodes = nodes
+        self._timeout = timeout
+
+    async def clusters(self) -> dict[str, str]:
+        """User -> mail cluster. Raises NoDatabase."""
+        rows = await self._read(lambda connection: connection.fetch(_USERS))
+        return {row["name"]: row["mail_cluster"] for row in rows}
+
+    async def spread(self) -> dict[str, int]:
+        """Server -> users bound to it. Raises NoDatabase."""
+        rows = await self._read(lambda connection: connection.fetch(_SPREAD))
+        return {row["server"]: row["users"] for row in rows}
+
+    async def history(self, known: Mapping[str, int]) -> list[Row]:
+        """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""
+        names, seqs = list(known), list(known.values())
+        rows = await self._read(lambda connection: connection.fetch(_HISTORY, names, seqs))
+        return [
+            Row(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
+                plain_id(row["message_id"]))
+            for row in rows
+        ]
+
+    async def _read(self, query: Callable[[Any], Awaitable[T]]) -> T:
+        """The answer of the first node that is the primary, else of any that answers. Raises NoDatabase."""
+        failures = []
+        for primary_only in (True, False):
+            for node in self._nodes:
+                try:
+                    return await self._read_from(node, query, primary_only)
+                except NoDatabase as error:
+                    failures.append(str(error))
+        raise NoDatabase("; ".join(dict.fromkeys(failures)))
+
+    async def _read_from(self, node: Node, query: Callable[[Any], Awaitable[T]], primary_only: bool) -> T:
+        import asyncpg
+
+        connection = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection = await asyncpg.connect(
+                    host=node.host, port=node.port, user=node.user, password=node.password,
+                    database=node.database, ssl=False, server_settings={"application_name": "tuiha load"},
+                )
+                if primary_only and await connection.fetchval("SELECT pg_is_in_recovery()"):
+                    raise NoDatabase(f"{node.name}: is not the primary")
+                return await query(connection)
+        except TimeoutError as error:
+            raise NoDatabase(f"{node.name}: no answer for {self._timeout:g} s") from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise NoDatabase(f"{node.name}: {type(error).__name__}") from error
+        finally:
+            if connection is not None:
+                connection.terminate()  # it only read: nothing to say goodbye for

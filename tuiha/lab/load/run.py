@@ -1,0 +1,192 @@
+"""One load from start to verdict: devices and mailer, live figures every second, and the check at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tuiha.lab.load import checker, figures
+from tuiha.lab.load.books import History
+from tuiha.lab.load.database import NoDatabase, Records
+from tuiha.lab.load.deliver import deliver
+from tuiha.lab.load.devices import Fleet, Pace, User
+from tuiha.lab.load.mailer import Deliver, Mailer
+from tuiha.lab.load.setting import Setting
+from tuiha.lab.load.sprayed import Sprayed, now
+from tuiha.lab.load.tally import Tally
+
+
+class LoadError(Exception):
+    """The load cannot run; the text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a load runs."""
+
+    stats: Path  # the file of live figures
+    seconds: float | None = None  # None: until told to stop
+    rate: float = 5.0  # messages a second
+    devices_per_user: float = 1.5
+    grace: float = 15.0  # the longest wait for the rest, seconds, after the mailer stopped
+    pace: Pace = field(default_factory=Pace)
+
+
+async def run(
+    setting: Setting,
+    users: list[User],
+    options: Options,
+    stop: asyncio.Event,
+    records: Records | None = None,
+    by: Deliver = deliver,
+) -> dict[str, Any]:
+    """Run a load until `stop` or the end of its time, and return the report. Raises LoadError when it cannot begin.
+
+    `records` and `by` replace the database and the way to deliver.
+    """
+    records = records or Records(setting.databases)
+    homes = await _homes(records, setting, users, stop)
+    mailer = Mailer(setting.clusters, homes, by, options.rate)
+    tally = Tally()
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        sprayed = Sprayed(setting.sprayers, tally, session, setting.patience)
+        fleet = Fleet(users, options.devices_per_user, sprayed, tally, options.pace)
+        return await _Load(options, records, mailer, fleet, tally, stop).play()
+
+
+async def _homes(records: Records, setting: Setting, users: list[User], stop: asyncio.Event) -> dict[str, str]:
+    """User -> mail cluster, of the users of this load; a database that is just starting gets half a minute."""
+    deadline = now() + 30.0
+    while True:
+        try:
+            clusters = await records.clusters()
+            break
+        except NoDatabase as error:
+            if now() > deadline or stop.is_set():
+                raise LoadError(f"cannot read the users' mail clusters: {error}") from error
+            await asyncio.sleep(0.5)
+    homes = {user.name: clusters[user.name] for user in users if user.name in clusters}
+    if not any(cluster in setting.clusters for cluster in homes.values()):
+        raise LoadError("none of the users is in the pool's database with a mail cluster of the configuration")
+    return homes
+
+
+class _Load:
+    """The running parts of a load."""
+
+    def __init__(
+        self, options: Options, records: Records, mailer: Mailer, fleet: Fleet, tally: Tally, stop: asyncio.Event
+    ) -> None:
+        self._options = options
+        self._records = records
+        self._mailer = mailer
+        self._fleet = fleet
+        self._tally = tally
+        self._stop = stop
+        self._history = History()  # as far as it was read while the load runs
+        self._started = now()
+
+    async def play(self) -> dict[str, Any]:
+        """Load, drain, verify."""
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(self._fleet.run(), name="devices"),
+                group.create_task(self._write_figures(), name="figures"),
+                group.create_task(self._read_on(), name="history"),
+            ]
+            mailing = group.create_task(self._mailer.run(self._stop), name="mailer")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._options.seconds)
+            self._stop.set()
+            seconds = now() - self._started
+            await mailing
+            fetched, spread = await self._drain()
+            for task in beside:
+                task.cancel()
+        history = await self._whole_history()  # read after the devices stopped: all that they hold must be in it
+        found = checker.verify(self._mailer.open.values(), self._fleet.books, history, fetched, now())
+        totals = figures.common(self._tally, self._fleet, self._mailer, seconds)
+        return totals | figures.verdict(found, spread, history is not None)
+
+    async def _drain(self) -> tuple[dict[str, int], dict[str, int] | None]:
+        """Let the devices fetch the rest, at most `grace` seconds.
+
+        Returns how far each user's history went when the mailer had stopped, and server -> users.
+        """
+        deadline = now() + self._options.grace
+        while self._unsettled() and now() < deadline:
+            await asyncio.sleep(0.2)
+        history = await self._whole_history() or History()
+        fetched = {user: rows.last_seq for user, rows in history.users.items()}
+        while now() < deadline and self._missing(fetched):
+            await asyncio.sleep(0.2)
+        try:
+            return fetched, await self._records.spread()
+        except NoDatabase:
+            return fetched, None
+
+    def _missing(self, fetched: dict[str, int]) -> bool:
+        """Whether a device still lacks something."""
+        found = checker.verify(self._mailer.open.values(), self._fleet.books, None, fetched, now())
+        return bool(found.lost)
+
+    def _unsettled(self) -> bool:
+        """Drop messages of which nothing is due any more; whether some are left."""
+        for message in list(self._mailer.open.values()):
+            if checker.settled(message, self._fleet.books):
+                del self._mailer.open[message.id]
+        return bool(self._mailer.open)
+
+    async def _whole_history(self) -> History | None:
+        """The sync history of the users, read from its beginning; None when no database answers."""
+        history = History()
+        try:
+            history.add(await self._records.history(dict.fromkeys(self._fleet.books, 0)))
+        except NoDatabase as error:
+            _narrate(f"the sync history cannot be read: {error}")
+            return None
+        return history
+
+    async def _read_on(self) -> None:
+        """Read on in the sync history every few seconds: two monitors show while the load runs."""
+        while True:
+            await asyncio.sleep(5.0)
+            known = dict.fromkeys(self._fleet.books, 0)
+            known |= {user: rows.last_seq for user, rows in self._history.users.items()}
+            with suppress(NoDatabase):  # the database may be what is being hurt: read on later
+                self._history.add(await self._records.history(known))
+
+    async def _write_figures(self) -> None:
+        told = False
+        while True:
+            self._unsettled()
+            moment = now()
+            seconds = moment - self._started
+            now_ = figures.live(self._tally, self._fleet, self._mailer, self._history, seconds, moment)
+            try:
+                await asyncio.to_thread(_replace, self._options.stats, json.dumps(now_))
+            except OSError as error:
+                if not told:
+                    _narrate(f"the live figures cannot be written to {self._options.stats}: {error.strerror}")
+                told = True
+            await asyncio.sleep(1.0)
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def _narrate(text: str) -> None:
+    sys.stderr.write(f"load: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,68 @@
+"""From a look to a snapshot: facts, problems, verdict. Pure."""
+
+from __future__ import annotations
+
+from tuiha.model.dispute import dispute
+from tuiha.model.facts import Look, Polled, R, Snapshot
+from tuiha.model.problems import problems
+from tuiha.model.rates import requests, transactions
+from tuiha.model.rows import database_facts, mail_facts, server_facts, sprayer_facts
+from tuiha.model.rules import Rules
+from tuiha.model.scene import Scene
+from tuiha.model.split import split
+from tuiha.model.standing import Standing, standing
+from tuiha.model.verdict import protection, verdict
+from tuiha.model.words import natural
+
+_RULES = Rules()
+
+
+def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None = None, rules: Rules = _RULES,
+             ) -> Snapshot:
+    """Conclude on a look. `previous` is the snapshot and `earlier` the look before this one, when there are any.
+
+    Without an earlier look there are no rates, and every contradiction counts as a split: look again then.
+    """
+    stand = standing(look, previous)
+    commits, asked = transactions(look, earlier, previous), requests(look, earlier, previous)
+    scene = Scene(
+        look=look,
+        stand=stand,
+        rules=rules,
+        servers=tuple(server_facts(s, stand, rules) for s in sorted(look.servers, key=_order)),
+        databases=tuple(database_facts(d, stand, rules, commits.get(d.name)) for d in look.databases),
+        sprayers=tuple(sprayer_facts(s, rules, asked.get(s.name)) for s in look.sprayers),
+        mail=tuple(mail_facts(m, stand, rules) for m in look.mail),
+        split=split(look, earlier),
+        dispute=dispute(look, earlier, stand, rules),
+    )
+    found = problems(scene, previous)
+    return Snapshot(
+        pool=look.pool,
+        at=look.at,
+        number=look.number,
+        interval=look.interval,
+        verdict=verdict(scene, found),
+        epoch=stand.epoch,
+        active=stand.active,
+        protection=protection(scene),
+        users=_users(stand),
+        problems=found,
+        servers=scene.servers,
+        databases=scene.databases,
+        sprayers=scene.sprayers,
+        mail=scene.mail,
+        intent=stand.ledger.intent if stand.ledger is not None else None,
+    )
+
+
+def _order(polled: Polled[R]) -> tuple[tuple[bool, int, str], ...]:
+    return natural(polled.name)
+
+
+def _users(stand: Standing) -> int | None:
+    """Users of the pool: the rows of app_user, else those that are bound to a server."""
+    report = stand.primary.report if stand.primary is not None else None
+    if report is not None and report.users is not None:
+        return report.users
+    return sum(m.users for m in stand.members.values()) if stand.members else None

@@ -1,0 +1,133 @@
+"""Problems of the database pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
+from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState, Standby
+from tuiha.model.rows import DOWN, STRAY
+from tuiha.model.scene import Scene
+
+_STOPS = "commits wait for it: servers hold, then answer 503 when their leases end"
+_ALONE = "the active database runs alone: losing it too stops the pool"
+
+
+def database_problems(scene: Scene) -> Iterator[Problem]:
+    """Problems of the active database, then of the other, then of their identity."""
+    if scene.primary is None:
+        yield from _unknown_active(scene)
+    else:
+        yield from _active(scene, scene.primary)
+    for facts in scene.databases:
+        if facts is not scene.primary:
+            yield from _other(scene, facts)
+    yield from _identity(scene)
+
+
+def _bad(subject: str, what: str, means: str, then: str, key: str | None = None, since: float | None = None,
+         severity: Severity = Severity.BAD) -> Problem:
+    return Problem(severity, NodeKind.DATABASE, subject, what, means, since, then, key)
+
+
+def _since(scene: Scene, name: str) -> float | None:
+    return next((d.failing_since for d in scene.look.databases if d.name == name), None)
+
+
+def _unknown_active(scene: Scene) -> Iterator[Problem]:
+    for facts in scene.databases:
+        if facts.state == DOWN:
+            yield _bad(facts.name, f"DOWN  {facts.error}", "nobody says which database is active",
+                       "tuiha check", since=_since(scene, facts.name))
+
+
+def _active(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
+    if facts.state == DOWN:
+        yield _active_down(scene, facts)
+        return
+    report = scene.stand.primary_report
+    if report is None:
+        return
+    if not report.writable:
+        what = "it is in recovery" if report.role == DatabaseRole.SECONDARY else "it is read-only"
+        yield _bad(facts.name, f"NOT WRITABLE  {what}",
+                   "no server can take a lease: nothing is answered until a database is promoted",
+                   "tuiha plan failover", "f")
+    row = report.epoch
+    if row is None:
+        yield _bad(facts.name, "NO EPOCH ROW  the pool's tables cannot be read in it",
+                   "it is not a database of a pool, or the watcher's role may not read it", "tuiha check")
+    elif row.pool == scene.look.pool and row.state == EpochState.FENCED \
+            and (scene.stand.ledger is None or scene.stand.ledger.intent is None):
+        yield _bad(facts.name, "FENCED  its epoch row says so, and no operation runs",
+                   "no server can take a lease: nothing is answered", "tuiha check")
+
+
+def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
+    other = scene.secondary
+    if other is None or not other.reachable:
+        return _bad(facts.name, f"DOWN  {facts.error}", "no database can be reached: nothing is answered, "
+                    "nothing is lost while the disks are there", "tuiha check", since=_since(scene, facts.name))
+    ledger = scene.stand.ledger
+    means = f"servers hold requests, then answer 503 until the pool fails over to {other.name}"
+    if ledger is not None and ledger.standby == Standby.STALE:
+        means += f"; {other.name} is STALE: acknowledged writes would be lost"
+    return _bad(facts.name, f"DOWN  {facts.error}", means, "tuiha plan failover", "f", _since(scene, facts.name))
+
+
+def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
+    if facts.state == STRAY:
+        yield _bad(facts.name, f"STRAY  writable, though {scene.stand.active} is active",
+                   "whatever is written in it is not in the pool's database", f"tuiha plan rejoin {facts.name}")
+        return
+    primary = scene.primary
+    if primary is None:
+        return
+    if facts.state == DOWN:
+        if primary.state == DOWN:
+            yield _bad(facts.name, f"DOWN  {facts.error}", "it cannot take over", "tuiha check",
+                       since=_since(scene, facts.name))
+            return
+        yield _lost(scene, facts, f"DOWN  {facts.error}", _since(scene, facts.name))
+        return
+    if scene.stand.primary_report is None or not facts.reachable:
+        return
+    if facts.sync_state is None:
+        yield _lost(scene, facts, f"NOT STREAMING  {primary.name} sends it nothing", None)
+    elif not scene.in_step or not scene.waits:
+        yield _bad(facts.name, f"UNPROTECTED  replication is {facts.sync_state}, not synchronous",
+                   f"losing {primary.name} now would lose acknowledged writes", "tuiha plan protect",
+                   severity=Severity.WARNING)
+    elif scene.stand.ledger is not None and scene.stand.ledger.standby == Standby.STALE:
+        yield _bad(facts.name, "STALE  the ledger does not say that it has every write",
+                   "it may not be promoted until the pool is protected again", "tuiha plan protect",
+                   severity=Severity.WARNING)
+
+
+def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) -> Problem:
+    """The secondary follows no more."""
+    if scene.waits is False:
+        then = "tuiha check" if facts.state == DOWN else f"tuiha plan rejoin {facts.name}"
+        return _bad(facts.name, what, _ALONE, then, None, since)
+    return _bad(facts.name, what, _STOPS if scene.waits else _ALONE, "tuiha plan degrade", "f", since)
+
+
+def _identity(scene: Scene) -> Iterator[Problem]:
+    known = [(d.name, d.report) for d in scene.look.databases if d.report is not None]
+    for name, report in known:
+        if report.epoch is not None and report.epoch.pool != scene.look.pool:
+            yield _bad(name, f"OTHER POOL  it is the database of the pool '{report.epoch.pool}'",
+                       "its address in the configuration leads to another pool's data", "tuiha check")
+    expected = _expected_system(scene, dict(known))
+    for name, report in known:
+        if expected is not None and report.system_identifier != expected:
+            yield _bad(name, f"FOREIGN  its system identifier is {report.system_identifier}, not {expected}",
+                       "it is another database cluster: it holds none of the pool's data", "tuiha check")
+
+
+def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | None:
+    """The ledger's system identifier, else the active database's."""
+    if scene.stand.ledger is not None:
+        return scene.stand.ledger.system_identifier
+    active = known.get(scene.stand.active or "")
+    return active.system_identifier if active is not None else None

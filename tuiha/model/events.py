@@ -1,0 +1,127 @@
+"""What changed between two snapshots, in words. Never one event for each user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, Verdict
+from tuiha.model.reports import ServerState
+from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
+from tuiha.model.verdict import UNPROTECTED
+from tuiha.model.words import count, names
+
+_STATE: Mapping[str, Severity] = {
+    DOWN: Severity.BAD,
+    STRAY: Severity.BAD,
+    ServerState.FENCED: Severity.BAD,
+    ServerState.CONSTRAINED: Severity.WARNING,
+    ServerState.HELD: Severity.WARNING,
+    OUT: Severity.WARNING,
+}
+_VERDICT: Mapping[Verdict, Severity] = {
+    Verdict.HEALTHY: Severity.NOTE,
+    Verdict.DEGRADED: Severity.WARNING,
+    Verdict.DISPUTED: Severity.BAD,
+    Verdict.SPLIT: Severity.BAD,
+    Verdict.DOWN: Severity.BAD,
+}
+
+
+class Node(Protocol):
+    """What the facts of all nodes have in common."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
+
+    @property
+    def note(self) -> str: ...  # noqa: D102
+
+
+N = TypeVar("N", bound=Node)
+
+
+def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
+    """All changes from `old` to `new`, the pool's own first."""
+    def event(severity: Severity, subject: str, text: str) -> Event:
+        return Event(new.at, severity, subject, text)
+
+    found = [*_pool(old, new, event)]
+    for before, after, kind in ((old.databases, new.databases, "database"), (old.servers, new.servers, "server"),
+                                (old.sprayers, new.sprayers, "sprayer"), (old.mail, new.mail, "mail server")):
+        found += _nodes(before, after, kind, event)
+    found += _roles(old.databases, new.databases, event)
+    found += _targets(old, new, event)
+    found += _moves({s.name: s.users for s in old.servers}, {s.name: s.users for s in new.servers}, event)
+    for cluster in sorted({m.cluster for m in new.mail}):
+        found += _moves({m.name: m.users for m in old.mail if m.cluster == cluster},
+                        {m.name: m.users for m in new.mail if m.cluster == cluster}, event)
+    return tuple(found)
+
+
+Make = Callable[[Severity, str, str], Event]
+
+
+def _pool(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
+    if old.verdict != new.verdict:
+        yield event(_VERDICT[new.verdict], new.pool, f"{old.verdict} -> {new.verdict}")
+    if old.epoch != new.epoch and old.epoch is not None and new.epoch is not None:
+        yield event(Severity.WARNING, new.pool, f"epoch {old.epoch} -> {new.epoch}")
+    if old.active != new.active and new.active is not None and old.active is not None:
+        yield event(Severity.WARNING, new.pool, f"active database {old.active} -> {new.active}")
+    if old.protection != new.protection and old.protection is not None and new.protection is not None:
+        severity = Severity.WARNING if new.protection == UNPROTECTED else Severity.NOTE
+        yield event(severity, new.pool, f"{old.protection} -> {new.protection}")
+
+
+def _nodes(old: Sequence[N], new: Sequence[N], kind: str, event: Make) -> Iterator[Event]:
+    """State changes, and nodes that came or went."""
+    before = {n.name: n for n in old}
+    for node in new:
+        was = before.pop(node.name, None)
+        if was is None:
+            yield event(Severity.NOTE, node.name, f"{kind} joined, {node.state}")
+        elif was.state not in (node.state, UNKNOWN):
+            reason = f"  {node.note}" if node.note and node.state != UP else ""
+            yield event(_STATE.get(node.state, Severity.NOTE), node.name, f"{was.state} -> {node.state}{reason}")
+    for gone in before.values():
+        yield event(Severity.NOTE, gone.name, f"{kind} left")
+
+
+def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Make) -> Iterator[Event]:
+    before = {d.name: d for d in old}
+    for node in new:
+        was = before.get(node.name)
+        if was is None:
+            continue
+        if was.role not in (None, node.role):
+            yield event(Severity.WARNING, node.name, f"role {was.role} -> {node.role}")
+        if was.sync_state != node.sync_state and was.reachable and node.reachable:
+            yield event(Severity.NOTE if node.sync_state in ("sync", "quorum") else Severity.WARNING, node.name,
+                        f"replication {was.sync_state or 'none'} -> {node.sync_state or 'none'}")
+
+
+def _targets(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
+    before = {s.name: s.target for s in old.servers}
+    for server in new.servers:
+        was = before.get(server.name, UNKNOWN)
+        if UNKNOWN not in (was, server.target) and was != server.target:
+            yield event(Severity.NOTE, server.name, f"target {was} -> {server.target}")
+
+
+def _moves(old: Mapping[str, int | None], new: Mapping[str, int | None], event: Make) -> Iterator[Event]:
+    """Users that nodes lost and others gained; a node whose users are unknown counts on neither side."""
+    change: dict[str, int] = {}
+    for name in {*old, *new}:
+        before, after = old.get(name, 0), new.get(name, 0)
+        if before is not None and after is not None:
+            change[name] = after - before
+    losers = {name: -delta for name, delta in change.items() if delta < 0}
+    winners = {name: delta for name, delta in change.items() if delta > 0}
+    moved = min(sum(losers.values()), sum(winners.values()))
+    if moved:
+        yield event(Severity.NOTE, names(losers),
+                    f"{count(moved, 'user')} moved {names(losers)} -> {names(winners)}")

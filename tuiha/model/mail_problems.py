@@ -1,0 +1,40 @@
+"""Problems of mail servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuiha.model.facts import MailFacts, NodeKind, Problem, Severity
+from tuiha.model.rows import DOWN, OUT, UP
+from tuiha.model.scene import Scene
+from tuiha.model.words import count, names
+
+
+def mail_problems(scene: Scene) -> Iterator[Problem]:
+    """Each mail server's one problem."""
+    failing = {m.name: m.failing_since for m in scene.look.mail}
+    for facts in scene.mail:
+        partners = [m.name for m in scene.mail
+                    if m.cluster == facts.cluster and m.name != facts.name and m.state == UP]
+        if facts.state == DOWN:
+            yield _down(facts, partners, failing[facts.name])
+        elif facts.state == OUT:
+            yield Problem(Severity.WARNING, NodeKind.MAIL, facts.name, "OUT  out of service, though it answers",
+                          f"its users are monitored through {names(partners)}" if partners
+                          else "no other server of its cluster answers: its users' mail is not monitored",
+                          None, f"tuiha plan return-mail {facts.name}", "f")
+
+
+def _down(facts: MailFacts, partners: list[str], since: float | None) -> Problem:
+    """A mail server is gone: what that means depends on the rest of its cluster."""
+    if not partners:
+        means, then, key = (f"no server of cluster {facts.cluster} answers: its users' mail is not monitored",
+                            "tuiha check", None)
+    elif facts.in_service is False:
+        means, then, key = (f"it is out of service; its users are monitored through {names(partners)}",
+                            "tuiha check", None)
+    else:
+        left = f", {count(facts.users, 'user')} still to move" if facts.users else ""
+        means = f"its users are monitored through {names(partners)}{left}; it would be used again when it comes back"
+        then, key = f"tuiha plan failover-mail {facts.name}", "f"
+    return Problem(Severity.BAD, NodeKind.MAIL, facts.name, f"DOWN  {facts.error}", means, since, then, key)

@@ -1,0 +1,184 @@
+"""Facts of each node: its own report, what the database and the sprayers know of it, and the age of it all."""
+
+from __future__ import annotations
+
+from tuiha.model.facts import (
+    BackendFacts,
+    DatabaseFacts,
+    MailFacts,
+    Polled,
+    PolledMail,
+    R,
+    ServerFacts,
+    SprayerFacts,
+)
+from tuiha.model.reports import (
+    DatabaseReport,
+    DatabaseRole,
+    MemberRow,
+    ReplicationRow,
+    ServerReport,
+    ServerState,
+    SprayerReport,
+)
+from tuiha.model.rules import Rules
+from tuiha.model.standing import Standing
+
+UP, DOWN, OUT, STRAY, UNKNOWN = "UP", "DOWN", "OUT", "STRAY", "UNKNOWN"
+
+
+def down(polled: Polled[R], rules: Rules) -> bool:
+    """Whether a target failed often enough in a row to be called down."""
+    return polled.failures >= rules.down_after
+
+
+def _reached(polled: Polled[R], rules: Rules) -> str:
+    if down(polled, rules):
+        return DOWN
+    return UNKNOWN if polled.report is None else UP
+
+
+def server_facts(polled: Polled[ServerReport], stand: Standing, rules: Rules) -> ServerFacts:
+    """Conclude on one pool server."""
+    member = stand.members.get(polled.name)
+    report = None if down(polled, rules) else polled.report
+    target = report.target if report is not None else member.target if member is not None else UNKNOWN
+    users = member.users if member is not None else report.users if report is not None else None
+    return ServerFacts(
+        name=polled.name,
+        address=polled.address,
+        state=_server_state(polled, member, stand, rules),
+        target=target,
+        alive=member.alive if member is not None and stand.current else None,
+        users=users,
+        devices=report.devices if report is not None else None,
+        availability_index=report.availability_index if report is not None else None,
+        database=report.database if report is not None else None,
+        epoch=report.epoch if report is not None else None,
+        lease_seconds=report.lease_seconds if report is not None else None,
+        requests_per_second=report.requests_per_second if report is not None else None,
+        latency_ms=report.latency_ms if report is not None else None,
+        cpu_percent=report.cpu_percent if report is not None else None,
+        memory_bytes=report.memory_bytes if report is not None else None,
+        seen_at=polled.seen_at,
+        note=polled.error or (report.reason if report is not None else None) or "",
+        error=polled.error,
+    )
+
+
+def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: Standing, rules: Rules) -> str:
+    if polled.report is not None and not down(polled, rules):
+        return polled.report.state
+    if member is not None and member.state == ServerState.LEFT:
+        return ServerState.LEFT
+    if member is not None and stand.current and member.alive and member.heartbeat_age <= rules.beating:
+        return member.state  # it runs: only the watcher cannot reach it
+    return ServerState.DOWN if down(polled, rules) else ServerState.UNKNOWN
+
+
+def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules, speed: float | None,
+                   ) -> DatabaseFacts:
+    """Conclude on one database of the pair."""
+    report = polled.report
+    away = down(polled, rules)
+    reachable = report is not None and not away
+    expected = None
+    if stand.active is not None:
+        expected = DatabaseRole.PRIMARY if polled.name == stand.active else DatabaseRole.SECONDARY
+    row = replication_row(polled.name, stand)
+    return DatabaseFacts(
+        name=polled.name,
+        address=polled.address,
+        state=_database_state(polled, stand, rules),
+        role=report.role if report is not None else None,
+        expected=expected,
+        reachable=reachable,
+        writable=report.writable if report is not None and reachable else None,
+        system_identifier=report.system_identifier if report is not None else None,
+        timeline=report.timeline if report is not None else None,
+        lag_bytes=_lag_bytes(polled, row, stand, rules),
+        lag_seconds=_lag_seconds(polled, row, rules),
+        sync_state=row.sync_state if row is not None and reachable else None,
+        pool_sessions=sum(s.sessions for s in report.sessions) if report is not None and reachable else None,
+        transactions_per_second=speed if reachable else None,
+        seen_at=polled.seen_at,
+        note=polled.error or "",
+        error=polled.error,
+    )
+
+
+def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
+    """The primary's replication row of a secondary, when the newest poll has one."""
+    report = stand.primary_report
+    if report is None or name == stand.active:
+        return None
+    return next((r for r in report.replication if r.name == name), None)
+
+
+def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rules) -> str:
+    state = _reached(polled, rules)
+    report = polled.report
+    if state == UP and report is not None and report.writable and stand.active not in (None, polled.name):
+        return STRAY
+    return state
+
+
+def _lag_bytes(polled: Polled[DatabaseReport], row: ReplicationRow | None, stand: Standing, rules: Rules,
+               ) -> int | None:
+    if row is not None and row.lag_bytes is not None:
+        return row.lag_bytes
+    primary, report = stand.primary_report, polled.report
+    if primary is None or report is None or down(polled, rules) or polled.name == stand.active \
+            or report.role != DatabaseRole.SECONDARY:
+        return None
+    return max(0, primary.position - report.position)
+
+
+def _lag_seconds(polled: Polled[DatabaseReport], row: ReplicationRow | None, rules: Rules) -> float | None:
+    if row is not None:
+        if row.lag_seconds is not None:
+            return row.lag_seconds
+        if row.lag_bytes == 0:
+            return 0.0  # nothing is on its way, so PostgreSQL measures no time
+    if polled.report is None or down(polled, rules) or polled.report.role != DatabaseRole.SECONDARY:
+        return None
+    return polled.report.replay_lag_seconds
+
+
+def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | None) -> SprayerFacts:
+    """Conclude on one sprayer."""
+    report = None if down(polled, rules) else polled.report
+    backends = tuple(BackendFacts(b.server, b.state, b.sessions, b.queue) for b in report.backends) \
+        if report is not None else ()
+    return SprayerFacts(
+        name=polled.name,
+        address=polled.address,
+        state=_reached(polled, rules),
+        active=report.sessions > 0 if report is not None else None,
+        sessions=report.sessions if report is not None else None,
+        requests_per_second=speed if report is not None else None,
+        backends=backends,
+        seen_at=polled.seen_at,
+        note=polled.error or "",
+        error=polled.error,
+    )
+
+
+def mail_facts(polled: PolledMail, stand: Standing, rules: Rules) -> MailFacts:
+    """Conclude on one mail server."""
+    row = stand.mail.get(polled.name)
+    state = _reached(polled, rules)
+    if state == UP and row is not None and not row.in_service:
+        state = OUT
+    return MailFacts(
+        name=polled.name,
+        cluster=polled.cluster,
+        address=polled.address,
+        state=state,
+        users=row.users if row is not None else None,
+        latency_ms=polled.report.latency_ms if polled.report is not None and state != DOWN else None,
+        in_service=row.in_service if row is not None else None,
+        seen_at=polled.seen_at,
+        note=polled.error or ("out of service" if row is not None and not row.in_service else ""),
+        error=polled.error,
+    )

@@ -1,0 +1,21 @@
+"""The few figures that conclusions depend on, taken from the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BEATS = 3  # heartbeats that may be missed before a server's row alone no longer proves that it runs
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Limits by which a look is judged. Times in seconds."""
+
+    down_after: int = 3  # failed polls in a row
+    heartbeat: float = 1.0  # between two heartbeats of a server
+    lease: float = 5.0  # a lease's whole length
+
+    @property
+    def beating(self) -> float:
+        """Up to this age a heartbeat says that the server runs right now."""
+        return BEATS * self.heartbeat

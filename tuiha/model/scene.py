@@ -1,0 +1,59 @@
+"""Everything that problems and the verdict are judged from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
+from tuiha.model.reports import ServerState
+from tuiha.model.rules import Rules
+from tuiha.model.standing import Standing
+
+SERVING = frozenset({ServerState.UP, ServerState.CONSTRAINED, ServerState.WITHDRAWN, ServerState.HELD})
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A look with the facts concluded so far."""
+
+    look: Look
+    stand: Standing
+    rules: Rules
+    servers: tuple[ServerFacts, ...]
+    databases: tuple[DatabaseFacts, ...]
+    sprayers: tuple[SprayerFacts, ...]
+    mail: tuple[MailFacts, ...]
+    split: str | None = None  # how the pool is split
+    dispute: str | None = None  # who sees what
+
+    @cached_property
+    def primary(self) -> DatabaseFacts | None:
+        """The active database."""
+        return next((d for d in self.databases if d.name == self.stand.active), None)
+
+    @cached_property
+    def secondary(self) -> DatabaseFacts | None:
+        """The other database of the pair, when the active one is known."""
+        if self.primary is None:
+            return None
+        return next((d for d in self.databases if d.name != self.stand.active), None)
+
+    @cached_property
+    def waits(self) -> bool | None:
+        """Whether commits wait for a secondary by the active database's settings; None when it cannot be asked."""
+        report = self.stand.primary_report
+        return None if report is None else bool(report.synchronous_names)
+
+    @cached_property
+    def in_step(self) -> bool:
+        """Whether the secondary follows synchronously, as the active database says."""
+        return self.secondary is not None and self.secondary.reachable \
+            and self.secondary.sync_state in ("sync", "quorum")
+
+    @cached_property
+    def serving(self) -> tuple[ServerFacts, ...]:
+        """Servers that answer devices; a held one lets them wait, bounded, while the database changes."""
+        return tuple(s for s in self.servers
+                     if s.state in SERVING and (s.lease_seconds is None or s.lease_seconds > 0
+                                                or s.state == ServerState.HELD))

@@ -1,0 +1,66 @@
+"""Problems of pool servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
+from tuiha.model.reports import ServerReport, ServerState
+from tuiha.model.rows import DOWN, down
+from tuiha.model.scene import Scene
+
+
+class _Rule(NamedTuple):
+    severity: Severity
+    means: str
+    next: str
+    key: str | None = None
+
+
+_STATES: dict[str, _Rule] = {
+    ServerState.DOWN: _Rule(Severity.BAD, "its users move to the other servers, at the latest when its heartbeat "
+                            "is older than the window", "tuiha serve {name}"),
+    ServerState.FENCED: _Rule(Severity.BAD, "it has no lease on the active database: it answers 503 and writes "
+                              "nothing", "tuiha check"),
+    ServerState.HELD: _Rule(Severity.WARNING, "requests wait, bounded, until the active database can be used",
+                            "tuiha check"),
+    ServerState.CONSTRAINED: _Rule(Severity.WARNING, "it takes no new users and sheds some of those it has",
+                                   "tuiha plan rebalance", "r"),
+    ServerState.WITHDRAWN: _Rule(Severity.NOTE, "it takes no users, as it was told", "tuiha plan enable {name}", "e"),
+    ServerState.UNKNOWN: _Rule(Severity.NOTE, "it has not answered yet", "tuiha check"),
+    ServerState.LEFT: _Rule(Severity.NOTE, "it handed its users over and ended", "tuiha serve {name}"),
+}
+
+
+def server_problems(scene: Scene) -> Iterator[Problem]:
+    """Each server's one problem."""
+    polled = {s.name: s for s in scene.look.servers}
+    for facts in scene.servers:
+        found = _problem(scene, facts, polled[facts.name])
+        if found is not None:
+            yield found
+
+
+def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> Problem | None:
+    def problem(severity: Severity, what: str, means: str, then: str, key: str | None = None,
+                since: float | None = None) -> Problem:
+        return Problem(severity, NodeKind.SERVER, facts.name, what, means, since, then.format(name=facts.name), key)
+
+    report = polled.report
+    if report is not None and report.pool != scene.look.pool:
+        return problem(Severity.BAD, f"OTHER POOL  it belongs to the pool '{report.pool}'",
+                       "its address in the configuration leads to another pool: it serves none of these users",
+                       "tuiha check")
+    if facts.state != DOWN and facts.state != ServerState.LEFT and down(polled, scene.rules):
+        return problem(Severity.WARNING, f"UNREACHABLE  {polled.error}",
+                       "its heartbeat is fresh: it serves, and only the watcher cannot ask it", "tuiha check",
+                       since=polled.failing_since)
+    rule = _STATES.get(facts.state)
+    if rule is not None:
+        return problem(rule.severity, f"{facts.state}  {facts.note}".rstrip(), rule.means, rule.next, rule.key,
+                       polled.failing_since if facts.state == DOWN else None)
+    if facts.alive is False and facts.state == ServerState.UP:
+        return problem(Severity.WARNING, "SILENT  its heartbeat is older than the window",
+                       "it answers the watcher, but the others take its users over", "tuiha check")
+    return None

@@ -1,0 +1,95 @@
+"""Is the pool split? Who is attached to, or writes in, which physical database, and was it so at the same time?
+
+Targets are polled at different moments. While a pool changes its database, a report from just before and one from
+just after contradict each other though nothing was ever split. Two claims therefore count only when the one of the
+older epoch was made after the other had been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+from tuiha.model.facts import Look, Polled, R
+from tuiha.model.reports import EpochState
+from tuiha.model.words import names
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody uses a physical database as the pool's."""
+
+    who: str
+    server: bool  # a pool server; else the database itself
+    database: str
+    system: str | None  # system identifier
+    epoch: int | None
+    started: float  # unix seconds: the poll was sent
+    seen: float  # unix seconds: its answer came
+
+    def elsewhere(self, other: Claim) -> bool:
+        """Whether the other one uses another physical database."""
+        if self.database != other.database:
+            return True
+        return self.system is not None and other.system is not None and self.system != other.system
+
+
+def split(look: Look, earlier: Look | None) -> str | None:
+    """Say how the pool is split, or None. Without an earlier look every contradiction counts."""
+    now = tuple(_claims(look))
+    before = tuple(_claims(earlier)) if earlier is not None else ()
+    if _contradiction(now, before, alone=earlier is None):
+        return _text(now)
+    both = _sessions(look)
+    if len(both) > 1 and (earlier is None or len(_sessions(earlier)) > 1):
+        return "; ".join(f"sessions of {names(servers)} on {name}" for name, servers in sorted(both.items()))
+    return None
+
+
+def _claims(look: Look) -> Iterator[Claim]:
+    for server in look.servers:
+        said = server.report
+        if said is not None and server.fresh and said.pool == look.pool and said.database is not None \
+                and said.lease_seconds:
+            yield Claim(server.name, True, said.database, said.system_identifier, said.epoch, *_times(server))
+    for node in look.databases:
+        report = node.report
+        if report is None or not node.fresh or not report.writable or report.epoch is None:
+            continue
+        if report.epoch.pool == look.pool and report.epoch.state == EpochState.ACTIVE:
+            yield Claim(node.name, False, node.name, report.system_identifier, report.epoch.epoch, *_times(node))
+
+
+def _times(polled: Polled[R]) -> tuple[float, float]:
+    seen = polled.seen_at or 0.0
+    return seen - (polled.duration_ms or 0.0) / 1000, seen
+
+
+def _contradiction(now: tuple[Claim, ...], before: tuple[Claim, ...], *, alone: bool) -> bool:
+    for older, newer in permutations(now, 2):
+        if not older.elsewhere(newer) or (older.epoch or 0) > (newer.epoch or 0):
+            continue
+        sightings = [newer, *(c for c in before if c.who == newer.who and not c.elsewhere(newer))]
+        if alone or any(older.started >= sighting.seen for sighting in sightings):
+            return True
+    return False
+
+
+def _sessions(look: Look) -> dict[str, set[str]]:
+    """Database -> pool servers with sessions on it, as the databases themselves say."""
+    found = {d.name: {s.server for s in d.report.sessions if s.sessions}
+             for d in look.databases if d.report is not None and d.fresh}
+    return {name: servers for name, servers in found.items() if servers}
+
+
+def _text(claims: tuple[Claim, ...]) -> str:
+    writable = [c.database for c in claims if not c.server]
+    parts = [f"{names(writable)} are both writable and ACTIVE"] if len(writable) > 1 else []
+    places = sorted({(c.database, c.system or "") for c in claims})
+    systems = len({c.database for c in claims}) < len(places)
+    for database, system in places:
+        servers = [c.who for c in claims if c.server and (c.database, c.system or "") == (database, system)]
+        if servers:
+            parts.append(f"{names(servers)} on {database}" + (f" (system {system})" if systems else ""))
+    return "; ".join(parts)

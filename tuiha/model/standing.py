@@ -1,0 +1,71 @@
+"""Who is active: what the ledger, the databases and the servers say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tuiha.model.facts import Look, Polled, Snapshot
+from tuiha.model.reports import DatabaseReport, LedgerRecord, MailRow, MemberRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The pool's record, and the active database's tables as far as they are known."""
+
+    active: str | None  # name of the active database
+    epoch: int | None
+    ledger: LedgerRecord | None  # the last record read
+    primary: Polled[DatabaseReport] | None  # the poll of the active database
+    secondary: Polled[DatabaseReport] | None  # the poll of the other one
+    members: Mapping[str, MemberRow]
+    mail: Mapping[str, MailRow]
+    current: bool  # members and mail were read in the newest poll
+
+    @property
+    def primary_report(self) -> DatabaseReport | None:
+        """The active database's report, when the newest poll brought one."""
+        return self.primary.report if self.primary is not None and self.primary.fresh else None
+
+
+def standing(look: Look, previous: Snapshot | None) -> Standing:
+    """Find the active database: the highest epoch that anybody names wins, a database's own row first."""
+    claims = sorted(_claims(look), reverse=True)
+    active = claims[0][2] if claims else _only_writable(look) or (previous.active if previous else None)
+    epoch = claims[0][0] if claims else (previous.epoch if previous else None)
+    primary = next((d for d in look.databases if d.name == active), None)
+    others = [d for d in look.databases if d.name != active]
+    secondary = others[0] if primary is not None and others else None
+    source = primary if primary is not None and (primary.fresh or secondary is None or not secondary.fresh) \
+        else secondary
+    report = source.report if source is not None else None
+    return Standing(
+        active=active,
+        epoch=epoch,
+        ledger=look.ledger.report if look.ledger is not None else None,
+        primary=primary,
+        secondary=secondary,
+        members={m.name: m for m in report.members} if report is not None else {},
+        mail={m.name: m for m in report.mail} if report is not None else {},
+        current=source is not None and source.fresh,
+    )
+
+
+def _claims(look: Look) -> Iterator[tuple[int, int, str]]:
+    """(epoch, rank, database) for everybody who names an active database of this pool."""
+    for database in look.databases:
+        row = database.report.epoch if database.report is not None else None
+        if row is not None and row.pool == look.pool:
+            yield row.epoch, 2 if row.active == database.name else 1, row.active
+    if look.ledger is not None and look.ledger.report is not None and look.ledger.report.pool == look.pool:
+        yield look.ledger.report.epoch, 1, look.ledger.report.active
+    for server in look.servers:
+        report = server.report
+        if report is not None and report.pool == look.pool and report.database is not None \
+                and report.epoch is not None:
+            yield report.epoch, 0, report.database
+
+
+def _only_writable(look: Look) -> str | None:
+    writable = [d.name for d in look.databases if d.fresh and d.report is not None and d.report.writable]
+    return writable[0] if len(writable) == 1 else None

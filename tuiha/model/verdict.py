@@ -1,0 +1,34 @@
+"""The pool in one word, and whether losing a database would lose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tuiha.model.facts import Problem, Severity, Verdict
+from tuiha.model.reports import ServerState, Standby
+from tuiha.model.scene import Scene
+
+PROTECTED, UNPROTECTED = "protected", "degraded"
+
+
+def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
+    """The worst that is true: SPLIT, DISPUTED, DOWN, DEGRADED, else HEALTHY."""
+    if scene.split is not None:
+        return Verdict.SPLIT
+    if scene.dispute is not None:
+        return Verdict.DISPUTED
+    if not scene.serving and not any(server.state == ServerState.UNKNOWN for server in scene.servers):
+        return Verdict.DOWN
+    if not scene.serving or any(problem.severity != Severity.NOTE for problem in problems):
+        return Verdict.DEGRADED
+    return Verdict.HEALTHY
+
+
+def protection(scene: Scene) -> str | None:
+    """`protected`: the secondary has every acknowledged write and may be promoted; None when unknown."""
+    if scene.primary is None or scene.primary.seen_at is None:
+        return None
+    ledger = scene.stand.ledger
+    if scene.waits and scene.in_step and (ledger is None or ledger.standby == Standby.SYNC):
+        return PROTECTED
+    return UNPROTECTED

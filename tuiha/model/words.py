@@ -1,0 +1,58 @@
+"""Figures and lists as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def span(seconds: float) -> str:
+    """A time span in at most two units: `4m12s`, `0.4s`, `3h05m`, `2d04h`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def size(count: int) -> str:
+    """Bytes with a decimal unit: `0 B`, `48 kB`, `1.3 GB`."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_SIZES) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} {_SIZES[unit]}" if unit == 0 or value >= 10 else f"{value:.1f} {_SIZES[unit]}"
+
+
+def names(items: Iterable[str], most: int = 6) -> str:
+    """`a, b, c`, shortened to `a, b, c and 4 more` when there are many."""
+    every: Sequence[str] = sorted(items, key=natural)
+    if len(every) <= most:
+        return ", ".join(every)
+    return f"{', '.join(every[: most - 1])} and {len(every) - most + 1} more"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 user`, `2 users`, `1,024 users`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sort key by which s2 comes before s10."""
+    parts: list[tuple[bool, int, str]] = []
+    word = ""
+    for letter in name:
+        if word and letter.isdecimal() != word[-1].isdecimal():
+            parts.append(_part(word))
+            word = ""
+        word += letter
+    return (*parts, _part(word)) if word else tuple(parts)
+
+
+def _part(word: str) -> tuple[bool, int, str]:
+    return (False, int(word), "") if word.isdecimal() else (True, 0, word)

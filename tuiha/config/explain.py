@@ -133,6 +133,10 @@ def _number(location: Location, value: object, context: Mapping[str, Any]) -> _T
     return ("is empty" if value is None else f"is {_kind(value)}, not a number"), "write a number"
 
 
+def _finite(location: Location, value: object, context: Mapping[str, Any]) -> _Told:
+    return "is not a finite number", "write a number"
+
+
 def _whole(location: Location, value: object, context: Mapping[str, Any]) -> _Told:
     return ("is empty" if value is None else "is not a whole number"), "write a whole number"
 
@@ -191,7 +195,7 @@ _KINDS: Mapping[str, Callable[[Location, object, Mapping[str, Any]], _Told]] = {
     "literal_error": _literal,
     "float_type": _number,
     "float_parsing": _number,
-    "finite_number": _number,
+    "finite_number": _finite,
     "int_type": _whole,
     "int_parsing": _whole,
     "int_from_float": _whole,

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
-
-from aiohttp import BasicAuth
 
 from tuiha.lab.load.books import Change, DeviceBook, plain_id
 from tuiha.lab.load.sprayed import Answer, Entry, Request, Sprayed, now
@@ -124,6 +123,11 @@ class Device:
 _AFTER = {200: Device._took, 201: Device._took, 410: Device._restart, 404: Device._unknown}
 
 
+def _basic(user: User) -> str:
+    """The Authorization header of HTTP Basic."""
+    return "Basic " + b64encode(f"{user.name}:{user.password}".encode()).decode("ascii")
+
+
 def _change(item: dict[str, Any]) -> Change:
     return Change(int(item["seq"]), str(item["kind"]), plain_id(str(item.get("message_id") or "")))
 
@@ -138,8 +142,7 @@ class Fleet:
         self.books: dict[str, list[DeviceBook]] = {}
         self.devices: list[Device] = []
         for index, user in enumerate(users):
-            authorization = BasicAuth(user.name, user.password, "utf-8").encode()
-            entry = Entry(user.name, authorization)  # a user's devices share it: they are in one place
+            entry = Entry(user.name, _basic(user))  # a user's devices share it: they are in one place
             books = [
                 DeviceBook(user.name, f"{user.name}-device{number}")
                 for number in range(1, device_count(index, per_user) + 1)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,12 +124,10 @@ class _Load:
         Returns how far each user's history went when the mailer had stopped, and server -> users.
         """
         deadline = now() + self._options.grace
-        while self._unsettled() and now() < deadline:
-            await asyncio.sleep(0.2)
+        await _until(lambda: not self._unsettled(), deadline)
         history = await self._whole_history() or History()
         fetched = {user: rows.last_seq for user, rows in history.users.items()}
-        while now() < deadline and self._missing(fetched):
-            await asyncio.sleep(0.2)
+        await _until(lambda: not self._missing(fetched), deadline)
         try:
             return fetched, await self._records.spread()
         except NoDatabase:
@@ -179,6 +178,12 @@ class _Load:
                     _narrate(f"the live figures cannot be written to {self._options.stats}: {error.strerror}")
                 told = True
             await asyncio.sleep(1.0)
+
+
+async def _until(true: Callable[[], bool], deadline: float) -> None:
+    """Wait until something is true or the deadline is over; the books of a thousand devices raise no event."""
+    while not true() and now() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.2)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -65,6 +65,11 @@ def test_a_good_file_loads(tmp_path: Path) -> None:
     assert pool.database.nodes[1].address == "[::1]:5433"
 
 
+def test_a_section_without_keys_has_its_defaults(tmp_path: Path) -> None:
+    pool = load(write(tmp_path, changed("heartbeat: {interval: 500ms, window: 1m}", "heartbeat:\nwatch: # later\n")))
+    assert (pool.heartbeat.window, pool.watch.down_after) == (10.0, 3)
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:
     assert load(write(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())).pool == "west"
 

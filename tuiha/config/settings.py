@@ -81,9 +81,13 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_switch_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+    def _as_people_write(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields.get(info.field_name or "")
-        if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+        if field is None:
+            return value
+        if value is None and isinstance(field.default, Settings):  # `watch:` with all its keys commented out
+            return {}
+        if isinstance(value, bool) and field.annotation in (int, float):
             raise ValueError("is true or false, not a number; write a number")
         return value
 

@@ -15,6 +15,7 @@ from tuiha.server.fence import Fence, Wires
 from tuiha.server.gate import Gate
 from tuiha.server.identity import Expected, Identity, WrongDatabase
 from tuiha.server.lease import LeaseKeeper, LeaseRefused, verified
+from tuiha.server.migrate import WrongPool
 
 log = logging.getLogger("tuiha.attach")
 _PAUSE = 0.25  # seconds between two rounds of looking for the active database
@@ -102,7 +103,7 @@ class Attacher:
                 place, found.epoch, found.system_identifier, found.timeline, wires, self._connections
             )
             await self._keeper.take(attachment, session)
-        except (WrongDatabase, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
+        except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
             wires.sever()
             self._say(f"no lease on {place.name}: {_reason(error)}")
             return False
@@ -133,7 +134,7 @@ class Attacher:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, (WrongDatabase, LeaseRefused)):
+    if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused)):
         return str(error)
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return "the database refuses this role's name or password; correct database.roles.pool"

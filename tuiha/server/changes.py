@@ -20,7 +20,10 @@ SELECT id, $2, $3, last_seq FROM app_user WHERE id = $1
 ON CONFLICT (user_id, name) DO UPDATE SET kind = excluded.kind, last_seen = clock_timestamp()
 RETURNING id, acked_seq, xmax = 0 AS created
 """
-_DEVICE = "SELECT id, acked_seq FROM device WHERE user_id = $1 AND name = $2"
+_DEVICE = """
+SELECT d.id, d.acked_seq, u.last_seq FROM device d JOIN app_user u ON u.id = d.user_id
+WHERE d.user_id = $1 AND d.name = $2
+"""
 _AFTER = """
 SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change
 WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
@@ -36,6 +39,7 @@ class Device:
 
     id: int
     acked_seq: int
+    last_seq: int  # the user's history reaches as far as this
     created: bool = False
 
 
@@ -74,18 +78,13 @@ def read_key(key: str, device_id: int) -> int | None:
 async def register(connection: Any, user_id: int, name: str, kind: str) -> Device:
     """Register a device, or find it again. A new device begins at the present end of the history."""
     row = await connection.fetchrow(_REGISTER, user_id, name, kind)
-    return Device(row["id"], row["acked_seq"], row["created"])
+    return Device(row["id"], row["acked_seq"], row["acked_seq"], row["created"])
 
 
 async def find_device(connection: Any, user_id: int, name: str) -> Device | None:
     """A registered device; None when the user has none of this name."""
     row = await connection.fetchrow(_DEVICE, user_id, name)
-    return Device(row["id"], row["acked_seq"]) if row else None
-
-
-async def known(connection: Any, user_id: int, seq: int) -> bool:
-    """Whether the history reaches as far as `seq` (after a failover with loss it may not)."""
-    return bool(await connection.fetchval("SELECT last_seq >= $2 FROM app_user WHERE id = $1", user_id, seq))
+    return Device(row["id"], row["acked_seq"], row["last_seq"]) if row else None
 
 
 async def acknowledge(connection: Any, device: Device, seq: int) -> None:

@@ -86,6 +86,11 @@ class Fence:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """End the thread, severing what it guards."""
         self._stop.set()

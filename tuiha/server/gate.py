@@ -8,8 +8,9 @@ database the gate holds: callers wait, bounded in number and time, instead of fa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import asyncpg
@@ -18,6 +19,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attachment import LOST, Attachment, never_cancelled
 
 T = TypeVar("T")
+_used: ContextVar[list[Attachment] | None] = ContextVar("used", default=None)
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
 
 
@@ -79,6 +81,21 @@ class Gate:
         if self._attachment is not attachment or not attachment.whole:
             raise OutcomeUnknown("the lease on the database ended before the answer could be released")
 
+    @contextmanager
+    def releasing(self) -> Iterator[None]:
+        """Around everything that makes one answer: looks again, last, at every attachment that the answer came through.
+
+        `read` and `transaction` look as soon as the database has answered; this look is the one right before release.
+        """
+        used: list[Attachment] = []
+        token = _used.set(used)
+        try:
+            yield
+        finally:
+            _used.reset(token)
+        for attachment in used:
+            self.still(attachment)
+
     async def enter(self, wait: float | None = None) -> Attachment:
         """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable."""
         loop = asyncio.get_running_loop()
@@ -110,6 +127,9 @@ class Gate:
         attachment = await self.enter(wait)
         self.in_flight += 1
         self._idle.clear()
+        used = _used.get()
+        if used is not None and attachment not in used:
+            used.append(attachment)
         try:
             async with attachment.session() as session:
                 yield attachment, session

@@ -138,7 +138,8 @@ class Membership:
         async with self._gate.transaction() as connection:
             await connection.executemany(
                 "INSERT INTO mail_server (name, cluster) VALUES ($1, $2) "
-                "ON CONFLICT (name) DO UPDATE SET cluster = excluded.cluster WHERE mail_server.cluster <> excluded.cluster",
+                "ON CONFLICT (name) DO UPDATE SET cluster = excluded.cluster "
+                "WHERE mail_server.cluster <> excluded.cluster",
                 servers,
             )
         await self.record("note", "joined the pool")

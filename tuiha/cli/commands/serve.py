@@ -1,0 +1,36 @@
+"""`tuiha serve NAME`: a pool server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tuiha.cli import exits
+
+HELP = """Run a pool server in the foreground until SIGTERM, then hand its users over and leave the pool.
+Logs are JSON lines on stderr. A server that is not in the configuration joins with --listen."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the server's name and address."""
+    parser.add_argument("name", metavar="NAME", help="the server's name, as under `servers:`")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="listen here (and register as http://HOST:PORT)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve."""
+    import asyncio
+
+    from tuiha.config.find import find
+    from tuiha.config.load import load
+    from tuiha.server.run import serve
+    from tuiha.server.settled import CannotServe
+
+    path = find(arguments.config)
+    pool = load(path)
+    try:
+        asyncio.run(serve(pool, path.parent, arguments.name, arguments.listen))
+    except CannotServe as error:
+        sys.stderr.write(f"tuiha serve: {error}\n")
+        return exits.USAGE
+    return exits.OK

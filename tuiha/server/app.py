@@ -1,0 +1,124 @@
+"""The HTTP application: routes, errors, limits, and the last look before an answer is released."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from tuiha.model.reports import ServerReport, ServerState
+from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.control import Control
+from tuiha.server.devices import Devices
+from tuiha.server.figures import Meter
+from tuiha.server.gate import Gate
+from tuiha.server.metrics import Metrics
+from tuiha.server.openapi import document
+from tuiha.server.problem import Problem, unavailable, unknown_outcome
+
+log = logging.getLogger("tuiha.http")
+
+_LARGEST_BODY = 16 * 1024  # bytes; what devices and operators send is far smaller
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build(
+    gate: Gate, devices: Devices, control: Control, metrics: Metrics, meter: Meter, report: Callable[[], ServerReport]
+) -> web.Application:
+    """The application of one pool server."""
+    app = web.Application(
+        middlewares=[_measured(metrics, meter), _with_problems(), _looking_again(gate)],
+        client_max_size=_LARGEST_BODY,
+    )
+    app.add_routes([*devices.routes(), *control.routes()])
+    app.add_routes(
+        [
+            web.get("/health", _health(report)),
+            web.get("/metrics", metrics.serve),
+            web.get("/openapi.json", _openapi),
+        ]
+    )
+    return app
+
+
+def _health(report: Callable[[], ServerReport]) -> Handler:
+    async def health(request: web.Request) -> web.Response:
+        """GET /health: may a sprayer send devices here?"""
+        now = report()
+        if now.state in (ServerState.UP, ServerState.HELD):
+            return web.json_response({"state": now.state})
+        raise unavailable(f"{now.state.lower()}: {now.reason}" if now.reason else now.state.lower())
+
+    return health
+
+
+async def _openapi(request: web.Request) -> web.Response:
+    return web.json_response(document())
+
+
+def _looking_again(gate: Gate) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The gate's second look, as late as it can be: between here and the socket nothing waits."""
+        with gate.releasing():
+            return await handler(request)
+
+    return middleware
+
+
+def _with_problems() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every failure is a problem+json answer."""
+        try:
+            return await handler(request)
+        except Problem as problem:
+            return problem.response()
+        except Unavailable as error:
+            return unavailable(str(error)).response()
+        except OutcomeUnknown:
+            return unknown_outcome().response()
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return Problem(error.status, error.reason, _HINTS.get(error.status, "")).response()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("a request failed", extra={"method": request.method, "route": _route(request)})
+            return Problem(500, "This server failed", "Its log says why. Repeat the same request.").response()
+
+    return middleware
+
+
+_HINTS = {
+    404: "See /openapi.json for what there is.",
+    405: "See /openapi.json for what there is.",
+    413: f"A body has at most {_LARGEST_BODY} bytes.",
+}
+
+
+def _measured(metrics: Metrics, meter: Meter) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count device requests and time their work."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        response = await handler(request)
+        waited = request.get("waited", 0.0)
+        seconds = None if waited is None else max(0.0, loop.time() - began - waited)
+        interface = "devices" if request.path.startswith("/v1/") else "other"
+        metrics.count(interface, response.status, seconds)
+        if interface == "devices":
+            meter.note(loop.time(), seconds or 0.0)
+        return response
+
+    return middleware
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

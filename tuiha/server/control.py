@@ -1,0 +1,195 @@
+"""The control interface: look with a viewer's token, act with an operator's."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from tuiha.model.reports import ServerReport, ServerTarget
+from tuiha.server.attaching import Attacher
+from tuiha.server.bindings import Bindings, Owned
+from tuiha.server.gate import Gate
+from tuiha.server.membership import Membership
+from tuiha.server.problem import Problem
+
+_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = $1"
+_SERVICE = """
+UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
+WHERE name = $1 AND in_service <> $2 RETURNING name
+"""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The two roles' tokens. Without an operator's token nobody can act through this server."""
+
+    viewer: str
+    operator: str | None
+
+    def role(self, header: str) -> str | None:
+        """The role of an Authorization header; None for none. Compares in constant time."""
+        kind, _, token = header.partition(" ")
+        if kind.lower() != "bearer":
+            return None
+        given = token.strip().encode()
+        if self.operator is not None and hmac.compare_digest(given, self.operator.encode()):
+            return "operator"
+        return "viewer" if hmac.compare_digest(given, self.viewer.encode()) else None
+
+
+@dataclass(slots=True)
+class Control:
+    """Handlers of /control."""
+
+    tokens: Tokens
+    report: Callable[[], ServerReport]
+    gate: Gate
+    attacher: Attacher
+    membership: Membership
+    bindings: Bindings
+
+    def routes(self) -> list[web.RouteDef]:
+        """What this interface offers."""
+        return [
+            web.get("/control/status", self._as("viewer", self.status)),
+            web.get("/control/users", self._as("viewer", self.users)),
+            web.post("/control/hold", self._as("operator", self.hold)),
+            web.post("/control/release", self._as("operator", self.release)),
+            web.post("/control/attach", self._as("operator", self.attach)),
+            web.post("/control/withdraw", self._as("operator", self.withdraw)),
+            web.post("/control/accept", self._as("operator", self.accept)),
+            web.post("/control/bind", self._as("operator", self.bind)),
+            web.post("/control/mail/{server}/out", self._as("operator", self.mail_out)),
+            web.post("/control/mail/{server}/in", self._as("operator", self.mail_in)),
+        ]
+
+    def _as(self, needed: str, handler: Handler) -> Handler:
+        async def checked(request: web.Request) -> web.StreamResponse:
+            role = self.tokens.role(request.headers.get(hdrs.AUTHORIZATION, ""))
+            if role is None:
+                raise Problem(
+                    401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            if needed == "operator" and role != "operator":
+                raise Problem(403, "A viewer may not do this", "Use an operator's token.")
+            return await handler(request)
+
+        return checked
+
+    async def status(self, request: web.Request) -> web.Response:
+        """GET /control/status: this server's own view."""
+        return web.json_response(asdict(self.report()))
+
+    async def users(self, request: web.Request) -> web.Response:
+        """GET /control/users: who is monitored here, with generations."""
+        users = [{"user": o.name, "generation": o.generation} for o in self.bindings.owned.values()]
+        return web.json_response({"server": self.report().name, "users": users})
+
+    async def hold(self, request: web.Request) -> web.Response:
+        """POST /control/hold {seconds}: nothing new reaches the database; answers when nothing is in flight."""
+        seconds = _number(await _body(request), "seconds", 0.1, 120.0)
+        try:
+            await self.gate.hold(seconds)
+        except TimeoutError:
+            self.gate.release()
+            detail = f"{self.gate.in_flight} statements were still in flight; the hold was released."
+            raise Problem(409, "Could not hold", detail) from None
+        return web.json_response({"held": True, "waiting": self.gate.waiting})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """POST /control/release: end a hold."""
+        self.gate.release()
+        return web.json_response({"held": False})
+
+    async def attach(self, request: web.Request) -> web.Response:
+        """POST /control/attach {epoch, database}: the pool is on this database now."""
+        body = await _body(request)
+        epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
+        try:
+            self.attacher.attach(epoch, database)
+        except ValueError as error:
+            raise Problem(409, "Not attached", str(error)) from None
+        return web.json_response({"epoch": epoch, "database": database})
+
+    async def withdraw(self, request: web.Request) -> web.Response:
+        """POST /control/withdraw: take no users any more."""
+        await self.membership.withdraw(ServerTarget.DRAIN)
+        return web.json_response({"target": ServerTarget.DRAIN})
+
+    async def accept(self, request: web.Request) -> web.Response:
+        """POST /control/accept: take users again."""
+        await self.membership.withdraw(ServerTarget.UP)
+        return web.json_response({"target": ServerTarget.UP})
+
+    async def bind(self, request: web.Request) -> web.Response:
+        """POST /control/bind {user, server}: this server monitors the user from now on."""
+        body = await _body(request)
+        name, server = _text(body, "user"), _text(body, "server")
+        candidate = self.membership.standing.candidates.get(server)
+        if candidate is None or not candidate.alive:
+            raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
+        row = await self.gate.read(lambda c: c.fetchrow(_USER, name))
+        if row is None:
+            raise Problem(404, "No such user", f"The pool has no user {name!r}.")
+        seen = await self.bindings.look(row["id"])
+        user = Owned(row["id"], row["name"], row["mail_cluster"], 0)
+        if not await self.bindings.bind(user, server, seen.bound if seen else None):
+            raise Problem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
+        return web.json_response({"user": name, "server": server})
+
+    async def mail_out(self, request: web.Request) -> web.Response:
+        """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
+        return await self._service(request, False)
+
+    async def mail_in(self, request: web.Request) -> web.Response:
+        """POST /control/mail/{server}/in: it may monitor users again."""
+        return await self._service(request, True)
+
+    async def _service(self, request: web.Request, in_service: bool) -> web.Response:
+        server = request.match_info["server"]
+        if server not in self.membership.standing.in_service:
+            raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
+        reason = None if in_service else _text(await _body(request), "reason")
+
+        async def work(connection: Any) -> None:
+            if await connection.fetchval(_SERVICE, server, in_service, reason) is not None:
+                text = "back in service" if in_service else f"taken out of service: {reason}"
+                await connection.execute(
+                    "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
+                    "note" if in_service else "warning", server, text,
+                )
+
+        await self.gate.write(work)
+        return web.json_response({"server": server, "in_service": in_service})
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.text() or "{}")
+    except (ValueError, LookupError):
+        body = None
+    if not isinstance(body, dict):
+        raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")
+    return body
+
+
+def _number(body: dict[str, Any], field: str, least: float, most: float) -> float:
+    value = body.get(field)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Problem(400, f"Field {field}", f"{field} is a number from {least} to {most}.", field=field)
+    return value
+
+
+def _text(body: dict[str, Any], field: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
+        raise Problem(400, f"Field {field}", f"{field} is a text of 1 to 256 printable characters.", field=field)
+    return value

@@ -1,0 +1,169 @@
+"""The device interface: register, wait for changes, ask about oneself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from tuiha.server import changes
+from tuiha.server.forwarding import FORWARDED, SERVER, Forwarder
+from tuiha.server.gate import Gate
+from tuiha.server.problem import Problem
+from tuiha.server.routing import Route, Router
+from tuiha.server.users import User, Users
+from tuiha.server.waiters import Waiters
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MOST_WAIT = 55.0
+_ELSEWHERE = 1.0  # seconds between looks for a user whose monitor, and so whose wake-up, is on another server
+
+_ME = """
+SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_id = $1 ORDER BY d.name
+"""
+
+Serve = Callable[[web.Request, User, Route], Awaitable[web.Response]]
+
+
+@dataclass(slots=True)
+class Devices:
+    """Handlers of /v1."""
+
+    gate: Gate
+    users: Users
+    router: Router
+    forwarder: Forwarder
+    waiters: Waiters
+
+    def routes(self) -> list[web.RouteDef]:
+        """What this interface offers."""
+        return [
+            web.put("/v1/devices/{device}", self._routed(self.register)),
+            web.get("/v1/devices/{device}/changes", self._routed(self.sync)),
+            web.get("/v1/me", self._routed(self.me)),
+        ]
+
+    def _routed(self, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            user = await self.users.authenticate(request)
+            wait = _wait(request)
+            route = await self.router.route(user)
+            if not route.local and FORWARDED not in request.headers:
+                answer = await self.forwarder.forward(request, route, wait)
+                if answer is not None:
+                    request["waited"] = None  # the other server measures it
+                    return answer
+            response = await serve(request, user, route)
+            response.headers[SERVER] = route.server
+            return response
+
+        return handler
+
+    async def register(self, request: web.Request, user: User, route: Route) -> web.Response:
+        """PUT /v1/devices/{device}: 201 for a new device, 200 for one that was there."""
+        name = _device_name(request)
+        kind = await _kind(request)
+        device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind))
+        body = {"device": name, "key": changes.make_key(device.id, device.acked_seq)}
+        return web.json_response(body, status=201 if device.created else 200)
+
+    async def sync(self, request: web.Request, user: User, route: Route) -> web.Response:
+        """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
+        name = _device_name(request)
+        device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
+        if device is None:
+            raise Problem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
+        key = request.query.get("since", "")
+        seq = changes.read_key(key, device.id)
+        if seq is None or seq > device.last_seq:
+            start = changes.make_key(device.id, min(device.acked_seq, device.last_seq))
+            raise Problem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
+        if seq > device.acked_seq:
+            await self.gate.write(lambda c: changes.acknowledge(c, device, seq))
+        page = await self._await_changes(request, user, seq, route)
+        body = {
+            "key": changes.make_key(device.id, seq if page.last is None else page.last),
+            "changes": page.changes,
+            "more": page.more,
+        }
+        return web.json_response(body)
+
+    async def _await_changes(self, request: web.Request, user: User, seq: int, route: Route) -> changes.Page:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _wait(request)
+        request["waited"] = 0.0
+        with self.waiters.waiting(user.id) as event:
+            while True:
+                page = await self.gate.read(lambda c: changes.after(c, user.id, seq))
+                began = loop.time()
+                woken_for_nothing = event.is_set() and route.local
+                if page.changes or began >= until or woken_for_nothing:
+                    return page
+                event.clear()
+                try:
+                    async with asyncio.timeout((until - began) if route.local else min(until - began, _ELSEWHERE)):
+                        await event.wait()
+                except TimeoutError:
+                    pass  # look once more, and then answer if the time is over
+                request["waited"] += loop.time() - began
+
+    async def me(self, request: web.Request, user: User, route: Route) -> web.Response:
+        """GET /v1/me: the user's devices, monitoring server and mail server."""
+
+        async def work(connection: Any) -> tuple[Any, Any]:
+            devices = await connection.fetch(_ME, user.id)
+            mail = await connection.fetchval("SELECT mail_server FROM mail_assignment WHERE user_id = $1", user.id)
+            return devices, mail
+
+        devices, mail = await self.gate.read(work)
+        rows = [
+            {
+                "device": row["name"],
+                "kind": row["kind"],
+                "registered_at": row["registered_at"].isoformat(),
+                "last_seen": row["last_seen"].isoformat(),
+            }
+            for row in devices
+        ]
+        body = {
+            "user": user.name,
+            "monitoring_server": route.server,
+            "mail_cluster": user.cluster,
+            "mail_server": mail,
+            "devices": rows,
+        }
+        return web.json_response(body)
+
+
+def _device_name(request: web.Request) -> str:
+    name = request.match_info["device"]
+    if not _NAME.fullmatch(name):
+        raise Problem(400, "Not a device's name", "Use 1 to 128 letters, digits, dots, dashes or underscores.")
+    return name
+
+
+def _wait(request: web.Request) -> float:
+    text = request.query.get("wait", "0")
+    try:
+        wait = float(text)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= _MOST_WAIT:
+        raise Problem(400, "Not a waiting time", f"wait is a number of seconds from 0 to {_MOST_WAIT:.0f}.")
+    return wait
+
+
+async def _kind(request: web.Request) -> str:
+    try:
+        body = json.loads(await request.text())
+        kind = body["kind"]
+    except (ValueError, KeyError, TypeError, LookupError):
+        kind = None
+    if not isinstance(kind, str) or not 0 < len(kind) <= 64 or not kind.isprintable():
+        raise Problem(400, "Not a device's kind", 'Send JSON: {"kind": "phone"}, at most 64 printable characters.')
+    return kind

@@ -1,0 +1,59 @@
+"""/metrics in Prometheus' text format: this server's report, and what it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from tuiha.model.reports import ServerReport, ServerState
+
+_GAUGES = {
+    "users": "Users whose mail is monitored here",
+    "devices": "Devices of those users seen in the last 15 minutes",
+    "availability_index": "0 to 100 available, below constrained, -200 withdrawn",
+    "epoch": "Epoch of the database that this server is attached to",
+    "lease_seconds": "What is left of the lease on the database",
+    "memory_bytes": "Resident memory",
+    "queue": "Requests that wait for the database",
+}
+
+
+class Metrics:
+    """Counts requests, and tells all of it to a scraper. Nothing in it names a user."""
+
+    def __init__(self, report: Callable[[], ServerReport]) -> None:
+        self._report = report
+        self._registry = CollectorRegistry()
+        self._gauges = {
+            field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
+        }
+        self._state = Gauge("tuiha_state", "1 for the state this server is in", ["state"], registry=self._registry)
+        self._requests = Counter(
+            "tuiha_requests", "Requests answered", ["interface", "status"], registry=self._registry
+        )
+        self._work = Histogram(
+            "tuiha_request_work_seconds",
+            "Time a request worked, waiting for changes left out",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            registry=self._registry,
+        )
+
+    def count(self, interface: str, status: int, seconds: float | None) -> None:
+        """Count one answer; `seconds` is None for one that another server measured."""
+        self._requests.labels(interface, str(status)).inc()
+        if seconds is not None:
+            self._work.observe(seconds)
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """GET /metrics."""
+        report = self._report()
+        for field, gauge in self._gauges.items():
+            value = getattr(report, field)
+            gauge.set(float("nan") if value is None else value)
+        for state in ServerState:
+            self._state.labels(state).set(state is report.state)
+        return web.Response(
+            body=generate_latest(self._registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )

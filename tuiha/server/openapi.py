@@ -1,0 +1,189 @@
+"""The OpenAPI document of a pool server, at /openapi.json."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from tuiha import __version__
+from tuiha.model.reports import ServerReport
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_ERRORS: dict[str, dict[str, Any]] = {
+    "400": {"description": "The request is malformed; the detail says what to send", "content": _PROBLEM},
+    "401": {"description": "No valid credentials", "content": _PROBLEM},
+    "403": {"description": "A viewer may not do this", "content": _PROBLEM},
+    "404": {"description": "There is no such thing", "content": _PROBLEM},
+    "409": {"description": "Refused in the pool's present state", "content": _PROBLEM},
+    "410": {"description": "The key is unknown; go on from the key in this answer", "content": _PROBLEM},
+    "413": {"description": "The body is too large", "content": _PROBLEM},
+    "429": {"description": "Too many wrong passwords", "content": _PROBLEM},
+    "503": {
+        "description": "Not now, or outcome unknown: repeat the same request after Retry-After seconds",
+        "content": _PROBLEM,
+        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
+    },
+}
+_DEVICE = {
+    "name": "device",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
+}
+_SINCE = {"name": "since", "in": "query", "required": True, "schema": {"type": "string"}}
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "description": "seconds to wait for a change",
+    "schema": {"type": "number", "minimum": 0, "maximum": 55, "default": 0},
+}
+_MAIL = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def document() -> dict[str, Any]:
+    """The document, OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "tuiha pool server", "version": __version__},
+        "paths": {**_device_paths(), **_control_paths(), **_open_paths()},
+        "components": {
+            "securitySchemes": {
+                "user": {"type": "http", "scheme": "basic"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
+            "schemas": {"Problem": _problem(), "Changes": _changes(), "Key": _key(), "ServerReport": _report()},
+        },
+    }
+
+
+def _device_paths() -> dict[str, Any]:
+    by_user = [{"user": []}]
+    return {
+        "/v1/devices/{device}": {
+            "parameters": [_DEVICE],
+            "put": {
+                "summary": "Register a device for the user",
+                "security": by_user,
+                "requestBody": _body({"kind": {"type": "string", "minLength": 1, "maxLength": 64}}),
+                "responses": {
+                    "201": _answer("A new device", "Key"),
+                    "200": _answer("The device was registered before", "Key"),
+                    **_errors("400", "401", "413", "429", "503"),
+                },
+            },
+        },
+        "/v1/devices/{device}/changes": {
+            "parameters": [_DEVICE, _SINCE, _WAIT],
+            "get": {
+                "summary": "What changed after a key, waited for",
+                "security": by_user,
+                "responses": {
+                    "200": _answer("Changes, and the key that follows them", "Changes"),
+                    **_errors("400", "401", "404", "410", "429", "503"),
+                },
+            },
+        },
+        "/v1/me": {
+            "get": {
+                "summary": "The user's devices, monitoring server and mail server",
+                "security": by_user,
+                "responses": {"200": {"description": "The user"}, **_errors("401", "429", "503")},
+            }
+        },
+    }
+
+
+def _control_paths() -> dict[str, Any]:
+    seconds = {"seconds": {"type": "number", "minimum": 0.1, "maximum": 120}}
+    attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"}}
+    bind = {"user": {"type": "string"}, "server": {"type": "string"}}
+    reason = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
+    return {
+        "/control/status": {
+            "get": {
+                "summary": "This server's own view (viewer)",
+                "security": [{"token": []}],
+                "responses": {"200": _answer("The report", "ServerReport"), **_errors("401")},
+            }
+        },
+        "/control/users": {
+            "get": {
+                "summary": "The users monitored here, with generations (viewer)",
+                "security": [{"token": []}],
+                "responses": {"200": {"description": "The users"}, **_errors("401")},
+            }
+        },
+        "/control/hold": _act("Let requests wait; answers when nothing is in flight", seconds),
+        "/control/release": _act("End a hold"),
+        "/control/attach": _act("The pool is on this database in this epoch", attach),
+        "/control/withdraw": _act("Take no users any more"),
+        "/control/accept": _act("Take users again"),
+        "/control/bind": _act("Bind a user to a server", bind),
+        "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_MAIL]},
+        "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_MAIL]},
+    }
+
+
+def _open_paths() -> dict[str, Any]:
+    text = {"description": "Prometheus' text format", "content": {"text/plain": {}}}
+    return {
+        "/health": {
+            "get": {
+                "summary": "May a sprayer send devices here?",
+                "responses": {"200": {"description": "Yes"}, **_errors("503")},
+            }
+        },
+        "/metrics": {"get": {"summary": "Figures", "responses": {"200": text}}},
+        "/openapi.json": {"get": {"summary": "This document", "responses": {"200": {"description": "It"}}}},
+    }
+
+
+def _act(summary: str, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": f"{summary} (operator)",
+        "security": [{"token": []}],
+        "responses": {"200": {"description": "Done"}, **_errors("400", "401", "403", "404", "409", "413", "503")},
+    }
+    if properties:
+        operation["requestBody"] = _body(properties)
+    return {"post": operation}
+
+
+def _body(properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _errors(*statuses: str) -> dict[str, Any]:
+    return {status: _ERRORS[status] for status in statuses}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _problem() -> dict[str, Any]:
+    text = {"type": "string"}
+    return _object(type=text, status={"type": "integer"}, title=text, detail=text)
+
+
+def _key() -> dict[str, Any]:
+    return _object(device={"type": "string"}, key={"type": "string"})
+
+
+def _changes() -> dict[str, Any]:
+    text = {"type": "string"}
+    change = _object(
+        seq={"type": "integer"}, kind=text, mailbox=text, uid={"type": "integer"}, message_id=text, subject=text,
+        at={"type": "string", "format": "date-time"},
+    )
+    return _object(key=text, changes={"type": "array", "items": change}, more={"type": "boolean"})
+
+
+def _report() -> dict[str, Any]:
+    return {"type": "object", "required": [field.name for field in fields(ServerReport)]}

@@ -1,0 +1,223 @@
+"""One pool server: its parts, wired together, and the order in which it starts and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+from aiohttp import web
+
+from tuiha import __version__
+from tuiha.config import secrets
+from tuiha.config.settings import Pool
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.model.reports import ServerReport, ServerState
+from tuiha.server import app
+from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.attaching import Attacher
+from tuiha.server.attachment import Place
+from tuiha.server.bindings import Bindings
+from tuiha.server.control import Control, Tokens
+from tuiha.server.devices import Devices
+from tuiha.server.fence import Fence
+from tuiha.server.figures import Figures, Meter
+from tuiha.server.forwarding import Forwarder
+from tuiha.server.gate import Gate
+from tuiha.server.lease import LeaseKeeper
+from tuiha.server.membership import Membership, Standing
+from tuiha.server.metrics import Metrics
+from tuiha.server.migrate import is_current, migrate
+from tuiha.server.monitor.bound import Bound
+from tuiha.server.monitor.monitor import Monitor
+from tuiha.server.routing import Router
+from tuiha.server.settled import Identity, clusters, places
+from tuiha.server.users import Users
+from tuiha.server.waiters import Waiters
+
+log = logging.getLogger("tuiha.serve")
+_RECONCILE = 2.0  # seconds between two looks at this server's bindings, when no notification comes
+_HAND_OVER = 8.0  # seconds that leaving may take
+_SEEN = """
+SELECT count(*) FROM device d JOIN binding b USING (user_id)
+WHERE b.server = $1 AND d.last_seen > clock_timestamp() - interval '15 minutes'
+"""
+
+
+class PoolServer:
+    """Makes the parts, runs them, and leaves the pool in order. Raises ConfigError for a secret that is not there."""
+
+    def __init__(self, pool: Pool, base: Path, me: Identity) -> None:
+        self.pool = pool
+        self.me = me
+        self._owned: frozenset[int] = frozenset()
+        self._devices: int | None = None
+        self._prepared: set[str] = set()
+        self.meter = Meter()
+        self.waiters = Waiters()
+        self.gate = Gate(pool.hold.seconds, pool.hold.requests)
+        self.fence = Fence()
+        self.figures = Figures(me.capacity)
+        self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
+        self.membership = Membership(
+            me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
+        )
+        self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
+        self.forwarder = Forwarder(me.name)
+        self.monitor = Monitor(me.name, self.gate, clusters(pool, base), self.waiters.wake)
+        roles = pool.database.roles
+        self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
+        self.attacher = self._attacher(base)
+        self.metrics = Metrics(self.report)
+        control = pool.control
+        self.tokens = Tokens(
+            secrets.resolve(control.viewer, base),
+            secrets.resolve(control.operator, base) if control.operator is not None else None,
+        )
+
+    def _attacher(self, base: Path) -> Attacher:
+        pool = self.pool
+        return Attacher(
+            pool=pool.pool,
+            places=places(pool, base, self.me.name, pool.database.roles.pool),
+            ledger=FileLedger(base / pool.ledger.path) if pool.ledger is not None else None,
+            system_identifier=pool.database.system_identifier,
+            gate=self.gate,
+            fence=self.fence,
+            keeper=LeaseKeeper(self.me.name, uuid.uuid4().hex, pool.lease.seconds, self.bindings.notified),
+            lease_seconds=pool.lease.seconds,
+            connections=pool.database.connections,
+            prepare=self._prepare,
+        )
+
+    def application(self) -> web.Application:
+        """Its HTTP application."""
+        devices = Devices(self.gate, Users(self.gate), self.router, self.forwarder, self.waiters)
+        control = Control(self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings)
+        return app.build(self.gate, devices, control, self.metrics, self.meter, self.report)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then hand over and leave. Raises OSError when the address cannot be bound."""
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=3.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self.me.host, self.me.port, ssl_context=self.me.ssl, reuse_address=True).start()
+            log.info("listening", extra={"address": self.me.address, "version": __version__})
+            self.fence.start()
+            async with asyncio.TaskGroup() as tasks:
+                parts = (self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
+                         self.monitor.run())
+                running = [tasks.create_task(part) for part in parts]
+                await stop.wait()
+                await self._leave()
+                for task in running:
+                    task.cancel()
+        finally:
+            await runner.cleanup()
+            await self.forwarder.close()
+            if self.fence.running:
+                self.fence.stop()
+
+    async def _leave(self) -> None:
+        """Hand over: stop monitoring, give the users away, wake who waits, so that devices go to the others."""
+        log.info("leaving", extra={"users": len(self.bindings.owned)})
+        self.membership.standing.leaving = True
+        await self.monitor.close()
+        try:
+            await self.membership.leave(_HAND_OVER)
+        except (Unavailable, OutcomeUnknown) as error:
+            log.warning("left without handing over; the others take over", extra={"reason": str(error)})
+        self.bindings.forget_all()
+        self.waiters.wake_all()
+        await _until(lambda: len(self.waiters) == 0, 2.0)
+
+    async def _prepare(self, place: Place) -> None:
+        """Create or update the schema, once, if this database is writable. Raises what LOST lists, WrongPool."""
+        if place.name in self._prepared:
+            return
+        owner = self._owners[place.name]
+        connection = await asyncpg.connect(
+            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
+            ssl=owner.ssl, timeout=2.0, server_settings={"application_name": place.application},
+        )
+        try:
+            if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
+                if not await is_current(connection):
+                    await migrate(connection, self.pool.pool, place.name)
+                self._prepared.add(place.name)
+        finally:
+            connection.terminate()
+
+    async def _reconcile(self) -> None:
+        while True:
+            await self.bindings.wait_stale(_RECONCILE)
+            try:
+                await self.bindings.refresh()
+                self._devices = await self.gate.read(lambda c: c.fetchval(_SEEN, self.me.name))
+            except Unavailable as error:
+                log.debug("bindings not read", extra={"reason": str(error)})
+
+    def _bindings_changed(self) -> None:
+        owned = self.bindings.owned
+        self.monitor.set_bound(
+            {o.user_id: Bound(o.user_id, o.name, o.cluster, o.generation) for o in owned.values()}
+        )
+        now = frozenset(owned)
+        for lost in self._owned - now:
+            self.waiters.wake(lost)  # its devices go to the new server
+        self._owned = now
+
+    def _beaten(self, standing: Standing) -> None:
+        self.router.beaten()
+        self.monitor.set_in_service(standing.in_service)
+
+    def report(self) -> ServerReport:
+        """This server's own view."""
+        standing, attachment = self.membership.standing, self.gate.attachment
+        now = asyncio.get_running_loop().time()
+        state, reason = self._state()
+        return ServerReport(
+            name=self.me.name,
+            pool=self.pool.pool,
+            version=__version__,
+            state=state,
+            target=standing.target,
+            users=len(self.bindings.owned),
+            devices=self._devices,
+            availability_index=standing.index if attachment else None,
+            database=attachment.place.name if attachment else None,
+            epoch=attachment.epoch if attachment else None,
+            system_identifier=attachment.system_identifier if attachment else None,
+            lease_seconds=round(attachment.lease_seconds, 2) if attachment else 0.0,
+            requests_per_second=self.meter.rate(now),
+            latency_ms=self.meter.p95_ms(now),
+            cpu_percent=round(self.figures.cpu * 100, 1),
+            memory_bytes=self.figures.memory_bytes(),
+            queue=self.gate.waiting,
+            started_at=self.membership.started_at,
+            reason=reason,
+        )
+
+    def _state(self) -> tuple[ServerState, str | None]:
+        standing = self.membership.standing
+        if standing.leaving:
+            return ServerState.LEFT, "handing over its users"
+        if self.gate.attachment is None:
+            return ServerState.FENCED, self.attacher.problem or self.gate.why
+        if self.gate.held:
+            return ServerState.HELD, "an operator holds it while the pool changes its database"
+        if not standing.joined:
+            return ServerState.FENCED, "joining: no heartbeat yet"
+        return standing.state, standing.reason
+
+
+async def _until(true: Callable[[], bool], seconds: float) -> None:
+    """Wait until a predicate is true, at most so long."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while not true() and loop.time() < until:
+        await asyncio.sleep(0.05)
+

@@ -1,0 +1,41 @@
+"""Devices that wait for changes, woken by user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Waiters:
+    """Long polls in progress."""
+
+    def __init__(self) -> None:
+        self._events: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
+
+    @contextmanager
+    def waiting(self, user_id: int) -> Iterator[asyncio.Event]:
+        """An event that is set at each change of the user's; registered before the first look, so none is missed."""
+        event = asyncio.Event()
+        self._events[user_id].add(event)
+        try:
+            yield event
+        finally:
+            self._events[user_id].discard(event)
+            if not self._events[user_id]:
+                del self._events[user_id]
+
+    def wake(self, user_id: int) -> None:
+        """Something of this user's changed."""
+        for event in self._events.get(user_id, ()):
+            event.set()
+
+    def wake_all(self) -> None:
+        """Something changed for everybody: this server leaves."""
+        for events in self._events.values():
+            for event in events:
+                event.set()
+
+    def __len__(self) -> int:
+        return sum(len(events) for events in self._events.values())

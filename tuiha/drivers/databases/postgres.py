@@ -1,0 +1,158 @@
+"""One PostgreSQL node of the database pair, watched over one connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+import time
+from typing import Any
+
+from tuiha.drivers.databases import questions
+from tuiha.drivers.databases.questions import Answers, Counts
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.reach import host_and_port, short, why
+from tuiha.model.reports import DatabaseReport
+
+APPLICATION = "tuiha:watch"
+_CONNECT_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
+# The counts read whole tables: they may take one part in ten of the time, so a million users stay cheap,
+# and are asked in every poll while they are quick.
+_COUNT_SHARE = 10.0
+_COUNT_QUICK = 0.02  # seconds
+_COUNT_MOST = 30.0  # seconds between two counts at most
+
+
+class Postgres:
+    """Polls one node and keeps its connection open; after a failure or a cancelled poll the next one reconnects."""
+
+    capabilities: frozenset[str] = frozenset({"poll"})
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        database: str,
+        user: str,
+        password: str,
+        window: float = 10.0,
+        ssl: tls.SSLContext | None = None,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self._host, self._port = host_and_port(address)
+        self._database = database
+        self._user = user
+        self._password = password
+        self._window = window  # seconds within which a server's heartbeat counts as alive
+        self._ssl = ssl
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+        self._counts: Counts | None = None
+        self._count_again = 0.0  # monotonic seconds
+
+    async def poll(self) -> DatabaseReport:
+        """Ask the node for everything the report holds. Raises DriverError."""
+        import asyncpg
+
+        async with self._turn:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._connect()
+                return questions.report(await self._ask(self._connection), self._window)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                self._drop()
+                raise DriverError(explain(error, self._user, self._database)) from None
+            except BaseException:
+                self._drop()  # cancelled in the middle of an answer: this connection is of no use any more
+                raise
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        self._counts = None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+    async def _connect(self) -> Any:
+        import asyncpg
+
+        self._count_again = 0.0
+        return await asyncpg.connect(
+            host=self._host,
+            port=self._port,
+            user=self._user,
+            password=self._password,
+            database=self._database,
+            ssl=False if self._ssl is None else self._ssl,
+            timeout=_CONNECT_SECONDS,
+            server_settings={"application_name": APPLICATION, "jit": "off", "search_path": "public"},
+        )
+
+    async def _ask(self, connection: Any) -> Answers:
+        answers = Answers()
+        answers.node = await connection.fetchrow(questions.NODE)
+        if not answers.node["secondary"]:
+            answers.replication = await self._replication(connection)
+        answers.sessions = await connection.fetch(questions.SESSIONS)
+        tables = await self._tables(connection)
+        if "pool_epoch" in tables:
+            answers.epoch = await connection.fetchrow(questions.EPOCH)
+        if "server" in tables:
+            answers.members = await connection.fetch(questions.MEMBERS)
+        if "mail_server" in tables:
+            answers.mail = await connection.fetch(questions.MAIL)
+        answers.counts = await self._count(connection, tables)
+        return answers
+
+    async def _replication(self, connection: Any) -> Any:
+        import asyncpg
+
+        try:
+            return await connection.fetch(questions.REPLICATION)
+        except asyncpg.ObjectNotInPrerequisiteStateError:  # it stopped being the primary between two questions
+            return ()
+
+    async def _tables(self, connection: Any) -> set[str]:
+        """The pool's tables that are there. One that may not be read is an error: it must not look empty."""
+        rows = await connection.fetch(questions.TABLES, list(questions.POOL_TABLES))
+        closed = sorted(row["name"] for row in rows if not row["readable"])
+        if closed:
+            raise DriverError(f"role {self._user} may not read table {closed[0]}; GRANT SELECT on it is missing")
+        return {row["name"] for row in rows}
+
+    async def _count(self, connection: Any, tables: set[str]) -> Counts | None:
+        started = time.monotonic()
+        if started < self._count_again and self._counts is not None:
+            return self._counts
+        bound = await connection.fetch(questions.BOUND_USERS) if "binding" in tables else ()
+        assigned = await connection.fetch(questions.ASSIGNED_USERS) if "mail_assignment" in tables else ()
+        users = await connection.fetchval(questions.USERS) if "app_user" in tables else None
+        took = time.monotonic() - started
+        pause = 0.0 if took < _COUNT_QUICK else min(_COUNT_MOST, took * _COUNT_SHARE)
+        self._count_again = started + pause
+        self._counts = Counts(
+            {row["server"]: row["users"] for row in bound},
+            {row["mail_server"]: row["users"] for row in assigned},
+            users,
+        )
+        return self._counts
+
+
+def explain(error: BaseException, user: str, database: str) -> str:
+    """Why a node could not be asked, in a few words without secrets."""
+    import asyncpg
+
+    told = {
+        asyncpg.InvalidPasswordError: f"password authentication failed for role {user}",
+        asyncpg.InvalidAuthorizationSpecificationError: f"role {user} is not let in: {short(str(error))}",
+        asyncpg.InvalidCatalogNameError: f"database {database} does not exist",
+        asyncpg.InsufficientPrivilegeError: f"role {user} lacks a right: {short(str(error))}",
+        asyncpg.TooManyConnectionsError: "no connection slot is left",
+        asyncpg.ConnectionDoesNotExistError: "connection lost",
+        asyncpg.InterfaceError: "connection lost",
+        asyncpg.AdminShutdownError: "the database system is shutting down",
+    }
+    return next((text for kind, text in told.items() if isinstance(error, kind)), why(error))

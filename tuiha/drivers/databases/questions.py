@@ -1,0 +1,163 @@
+"""What a database node is asked, and how its rows become facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.reports import (
+    DatabaseReport,
+    DatabaseRole,
+    EpochRow,
+    EpochState,
+    MailRow,
+    MemberRow,
+    ReplicationRow,
+    ServerState,
+    ServerTarget,
+    SessionRow,
+)
+
+Row = Mapping[str, Any]
+
+# The timeline: the name of the WAL file that is being written has it right from the promotion on, while the control
+# file follows with the next checkpoint. A secondary has no such file; there the WAL receiver knows first.
+NODE = """
+SELECT pg_is_in_recovery() AS secondary,
+       CASE WHEN current_setting('default_transaction_read_only') = 'off' THEN false
+            ELSE (SELECT source NOT IN ('user', 'database user', 'client', 'session')
+                    FROM pg_settings WHERE name = 'default_transaction_read_only') END AS read_only,
+       (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
+       CASE WHEN pg_is_in_recovery()
+            THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                          (SELECT received_tli FROM pg_stat_wal_receiver))
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline,
+       current_setting('server_version') AS version,
+       (CASE WHEN pg_is_in_recovery()
+             THEN coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')
+             ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn)::bigint AS position,
+       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END - '0/0'::pg_lsn)::bigint AS replayed,
+       CASE WHEN pg_is_in_recovery()
+            THEN EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') END AS receiving,
+       CASE WHEN NOT pg_is_in_recovery() THEN NULL
+            WHEN pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()
+                 AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0
+            ELSE greatest(0, extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()))
+            END::float8 AS replay_lag_seconds,
+       current_setting('synchronous_standby_names') AS synchronous_names,
+       (SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()) AS transactions
+"""
+
+REPLICATION = """
+SELECT application_name AS name, coalesce(state, '') AS state, coalesce(sync_state, '') AS sync_state,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint AS lag_bytes,
+       CASE WHEN replay_lag IS NOT NULL THEN extract(epoch FROM replay_lag)
+            WHEN replay_lsn >= pg_current_wal_lsn() THEN 0 END::float8 AS lag_seconds
+  FROM pg_stat_replication ORDER BY application_name
+"""
+
+SESSIONS = """
+SELECT substr(application_name, 7) AS server, count(*)::int AS sessions
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name LIKE 'tuiha:_%' AND application_name <> 'tuiha:watch'
+ GROUP BY 1 ORDER BY 1
+"""
+
+# NULL: no such table, or no right to read it.
+TABLES = """
+SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable
+  FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
+"""
+
+EPOCH = "SELECT pool, epoch, active, state FROM pool_epoch"
+
+MEMBERS = """
+SELECT name, address, state, target, availability_index, epoch,
+       greatest(0, extract(epoch FROM clock_timestamp() - heartbeat))::float8 AS heartbeat_age
+  FROM server ORDER BY name
+"""
+
+MAIL = "SELECT name, cluster, in_service FROM mail_server ORDER BY cluster, name"
+
+# These three read whole tables; the driver asks them less often when they take long.
+BOUND_USERS = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > now() GROUP BY server"
+ASSIGNED_USERS = "SELECT mail_server, count(*)::int AS users FROM mail_assignment GROUP BY mail_server"
+# Over 200,000 rows the planner's estimate is as good for a screen, and free.
+USERS = """
+SELECT CASE WHEN c.reltuples > 200000 THEN c.reltuples::bigint ELSE (SELECT count(*) FROM app_user) END AS users
+  FROM pg_class c WHERE c.oid = 'app_user'::regclass
+"""
+
+POOL_TABLES = ("pool_epoch", "server", "binding", "mail_server", "mail_assignment", "app_user")
+
+
+class Answers:
+    """The rows of one poll. What was not asked, because the table is not there, is empty."""
+
+    def __init__(self) -> None:
+        self.node: Row = {}
+        self.replication: Sequence[Row] = ()
+        self.sessions: Sequence[Row] = ()
+        self.epoch: Row | None = None
+        self.members: Sequence[Row] = ()
+        self.mail: Sequence[Row] = ()
+        self.counts: Counts | None = None
+
+
+class Counts:
+    """Users by server and by mail server, and all users; None where the table is not there."""
+
+    def __init__(self, bound: Mapping[str, int], assigned: Mapping[str, int], users: int | None) -> None:
+        self.bound = bound
+        self.assigned = assigned
+        self.users = users
+
+
+def report(answers: Answers, window: float) -> DatabaseReport:
+    """A report from the rows; `window` (seconds) is the heartbeat window. Raises DriverError for foreign values."""
+    node = answers.node
+    counts = answers.counts or Counts({}, {}, None)
+    secondary = bool(node["secondary"])
+    return DatabaseReport(
+        role=DatabaseRole.SECONDARY if secondary else DatabaseRole.PRIMARY,
+        writable=not secondary and not node["read_only"],
+        system_identifier=node["system_identifier"],
+        timeline=node["timeline"],
+        version=node["version"],
+        position=node["position"],
+        replayed=node["replayed"],
+        receiving=node["receiving"],
+        replay_lag_seconds=node["replay_lag_seconds"],
+        synchronous_names=node["synchronous_names"],
+        replication=tuple(ReplicationRow(**row) for row in answers.replication),
+        sessions=tuple(SessionRow(**row) for row in answers.sessions),
+        transactions=node["transactions"],
+        epoch=None if answers.epoch is None else _epoch(answers.epoch),
+        members=tuple(_member(row, window, counts) for row in answers.members),
+        mail=tuple(MailRow(**row, users=counts.assigned.get(row["name"], 0)) for row in answers.mail),
+        users=counts.users,
+    )
+
+
+def _epoch(row: Row) -> EpochRow:
+    if row["state"] not in EpochState.__members__:
+        raise DriverError(f"table pool_epoch holds the unknown state '{row['state']}'; is this tuiha too old?")
+    return EpochRow(pool=row["pool"], epoch=row["epoch"], active=row["active"], state=EpochState(row["state"]))
+
+
+def _member(row: Row, window: float, counts: Counts) -> MemberRow:
+    state, target = row["state"], row["target"]
+    if state not in ServerState.__members__ or target not in ServerTarget.__members__:
+        raise DriverError(f"table server holds an unknown state of {row['name']}; is this tuiha too old?")
+    return MemberRow(
+        name=row["name"],
+        address=row["address"],
+        state=ServerState(state),
+        target=ServerTarget(target),
+        availability_index=row["availability_index"],
+        epoch=row["epoch"],
+        heartbeat_age=row["heartbeat_age"],
+        alive=row["heartbeat_age"] <= window,
+        users=counts.bound.get(row["name"], 0),
+    )

@@ -1,0 +1,190 @@
+"""The ledger as a file on one coordinating host: a lock, a new file for every change, fsync before it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.model.reports import LedgerRecord, Standby
+
+SCHEMA = 1
+_SIZE_LIMIT = 256 * 1024  # bytes; a record is about 300
+_LOCK_SECONDS = 5.0
+_TEXTS = ("pool", "active", "standby", "system_identifier", "phase")
+_NUMBERS = ("epoch", "timeline", "revision")
+_OTHERS = ("intent", "schema")
+
+
+class FileLedger:
+    """The pool's record in one file. Every change is atomic: a reader sees the old record or the new one.
+
+    Changes of several processes are kept apart by a lock on `PATH.lock` beside it. A call of `create` or `replace`
+    that is cancelled may still take effect, as the work is done in a thread: read again to know.
+    """
+
+    capabilities: frozenset[str] = frozenset({"poll", "create", "replace"})
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[tuple[int, int, int], LedgerRecord] | None = None
+
+    async def poll(self) -> LedgerRecord:
+        """The record. Raises DriverError when it is missing or damaged."""
+        return await asyncio.to_thread(self._read)
+
+    async def create(self, record: LedgerRecord) -> LedgerRecord:
+        """Write the first record. Raises Conflict when there is a ledger already, even a damaged one."""
+        return await asyncio.to_thread(self._create, record)
+
+    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        """Write `new` if the stored revision is still that of `old`. Raises Conflict, DriverError."""
+        return await asyncio.to_thread(self._replace, old, new)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    # What follows runs in a thread.
+
+    def _read(self) -> LedgerRecord:
+        try:
+            facts = self.path.stat()
+            mark = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+            if self._seen is not None and self._seen[0] == mark:
+                return self._seen[1]
+            if facts.st_size > _SIZE_LIMIT:
+                raise DriverError(self._damaged("it is too large"))
+            record = parse(self.path.read_bytes())
+        except FileNotFoundError:
+            raise DriverError(f"ledger {self.path} does not exist; it is created with the pool") from None
+        except OSError as error:
+            raise DriverError(f"ledger {self.path} cannot be read: {error.strerror or error}") from None
+        except ValueError as error:
+            raise DriverError(self._damaged(str(error))) from None
+        self._seen = (mark, record)
+        return record
+
+    def _damaged(self, why: str) -> str:
+        return f"ledger {self.path} is damaged ({why}); restore it from a backup, or create it again"
+
+    def _create(self, record: LedgerRecord) -> LedgerRecord:
+        with self._locked():
+            if self.path.exists():
+                raise Conflict(f"there is a ledger at {self.path} already")
+            return self._write(replace(record, revision=1))
+
+    def _replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        with self._locked():
+            self._seen = None  # never trust a time stamp before a write
+            stored = self._read()
+            if stored.pool != new.pool:
+                raise DriverError(f"ledger {self.path} belongs to pool {stored.pool}, not to {new.pool}")
+            if stored.revision != old.revision:
+                raise Conflict(f"the ledger is at revision {stored.revision}, not {old.revision}")
+            return self._write(replace(new, revision=stored.revision + 1))
+
+    def _write(self, record: LedgerRecord) -> LedgerRecord:
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+        text = json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2, ensure_ascii=False) + "\n"
+        if parse(text.encode("utf-8")) != record:
+            raise DriverError("the record does not survive being written; nothing was changed")
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            with open(descriptor, "wb") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(draft, self.path)
+            self._sync_folder()
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise DriverError(f"ledger {self.path} cannot be written: {error.strerror or error}") from None
+        return record
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise DriverError(f"ledger lock {lock} cannot be opened: {error.strerror or error}") from None
+        try:
+            _flock(descriptor, lock)
+            yield
+        finally:
+            os.close(descriptor)  # and with it the lock
+
+
+def _flock(descriptor: int, lock: Path) -> None:
+    give_up = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise DriverError(f"ledger is locked by another process ({lock})") from None
+            time.sleep(0.01)
+        except OSError as error:
+            raise DriverError(f"ledger lock {lock} cannot be taken: {error.strerror or error}") from None
+
+
+def parse(raw: bytes) -> LedgerRecord:
+    """A record from a ledger file's bytes. Raises ValueError, with what is wrong, for anything else."""
+    try:
+        found = json.loads(raw.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("it is not JSON") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    if found.get("schema") != SCHEMA or isinstance(found["schema"], bool):
+        raise ValueError(f"its schema is not {SCHEMA}")
+    for known, fits in ((_TEXTS, _is_text), (_NUMBERS, _is_number)):
+        for field in known:
+            if not fits(found.get(field)):
+                raise ValueError(f"field '{field}' is missing or wrong")
+    intent = found.get("intent")
+    if intent is not None and not isinstance(intent, str):
+        raise ValueError("field 'intent' is wrong")
+    for field in found.keys() - {*_TEXTS, *_NUMBERS, *_OTHERS}:
+        raise ValueError(f"field '{field[:40]}' is unknown")
+    if found["standby"] not in Standby.__members__:
+        raise ValueError("field 'standby' is neither SYNC nor STALE")
+    texts: Callable[[str], str] = found.__getitem__
+    numbers: Callable[[str], int] = found.__getitem__
+    return LedgerRecord(
+        pool=texts("pool"),
+        epoch=numbers("epoch"),
+        active=texts("active"),
+        standby=Standby(texts("standby")),
+        system_identifier=texts("system_identifier"),
+        timeline=numbers("timeline"),
+        phase=texts("phase"),
+        intent=intent,
+        revision=numbers("revision"),
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

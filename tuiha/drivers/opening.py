@@ -1,0 +1,123 @@
+"""From a pool's settings to its drivers: secrets are read and TLS contexts are made here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiha.config import secrets, tls
+from tuiha.drivers.protocols import (
+    DatabaseDriver,
+    LedgerDriver,
+    MailDriver,
+    ServerDriver,
+    SprayerDriver,
+)
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool, Server
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """The drivers of one pool, by the names of their targets."""
+
+    servers: dict[str, ServerDriver]
+    databases: dict[str, DatabaseDriver]
+    sprayers: dict[str, SprayerDriver]
+    mail: dict[str, MailDriver]
+    ledger: LedgerDriver | None
+    open_server: Callable[[str, str], ServerDriver]  # name, address -> a driver for a server found in the database
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        ledgers = [] if self.ledger is None else [self.ledger]
+        groups = (self.servers, self.databases, self.sprayers, self.mail)
+        for driver in [*(driver for group in groups for driver in group.values()), *ledgers]:
+            await driver.close()
+
+
+def open_drivers(pool: Pool, base: Path) -> Drivers:
+    """Drivers for everything in the settings; nothing is connected yet.
+
+    `base` is the folder of the configuration file. Raises ConfigError when a secret or a certificate cannot be
+    read. May block as long as a secret's command takes.
+    """
+    wanted = {"viewer": pool.control.viewer, "watcher": pool.database.roles.watcher.password}
+    wanted |= {f"probe {cluster.cluster}": cluster.probe.password for cluster in pool.mail}
+    found = secrets.resolve_all(wanted, base)
+    opener = server_opener(pool, base, found["viewer"])
+    return Drivers(
+        servers={server.name: opener(server.name, server.address) for server in pool.servers},
+        databases=_databases(pool, base, found["watcher"]),
+        sprayers=_sprayers(pool, base),
+        mail=_mail(pool, base, found),
+        ledger=_ledger(pool, base),
+        open_server=opener,
+    )
+
+
+def server_opener(pool: Pool, base: Path, token: str) -> Callable[[str, str], ServerDriver]:
+    """Makes drivers for pool servers, those in the settings and those found in the database."""
+    from tuiha.drivers.servers.pool import PoolServer
+
+    known: dict[str, Server] = {server.name: server for server in pool.servers}
+
+    def opener(name: str, address: str) -> ServerDriver:
+        server = known.get(name)
+        secure = address.startswith("https://")
+        context = None
+        if secure:
+            context = tls.client(None, base) if server is None else tls.for_server(server, base)
+        return PoolServer(name, address, token, context, pool.pool)
+
+    return opener
+
+
+def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDriver]:
+    from tuiha.drivers.databases.postgres import Postgres
+
+    context = tls.for_database(pool.database, base)
+    user = pool.database.roles.watcher.user
+    return {
+        node.name: Postgres(
+            node.name, node.address, pool.database.name, user, password, pool.heartbeat.window, context
+        )
+        for node in pool.database.nodes
+    }
+
+
+def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
+    from tuiha.drivers.sprayers.haproxy import Haproxy
+
+    return {
+        sprayer.name: Haproxy(
+            sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, tls.for_sprayer(sprayer, base)
+        )
+        for sprayer in pool.sprayers
+    }
+
+
+def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver]:
+    from tuiha.drivers.mail.imap import Imap
+
+    return {
+        server.name: Imap(
+            server.name,
+            server.address,
+            server.security,
+            cluster.probe.user,
+            found[f"probe {cluster.cluster}"],
+            tls.for_mail(cluster, server, base),
+        )
+        for cluster in pool.mail
+        for server in cluster.servers
+    }
+
+
+def _ledger(pool: Pool, base: Path) -> LedgerDriver | None:
+    from tuiha.drivers.ledgers.file import FileLedger
+
+    return None if pool.ledger is None else FileLedger(base / pool.ledger.path.expanduser())

@@ -1,0 +1,195 @@
+"""A pool server, asked through its control interface."""
+
+from __future__ import annotations
+
+import json
+import ssl as tls
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.reach import short, why
+from tuiha.model.reports import ServerReport, ServerState, ServerTarget
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
+_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
+
+_REFUSALS = {
+    401: "the server does not accept the token",
+    403: "the server does not accept the token",
+    404: "no pool server answers at this address (404)",
+}
+
+
+class PoolServer:
+    """Polls one pool server; keeps its connection open.
+
+    `pool` is the name of our pool: a server of another one is refused. None accepts any.
+    """
+
+    capabilities: frozenset[str] = frozenset({"poll"})
+
+    def __init__(
+        self, name: str, address: str, token: str, ssl: tls.SSLContext | None = None, pool: str | None = None
+    ) -> None:
+        self.name = name
+        self.address = address.rstrip("/")
+        self._token = token
+        self._ssl = ssl
+        self._pool = pool
+        self._session: aiohttp.ClientSession | None = None
+
+    async def poll(self) -> ServerReport:
+        """Ask the server for its own view. Raises DriverError."""
+        import aiohttp
+
+        try:
+            async with self._open().get(f"{self.address}/control/status", allow_redirects=False) as answer:
+                body = await _bounded(answer)
+                status = answer.status
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise DriverError(why(error.certificate_error)) from None
+        except aiohttp.ClientConnectorError as error:
+            raise DriverError(why(error.os_error)) from None
+        except aiohttp.ServerDisconnectedError:
+            raise DriverError("connection lost") from None
+        except (OSError, aiohttp.ClientError) as error:
+            raise DriverError(why(error)) from None
+        if status != 200:
+            raise DriverError(_REFUSALS.get(status) or f"answered {status}{_detail(body)}")
+        report = parse_status(body)
+        self._verify(report)
+        return report
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=2, ssl=True if self._ssl is None else self._ssl),
+                headers={"Authorization": f"Bearer {self._token}"},
+                timeout=aiohttp.ClientTimeout(total=_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _verify(self, report: ServerReport) -> None:
+        if self._pool is not None and report.pool != self._pool:
+            raise DriverError(f"another pool answers at this address: {report.pool}")
+        if report.name != self.name:
+            raise DriverError(f"another server answers at this address: {report.name}")
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > _SIZE_LIMIT:
+            raise DriverError("the answer is too long for a status")
+    return bytes(body)
+
+
+def _detail(body: bytes) -> str:
+    """The title of a problem document, if it is one."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    title = (found.get("detail") or found.get("title")) if isinstance(found, dict) else None
+    return f": {short(title)}" if isinstance(title, str) else ""
+
+
+def parse_status(body: bytes) -> ServerReport:
+    """A status document as a report. Unknown fields are left alone; raises DriverError naming a wrong one."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise DriverError("the answer is not JSON; is this the address of a pool server?") from None
+    if not isinstance(found, dict):
+        raise DriverError("the answer is not a status document")
+    values: dict[str, Any] = {field: read(found, field) for field, read in _FIELDS.items()}
+    return ServerReport(**values)
+
+
+def _wrong(field: str, found: Mapping[str, object]) -> DriverError:
+    return DriverError(f"field '{field}' of the status is {'wrong' if field in found else 'missing'}")
+
+
+def _text(found: Mapping[str, object], field: str) -> str:
+    value = found.get(field)
+    if not isinstance(value, str) or not value or len(value) > 255 or not value.isprintable():
+        raise _wrong(field, found)
+    return value
+
+
+def _maybe_text(found: Mapping[str, object], field: str) -> str | None:
+    value = found.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _wrong(field, found)
+    return short(value) or None
+
+
+def _whole(low: int) -> Callable[[Mapping[str, object], str], int | None]:
+    def read(found: Mapping[str, object], field: str) -> int | None:
+        value = found.get(field)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
+            raise _wrong(field, found)
+        return value
+
+    return read
+
+
+def _real(found: Mapping[str, object], field: str) -> float | None:
+    value = found.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**63:
+        raise _wrong(field, found)
+    return float(value)
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[Mapping[str, object], str], StrEnum]:
+    def read(found: Mapping[str, object], field: str) -> StrEnum:
+        value = found.get(field)
+        if not isinstance(value, str) or value not in kind.__members__:
+            raise _wrong(field, found)
+        return kind(value)
+
+    return read
+
+
+_FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
+    "name": _text,
+    "pool": _text,
+    "version": _text,
+    "state": _one_of(ServerState),
+    "target": _one_of(ServerTarget),
+    "users": _whole(0),
+    "devices": _whole(0),
+    "availability_index": _whole(-200),
+    "database": _maybe_text,
+    "epoch": _whole(0),
+    "system_identifier": _maybe_text,
+    "lease_seconds": _real,
+    "requests_per_second": _real,
+    "latency_ms": _real,
+    "cpu_percent": _real,
+    "memory_bytes": _whole(0),
+    "queue": _whole(0),
+    "started_at": _real,
+    "reason": _maybe_text,
+}

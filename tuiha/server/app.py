@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.access import OutcomeUnknown, Unavailable
@@ -21,8 +22,6 @@ from tuiha.server.problem import Problem, unavailable, unknown_outcome
 log = logging.getLogger("tuiha.http")
 
 _LARGEST_BODY = 16 * 1024  # bytes; what devices and operators send is far smaller
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build(
@@ -59,7 +58,7 @@ async def _openapi(request: web.Request) -> web.Response:
     return web.json_response(document())
 
 
-def _looking_again(gate: Gate) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _looking_again(gate: Gate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """The gate's second look, as late as it can be: between here and the socket nothing waits."""
@@ -69,7 +68,7 @@ def _looking_again(gate: Gate) -> Callable[[web.Request, Handler], Awaitable[web
     return middleware
 
 
-def _with_problems() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _with_problems() -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Every failure is a problem+json answer."""
@@ -101,7 +100,7 @@ _HINTS = {
 }
 
 
-def _measured(metrics: Metrics, meter: Meter) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _measured(metrics: Metrics, meter: Meter) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count device requests and time their work."""

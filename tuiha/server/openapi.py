@@ -57,7 +57,7 @@ def document() -> dict[str, Any]:
 
 
 def _device_paths() -> dict[str, Any]:
-    by_user = [{"user": []}]
+    by_user: list[dict[str, list[str]]] = [{"user": []}]
     return {
         "/v1/devices/{device}": {
             "parameters": [_DEVICE],

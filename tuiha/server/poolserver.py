@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -132,7 +131,7 @@ class PoolServer:
             log.warning("left without handing over; the others take over", extra={"reason": str(error)})
         self.bindings.forget_all()
         self.waiters.wake_all()
-        await _until(lambda: len(self.waiters) == 0, 2.0)
+        await self.waiters.gone(2.0)
 
     async def _prepare(self, place: Place) -> None:
         """Create or update the schema, once, if this database is writable. Raises what LOST lists, WrongPool."""
@@ -212,12 +211,3 @@ class PoolServer:
         if not standing.joined:
             return ServerState.FENCED, "joining: no heartbeat yet"
         return standing.state, standing.reason
-
-
-async def _until(true: Callable[[], bool], seconds: float) -> None:
-    """Wait until a predicate is true, at most so long."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while not true() and loop.time() < until:
-        await asyncio.sleep(0.05)
-

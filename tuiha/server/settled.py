@@ -68,10 +68,15 @@ def places(pool: Pool, base: Path, server: str, role: Role) -> list[Place]:
 
 
 def clusters(pool: Pool, base: Path) -> list[Cluster]:
-    """The mail clusters, with their secrets. Raises ConfigError."""
+    """The mail clusters with their secrets and TLS. Raises ConfigError."""
     return [_cluster(one, base) for one in pool.mail]
 
 
 def _cluster(one: MailCluster, base: Path) -> Cluster:
-    contexts = {server.name: for_mail(one, server, base) for server in one.servers}
-    return Cluster.from_settings(one, secrets.resolve(one.monitor.password, base), contexts)
+    contexts = [for_mail(one, server, base) for server in one.servers]
+    return Cluster.of(
+        one,
+        secrets.resolve(one.monitor.password, base),
+        secrets.resolve(one.probe.password, base),
+        next((context for context in contexts if context is not None), None),
+    )

@@ -13,18 +13,32 @@ class Waiters:
 
     def __init__(self) -> None:
         self._events: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
+        self._nobody = asyncio.Event()
+        self._nobody.set()
 
     @contextmanager
     def waiting(self, user_id: int) -> Iterator[asyncio.Event]:
         """An event that is set at each change of the user's; registered before the first look, so none is missed."""
         event = asyncio.Event()
         self._events[user_id].add(event)
+        self._nobody.clear()
         try:
             yield event
         finally:
             self._events[user_id].discard(event)
             if not self._events[user_id]:
                 del self._events[user_id]
+            if not self._events:
+                self._nobody.set()
+
+    async def gone(self, seconds: float) -> bool:
+        """Wait until nobody waits any more; False when that takes longer than `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nobody.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def wake(self, user_id: int) -> None:
         """Something of this user's changed."""

@@ -1,0 +1,78 @@
+"""A mail cluster as the monitor needs it, and which of its servers a user belongs to."""
+
+from __future__ import annotations
+
+import ssl as tls
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
+
+from tuiha.config import settings
+
+Security = Literal["plain", "starttls", "tls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A log-in. The password never shows in a repr."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """One server of a mail cluster: where it is."""
+
+    name: str
+    host: str
+    port: int
+    security: Security = "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Mail servers that hold the same mailboxes, and how to log in to them."""
+
+    name: str
+    servers: tuple[MailServer, ...]
+    monitor: Credentials  # acts as every user (SASL PLAIN with an authorization identity)
+    probe: Credentials  # an ordinary user, for the keep-alive probe
+    ssl: tls.SSLContext | None = None  # None: the system's trust store
+    logins_per_second: float = 100.0  # to one mail server
+    login_burst: int = 50
+    history: float = 30 * 86400.0  # seconds: how far back a mailbox is read the first time
+
+    @classmethod
+    def of(
+        cls, chosen: settings.MailCluster, monitor: str, probe: str, ssl: tls.SSLContext | None = None
+    ) -> Cluster:
+        """From validated settings; `monitor` and `probe` are the resolved passwords of the two log-ins."""
+        return cls(
+            chosen.cluster,
+            tuple(_server(server) for server in chosen.servers),
+            Credentials(chosen.monitor.user, monitor),
+            Credentials(chosen.probe.user, probe),
+            ssl,
+            chosen.logins_per_second,
+            chosen.login_burst,
+            chosen.history,
+        )
+
+
+def _server(chosen: settings.MailServer) -> MailServer:
+    host, _, port = chosen.address.rpartition(":")
+    return MailServer(chosen.name, host.strip("[]"), int(port), chosen.security)
+
+
+def home(user_id: int, servers: Iterable[str]) -> str | None:
+    """The server among `servers` where a user belongs; None when there are none.
+
+    Spreads users evenly; a server more or less moves only the users that gain or lose it.
+    """
+
+    def weight(server: str) -> bytes:
+        return blake2b(f"{user_id} {server}".encode(), digest_size=8).digest()
+
+    return max(servers, key=weight, default=None)

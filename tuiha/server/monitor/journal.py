@@ -1,0 +1,87 @@
+"""The monitor's way to the enterprise database: few transactions at a time, repeated until the outcome is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from random import Random
+from typing import Any, TypeVar
+
+import asyncpg
+
+from tuiha.server.access import Access, OutcomeUnknown, Unavailable
+from tuiha.server.monitor import record
+from tuiha.server.monitor.bound import Bound
+from tuiha.server.monitor.bucket import pause
+from tuiha.server.monitor.cluster import Cluster
+from tuiha.server.monitor.pace import Pace
+
+_log = logging.getLogger("tuiha.monitor")
+T = TypeVar("T")
+
+# After these the same work is done again: it looks at the database's rows first and so never does a thing twice.
+_AGAIN = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceError,
+          asyncpg.InternalClientError, OSError)
+
+
+class Journal:
+    """Reads and writes for all monitored users of one pool server."""
+
+    def __init__(
+        self, server: str, access: Access, pace: Pace, random: Random, on_change: Callable[[int], None]
+    ) -> None:
+        self._server = server
+        self._access = access
+        self._pace = pace
+        self._random = random
+        self._on_change = on_change
+        self._slots = asyncio.Semaphore(pace.transactions)
+        self.changes = 0
+
+    async def enrol(self, clusters: Iterable[Cluster]) -> None:
+        """Make sure that all mail servers have their row."""
+        chosen = tuple(clusters)
+        await self._until_done(lambda connection: record.enrol(connection, chosen), "the mail servers")
+
+    async def known(self, bound: Bound) -> record.Known:
+        """What the database knows of a user's mailbox. Raises Superseded; waits as long as there is no database."""
+        who = f"user {bound.user_id}"
+        found, _ = await self._until_done(lambda connection: record.known(connection, self._server, bound), who)
+        return found
+
+    async def record(self, bound: Bound, entry: record.Entry) -> None:
+        """Write an entry exactly once, however often that takes, and tell that the user has changes.
+
+        Raises Superseded. When it is cancelled the entry is either written or not; the next look at the database's
+        rows tells.
+        """
+        who = f"user {bound.user_id}"
+        news = bool(entry.messages)  # until the outcome is known there may be news: waking for nothing does no harm
+        try:
+            count, doubtful = await self._until_done(
+                lambda connection: record.record(connection, self._server, bound, entry), who
+            )
+            self.changes += count
+            news = news and (count > 0 or doubtful)
+        finally:
+            if news:
+                self._on_change(bound.user_id)
+
+    async def _until_done(self, work: Callable[[Any], Awaitable[T]], what: str) -> tuple[T, bool]:
+        """The work's result, and whether an earlier try may have been committed after all."""
+        failures, doubtful = 0, False
+        while True:
+            try:
+                async with self._slots, self._access.transaction() as connection:
+                    done = await work(connection)
+                return done, doubtful
+            except _AGAIN as error:
+                failures += 1
+                doubtful = True
+                reason = f"{type(error).__name__}: {error}"
+                _log.log(logging.WARNING if failures == 5 else logging.DEBUG,
+                         "%s: the database does not take it yet (%s)", what, reason)
+            await asyncio.sleep(
+                pause(failures, self._pace.database_backoff, self._pace.database_backoff_limit, self._random)
+            )

@@ -1,0 +1,121 @@
+"""The keep-alive probe: one connection of its own to each mail server, a NOOP every second.
+
+Users wait in IDLE for minutes and hear nothing from a server that hangs; the probe does, for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
+from tuiha.server.monitor.pace import Pace
+from tuiha.server.monitor.standing import Standing, Standings
+
+_log = logging.getLogger("tuiha.monitor")
+
+_TICK = 0.1  # seconds of a deadline are counted in such pieces
+_STALL = 0.5  # a piece that took longer by this: this process itself was held up
+
+
+async def watched(
+    work: Coroutine[None, None, None], seconds: float, clock: Callable[[], float]
+) -> str | None:
+    """Wait for an answer: "" when it came, the reason when it failed, None when nothing can be concluded.
+
+    Nothing can be concluded when this process itself was stopped or overloaded meanwhile: the answer may be here and
+    unread.
+    """
+    task = asyncio.ensure_future(work)
+    stalled = False
+    try:
+        left = seconds
+        while left > 0 and not task.done():
+            began = clock()
+            await asyncio.wait({task}, timeout=min(_TICK, left))
+            stalled = stalled or clock() - began > _TICK + _STALL
+            left -= _TICK
+        reason = _outcome(task, seconds)
+        return None if reason and stalled else reason
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _outcome(task: asyncio.Future[None], seconds: float) -> str:
+    if not task.done():
+        return f"no answer within {seconds:g} s"
+    error = task.exception()
+    if error is None:
+        return ""
+    if isinstance(error, ImapFailure):
+        return str(error)
+    raise error
+
+
+class Probe:
+    """Probes one mail server for ever."""
+
+    def __init__(self, standing: Standing, standings: Standings, pace: Pace, clock: Callable[[], float]) -> None:
+        self._standing = standing
+        self._standings = standings
+        self._pace = pace
+        self._clock = clock
+        self._client: ImapClient | None = None
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        try:
+            while True:
+                started = self._clock()
+                if self._standing.in_service:
+                    await self._probe(started)
+                await asyncio.sleep(max(0.05, self._interval() - (self._clock() - started)))
+        finally:
+            self._drop()
+
+    def _interval(self) -> float:
+        needed = self._standing.good or self._standings.last_resort(self._standing)
+        return self._pace.probe_interval if needed else self._pace.gone_interval
+
+    async def _probe(self, started: float) -> None:
+        reason = await watched(self._look(), self._pace.probe_deadline, self._clock)
+        if reason == "":
+            self._standings.probed(self._standing)
+        else:
+            self._drop()
+        if reason:
+            self._standings.probe_failed(self._standing, f"probe: {reason}", started)
+
+    async def _look(self) -> None:
+        if self._client is not None and self._client.connected:
+            await self._client.noop()
+            return
+        self._drop()
+        server, cluster = self._standing.server, self._standing.cluster
+        deadline = self._pace.deadline
+        self._client = await ImapClient.connect(server.host, server.port, server.security, cluster.ssl, deadline)
+        try:
+            await self._client.login(cluster.probe.user, cluster.probe.password)
+        except ImapError as error:
+            if servers_fault(error):
+                raise
+            # The server answers, and that is what a probe asks. It also answers NOOP without a log-in.
+            _log.warning("mail server %s does not let the probe user in: %s", server.name, error)
+            await self._client.noop()
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+_SERVERS_FAULTS = frozenset({"UNAVAILABLE", "SERVERBUG", "LIMIT", "CONTACTADMIN", "INUSE"})
+
+
+def servers_fault(failure: ImapFailure) -> bool:
+    """Whether a failure speaks of the mail server rather than of one user's mailbox or password."""
+    if isinstance(failure, ImapError) and failure.response is not None:
+        return failure.code in _SERVERS_FAULTS
+    return True

@@ -1,0 +1,140 @@
+"""The mail servers as this pool server uses them: who may be logged in to, how often, and who is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tuiha.server.monitor.bucket import Bucket
+from tuiha.server.monitor.cluster import Cluster, MailServer, home
+from tuiha.server.monitor.health import Health
+from tuiha.server.monitor.pace import Pace
+
+_log = logging.getLogger("tuiha.monitor")
+
+
+class Standing:
+    """One mail server: where it is, its judgement, its bucket, its counters."""
+
+    __slots__ = ("bucket", "cluster", "connected", "errors", "health", "in_service", "logins", "queue", "server")
+
+    def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
+        self.cluster = cluster
+        self.server = server
+        self.bucket = Bucket(cluster.logins_per_second, cluster.login_burst)
+        self.health = Health(pace.failures, pace.failure_window)
+        self.in_service = True
+        self.connected = 0
+        self.logins = 0
+        self.errors = 0
+        self.queue = 0
+
+    @property
+    def name(self) -> str:
+        """The mail server's name."""
+        return self.server.name
+
+    @property
+    def good(self) -> bool:
+        """In service and not gone."""
+        return self.in_service and not self.health.gone
+
+
+class Standings:
+    """All mail servers of all clusters.
+
+    A mail server that is gone comes back when an operator takes it out of service and in again, when all servers
+    of its cluster are gone (then every one is tried, and the first that answers is used), or when this process is
+    started anew.
+    """
+
+    def __init__(
+        self,
+        clusters: Sequence[Cluster],
+        pace: Pace,
+        clock: Callable[[], float],
+        on_left: Callable[[Standing], None],
+        on_back: Callable[[Standing, bool], None],
+    ) -> None:
+        """`on_left`: its users must go elsewhere now. `on_back`: it can be used again; True when it was told to."""
+        self._clock = clock
+        self._on_left = on_left
+        self._on_back = on_back
+        self._all = {s.name: Standing(c, s, pace) for c in clusters for s in c.servers}
+        self._clusters = {c.name: tuple(self._all[s.name] for s in c.servers) for c in clusters}
+
+    def all(self) -> Iterable[Standing]:
+        """Every mail server."""
+        return self._all.values()
+
+    def usable(self, cluster: str) -> list[Standing]:
+        """The servers that users may be sent to: the good ones; when all are gone, every one in service."""
+        in_service = [s for s in self._clusters.get(cluster, ()) if s.in_service]
+        return [s for s in in_service if s.good] or in_service
+
+    def last_resort(self, standing: Standing) -> bool:
+        """Whether it is tried although it is gone, because its whole cluster is."""
+        return standing.health.gone and standing in self.usable(standing.cluster.name)
+
+    def choose(self, user_id: int, cluster: str, assigned: str | None, shunned: str | None = None) -> Standing | None:
+        """The mail server for a user; None when no server of the cluster is in service.
+
+        The one that the user has (`assigned`) if it is usable, else where the user belongs. `shunned` is taken only
+        when there is no other; when the whole cluster is gone users try all of its servers in turn.
+        """
+        usable = {s.name: s for s in self.usable(cluster) if s.name != shunned} or {
+            s.name: s for s in self.usable(cluster)
+        }
+        if assigned in usable:
+            return usable[assigned]
+        chosen = home(user_id, usable)
+        return None if chosen is None else usable[chosen]
+
+    def set_in_service(self, words: Mapping[str, bool]) -> None:
+        """The operator's word; servers that it does not name are in service."""
+        for standing in self._all.values():
+            word = words.get(standing.name, True)
+            if word and not standing.in_service:
+                standing.in_service = True
+                self._bring_back(standing, "it is in service again", told=True)
+            elif standing.in_service and not word:
+                standing.in_service = False
+                self._on_left(standing)
+
+    def served(self, standing: Standing) -> None:
+        """A user was served by it."""
+        standing.health.served(self._clock())
+        self._answers(standing)
+
+    def probed(self, standing: Standing) -> None:
+        """A probe was answered by it."""
+        standing.health.answered(self._clock())
+        self._answers(standing)
+
+    def failed(self, standing: Standing, user_id: int, why: str) -> None:
+        """A user failed at it, in a way that may be the server's."""
+        standing.errors += 1
+        if standing.health.failed(user_id, why, self._clock()):
+            self._gone(standing)
+
+    def probe_failed(self, standing: Standing, why: str, started: float) -> None:
+        """A probe that began at `started` failed."""
+        if standing.health.probe_failed(why, started):
+            self._gone(standing)
+
+    def _gone(self, standing: Standing) -> None:
+        others = [s.name for s in self.usable(standing.cluster.name) if s.good]
+        _log.warning(
+            "mail server %s is gone: %s. Its users are monitored through %s",
+            standing.name, standing.health.why, ", ".join(others) or "nobody: the whole cluster is gone",
+        )
+        self._on_left(standing)
+
+    def _answers(self, standing: Standing) -> None:
+        if self.last_resort(standing):
+            self._bring_back(standing, "it answers, and its whole cluster was gone", told=False)
+
+    def _bring_back(self, standing: Standing, why: str, told: bool) -> None:
+        standing.health.bring_back()
+        _log.warning("mail server %s is used again: %s", standing.name, why)
+        self._on_back(standing, told)

@@ -169,8 +169,9 @@ def _tell(error: Exception) -> int:
     if isinstance(error, exits.CommandError):
         say(f"tuiha: {error}")
         return error.code
-    load = sys.modules.get("tuiha.config.load")  # not imported: then it cannot have raised
-    if load is not None and isinstance(error, load.ConfigError):
+    from tuiha.config.errors import ConfigError
+
+    if isinstance(error, ConfigError):
         say(f"tuiha: {error}")
         return exits.USAGE
     if os.environ.get("TUIHA_DEBUG"):

@@ -1,0 +1,125 @@
+"""JSON documents; docs/json.md describes them. Unknown values are null, never left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tuiha.model.facts import (
+    DatabaseFacts,
+    MailFacts,
+    Problem,
+    ServerFacts,
+    Snapshot,
+    SprayerFacts,
+)
+from tuiha.model.rows import UNKNOWN
+
+STATUS = "tuiha.status/1"
+EVENTS = "tuiha.events/1"
+USERS = "tuiha.users/1"
+CHECK = "tuiha.check/1"
+
+Document = dict[str, Any]
+
+
+def moment(seconds: float | None) -> str | None:
+    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def status(snapshot: Snapshot) -> Document:
+    """The document of `tuiha status --json`."""
+    return {
+        "schema": STATUS,
+        "pool": snapshot.pool,
+        "at": moment(snapshot.at),
+        "verdict": str(snapshot.verdict),
+        "epoch": snapshot.epoch,
+        "protection": snapshot.protection,
+        "problems": [_problem(p) for p in snapshot.problems],
+        "servers": [_server(s, snapshot.at) for s in snapshot.servers],
+        "databases": [_database(d, snapshot.at) for d in snapshot.databases],
+        "sprayers": [_sprayer(s) for s in snapshot.sprayers],
+        "mail": [{"cluster": cluster, "servers": [_mail(m) for m in snapshot.mail if m.cluster == cluster]}
+                 for cluster in dict.fromkeys(m.cluster for m in snapshot.mail)],
+    }
+
+
+def _problem(problem: Problem) -> Document:
+    return {"severity": str(problem.severity), "subject": problem.subject, "what": problem.what,
+            "since": moment(problem.since), "next": problem.next}
+
+
+def _age(seen_at: float | None, now: float) -> float | None:
+    return None if seen_at is None else _short(max(0.0, now - seen_at))
+
+
+def _short(value: float | None) -> float | None:
+    """Three decimals are more than any of these figures means."""
+    return None if value is None else round(value, 3)
+
+
+def _known(state: str) -> str | None:
+    return None if state == UNKNOWN else str(state)
+
+
+def _server(facts: ServerFacts, now: float) -> Document:
+    return {
+        "name": facts.name,
+        "state": _known(facts.state),
+        "target": _known(facts.target),
+        "alive": facts.alive,
+        "users": facts.users,
+        "devices": facts.devices,
+        "availability_index": facts.availability_index,
+        "database": facts.database,
+        "lease_seconds": _short(facts.lease_seconds),
+        "requests_per_second": _short(facts.requests_per_second),
+        "latency_ms": _short(facts.latency_ms),
+        "cpu_percent": _short(facts.cpu_percent),
+        "memory_bytes": facts.memory_bytes,
+        "age_seconds": _age(facts.seen_at, now),
+        "address": facts.address,
+    }
+
+
+def _database(facts: DatabaseFacts, now: float) -> Document:
+    return {
+        "name": facts.name,
+        "role": None if facts.role is None else str(facts.role),
+        "reachable": facts.reachable,
+        "writable": facts.writable,
+        "system_identifier": facts.system_identifier,
+        "timeline": facts.timeline,
+        "lag_bytes": facts.lag_bytes,
+        "lag_seconds": _short(facts.lag_seconds),
+        "sync_state": facts.sync_state,
+        "pool_sessions": facts.pool_sessions,
+        "address": facts.address,
+        "age_seconds": _age(facts.seen_at, now),
+    }
+
+
+def _sprayer(facts: SprayerFacts) -> Document:
+    return {
+        "name": facts.name,
+        "state": _known(facts.state),
+        "active": facts.active,
+        "sessions": facts.sessions,
+        "backends": [{"server": b.server, "state": str(b.state), "sessions": b.sessions} for b in facts.backends],
+        "address": facts.address,
+    }
+
+
+def _mail(facts: MailFacts) -> Document:
+    return {
+        "name": facts.name,
+        "state": _known(facts.state),
+        "users": facts.users,
+        "latency_ms": _short(facts.latency_ms),
+        "in_service": facts.in_service,
+        "address": facts.address,
+    }

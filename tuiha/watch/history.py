@@ -1,0 +1,87 @@
+"""The last 15 minutes of every figure, in rings of four-byte floats."""
+
+from __future__ import annotations
+
+import math
+import threading
+from array import array
+from collections.abc import Iterable, Iterator
+
+from tuiha.model.facts import Snapshot
+
+SPAN = 900.0  # seconds
+POINTS = 900  # at most, for each figure
+
+_SERVER = ("users", "devices", "availability_index", "lease_seconds", "requests_per_second", "latency_ms",
+           "cpu_percent", "memory_bytes")
+_DATABASE = ("lag_bytes", "lag_seconds", "pool_sessions", "transactions_per_second")
+_SPRAYER = ("sessions", "requests_per_second")
+_MAIL = ("users", "latency_ms")
+_NOTHING = math.nan
+
+
+class History:
+    """Figures by node and metric, one point a step; a step nothing was recorded in is unknown. Thread-safe."""
+
+    def __init__(self, interval: float) -> None:
+        self.step = max(interval, SPAN / POINTS)
+        self.points = max(1, int(SPAN / self.step))
+        self._rings: dict[tuple[str, str], array[float]] = {}
+        self._slot: int | None = None  # of the newest point, counted since 1970
+        self._lock = threading.Lock()
+
+    def record(self, snapshot: Snapshot) -> None:
+        """Take a snapshot's figures; a second snapshot in the same step replaces the first."""
+        slot = int(snapshot.at / self.step)
+        with self._lock:
+            self._advance(slot)
+            seen = set()
+            for node, metric, value in _figures(snapshot):
+                ring = self._rings.get((node, metric))
+                if ring is None:
+                    ring = self._rings[node, metric] = array("f", [_NOTHING]) * self.points
+                ring[slot % self.points] = _NOTHING if value is None else value
+                seen.add(node)
+            self._forget(seen)
+
+    def _advance(self, slot: int) -> None:
+        """Empty the points that were passed over, and the new one."""
+        last = self._slot if self._slot is not None and self._slot <= slot else slot - self.points
+        for passed in range(max(last + 1, slot - self.points + 1), slot + 1):
+            for ring in self._rings.values():
+                ring[passed % self.points] = _NOTHING
+        self._slot = slot
+
+    def _forget(self, nodes: set[str]) -> None:
+        """Drop figures of nodes that are gone and of which nothing is left in the ring."""
+        for key in [key for key in self._rings if key[0] not in nodes]:
+            if all(math.isnan(value) for value in self._rings[key]):
+                del self._rings[key]
+
+    def read(self, node: str, metric: str) -> tuple[float | None, ...]:
+        """All points of a figure, oldest first; empty when it was never recorded."""
+        with self._lock:
+            ring, slot = self._rings.get((node, metric)), self._slot
+            if ring is None or slot is None:
+                return ()
+            cut = (slot + 1) % self.points
+            ordered = ring[cut:] + ring[:cut]
+        return tuple(None if math.isnan(value) else value for value in ordered)
+
+
+def _figures(snapshot: Snapshot) -> Iterator[tuple[str, str, float | None]]:
+    groups: tuple[tuple[Iterable[object], tuple[str, ...]], ...] = (
+        (snapshot.servers, _SERVER), (snapshot.databases, _DATABASE), (snapshot.sprayers, _SPRAYER),
+        (snapshot.mail, _MAIL))
+    for nodes, metrics in groups:
+        for node in nodes:
+            for metric in metrics:
+                yield getattr(node, "name"), metric, getattr(node, metric)  # noqa: B009 - any of four kinds
+    yield snapshot.pool, "users", snapshot.users
+    yield snapshot.pool, "requests_per_second", _sum(s.requests_per_second for s in snapshot.servers)
+    yield snapshot.pool, "sessions", _sum(s.sessions for s in snapshot.sprayers)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,171 @@
+"""Reading rows for people: users and events, from the active database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tuiha.config import tls
+from tuiha.config.secrets import resolve
+from tuiha.config.settings import DatabaseNode, Pool, Role
+from tuiha.drivers.databases.postgres import explain
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.reach import host_and_port
+
+QUERY = 15.0  # seconds that one question may take
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A connection to the database that was found best."""
+
+    connection: Any  # asyncpg.Connection
+    database: str
+    active: bool  # writable, and its epoch row says ACTIVE; else what it has may be older
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A row of `event`."""
+
+    id: int
+    at: datetime
+    severity: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user with its binding, devices and mail server; what it does not have is None."""
+
+    name: str
+    server: str | None
+    since: datetime | None
+    locked_until: datetime | None
+    devices: int
+    mail_server: str | None
+    last_sync: datetime | None
+
+
+class Unreachable(Exception):
+    """No database of the pair could be read. The text names each with its reason."""
+
+
+@asynccontextmanager
+async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
+    """Connect to all databases at once as the watcher and keep the active one, else any.
+
+    Raises Unreachable, ConfigError; a failure while reading is raised as Unreachable as well.
+    """
+    import asyncpg
+
+    role = pool.database.roles.watcher
+    password = await asyncio.to_thread(resolve, role.password, base)
+    context = tls.for_database(pool.database, base)
+    tried = await asyncio.gather(*(_try(pool, node, role, password, context) for node in pool.database.nodes))
+    readers = sorted((r for r in tried if isinstance(r, Reader)), key=lambda r: not r.active)
+    if not readers:
+        raise Unreachable("\n".join(f"{node.name} at {node.address}: {why}"
+                                    for node, why in zip(pool.database.nodes, tried, strict=True)))
+    for other in readers[1:]:
+        other.connection.terminate()
+    try:
+        yield readers[0]
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Unreachable(f"{readers[0].database}: {explain(error, role.user, pool.database.name)}") from None
+    finally:
+        readers[0].connection.terminate()
+
+
+async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None) -> Any:
+    """A connection to one node with one role, within the watch's timeout. Raises DriverError."""
+    import asyncpg
+
+    host, port = host_and_port(node.address)
+    try:
+        async with asyncio.timeout(pool.watch.timeout):
+            return await asyncpg.connect(
+                host=host, port=port, user=role.user, password=password, database=pool.database.name,
+                ssl=False if context is None else context, command_timeout=QUERY,
+                server_settings={"application_name": "tuiha:watch", "search_path": "public", "jit": "off"})
+    except TimeoutError:
+        raise DriverError(f"no answer in {pool.watch.timeout:g} s") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise DriverError(explain(error, role.user, pool.database.name)) from None
+
+
+async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
+               ) -> Reader | str:
+    """A reader of this node, or why not."""
+    import asyncpg
+
+    try:
+        connection = await connect(pool, node, role, password, context)
+    except DriverError as error:
+        return str(error)
+    try:
+        row = await connection.fetchrow(
+            "SELECT NOT pg_is_in_recovery() AS writable, pool, state, active FROM pool_epoch")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        connection.terminate()
+        return explain(error, role.user, pool.database.name)
+    if row is None or row["pool"] != pool.pool:
+        connection.terminate()
+        return "it is not a database of this pool" + (f", but of '{row['pool']}'" if row is not None else "")
+    return Reader(connection, node.name, row["writable"] and row["state"] == "ACTIVE" and row["active"] == node.name)
+
+
+async def read_events(source: Reader, limit: int) -> list[EventRow]:
+    """The newest `limit` events, newest last."""
+    rows = await source.connection.fetch(
+        "SELECT id, at, severity, subject, text FROM event ORDER BY id DESC LIMIT $1", limit)
+    return [EventRow(**row) for row in reversed(rows)]
+
+
+# name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
+USERS = """
+SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked_until END AS locked_until,
+       d.devices, a.mail_server, d.last_sync
+  FROM (SELECT id, name FROM app_user
+         WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
+         ORDER BY name USING ~<~ LIMIT $5) u
+  LEFT JOIN binding b ON b.user_id = u.id AND b.expires_at > now()
+  LEFT JOIN mail_assignment a ON a.user_id = u.id
+ CROSS JOIN LATERAL (SELECT count(*)::int AS devices, max(last_seen) AS last_sync
+                       FROM device WHERE user_id = u.id) d
+ ORDER BY u.name USING ~<~
+"""
+
+
+async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
+    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?."""
+    beginning, end, expression = bounds(pattern)
+    rows = await source.connection.fetch(USERS, beginning, end, after, expression, limit)
+    return [UserRow(**row) for row in rows]
+
+
+def bounds(pattern: str) -> tuple[str, str | None, str]:
+    """What `pattern` means for the index (from, up to) and as a regular expression of PostgreSQL."""
+    wild = re.search(r"[*?]", pattern)
+    beginning = pattern[: wild.start()] if wild else pattern
+    parts = {"*": ".*", "?": "."}
+    body = "".join(parts.get(letter) or (letter if letter.isalnum() else f"\\{letter}") for letter in pattern)
+    return beginning, _following(beginning), f"^{body}$" if wild else f"^{body}"
+
+
+def _following(beginning: str) -> str | None:
+    """The smallest text above all that begin with `beginning`; None when there is no bound."""
+    for cut in range(len(beginning), 0, -1):
+        last = ord(beginning[cut - 1])
+        following = 0xE000 if last == 0xD7FF else last + 1  # no text holds the surrogates
+        if following <= 0x10FFFF:
+            return beginning[: cut - 1] + chr(following)
+    return None

@@ -1,0 +1,121 @@
+"""The watcher: polls in a thread and loop of its own, apart from whatever draws the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.model.facts import Event, Snapshot
+from tuiha.watch.history import History
+from tuiha.watch.opening import open_poller
+from tuiha.watch.poller import Poller
+
+EVENTS = 1000  # kept
+STOP = 3.0  # seconds that the thread gets to end
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Offers a `Feed` of a live pool."""
+
+    def __init__(self, pool: Pool, base: Path, make: Callable[[Pool, Path], Poller] = open_poller) -> None:
+        self._pool, self._base, self._make = pool, base, make
+        self._latest: Snapshot | None = None
+        self._events: tuple[Event, ...] = ()
+        self._history = History(pool.watch.interval)
+        self._calls: tuple[Callable[[Snapshot], None], ...] = ()
+        self._lock = threading.Lock()  # guards _calls
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], None] = _nothing
+        self._wake: Callable[[], None] = _nothing
+
+    def start(self) -> None:
+        """Open the drivers and begin. Raises ConfigError when a token or a certificate cannot be read."""
+        if self._thread is not None:
+            raise RuntimeError("a watcher starts once")
+        opened: Future[None] = Future()
+        self._thread = threading.Thread(target=self._work, args=(opened,), name="tuiha-watch", daemon=True)
+        self._thread.start()
+        opened.result()
+
+    def stop(self) -> None:
+        """End polling and close the drivers; returns when done, or after three seconds."""
+        self._stop()
+        if self._thread is not None:
+            self._thread.join(STOP)
+
+    def latest(self) -> Snapshot | None:
+        """The newest snapshot; None before the first."""
+        return self._latest
+
+    def subscribe(self, call: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have `call` called with each new snapshot, on the watcher's thread. Returns what ends it."""
+        with self._lock:
+            self._calls = (*self._calls, call)
+
+        def end() -> None:
+            with self._lock:
+                self._calls = tuple(c for c in self._calls if c is not call)
+
+        return end
+
+    def events(self) -> tuple[Event, ...]:
+        """What changed, newest first."""
+        return self._events
+
+    def history(self, node: str, metric: str) -> tuple[float | None, ...]:
+        """The last 15 minutes of a figure, oldest first, evenly spaced; the pool's own under its name."""
+        return self._history.read(node, metric)
+
+    def poll_now(self) -> None:
+        """Look again at once."""
+        self._wake()
+
+    def _work(self, opened: Future[None]) -> None:
+        try:
+            asyncio.run(self._watch(opened))
+        except asyncio.CancelledError:
+            _log.debug("the watcher has stopped")
+        except Exception as error:  # noqa: BLE001 - told to whoever waits, or logged
+            if not opened.done():
+                opened.set_exception(error)
+                return
+            _log.exception("the watcher has ended")
+
+    async def _watch(self, opened: Future[None]) -> None:
+        poller = self._make(self._pool, self._base)
+        loop, task, wake = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+        def from_outside(call: Callable[[], object]) -> Callable[[], None]:
+            def safely() -> None:
+                with suppress(RuntimeError):  # the loop has ended: there is nothing to tell it
+                    loop.call_soon_threadsafe(call)
+            return safely
+
+        self._wake = from_outside(wake.set)
+        if task is not None:
+            self._stop = from_outside(task.cancel)
+        opened.set_result(None)
+        await poller.run(self._publish, wake)
+
+    def _publish(self, snapshot: Snapshot, found: tuple[Event, ...]) -> None:
+        if snapshot is not self._latest:
+            self._history.record(snapshot)
+        if found:
+            self._events = (*reversed(found), *self._events)[:EVENTS]
+        self._latest = snapshot
+        for call in self._calls:
+            try:
+                call(snapshot)
+            except Exception:  # noqa: BLE001 - a screen's fault must not end the watching
+                _log.warning("a subscriber failed", exc_info=True)
+
+
+def _nothing() -> None:
+    """Before the start there is nothing to stop or to wake."""

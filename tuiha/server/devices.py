@@ -58,7 +58,11 @@ class Devices:
                 if answer is not None:
                     request["waited"] = None  # the other server measures it
                     return answer
-            response = await serve(request, user, route)
+            try:
+                response = await serve(request, user, route)
+            except Problem as problem:
+                problem.headers[SERVER] = route.server
+                raise
             response.headers[SERVER] = route.server
             return response
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import BasicAuth, hdrs, web
+from aiohttp import hdrs, web
 
 from tuiha.server.gate import Gate
 from tuiha.server.passwords import Remembered, verify_password
@@ -95,14 +96,16 @@ _NOBODY = "scrypt$14$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 
 def _credentials(request: web.Request) -> tuple[str, str]:
-    header = request.headers.get(hdrs.AUTHORIZATION, "")
+    kind, _, coded = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     try:
-        basic = BasicAuth.decode(header, encoding="utf-8")
-    except (ValueError, UnicodeError):
-        raise _denied("Send the user's name and password with HTTP Basic.") from None
-    if not basic.login or "\0" in basic.login or len(basic.login) > 256 or len(basic.password) > 1024:
+        login, colon, password = base64.b64decode(coded, validate=True).decode().partition(":")
+    except ValueError:  # not base64, or not UTF-8
+        kind = login = colon = password = ""
+    if kind.lower() != "basic" or not colon:
+        raise _denied("Send the user's name and password with HTTP Basic.")
+    if not login or "\0" in login or len(login) > 256 or len(password) > 1024:
         raise _denied("The user's name or password is wrong.")
-    return basic.login, basic.password
+    return login, password
 
 
 def _denied(detail: str) -> Problem:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from tuiha.drivers.mail.client import ImapClient, ImapFailure, ImapGone, Selected
-from tuiha.server.monitor.bound import Bound, Superseded
+from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
 from tuiha.server.monitor.journal import Journal
 from tuiha.server.monitor.message import messages
@@ -52,18 +52,18 @@ def start(known: Cursor | None, selected: Selected) -> int | None:
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_bound", "_client", "_cursor", "_failures", "_go_home", "_limit", "_served_at", "_shunned", "_tools",
+    __slots__ = ("_bound", "_cursor", "_failures", "_go_home", "_limit", "_rung", "_served_at", "_shunned", "_tools",
                  "connected", "standing")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
         self._tools = tools
-        self._client: ImapClient | None = None
         self._cursor: Cursor | None = None  # as the database has it
         self._limit: asyncio.Timeout | None = None
+        self._rung = False
         self._failures = 0  # in a row
         self._served_at: float | None = None
-        self._shunned: str | None = None  # the mail server that failed for this user, again and again
+        self._shunned: str | None = None  # the mail server that fails for this user again and again
         self._go_home = False
         self.standing: Standing | None = None
         self.connected = False
@@ -75,23 +75,135 @@ class Follower:
 
     def ring(self, go_home: bool = False) -> None:
         """Choose the mail server again, now. `go_home`: the one where the user belongs, not the one it has."""
+        self._rung = True
         self._go_home = self._go_home or go_home
-        limit, self._limit = self._limit, None
-        if limit is not None and not limit.expired():
-            limit.reschedule(asyncio.get_running_loop().time())
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Follow until cancelled. Raises Superseded when the generation is over."""
+        pace = self._tools.pace
         while True:
-            rung = await self._rings(None, self._visit())
-            if not rung and self._failures:
-                pace = self._tools.pace
-                await self._rings(
-                    pause(self._failures, pace.backoff, pace.backoff_limit, self._tools.random),
-                    asyncio.Event().wait(),
+            self._rung = False
+            await self._until_rung(self._visit())
+            if self._rung:  # something is different now: no failure of before matters
+                self._failures, self._shunned = 0, None
+            else:
+                await self._until_rung(
+                    asyncio.sleep(pause(self._failures, pace.backoff, pace.backoff_limit, self._tools.random))
                 )
 
-    async def _rings(self, seconds: float | None, work: object) -> bool:
-        raise NotImplementedError
+    async def _until_rung(self, work: Coroutine[None, None, None]) -> None:
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limit = limit
+                await work
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        finally:
+            self._limit = None
 
-    async def _visit(self) -> None: ...
+    async def _visit(self) -> None:
+        """Be at one mail server until it fails."""
+        tools = self._tools
+        known = await tools.journal.known(self._bound)
+        standing = tools.standings.choose(
+            self._bound.user_id, self._bound.cluster, None if self._go_home else known.assigned, self._shunned
+        )
+        self.standing, self._go_home = standing, False
+        if standing is None:
+            _log.warning("user %s: no mail server of cluster %s is in service",
+                         self._bound.user_id, self._bound.cluster)
+            await asyncio.Event().wait()  # until rung
+            return
+        self._cursor, self._served_at = known.cursors.get(standing.name), None
+        try:
+            await self._turn(standing)
+            await self._stay(standing, known)
+        except ImapFailure as failure:
+            self._failed(standing, failure)
+
+    def _failed(self, standing: Standing, failure: ImapFailure) -> None:
+        tools, pace = self._tools, self._tools.pace
+        lasted = 0.0 if self._served_at is None else tools.clock() - self._served_at
+        self._failures = 1 if lasted >= pace.settled else self._failures + 1
+        _log.log(logging.WARNING if self._failures == pace.user_failures else logging.DEBUG,
+                 "user %s at mail server %s: %s", self._bound.user_id, standing.name, failure)
+        if self._failures >= pace.user_failures or tools.standings.last_resort(standing):
+            self._shunned = standing.name
+        if servers_fault(failure):
+            tools.standings.failed(standing, self._bound.user_id, str(failure))
+        else:
+            standing.errors += 1
+
+    async def _turn(self, standing: Standing) -> None:
+        """Wait for the turn to log in."""
+        standing.queue += 1
+        try:
+            await asyncio.sleep(standing.bucket.reserve(self._tools.clock()))
+        except asyncio.CancelledError:
+            standing.bucket.give_back()
+            raise
+        finally:
+            standing.queue -= 1
+        standing.logins += 1
+
+    async def _stay(self, standing: Standing, known: Known) -> None:
+        tools, server, cluster = self._tools, standing.server, standing.cluster
+        client = await ImapClient.connect(
+            server.host, server.port, server.security, cluster.ssl, tools.pace.deadline
+        )
+        try:
+            await client.authenticate_plain(self._bound.name, cluster.monitor.user, cluster.monitor.password)
+            standing.health.answered(tools.clock())
+            selected = await client.select(INBOX, read_only=True)
+            await self._catch_up(client, standing, known, selected)
+            self._served_at, self._shunned = tools.clock(), None
+            self.connected = True
+            standing.connected += 1
+            tools.standings.served(standing)
+            await self._listen(client, standing, selected)
+        finally:
+            standing.connected -= int(self.connected)
+            self.connected = False
+            client.close()
+
+    async def _catch_up(self, client: ImapClient, standing: Standing, known: Known, selected: Selected) -> None:
+        first = start(self._cursor, selected)
+        since, reached = None, first or 1
+        if first is None:
+            since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
+        if reached < selected.uidnext:
+            reached = await self._read(client, standing, selected, reached, since)
+        done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
+        if done != self._cursor or known.assigned != standing.name:
+            await self._record(Entry(standing.name, done))
+
+    async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
+        tools, pace = self._tools, self._tools.pace
+        while True:
+            news = await client.idle(tools.random.uniform(pace.idle_shortest, pace.idle_longest))
+            if news == "bye":
+                raise ImapGone("the server says BYE in IDLE")
+            standing.health.answered(tools.clock())
+            if news == "exists":
+                first = selected.uidnext if self._cursor is None else self._cursor.uidnext
+                await self._read(client, standing, selected, first, None)
+
+    async def _read(
+        self, client: ImapClient, standing: Standing, selected: Selected, first: int, since: date | None
+    ) -> int:
+        """Record all messages from a UID on; answers the first UID that was not read."""
+        async with aclosing(client.fetch_batches(first, since)) as batches:
+            async for batch in batches:
+                if batch:
+                    first = batch[-1].uid + 1
+                    found = messages(batch, self._tools.today())
+                    await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found))
+        return first
+
+    async def _record(self, entry: Entry) -> None:
+        await self._tools.journal.record(self._bound, entry)
+        self._cursor = entry.cursor

@@ -101,6 +101,10 @@ class Standings:
                 standing.in_service = False
                 self._on_left(standing)
 
+    def bring_back(self, name: str) -> None:
+        """Use a mail server again, because somebody says so. Raises KeyError for a name that is not configured."""
+        self._bring_back(self._all[name], "somebody said so", told=True)
+
     def served(self, standing: Standing) -> None:
         """A user was served by it."""
         standing.health.served(self._clock())

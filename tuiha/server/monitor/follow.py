@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -196,12 +195,11 @@ class Follower:
         self, client: ImapClient, standing: Standing, selected: Selected, first: int, since: date | None
     ) -> int:
         """Record all messages from a UID on; answers the first UID that was not read."""
-        async with aclosing(client.fetch_batches(first, since)) as batches:
-            async for batch in batches:
-                if batch:
-                    first = batch[-1].uid + 1
-                    found = messages(batch, self._tools.today())
-                    await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found))
+        async for batch in client.fetch_batches(first, since):
+            if batch:
+                first = batch[-1].uid + 1
+                found = messages(batch, self._tools.today())
+                await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found))
         return first
 
     async def _record(self, entry: Entry) -> None:

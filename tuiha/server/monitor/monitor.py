@@ -22,6 +22,18 @@ _log = logging.getLogger("tuiha.monitor")
 _FAULT_PAUSE = 30.0  # seconds until a follower that failed in a way nobody foresaw is started again
 
 
+async def _end_of(task: asyncio.Task[None]) -> None:
+    """Wait until a cancelled task has ended, even when the waiting one is cancelled as well meanwhile."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
 class Monitor:
     """Monitors the mail of all users that are bound to one pool server. Used from one event loop.
 
@@ -77,7 +89,7 @@ class Monitor:
 
     async def close(self) -> None:
         """Stop monitoring everybody; returns when nothing is in flight. `run` ends after it."""
-        self._bound = {}
+        self._bound, self._group = {}, None  # nobody is started any more
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -135,8 +147,8 @@ class Monitor:
 
     async def _follow(self, follower: Follower, before: asyncio.Task[None] | None) -> None:
         user = follower.bound.user_id
-        if before is not None and not before.done():
-            await asyncio.wait({before})  # one monitor at a time for a user, in this process too
+        if before is not None:
+            await _end_of(before)  # one monitor at a time for a user, in this process too
         self._followers[user] = follower
         try:
             while True:
@@ -192,7 +204,11 @@ class Monitor:
             self._returning[standing.name] = self._group.create_task(self._call_back(standing))
 
     async def _call_back(self, standing: Standing) -> None:
-        """Call the users that belong to a mail server back to it, at half the pace of its log-ins."""
+        """Call the users that belong to a mail server back to it, at half the pace of its log-ins.
+
+        Not before the probe could judge it: it may have been put in service too early.
+        """
+        await asyncio.sleep(self._pace.probe_interval + self._pace.probe_deadline)
         for user, follower in list(self._followers.items()):
             if not standing.good:
                 return

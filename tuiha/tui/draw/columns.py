@@ -1,0 +1,254 @@
+"""Columns: which of them a width has room for, and what each shows of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from tuiha.model.facts import NodeKind
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, buckets, sparkline, state_style
+from tuiha.tui.draw.rows import Row
+from tuiha.tui.draw.spans import Line, Span, clean, left, right
+
+History = Callable[[str, str], Sequence[float | None]]
+SPARK_CELLS = 10
+NOTE_WANTED = 10  # cells that the note keeps before less weighty columns come in
+MARGIN = 4  # cursor, mark, and a space on either side of them
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What showing a row needs beside the row."""
+
+    at: float  # unix seconds of the snapshot
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its title, the table's width from which it may appear, and what it shows."""
+
+    key: str
+    title: str
+    since: int
+    show: Callable[[Row, Sight], Span]
+    least: int
+    most: int = 0  # 0: always `least` cells
+    numeric: bool = False
+
+    @property
+    def gap(self) -> int:
+        """Cells before it: numbers stand at the right of theirs and need less."""
+        return 1 if self.numeric else 2
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column with its place in the line."""
+
+    column: Column
+    x: int
+    width: int
+
+
+def _state(row: Row, _: Sight) -> Span:
+    style = state_style(row.state)
+    return (row.state, f"{style} bold" if style in ("bad", "warning") else style)
+
+
+def _target(row: Row, _: Sight) -> Span:
+    return (row.target, "quiet" if row.target in ("UP", row.state) else "warning")
+
+
+def _number(text: str, stale: bool) -> Span:
+    return (text, "quiet" if stale or text == figures.UNKNOWN else "text")
+
+
+_BLANK: Span = ("", "text")
+_WITH_USERS = (NodeKind.SERVER, NodeKind.MAIL)
+_WITH_RATE = (NodeKind.SERVER, NodeKind.DATABASE, NodeKind.SPRAYER)
+
+
+def _users(row: Row, _: Sight) -> Span:
+    return _number(figures.count(row.users), row.stale) if row.kind in _WITH_USERS else _BLANK
+
+
+def _devices(row: Row, _: Sight) -> Span:
+    known = row.kind in (NodeKind.SERVER, NodeKind.SPRAYER)
+    return _number(figures.count(row.devices), row.stale) if known else _BLANK
+
+
+def _rate(row: Row, _: Sight) -> Span:
+    return _number(figures.count(row.rate), row.stale) if row.kind in _WITH_RATE else _BLANK
+
+
+def _latency(row: Row, _: Sight) -> Span:
+    return _number(figures.milliseconds(row.latency), row.stale) if row.kind in _WITH_USERS else _BLANK
+
+
+def availability_span(index: int | None, stale: bool = False) -> Span:
+    """An availability index: a number, `out` when withdrawn; what is under zero is a warning."""
+    if index is None:
+        return (figures.UNKNOWN, "quiet")
+    if index <= -200:
+        return ("out", "warning")
+    if index < 0:
+        return (str(index), "bad")
+    return (str(index), "quiet" if stale else "text")
+
+
+def _availability(row: Row, _: Sight) -> Span:
+    return availability_span(row.availability, row.stale) if row.kind is NodeKind.SERVER else _BLANK
+
+
+def _load(row: Row, _: Sight) -> Span:
+    if row.kind is not NodeKind.SERVER:
+        return _BLANK
+    if row.load is not None and row.load >= 90:
+        return (figures.percent(row.load), "warning")
+    return _number(figures.percent(row.load), row.stale)
+
+
+def _memory(row: Row, _: Sight) -> Span:
+    return _number(figures.memory(row.memory), row.stale) if row.kind is NodeKind.SERVER else _BLANK
+
+
+def _attached(row: Row, _: Sight) -> Span:
+    if row.kind is not NodeKind.SERVER:
+        return _BLANK
+    if row.database is None:
+        return ("none", "bad")
+    return (f"{row.database}{DOWN}", "bad bold") if row.astray else (row.database, "well")
+
+
+def _note(row: Row, _: Sight) -> Span:
+    return (row.note, ("bad", "warning", "quiet", "quiet")[row.rank])
+
+
+def _age(row: Row, _: Sight) -> Span:
+    return (row.age, "bad" if row.stale else "quiet")
+
+
+def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Row, Sight], Span]:
+    def show(row: Row, sight: Sight) -> Span:
+        if row.kind not in kinds:
+            return _BLANK
+        return (sparkline(buckets(sight.history(row.name, metric), SPARK_CELLS, sight.at)), style)
+
+    return show
+
+
+# In the order of the screen.
+COLUMNS: tuple[Column, ...] = (
+    Column("node", "NODE", 0, lambda row, _: (row.name, "strong bold"), 4, 14),
+    Column("role", "ROLE", 60, lambda row, _: (row.role, "heading"), 9),
+    Column("state", "STATE", 0, _state, 7, 11),
+    Column("target", "TARGET", 80, _target, 6, 9),
+    Column("users", "USERS", 0, _users, 6, numeric=True),
+    Column("users15", "USERS 15m", 150, _spark("users", "flow", _WITH_USERS), SPARK_CELLS),
+    Column("devices", "DEVICES", 120, _devices, 7, numeric=True),
+    Column("rate", "REQ/S", 120, _rate, 5, numeric=True),
+    Column("latency", "P95", 120, _latency, 5, numeric=True),
+    Column("latency15", "P95 15m", 120, _spark("latency_ms", "flow", _WITH_USERS), SPARK_CELLS),
+    Column("availability", "AVAIL", 80, _availability, 5, numeric=True),
+    Column("availability15", "AVAIL 15m", 150,
+           _spark("availability_index", "well", (NodeKind.SERVER,)), SPARK_CELLS),
+    Column("load", "LOAD", 80, _load, 4, numeric=True),
+    Column("memory", "MEM", 120, _memory, 4, numeric=True),
+    Column("database", "DB", 80, _attached, 3, 10),
+    Column("age", "AGE", 60, _age, 5, numeric=True),
+    Column("note", "NOTE", 80, _note, 0),
+    Column("host", "ADDRESS", 100, lambda row, _: (row.host, "quiet"), 15, 21),
+)
+# The weightiest first: what a width has no room for goes from the end.
+_WEIGHT = (
+    "node", "state", "users", "role", "age", "availability", "database", "load", "target", "note",
+    "latency15", "latency", "rate", "host", "devices", "users15", "availability15", "memory",
+)
+_BY_KEY = {column.key: column for column in COLUMNS}
+
+
+def placed(rows: Sequence[Row], sight: Sight, width: int) -> tuple[Placed, ...]:
+    """The columns that a table of that width shows, with their places."""
+    widths = {key: _width(_BY_KEY[key], rows, sight) for key in _WEIGHT if _BY_KEY[key].since <= width}
+    chosen: set[str] = set()
+    room = width - MARGIN
+    for key, cells in widths.items():
+        column = _BY_KEY[key]
+        needed = cells + column.gap + (NOTE_WANTED if key == "note" else 0)
+        if key in ("node", "state") or needed <= room or (key == "note" and room >= 6):
+            chosen.add(key)
+            room -= min(room, needed)
+    spare = room + (NOTE_WANTED if "note" in chosen else 0)
+    places: list[Placed] = []
+    x = MARGIN - 2
+    for column in COLUMNS:
+        if column.key not in chosen:
+            continue
+        cells = spare if column.key == "note" else widths[column.key]
+        x += column.gap if places else 1
+        cells = max(0, min(cells, width - 1 - x))
+        places.append(Placed(column, x, cells))
+        x += cells
+    return tuple(places)
+
+
+def _width(column: Column, rows: Sequence[Row], sight: Sight) -> int:
+    if column.most == 0:
+        return column.least
+    longest = max((cell_len(clean(column.show(row, sight)[0])) for row in rows), default=0)
+    return max(column.least, min(column.most, longest))
+
+
+Cells = tuple[Span, ...]
+
+
+def cells_of(row: Row, columns: Sequence[Placed], sight: Sight) -> Cells:
+    """What each column shows of the row, filled to the column's width; the mark comes first."""
+    return (mark_of(row), *(_cell(place, place.column.show(row, sight)) for place in columns))
+
+
+def _cell(place: Placed, span: Span) -> Span:
+    text, style = span
+    fill = right if place.column.numeric else left
+    return (fill(text, place.width), style)
+
+
+def mark_of(row: Row) -> Span:
+    """The mark before a name: it tells the state without colour."""
+    if row.rank == 0:
+        return (DOWN, "bad bold")
+    if row.stale:
+        return (STALE, "bad")
+    return (WARN, "warning") if row.rank == 1 else (OK, "well")
+
+
+def row_line(cells: Cells, columns: Sequence[Placed], width: int, cursor: bool, ground: str) -> Line:
+    """A row of the table as a line of exactly `width` cells."""
+    spans: list[Span] = [(CURSOR if cursor else " ", "flow bold"), cells[0]]
+    x = 2
+    for place, cell in zip(columns, cells[1:], strict=True):
+        if place.x > x:
+            spans.append((" " * (place.x - x), "text"))
+        spans.append(cell)
+        x = place.x + place.width
+    if width > x:
+        spans.append((" " * (width - x), "text"))
+    return Line(tuple(spans), ground)
+
+
+def title_line(columns: Sequence[Placed], width: int, sorted_by: str) -> Line:
+    """The titles; the one that the rows are sorted by carries a mark."""
+    titles: list[Span] = [("", "quiet")]
+    for place in columns:
+        key = place.column.key
+        title, style = place.column.title, "heading"
+        if key == sorted_by:
+            style = "text bold"
+            title = f"▾{title}" if place.column.numeric else f"{title}▾"
+        titles.append(_cell(place, (title, style)))
+    titles[0] = (" ", "text")
+    return row_line(tuple(titles), columns, width, False, "ground")

@@ -1,0 +1,96 @@
+"""Numbers as people read them. None is shown as a dash: unknown is never invented."""
+
+from __future__ import annotations
+
+UNKNOWN = "-"
+STALE_POLLS = 3  # a value older than this many polls is stale
+
+
+def count(value: int | float | None) -> str:
+    """A count with thousands separated; from a hundred thousand on in k and M: at most seven cells."""
+    if value is None:
+        return UNKNOWN
+    number = round(value)
+    if abs(number) < 100_000:
+        return f"{number:,}"
+    if abs(number) < 1_000_000:
+        return f"{number / 1000:.0f}k"
+    return f"{number / 1_000_000:.2f}M"
+
+
+def percent(value: float | None) -> str:
+    """A share that is already in percent."""
+    return UNKNOWN if value is None else f"{value:.0f}%"
+
+
+def milliseconds(value: float | None, gap: str = "") -> str:
+    """A latency: `<1ms`, `11ms`, `1.2s`."""
+    if value is None:
+        return UNKNOWN
+    if value < 1:
+        return f"<1{gap}ms"
+    if value < 1000:
+        return f"{value:.0f}{gap}ms"
+    return f"{value / 1000:.1f}{gap}s"
+
+
+def memory(value: int | None) -> str:
+    """Memory in at most four cells: `84M`, `1.1G`."""
+    if value is None:
+        return UNKNOWN
+    megabytes = value / 1_000_000
+    if megabytes < 1000:
+        return f"{megabytes:.0f}M"
+    return f"{megabytes / 1000:.1f}G" if megabytes < 100_000 else f"{megabytes / 1000:.0f}G"
+
+
+def size(value: int | None) -> str:
+    """Bytes with a unit: `0 B`, `48 kB`, `1.2 MB`."""
+    if value is None:
+        return UNKNOWN
+    if value < 1000:
+        return f"{value} B"
+    amount = float(value)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1000
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if amount >= 10 else f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} TB"
+
+
+def duration(seconds: float | None) -> str:
+    """How long something has lasted: `12s`, `4m12s`, `3h05m`, `2d04h`."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def is_stale(age: float | None, interval: float) -> bool:
+    """Whether a value of that age (seconds) is older than three polls; never seen counts as stale."""
+    return age is None or age > STALE_POLLS * interval
+
+
+def age_text(age: float | None, interval: float) -> str:
+    """An age in at most four cells; a stale one ends in `!`, so that it reads without colour."""
+    if age is None:
+        return "never"
+    mark = "!" if is_stale(age, interval) else ""
+    if age < 1:
+        return "<1s" + mark
+    for limit, unit, length in ((99.5, "s", 1), (5970, "m", 60), (356_400, "h", 3600)):
+        if age < limit:
+            return f"{age / length:.0f}{unit}{mark}"
+    return f"{min(age / 86400, 999):.0f}d{mark}"
+
+
+def clock(at: float) -> str:
+    """Unix seconds as a UTC time of day, `03:12:07`. Plain arithmetic: UTC has no rules to look up."""
+    whole = int(at) % 86400
+    return f"{whole // 3600:02d}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,202 @@
+"""Lines 1 to 3: the verdict, the worst problem with what to do next, the database pair."""
+
+from __future__ import annotations
+
+from tuiha.model.facts import DatabaseFacts, Problem, Severity, Snapshot, Verdict
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
+from tuiha.tui.draw.rows import is_astray
+from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
+from tuiha.tui.draw.view import View
+
+VERDICT_STYLES: dict[Verdict, str] = {
+    Verdict.HEALTHY: "well",
+    Verdict.DEGRADED: "warning",
+    Verdict.DISPUTED: "warning",
+    Verdict.SPLIT: "bad",
+    Verdict.DOWN: "bad",
+}
+_VERDICT_MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
+SEVERITY_STYLES: dict[Severity, str] = {
+    Severity.BAD: "bad",
+    Severity.WARNING: "warning",
+    Severity.NOTE: "text",
+}
+_MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold"}
+_GONE = ("DOWN", "LEFT", "UNKNOWN")
+
+
+def ground_of(snapshot: Snapshot | None) -> str:
+    """The ground of lines 1 and 2: red when the pool is split or down."""
+    alarming = snapshot is not None and snapshot.verdict in (Verdict.SPLIT, Verdict.DOWN)
+    return "alarm" if alarming else "ground"
+
+
+def head(view: View, width: int) -> tuple[Line, Line, Line]:
+    """Lines 1 to 3 of every screen."""
+    return verdict_line(view, width), problem_line(view, width), pair_line(view, width)
+
+
+def verdict_line(view: View, width: int) -> Line:
+    """Line 1: pool, verdict, servers that answer, protection; mode, age of the data, UTC."""
+    snapshot = view.snapshot
+    end = _line_one_end(view, width)
+    room = width - width_of(end) - 3
+    pool: list[Span] = [(cut(view.pool, max(8, room // 2)), "strong bold")]
+    if snapshot is None:
+        start = shrink([pool, [("looking at the pool", "quiet")]], room)
+    else:
+        style = VERDICT_STYLES[snapshot.verdict]
+        verdict: list[Span] = [(f"{_VERDICT_MARKS[style]} ", style), (snapshot.verdict.value, f"{style} bold")]
+        start = shrink([pool, verdict, _attendance(snapshot, width), *_standing(snapshot)], room)
+    return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width), ground_of(snapshot))
+
+
+def _attendance(snapshot: Snapshot, width: int) -> list[Span]:
+    there = sum(server.state not in _GONE for server in snapshot.servers)
+    total = len(snapshot.servers)
+    style = "text" if there == total else "bad bold"
+    return [(f"{there}/{total}", style), (" servers" if width >= 70 else " up", "quiet")]
+
+
+def _standing(snapshot: Snapshot) -> list[list[Span]]:
+    groups: list[list[Span]] = []
+    if snapshot.protection:
+        style = "well" if snapshot.protection == "protected" else "warning"
+        groups.append([(snapshot.protection, style)])
+    if snapshot.users is not None:
+        groups.append([(figures.count(snapshot.users), "text"), (" users", "quiet")])
+    if snapshot.epoch is not None:
+        groups.append([("epoch ", "quiet"), (str(snapshot.epoch), "text")])
+    return groups
+
+
+def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
+    interval = view.snapshot.interval if view.snapshot else 1.0
+    stale = view.snapshot is not None and figures.is_stale(view.age, interval)
+    mode: list[Span] = [(view.mode, _MODE_STYLES.get(view.mode, "armed bold"))]
+    if view.paused:
+        mode += [(" ", "text"), ("PAUSED", "warning bold")]
+    age = figures.age_text(view.age, interval) if view.snapshot else "-"
+    aged: list[Span] = [("age ", "quiet"), (age, "bad bold" if stale else "quiet")]
+    clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")]
+    return joined([mode, aged] if width < 60 else [mode, aged, clock])
+
+
+def problem_line(view: View, width: int) -> Line:
+    """Line 2: the worst problem, how many more there are, and the command that comes next."""
+    snapshot = view.snapshot
+    ground = ground_of(snapshot)
+    if snapshot is None or not snapshot.problems:
+        text = "waiting for the first look" if snapshot is None else "nothing to do"
+        return Line(fit(((" " + text, "quiet"),), width), ground)
+    worst = snapshot.problems[0]
+    style = SEVERITY_STYLES[worst.severity]
+    start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
+    more = len(snapshot.problems) - 1
+    end: list[Span] = []
+    if more:
+        end.append((f"  +{more} more", "quiet"))
+    if worst.next:
+        end += [("  next: ", "quiet"), (_command(worst.next, width), "flow bold")]
+    return Line(spread(start, (*end, (" ", "text")), width), ground)
+
+
+def _command(command: str, width: int) -> str:
+    """The command, in the short form of the dashboard's own command line where room is scarce."""
+    short = command if width >= 100 else command.removeprefix("tuiha ")
+    return cut(short, max(12, width // 2 - 4))
+
+
+def problem_spans(problem: Problem, now: float) -> list[Span]:
+    """A problem in a few words: `mail2 DOWN 4m12s  imap: connection refused`."""
+    style = SEVERITY_STYLES[problem.severity]
+    state, _, rest = problem.what.partition(" ")
+    spans: list[Span] = [(f"{problem.subject} {state}", f"{style} bold")]
+    if problem.since is not None:
+        spans.append((f" {figures.duration(now - problem.since)}", style))
+    if rest.strip():
+        spans.append((f"  {rest.strip()}", style))
+    return spans
+
+
+def pair_line(view: View, width: int) -> Line:
+    """Line 3: the database pair, its replication, and which database the servers are attached to."""
+    snapshot = view.snapshot
+    if snapshot is None:
+        return Line(fit(((" DB", "heading"),), width))
+    pair = ordered_pair(snapshot)
+    spans: list[Span] = [(" DB  ", "heading")]
+    for place, database in enumerate(pair):
+        if place:
+            spans += [(" ", "text"), _arrow(snapshot), (" ", "text")]
+        spans += _database_spans(database)
+    relation = relation_text(snapshot)
+    if relation:
+        spans += [("  ", "text"), relation]
+    end = (*attachment_spans(snapshot), (" ", "text"))
+    if width_of(spans) + width_of(end) + 2 > width:
+        end = ((" ", "text"),) if not _astray(snapshot) else end
+    return Line(spread(spans, end, width))
+
+
+def ordered_pair(snapshot: Snapshot) -> tuple[DatabaseFacts, ...]:
+    """The databases, the active one first."""
+    return tuple(sorted(snapshot.databases, key=lambda database: database.name != snapshot.active))
+
+
+def _database_spans(database: DatabaseFacts) -> list[Span]:
+    role = database.role if database.reachable and database.role else database.state
+    good = database.state == "UP"
+    style = "well" if good else "bad bold"
+    spans: list[Span] = [state_mark(database.state), (f" {database.name} ", "strong bold"), (role, style)]
+    if database.writable is not None and database.reachable:
+        spans.append((" rw" if database.writable else " ro", "quiet" if good else "bad"))
+    return spans
+
+
+def relation_text(snapshot: Snapshot) -> Span | None:
+    """How the secondary follows the primary, in words; None when there is no second database."""
+    pair = ordered_pair(snapshot)
+    if len(pair) < 2:
+        return None
+    second = pair[1]
+    if second.state == "STRAY":
+        return ("writable, not ours", "bad bold")
+    if not second.reachable:
+        return ("not replicating", "bad bold" if snapshot.protection == "protected" else "warning")
+    if second.sync_state is None and second.lag_bytes is None:
+        return ("not replicating", "bad bold")
+    style = "well" if second.sync_state in ("sync", "quorum") else "warning"
+    words = [second.sync_state or "unknown", f"{figures.size(second.lag_bytes)}"]
+    if second.lag_seconds is not None:
+        words.append(figures.milliseconds(second.lag_seconds * 1000, " "))
+    return (", ".join(words), style)
+
+
+def _arrow(snapshot: Snapshot) -> Span:
+    relation = relation_text(snapshot)
+    if relation is None or "not" in relation[0]:
+        return ("╌╳╌", "bad bold")
+    return ("──▶", relation[1])
+
+
+def _astray(snapshot: Snapshot) -> bool:
+    return any(is_astray(server, snapshot) for server in snapshot.servers)
+
+
+def attachment_spans(snapshot: Snapshot) -> tuple[Span, ...]:
+    """To which database the servers are attached; anything but one for all is said in red."""
+    places: dict[str, int] = {}
+    for server in snapshot.servers:
+        if server.database and server.state not in _GONE:
+            places[server.database] = places.get(server.database, 0) + 1
+    if not places:
+        return (("no server attached", "bad bold"),) if snapshot.servers else ()
+    if len(places) == 1 and not _astray(snapshot):
+        database, number = next(iter(places.items()))
+        total = len(snapshot.servers)
+        how_many = "all" if number == total else f"{number} of {total}"
+        return ((f"{how_many} on ", "quiet"), (database, "well" if number == total else "text"))
+    parts = " / ".join(f"{number} on {name}" for name, number in sorted(places.items()))
+    return ((parts, "bad bold"),)

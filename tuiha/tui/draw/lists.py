@@ -1,0 +1,70 @@
+"""Lists under the table: last events, problems with what they mean, and the footer's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.model.facts import Event, Problem
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.head import SEVERITY_STYLES, problem_spans
+from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
+
+
+def rule(width: int, title: str = "") -> Line:
+    """A thin line across the screen, with a title in it or without."""
+    if not title:
+        return Line((("─" * width, "lines"),))
+    return Line(fit((("── ", "lines"), (title, "heading"), (" ", "text"), ("─" * width, "lines")), width))
+
+
+def event_lines(events: Sequence[Event], width: int, rows: int, skip: int = 0) -> tuple[Line, ...]:
+    """The newest events in exactly `rows` lines."""
+    lines = [event_line(event, width) for event in events[skip : skip + rows]]
+    if not lines and rows:
+        lines.append(Line(fit(((" nothing has changed since this dashboard started", "quiet"),), width)))
+    return (*lines, *[BLANK] * (rows - len(lines)))
+
+
+def event_line(event: Event, width: int) -> Line:
+    """One event: when (UTC), who, what."""
+    spans: tuple[Span, ...] = (
+        (f" {figures.clock(event.at)}  ", "quiet"),
+        (left(event.subject, 10 if width >= 60 else 7) + " ", "heading"),
+        (event.text, SEVERITY_STYLES[event.severity]),
+    )
+    return Line(fit(spans, width))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` cells, broken between words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width_of([(longer, "")]) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def problem_lines(problems: Sequence[Problem], now: float, width: int) -> list[Line]:
+    """Problems, each with what it means and the command that comes next."""
+    lines: list[Line] = []
+    for problem in problems:
+        style = SEVERITY_STYLES[problem.severity]
+        lines.append(Line(fit(((" ! ", f"{style} bold"), *problem_spans(problem, now)), width)))
+        lines += [Line(fit(((f"   {part}", "text"),), width)) for part in wrapped(problem.means, width - 4)]
+        if problem.next:
+            lines.append(Line(fit((("   next: ", "quiet"), (problem.next, "flow bold")), width)))
+    return lines
+
+
+def footer_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
+    """Keys and what they do, as many as fit."""
+    spans: list[Span] = [(" ", "text")]
+    for key, description in keys:
+        part: list[Span] = [(key, "flow bold"), (f" {description}   ", "quiet")]
+        if width_of(spans) + width_of(part) - 2 > width:
+            break
+        spans += part
+    return Line(fit(spans, width))

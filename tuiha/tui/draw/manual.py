@@ -1,0 +1,42 @@
+"""The help: a screen's keys, what the marks mean, and how to filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.draw.marks import CURSOR, DOWN, IDLE, OK, STALE, WARN
+from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
+
+_MARKS: tuple[tuple[Span, str], ...] = (
+    ((OK, "well"), "as it should be"),
+    ((WARN, "warning"), "needs a look: draining, held, constrained, out of service"),
+    ((DOWN, "bad"), "down, fenced, or attached to another database than the pool's"),
+    ((STALE, "bad"), "stale: older than three polls; its age ends in !"),
+    ((IDLE, "quiet"), "not known yet, or gone on purpose"),
+    ((CURSOR, "flow"), "the cursor; it stays on its node"),
+)
+_FILTERS = (
+    ("word  !word", "somewhere in the row; nowhere in it"),
+    ("role:mail  state:down  db:db1  note:x", "in that field"),
+    ("users>500  load>=80  avail<20  age>3", "a figure; also devices, rate, latency"),
+)
+
+
+def manual_lines(title: str, keys: Sequence[tuple[str, str]], width: int) -> tuple[Line, ...]:
+    """The help of a screen; `keys` are names and descriptions."""
+    column = 22 if width >= 60 else 14
+    lines = [Line(fit(((f" {title}", "strong bold"),), width)), BLANK, _heading("KEYS", width)]
+    lines += [_entry(((left(names, column), "flow bold"),), text, width) for names, text in keys]
+    lines += [BLANK, _heading("MARKS", width)]
+    lines += [_entry((mark, (" " * (column - 1), "text")), text, width) for mark, text in _MARKS]
+    lines += [BLANK, _heading("FILTER: every term must hold", width)]
+    lines += [_entry(((left(term, max(column, 40)), "flow"),), text, width) for term, text in _FILTERS]
+    return tuple(lines)
+
+
+def _heading(text: str, width: int) -> Line:
+    return Line(fit(((f" {text}", "heading"),), width))
+
+
+def _entry(start: Sequence[Span], text: str, width: int) -> Line:
+    return Line(fit((("   ", "text"), *start, (text, "text")), width))

@@ -1,0 +1,211 @@
+"""Rows: what a table shows of each node, as immutable tuples made from a snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from tuiha.model.facts import (
+    DatabaseFacts,
+    MailFacts,
+    NodeKind,
+    ServerFacts,
+    Severity,
+    Snapshot,
+    SprayerFacts,
+)
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.marks import state_style
+from tuiha.tui.draw.spans import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node as the table shows it. Figures that are not known, or not of its kind, are None."""
+
+    name: str
+    kind: NodeKind
+    role: str
+    state: str
+    target: str
+    rank: int  # 0 bad, 1 warning, 2 stale, 3 as it should be
+    stale: bool
+    age: str
+    age_seconds: float | None
+    users: int | None = None
+    devices: int | None = None
+    rate: float | None = None
+    latency: float | None = None
+    availability: int | None = None
+    load: float | None = None
+    memory: int | None = None
+    database: str | None = None
+    astray: bool = False  # attached to another database than the pool's, or writable and not the pool's
+    note: str = ""
+    host: str = ""
+
+
+def rows_of(snapshot: Snapshot, now: float) -> tuple[Row, ...]:
+    """A row for each node of the pool, in no particular order."""
+    troubled = {
+        problem.subject: problem.severity for problem in reversed(snapshot.problems)
+    }
+    made: list[Row] = []
+    for facts, make in _sources(snapshot):
+        row = make(facts, snapshot, now)
+        made.append(_ranked(row, troubled.get(row.name)))
+    return tuple(made)
+
+
+Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
+Make = Callable[..., Row]
+
+
+def _sources(snapshot: Snapshot) -> Iterable[tuple[Facts, Make]]:
+    for server in snapshot.servers:
+        yield server, _server
+    for database in snapshot.databases:
+        yield database, _database
+    for sprayer in snapshot.sprayers:
+        yield sprayer, _sprayer
+    for mail in snapshot.mail:
+        yield mail, _mail
+
+
+def _ranked(row: Row, severity: Severity | None) -> Row:
+    ranks = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
+    rank = ranks[state_style(row.state)]
+    if row.astray or severity is Severity.BAD:
+        rank = 0
+    elif severity is Severity.WARNING:
+        rank = min(rank, 1)
+    elif row.stale:
+        rank = min(rank, 2)
+    return row if rank == row.rank else replace(row, rank=rank)
+
+
+def _age(seen_at: float | None, snapshot: Snapshot, now: float) -> tuple[float | None, bool, str]:
+    age = None if seen_at is None else max(0.0, now - seen_at)
+    return age, figures.is_stale(age, snapshot.interval), figures.age_text(age, snapshot.interval)
+
+
+def _note(note: str, error: str | None, otherwise: str) -> str:
+    return clean(note or error or otherwise)
+
+
+def is_astray(server: ServerFacts, snapshot: Snapshot) -> bool:
+    """Whether a server is attached to another database than the pool's active one."""
+    return bool(server.database and snapshot.active and server.database != snapshot.active)
+
+
+def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Row:
+    age, stale, text = _age(server.seen_at, snapshot, now)
+    astray = is_astray(server, snapshot)
+    return Row(
+        name=server.name, kind=NodeKind.SERVER, role="server", state=server.state, target=server.target,
+        rank=3, stale=stale, age=text, age_seconds=age, users=server.users, devices=server.devices,
+        rate=server.requests_per_second, latency=server.latency_ms,
+        availability=server.availability_index, load=server.cpu_percent, memory=server.memory_bytes,
+        database=server.database, astray=astray, host=_host(server.address),
+        note=_note(server.note, server.error, "wrong database" if astray else ""),
+    )
+
+
+def _database(database: DatabaseFacts, snapshot: Snapshot, now: float) -> Row:
+    age, stale, text = _age(database.seen_at, snapshot, now)
+    role = (database.role or database.expected or "database").lower()
+    known = "" if database.timeline is None else f"timeline {database.timeline}"
+    if database.role == "SECONDARY" and database.lag_bytes is not None:
+        known = f"{figures.size(database.lag_bytes)} behind"
+    return Row(
+        name=database.name, kind=NodeKind.DATABASE, role=role, state=database.state,
+        target=target_of(database), rank=3, stale=stale, age=text, age_seconds=age,
+        rate=database.transactions_per_second, astray=database.state == "STRAY",
+        host=_host(database.address), note=_note(database.note, database.error, known),
+    )
+
+
+def target_of(database: DatabaseFacts) -> str:
+    """What a database was told to be: UP, or the role when it plays another."""
+    if database.expected and database.role and database.expected != database.role:
+        return database.expected
+    return "UP"
+
+
+def _sprayer(sprayer: SprayerFacts, snapshot: Snapshot, now: float) -> Row:
+    age, stale, text = _age(sprayer.seen_at, snapshot, now)
+    known = "" if sprayer.sessions is None else f"{sprayer.sessions:,} sessions"
+    return Row(
+        name=sprayer.name, kind=NodeKind.SPRAYER, role="sprayer", state=sprayer.state, target="UP",
+        rank=3, stale=stale, age=text, age_seconds=age, devices=sprayer.sessions,
+        rate=sprayer.requests_per_second, host=_host(sprayer.address),
+        note=_note(sprayer.note, sprayer.error, known),
+    )
+
+
+def _mail(mail: MailFacts, snapshot: Snapshot, now: float) -> Row:
+    age, stale, text = _age(mail.seen_at, snapshot, now)
+    return Row(
+        name=mail.name, kind=NodeKind.MAIL, role="mail", state=mail.state,
+        target="OUT" if mail.in_service is False else "UP", rank=3, stale=stale, age=text, age_seconds=age,
+        users=mail.users, latency=mail.latency_ms, host=_host(mail.address),
+        note=_note(mail.note, mail.error, mail.cluster),
+    )
+
+
+def _host(address: str) -> str:
+    return address.removeprefix("http://").removeprefix("https://")
+
+
+_KIND_ORDER = {kind: place for place, kind in enumerate(NodeKind)}
+
+
+@lru_cache(maxsize=4096)
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that puts s2 before s10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts)
+
+
+def _by_worst(row: Row) -> tuple[object, ...]:
+    return (row.rank, _KIND_ORDER[row.kind], natural(row.name))
+
+
+def _by_name(row: Row) -> tuple[object, ...]:
+    return (natural(row.name),)
+
+
+def _most_first(figure: Callable[[Row], float | None]) -> Callable[[Row], tuple[object, ...]]:
+    def key(row: Row) -> tuple[object, ...]:
+        value = figure(row)
+        return (value is None, -(value or 0), natural(row.name))
+
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way to sort: its name, the column whose title carries the mark, and the sort key."""
+
+    name: str
+    column: str
+    key: Callable[[Row], tuple[object, ...]]
+
+
+ORDERS: tuple[Order, ...] = (
+    Order("worst first", "state", _by_worst),
+    Order("node", "node", _by_name),
+    Order("users", "users", _most_first(lambda row: row.users)),
+    Order("availability, least first", "availability",
+          _most_first(lambda row: None if row.availability is None else -row.availability)),
+    Order("load", "load", _most_first(lambda row: row.load)),
+    Order("latency", "latency", _most_first(lambda row: row.latency)),
+    Order("age", "age", _most_first(lambda row: row.age_seconds)),
+)
+
+
+def arranged(rows: Iterable[Row], order: Order) -> tuple[Row, ...]:
+    """The rows in that order."""
+    return tuple(sorted(rows, key=order.key))

@@ -1,0 +1,30 @@
+"""What a screen draws from: the newest snapshot and what belongs to it, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tuiha.model.facts import Event, Snapshot
+
+
+def no_history(_node: str, _metric: str) -> Sequence[float | None]:
+    """A history that knows nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment of the dashboard. `snapshot` is None until the first look is done."""
+
+    pool: str
+    now: float  # unix seconds
+    mode: str = "VIEW"
+    paused: bool = False
+    snapshot: Snapshot | None = None
+    events: tuple[Event, ...] = field(default=())
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the snapshot was taken."""
+        return None if self.snapshot is None else max(0.0, self.now - self.snapshot.at)

@@ -1,0 +1,65 @@
+"""Keys: each is declared once; bindings, footer and help are made from the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.binding import ActiveBinding, Binding
+
+SHOWN = {
+    "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space",
+    "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a screen. `danger` marks what can change the pool: nothing here does yet."""
+
+    id: str  # for a keymap
+    keys: str  # Textual's names, separated by commas
+    action: str
+    description: str  # for the help
+    short: str = ""  # for the footer; empty: not in the footer
+    danger: bool = False
+
+    def binding(self) -> Binding:
+        """The key as Textual wants it."""
+        return Binding(self.keys, self.action, self.description, show=bool(self.short), id=self.id)
+
+
+def bindings(keys: Iterable[Key]) -> list[Binding]:
+    """The bindings of a screen."""
+    return [key.binding() for key in keys]
+
+
+def shown(key: str) -> str:
+    """A key's name as people read it."""
+    return SHOWN.get(key, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a declared key is bound to now: keymaps can change the keys."""
+
+    key: Key
+    names: tuple[str, ...]
+
+
+def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bound, ...]:
+    """The declared keys that are active, with the keys that trigger them, in the order declared."""
+    names: dict[str, list[str]] = {}
+    for name, entry in active.items():
+        if entry.binding.id is not None and entry.enabled:
+            names.setdefault(entry.binding.id, []).append(shown(name))
+    return tuple(Bound(key, tuple(names[key.id])) for key in keys if key.id in names)
+
+
+EVERYWHERE: tuple[Key, ...] = (
+    Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help"),
+    Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
+    Key("app.pause", "p", "app.pause", "stop painting, and go on; polling never stops", "pause"),
+    Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
+    Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit"),
+)

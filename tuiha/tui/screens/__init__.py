@@ -1,0 +1,1 @@
+"""The screens of the dashboard; each is opaque, made once and used again."""

@@ -1,0 +1,129 @@
+"""What every screen has: lines 1 to 3 live, a footer made from its bindings, and nothing that moves by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.screen import Screen
+
+from tuiha.tui.draw.head import head
+from tuiha.tui.draw.lists import footer_line, rule
+from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Bound, Key, bindings, bound
+from tuiha.tui.widgets.paper import Paper
+
+if TYPE_CHECKING:
+    from tuiha.tui.app import Dashboard
+
+
+class PoolScreen(Screen[None], inherit_bindings=False):
+    """An opaque screen of the dashboard."""
+
+    KEYS: ClassVar[tuple[Key, ...]] = EVERYWHERE
+    AUTO_FOCUS = ""
+    TITLE_TEXT: ClassVar[str] = ""
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The application."""
+        return cast("Dashboard", self.app)
+
+    def bound_keys(self) -> tuple[Bound, ...]:
+        """This screen's keys as they are bound now."""
+        return bound(self.KEYS, self.active_bindings)
+
+    def footer(self, width: int) -> Line:
+        """The keys that most people need."""
+        named = [(names.names[0], names.key.short) for names in self.bound_keys() if names.key.short]
+        return footer_line(named, width)
+
+    def paint(self, view: View) -> None:
+        """Draw this moment; called with each new snapshot and whenever the size changes."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Back in front: draw at once."""
+        self.dashboard.paint()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size: draw at once."""
+        if self.is_current:
+            self.dashboard.paint()
+
+
+MOVES: tuple[Key, ...] = (
+    Key("move.down", "j,down", "move(1)", "down"),
+    Key("move.up", "k,up", "move(-1)", "up"),
+    Key("move.page_down", "pagedown", "page(1)", "a page down"),
+    Key("move.page_up", "pageup", "page(-1)", "a page up"),
+    Key("move.first", "g,home", "first", "to the first"),
+    Key("move.last", "G,end", "last", "to the last"),
+)
+BACK = Key("back", "escape", "back", "back", "back")
+READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
+
+
+class ReadingScreen(PoolScreen, inherit_bindings=False):
+    """A screen of text that may be longer than the terminal: lines 1 to 3, a rule, the text, the footer."""
+
+    KEYS = READING_KEYS
+    BINDINGS = bindings(READING_KEYS)  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._head = Paper(id="head")
+        self._body = Paper(id="body")
+        self._footer = Paper(id="footer")
+        self._top = 0
+        self._length = 0
+
+    def compose(self) -> Sequence[Paper]:
+        """The three papers."""
+        return (self._head, self._body, self._footer)
+
+    def text(self, view: View, width: int) -> Sequence[Line]:
+        """What this screen shows under line 3."""
+        raise NotImplementedError
+
+    def paint(self, view: View) -> None:
+        """Draw the part of the text that is in sight."""
+        width, height = self.size
+        if not width or not height:
+            return
+        lines = self.text(view, width)
+        room = max(1, height - 5)
+        self._length = len(lines)
+        self._top = max(0, min(self._top, self._length - room))
+        more = self._length - self._top - room
+        self._head.show((*head(view, width), rule(width)), min(4, height))
+        seen = [*lines[self._top : self._top + room]]
+        self._body.show((*seen, *[BLANK] * (room - len(seen))), room)
+        footer = self.footer(width - 12)
+        if more > 0 or self._top:
+            footer = Line((*footer.spans, (f"{f'{more} more ▾' if more > 0 else 'end':>11} ", "quiet")))
+        self._footer.show((footer,), 1)
+
+    def action_move(self, lines: int) -> None:
+        """Scroll."""
+        self._top += lines
+        self.dashboard.paint()
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by what is in sight."""
+        self.action_move(pages * max(1, self.size.height - 6))
+
+    def action_first(self) -> None:
+        """To the top."""
+        self.action_move(-self._top)
+
+    def action_last(self) -> None:
+        """To the end."""
+        self.action_move(self._length)
+
+    def action_back(self) -> None:
+        """To the screen behind."""
+        self._top = 0
+        self.app.pop_screen()

@@ -1,0 +1,32 @@
+"""Help, made from the bindings of the screen that it was asked on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.draw.manual import manual_lines
+from tuiha.tui.draw.spans import Line
+from tuiha.tui.draw.view import View
+from tuiha.tui.screens.base import PoolScreen, ReadingScreen
+
+
+class HelpScreen(ReadingScreen):
+    """The keys of another screen."""
+
+    TITLE_TEXT = "Help"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = ""
+        self._entries: tuple[tuple[str, str], ...] = ()
+
+    def explain(self, screen: PoolScreen) -> None:
+        """Take the keys of that screen."""
+        self._title = screen.TITLE_TEXT
+        self._entries = tuple(
+            (" ".join(entry.names), entry.key.description) for entry in screen.bound_keys()
+        )
+
+    def text(self, view: View, width: int) -> Sequence[Line]:
+        """The keys, the marks, the filter."""
+        return manual_lines(self._title, self._entries, width)

@@ -1,0 +1,281 @@
+"""Home: the answer on top, the picture where there is room, the nodes, what happened last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from tuiha.tui.draw.columns import Sight, title_line
+from tuiha.tui.draw.detail import detail_lines
+from tuiha.tui.draw.filtering import EVERYTHING, Filter, parse
+from tuiha.tui.draw.head import head, pair_line, problem_line, verdict_line
+from tuiha.tui.draw.lists import event_lines, problem_lines, rule
+from tuiha.tui.draw.picture import picture, picture_rows
+from tuiha.tui.draw.picture_database import mail_lines
+from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
+from tuiha.tui.draw.spans import BLANK, Line, Span, spread
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.screens.base import MOVES, PoolScreen
+from tuiha.tui.widgets.entry import Entry
+from tuiha.tui.widgets.paper import Paper
+from tuiha.tui.widgets.table import NodeTable
+
+HOME_KEYS: tuple[Key, ...] = (
+    *MOVES,
+    Key("home.detail", "enter", "detail", "the detail of the node under the cursor", "detail"),
+    Key("home.filter", "slash", "filter", "filter the nodes as you type", "filter"),
+    Key("home.clear", "escape", "clear", "back: drop the filter"),
+    Key("home.sort", "o", "sort", "sort by the next column", "sort"),
+    Key("home.pane", "tab", "pane", "move between the nodes and the events", "pane"),
+    Key("home.first", "1", "home", "Home"),
+    *EVERYWHERE,
+)
+PICTURE_FROM = 100  # columns
+PANE_FROM = 160
+PANE = 60  # columns of the second pane
+TABLE_FROM = 12  # rows; under them there are lines 1 to 3 and the problems
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many rows each part of Home has at a size; 0: left out."""
+
+    head: int
+    picture: int
+    mail: int
+    table: int
+    events: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether the picture is there."""
+        return self.picture > 0
+
+
+def shape(width: int, height: int, nodes: int, picture_wanted: int, mail_wanted: int) -> Shape:
+    """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table."""
+    if height < TABLE_FROM:
+        return Shape(min(3, height), 0, 0, 0, 0)
+    wide = width >= PICTURE_FROM and height >= 24
+    shown_picture = picture_wanted if wide else 0
+    shown_mail = min(mail_wanted, 2 if height < 36 else 4) if wide else 0
+    # head, and with a picture its titles and a line of space before the mail clusters; two rules, titles, footer
+    fixed = (2 + 1 + 1 + shown_picture + (shown_mail and shown_mail + 1)) if wide else 3
+    fixed += 4
+    room = height - fixed
+    least_events = 3 if room >= 10 else 2 if room >= 7 else 0
+    table = max(1, min(max(nodes, 1), room - least_events))
+    events = max(0, room - table)
+    if not least_events:
+        table, events = room + 1, 0  # the rule above the events goes too
+    return Shape(2 if wide else 3, shown_picture, shown_mail, table, events)
+
+
+class HomeScreen(PoolScreen, inherit_bindings=False):
+    """The first screen."""
+
+    KEYS = HOME_KEYS
+    BINDINGS = bindings(HOME_KEYS)  # type: ignore[assignment]
+    TITLE_TEXT = "Home"
+    DEFAULT_CSS = """
+    HomeScreen #middle { height: 1fr; }
+    HomeScreen #side { width: 60; height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._head = Paper(id="head")
+        self._picture = Paper(id="picture")
+        self._titles = Paper(id="titles")
+        self._table = NodeTable(id="nodes")
+        self._side = Paper(id="side")
+        self._events = Paper(id="events")
+        self._footer = Paper(id="footer")
+        self._entry = Entry("/", id="entry")
+        self._filter: Filter = EVERYTHING
+        self._order = 0
+        self._in_events = False
+        self._event_top = 0
+
+    @property
+    def table(self) -> NodeTable:
+        """The table of nodes."""
+        return self._table
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._head
+        yield self._picture
+        yield self._titles
+        with Horizontal(id="middle"):
+            yield self._table
+            yield self._side
+        yield self._events
+        yield self._footer
+        self._entry.display = False
+        yield self._entry
+
+    # Painting
+
+    def paint(self, view: View) -> None:
+        """Draw this moment."""
+        width, height = self.size
+        if not width or not height:
+            return
+        snapshot = view.snapshot
+        rows = () if snapshot is None else arranged(rows_of(snapshot, view.now), ORDERS[self._order])
+        kept = tuple(row for row in rows if self._filter.accepts(row))
+        mail = () if snapshot is None else mail_lines(snapshot, width, 4)
+        parts = shape(width, height, len(rows), picture_rows(snapshot, max(5, (height - 22) // 2)), len(mail))
+        self._paint_top(view, parts, width, mail)
+        self._paint_bottom(view, parts, width, height)
+        self._paint_table(view, parts, width, rows, kept)
+
+    def _paint_top(self, view: View, parts: Shape, width: int, mail: tuple[Line, ...]) -> None:
+        snapshot = view.snapshot
+        if not parts.wide:
+            self._head.show(head(view, width)[: parts.head], parts.head)
+            self._picture.show((), 0)
+            return
+        self._head.show((verdict_line(view, width), problem_line(view, width)), 2)
+        lines: list[Line] = [rule(width)]
+        if snapshot is None:
+            lines += [pair_line(view, width), *[BLANK] * parts.picture]
+        else:
+            lines += picture(snapshot, self.dashboard.history, width, parts.picture)
+        if parts.mail:
+            lines += [BLANK, *mail[: parts.mail]]
+        self._picture.show(lines, len(lines))
+
+    def _paint_table(
+        self, view: View, parts: Shape, width: int, rows: tuple[Row, ...], kept: tuple[Row, ...]
+    ) -> None:
+        if not parts.table:
+            self._titles.show((), 0)
+            return
+        pane = PANE if width >= PANE_FROM else 0
+        at = view.now if view.snapshot is None else view.snapshot.at
+        self._table.show(kept, Sight(at, self.dashboard.history), width - pane, parts.table)
+        top = spread((), self._remark(rows, kept), width - pane)
+        titles = title_line(self._table.columns, width - pane, ORDERS[self._order].column)
+        ruled = rule(width)
+        if top[-1][0].strip():
+            text = "".join(part for part, _ in self._remark(rows, kept))
+            ruled = Line((("─" * max(0, width - len(text) - 3), "lines"), *self._remark(rows, kept),
+                          ("───", "lines")))
+        self._titles.show((ruled, titles), 2)
+        self._side.display = bool(pane)
+        if pane:
+            current = self._table.current
+            lines = () if current is None else detail_lines(view, current.name, self.dashboard.history, pane - 2)
+            self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
+
+    def _remark(self, rows: tuple[Row, ...], kept: tuple[Row, ...]) -> tuple[Span, ...]:
+        """What is special about the table now: a filter, more rows than fit."""
+        spans: list[Span] = []
+        if self._filter.tests:
+            spans.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(rows)} ", "warning"))
+        hidden = len(kept) - max(1, self._table.size.height)
+        if hidden > 0 and self._table.size.height:
+            first = self._table.first_seen
+            spans.append((f" {first + 1} to {first + self._table.size.height} of {len(kept)} ", "heading"))
+        return tuple(spans)
+
+    def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:
+        if not parts.table:  # a very low terminal: the problems instead of the table
+            problems = () if view.snapshot is None else view.snapshot.problems
+            room = max(0, height - parts.head - 1)
+            lines = problem_lines(problems, view.now, width)[:room]
+            self._events.show((*lines, *[BLANK] * (room - len(lines))), room)
+        elif parts.events:
+            last = max(0, len(view.events) - parts.events)
+            self._event_top = min(self._event_top, last)
+            title = "events" if self._in_events else ""
+            lines = list(event_lines(view.events, width, parts.events, self._event_top))
+            self._events.show((rule(width, title), *lines), parts.events + 1)
+        else:
+            self._events.show((), 0)
+        self._footer.show((self.footer(width),), 0 if self._entry.display or height < 4 else 1)
+
+    # Moving
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor, or the events when they are the pane in use."""
+        if self._in_events:
+            self._event_top = max(0, self._event_top + rows)
+            self.dashboard.paint()
+            return
+        top = self._table.first_seen
+        self._table.move(rows)
+        if top != self._table.first_seen or self._side.display:
+            self.dashboard.paint()
+
+    def action_page(self, pages: int) -> None:
+        """Move by what is in sight."""
+        self.action_move(pages * max(1, self._table.size.height - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.action_move(-1_000_000)
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.action_move(1_000_000)
+
+    def action_pane(self) -> None:
+        """To the other pane."""
+        self._in_events = not self._in_events
+        self._event_top = 0
+        self.dashboard.paint()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self.dashboard.paint()
+
+    def action_detail(self) -> None:
+        """Into the node under the cursor."""
+        current = self._table.current
+        if current is not None:
+            self.dashboard.show_detail(current.name)
+
+    def action_home(self) -> None:
+        """Home is here."""
+        self._in_events = False
+        self.dashboard.paint()
+
+    # Filter
+
+    def action_filter(self) -> None:
+        """Start typing a filter."""
+        self._entry.display = True
+        self._footer.show((), 0)
+        self._entry.start(self._filter.text, self._filter_remark())
+
+    def action_clear(self) -> None:
+        """Drop the filter."""
+        self._filter = EVERYTHING
+        self._in_events = False
+        self.dashboard.paint()
+
+    def on_entry_changed(self, message: Entry.Changed) -> None:
+        """Filter by what is typed so far."""
+        self._filter = parse(message.text)
+        self._entry.remark(self._filter_remark())
+        self.dashboard.paint()
+
+    def on_entry_ended(self, message: Entry.Ended) -> None:
+        """Keep the filter or drop it."""
+        if not message.kept:
+            self._filter = EVERYTHING
+        self.set_focus(None)
+        self._entry.display = False
+        self.dashboard.paint()
+
+    def _filter_remark(self) -> Span:
+        if self._filter.error:
+            return (self._filter.error, "warning")
+        return ("enter keep   esc drop   word !word role:mail state:down users>500", "quiet")

@@ -1,0 +1,1 @@
+"""How frames reach a terminal: only what differs, never waiting for a slow reader."""

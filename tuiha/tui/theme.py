@@ -1,0 +1,132 @@
+"""Themes: YAML files with a handful of named colours."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.color import Color
+from rich.style import Style
+
+from tuiha.config.places import config_folder, data_file
+from tuiha.tui.draw.spans import clean
+
+GROUNDS = ("ground", "cursor", "alarm")
+TEXTS = ("text", "strong", "quiet", "heading", "flow", "well", "warning", "bad", "armed")
+COLOURS = (*GROUNDS, *TEXTS, "lines")
+DEFAULT = "dark"
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+_KEYS = ("name", "dark", "colors")
+
+
+class ThemeError(Exception):
+    """A theme that cannot be used; the message says which file, what is wrong and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a theme, and the styles made of them."""
+
+    name: str
+    dark: bool
+    colours: dict[str, str]
+    _made: dict[tuple[str, str], Style] = field(default_factory=dict, compare=False, repr=False)
+
+    def style(self, name: str, ground: str = "ground") -> Style:
+        """The style of a span: a colour of the theme, optionally followed by `bold`, on a ground."""
+        made = self._made.get((name, ground))
+        if made is None:
+            colour, _, bold = name.partition(" ")
+            made = Style.from_color(
+                Color.parse(self.colours[colour]), Color.parse(self.colours[ground])
+            ) + (Style(bold=True) if bold else Style())
+            self._made[name, ground] = made
+        return made
+
+
+def load_theme(name: str | None) -> Palette:
+    """The theme of that name or file.
+
+    A name is looked up in the user's configuration folder first, then among the themes that come
+    with tuiha. Raises ThemeError.
+    """
+    return read_theme(_path(name or DEFAULT))
+
+
+def _path(name: str) -> Path:
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return Path(name).expanduser()
+    own = config_folder() / "themes" / f"{name}.yaml"
+    if own.is_file():
+        return own
+    shipped = _shipped()
+    if name in shipped:
+        return shipped[name]
+    near = difflib.get_close_matches(name, list(shipped), 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(sorted(shipped))}"
+    raise ThemeError(f"there is no theme '{clean(name)}' in {own.parent} nor among tuiha's own: {hint}")
+
+
+def _shipped() -> dict[str, Path]:
+    folder = data_file(f"themes/{DEFAULT}.yaml").parent
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_theme(path: Path) -> Palette:
+    """Read and check one theme file. Raises ThemeError with file, field and what to write."""
+    import yaml
+
+    try:
+        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ThemeError(f"theme {path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ThemeError(f"theme {path}: this is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ThemeError(f"theme {path}: expected the keys {', '.join(_KEYS)}")
+    _known(path, "", content, _KEYS)
+    colours = content.get("colors")
+    if not isinstance(colours, dict):
+        raise ThemeError(f"theme {path}: colors: expected a colour for each of {', '.join(COLOURS)}")
+    dark = content.get("dark", True)
+    if not isinstance(dark, bool):
+        raise ThemeError(f"theme {path}: dark: expected true or false, not {dark!r}")
+    return Palette(str(content.get("name", path.stem)), dark, _colours(path, colours))
+
+
+def _colours(path: Path, colours: dict[object, object]) -> dict[str, str]:
+    _known(path, "colors.", colours, COLOURS)
+    checked: dict[str, str] = {}
+    for name in COLOURS:
+        value = colours.get(name)
+        if value is None:
+            raise ThemeError(f'theme {path}: colors.{name}: missing; write for example {name}: "#4cc2ff"')
+        if not isinstance(value, str) or not _HEX.fullmatch(value):
+            raise ThemeError(
+                f'theme {path}: colors.{name}: {value!r} is not a colour; '
+                f'write six hexadecimal digits in quotes, for example "#4cc2ff"'
+            )
+        checked[name] = value.lower()
+    return checked
+
+
+def _known(path: Path, prefix: str, content: dict[object, object], known: tuple[str, ...]) -> None:
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(known)}"
+            raise ThemeError(f"theme {path}: {prefix}{clean(str(key))}: unknown key; {hint}")
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours (`#rrggbb`) as WCAG 2 defines it, 1 to 21."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,83 @@
+"""A line to type into, without a blinking cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import events
+from textual.message import Message
+
+from tuiha.tui.draw.spans import Line, Span, clean, fit
+from tuiha.tui.widgets.paper import Paper
+
+LONGEST = 200  # characters
+
+
+class Entry(Paper, can_focus=True):
+    """One line of text. It tells each change, and how typing ended."""
+
+    class Changed(Message):
+        """The text is another one."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Ended(Message):
+        """Typing is over: kept (enter) or dropped (esc)."""
+
+        def __init__(self, kept: bool) -> None:
+            super().__init__()
+            self.kept = kept
+
+    def __init__(self, prompt: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._prompt = prompt
+        self._remark: Span = ("", "quiet")
+        self.text = ""
+
+    def start(self, text: str, remark: Span) -> None:
+        """Begin with a text; the remark stands at the right."""
+        self.text = text
+        self.remark(remark)
+        self.focus()
+
+    def remark(self, remark: Span) -> None:
+        """Change the remark at the right."""
+        self._remark = remark
+        width = self.app.size.width
+        spans: tuple[Span, ...] = (
+            (f" {self._prompt}", "flow bold"), (self.text, "strong"), ("▏", "flow"), ("   ", "text"), remark,
+        )
+        self.show((Line(fit(spans, width), "cursor"),), 1)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take every key; what is not text and has no meaning here does nothing."""
+        event.stop()
+        event.prevent_default()
+        edit = _EDITS.get(event.key)
+        if event.key in _ENDS:
+            self.post_message(self.Ended(_ENDS[event.key]))
+        elif edit is not None:
+            self._change(edit(self.text))
+        elif event.is_printable and event.character:
+            self._change(self.text + event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Pasted text is text, whatever is in it."""
+        event.stop()
+        self._change(self.text + clean(event.text))
+
+    def _change(self, text: str) -> None:
+        self.text = text[:LONGEST]
+        self.remark(self._remark)
+        self.post_message(self.Changed(self.text))
+
+
+_ENDS = {"enter": True, "escape": False}
+_EDITS: dict[str, Callable[[str], str]] = {
+    "backspace": lambda text: text[:-1],
+    "ctrl+h": lambda text: text[:-1],
+    "ctrl+w": lambda text: text.rstrip().rpartition(" ")[0],
+    "ctrl+u": lambda text: "",
+}

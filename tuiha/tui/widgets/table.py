@@ -1,0 +1,144 @@
+"""The table of nodes, on Textual's line API: it compares, and repaints what changed and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tuiha.tui.draw.columns import Cells, Placed, Sight, cells_of, placed, row_line
+from tuiha.tui.draw.rows import Row
+from tuiha.tui.widgets.paper import strip_of
+
+if TYPE_CHECKING:
+    from tuiha.tui.app import Dashboard
+
+WHOLE_ROW = 1 / 3  # from this share of changed cells on, a row is repainted whole
+
+
+class NodeTable(ScrollView):
+    """Rows with a cursor that follows its node, whatever place sorting gives it."""
+
+    DEFAULT_CSS = "NodeTable { width: 1fr; height: 1fr; overflow: hidden; scrollbar-size: 0 0; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: tuple[Row, ...] = ()
+        self._cells: tuple[Cells, ...] = ()
+        self._columns: tuple[Placed, ...] = ()
+        self._node: str | None = None
+        self._cursor = 0
+
+    @property
+    def columns(self) -> tuple[Placed, ...]:
+        """The columns with their places, for the line of titles."""
+        return self._columns
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if self._rows else None
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows from top to bottom."""
+        return self._rows
+
+    @property
+    def first_seen(self) -> int:
+        """The number of the first row that is on the screen."""
+        return self.scroll_offset.y
+
+    def show(self, rows: Sequence[Row], sight: Sight, width: int, height: int) -> None:
+        """Show these rows in a table of that size."""
+        columns = placed(rows, sight, width)
+        cells = tuple(cells_of(row, columns, sight) for row in rows)
+        before, before_rows = self._cells, self._rows
+        cursor_before = self._cursor
+        whole = columns != self._columns
+        self._rows, self._cells, self._columns = tuple(rows), cells, columns
+        self._cursor = self._place_of(self._node)
+        self._node = self._rows[self._cursor].name if self._rows else None
+        size = Size(width, len(rows))
+        if self.virtual_size != size:
+            self.virtual_size = size
+        if whole:
+            self.refresh()
+        else:
+            self._refresh_changes(before, before_rows)
+        if cursor_before != self._cursor:
+            self._refresh_rows(cursor_before, self._cursor)
+        self._keep_in_sight(height)
+
+    def _refresh_changes(self, before: tuple[Cells, ...], before_rows: tuple[Row, ...]) -> None:
+        common = min(len(before), len(self._cells))
+        for place in range(common):
+            if before_rows[place].astray != self._rows[place].astray:
+                self._refresh_rows(place)
+            elif before[place] != self._cells[place]:
+                self._refresh_cells(place, before[place], self._cells[place])
+        self._refresh_rows(*range(common, max(len(before), len(self._cells))))
+
+    def _refresh_cells(self, place: int, before: Cells, after: Cells) -> None:
+        changed = [number for number, cell in enumerate(after) if before[number] != cell]
+        if len(changed) >= WHOLE_ROW * len(after):
+            self._refresh_rows(place)
+            return
+        y = place - self.first_seen
+        for number in changed:
+            if number == 0:  # the mark
+                self.refresh(Region(1, y, 1, 1))
+            else:
+                column = self._columns[number - 1]
+                self.refresh(Region(column.x, y, column.width, 1))
+
+    def _refresh_rows(self, *places: int) -> None:
+        for place in places:
+            self.refresh_line(place)
+
+    def _place_of(self, node: str | None) -> int:
+        for place, row in enumerate(self._rows):
+            if row.name == node:
+                return place
+        return max(0, min(self._cursor, len(self._rows) - 1))
+
+    def move(self, rows: int) -> None:
+        """Move the cursor by that many rows, no farther than the ends."""
+        self.move_to(self._cursor + rows)
+
+    def move_to(self, place: int) -> None:
+        """Move the cursor to a row, counted from 0; -1 is the last."""
+        if not self._rows:
+            return
+        last = len(self._rows) - 1
+        place = last if place == -1 else max(0, min(place, last))
+        if place != self._cursor:
+            before, self._cursor = self._cursor, place
+            self._node = self._rows[place].name
+            self._refresh_rows(before, place)
+            self._keep_in_sight(self.size.height)
+
+    def follow(self, node: str) -> None:
+        """Put the cursor on that node, now or as soon as it is shown."""
+        self._node = node
+
+    def _keep_in_sight(self, height: int) -> None:
+        top = self.first_seen
+        lowest = max(0, len(self._rows) - height)
+        wanted = max(min(top, self._cursor, lowest), self._cursor - height + 1, 0)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False, force=True)
+
+    def render_line(self, y: int) -> Strip:
+        """One row, or nothing under the last."""
+        palette = cast("Dashboard", self.app).palette
+        width = self.size.width
+        place = y + self.first_seen
+        if place >= len(self._rows):
+            return Strip.blank(width, palette.style("text"))
+        cursor = place == self._cursor
+        ground = "alarm" if self._rows[place].astray else "cursor" if cursor else "ground"
+        return strip_of(row_line(self._cells[place], self._columns, width, cursor, ground), width, palette)

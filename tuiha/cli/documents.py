@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuiha.model.facts import (
     DatabaseFacts,
@@ -14,6 +15,9 @@ from tuiha.model.facts import (
     SprayerFacts,
 )
 from tuiha.model.rows import UNKNOWN
+
+if TYPE_CHECKING:
+    from tuiha.watch.reader import EventRow, UserRow
 
 STATUS = "tuiha.status/1"
 EVENTS = "tuiha.events/1"
@@ -27,7 +31,14 @@ def moment(seconds: float | None) -> str | None:
     """Unix seconds as RFC 3339 in UTC, with milliseconds."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.fromtimestamp(seconds, UTC))
+
+
+def stamp(at: datetime | None) -> str | None:
+    """A time as RFC 3339 in UTC, with milliseconds."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def status(snapshot: Snapshot) -> Document:
@@ -123,3 +134,18 @@ def _mail(facts: MailFacts) -> Document:
         "in_service": facts.in_service,
         "address": facts.address,
     }
+
+
+def events(pool: str, rows: Sequence[EventRow]) -> Document:
+    """The document of `tuiha events --json`."""
+    return {"schema": EVENTS, "pool": pool,
+            "events": [{"id": r.id, "at": stamp(r.at), "severity": r.severity, "subject": r.subject, "text": r.text}
+                       for r in rows]}
+
+
+def users(pool: str, rows: Sequence[UserRow], after: str | None) -> Document:
+    """The document of `tuiha users --json`; `after` is where the next page begins, None when there is none."""
+    return {"schema": USERS, "pool": pool, "after": after,
+            "users": [{"name": r.name, "server": r.server, "since": stamp(r.since),
+                       "locked_until": stamp(r.locked_until), "devices": r.devices, "mail_server": r.mail_server,
+                       "last_sync": stamp(r.last_sync)} for r in rows]}

@@ -63,8 +63,8 @@ def _servers(snapshot: Snapshot) -> list[str]:
         memory = cell(size(s.memory_bytes) if s.memory_bytes is not None else None)
         return (s.name, s.state, s.target, cell(s.users, "{:,}"), cell(s.devices, "{:,}"),
                 cell(s.availability_index), cell(s.cpu_percent, "{:.0f}%"), memory,
-                cell(s.requests_per_second, "{:.1f}"), cell(s.latency_ms, "{:.0f} ms"), cell(s.database), cell(s.lease_seconds, "{:.1f}s"),
-                _age(s.seen_at, snapshot), s.address, s.note)
+                cell(s.requests_per_second, "{:.1f}"), cell(s.latency_ms, "{:.0f} ms"), cell(s.database),
+                cell(s.lease_seconds, "{:.1f}s"), _age(s.seen_at, snapshot), s.address, s.note)
 
     return _table("SERVER|STATE|TARGET|USERS|DEVICES|AVAIL|CPU|MEMORY|REQ/S|P95|DB|LEASE|AGE|ADDRESS|NOTE",
                   map(row, snapshot.servers), range(3, 10))

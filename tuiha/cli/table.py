@@ -19,3 +19,8 @@ def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[st
 def cell(value: object, form: str = "{}") -> str:
     """A value, or the sign for unknown."""
     return UNKNOWN if value is None else form.format(value)
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere without anything that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,165 @@
+"""Probing everything that a configuration names, for `tuiha check`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuiha.config import tls
+from tuiha.config.secrets import resolve_all
+from tuiha.config.settings import DatabaseNode, MailCluster, MailServer, Pool, Role, Secret
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
+from tuiha.drivers.opening import server_opener
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.reach import host_and_port
+from tuiha.model.conclude import conclude
+from tuiha.model.facts import Look
+from tuiha.model.findings import Attempt, Expected, Finding, findings
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.standing import Standing, standing
+from tuiha.model.verdict import PROTECTED
+from tuiha.watch.once import EXTRA, first_look
+from tuiha.watch.opening import guarded, open_poller, rules_of
+from tuiha.watch.reader import connect
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the probes brought."""
+
+    look: Look
+    stand: Standing
+    protection: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def reached(self) -> bool:
+        """Whether anything answered at all."""
+        look = self.look
+        seen = [*(s.seen_at for s in look.servers), *(d.seen_at for d in look.databases),
+                *(s.seen_at for s in look.sprayers), *(m.seen_at for m in look.mail)]
+        return any(at is not None for at in seen)
+
+
+async def check(pool: Pool, base: Path) -> Checked:
+    """Probe everything in parallel. Raises ConfigError when a secret or a certificate cannot be read."""
+    found = await asyncio.to_thread(resolve_all, _secrets(pool), base)
+    rules = replace(rules_of(pool), down_after=1)
+    poller = open_poller(pool, base, rules)
+    logins = asyncio.gather(*_log_ins(pool, base, found))
+    try:
+        await first_look(poller, pool.watch.timeout + EXTRA)
+        attempts = list(await logins)
+    finally:
+        logins.cancel()
+    look = poller.targets.look(poller.number)
+    attempts += await asyncio.gather(*_operators(pool, base, found, look))
+    stand = standing(look, None)
+    expected = Expected(
+        servers=frozenset(s.name for s in pool.servers),
+        system_identifier=pool.database.system_identifier,
+        ledger=pool.ledger is not None,
+        operator=pool.control.operator is not None,
+        same_tokens=found["viewer"] == found.get("operator"),
+        attempts=tuple(attempts),
+    )
+    return Checked(look, stand, conclude(look, rules=rules).protection, findings(look, stand, expected))
+
+
+def first_record(checked: Checked) -> LedgerRecord | str:
+    """The first ledger record, from the active database's facts; or why there can be none."""
+    report = checked.stand.primary_report
+    if report is None or checked.stand.active is None:
+        return "the active database cannot be asked"
+    row = report.epoch
+    if not report.writable or row is None or row.pool != checked.look.pool or row.active != checked.stand.active:
+        return f"{checked.stand.active} is not the writable, active database of {checked.look.pool}"
+    standby = Standby.SYNC if checked.protection == PROTECTED else Standby.STALE
+    return LedgerRecord(row.pool, row.epoch, row.active, standby, report.system_identifier, report.timeline)
+
+
+def _roles(pool: Pool) -> Iterator[tuple[str, Role]]:
+    roles = pool.database.roles
+    for name, role in (("pool", roles.pool), ("coordinator", roles.coordinator), ("owner", roles.owner)):
+        if role is not None:
+            yield name, role
+
+
+def _secrets(pool: Pool) -> dict[str, Secret]:
+    wanted = {"viewer": pool.control.viewer} | {f"role {name}": role.password for name, role in _roles(pool)}
+    wanted |= {f"monitor {cluster.cluster}": cluster.monitor.password for cluster in pool.mail}
+    if pool.control.operator is not None:
+        wanted["operator"] = pool.control.operator
+    return wanted
+
+
+def _log_ins(pool: Pool, base: Path, found: dict[str, str]) -> Iterator[Awaitable[Attempt]]:
+    for name, role in _roles(pool):
+        for node in pool.database.nodes:
+            yield _role(pool, base, node, name, role, found[f"role {name}"])
+    for cluster in pool.mail:
+        for server in cluster.servers:
+            yield _monitor(pool, base, cluster, server, found[f"monitor {cluster.cluster}"])
+
+
+async def _why(pool: Pool, attempt: Callable[[], Awaitable[None]]) -> str | None:
+    """Why an attempt failed; None when it did not."""
+    try:
+        async with asyncio.timeout(pool.watch.timeout):
+            await attempt()
+    except TimeoutError:
+        return f"no answer in {pool.watch.timeout:g} s"
+    except (DriverError, ImapError, ImapGone, OSError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Role, password: str) -> Attempt:
+    async def attempt() -> None:
+        connection = await connect(pool, node, role, password, tls.for_database(pool.database, base))
+        connection.terminate()
+
+    return Attempt(node.name, f"database role {role.user}", await _why(pool, attempt),
+                   "what this role is for will fail on this database",
+                   f"correct database.roles.{name}, or let it in on {node.name} (pg_hba.conf)")
+
+
+async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
+    async def attempt() -> None:
+        context = tls.for_mail(cluster, server, base)
+        client = await ImapClient.connect(*host_and_port(server.address), server.security, context,
+                                          pool.watch.timeout)
+        try:
+            await client.authenticate_plain(cluster.probe.user, cluster.monitor.user, password)
+        finally:
+            client.close()
+
+    return Attempt(server.name, f"{cluster.monitor.user}, acting as {cluster.probe.user},", await _why(pool, attempt),
+                   "no user's mailbox can be monitored through it",
+                   "correct mail.monitor; it must be allowed to act for every user (SASL PLAIN)")
+
+
+def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:
+    """The operator's token, at every server that answers."""
+    if "operator" not in found:
+        return
+    opener = guarded(server_opener(pool, base, found["operator"]))
+
+    async def ask(name: str, address: str) -> Attempt:
+        driver = opener(name, address)
+
+        async def attempt() -> None:
+            await driver.poll()
+
+        try:
+            why = await _why(pool, attempt)
+        finally:
+            await driver.close()
+        return Attempt(name, "the operator's token", why, "nobody can act on this server from here",
+                       "correct control.operator; it must be the one that the server was started with")
+
+    for server in look.servers:
+        if server.fresh:
+            yield ask(server.name, server.address)

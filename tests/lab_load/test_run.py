@@ -74,7 +74,7 @@ async def test_a_good_run(tmp_path: Path) -> None:
     assert report["users_per_server"] == {"s1": 6}
     assert report["latency_ms"]["p50"] > 0
     live = json.loads((tmp_path / "load.json").read_text())
-    assert live["schema"] == 1
+    assert live["schema"] == "tuiha.load/1"
     assert live["devices"] == 9
     assert {"at", "open", "oldest_open_seconds", "requests", "lost", "doubled", "monitored_twice"} <= set(live)
 

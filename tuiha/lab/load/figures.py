@@ -11,7 +11,7 @@ from tuiha.lab.load.devices import Fleet
 from tuiha.lab.load.mailer import Mailer
 from tuiha.lab.load.tally import Tally
 
-SCHEMA = 1
+SCHEMA = "tuiha.load/1"
 LIVE_GRACE = 60.0  # seconds after which a message that a device lacks counts as lost while the load runs
 EXAMPLES = 20  # findings of a kind that are named in the report
 WRONG = ("lost", "doubled", "monitored_twice", "unrecorded", "history_gaps")

@@ -1,0 +1,69 @@
+"""The configuration of an embedded pool, as `tuiha --config` reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tuiha.lab import haproxy, mail, postgres
+from tuiha.lab.layout import Layout
+
+POOL = "demo"
+
+_HEAD = """\
+# The configuration of an embedded pool, written by tuiha; it goes when the pool does.
+# config/pool.example.yaml explains every key. Secrets are in files beside this one.
+"""
+
+
+def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pair: postgres.Pair,
+         sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int]) -> str:
+    """The YAML document. Every value is written as JSON, which is YAML."""
+    sections: dict[str, Any] = {
+        "pool": POOL,
+        "servers": [{"name": name, "address": f"http://127.0.0.1:{port}"} for name, port in servers.items()],
+        "database": _database(layout, system_identifier, pair),
+        "sprayers": [
+            {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{sprayers.socket(name)}",
+             "backend": haproxy.BACKEND, "map": str(sprayers.map(name))}
+            for name, port in sprayers.ports.items()
+        ],
+        "mail": [_cluster(layout, cluster, names, mail_ports) for cluster, names in mail.CLUSTERS.items()],
+        "ledger": {"driver": "file", "path": layout.ledger.name},
+        "control": {"viewer": _secret(layout, "viewer"), "operator": _secret(layout, "operator")},
+    }
+    return _HEAD + "".join(_section(key, value) for key, value in sections.items())
+
+
+def _database(layout: Layout, system_identifier: str, pair: postgres.Pair) -> dict[str, Any]:
+    roles = {"pool": "tuiha_pool", "watcher": "tuiha_watch", "coordinator": "tuiha_coordinator",
+             "owner": "tuiha_owner"}
+    return {
+        "name": postgres.DATABASE,
+        "nodes": [{"name": name, "address": f"127.0.0.1:{port}"} for name, port in pair.ports.items()],
+        "system_identifier": system_identifier,
+        "roles": {key: {"user": role, "password": _secret(layout, role)} for key, role in roles.items()},
+    }
+
+
+def _cluster(layout: Layout, cluster: str, names: tuple[str, ...], ports: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "cluster": cluster,
+        "servers": [{"name": name, "address": f"127.0.0.1:{ports[name]}", "security": "plain"} for name in names],
+        "monitor": {"user": mail.MONITOR, "password": _secret(layout, "mail_monitor")},
+        "probe": {"user": mail.PROBE, "password": _secret(layout, "mail_probe")},
+    }
+
+
+def _secret(layout: Layout, name: str) -> dict[str, str]:
+    return {"file": str(layout.secret(name).relative_to(layout.folder))}
+
+
+def _section(key: str, value: Any) -> str:
+    """One top-level key, in lines that a person can read."""
+    if isinstance(value, list):
+        return f"{key}:\n" + "".join(f"  - {json.dumps(item)}\n" for item in value)
+    if isinstance(value, dict):
+        return f"{key}:\n" + "".join(f"  {name}: {json.dumps(item)}\n" for name, item in value.items())
+    return f"{key}: {json.dumps(value)}\n"

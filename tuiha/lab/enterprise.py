@@ -1,0 +1,106 @@
+"""What is in the embedded enterprise database: roles, schema, users, and the pair's replication."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tuiha.lab.postgres import DATABASE, SUPERUSER, DatabaseSetupError, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_STEP = 0.02
+_CONNECT = 2.0  # seconds for one attempt
+_UP = 30.0  # seconds until a database must answer, on a busy machine
+_COMMAND = 30.0
+
+# The replication role is first: the secondary tries to connect from the start.
+_ROLES = ("tuiha_replica", "tuiha_owner", "tuiha_pool", "tuiha_watch", "tuiha_coordinator")
+
+# What roles may do beside what the schema grants them. Function rights are kept per database.
+_GRANTS = f"""
+ALTER ROLE tuiha_pool SET synchronous_commit = 'on';
+GRANT pg_monitor TO tuiha_watch;
+GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO tuiha_coordinator;
+GRANT ALTER SYSTEM ON PARAMETER synchronous_standby_names, primary_conninfo, primary_slot_name TO tuiha_coordinator;
+GRANT EXECUTE ON FUNCTION pg_reload_conf(), pg_promote(boolean, integer) TO tuiha_coordinator;
+REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {DATABASE} TO tuiha_owner, tuiha_pool, tuiha_watch, tuiha_coordinator;
+"""
+
+
+@asynccontextmanager
+async def connected(pair: Pair, name: str, *, user: str = SUPERUSER, database: str = "postgres") -> AsyncIterator[Any]:
+    """A connection to one database, as soon as it takes one. Raises DatabaseSetupError when it does not."""
+    import asyncpg
+
+    connection: Any = None
+    reason = "no answer"
+    try:
+        async with asyncio.timeout(_UP):
+            while connection is None:
+                try:
+                    connection = await asyncpg.connect(
+                        host="127.0.0.1", port=pair.ports[name], user=user, database=database,
+                        password=pair.layout.read_secret(user), timeout=_CONNECT, command_timeout=_COMMAND, ssl=False,
+                    )
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                    reason = str(error) or type(error).__name__
+                    await asyncio.sleep(_STEP)
+    except TimeoutError:
+        raise DatabaseSetupError(f"database {name} does not answer after {_UP:g} s: {reason}; "
+                                 f"its log is {pair.layout.logs / name}.log") from None
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=_CONNECT)
+
+
+async def set_up(pair: Pair, pool: str, users: Sequence[tuple[str, str, str]]) -> None:
+    """Create roles, database, schema and users (name, password hash, mail cluster) on a fresh primary.
+
+    Raises DatabaseSetupError.
+    """
+    from tuiha.server.migrate import migrate
+
+    first, second = pair.names
+    async with connected(pair, first) as connection:
+        for role in _ROLES:
+            right = "REPLICATION" if role == "tuiha_replica" else ""
+            await connection.execute(f"CREATE ROLE {role} LOGIN {right} PASSWORD '{pair.layout.read_secret(role)}'")
+        await connection.execute("SELECT pg_create_physical_replication_slot($1)", second)
+        await connection.execute(f"CREATE DATABASE {DATABASE} OWNER tuiha_owner")
+    async with connected(pair, first, database=DATABASE) as connection:
+        await connection.execute(_GRANTS)
+    async with connected(pair, first, user="tuiha_owner", database=DATABASE) as connection:
+        await migrate(connection, pool, first)
+        await connection.copy_records_to_table(
+            "app_user", records=users, columns=("name", "password_hash", "mail_cluster"))
+        await connection.execute("ANALYZE app_user")
+
+
+async def make_synchronous(pair: Pair) -> None:
+    """Have every commit wait for the secondary; returns when it does. Raises DatabaseSetupError."""
+    first, second = pair.names
+    async with connected(pair, first) as connection:
+        # Streaming first: with the name set and nobody there, every commit would hang.
+        await _until(connection, second, "state", "streaming", pair)
+        await connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 ({second})'")
+        await connection.execute("SELECT pg_reload_conf()")
+        await _until(connection, second, "sync_state", "sync", pair)
+
+
+async def _until(connection: Any, name: str, column: str, wanted: str, pair: Pair) -> None:
+    found = None
+    try:
+        async with asyncio.timeout(_UP):
+            while found != wanted:
+                found = await connection.fetchval(
+                    f"SELECT {column} FROM pg_stat_replication WHERE application_name = $1", name)
+                await asyncio.sleep(0 if found == wanted else _STEP)
+    except TimeoutError:
+        raise DatabaseSetupError(f"the secondary {name} is not {wanted} after {_UP:g} s (it is {found or 'absent'}); "
+                                 f"its log is {pair.layout.logs / name}.log") from None

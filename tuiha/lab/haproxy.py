@@ -1,0 +1,144 @@
+"""Two sprayers: HAProxy instances that learn from answers which server monitors a user.
+
+An answer names the user's monitoring server in `X-Tuiha-Server`; the sprayer puts it into its map, and the user's
+next request goes straight there. A map belongs to one instance. So that the partner knows as well, a stick table
+that the peers share keeps the server of every answer that was not forwarded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiha.lab.binaries import Binaries
+from tuiha.lab.children import Command
+from tuiha.lab.layout import Layout
+
+BACKEND = "pool"
+_TALK = 2.0  # seconds for one command on a runtime socket
+
+_SERVER = "check inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions"
+
+_CONFIG = """\
+global
+    maxconn 8000
+    nbthread 1
+    hard-stop-after 1s
+    log stderr format short local0 notice
+    stats socket {socket} mode 600 level admin
+
+defaults
+    mode http
+    log global
+    option forwardfor
+    timeout connect 1s
+    timeout client 80s            # a long poll is 55 s, and the pool may hold a request
+    timeout server 80s
+    timeout http-request 10s
+    timeout http-keep-alive 80s
+    timeout queue 5s
+    timeout check 500ms
+    retries 3
+    option redispatch 1
+    retry-on conn-failure empty-response
+
+peers sprayers
+{peers}
+
+frontend devices
+    bind 127.0.0.1:{port}
+    default_backend {backend}
+
+backend {backend}
+    balance leastconn
+    option httpchk
+    http-check send meth GET uri /health ver HTTP/1.1 hdr Host pool
+    http-check expect status 200
+
+    # Only what may safely happen twice is sent to a second server.
+    http-request disable-l7-retry unless METH_GET
+    http-request set-var(txn.user) http_auth_user
+
+    use-server %[var(txn.user),map_str({map})] if {{ var(txn.user),map_str({map}) -m found }}
+    stick-table type string len 128 size 1m expire 24h srvkey name peers sprayers
+    stick match var(txn.user)
+    acl named      res.hdr(X-Tuiha-Server) -m found
+    acl forwarded  res.hdr(X-Tuiha-Forwarded-By) -m found
+    stick store-response var(txn.user) if named !forwarded
+    http-response set-map({map}) %[var(txn.user)] %[res.hdr(X-Tuiha-Server)] if named {{ var(txn.user) -m found }}
+
+{servers}
+"""
+
+
+class SprayerError(Exception):
+    """A sprayer did not do what it was asked. The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sprayers:
+    """The two sprayers of one embedded pool."""
+
+    layout: Layout
+    ports: Mapping[str, int]  # sprayer -> port for devices
+    peer_ports: Mapping[str, int]  # sprayer -> port for its peer
+
+    def socket(self, name: str) -> Path:
+        """The runtime socket of one sprayer."""
+        return self.layout.node(name) / "admin.sock"
+
+    def map(self, name: str) -> Path:
+        """The user -> server map of one sprayer: the file that it starts with, and the map's name at run time."""
+        return self.layout.node(name) / "users.map"
+
+    def write(self, name: str, servers: Mapping[str, int]) -> None:
+        """Write one sprayer's configuration for these servers (name -> port), with an empty map."""
+        folder = self.layout.node(name)
+        text = _CONFIG.format(
+            socket=self.socket(name), map=self.map(name), port=self.ports[name], backend=BACKEND,
+            peers="\n".join(f"    peer {peer} 127.0.0.1:{port}" for peer, port in self.peer_ports.items()),
+            servers="\n".join(f"    server {server} 127.0.0.1:{port} {_SERVER}" for server, port in servers.items()),
+        )
+        self.layout.write(folder / "haproxy.cfg", text)
+        self.layout.write(self.map(name), "")
+
+    def command(self, name: str, binaries: Binaries) -> Command:
+        """How one sprayer is started."""
+        folder = self.layout.node(name)
+        return Command(
+            [str(binaries.haproxy), "-db", "-L", name, "-f", str(folder / "haproxy.cfg")],
+            cwd=folder, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        )
+
+    async def add_server(self, name: str, server: str, port: int) -> None:
+        """Add a pool server to a running sprayer, with health checks. Raises SprayerError."""
+        answer = await self.talk(
+            name, f"add server {BACKEND}/{server} 127.0.0.1:{port} {_SERVER};"
+                  f"enable health {BACKEND}/{server};enable server {BACKEND}/{server}")
+        if "New server registered" not in answer:
+            raise SprayerError(f"{name} does not take the server {server}: {answer.strip() or 'no answer'}")
+
+    async def states(self, name: str) -> dict[str, bool]:
+        """Server -> whether the sprayer sends requests to it. Raises SprayerError."""
+        found = {}
+        for line in (await self.talk(name, "show stat")).splitlines():
+            fields = line.split(",")
+            if fields[0] == BACKEND and len(fields) > 17 and fields[1] != "BACKEND":
+                found[fields[1]] = fields[17].startswith("UP")
+        return found
+
+    async def talk(self, name: str, command: str) -> str:
+        """Send commands to a sprayer's runtime socket; returns the answer. Raises SprayerError."""
+        try:
+            async with asyncio.timeout(_TALK):
+                reader, writer = await asyncio.open_unix_connection(str(self.socket(name)))
+                try:
+                    writer.write(command.encode() + b"\n")
+                    await writer.drain()
+                    return (await reader.read()).decode(errors="replace")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
+            raise SprayerError(f"{name} does not answer on its runtime socket: {error or 'time is up'}") from error

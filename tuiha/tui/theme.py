@@ -35,12 +35,13 @@ class Palette:
     _made: dict[tuple[str, str], Style] = field(default_factory=dict, compare=False, repr=False)
 
     def style(self, name: str, ground: str = "ground") -> Style:
-        """The style of a span: a colour of the theme, optionally followed by `bold`, on a ground."""
+        """The style of a span: a colour of the theme, then `bold` or not, then `@` and a ground of its own or not."""
         made = self._made.get((name, ground))
         if made is None:
-            colour, _, bold = name.partition(" ")
+            look, _, own = name.partition("@")
+            colour, _, bold = look.partition(" ")
             made = Style.from_color(
-                Color.parse(self.colours[colour]), Color.parse(self.colours[ground])
+                Color.parse(self.colours[colour]), Color.parse(self.colours[own or ground])
             ) + (Style(bold=True) if bold else Style())
             self._made[name, ground] = made
         return made

@@ -15,6 +15,7 @@ from tuiha.tui.draw.spans import Line, Span, clean, left, right
 
 History = Callable[[str, str], Sequence[float | None]]
 SPARK_CELLS = 10
+ROOMY = 100  # from this width on there is air between columns
 NOTE_WANTED = 10  # cells that the note keeps before less weighty columns come in
 MARGIN = 4  # cursor, mark, and a space on either side of them
 
@@ -39,10 +40,9 @@ class Column:
     most: int = 0  # 0: always `least` cells
     numeric: bool = False
 
-    @property
-    def gap(self) -> int:
-        """Cells before it: numbers stand at the right of theirs and need less."""
-        return 1 if self.numeric else 2
+    def gap(self, width: int) -> int:
+        """Cells before it: numbers stand at the right of theirs and need less, and narrow tables save."""
+        return 1 if self.numeric or (width < ROOMY and self.key != "note") else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,9 @@ def _attached(row: Row, _: Sight) -> Span:
         return _BLANK
     if row.database is None:
         return ("none", "bad")
-    return (f"{row.database}{DOWN}", "bad bold") if row.astray else (row.database, "well")
+    if row.astray:
+        return (f"{row.database}{DOWN}", "bad bold")
+    return (row.database, "well" if row.state == "UP" else "text")
 
 
 def _note(row: Row, _: Sight) -> Span:
@@ -148,18 +150,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("state", "STATE", 0, _state, 7, 11),
     Column("target", "TARGET", 80, _target, 6, 9),
     Column("users", "USERS", 0, _users, 6, numeric=True),
-    Column("users15", "USERS 15m", 150, _spark("users", "flow", _WITH_USERS), SPARK_CELLS),
+    Column("users15", "USERS 15m", 150, _spark("users", "heading", _WITH_USERS), SPARK_CELLS),
     Column("devices", "DEVICES", 120, _devices, 7, numeric=True),
     Column("rate", "REQ/S", 120, _rate, 5, numeric=True),
     Column("latency", "P95", 120, _latency, 5, numeric=True),
-    Column("latency15", "P95 15m", 120, _spark("latency_ms", "flow", _WITH_USERS), SPARK_CELLS),
+    Column("latency15", "P95 15m", 120, _spark("latency_ms", "heading", _WITH_USERS), SPARK_CELLS),
     Column("availability", "AVAIL", 80, _availability, 5, numeric=True),
     Column("availability15", "AVAIL 15m", 150,
-           _spark("availability_index", "well", (NodeKind.SERVER,)), SPARK_CELLS),
+           _spark("availability_index", "heading", (NodeKind.SERVER,)), SPARK_CELLS),
     Column("load", "LOAD", 80, _load, 4, numeric=True),
     Column("memory", "MEM", 120, _memory, 4, numeric=True),
     Column("database", "DB", 80, _attached, 3, 10),
-    Column("age", "AGE", 60, _age, 5, numeric=True),
+    Column("age", "AGE", 60, _age, 4, numeric=True),
     Column("note", "NOTE", 80, _note, 0),
     Column("host", "ADDRESS", 100, lambda row, _: (row.host, "quiet"), 15, 21),
 )
@@ -176,20 +178,21 @@ def placed(rows: Sequence[Row], sight: Sight, width: int) -> tuple[Placed, ...]:
     widths = {key: _width(_BY_KEY[key], rows, sight) for key in _WEIGHT if _BY_KEY[key].since <= width}
     chosen: set[str] = set()
     room = width - MARGIN
+    wanted = NOTE_WANTED if width < ROOMY else 16
     for key, cells in widths.items():
         column = _BY_KEY[key]
-        needed = cells + column.gap + (NOTE_WANTED if key == "note" else 0)
+        needed = cells + column.gap(width) + (wanted if key == "note" else 0)
         if key in ("node", "state") or needed <= room or (key == "note" and room >= 6):
             chosen.add(key)
             room -= min(room, needed)
-    spare = room + (NOTE_WANTED if "note" in chosen else 0)
+    spare = room + (wanted if "note" in chosen else 0)
     places: list[Placed] = []
     x = MARGIN - 2
     for column in COLUMNS:
         if column.key not in chosen:
             continue
         cells = spare if column.key == "note" else widths[column.key]
-        x += column.gap if places else 1
+        x += column.gap(width) if places else 1
         cells = max(0, min(cells, width - 1 - x))
         places.append(Placed(column, x, cells))
         x += cells

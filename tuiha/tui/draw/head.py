@@ -93,13 +93,13 @@ def problem_line(view: View, width: int) -> Line:
     worst = snapshot.problems[0]
     style = SEVERITY_STYLES[worst.severity]
     start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
-    more = len(snapshot.problems) - 1
-    end: list[Span] = []
-    if more:
-        end.append((f"  +{more} more", "quiet"))
+    command: list[Span] = [(" ", "text")]
     if worst.next:
-        end += [("  next: ", "quiet"), (_command(worst.next, width), "flow bold")]
-    return Line(spread(start, (*end, (" ", "text")), width), ground)
+        command = [("next: ", "quiet"), (_command(worst.next, width), "flow bold"), (" ", "text")]
+    more = len(snapshot.problems) - 1
+    room = width - width_of(start) - width_of(command) - 4
+    counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")
+    return Line(spread(start, (("  ", "text"), (counted, "quiet"), *command), width), ground)
 
 
 def _command(command: str, width: int) -> str:
@@ -132,12 +132,11 @@ def pair_line(view: View, width: int) -> Line:
             spans += [(" ", "text"), _arrow(snapshot), (" ", "text")]
         spans += _database_spans(database)
     relation = relation_text(snapshot)
-    if relation:
-        spans += [("  ", "text"), relation]
-    end = (*attachment_spans(snapshot), (" ", "text"))
-    if width_of(spans) + width_of(end) + 2 > width:
-        end = ((" ", "text"),) if not _astray(snapshot) else end
-    return Line(spread(spans, end, width))
+    told: list[Span] = [("  ", "text"), relation] if relation else []
+    end = (("  ", "text"), *attachment_spans(snapshot), (" ", "text"))
+    if width_of((*spans, *told, *end)) > width:  # one of the two gives way: the one that is less of a worry
+        told, end = ([], end) if _astray(snapshot) else (told, ((" ", "text"),))
+    return Line(spread((*spans, *told), end, width))
 
 
 def ordered_pair(snapshot: Snapshot) -> tuple[DatabaseFacts, ...]:

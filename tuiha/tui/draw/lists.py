@@ -32,7 +32,7 @@ def event_line(event: Event, width: int) -> Line:
         (left(event.subject, 10 if width >= 60 else 7) + " ", "heading"),
         (event.text, SEVERITY_STYLES[event.severity]),
     )
-    return Line(fit(spans, width))
+    return Line(fit(spans, width - 1))
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -63,7 +63,7 @@ def footer_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
     """Keys and what they do, as many as fit."""
     spans: list[Span] = [(" ", "text")]
     for key, description in keys:
-        part: list[Span] = [(key, "flow bold"), (f" {description}   ", "quiet")]
+        part: list[Span] = [(key, "flow bold"), (f" {description}  ", "quiet")]
         if width_of(spans) + width_of(part) - 2 > width:
             break
         spans += part

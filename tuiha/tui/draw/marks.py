@@ -67,10 +67,10 @@ def gauge(value: float | None, limit: float, width: int, style: str) -> tuple[Sp
 
 
 def nice_limit(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, … not under the value: scales that change seldom keep a screen calm."""
+    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15, … not under the value: scales that seldom change are calm."""
     limit = 1.0
     while limit < value:
-        for factor in (2.0, 5.0, 10.0):
+        for factor in (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0):
             if limit * factor >= value:
                 return limit * factor
         limit *= 10.0

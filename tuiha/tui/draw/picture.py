@@ -10,14 +10,15 @@ from rich.cells import cell_len
 from tuiha.model.facts import ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import History, availability_span
+from tuiha.tui.draw.head import attachment_spans
 from tuiha.tui.draw.marks import DOWN, OK, bar, buckets, gauge, nice_limit, sparkline, state_mark, state_style
 from tuiha.tui.draw.picture_database import database_block, database_rows
 from tuiha.tui.draw.rows import is_astray, natural
-from tuiha.tui.draw.spans import Line, Span, clean, fit, left, right
+from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right
 from tuiha.tui.draw.strokes import HEAVY, LIGHT, Strokes
 
 SPRAYERS = 19  # cells of the sprayers' block
-DATABASES = 31
+DATABASES = 33
 ENTRY = 7  # cells of the strokes between sprayers and servers
 EXIT = 8  # cells of the strokes between servers and databases
 LEAST_ROWS = 5  # the databases need that many
@@ -64,24 +65,22 @@ def picture(snapshot: Snapshot, history: History, width: int, rows: int) -> tupl
     top = max((server.users or 0 for server in snapshot.servers), default=0)
     limits = _Limits(users=nice_limit(max(1.0, top * 1.05)), rate=_rate_limit(snapshot, history))
     sprayers = _sprayer_block(snapshot.sprayers, rows)
-    entry = _entry(snapshot, shown, rows)
+    entry = _entry(snapshot, shown, rest, rows)
     leave = _leave(snapshot, shown, rest, rows)
-    databases = database_block(snapshot, rows, DATABASES)
+    databases = database_block(snapshot, rows)
     by_row = {place.row: place.server for place in shown}
-    lines = [_titles(plan, width)]
+    lines = [_titles(plan, snapshot, width)]
     for row in range(rows):
         server = by_row.get(row)
         if server is not None:
             middle = _server_spans(server, snapshot, plan, limits, history)
-            ground = "alarm" if is_astray(server, snapshot) else "ground"
         else:
             middle = _rest_spans(rest) if rest and row == rows - 1 else ()
-            ground = "ground"
-        spans = (
-            *fit(sprayers[row], SPRAYERS), *entry.row(row), *fit(middle, plan.width), *leave.row(row),
-            *fit(databases[row], DATABASES),
-        )
-        lines.append(Line(fit(spans, width), ground))
+        attached = (*fit(middle, plan.width), *leave.row(row))
+        if server is not None and is_astray(server, snapshot):
+            attached = on_ground(attached, "alarm")
+        end = fit(databases[row], width - SPRAYERS - ENTRY - plan.width - EXIT)
+        lines.append(Line((*fit(sprayers[row], SPRAYERS), *entry.row(row), *attached, *end)))
     return tuple(lines)
 
 
@@ -128,17 +127,26 @@ def _plan(snapshot: Snapshot, room: int) -> _Plan:
     return _Plan(name, max(4, spare), blocks, spark)
 
 
-def _titles(plan: _Plan, width: int) -> Line:
-    start = left(" SPRAYERS", SPRAYERS) + " " * ENTRY
-    users = plan.name + 3
-    middle = left("SERVERS", max(8, users)) if users < 8 else left("SERVERS", users)
-    middle += left("USERS", max(0, users + plan.bar + 7 - len(middle)))
-    middle += left("  AVAILABILITY" if plan.blocks else "", plan.blocks and plan.blocks + 2)
-    middle += " " * max(0, users + plan.bar + 7 + (plan.blocks and plan.blocks + 2) + 5 - len(middle))
+def _titles(plan: _Plan, snapshot: Snapshot, width: int) -> Line:
+    """Each title over what it names."""
+    places = [(1, "SPRAYERS"), (SPRAYERS + ENTRY, "SERVERS")]
+    x = SPRAYERS + ENTRY + 2 + max(plan.name + 1, 6)
+    users = "USERS" if plan.name + 1 >= 6 else " USERS"
+    places.append((x, users))
+    x = SPRAYERS + ENTRY + 2 + plan.name + 1 + plan.bar + 7
+    if plan.blocks:
+        places.append((x + 2, "AVAILABILITY"))
+        x += plan.blocks + 2
+    else:
+        places.append((x, "AVAIL"))
     if plan.spark:
-        middle += left("  REQUESTS 15 min", plan.spark_cells)
-    text = start + left(middle, plan.width) + " " * EXIT + "DATABASE"
-    return Line(fit(((text, "heading"),), width))
+        places.append((x + 5 + 2, "REQ/S 15 min"))
+    end = SPRAYERS + ENTRY + plan.width + EXIT
+    text = ""
+    for place, title in (*places, (end, "DATABASE")):
+        text = left(text, place) + title
+    spread_over = attachment_spans(snapshot) if any(is_astray(s, snapshot) for s in snapshot.servers) else ()
+    return Line(fit(((text, "heading"), ("  ", "text"), *spread_over), width))
 
 
 def _sprayer_block(sprayers: Sequence[SprayerFacts], rows: int) -> list[tuple[Span, ...]]:
@@ -167,7 +175,9 @@ def _sprayer_note(sprayer: SprayerFacts) -> str:
     return sprayer.note or ("carries devices" if sprayer.active else "stands by")
 
 
-def _entry(snapshot: Snapshot, shown: Sequence[Shown], rows: int) -> Strokes:
+def _entry(
+    snapshot: Snapshot, shown: Sequence[Shown], rest: Sequence[ServerFacts], rows: int
+) -> Strokes:
     """Strokes from each sprayer to the servers that it sends devices to."""
     strokes = Strokes(ENTRY, rows)
     bus, sources = 3, []
@@ -182,13 +192,13 @@ def _entry(snapshot: Snapshot, shown: Sequence[Shown], rows: int) -> Strokes:
         backend.server for sprayer in snapshot.sprayers if sprayer.state == "UP"
         for backend in sprayer.backends if backend.state == "UP"
     }
-    ends = list(sources)
-    for place in shown:
-        if place.server is not None and place.server.name in open_to:
-            strokes.across(place.row, bus, ENTRY - 2, "flow", LIGHT, 3)
-            strokes.mark(ENTRY - 2, place.row, "▶", "flow")
-            ends.append(place.row)
-    strokes.along(bus, min(ends), max(ends), "flow", LIGHT, 3)
+    reached = [place.row for place in shown if place.server is not None and place.server.name in open_to]
+    if any(server.name in open_to for server in rest):
+        reached.append(rows - 1)
+    for row in reached:
+        strokes.across(row, bus, ENTRY - 2, "flow", LIGHT, 3)
+        strokes.mark(ENTRY - 2, row, "▶", "flow")
+    strokes.along(bus, min(*sources, *reached, rows), max(*sources, *reached, 0), "flow", LIGHT, 3)
     return strokes
 
 
@@ -201,15 +211,17 @@ def _server_spans(
         (left(server.name, plan.name), "strong bold"), (" ", "text"),
     ]
     if server.state not in ("UP", "HELD"):
-        word = f"{server.state} {server.note or server.error or ''}".strip()
         users = 0 if server.users is None else plan.bar + 7
         taken = plan.bar + 7 + (plan.blocks and plan.blocks + 2) + 5
         style = f"{state_style(server.state)} bold"
+        room = max(0, taken - (users and users + 2))
+        reason = clean(server.note or server.error or "")
+        word = f"{server.state} {reason}" if cell_len(reason) + len(server.state) < room else server.state
         count: tuple[Span, ...] = (
             *bar(server.users, limits.users, plan.bar, state_style(server.state)),
             (right(figures.count(server.users), 7), "text"), ("  ", "text"),
         )
-        spans += [*(count if users else ()), (left(word, max(0, taken - (users and users + 2))), style)]
+        spans += [*(count if users else ()), (left(word, room), style)]
     else:
         tint = "bad" if astray else "flow"
         spans += [*bar(server.users, limits.users, plan.bar, tint),
@@ -254,12 +266,14 @@ def _leave(
         lines.setdefault(str(database), []).append(rows - 1)
     for name, sources in lines.items():
         wrong = snapshot.active is not None and name != snapshot.active
-        _draw_bus(strokes, sources, targets[name], wrong)
+        answers = any(database.name == name and database.reachable for database in snapshot.databases)
+        _draw_bus(strokes, sources, targets[name], wrong, answers)
     return strokes
 
 
-def _draw_bus(strokes: Strokes, sources: Sequence[int], target: int, wrong: bool) -> None:
-    style, weight, rank = ("bad", HEAVY, 5) if wrong else ("well", LIGHT, 3)
+def _draw_bus(strokes: Strokes, sources: Sequence[int], target: int, wrong: bool, answers: bool) -> None:
+    style = "well" if answers and not wrong else "bad"
+    weight, rank = (HEAVY, 5) if wrong else (LIGHT, 3)
     bus = 4 if wrong else 2
     for row in sources:
         strokes.across(row, 1, bus, style, weight, rank)

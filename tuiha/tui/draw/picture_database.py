@@ -8,7 +8,7 @@ from tuiha.model.facts import DatabaseFacts, MailFacts, Snapshot, Verdict
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import ordered_pair, relation_text
 from tuiha.tui.draw.marks import state_mark, state_style
-from tuiha.tui.draw.spans import Line, Span, fit, width_of
+from tuiha.tui.draw.spans import Line, Span, fit, left, right, width_of
 
 
 def database_rows(snapshot: Snapshot, rows: int) -> dict[str, int]:
@@ -19,15 +19,16 @@ def database_rows(snapshot: Snapshot, rows: int) -> dict[str, int]:
     }
 
 
-def database_block(snapshot: Snapshot, rows: int, width: int) -> list[tuple[Span, ...]]:
+def database_block(snapshot: Snapshot, rows: int) -> list[tuple[Span, ...]]:
     """The pair, and between the two how the second follows the first."""
     block: list[tuple[Span, ...]] = [()] * rows
     places = database_rows(snapshot, rows)
+    longest = min(10, max((width_of([(database.name, "")]) for database in snapshot.databases), default=0))
     for database in ordered_pair(snapshot):
         row = places.get(database.name)
         if row is None:
             continue
-        block[row] = _name_spans(database, width)
+        block[row] = _name_spans(database, longest)
         if row + 1 < rows:
             block[row + 1] = _figure_spans(database)
     relation = relation_text(snapshot)
@@ -41,18 +42,18 @@ def database_block(snapshot: Snapshot, rows: int, width: int) -> list[tuple[Span
     return block
 
 
-def _name_spans(database: DatabaseFacts, width: int) -> tuple[Span, ...]:
+def _name_spans(database: DatabaseFacts, name: int) -> tuple[Span, ...]:
     word = database.role if database.reachable and database.role else database.state
     good = database.state == "UP"
     start: tuple[Span, ...] = (
-        state_mark(database.state), (" ", "text"), (database.name, "strong bold"), (" ", "text"),
-        (word, "well bold" if good else "bad bold"),
+        state_mark(database.state), (" ", "text"), (left(database.name, name), "strong bold"), (" ", "text"),
+        (left(word, 9), "well bold" if good else "bad bold"),
     )
     if not database.reachable:
         return start
-    access = {True: "rw", False: "ro", None: ""}[database.writable]
+    access = {True: "rw", False: "ro", None: "  "}[database.writable]
     line = "" if database.timeline is None else f"timeline {database.timeline}"
-    return (*fit(start, max(width - 16, width_of(start) + 1)), (f"{access}  {line}", "quiet" if good else "bad"))
+    return (*start, (f" {access}  {line}", "quiet" if good else "bad"))
 
 
 def _figure_spans(database: DatabaseFacts) -> tuple[Span, ...]:
@@ -71,19 +72,24 @@ def _figure_spans(database: DatabaseFacts) -> tuple[Span, ...]:
 
 
 def mail_lines(snapshot: Snapshot, width: int, most: int) -> tuple[Line, ...]:
-    """The mail clusters in at most `most` lines; a cluster is not broken over lines when it fits one."""
-    indent = 9
-    lines: list[list[Span]] = [[(" MAIL    ", "heading")]]
-    for cluster, servers in _clusters(snapshot.mail):
-        spans = _cluster_spans(cluster, servers)
-        if width_of(lines[-1]) > indent and width_of(lines[-1]) + width_of(spans) > width:
-            lines.append([(" " * indent, "text")])
-        lines[-1] += spans
-    hidden = len(lines) - most
-    kept = lines[:most]
-    if hidden > 0:
-        kept[-1] = [*fit(kept[-1], width - 12), ("  more: list", "quiet")]
-    return tuple(Line(fit(spans, width)) for spans in kept)
+    """The mail clusters in at most `most` lines, one a line, their servers under one another."""
+    clusters = _clusters(snapshot.mail)
+    if not clusters or not most:
+        return ()
+    kept = clusters if len(clusters) <= most else clusters[: most - 1]
+    named = min(14, max(width_of([(cluster, "")]) for cluster, _ in clusters))
+    name = min(14, max(width_of([(server.name, "")]) for server in snapshot.mail))
+    lines = []
+    for place, (cluster, servers) in enumerate(kept):
+        start: list[Span] = [(" MAIL   " if place == 0 else " " * 8, "heading"), (left(cluster, named + 2), "heading")]
+        lines.append(Line(fit((*start, *_cluster_spans(servers, name)), width)))
+    hidden = [server for _, servers in clusters[len(kept) :] for server in servers]
+    if hidden:
+        troubled = sum(server.state != "UP" for server in hidden)
+        word = (f"{troubled} not up", "bad") if troubled else ("all up", "quiet")
+        text = f"        {len(clusters) - len(kept)} more clusters, {len(hidden)} servers: "
+        lines.append(Line(fit(((text, "quiet"), word), width)))
+    return tuple(lines)
 
 
 def _clusters(mail: Iterable[MailFacts]) -> list[tuple[str, list[MailFacts]]]:
@@ -93,15 +99,15 @@ def _clusters(mail: Iterable[MailFacts]) -> list[tuple[str, list[MailFacts]]]:
     return list(clusters.items())
 
 
-def _cluster_spans(cluster: str, servers: list[MailFacts]) -> list[Span]:
-    spans: list[Span] = [(cluster, "heading"), ("  ", "text")]
+def _cluster_spans(servers: list[MailFacts], name: int) -> list[Span]:
+    spans: list[Span] = []
     for server in servers:
-        spans += [state_mark(server.state), (f" {server.name} ", "strong bold")]
-        if server.state != "UP":
-            spans.append((f"{server.state} ", f"{state_style(server.state)} bold"))
-        if server.users or server.state == "UP":
-            spans.append((f"{figures.count(server.users)} users", "text" if server.users else "quiet"))
-        if server.state == "UP" and server.latency_ms is not None:
-            spans.append((f" {figures.milliseconds(server.latency_ms, ' ')}", "quiet"))
-        spans.append(("    ", "text"))
+        up = server.state == "UP"
+        users = f"{figures.count(server.users)} users" if up or server.users else ""
+        word = figures.milliseconds(server.latency_ms, " ") if up else server.state
+        style = "quiet" if up else f"{state_style(server.state)} bold"
+        spans += [
+            state_mark(server.state), (f" {left(server.name, name)} ", "strong bold"),
+            (right(users, 12), "text" if server.users else "quiet"), (f"  {left(word, 9)}", style),
+        ]
     return spans

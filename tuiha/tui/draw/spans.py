@@ -10,9 +10,7 @@ from functools import lru_cache
 from rich.cells import cell_len
 
 Span = tuple[str, str]
-"""Text and the name of its style: a colour of the theme, optionally followed by `bold`."""
-
-GAP: Span = ("  ", "text")
+"""Text and the name of its style: a colour of the theme, then ` bold` or not, then `@ground` or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,11 @@ def spread(start: Sequence[Span], end: Sequence[Span], width: int) -> tuple[Span
     """`start` from the left and `end` flush right; `start` gives way when both do not fit."""
     room = max(0, width - width_of(end))
     return fit((*fit(start, room), *end), width)
+
+
+def on_ground(spans: Iterable[Span], ground: str) -> tuple[Span, ...]:
+    """The spans on a ground of their own."""
+    return tuple((text, f"{style}@{ground}") for text, style in spans)
 
 
 def joined(groups: Iterable[Sequence[Span]], gap: str = "  ") -> tuple[Span, ...]:

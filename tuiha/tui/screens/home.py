@@ -15,7 +15,7 @@ from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.picture import picture, picture_rows
 from tuiha.tui.draw.picture_database import mail_lines
 from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
-from tuiha.tui.draw.spans import BLANK, Line, Span, spread
+from tuiha.tui.draw.spans import BLANK, Line, Span, fit, plain, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.base import MOVES, PoolScreen
@@ -34,6 +34,7 @@ HOME_KEYS: tuple[Key, ...] = (
     *EVERYWHERE,
 )
 PICTURE_FROM = 100  # columns
+PICTURE_HEIGHT = 28  # rows: with fewer the table needs them all
 PANE_FROM = 160
 PANE = 60  # columns of the second pane
 TABLE_FROM = 12  # rows; under them there are lines 1 to 3 and the problems
@@ -59,7 +60,7 @@ def shape(width: int, height: int, nodes: int, picture_wanted: int, mail_wanted:
     """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table."""
     if height < TABLE_FROM:
         return Shape(min(3, height), 0, 0, 0, 0)
-    wide = width >= PICTURE_FROM and height >= 24
+    wide = width >= PICTURE_FROM and height >= PICTURE_HEIGHT
     shown_picture = picture_wanted if wide else 0
     shown_mail = min(mail_wanted, 2 if height < 36 else 4) if wide else 0
     # head, and with a picture its titles and a line of space before the mail clusters; two rules, titles, footer
@@ -147,7 +148,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         else:
             lines += picture(snapshot, self.dashboard.history, width, parts.picture)
         if parts.mail:
-            lines += [BLANK, *mail[: parts.mail]]
+            lines += [*([] if not plain(lines[-1]).strip() else [BLANK]), *mail[: parts.mail]]
         self._picture.show(lines, len(lines))
 
     def _paint_table(
@@ -159,14 +160,10 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
         self._table.show(kept, Sight(at, self.dashboard.history), width - pane, parts.table)
-        top = spread((), self._remark(rows, kept), width - pane)
         titles = title_line(self._table.columns, width - pane, ORDERS[self._order].column)
-        ruled = rule(width)
-        if top[-1][0].strip():
-            text = "".join(part for part, _ in self._remark(rows, kept))
-            ruled = Line((("─" * max(0, width - len(text) - 3), "lines"), *self._remark(rows, kept),
-                          ("───", "lines")))
-        self._titles.show((ruled, titles), 2)
+        remark = self._remark(rows, kept)
+        drawn = (("─" * max(0, width - width_of(remark) - 3), "lines"), *remark, ("───", "lines"))
+        self._titles.show((Line(fit(drawn, width)), titles), 2)
         self._side.display = bool(pane)
         if pane:
             current = self._table.current

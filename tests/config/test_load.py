@@ -104,6 +104,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          "be; write a port from 1 to 65535"),
         (changed("http://127.0.0.1:8080", "http://u:hunter2@127.0.0.1:8080"), ":3: servers[0].address: is not an "
          "address of a server; write https://HOST:PORT, without a path and without a user"),
+        (changed("http://127.0.0.1:8080", "https://s1.example.org"), ":3: servers[0].address: is not an address of a "
+         "server; write https://HOST:PORT, without a path and without a user"),
         (changed("security: plain", "security: plane"), ":15: mail[0].servers[0].security: is not one of the "
          "choices; write plain, starttls or tls; did you mean 'plain'?"),
         (changed("control: {viewer: {file: v}}", "control: {}"),
@@ -278,7 +280,7 @@ def test_plain_text_stays_on_this_machine(tmp_path: Path, text: str, place: str)
 def test_tls_lets_it_leave(tmp_path: Path) -> None:
     text = changed("127.0.0.1:5432", "db1.example.org:5432").replace("database:\n", "database:\n  tls: {}\n")
     text = text.replace("localhost:143", "m:993").replace("security: plain", "security: tls")
-    text = text.replace('"http://127.0.0.1:8080"', '"https://s1.example.org"')
+    text = text.replace('"http://127.0.0.1:8080"', '"https://s1.example.org:8443"')
     text = text.replace('"tcp:127.0.0.1:9999"', '"tcp:h1:9999", tls: {verify: true}')
     assert load(write(tmp_path, text)).database.tls is not None
 

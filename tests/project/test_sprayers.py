@@ -11,6 +11,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,13 @@ def ports() -> list[int]:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name: the path of a unix socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="tuiha-") as name:
+        yield Path(name)
+
+
 def replaced(text: str, changes: dict[str, str]) -> str:
     """The text with every change made at least once; a change that finds nothing is a fault of the test."""
     for pattern, new in changes.items():
@@ -101,8 +109,8 @@ def prepared(folder: Path, ports: list[int]) -> list[Sprayer]:
     return found
 
 
-def test_haproxy_accepts_it(tmp_path: Path, ports: list[int]) -> None:
-    for sprayer in prepared(tmp_path, ports):
+def test_haproxy_accepts_it(folder: Path, ports: list[int]) -> None:
+    for sprayer in prepared(folder, ports):
         done = subprocess.run([get_haproxy_binary(), "-c", "-L", sprayer.name, "-f", str(sprayer.file)],
                               capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
@@ -184,8 +192,8 @@ class Device:
 
 
 @pytest.fixture
-async def pair(tmp_path: Path, ports: list[int]) -> AsyncIterator[list[Sprayer]]:
-    sprayers = prepared(tmp_path, ports)
+async def pair(folder: Path, ports: list[int]) -> AsyncIterator[list[Sprayer]]:
+    sprayers = prepared(folder, ports)
     async with AsyncExitStack() as stack:
         for number in (0, 1):
             await stack.enter_async_context(server(f"s{number + 1}", ports[number]))

@@ -25,7 +25,7 @@ from tuiha.config.errors import Problem
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5}$"
-_URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\[\]]+)(:\d{1,5})?$"
+_URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\[\]]+):\d{1,5}$"
 _SOCKET = r"^(unix:/.+|tcp:(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5})$"
 _DIGITS = r"^\d{1,20}$"
 _DATABASE_NAME = r"^[^\s\x00]{1,63}$"

@@ -1,0 +1,79 @@
+"""Documents, commands and the repository itself say what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+START = "python3 -m venv .venv && .venv/bin/pip install '.[demo]' && .venv/bin/tuiha demo"
+TEST = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest"
+
+
+def texts() -> list[Path]:
+    """The text files of the repository: those that are tracked, or all when this is no checkout."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    names = done.stdout.split("\0")[:-1] if done.returncode == 0 else []
+    files = [ROOT / name for name in names] or [path for path in ROOT.rglob("*") if ".git" not in path.parts]
+    return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:4096]]
+
+
+def test_the_readme_has_the_two_commands_each_on_one_line() -> None:
+    lines = [line.strip() for line in README.splitlines()]
+    assert START in lines
+    assert TEST in lines
+
+
+def test_ci_installs_and_tests_as_the_readme_says() -> None:
+    script = (ROOT / ".ci" / "run").read_text().replace('"$venv/bin/', ".venv/bin/").replace('pip"', "pip").replace(
+        '"$venv"', ".venv").replace(" --quiet", "")
+    venv, install, pytest_ = TEST.split(" && ")
+    assert f"step {venv}\n" in script
+    assert f"step {install}\n" in script
+    assert f"{pytest_}\" || fail" in script
+
+
+def test_ci_run_is_executable() -> None:
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111 == 0o111
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "config").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    for name in re.findall(r"`((?:config|docs|themes|tuiha|tests)/[\w./-]+\.\w+)`", document.read_text()):
+        assert (ROOT / name).exists(), f"{document.name}: {name}"
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_commands_that_are_shown_exist(document: Path) -> None:
+    """Every `tuiha COMMAND` in a block or in backquotes is one that the program has."""
+    known = {path.stem for path in (ROOT / "tuiha" / "cli" / "commands").glob("*.py")}
+    text = document.read_text()
+    blocks = "\n".join(re.findall(r"```.*?```", text, re.DOTALL))
+    shown = re.findall(r"(?m)^\s*(?:\$ )?(?:\.venv/bin/)?tuiha ([a-z]\w*)", blocks)
+    shown += re.findall(r"`tuiha ([a-z]\w*)", text)
+    assert not set(shown) - known, f"{document.name} shows commands that do not exist"
+
+
+def test_nothing_names_the_place_where_it_was_made() -> None:
+    """No path of a developer's machine and no address of a private registry in anything that is committed."""
+    places = ("/work" + "/", "../" + "shared", "/tmp/" + "team", "index" + "-url")
+    for file in texts():
+        text = file.read_text(errors="replace")
+        for place in places:
+            assert place not in text, f"{file.relative_to(ROOT)} mentions {place}"

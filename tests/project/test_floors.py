@@ -1,0 +1,49 @@
+"""The floors hold, and what only looks, or only computes, loads no more than it needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+COMMANDS = "tuiha.cli.commands."
+
+
+def imported_by(module: str) -> set[str]:
+    """The modules in memory after importing one, in a new interpreter."""
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_floors_hold() -> None:
+    done = subprocess.run([sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()",
+                           "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["tuiha.model", "tuiha.config", "tuiha.config.load", "tuiha.config.settings",
+                                    "tuiha.config.secrets", "tuiha.config.find", "tuiha.config.places"])
+def test_low_floors_load_no_network_and_no_screen(module: str) -> None:
+    assert not imported_by(module) & {"aiohttp", "asyncpg", "textual"}
+
+
+@pytest.mark.parametrize("module", ["tuiha.config.load", "tuiha.config.find", "tuiha.config.places", "tuiha.cli.main"])
+def test_starting_is_light(module: str) -> None:
+    """What every command imports brings neither the validator nor the YAML parser."""
+    assert not imported_by(module) & {"pydantic", "yaml", "aiohttp", "asyncpg", "textual"}
+
+
+@pytest.mark.parametrize("module", ["tuiha.watch.watcher", "tuiha.watch.once", COMMANDS + "status", COMMANDS + "events",
+                                    COMMANDS + "users"])
+def test_what_looks_never_acts(module: str) -> None:
+    assert importlib.util.find_spec(module) is not None
+    found = imported_by(module)
+    assert not {name for name in found if name.startswith(("tuiha.operate", "tuiha.lab", "tuiha.tui", "textual"))}

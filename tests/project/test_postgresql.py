@@ -1,0 +1,253 @@
+"""config/postgresql.md: its settings start a real pair, its SQL sets it up, its roles can do their part and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tuiha.config.places import data_file
+from tuiha.drivers.databases.postgres import Postgres
+from tuiha.drivers.ledgers.file import parse
+from tuiha.lab import binaries
+from tuiha.lab.account import Account, unprivileged
+from tuiha.model.reports import DatabaseRole
+from tuiha.server.migrate import migrate
+from tuiha.server.passwords import hash_password
+
+TEXT = data_file("config/postgresql.md").read_text()
+PASSWORD = "of-this-test"
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+@dataclass
+class Node:
+    """One database of the pair."""
+
+    name: str
+    port: int
+    folder: Path
+    programs: Path
+    account: Account | None
+
+    def run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        drop: dict[str, Any] = {}
+        if self.account is not None:
+            drop = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen([self.programs / program, *arguments], cwd=self.folder, stdout=log, stderr=log,
+                                    env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **drop)
+
+    def do(self, program: str, *arguments: str) -> None:
+        assert self.run(program, *arguments).wait(120) == 0, (self.folder / "log").read_text()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        process = self.run("postgres", "-D", str(self.folder / "data"), "-c", f"config_file={self.folder}/main.conf")
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
+
+    def write(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.write_text(text)
+        if self.account is not None:
+            self.account.own(file, 0o600)
+        return file
+
+    async def connect(self, user: str, database: str = "tuiha") -> Any:
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    return await asyncpg.connect(host="127.0.0.1", port=self.port, user=user, password=PASSWORD,
+                                                 database=database, ssl=False, timeout=5)
+                except (OSError, asyncpg.CannotConnectNowError):
+                    await asyncio.sleep(0.05)
+
+
+def configure(node: Node, partner: Node) -> None:
+    """The document's settings, with this machine's addresses and without TLS: the test's PostgreSQL has none."""
+    common, own = blocks("conf")
+    common = re.sub(r"(?m)^ssl.*$", "", common).replace("'*'", "'127.0.0.1'").replace("16GB", "1GB")
+    own = own.replace("'db1'", f"'{node.name}'").replace("application_name=db1", f"application_name={node.name}")
+    own = own.replace("host=db2.example.org", f"host=127.0.0.1 port={partner.port}")
+    own = re.sub(r" sslmode=\S+ sslrootcert=\S+", "", own).replace("/etc/postgresql", str(node.folder))
+    hba = re.sub(r"192\.0\.2\.\d+/\d+", "127.0.0.1/32", blocks("hba")[0]).replace("hostssl ", "host    ")
+    hba += "host all postgres 127.0.0.1/32 scram-sha-256\n"
+    node.write("node.conf", own)
+    node.write("pg_hba.conf", hba)
+    node.write("replica.pgpass", f"127.0.0.1:{partner.port}:replication:tuiha_replica:{PASSWORD}\n")
+    node.write("main.conf", f"{common}\ninclude 'node.conf'\nport = {node.port}\n"
+               f"hba_file = '{node.folder}/pg_hba.conf'\n"
+               f"unix_socket_directories = '{node.folder}'\nshared_buffers = 16MB\n"
+               "dynamic_shared_memory_type = mmap\n")
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[Node, Node]]:
+    account = unprivileged()
+    top = Path(tempfile.mkdtemp(prefix="tuiha-pg-"))
+    top.chmod(0o755)
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [int(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    try:
+        programs = (binaries.find() if account is None else binaries.copy(binaries.find(), top / "bin")).postgres
+        found = []
+        for number, name in enumerate(("db1", "db2")):
+            folder = top / name
+            folder.mkdir()
+            if account is not None:
+                account.own(folder, 0o700)
+            found.append(Node(name, ports[number], folder, programs, account))
+        configure(found[0], found[1])
+        configure(found[1], found[0])
+        yield found[0], found[1]
+    finally:
+        shutil.rmtree(top)
+
+
+async def run_sql(connection: Any, text: str) -> None:
+    """Each statement on its own, as psql runs them; passwords are set without asking."""
+    for statement in re.sub(r"(?m)^\\.*$|--.*$", "", text).split(";"):
+        if statement.strip():
+            await connection.execute(statement)
+    for role in re.findall(r"(?m)^\\password (\S+)$", text):
+        await connection.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
+
+
+async def set_up(first: Node, second: Node) -> None:
+    """Steps 3 to 5 of the document."""
+    before, _, after = blocks("sql")[0].partition("\\connect tuiha\n")
+    connection = await first.connect("postgres", "postgres")
+    try:
+        await run_sql(connection, before)
+    finally:
+        await connection.close()
+    connection = await first.connect("postgres")
+    try:
+        await run_sql(connection, after)
+    finally:
+        await connection.close()
+    await asyncio.to_thread(
+        second.do, "pg_basebackup", "-D", str(second.folder / "data"), "-X", "stream", "-S", "db2", "-c", "fast", "-d",
+        f"host=127.0.0.1 port={first.port} user=tuiha_replica passfile={second.folder}/replica.pgpass")
+    second.write("data/standby.signal", "")
+
+
+async def until(connection: Any, query: str, wanted: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            if wanted in str(await connection.fetch(query)):
+                return
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def pair(nodes: tuple[Node, Node]) -> AsyncIterator[tuple[Node, Node]]:
+    first, second = nodes
+    first.write("pw", PASSWORD)
+    first.do("initdb", "-D", str(first.folder / "data"), "-U", "postgres", "--auth=scram-sha-256",
+             f"--pwfile={first.folder}/pw", "--locale=C", "--encoding=UTF8", "--no-sync")
+    with ExitStack() as stack:
+        stack.enter_context(first.running())
+        await set_up(first, second)
+        stack.enter_context(second.running())
+        connection = await first.connect("postgres")
+        try:
+            _, look, synchronous, _ = blocks("sql")
+            await until(connection, look, "state='streaming'")
+            await run_sql(connection, synchronous)
+            await until(connection, look, "sync_state='sync'")
+        finally:
+            await connection.close()
+        yield first, second
+
+
+async def refused(connection: Any, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(statement)
+
+
+async def test_the_document_makes_a_pair(nodes: tuple[Node, Node]) -> None:
+    async with pair(nodes) as (first, second):
+        owner = await first.connect("tuiha_owner")
+        await migrate(owner, "west", "db1")
+        await owner.execute("SELECT 1")
+        insert = blocks("sql")[3].replace("scrypt$14$...", hash_password("x", cost=4))
+        await run_sql(owner, insert)
+        await owner.close()
+        await pool_role(first)
+        await watcher_role(first, second)
+        await coordinator_role(first)
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await first.connect("tuiha_pool", "postgres")
+
+
+async def pool_role(first: Node) -> None:
+    connection = await first.connect("tuiha_pool")
+    try:
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
+        await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', 's1', 'here')")
+        await refused(connection, "UPDATE pool_epoch SET epoch = 9")
+        await refused(connection, "CREATE TABLE mine ()")
+        await refused(connection, "ALTER SYSTEM SET synchronous_standby_names = ''")
+        await refused(connection, "SELECT pg_promote()")
+    finally:
+        await connection.close()
+
+
+async def watcher_role(first: Node, second: Node) -> None:
+    reports = []
+    for node in (first, second):
+        driver = Postgres(node.name, f"127.0.0.1:{node.port}", "tuiha", "tuiha_watch", PASSWORD)
+        async with asyncio.timeout(30):
+            reports.append(await driver.poll())
+        await driver.close()
+    assert [report.role for report in reports] == [DatabaseRole.PRIMARY, DatabaseRole.SECONDARY]
+    assert reports[0].system_identifier == reports[1].system_identifier
+    connection = await first.connect("tuiha_watch")
+    try:
+        assert await connection.fetchval("SELECT name FROM app_user") == "alice"
+        await refused(connection, "SELECT password_hash FROM app_user")
+        await refused(connection, "DELETE FROM event")
+        await refused(connection, "SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
+async def coordinator_role(first: Node) -> None:
+    connection = await first.connect("tuiha_coordinator")
+    try:
+        await connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (db2)'")
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.execute("CHECKPOINT")
+        await refused(connection, "ALTER SYSTEM SET shared_preload_libraries = 'x'")
+        await refused(connection, "SELECT FROM app_user")
+    finally:
+        await connection.close()
+
+
+def test_the_first_ledger_record_is_one() -> None:
+    record = parse(blocks("json")[0].encode())
+    assert (record.pool, record.epoch, record.active, record.standby) == ("west", 1, "db1", "SYNC")
+
+

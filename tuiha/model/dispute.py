@@ -46,8 +46,11 @@ def _can_commit(stand: Standing) -> bool:
     report = stand.primary_report
     if report is None or not report.writable or report.epoch is None:
         return False
-    waiting = report.synchronous_names and not any(r.sync_state in ("sync", "quorum") for r in report.replication)
-    return report.epoch.state == EpochState.ACTIVE and not waiting
+    if report.synchronous_names:  # the primary lists a secondary that hangs as in step for a while
+        answers = stand.secondary is not None and stand.secondary.fresh
+        if not answers or not any(r.sync_state in ("sync", "quorum") for r in report.replication):
+            return False
+    return report.epoch.state == EpochState.ACTIVE
 
 
 def _answering(look: Look) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _nodes(old: Sequence[N], new: Sequence[N], kind: str, event: Make) -> Iterat
         was = before.pop(node.name, None)
         if was is None:
             yield event(Severity.NOTE, node.name, f"{kind} joined, {node.state}")
-        elif was.state not in (node.state, UNKNOWN):
+        elif was.state != node.state and (was.state, node.state) != (UNKNOWN, UP):
             reason = f"  {node.note}" if node.note and node.state != UP else ""
             yield event(_STATE.get(node.state, Severity.NOTE), node.name, f"{was.state} -> {node.state}{reason}")
     for gone in before.values():

@@ -1,0 +1,280 @@
+"""Facts, problems and verdicts of a look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.model.looks import (
+    NOW,
+    SERVERS,
+    failing,
+    healthy,
+    mail,
+    member,
+    primary,
+    record,
+    secondary,
+    server,
+    sprayer,
+    with_database,
+    with_members,
+    with_server,
+)
+from tuiha.model.conclude import conclude
+from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
+from tuiha.model.reports import (
+    BackendReport,
+    BackendState,
+    EpochRow,
+    EpochState,
+    MailRow,
+    ReplicationRow,
+    ServerState,
+    Standby,
+)
+
+
+def only(snapshot: Snapshot, subject: str) -> Problem:
+    found = [p for p in snapshot.problems if p.subject == subject]
+    assert len(found) == 1, snapshot.problems
+    return found[0]
+
+
+def test_a_whole_pool_is_healthy_and_protected_with_nothing_to_do() -> None:
+    snapshot = conclude(healthy())
+    assert (snapshot.verdict, snapshot.problems) == (Verdict.HEALTHY, ())
+    assert (snapshot.protection, snapshot.epoch, snapshot.active, snapshot.users) == ("protected", 12, "db1", 500)
+    assert [s.state for s in snapshot.servers] == ["UP"] * 4
+    db1, db2 = snapshot.databases
+    assert (db1.role, db1.expected, db1.sync_state, db1.pool_sessions) == ("PRIMARY", "PRIMARY", None, 32)
+    assert (db2.role, db2.expected, db2.sync_state, db2.lag_bytes, db2.lag_seconds) == \
+        ("SECONDARY", "SECONDARY", "sync", 0, 0.0)
+    assert all(s.active for s in snapshot.sprayers)
+    assert [(m.state, m.users, m.in_service) for m in snapshot.mail] == [("UP", 250, True)] * 2
+
+
+def test_a_target_that_fails_less_often_than_the_limit_keeps_its_facts_and_says_why() -> None:
+    look = with_server(healthy(), failing(server("s2"), failures=2))
+    facts = conclude(look).servers[1]
+    assert (facts.state, facts.users, facts.note, facts.seen_at) == ("UP", 125, "connection refused", NOW - 5)
+    assert conclude(look).verdict == Verdict.HEALTHY
+
+
+def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
+    look = with_server(healthy(), failing(server("s2")))
+    look = with_members(look, *(member(s, heartbeat_age=20.0 if s == "s2" else 0.5, alive=s != "s2") for s in SERVERS))
+    snapshot = conclude(look)
+    facts = snapshot.servers[1]
+    assert (snapshot.verdict, facts.state, facts.alive, facts.users) == (Verdict.DEGRADED, "DOWN", False, 125)
+    assert (facts.lease_seconds, facts.cpu_percent, facts.database) == (None, None, None)
+    problem = only(snapshot, "s2")
+    assert (problem.what, problem.since, problem.next) == ("DOWN  connection refused", NOW - 4, "tuiha serve s2")
+
+
+def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:
+    snapshot = conclude(with_server(healthy(), failing(server("s2"))))
+    assert snapshot.servers[1].state == "UP"
+    assert only(snapshot, "s2").what.startswith("UNREACHABLE")
+    assert snapshot.verdict == Verdict.DEGRADED
+
+
+@pytest.mark.parametrize(("state", "severity", "verdict", "command"), [
+    (ServerState.CONSTRAINED, Severity.WARNING, Verdict.DEGRADED, "tuiha plan rebalance"),
+    (ServerState.WITHDRAWN, Severity.NOTE, Verdict.HEALTHY, "tuiha plan enable s3"),
+    (ServerState.FENCED, Severity.BAD, Verdict.DEGRADED, "tuiha check"),
+])
+def test_what_a_server_says_of_itself(state: ServerState, severity: Severity, verdict: Verdict, command: str) -> None:
+    snapshot = conclude(with_server(healthy(), server("s3", state=state, reason="cpu 97 %")))
+    problem = only(snapshot, "s3")
+    assert (problem.severity, problem.next, snapshot.verdict) == (severity, command, verdict)
+    assert problem.what == f"{state}  cpu 97 %"
+
+
+def lost_secondary(look: Look) -> Look:
+    look = with_database(look, failing(secondary()))
+    return with_database(look, primary(replication=()))
+
+
+def test_a_lost_secondary_suggests_to_degrade() -> None:
+    snapshot = conclude(lost_secondary(healthy()))
+    problem = only(snapshot, "db2")
+    assert (snapshot.verdict, snapshot.protection) == (Verdict.DEGRADED, "degraded")
+    assert (problem.severity, problem.next, problem.key) == (Severity.BAD, "tuiha plan degrade", "f")
+    assert "commits wait" in problem.means
+    facts = snapshot.databases[1]
+    assert (facts.state, facts.reachable, facts.writable, facts.role) == ("DOWN", False, None, "SECONDARY")
+    assert (facts.lag_bytes, facts.lag_seconds, facts.sync_state) == (None, None, None)
+
+
+def test_a_hung_secondary_that_the_primary_still_lists_is_not_called_protected() -> None:
+    snapshot = conclude(with_database(healthy(), failing(secondary(), "no answer in 2.0s")))
+    assert snapshot.protection == "degraded"
+    assert only(snapshot, "db2").next == "tuiha plan degrade"
+
+
+def test_a_secondary_that_receives_nothing_is_a_problem_though_it_answers() -> None:
+    snapshot = conclude(with_database(healthy(), primary(replication=())))
+    assert only(snapshot, "db2").what.startswith("NOT STREAMING")
+    assert snapshot.protection == "degraded"
+
+
+@pytest.mark.parametrize(("names", "sync"), [("", "async"), ("db2", "potential")])
+def test_asynchronous_replication_is_unprotected(names: str, sync: str) -> None:
+    row = ReplicationRow("db2", "streaming", sync, 10, 0.01)
+    snapshot = conclude(with_database(healthy(), primary(synchronous_names=names, replication=(row,))))
+    assert (snapshot.protection, only(snapshot, "db2").next) == ("degraded", "tuiha plan protect")
+
+
+def test_a_stale_ledger_is_unprotected() -> None:
+    snapshot = conclude(replace(healthy(), ledger=record(standby=Standby.STALE)))
+    assert (snapshot.protection, snapshot.verdict) == ("degraded", Verdict.DEGRADED)
+    assert only(snapshot, "db2").what.startswith("STALE")
+
+
+def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_no_server_serves() -> None:
+    look = with_database(healthy(), failing(primary(), since=NOW - 4))
+    held = replace(look, servers=tuple(server(s, state=ServerState.HELD, lease_seconds=0.0) for s in SERVERS))
+    snapshot = conclude(held)
+    assert (snapshot.verdict, snapshot.active) == (Verdict.DEGRADED, "db1")
+    assert snapshot.problems[0].subject == "db1"
+    assert snapshot.problems[0].next == "tuiha plan failover"
+    fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    snapshot = conclude(fenced, snapshot)
+    assert (snapshot.verdict, snapshot.problems[0].next) == (Verdict.DOWN, "tuiha plan failover")
+    assert "503" in snapshot.problems[0].means
+
+
+def test_a_lost_active_database_with_a_stale_secondary_says_what_would_be_lost() -> None:
+    look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE))
+    assert "acknowledged writes would be lost" in only(conclude(look), "db1").means
+
+
+def test_both_databases_gone() -> None:
+    look = with_database(with_database(healthy(), failing(primary())), failing(secondary()))
+    fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    snapshot = conclude(fenced)
+    assert snapshot.verdict == Verdict.DOWN
+    assert [p.subject for p in snapshot.problems[:2]] == ["db1", "db2"]
+    assert "plan failover" not in (snapshot.problems[0].next or "")
+
+
+def test_leases_renewed_after_the_watcher_lost_the_database_are_a_dispute() -> None:
+    look = with_database(healthy(), failing(primary(), since=NOW - 4))
+    snapshot = conclude(look)  # leases of 4.2 s left, 5 s long: renewed 0.8 s ago
+    assert snapshot.verdict == Verdict.DISPUTED
+    assert "s1, s2, s3, s4 renewed leases" in snapshot.problems[0].what
+
+
+def test_leases_left_over_from_before_the_loss_are_none() -> None:
+    look = with_database(healthy(), failing(primary(), since=NOW - 2))
+    left = replace(look, servers=tuple(server(s, lease_seconds=2.9) for s in SERVERS))  # renewed 2.1 s ago
+    assert conclude(left).verdict == Verdict.DEGRADED
+
+
+def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_dispute_once_confirmed() -> None:
+    away = replace(healthy(), servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    first = conclude(away, None, None)
+    assert first.verdict == Verdict.DOWN
+    assert conclude(away, first, away).verdict == Verdict.DISPUTED
+    waiting = lost_secondary(away)  # here nobody can commit, and that is no dispute
+    assert conclude(waiting, first, waiting).verdict == Verdict.DOWN
+    hung = with_database(away, failing(secondary(), "no answer in 2.0s"))  # its primary still lists it as sync
+    assert conclude(hung, first, hung).verdict == Verdict.DOWN
+
+
+def test_a_stray_database_that_is_not_active() -> None:
+    row = EpochRow("east", 11, "db2", EpochState.FENCED)
+    snapshot = conclude(with_database(healthy(), primary("db2", epoch=row, sessions=())))
+    assert snapshot.databases[1].state == "STRAY"
+    assert (snapshot.verdict, only(snapshot, "db2").next) == (Verdict.DEGRADED, "tuiha plan rejoin db2")
+
+
+def test_the_highest_epoch_names_the_active_database() -> None:
+    old = primary("db1", epoch=EpochRow("east", 12, "db1", EpochState.FENCED), sessions=())
+    new = primary("db2", epoch=EpochRow("east", 13, "db2", EpochState.ACTIVE), timeline=8)
+    look = replace(with_database(with_database(healthy(), old), new), ledger=record(epoch=13, active="db2"))
+    snapshot = conclude(look)
+    assert (snapshot.active, snapshot.epoch) == ("db2", 13)
+    assert [d.expected for d in snapshot.databases] == ["SECONDARY", "PRIMARY"]
+
+
+def test_a_database_of_another_system_or_another_pool() -> None:
+    foreign = conclude(with_database(healthy(), secondary(system_identifier="99")))
+    assert only(foreign, "db2").what.startswith("FOREIGN  its system identifier is 99")
+    row = EpochRow("west", 3, "db1", EpochState.ACTIVE)
+    other = conclude(with_database(healthy(), primary(epoch=row)))
+    assert only(other, "db1").what == "OTHER POOL  it is the database of the pool 'west'"
+
+
+def test_a_server_of_another_pool() -> None:
+    snapshot = conclude(with_server(healthy(), server("s1", pool="west")))
+    assert only(snapshot, "s1").what.startswith("OTHER POOL")
+
+
+def test_a_lost_sprayer_and_a_sprayer_that_does_not_reach_a_server() -> None:
+    backends = tuple(BackendReport(s, BackendState.DOWN if s == "s3" else BackendState.UP, 1, 0, 1) for s in SERVERS)
+    look = replace(healthy(), sprayers=(failing(sprayer("spray1")), sprayer("spray2", backends=backends)))
+    snapshot = conclude(look)
+    assert "go on through the other sprayer" in only(snapshot, "spray1").means
+    assert only(snapshot, "spray2").what == "CUT OFF  does not reach s3"
+    alone = conclude(replace(healthy(), sprayers=(failing(sprayer("spray1")),)))
+    assert only(alone, "spray1").means == "no device reaches the pool"
+
+
+def test_mail_lost_out_of_service_and_a_whole_cluster_lost() -> None:
+    lost = conclude(replace(healthy(), mail=(failing(mail("mail1")), mail("mail2"))))  # type: ignore[arg-type]
+    assert only(lost, "mail1").next == "tuiha plan failover-mail mail1"
+    assert only(lost, "mail1").means.startswith("its users are monitored through mail2, 250 users still to move")
+    rows = (MailRow("mail1", "east", False, 0), MailRow("mail2", "east", True, 500))
+    out = conclude(with_database(healthy(), primary(mail=rows)))
+    assert (out.mail[0].state, only(out, "mail1").next) == ("OUT", "tuiha plan return-mail mail1")
+    gone = conclude(replace(healthy(), mail=(failing(mail("mail1")), failing(mail("mail2")))))  # type: ignore[arg-type]
+    assert "not monitored" in only(gone, "mail2").means
+
+
+def test_the_ledger_unreadable_or_in_disagreement() -> None:
+    lost = conclude(replace(healthy(), ledger=failing(record(), "ledger.json is damaged")))
+    assert only(lost, "ledger").what == "UNREADABLE  ledger.json is damaged"
+    assert only(conclude(replace(healthy(), ledger=record(epoch=11))), "ledger").what.startswith("DISAGREES")
+    assert conclude(replace(healthy(), ledger=None)).protection == "protected"
+
+
+def test_worst_first_and_a_problem_keeps_its_time() -> None:
+    look = with_server(lost_secondary(healthy()), server("s3", state=ServerState.CONSTRAINED))
+    first = conclude(look)
+    assert [p.subject for p in first.problems] == ["db2", "s3"]
+    later = conclude(replace(look, at=NOW + 60), first)
+    assert [p.since for p in later.problems] == [p.since for p in first.problems]
+    over = conclude(replace(healthy(), at=NOW + 61), later)
+    again = conclude(replace(look, at=NOW + 70), over)
+    assert only(again, "s3").since == NOW + 70
+
+
+def test_rates_come_from_counters_and_stand_when_nothing_new_was_polled() -> None:
+    old = healthy(NOW - 2)
+    look = with_database(replace(healthy(), sprayers=(sprayer("spray1", requests=9100), sprayer("spray2"))),
+                         primary(transactions=1500))
+    first = conclude(look, conclude(old), old)
+    assert first.databases[0].transactions_per_second == 250.0
+    assert [s.requests_per_second for s in first.sprayers] == [50.0, 0.0]
+    assert conclude(replace(look, at=NOW + 1), first, look).databases[0].transactions_per_second == 250.0
+    restarted = with_database(look, primary(at=NOW + 1, transactions=3))
+    assert conclude(restarted, first, look).databases[0].transactions_per_second is None
+    assert conclude(look).databases[0].transactions_per_second is None
+
+
+def test_nothing_known_yet_is_not_called_down() -> None:
+    look = healthy()
+    blank = replace(look, servers=tuple(replace(s, report=None, seen_at=None) for s in look.servers),
+                    databases=tuple(replace(d, report=None, seen_at=None) for d in look.databases),
+                    ledger=None, sprayers=(), mail=())
+    snapshot = conclude(blank)
+    assert (snapshot.verdict, snapshot.epoch, snapshot.users, snapshot.protection) == \
+        (Verdict.DEGRADED, None, None, None)
+    assert {s.state for s in snapshot.servers} == {"UNKNOWN"}
+
+
+def test_no_server_at_all_is_down() -> None:
+    assert conclude(replace(healthy(), servers=())).verdict == Verdict.DOWN

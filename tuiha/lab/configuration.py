@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,9 @@ _HEAD = """\
 
 def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pair: postgres.Pair,
          sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int]) -> str:
-    """The YAML document. Every value is written as JSON, which is YAML."""
+    """The YAML document."""
+    import yaml
+
     sections: dict[str, Any] = {
         "pool": POOL,
         "servers": [{"name": name, "address": f"http://127.0.0.1:{port}"} for name, port in servers.items()],
@@ -33,7 +34,7 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
         "ledger": {"driver": "file", "path": layout.ledger.name},
         "control": {"viewer": _secret(layout, "viewer"), "operator": _secret(layout, "operator")},
     }
-    return _HEAD + "".join(_section(key, value) for key, value in sections.items())
+    return _HEAD + yaml.safe_dump(sections, sort_keys=False, width=110)
 
 
 def _database(layout: Layout, system_identifier: str, pair: postgres.Pair) -> dict[str, Any]:
@@ -58,12 +59,3 @@ def _cluster(layout: Layout, cluster: str, names: tuple[str, ...], ports: Mappin
 
 def _secret(layout: Layout, name: str) -> dict[str, str]:
     return {"file": str(layout.secret(name).relative_to(layout.folder))}
-
-
-def _section(key: str, value: Any) -> str:
-    """One top-level key, in lines that a person can read."""
-    if isinstance(value, list):
-        return f"{key}:\n" + "".join(f"  - {json.dumps(item)}\n" for item in value)
-    if isinstance(value, dict):
-        return f"{key}:\n" + "".join(f"  {name}: {json.dumps(item)}\n" for name, item in value.items())
-    return f"{key}: {json.dumps(value)}\n"

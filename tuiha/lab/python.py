@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -21,15 +20,16 @@ from pathlib import Path
 
 import tuiha
 from tuiha.lab.account import everyone_can_reach
-from tuiha.lab.binaries import open_tree
 from tuiha.lab.layout import Layout
+from tuiha.lab.mirror import mirror
 
 # What the processes import; it is copied with all that these require.
 DISTRIBUTIONS = ("aiohttp", "asyncpg", "platformdirs", "prometheus-client", "psutil", "pydantic", "pyyaml",
                  "pymap", "msgpack", "redis")
 _SAMPLES = ("aiohttp", "asyncpg", "psutil", "pydantic_core", "yaml", "pymap", "redis")
 _UNUSED_STDLIB = ("site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
-                  "lib2to3", "config-*", "*.a")
+                  "lib2to3", "config-*", "*.a", "*.opt-?.pyc")
+_UNUSED = ("tests", "*.c", "*.h", "*.pyx", "*.pxd", "*.opt-?.pyc")
 # What an interpreter that is not the system's keeps beside its standard library.
 _SHARED_LIBRARIES = ("libpython", "libssl", "libcrypto", "libffi", "libz", "libexpat", "libbz2", "liblzma", "libuuid",
                      "libsqlite3", "libstdc++", "libgcc_s")
@@ -84,14 +84,11 @@ def _extensions() -> Path:
 
 
 def _copy_packages(package: Path, site: Path) -> None:
-    shutil.copytree(package, site / "tuiha")
+    site.mkdir(parents=True)
+    site.chmod(0o755)
+    mirror(package, site / "tuiha", _UNUSED)
     for entry in entries(DISTRIBUTIONS):
-        target = site / entry.name
-        if entry.is_dir():
-            shutil.copytree(entry, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(entry, target)
-    open_tree(site)
+        mirror(entry, site / entry.name, _UNUSED)
 
 
 def entries(wanted: Iterable[str]) -> set[Path]:
@@ -130,15 +127,17 @@ def _copy_interpreter(executable: Path, home: Path) -> Path:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library = Path(os.__file__).resolve().parent
     target = home / sys.platlibdir / version
-    shutil.copytree(library, target, ignore=shutil.ignore_patterns(*_UNUSED_STDLIB))
+    (home / "bin").mkdir(parents=True)
+    target.parent.mkdir(exist_ok=True)
+    mirror(library, target, _UNUSED_STDLIB)
     if _extensions().resolve().parent != library:
-        shutil.copytree(_extensions(), target / "lib-dynload", dirs_exist_ok=True)
+        mirror(_extensions(), target / "lib-dynload")
+    (home / "lib").mkdir(exist_ok=True)
     for found in Path(sys.base_exec_prefix, "lib").glob("*.so*"):
         if found.name.startswith(_SHARED_LIBRARIES) and found.is_file():
-            shutil.copyfile(found, home / "lib" / found.name)
-    (home / "bin").mkdir()
+            mirror(found, home / "lib" / found.name)
     copied = home / "bin" / executable.name
-    shutil.copyfile(executable, copied)
-    copied.chmod(0o755)
-    open_tree(home)
+    mirror(executable, copied)
+    for folder in (home, home / "bin", home / "lib", target.parent):
+        folder.chmod(0o755)
     return copied

@@ -2,9 +2,10 @@
 
 It starts every part as its own child and takes orders on a unix socket in the run folder: one JSON object a line,
 {"do": ORDER, "name": PART}, answered by {"ok": true, ...} or {"ok": false, "error": TEXT}. While it starts, it tells
-its progress on standard output, one JSON object a line: {"folder": PATH}, {"step": TEXT}, and at the end
-{"ready": true} or {"failed": TEXT, "running": PATH or null}. It ends at SIGTERM, SIGINT, the order `stop`, and with `--lifeline` at the end of its standard input.
-Cleaning up is the watchdog's: however this process ends, the same thing happens.
+its progress on standard output, one JSON object a line: {"folder": PATH}, then {"step": TEXT} for each step, at the
+end {"ready": true} or {"failed": TEXT, "running": PATH or null}. It ends at SIGTERM, SIGINT, the order `stop`, and
+with `--lifeline` at the end of its standard input. Cleaning up is the watchdog's: however this process ends, the same
+thing happens.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ class Key:
     description: str  # for the help
     short: str = ""  # for the footer; empty: not in the footer
     danger: bool = False
+    first: bool = False  # stays in the footer when there is little room
 
     def binding(self) -> Binding:
         """The key as Textual wants it."""
@@ -57,9 +58,9 @@ def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bou
 
 
 EVERYWHERE: tuple[Key, ...] = (
-    Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help"),
+    Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
     Key("app.pause", "p", "app.pause", "stop painting, and go on; polling never stops", "pause"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
-    Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit"),
+    Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),
 )

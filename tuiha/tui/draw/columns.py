@@ -120,7 +120,7 @@ def _attached(row: Row, _: Sight) -> Span:
     if row.kind is not NodeKind.SERVER:
         return _BLANK
     if row.database is None:
-        return ("none", "bad")
+        return (figures.UNKNOWN, "quiet") if row.state in ("DOWN", "LEFT", "UNKNOWN") else ("none", "bad")
     if row.astray:
         return (f"{row.database}{DOWN}", "bad bold")
     return (row.database, "well" if row.state == "UP" else "text")

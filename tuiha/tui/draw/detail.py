@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def _title(node: Facts, portrait: Portrait, view: View, width: int) -> Line:
         (" ", "text"), state_mark(node.state), (f" {node.name}", "strong bold"), (f"  {portrait.kind}  ", "heading"),
         (node.state, f"{style} bold"), (f"  {node.error or node.note}", style if node.error else "quiet"),
     ]
-    end: list[Span] = [("seen ", "quiet"), (figures.age_text(age, interval), "bad bold" if stale else "text"),
+    end: list[Span] = [("  seen ", "quiet"), (figures.age_text(age, interval), "bad bold" if stale else "text"),
                        (" ago ", "quiet")]
     return Line(spread(start, end, width))
 
@@ -131,7 +132,10 @@ def _plot(name: str, metric: Metric, history: History, at: float, width: int) ->
 
 
 def _problems(view: View, snapshot: Snapshot, name: str, width: int) -> list[Line]:
-    mine = [problem for problem in snapshot.problems if problem.subject == name]
+    said = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+    mine = [
+        problem for problem in snapshot.problems if problem.subject == name or said.search(problem.what)
+    ]
     if not mine:
         return []
     return [rule(width, "problems"), *problem_lines(mine, view.now, width), BLANK]

@@ -78,9 +78,12 @@ def is_stale(age: float | None, interval: float) -> bool:
 
 
 def age_text(age: float | None, interval: float) -> str:
-    """An age in at most four cells; a stale one ends in `!`, so that it reads without colour."""
+    """An age in at most four cells; a stale one ends in `!`, so that it reads without colour.
+
+    What was never seen has no age: `-!`.
+    """
     if age is None:
-        return "never"
+        return "-!"
     mark = "!" if is_stale(age, interval) else ""
     if age < 1:
         return "<1s" + mark

@@ -14,7 +14,8 @@ def rule(width: int, title: str = "") -> Line:
     """A thin line across the screen, with a title in it or without."""
     if not title:
         return Line((("─" * width, "lines"),))
-    return Line(fit((("── ", "lines"), (title, "heading"), (" ", "text"), ("─" * width, "lines")), width))
+    start: tuple[Span, ...] = (("── ", "lines"), (title, "heading"), (" ", "text"))
+    return Line(fit((*start, ("─" * max(0, width - width_of(start)), "lines")), width))
 
 
 def event_lines(events: Sequence[Event], width: int, rows: int, skip: int = 0) -> tuple[Line, ...]:
@@ -59,12 +60,20 @@ def problem_lines(problems: Sequence[Problem], now: float, width: int) -> list[L
     return lines
 
 
-def footer_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
-    """Keys and what they do, as many as fit."""
+def footer_line(keys: Sequence[tuple[str, str, bool]], width: int) -> Line:
+    """Keys, what they do, and whether they go in first; as many as fit, in the order given."""
+    chosen: set[int] = set()
+    room = width + 1  # the last one's gap may be cut
+    for place in sorted(range(len(keys)), key=lambda place: (not keys[place][2], place)):
+        key, description, _ = keys[place]
+        needed = width_of(((key, ""), (description, ""))) + 3
+        if needed <= room:
+            chosen.add(place)
+            room -= needed
     spans: list[Span] = [(" ", "text")]
-    for key, description in keys:
-        part: list[Span] = [(key, "flow bold"), (f" {description}  ", "quiet")]
-        if width_of(spans) + width_of(part) - 2 > width:
-            break
-        spans += part
+    for place in sorted(chosen):
+        key, description, _ = keys[place]
+        spans += [(key, "flow bold"), (f" {description}", "quiet"), ("  ", "text")]
+    if width_of(spans) > width:
+        spans.pop()
     return Line(fit(spans, width))

@@ -21,6 +21,7 @@ SPRAYERS = 19  # cells of the sprayers' block
 DATABASES = 33
 ENTRY = 7  # cells of the strokes between sprayers and servers
 EXIT = 8  # cells of the strokes between servers and databases
+BAR_MOST = 24
 LEAST_ROWS = 5  # the databases need that many
 _ATTACHED = ("UP", "HELD", "CONSTRAINED", "WITHDRAWN", "FENCED")
 
@@ -122,7 +123,7 @@ def _plan(snapshot: Snapshot, room: int) -> _Plan:
     spare = room - fixed
     blocks = 8 if spare >= 30 else 0
     spare -= blocks and blocks + 2
-    spark = min(15, spare - 12) if spare >= 20 else 0
+    spark = max(12, spare - 2 - BAR_MOST) if spare >= 22 else 0
     spare -= spark and spark + 2
     return _Plan(name, max(4, spare), blocks, spark)
 
@@ -211,17 +212,7 @@ def _server_spans(
         (left(server.name, plan.name), "strong bold"), (" ", "text"),
     ]
     if server.state not in ("UP", "HELD"):
-        users = 0 if server.users is None else plan.bar + 7
-        taken = plan.bar + 7 + (plan.blocks and plan.blocks + 2) + 5
-        style = f"{state_style(server.state)} bold"
-        room = max(0, taken - (users and users + 2))
-        reason = clean(server.note or server.error or "")
-        word = f"{server.state} {reason}" if cell_len(reason) + len(server.state) < room else server.state
-        count: tuple[Span, ...] = (
-            *bar(server.users, limits.users, plan.bar, state_style(server.state)),
-            (right(figures.count(server.users), 7), "text"), ("  ", "text"),
-        )
-        spans += [*(count if users else ()), (left(word, room), style)]
+        spans += _troubled_spans(server, plan, limits)
     else:
         tint = "bad" if astray else "flow"
         spans += [*bar(server.users, limits.users, plan.bar, tint),
@@ -235,6 +226,22 @@ def _server_spans(
         rates = buckets(history(server.name, "requests_per_second"), plan.spark, snapshot.at)
         spans += [("  ", "text"), (sparkline(rates, limits.rate), "bad" if astray else "flow")]
     return tuple(spans)
+
+
+def _troubled_spans(server: ServerFacts, plan: _Plan, limits: _Limits) -> list[Span]:
+    """The state as a word, with its reason where there is room, beside the users that it still has."""
+    tint = state_style(server.state)
+    users = "" if server.users is None else figures.count(server.users)
+    reason = clean(server.note or server.error or "")
+    if not plan.blocks or server.users is None:
+        room = plan.bar if server.users is not None else plan.width - plan.name - plan.spark_cells - 3
+        word = f"{server.state} {reason}" if len(server.state) + cell_len(reason) < room else server.state
+        spare = plan.width - plan.name - plan.spark_cells - 3 - room
+        return [(left(word, room), f"{tint} bold"), (left(right(users, min(7, spare)), spare), "text")]
+    room = plan.blocks + 5
+    word = f"{server.state} {reason}" if len(server.state) + cell_len(reason) < room else server.state
+    return [*bar(server.users, limits.users, plan.bar, tint), (right(users, 7), "text"), ("  ", "text"),
+            (left(word, room), f"{tint} bold")]
 
 
 def _rest_spans(rest: Sequence[ServerFacts]) -> tuple[Span, ...]:

@@ -104,10 +104,10 @@ def _cluster_spans(servers: list[MailFacts], name: int) -> list[Span]:
     for server in servers:
         up = server.state == "UP"
         users = f"{figures.count(server.users)} users" if up or server.users else ""
-        word = figures.milliseconds(server.latency_ms, " ") if up else server.state
-        style = "quiet" if up else f"{state_style(server.state)} bold"
-        spans += [
-            state_mark(server.state), (f" {left(server.name, name)} ", "strong bold"),
-            (right(users, 12), "text" if server.users else "quiet"), (f"  {left(word, 9)}", style),
-        ]
+        counted: Span = (right(users, 12), "text" if server.users else "quiet")
+        spans += [state_mark(server.state), (f" {left(server.name, name)} ", "strong bold")]
+        if up:
+            spans += [counted, (f"  {left(figures.milliseconds(server.latency_ms, ' '), 9)}", "quiet")]
+        else:
+            spans += [(f" {left(server.state, 9)}", f"{state_style(server.state)} bold"), counted, (" ", "text")]
     return spans

@@ -37,7 +37,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def footer(self, width: int) -> Line:
         """The keys that most people need."""
-        named = [(names.names[0], names.key.short) for names in self.bound_keys() if names.key.short]
+        named = [(names.names[0], names.key.short, names.key.first) for names in self.bound_keys() if names.key.short]
         return footer_line(named, width)
 
     def paint(self, view: View) -> None:
@@ -62,7 +62,7 @@ MOVES: tuple[Key, ...] = (
     Key("move.first", "g,home", "first", "to the first"),
     Key("move.last", "G,end", "last", "to the last"),
 )
-BACK = Key("back", "escape", "back", "back", "back")
+BACK = Key("back", "escape", "back", "back", "back", first=True)
 READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
 
 

@@ -36,6 +36,7 @@ HOME_KEYS: tuple[Key, ...] = (
 PICTURE_FROM = 100  # columns
 PICTURE_HEIGHT = 28  # rows: with fewer the table needs them all
 PANE_FROM = 160
+PANE_EVENTS = 10  # rows of events where there is a second pane, which wants height
 PANE = 60  # columns of the second pane
 TABLE_FROM = 12  # rows; under them there are lines 1 to 3 and the problems
 
@@ -68,7 +69,8 @@ def shape(width: int, height: int, nodes: int, picture_wanted: int, mail_wanted:
     fixed += 4
     room = height - fixed
     least_events = 3 if room >= 10 else 2 if room >= 7 else 0
-    table = max(1, min(max(nodes, 1), room - least_events))
+    rows = max(nodes, room - PANE_EVENTS) if width >= PANE_FROM else nodes
+    table = max(1, min(max(rows, 1), room - least_events))
     events = max(0, room - table)
     if not least_events:
         table, events = room + 1, 0  # the rule above the events goes too
@@ -93,6 +95,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         self._titles = Paper(id="titles")
         self._table = NodeTable(id="nodes")
         self._side = Paper(id="side")
+        self._middle = Horizontal(id="middle")
         self._events = Paper(id="events")
         self._footer = Paper(id="footer")
         self._entry = Entry("/", id="entry")
@@ -111,7 +114,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         yield self._head
         yield self._picture
         yield self._titles
-        with Horizontal(id="middle"):
+        with self._middle:
             yield self._table
             yield self._side
         yield self._events
@@ -154,6 +157,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
     def _paint_table(
         self, view: View, parts: Shape, width: int, rows: tuple[Row, ...], kept: tuple[Row, ...]
     ) -> None:
+        self._middle.display = bool(parts.table)
         if not parts.table:
             self._titles.show((), 0)
             return

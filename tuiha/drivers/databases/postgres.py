@@ -14,6 +14,8 @@ from tuiha.drivers.reach import host_and_port, short, why
 from tuiha.model.reports import DatabaseReport
 
 APPLICATION = "tuiha:watch"
+# A locked table is told as such, before the caller's deadline makes it "no answer".
+_SESSION = {"application_name": APPLICATION, "jit": "off", "search_path": "public", "lock_timeout": "1000"}
 _CONNECT_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
 # The counts read whole tables: they may take one part in ten of the time, so a million users stay cheap,
 # and are asked in every poll while they are quick.
@@ -88,7 +90,7 @@ class Postgres:
             database=self._database,
             ssl=False if self._ssl is None else self._ssl,
             timeout=_CONNECT_SECONDS,
-            server_settings={"application_name": APPLICATION, "jit": "off", "search_path": "public"},
+            server_settings=_SESSION,
         )
 
     async def _ask(self, connection: Any) -> Answers:
@@ -150,6 +152,7 @@ def explain(error: BaseException, user: str, database: str) -> str:
         asyncpg.InvalidAuthorizationSpecificationError: f"role {user} is not let in: {short(str(error))}",
         asyncpg.InvalidCatalogNameError: f"database {database} does not exist",
         asyncpg.InsufficientPrivilegeError: f"role {user} lacks a right: {short(str(error))}",
+        asyncpg.LockNotAvailableError: "a table of the pool is locked by another session",
         asyncpg.TooManyConnectionsError: "no connection slot is left",
         asyncpg.ConnectionDoesNotExistError: "connection lost",
         asyncpg.InterfaceError: "connection lost",

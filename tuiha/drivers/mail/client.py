@@ -132,7 +132,13 @@ class ImapClient(Talk):
     # ------------------------------------------------------------------ commands
 
     async def login(self, user: str, password: str) -> None:
-        """Log in. Raises ImapError when the server refuses."""
+        """Log in. Raises ImapError when the server refuses.
+
+        LOGIN is for ASCII; a name or password beyond that goes by SASL PLAIN, which is UTF-8 by definition.
+        """
+        if not (user + password).isascii() and "AUTH=PLAIN" in self._capabilities:
+            await self.authenticate_plain("", user, password)
+            return
         async with self._call():
             if "LOGINDISABLED" in self._capabilities:
                 raise ImapError("the server accepts no log-in without TLS", "NO", "PRIVACYREQUIRED")

@@ -7,7 +7,9 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short, why
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
@@ -41,12 +43,16 @@ class PoolServer:
         self._token = token
         self._ssl = ssl
         self._pool = pool
+        url = urlsplit(self.address)
+        self._private = url.scheme == "https" or is_loopback(url.hostname or "")
         self._session: aiohttp.ClientSession | None = None
 
     async def poll(self) -> ServerReport:
         """Ask the server for its own view. Raises DriverError."""
         import aiohttp
 
+        if not self._private:
+            raise DriverError("http:// to another machine would show the token to everybody; the server needs https://")
         try:
             async with self._open().get(f"{self.address}/control/status", allow_redirects=False) as answer:
                 body = await _bounded(answer)

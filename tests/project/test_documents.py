@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from docs import make_configuration
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -77,3 +79,8 @@ def test_nothing_names_the_place_where_it_was_made() -> None:
         text = file.read_text(errors="replace")
         for place in places:
             assert place not in text, f"{file.relative_to(ROOT)} mentions {place}"
+
+
+def test_the_reference_of_the_configuration_is_up_to_date() -> None:
+    """When this fails: python -m docs.make_configuration."""
+    assert (ROOT / "docs" / "configuration.md").read_text() == make_configuration.document()

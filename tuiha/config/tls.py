@@ -90,7 +90,7 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
     for index, sprayer in enumerate(pool.sprayers):
         if sprayer.tls is None and sprayer.socket.startswith("tcp:") and not is_loopback(_host(sprayer.socket[4:])):
             yield ("sprayers", index, "socket"), _LEAVES, \
-                "add tls (HAProxy: stats socket ... ssl crt FILE), or use unix:/PATH"
+                "add tls (config/haproxy.cfg shows HAProxy's side), or use unix:/PATH"
     for index, cluster in enumerate(pool.mail):
         for number, mail_server in enumerate(cluster.servers):
             if mail_server.security == "plain" and not is_loopback(_host(mail_server.address)):

@@ -15,6 +15,10 @@ T = TypeVar("T")
 
 _USERS = "SELECT name, mail_cluster FROM app_user"
 _SPREAD = "SELECT server, count(*) AS users FROM binding WHERE expires_at > now() GROUP BY server ORDER BY server"
+_THROUGH = """
+    SELECT a.mail_server, count(*) AS users FROM mail_assignment AS a
+    JOIN binding AS b USING (user_id) WHERE b.expires_at > now() GROUP BY a.mail_server ORDER BY a.mail_server
+"""
 _HISTORY = """
     SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id
     FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
@@ -56,6 +60,11 @@ class Records:
         """Server -> users bound to it. Raises NoDatabase."""
         rows = await self._read(lambda connection: connection.fetch(_SPREAD))
         return {row["server"]: row["users"] for row in rows}
+
+    async def through(self) -> dict[str, int]:
+        """Mail server -> users monitored through it. Raises NoDatabase."""
+        rows = await self._read(lambda connection: connection.fetch(_THROUGH))
+        return {row["mail_server"]: row["users"] for row in rows}
 
     async def history(self, known: Mapping[str, int]) -> list[Row]:
         """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""

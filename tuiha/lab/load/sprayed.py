@@ -125,8 +125,10 @@ class Sprayed:
                 if response.status == 503 and retry_after is not None:
                     raise Later(_seconds(retry_after))
                 raise NoAnswer(f"HTTP {response.status}")
+        except aiohttp.ConnectionTimeoutError as error:
+            raise NoAnswer("no connection in time") from error
         except TimeoutError as error:
-            raise NoAnswer("timeout") from error
+            raise NoAnswer(f"no answer in time (wait {request.wait:g} s)") from error
         except aiohttp.ClientConnectorError as error:
             raise NoAnswer("no connection") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:

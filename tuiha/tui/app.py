@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tuiha.model.facts import Snapshot
+from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.base import PoolScreen
 from tuiha.tui.screens.detail import DetailScreen
@@ -46,15 +47,17 @@ class Dashboard(App[int], inherit_bindings=False):
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.feed = feed
+        self.trends = Trends(self.history)
         self.palette = palette
         self._pool = pool
         self._mode = mode
         self._now = now
         self._ready_call = ready
+        self._not_ready: Exception | None = None
         self._paused = False
         self._frozen: View | None = None
         self._waking = False
-        self._painted_at = 0.0
+        self._woken_at = 0.0
         self._image = Image()
         self._skipped = False
         self._unsubscribe: Callable[[], None] | None = None
@@ -107,8 +110,17 @@ class Dashboard(App[int], inherit_bindings=False):
     def _first_frame(self) -> None:
         gc.collect()
         gc.freeze()
+        gc.enable()
         if self._ready_call is not None:
-            self._ready_call()
+            self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
+
+    async def _call_ready(self, ready: Callable[[], None]) -> None:
+        """Start what is slow to start, away from the screen's loop; when it cannot start, `run` raises why."""
+        try:
+            await asyncio.to_thread(ready)
+        except Exception as error:  # noqa: BLE001 - handed on to the caller of `run`
+            self._not_ready = error
+            self.exit(1)
 
     def on_unmount(self) -> None:
         """Take no more snapshots."""
@@ -120,15 +132,15 @@ class Dashboard(App[int], inherit_bindings=False):
 
     def _woken(self) -> None:
         self._waking = False
+        self._woken_at = time.monotonic()
         self.paint()
 
     def _tick(self) -> None:
-        if time.monotonic() - self._painted_at > 0.9 * TICK:
+        if time.monotonic() - self._woken_at > 1.5 * TICK:  # else a snapshot is about to be painted anyway
             self.paint()
 
     def paint(self) -> None:
         """Have the screen in front draw what there is now."""
-        self._painted_at = time.monotonic()
         screen = self.screen
         if isinstance(screen, PoolScreen):
             screen.paint(self.view)
@@ -197,8 +209,8 @@ class Dashboard(App[int], inherit_bindings=False):
 
     @property
     def failure(self) -> Exception | None:
-        """The fault that ended the dashboard."""
-        return self._exception
+        """The fault that ended the dashboard, or why what `ready` starts did not start."""
+        return self._not_ready or self._exception
 
     def _fatal_error(self) -> None:
         self._close_messages_no_wait()
@@ -213,8 +225,8 @@ def run(
 ) -> int:
     """Show the dashboard until it is left; returns an exit code.
 
-    `ready` is called after the first frame: what is slow to start is started there. Raises ThemeError
-    before anything is painted.
+    `ready` is called after the first frame, on a thread: what is slow to start is started there, and what it
+    raises is raised again from here. Raises ThemeError before anything is painted.
     """
     dashboard = Dashboard(feed, pool, load_theme(theme), mode=mode, ready=ready)
     gc.disable()

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.color import Color
 from rich.style import Style
 
+from tuiha.config.errors import ConfigError, Problem
 from tuiha.config.places import config_folder, data_file
 from tuiha.tui.draw.spans import clean
 
@@ -21,8 +22,8 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _KEYS = ("name", "dark", "colors")
 
 
-class ThemeError(Exception):
-    """A theme that cannot be used; the message says which file, what is wrong and what to write."""
+class ThemeError(ConfigError):
+    """A theme that cannot be used; the message says which file and field, what is wrong and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _path(name: str) -> Path:
         return shipped[name]
     near = difflib.get_close_matches(name, list(shipped), 1)
     hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(sorted(shipped))}"
-    raise ThemeError(f"there is no theme '{clean(name)}' in {own.parent} nor among tuiha's own: {hint}")
+    raise ThemeError(Problem(f"there is no theme '{clean(name)}' in {own.parent} nor among tuiha's own", hint))
 
 
 def _shipped() -> dict[str, Path]:
@@ -81,19 +82,19 @@ def read_theme(path: Path) -> Palette:
 
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ThemeError(f"theme {path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ThemeError(f"theme {path}: this is not YAML: {error}") from error
+    except OSError as error:
+        raise ThemeError(Problem(f"cannot be read: {error.strerror}", file=path)) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ThemeError(Problem(f"this is not YAML: {clean(str(error))}", file=path)) from error
     if not isinstance(content, dict):
-        raise ThemeError(f"theme {path}: expected the keys {', '.join(_KEYS)}")
+        raise ThemeError(Problem("this is not a theme", f"write the keys {', '.join(_KEYS)}", file=path))
     _known(path, "", content, _KEYS)
     colours = content.get("colors")
     if not isinstance(colours, dict):
-        raise ThemeError(f"theme {path}: colors: expected a colour for each of {', '.join(COLOURS)}")
+        raise ThemeError(Problem("missing", f"write a colour for each of {', '.join(COLOURS)}", "colors", path))
     dark = content.get("dark", True)
     if not isinstance(dark, bool):
-        raise ThemeError(f"theme {path}: dark: expected true or false, not {dark!r}")
+        raise ThemeError(Problem(f"{dark!r} is neither true nor false", "write one of them", "dark", path))
     return Palette(str(content.get("name", path.stem)), dark, _colours(path, colours))
 
 
@@ -102,13 +103,10 @@ def _colours(path: Path, colours: dict[object, object]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name in COLOURS:
         value = colours.get(name)
-        if value is None:
-            raise ThemeError(f'theme {path}: colors.{name}: missing; write for example {name}: "#4cc2ff"')
         if not isinstance(value, str) or not _HEX.fullmatch(value):
-            raise ThemeError(
-                f'theme {path}: colors.{name}: {value!r} is not a colour; '
-                f'write six hexadecimal digits in quotes, for example "#4cc2ff"'
-            )
+            wrong = "missing" if value is None else f"{value!r} is not a colour"
+            remedy = f'write six hexadecimal digits in quotes, for example {name}: "#4cc2ff"'
+            raise ThemeError(Problem(wrong, remedy, f"colors.{name}", path))
         checked[name] = value.lower()
     return checked
 
@@ -118,7 +116,7 @@ def _known(path: Path, prefix: str, content: dict[object, object], known: tuple[
         if key not in known:
             near = difflib.get_close_matches(str(key), known, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(known)}"
-            raise ThemeError(f"theme {path}: {prefix}{clean(str(key))}: unknown key; {hint}")
+            raise ThemeError(Problem("unknown key", hint, f"{prefix}{clean(str(key))}", path))
 
 
 def contrast(one: str, other: str) -> float:

@@ -9,11 +9,11 @@ from rich.cells import cell_len
 
 from tuiha.model.facts import NodeKind
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, buckets, sparkline, state_style
+from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, sparkline, state_style
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import Line, Span, clean, left, right
+from tuiha.tui.draw.trends import Trends
 
-History = Callable[[str, str], Sequence[float | None]]
 SPARK_CELLS = 10
 ROOMY = 100  # from this width on there is air between columns
 NOTE_WANTED = 10  # cells that the note keeps before less weighty columns come in
@@ -25,7 +25,7 @@ class Sight:
     """What showing a row needs beside the row."""
 
     at: float  # unix seconds of the snapshot
-    history: History
+    trends: Trends
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Ro
     def show(row: Row, sight: Sight) -> Span:
         if row.kind not in kinds:
             return _BLANK
-        return (sparkline(buckets(sight.history(row.name, metric), SPARK_CELLS, sight.at)), style)
+        return (sparkline(sight.trends.means(row.name, metric, SPARK_CELLS, sight.at)), style)
 
     return show
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import History, availability_span
+from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.lists import event_line, problem_lines, rule
 from tuiha.tui.draw.marks import buckets, nice_limit, plot, state_mark, state_style
 from tuiha.tui.draw.rows import is_astray, target_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right, spread
+from tuiha.tui.draw.trends import History
 from tuiha.tui.draw.view import View
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts

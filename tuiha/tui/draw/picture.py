@@ -9,19 +9,22 @@ from rich.cells import cell_len
 
 from tuiha.model.facts import ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import History, availability_span
+from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.head import attachment_spans
-from tuiha.tui.draw.marks import DOWN, OK, bar, buckets, gauge, nice_limit, sparkline, state_mark, state_style
+from tuiha.tui.draw.marks import DOWN, OK, bar, gauge, nice_limit, sparkline, state_mark, state_style
 from tuiha.tui.draw.picture_database import database_block, database_rows
 from tuiha.tui.draw.rows import is_astray, natural
 from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right
 from tuiha.tui.draw.strokes import HEAVY, LIGHT, Strokes
+from tuiha.tui.draw.trends import Trends
 
 SPRAYERS = 19  # cells of the sprayers' block
 DATABASES = 33
 ENTRY = 7  # cells of the strokes between sprayers and servers
 EXIT = 8  # cells of the strokes between servers and databases
 BAR_MOST = 24
+MANY = 64  # servers: the scale of the sparklines is taken from so many
+RATE = "requests_per_second"
 LEAST_ROWS = 5  # the databases need that many
 _ATTACHED = ("UP", "HELD", "CONSTRAINED", "WITHDRAWN", "FENCED")
 
@@ -59,12 +62,12 @@ def picture_rows(snapshot: Snapshot | None, most: int) -> int:
     return max(LEAST_ROWS, min(most, max(len(snapshot.servers), 2 * len(snapshot.sprayers))))
 
 
-def picture(snapshot: Snapshot, history: History, width: int, rows: int) -> tuple[Line, ...]:
+def picture(snapshot: Snapshot, trends: Trends, width: int, rows: int) -> tuple[Line, ...]:
     """The picture in exactly `rows` rows under one row of titles."""
     shown, rest = _choose(snapshot, rows)
     plan = _plan(snapshot, width - SPRAYERS - ENTRY - EXIT - DATABASES - 1)
     top = max((server.users or 0 for server in snapshot.servers), default=0)
-    limits = _Limits(users=nice_limit(max(1.0, top * 1.05)), rate=_rate_limit(snapshot, history))
+    limits = _Limits(users=nice_limit(max(1.0, top * 1.05)), rate=_rate_limit(snapshot, plan, trends))
     sprayers = _sprayer_block(snapshot.sprayers, rows)
     entry = _entry(snapshot, shown, rest, rows)
     leave = _leave(snapshot, shown, rest, rows)
@@ -74,7 +77,7 @@ def picture(snapshot: Snapshot, history: History, width: int, rows: int) -> tupl
     for row in range(rows):
         server = by_row.get(row)
         if server is not None:
-            middle = _server_spans(server, snapshot, plan, limits, history)
+            middle = _server_spans(server, snapshot, plan, limits, trends)
         else:
             middle = _rest_spans(rest) if rest and row == rows - 1 else ()
         attached = (*fit(middle, plan.width), *leave.row(row))
@@ -91,10 +94,11 @@ class _Limits:
     rate: float
 
 
-def _rate_limit(snapshot: Snapshot, history: History) -> float:
+def _rate_limit(snapshot: Snapshot, plan: _Plan, trends: Trends) -> float:
+    """One scale for all servers, so that their sparklines compare."""
     known = [
-        value for server in snapshot.servers
-        for value in history(server.name, "requests_per_second") if value is not None
+        value for server in snapshot.servers[:MANY]
+        for value in trends.means(server.name, RATE, plan.spark, snapshot.at) if value is not None
     ]
     return nice_limit(max(known, default=1.0))
 
@@ -204,7 +208,7 @@ def _entry(
 
 
 def _server_spans(
-    server: ServerFacts, snapshot: Snapshot, plan: _Plan, limits: _Limits, history: History
+    server: ServerFacts, snapshot: Snapshot, plan: _Plan, limits: _Limits, trends: Trends
 ) -> tuple[Span, ...]:
     astray = is_astray(server, snapshot)
     spans: list[Span] = [
@@ -223,7 +227,7 @@ def _server_spans(
             spans += [("  ", "text"), *gauge(index, 100, plan.blocks, "well" if index and index > 0 else "bad")]
         spans.append((right(text, 5), style))
     if plan.spark:
-        rates = buckets(history(server.name, "requests_per_second"), plan.spark, snapshot.at)
+        rates = trends.means(server.name, RATE, plan.spark, snapshot.at)
         spans += [("  ", "text"), (sparkline(rates, limits.rate), "bad" if astray else "flow")]
     return tuple(spans)
 

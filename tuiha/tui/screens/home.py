@@ -149,7 +149,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         if snapshot is None:
             lines += [pair_line(view, width), *[BLANK] * parts.picture]
         else:
-            lines += picture(snapshot, self.dashboard.history, width, parts.picture)
+            lines += picture(snapshot, self.dashboard.trends, width, parts.picture)
         if parts.mail:
             lines += [*([] if not plain(lines[-1]).strip() else [BLANK]), *mail[: parts.mail]]
         self._picture.show(lines, len(lines))
@@ -163,7 +163,7 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
             return
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
-        self._table.show(kept, Sight(at, self.dashboard.history), width - pane, parts.table)
+        self._table.show(kept, Sight(at, self.dashboard.trends), width - pane, parts.table)
         titles = title_line(self._table.columns, width - pane, ORDERS[self._order].column)
         remark = self._remark(rows, kept)
         drawn = (("─" * max(0, width - width_of(remark) - 3), "lines"), *remark, ("───", "lines"))

@@ -27,7 +27,8 @@ class NodeTable(ScrollView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: tuple[Row, ...] = ()
-        self._cells: tuple[Cells, ...] = ()
+        self._cells: dict[int, Cells] = {}
+        self._sight: Sight | None = None
         self._columns: tuple[Placed, ...] = ()
         self._node: str | None = None
         self._cursor = 0
@@ -55,11 +56,10 @@ class NodeTable(ScrollView):
     def show(self, rows: Sequence[Row], sight: Sight, width: int, height: int) -> None:
         """Show these rows in a table of that size."""
         columns = placed(rows, sight, width)
-        cells = tuple(cells_of(row, columns, sight) for row in rows)
-        before, before_rows = self._cells, self._rows
-        cursor_before = self._cursor
+        before, before_rows, cursor_before = self._cells, self._rows, self._cursor
         whole = columns != self._columns
-        self._rows, self._cells, self._columns = tuple(rows), cells, columns
+        self._rows, self._columns, self._sight = tuple(rows), columns, sight
+        self._cells = {}
         self._cursor = self._place_of(self._node)
         self._node = self._rows[self._cursor].name if self._rows else None
         size = Size(width, len(rows))
@@ -68,19 +68,28 @@ class NodeTable(ScrollView):
         if whole:
             self.refresh()
         else:
-            self._refresh_changes(before, before_rows)
+            self._refresh_changes(before, before_rows, height)
         if cursor_before != self._cursor:
             self._refresh_rows(cursor_before, self._cursor)
         self._keep_in_sight(height)
 
-    def _refresh_changes(self, before: tuple[Cells, ...], before_rows: tuple[Row, ...]) -> None:
-        common = min(len(before), len(self._cells))
-        for place in range(common):
-            if before_rows[place].astray != self._rows[place].astray:
+    def _cells_at(self, place: int) -> Cells:
+        """The cells of a row, made when it comes in sight: a pool may have a thousand nodes."""
+        cells = self._cells.get(place)
+        if cells is None:
+            assert self._sight is not None, "rows come with their sight"
+            cells = self._cells[place] = cells_of(self._rows[place], self._columns, self._sight)
+        return cells
+
+    def _refresh_changes(self, before: dict[int, Cells], before_rows: tuple[Row, ...], height: int) -> None:
+        for place in range(self.first_seen, self.first_seen + max(height, self.size.height)):
+            gone, new = place >= len(self._rows), place >= len(before_rows)
+            if gone and new:
+                break
+            if gone or new or place not in before or before_rows[place].astray != self._rows[place].astray:
                 self._refresh_rows(place)
-            elif before[place] != self._cells[place]:
-                self._refresh_cells(place, before[place], self._cells[place])
-        self._refresh_rows(*range(common, max(len(before), len(self._cells))))
+            elif before[place] != self._cells_at(place):
+                self._refresh_cells(place, before[place], self._cells_at(place))
 
     def _refresh_cells(self, place: int, before: Cells, after: Cells) -> None:
         changed = [number for number, cell in enumerate(after) if before[number] != cell]
@@ -141,4 +150,4 @@ class NodeTable(ScrollView):
             return Strip.blank(width, palette.style("text"))
         cursor = place == self._cursor
         ground = "alarm" if self._rows[place].astray else "cursor" if cursor else "ground"
-        return strip_of(row_line(self._cells[place], self._columns, width, cursor, ground), width, palette)
+        return strip_of(row_line(self._cells_at(place), self._columns, width, cursor, ground), width, palette)

@@ -1,0 +1,39 @@
+"""`tuiha dashboard`, and `tuiha` without a command: the configured pool on one screen, live."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+
+from tuiha.cli import exits
+
+HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
+
+`?` shows the keys. The dashboard needs a terminal; `tuiha status` prints the same facts without one.
+
+exit codes: 0 left, 2 configuration or no terminal"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add --theme."""
+    parser.add_argument("--theme", metavar="NAME", help="dark, light, one of your own by name, or a theme's file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the dashboard until it is left."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
+    gc.disable()  # until the first frame: nothing that is imported is garbage
+    from tuiha.cli.opening import opened
+
+    pool, base = opened(arguments)
+    from tuiha.tui.app import run as show
+    from tuiha.watch.watcher import Watcher
+
+    watcher = Watcher(pool, base)
+    try:
+        # What polls is imported and opened on the watcher's thread, behind the first frame.
+        return show(watcher, pool.pool, theme=arguments.theme, ready=watcher.start)
+    finally:
+        watcher.stop()

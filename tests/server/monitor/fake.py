@@ -1,0 +1,77 @@
+"""A mail server that can do what a real one does on a bad day. Its mailboxes are empty."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+_ANSWERS = {
+    "CAPABILITY": "* CAPABILITY IMAP4rev1 SASL-IR IDLE\r\n",
+    "EXAMINE": "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] is\r\n* OK [UIDNEXT 1] is\r\n",
+}
+
+
+class FakeMailServer:
+    """Answers every command with OK, unless it is told to hang, to refuse log-ins, or to say BYE."""
+
+    def __init__(self) -> None:
+        self.hangs = False
+        self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE
+        self.idling: set[asyncio.StreamWriter] = set()
+        self.connections = 0
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def say_bye(self, most: int) -> None:
+        """Say BYE to some that are in IDLE, and close."""
+        for writer in list(self.idling)[:most]:
+            self.idling.discard(writer)
+            writer.write(b"* BYE the server has had enough\r\n")
+            writer.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            if not self.hangs:
+                writer.write(b"* OK ready\r\n")
+            while line := await reader.readline():
+                if not self.hangs:
+                    self._answer(line.decode().split(), writer)
+        except ConnectionError:
+            return  # the other side went away: nothing to tell it
+        finally:
+            self._open.discard(writer)
+            self.idling.discard(writer)
+            writer.close()
+
+    def _answer(self, words: list[str], writer: asyncio.StreamWriter) -> None:
+        command = words[1] if len(words) > 1 else ""
+        if words == ["DONE"]:
+            self.idling.discard(writer)
+            writer.write(b"i OK\r\n")
+        elif command == "IDLE":
+            self.idling.add(writer)
+            writer.write(b"+ idling\r\n")
+        elif command == "AUTHENTICATE" and self.refusal:
+            writer.write(f"{words[0]} NO {self.refusal}\r\n".encode())
+        else:
+            writer.write(f"{_ANSWERS.get(command, '')}{words[0]} OK\r\n".encode())
+
+    def close(self) -> None:
+        """Drop all connections."""
+        for writer in list(self._open):
+            writer.close()
+
+
+@asynccontextmanager
+async def fake_mail_server() -> AsyncIterator[tuple[FakeMailServer, int]]:
+    """A fake mail server and its port."""
+    fake = FakeMailServer()
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    try:
+        yield fake, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        fake.close()

@@ -1,0 +1,102 @@
+"""A message arrives: one change, exactly one, whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from tests.server.monitor.world import World, until
+
+
+async def test_a_message_arrives_and_wakes_the_user(lab: World) -> None:
+    user = await lab.user()
+    async with lab.monitor([user]):
+        await lab.send(user, "<a@x>")
+        await lab.arrived(user, "<a@x>")
+        await until(lambda: user.user_id in lab.woken, "the user is woken")
+        await lab.send(user, "<b@x>", "<c@x>", node="mail2")
+        await lab.arrived(user, "<a@x>", "<b@x>", "<c@x>")
+    row = await lab.database.fetchrow("SELECT * FROM change WHERE user_id = $1 AND seq = 1", user.user_id)
+    assert (row["generation"], row["kind"], row["mailbox"]) == (1, "new", "INBOX")
+    assert row["subject"] == "about <a@x>"
+    assert abs((datetime.now(UTC) - row["at"]).total_seconds()) < 3600
+
+
+async def test_what_came_before_and_while_nobody_looked_is_caught_up(lab: World) -> None:
+    user = await lab.user()
+    await lab.send(user, "<before@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<before@x>")
+    await lab.send(user, "<meanwhile@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<before@x>", "<meanwhile@x>")
+
+
+async def test_a_message_without_an_identifier_is_one_change_on_both_servers(lab: World) -> None:
+    user = await lab.user()
+    async with lab.monitor([user]) as monitor:
+        await lab.send(user, "", Subject="no identifier")
+        await until(lambda: lab.changes(user), "the change")
+        first = await lab.changes(user)
+        old = await lab.assigned(user)
+        assert old is not None
+        monitor.set_in_service({old: False})  # the partner reads the mailbox from the beginning
+        await until(lambda: _elsewhere(lab, user.user_id, old), "the user is elsewhere")
+        await lab.send(user, "<next@x>")
+        await lab.arrived(user, *first, "<next@x>")
+
+
+async def _elsewhere(lab: World, user_id: int, old: str) -> bool:
+    found = await lab.database.fetchval("SELECT mail_server FROM mail_assignment WHERE user_id = $1", user_id)
+    return bool(found != old)
+
+
+async def test_a_mailbox_made_anew_is_read_again_and_nothing_comes_twice(lab: World) -> None:
+    user = await lab.user()
+    async with lab.monitor([user]):
+        await lab.send(user, "<a@x>", "<b@x>")
+        await lab.arrived(user, "<a@x>", "<b@x>")
+    before = await lab.database.fetchval("SELECT uidvalidity FROM mail_cursor WHERE user_id = $1", user.user_id)
+    await lab.renew_mailbox(user)
+    await lab.send(user, "<b@x>", "<c@x>", "<a@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<a@x>", "<b@x>", "<c@x>")
+    after = await lab.database.fetchval("SELECT uidvalidity FROM mail_cursor WHERE user_id = $1", user.user_id)
+    assert after != before
+
+
+async def test_an_outcome_that_is_unknown_loses_and_doubles_nothing(lab: World) -> None:
+    user = await lab.user()
+    async with lab.monitor([user]):
+        lab.access.faults = ["lost", "unknown", "lost"]
+        await lab.send(user, "<a@x>")
+        await lab.arrived(user, "<a@x>")
+        await until(lambda: not lab.access.faults, "the faults are used up")
+        lab.access.faults = ["unknown"]
+        lab.woken.clear()
+        await lab.send(user, "<b@x>", "<c@x>")
+        await lab.arrived(user, "<a@x>", "<b@x>", "<c@x>")
+        await until(lambda: lab.woken, "a change whose commit was in doubt wakes the user too")
+
+
+async def test_stopping_a_user_ends_its_connection_and_the_others_go_on(lab: World) -> None:
+    one, two = await lab.user(), await lab.user()
+    async with lab.monitor([one, two]) as monitor:
+        await monitor.stop_user(one.user_id)
+        assert monitor.figures().users == 1
+        await lab.send(one, "<one@x>")
+        await lab.send(two, "<two@x>")
+        await lab.arrived(two, "<two@x>")
+        await asyncio.sleep(0.2)
+        assert await lab.changes(one) == []
+        monitor.set_bound({one.user_id: one, two.user_id: two})
+        await lab.arrived(one, "<one@x>")
+
+
+async def test_a_big_mailbox_is_read_in_batches(lab: World) -> None:
+    user = await lab.user()
+    ids = [f"<m{number}@x>" for number in range(650)]
+    await lab.send(user, *ids)
+    async with lab.monitor([user]):
+        await lab.arrived(user, *ids)
+    assert await lab.changes(user) == ids

@@ -1,0 +1,121 @@
+"""Mail servers that hang after accept, hang in IDLE, say BYE, or refuse log-ins with a reason of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from tests.server.monitor.fake import fake_mail_server
+from tests.server.monitor.world import QUICK, World, until
+from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
+from tuiha.server.monitor import Bound, Monitor
+from tuiha.server.monitor.follow import start
+from tuiha.server.monitor.probe import servers_fault, watched
+from tuiha.server.monitor.record import Cursor
+
+# So long that a user's own deadline can have no part in what is seen within the tests' patience.
+SLOW = replace(QUICK, deadline=300.0, backoff=0.05, backoff_limit=0.1)
+
+
+async def users_of(lab: World, node: str, count: int) -> list[Bound]:
+    """Users that the database assigns to a mail server."""
+    users = [await lab.user() for _ in range(count)]
+    await lab.database.execute("INSERT INTO mail_server (name, cluster) VALUES ($1, 'east')", node)
+    for user in users:
+        await lab.database.execute(
+            "INSERT INTO mail_assignment (user_id, mail_server) VALUES ($1, $2)", user.user_id, node)
+    return users
+
+
+def figures(monitor: Monitor, node: str) -> Any:
+    return next(one for one in monitor.figures().servers if one.name == node)
+
+
+async def test_a_server_that_accepts_and_never_answers_is_left_by_all(lab: World) -> None:
+    users = await users_of(lab, "mail1", 8)
+    async with fake_mail_server() as (fake, port):
+        fake.hangs = True
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+            assert figures(monitor, "mail2").connected == 8
+            assert "no answer" in figures(monitor, "mail1").gone
+
+
+async def test_a_server_that_stops_answering_while_all_are_in_idle_is_left_by_all(lab: World) -> None:
+    users = await users_of(lab, "mail1", 8)
+    async with fake_mail_server() as (fake, port), lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+        await until(lambda: len(fake.idling) == 8, "all are in IDLE at the fake")
+        fake.hangs = True
+        await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
+
+
+async def test_bye_to_one_user_concerns_one_and_bye_to_all_concerns_the_server(lab: World) -> None:
+    users = await users_of(lab, "mail1", 8)
+    async with fake_mail_server() as (fake, port), lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+        await until(lambda: len(fake.idling) == 8, "all are in IDLE at the fake")
+        fake.say_bye(1)
+        await until(lambda: figures(monitor, "mail1").errors == 1, "it is noticed")
+        await until(lambda: len(fake.idling) == 8, "that user is back")
+        assert figures(monitor, "mail1").gone is None
+        fake.say_bye(8)
+        await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
+
+
+async def test_log_ins_refused_for_a_reason_of_the_server_make_it_gone(lab: World) -> None:
+    users = await users_of(lab, "mail1", 8)
+    async with fake_mail_server() as (fake, port):
+        fake.refusal = "[UNAVAILABLE] the user directory is away"  # while its probes are answered
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+            assert figures(monitor, "mail2").connected == 8
+            assert figures(monitor, "mail1").gone == "the user directory is away"
+
+
+async def test_log_ins_refused_for_the_users_reason_do_not(lab: World) -> None:
+    users = await users_of(lab, "mail1", 5)
+    async with fake_mail_server() as (fake, port):
+        fake.refusal = "[AUTHENTICATIONFAILED] who are you?"
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+            # Each tried several times and then went where it is let in; the server itself is not blamed.
+            assert figures(monitor, "mail1").gone is None
+            assert figures(monitor, "mail1").errors >= 5 * SLOW.user_failures
+            assert figures(monitor, "mail2").connected == 5
+
+
+def test_whose_fault_a_failure_is() -> None:
+    assert servers_fault(ImapGone("refused"))
+    assert servers_fault(ImapError("nonsense"))
+    assert servers_fault(ImapError("busy", "NO", "UNAVAILABLE"))
+    assert not servers_fault(ImapError("no", "NO", "AUTHENTICATIONFAILED"))
+    assert not servers_fault(ImapError("no", "NO"))
+
+
+async def test_a_process_that_was_held_up_itself_concludes_nothing() -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 3.0  # every look at the clock finds that three seconds are gone
+        return now
+
+    assert await watched(asyncio.sleep(60.0), 0.2, clock) is None
+
+
+async def test_what_a_probe_concludes() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def gone() -> None:
+        raise ImapGone("connection refused")
+
+    assert await watched(asyncio.sleep(0), 60.0, loop.time) == ""
+    assert await watched(gone(), 60.0, loop.time) == "connection refused"
+    steady = iter(float(number) / 100 for number in range(1000))
+    assert await watched(asyncio.sleep(60.0), 0.2, lambda: next(steady)) == "no answer within 0.2 s"
+
+
+def test_where_reading_starts() -> None:
+    selected = Selected(exists=3, uidvalidity=5, uidnext=10)
+    assert start(None, selected) is None
+    assert start(Cursor(5, 8), selected) == 8
+    assert start(Cursor(5, 10), selected) == 10
+    assert start(Cursor(4, 8), selected) is None, "made anew"
+    assert start(Cursor(5, 11), selected) is None, "restored from a backup"

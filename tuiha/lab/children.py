@@ -191,7 +191,7 @@ class Children:
         telling = [line.strip() for line in lines if line.strip()][-_LAST_LINES:]
         # The reason comes before the consequences.
         start = next((at for at, line in enumerate(telling) if _REASON.search(line)), max(0, len(telling) - 3))
-        return "Its last words: " + " / ".join(telling[start:start + 3]) if telling else "It said nothing."
+        return "Its last words: " + " / ".join(telling[max(0, start - 1):start + 3]) if telling else "It said nothing."
 
     def _living(self, name: str) -> Child:
         child = self._children.get(name)

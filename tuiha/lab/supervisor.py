@@ -133,7 +133,7 @@ class Supervisor:
     async def _answer(self, line: bytes) -> Answer:
         try:
             order = json.loads(line)
-            do, name = order["do"], order.get("name", "")
+            do, name = str(order["do"]), str(order.get("name", ""))
         except (ValueError, TypeError, KeyError, AttributeError):
             return {"ok": False, "error": "an order is a JSON object with 'do'"}
         if do not in self._orders:
@@ -141,9 +141,12 @@ class Supervisor:
         if not self._ready and do not in ("state", "stop"):
             return {"ok": False, "error": "the pool is still starting"}
         try:
-            return {"ok": True, **await self._orders[do](str(name))}
+            return {"ok": True, **await self._orders[do](name)}
         except _KNOWN as error:
             return {"ok": False, "error": str(error)}
+        except Exception as error:  # noqa: BLE001 - one order's fault must not end the pool
+            traceback.print_exception(error)
+            return {"ok": False, "error": f"{do} {name} failed by a fault of tuiha: {type(error).__name__}: {error}"}
 
     def _checked(self, name: str) -> str:
         if name not in self._assembly.names():

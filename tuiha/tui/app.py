@@ -72,9 +72,7 @@ class Dashboard(App[int], inherit_bindings=False):
 
     @property
     def view(self) -> View:
-        """What there is to draw now; while painting is paused, the moment when it was."""
-        if self._frozen is not None:
-            return self._frozen
+        """What there is to draw now."""
         snapshot = self.feed.latest()
         return View(self._pool, self._now(), self._mode, self._paused, snapshot, self.feed.events())
 
@@ -143,7 +141,8 @@ class Dashboard(App[int], inherit_bindings=False):
         """Have the screen in front draw what there is now."""
         screen = self.screen
         if isinstance(screen, PoolScreen):
-            screen.paint(self.view)
+            live = self.view
+            screen.paint(live, self._frozen or live)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send what differs from what the terminal shows; while it is behind, nothing."""
@@ -185,9 +184,8 @@ class Dashboard(App[int], inherit_bindings=False):
         self.feed.poll_now()
 
     def action_pause(self) -> None:
-        """Stop painting new snapshots, or go on."""
+        """Stop painting new snapshots, or go on. Lines 1 to 3 stay live: an alarm is seen nevertheless."""
         self._paused = not self._paused
-        self._frozen = None
         self._frozen = self.view if self._paused else None
         self.paint()
 

@@ -60,7 +60,7 @@ def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bou
 EVERYWHERE: tuple[Key, ...] = (
     Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
-    Key("app.pause", "p", "app.pause", "stop painting, and go on; polling never stops", "pause"),
+    Key("app.pause", "p", "app.pause", "stop painting, or go on; polling and lines 1 to 3 go on", "pause"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
     Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),
 )

@@ -40,8 +40,11 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         named = [(names.names[0], names.key.short, names.key.first) for names in self.bound_keys() if names.key.short]
         return footer_line(named, width)
 
-    def paint(self, view: View) -> None:
-        """Draw this moment; called with each new snapshot and whenever the size changes."""
+    def paint(self, live: View, body: View) -> None:
+        """Draw; called with each new snapshot and whenever the size changes.
+
+        Lines 1 to 3 are drawn from `live`, the rest from `body`: the same, or the moment when painting was paused.
+        """
         raise NotImplementedError
 
     def on_screen_resume(self) -> None:
@@ -88,17 +91,17 @@ class ReadingScreen(PoolScreen, inherit_bindings=False):
         """What this screen shows under line 3."""
         raise NotImplementedError
 
-    def paint(self, view: View) -> None:
+    def paint(self, live: View, body: View) -> None:
         """Draw the part of the text that is in sight."""
         width, height = self.size
         if not width or not height:
             return
-        lines = self.text(view, width)
+        lines = self.text(body, width)
         room = max(1, height - 5)
         self._length = len(lines)
         self._top = max(0, min(self._top, self._length - room))
         more = self._length - self._top - room
-        self._head.show((*head(view, width), rule(width)), min(4, height))
+        self._head.show((*head(live, width), rule(width)), min(4, height))
         seen = [*lines[self._top : self._top + room]]
         self._body.show((*seen, *[BLANK] * (room - len(seen))), room)
         footer = self.footer(width - 12)

@@ -46,35 +46,26 @@ class Shape:
     """How many rows each part of Home has at a size; 0: left out."""
 
     head: int
-    picture: int
-    mail: int
+    top: int  # the picture with its titles and the mail clusters
     table: int
     events: int
 
-    @property
-    def wide(self) -> bool:
-        """Whether the picture is there."""
-        return self.picture > 0
 
+def shape(width: int, height: int, nodes: int, top: int) -> Shape:
+    """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table.
 
-def shape(width: int, height: int, nodes: int, picture_wanted: int, mail_wanted: int) -> Shape:
-    """Divide the terminal's rows. Parts that cannot be shown usefully give way to the table."""
+    `nodes` is the number of rows that the table wants, `top` what the picture wants (0: there is none).
+    """
     if height < TABLE_FROM:
-        return Shape(min(3, height), 0, 0, 0, 0)
-    wide = width >= PICTURE_FROM and height >= PICTURE_HEIGHT
-    shown_picture = picture_wanted if wide else 0
-    shown_mail = min(mail_wanted, 2 if height < 36 else 4) if wide else 0
-    # head, and with a picture its titles and a line of space before the mail clusters; two rules, titles, footer
-    fixed = (2 + 1 + 1 + shown_picture + (shown_mail and shown_mail + 1)) if wide else 3
-    fixed += 4
-    room = height - fixed
+        return Shape(min(3, height), 0, 0, 0)
+    head_rows = 2 if top else 3
+    room = height - head_rows - top - 4  # two rules, the titles, the footer
     least_events = 3 if room >= 10 else 2 if room >= 7 else 0
-    rows = max(nodes, room - PANE_EVENTS) if width >= PANE_FROM else nodes
-    table = max(1, min(max(rows, 1), room - least_events))
-    events = max(0, room - table)
     if not least_events:
-        table, events = room + 1, 0  # the rule above the events goes too
-    return Shape(2 if wide else 3, shown_picture, shown_mail, table, events)
+        return Shape(head_rows, top, max(1, room + 1), 0)  # the rule above the events goes too
+    wanted = max(nodes, room - PANE_EVENTS) if width >= PANE_FROM else nodes
+    table = max(1, min(wanted, room - least_events))
+    return Shape(head_rows, top, table, room - table)
 
 
 class HomeScreen(PoolScreen, inherit_bindings=False):
@@ -124,35 +115,34 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
 
     # Painting
 
-    def paint(self, view: View) -> None:
+    def paint(self, live: View, body: View) -> None:
         """Draw this moment."""
         width, height = self.size
         if not width or not height:
             return
-        snapshot = view.snapshot
-        rows = () if snapshot is None else arranged(rows_of(snapshot, view.now), ORDERS[self._order])
+        snapshot = body.snapshot
+        rows = () if snapshot is None else arranged(rows_of(snapshot, body.now), ORDERS[self._order])
         kept = tuple(row for row in rows if self._filter.accepts(row))
-        mail = () if snapshot is None else mail_lines(snapshot, width, 4)
-        parts = shape(width, height, len(rows), picture_rows(snapshot, max(5, (height - 22) // 2)), len(mail))
-        self._paint_top(view, parts, width, mail)
-        self._paint_bottom(view, parts, width, height)
-        self._paint_table(view, parts, width, rows, kept)
+        wide = width >= PICTURE_FROM and height >= PICTURE_HEIGHT
+        top = self._top_lines(body, width, height) if wide else []
+        parts = shape(width, height, len(rows), len(top))
+        lines = (verdict_line(live, width), problem_line(live, width)) if wide else head(live, width)
+        self._head.show(lines[: parts.head], parts.head)
+        self._picture.show(top, len(top))
+        self._paint_bottom(body, parts, width, height)
+        self._paint_table(body, parts, width, rows, kept)
 
-    def _paint_top(self, view: View, parts: Shape, width: int, mail: tuple[Line, ...]) -> None:
+    def _top_lines(self, view: View, width: int, height: int) -> list[Line]:
+        """The picture and the mail clusters."""
         snapshot = view.snapshot
-        if not parts.wide:
-            self._head.show(head(view, width)[: parts.head], parts.head)
-            self._picture.show((), 0)
-            return
-        self._head.show((verdict_line(view, width), problem_line(view, width)), 2)
-        lines: list[Line] = [rule(width)]
         if snapshot is None:
-            lines += [pair_line(view, width), *[BLANK] * parts.picture]
-        else:
-            lines += picture(snapshot, self.dashboard.trends, width, parts.picture)
-        if parts.mail:
-            lines += [*([] if not plain(lines[-1]).strip() else [BLANK]), *mail[: parts.mail]]
-        self._picture.show(lines, len(lines))
+            return [rule(width), pair_line(view, width)]
+        rows = picture_rows(snapshot, max(5, (height - 22) // 2))
+        lines = [rule(width), *picture(snapshot, self.dashboard.trends, width, rows)]
+        mail = mail_lines(snapshot, width, 2 if height < 36 else 4)
+        if mail and plain(lines[-1]).strip():
+            lines.append(BLANK)
+        return [*lines, *mail]
 
     def _paint_table(
         self, view: View, parts: Shape, width: int, rows: tuple[Row, ...], kept: tuple[Row, ...]

@@ -70,7 +70,7 @@ def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
     assert (snapshot.verdict, facts.state, facts.alive, facts.users) == (Verdict.DEGRADED, "DOWN", False, 125)
     assert (facts.lease_seconds, facts.cpu_percent, facts.database) == (None, None, None)
     problem = only(snapshot, "s2")
-    assert (problem.what, problem.since, problem.next) == ("DOWN  connection refused", NOW - 4, "tuiha serve s2")
+    assert (problem.what, problem.since, problem.next) == ("DOWN  connection refused", NOW - 20, "tuiha serve s2")
 
 
 def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:
@@ -137,7 +137,7 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
     look = with_database(healthy(), failing(primary(), since=NOW - 4))
     held = replace(look, servers=tuple(server(s, state=ServerState.HELD, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(held)
-    assert (snapshot.verdict, snapshot.active) == (Verdict.DEGRADED, "db1")
+    assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "degraded")
     assert snapshot.problems[0].subject == "db1"
     assert snapshot.problems[0].next == "tuiha plan failover"
     fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))

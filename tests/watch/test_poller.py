@@ -151,6 +151,14 @@ async def test_one_look_finds_servers_too_and_one_failure_is_enough() -> None:
     assert fleet.s1.closed
 
 
+async def test_one_look_finds_servers_in_the_secondary_when_the_active_database_is_lost() -> None:
+    fleet = Fleet()
+    fleet.db1.error = DriverError("connection refused")
+    snapshot = await first_look(fleet.poller(settings(down_after=1)), 5.0)
+    assert [s.name for s in snapshot.servers] == list(SERVERS)
+    assert snapshot.databases[0].state == "DOWN"
+
+
 async def test_one_look_confirms_a_split_by_looking_again() -> None:
     fleet = Fleet()
     fleet.s2.report = replace(fleet.s2.report, database="db2", epoch=13)

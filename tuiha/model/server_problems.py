@@ -19,8 +19,6 @@ class _Rule(NamedTuple):
 
 
 _STATES: dict[str, _Rule] = {
-    ServerState.DOWN: _Rule(Severity.BAD, "its users move to the other servers, at the latest when its heartbeat "
-                            "is older than the window", "tuiha serve {name}"),
     ServerState.FENCED: _Rule(Severity.BAD, "it has no lease on the active database: it answers 503 and writes "
                               "nothing", "tuiha check"),
     ServerState.HELD: _Rule(Severity.WARNING, "requests wait, bounded, until the active database can be used",
@@ -56,11 +54,23 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
         return problem(Severity.WARNING, f"UNREACHABLE  {polled.error}",
                        "its heartbeat is fresh: it serves, and only the watcher cannot ask it", "tuiha check",
                        since=polled.failing_since)
+    if facts.state == DOWN:
+        means = "the others have taken its users over" if facts.users == 0 else \
+            "its users move to the others, at the latest when its heartbeat is older than the window"
+        return problem(Severity.BAD, f"{DOWN}  {facts.note}", means, "tuiha serve {name}",
+                       since=_gone_since(scene, polled))
     rule = _STATES.get(facts.state)
     if rule is not None:
-        return problem(rule.severity, f"{facts.state}  {facts.note}".rstrip(), rule.means, rule.next, rule.key,
-                       polled.failing_since if facts.state == DOWN else None)
+        return problem(rule.severity, f"{facts.state}  {facts.note}".rstrip(), rule.means, rule.next, rule.key)
     if facts.alive is False and facts.state == ServerState.UP:
         return problem(Severity.WARNING, "SILENT  its heartbeat is older than the window",
                        "it answers the watcher, but the others take its users over", "tuiha check")
     return None
+
+
+def _gone_since(scene: Scene, polled: Polled[ServerReport]) -> float | None:
+    """When it failed first, or when its heart last beat: the database may know it longer than the watcher."""
+    member = scene.stand.members.get(polled.name) if scene.stand.current else None
+    if member is None or polled.failing_since is None or scene.stand.primary is None:
+        return polled.failing_since
+    return min(polled.failing_since, (scene.stand.primary.seen_at or scene.look.at) - member.heartbeat_age)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tuiha.model.facts import Problem, Severity, Verdict
 from tuiha.model.reports import ServerState, Standby
+from tuiha.model.rows import UNKNOWN
 from tuiha.model.scene import Scene
 
 PROTECTED, UNPROTECTED = "protected", "degraded"
@@ -26,7 +27,7 @@ def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
 
 def protection(scene: Scene) -> str | None:
     """`protected`: the secondary has every acknowledged write and may be promoted; None when unknown."""
-    if scene.primary is None or scene.primary.seen_at is None:
+    if scene.primary is None or scene.primary.state == UNKNOWN:
         return None
     ledger = scene.stand.ledger
     if scene.waits and scene.in_step and (ledger is None or ledger.standby == Standby.SYNC):

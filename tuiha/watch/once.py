@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,15 @@ EXTRA = 0.5  # seconds on top of the polls' own deadline
 async def look_once(pool: Pool, base: Path) -> Snapshot:
     """Poll everything once, in parallel, and conclude; one failed poll is enough to call a target down.
 
-    Takes as long as the slowest target, at most `watch.timeout`. Raises ConfigError.
+    Takes as long as the slowest target, at most `watch.timeout`. Since when a problem is there is told only where
+    somebody else knows it. Raises ConfigError.
     """
+    began = time.time()
     poller = open_poller(pool, base, replace(rules_of(pool), down_after=1))
-    return await first_look(poller, pool.watch.timeout + EXTRA)
+    snapshot = await first_look(poller, pool.watch.timeout + EXTRA)
+    problems = tuple(p if p.since is not None and p.since < began else replace(p, since=None)
+                     for p in snapshot.problems)
+    return replace(snapshot, problems=problems)
 
 
 async def first_look(poller: Poller, settle: float) -> Snapshot:

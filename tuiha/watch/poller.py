@@ -72,10 +72,8 @@ class Poller:
         look = self.targets.look(self.number)
         self.snapshot = conclude(look, self.snapshot, self.last, self.rules)
         self.last = look
-        members = _members(look, self.snapshot.active)
-        if members is not None:
-            for gone in self.targets.follow(members):
-                group.create_task(gone.close())
+        for gone in self.targets.follow(*_members(look, self.snapshot.active)):
+            group.create_task(gone.close())
         return self.snapshot
 
     def restart(self) -> None:
@@ -87,12 +85,12 @@ class Poller:
         await asyncio.gather(*(target.close() for target in self.targets.every()))
 
 
-def _members(look: Look, active: str | None) -> tuple[MemberRow, ...] | None:
-    """The servers that the active database names; None when the newest poll did not reach it."""
-    for database in look.databases:
-        if database.name == active and database.fresh and database.report is not None:
-            return database.report.members
-    return None
+def _members(look: Look, active: str | None) -> tuple[tuple[MemberRow, ...], bool]:
+    """The servers that the database names, and whether these are all: only the active one knows that."""
+    answers = {d.name: d.report.members for d in look.databases if d.fresh and d.report is not None}
+    if active in answers:
+        return answers[active], True
+    return next(iter(answers.values()), ()), False
 
 
 async def _pause(wake: asyncio.Event, seconds: float) -> None:

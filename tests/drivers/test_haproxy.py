@@ -127,8 +127,10 @@ async def test_a_socket_that_is_not_a_sprayer() -> None:
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
-        with pytest.raises(DriverError):
-            await Haproxy("spray1", f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}").poll()
+        driver = Haproxy("spray1", f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}", "pool", "/a.map")
+        for call in (driver.poll, driver.map_entries):
+            with pytest.raises(DriverError):
+                await call()
 
 
 def test_chunks_stay_under_the_limit_and_lose_nothing() -> None:

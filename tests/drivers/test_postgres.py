@@ -10,7 +10,7 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, PostgresNode, eventually, free_port
-from tuiha.drivers.databases import postgres
+from tuiha.drivers.databases import counting, questions
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import (
@@ -195,22 +195,28 @@ async def test_a_locked_table_is_told_as_such(pair: Pair, db1: Postgres) -> None
     assert (await ask(db1)).members == ()
 
 
-async def test_counts_of_a_big_pool_are_asked_less_often(
+async def test_a_big_pool_is_counted_beside_the_poll(
     pair: Pair, db1: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_COUNT_QUICK", 0.0)
-    monkeypatch.setattr(postgres, "_COUNT_SHARE", 1e9)
-    assert (await ask(db1)).users == 0
+    monkeypatch.setattr(counting, "_BIG", 0)
     admin = await pair.admin()
     await fill(admin)
+    await admin.execute("UPDATE server SET users = 1234 WHERE name = 's1'")
     await admin.close()
-    report = await ask(db1)
-    assert report.users == 0  # still the first count
-    assert len(report.members) == 2  # the rest is fresh
-    monkeypatch.setattr(postgres, "_COUNT_SHARE", 0.0)
-    await db1.close()  # as after any failure: the next poll counts again
-    assert (await ask(db1)).users == 7
-    assert [member.users for member in (await ask(db1)).members] == [3, 3]
+    with monkeypatch.context() as slow:
+        slow.setattr(questions, "BOUND_USERS", "SELECT 's1' AS server, 1 AS users FROM pg_sleep(600)")
+        for _ in range(2):
+            report = await ask(db1)
+            assert report.members[0].users == 1234  # what the server told
+            assert report.mail == ()
+            assert report.users is None
+    await db1.close()
+    report = await eventually(lambda: ask(db1), lambda seen: seen.users is not None)
+    assert report.users == 7
+    assert [member.users for member in report.members] == [3, 3]
+    assert [row.users for row in report.mail] == [3, 0]
+    await db1.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_refused() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
-import time
 from typing import Any
 
 from tuiha.drivers.databases import questions
-from tuiha.drivers.databases.questions import Answers, Counts
+from tuiha.drivers.databases.counting import Counting
+from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port, short, why
 from tuiha.model.reports import DatabaseReport
@@ -17,11 +17,6 @@ APPLICATION = "tuiha:watch"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
 _SESSION = {"application_name": APPLICATION, "jit": "off", "search_path": "public", "lock_timeout": "1000"}
 _CONNECT_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
-# The counts read whole tables: they may take one part in ten of the time, so a million users stay cheap,
-# and are asked in every poll while they are quick.
-_COUNT_SHARE = 10.0
-_COUNT_QUICK = 0.02  # seconds
-_COUNT_MOST = 30.0  # seconds between two counts at most
 
 
 class Postgres:
@@ -49,8 +44,7 @@ class Postgres:
         self._ssl = ssl
         self._connection: Any = None
         self._turn = asyncio.Lock()
-        self._counts: Counts | None = None
-        self._count_again = 0.0  # monotonic seconds
+        self._counting = Counting(self._connect)
 
     async def poll(self) -> DatabaseReport:
         """Ask the node for everything the report holds. Raises DriverError."""
@@ -71,17 +65,17 @@ class Postgres:
     async def close(self) -> None:
         """Drop the connection."""
         self._drop()
+        await self._counting.close()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
-        self._counts = None
+        self._counting.drop()
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
     async def _connect(self) -> Any:
         import asyncpg
 
-        self._count_again = 0.0
         return await asyncpg.connect(
             host=self._host,
             port=self._port,
@@ -106,7 +100,8 @@ class Postgres:
             answers.members = await connection.fetch(questions.MEMBERS)
         if "mail_server" in tables:
             answers.mail = await connection.fetch(questions.MAIL)
-        answers.counts = await self._count(connection, tables)
+        counted = {name: size for name, size in tables.items() if name in questions.COUNTED}
+        answers.counts = await self._counting.counts(connection, counted)
         return answers
 
     async def _replication(self, connection: Any) -> Any:
@@ -117,30 +112,13 @@ class Postgres:
         except asyncpg.ObjectNotInPrerequisiteStateError:  # it stopped being the primary between two questions
             return ()
 
-    async def _tables(self, connection: Any) -> set[str]:
-        """The pool's tables that are there. One that may not be read is an error: it must not look empty."""
+    async def _tables(self, connection: Any) -> dict[str, int]:
+        """The pool's tables that are there, with their bytes. One that may not be read is an error, not empty."""
         rows = await connection.fetch(questions.TABLES, list(questions.POOL_TABLES))
         closed = sorted(row["name"] for row in rows if not row["readable"])
         if closed:
             raise DriverError(f"role {self._user} may not read table {closed[0]}; GRANT SELECT on it is missing")
-        return {row["name"] for row in rows}
-
-    async def _count(self, connection: Any, tables: set[str]) -> Counts | None:
-        started = time.monotonic()
-        if started < self._count_again and self._counts is not None:
-            return self._counts
-        bound = await connection.fetch(questions.BOUND_USERS) if "binding" in tables else ()
-        assigned = await connection.fetch(questions.ASSIGNED_USERS) if "mail_assignment" in tables else ()
-        users = await connection.fetchval(questions.USERS) if "app_user" in tables else None
-        took = time.monotonic() - started
-        pause = 0.0 if took < _COUNT_QUICK else min(_COUNT_MOST, took * _COUNT_SHARE)
-        self._count_again = started + pause
-        self._counts = Counts(
-            {row["server"]: row["users"] for row in bound},
-            {row["mail_server"]: row["users"] for row in assigned},
-            users,
-        )
-        return self._counts
+        return {row["name"]: row["bytes"] or 0 for row in rows}
 
 
 def explain(error: BaseException, user: str, database: str) -> str:

@@ -64,23 +64,23 @@ SELECT substr(application_name, 7) AS server, count(*)::int AS sessions
  GROUP BY 1 ORDER BY 1
 """
 
-# NULL: no such table, or no right to read it.
 TABLES = """
-SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable
+SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable,
+       pg_relation_size(to_regclass(name)) AS bytes
   FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
 """
 
 EPOCH = "SELECT pool, epoch, active, state FROM pool_epoch"
 
 MEMBERS = """
-SELECT name, address, state, target, availability_index, epoch,
+SELECT name, address, state, target, availability_index, epoch, users,
        greatest(0, extract(epoch FROM clock_timestamp() - heartbeat))::float8 AS heartbeat_age
   FROM server ORDER BY name
 """
 
 MAIL = "SELECT name, cluster, in_service FROM mail_server ORDER BY cluster, name"
 
-# These three read whole tables; the driver asks them less often when they take long.
+# These three read whole tables.
 BOUND_USERS = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > now() GROUP BY server"
 ASSIGNED_USERS = "SELECT mail_server, count(*)::int AS users FROM mail_assignment GROUP BY mail_server"
 # Over 200,000 rows the planner's estimate is as good for a screen, and free.
@@ -89,7 +89,8 @@ SELECT CASE WHEN c.reltuples > 200000 THEN c.reltuples::bigint ELSE (SELECT coun
   FROM pg_class c WHERE c.oid = 'app_user'::regclass
 """
 
-POOL_TABLES = ("pool_epoch", "server", "binding", "mail_server", "mail_assignment", "app_user")
+COUNTED = ("binding", "mail_assignment", "app_user")
+POOL_TABLES = ("pool_epoch", "server", "mail_server", *COUNTED)
 
 
 class Answers:
@@ -117,7 +118,7 @@ class Counts:
 def report(answers: Answers, window: float) -> DatabaseReport:
     """A report from the rows; `window` (seconds) is the heartbeat window. Raises DriverError for foreign values."""
     node = answers.node
-    counts = answers.counts or Counts({}, {}, None)
+    counts = answers.counts
     secondary = bool(node["secondary"])
     return DatabaseReport(
         role=DatabaseRole.SECONDARY if secondary else DatabaseRole.PRIMARY,
@@ -135,8 +136,10 @@ def report(answers: Answers, window: float) -> DatabaseReport:
         transactions=node["transactions"],
         epoch=None if answers.epoch is None else _epoch(answers.epoch),
         members=tuple(_member(row, window, counts) for row in answers.members),
-        mail=tuple(MailRow(**row, users=counts.assigned.get(row["name"], 0)) for row in answers.mail),
-        users=counts.users,
+        mail=() if counts is None else tuple(
+            MailRow(**row, users=counts.assigned.get(row["name"], 0)) for row in answers.mail
+        ),
+        users=None if counts is None else counts.users,
     )
 
 
@@ -146,7 +149,7 @@ def _epoch(row: Row) -> EpochRow:
     return EpochRow(pool=row["pool"], epoch=row["epoch"], active=row["active"], state=EpochState(row["state"]))
 
 
-def _member(row: Row, window: float, counts: Counts) -> MemberRow:
+def _member(row: Row, window: float, counts: Counts | None) -> MemberRow:
     state, target = row["state"], row["target"]
     if state not in ServerState.__members__ or target not in ServerTarget.__members__:
         raise DriverError(f"table server holds an unknown state of {row['name']}; is this tuiha too old?")
@@ -159,5 +162,6 @@ def _member(row: Row, window: float, counts: Counts) -> MemberRow:
         epoch=row["epoch"],
         heartbeat_age=row["heartbeat_age"],
         alive=row["heartbeat_age"] <= window,
-        users=counts.bound.get(row["name"], 0),
+        # until the bindings of a big pool have been counted: what the server said with its last heartbeat
+        users=row["users"] if counts is None else counts.bound.get(row["name"], 0),
     )

@@ -74,9 +74,11 @@ class Haproxy:
         if listing.startswith("Unknown map"):
             raise DriverError(f"the sprayer has no map {self._map}")
         found: dict[str, str] = {}
-        for line in listing.splitlines():
-            if entry := re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line):
-                found[entry[1]] = entry[2]
+        for line in listing.split("\n") if listing else ():
+            entry = re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line)
+            if entry is None:
+                raise DriverError(f"the sprayer's map is not well formed: {short(line, 60)}")
+            found[entry[1]] = entry[2]
         return found
 
     async def close(self) -> None:

@@ -93,6 +93,27 @@ async def test_stopping_a_user_ends_its_connection_and_the_others_go_on(lab: Wor
         await lab.arrived(one, "<one@x>")
 
 
+async def test_stopping_waits_for_a_commit_in_flight(lab: World) -> None:
+    user = await lab.user()
+    async with lab.monitor([user]) as monitor:
+        lab.access.commits.clear()
+        await lab.send(user, "<a@x>")
+        await until(lambda: lab.access.committing, "a commit waits")
+        monitor.set_in_service({"mail1": False, "mail2": False})  # it is told to leave, and stopped, and stopped
+        await asyncio.sleep(0.1)
+        monitor.set_bound({})
+        await asyncio.sleep(0.1)
+        stopping = asyncio.create_task(monitor.stop_user(user.user_id))
+        await asyncio.sleep(0.1)
+        assert not stopping.done()
+        lab.access.commits.set()
+        await stopping
+        assert lab.access.committing == 0
+        assert await lab.changes(user) == ["<a@x>"], "the commit was not cancelled"
+        assert user.user_id in lab.woken, "and its devices hear of it"
+        assert monitor.figures().connected == 0
+
+
 async def test_a_big_mailbox_is_read_in_batches(lab: World) -> None:
     user = await lab.user()
     ids = [f"<m{number}@x>" for number in range(650)]

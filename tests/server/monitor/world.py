@@ -23,6 +23,7 @@ from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout, free_ports
 from tuiha.lab.users import DemoUser
 from tuiha.server.access import OutcomeUnknown
+from tuiha.server.attachment import never_cancelled
 from tuiha.server.migrate import migrate
 from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor, Pace
 
@@ -130,10 +131,14 @@ class PlainAccess:
     """Access over a plain asyncpg pool: no lease, no hold, no second look. Faults are planted in `faults`.
 
     A fault "lost" rolls back, "unknown" commits; both then raise OutcomeUnknown, as the real one may.
+    As with the real one, a commit is never cancelled; `commits` can be cleared to keep commits waiting.
     """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self.commits = asyncio.Event()
+        self.commits.set()
+        self.committing = 0
         self.faults: list[str] = []
         self.transactions = 0
 
@@ -151,10 +156,16 @@ class PlainAccess:
             if fault == "lost":
                 await transaction.rollback()
             else:
-                await asyncio.shield(transaction.commit())
+                await never_cancelled(partial(self._commit, transaction))
             self.transactions += 1
             if fault:
                 raise OutcomeUnknown(f"planted: {fault}")
+
+    async def _commit(self, transaction: Any) -> None:
+        self.committing += 1
+        await self.commits.wait()
+        await transaction.commit()
+        self.committing -= 1
 
 
 @dataclass

@@ -113,8 +113,10 @@ class Follower:
         )
         self.standing, self._go_home = standing, False
         if standing is None:
-            _log.warning("user %s: no mail server of cluster %s is in service",
-                         self._bound.user_id, self._bound.cluster)
+            known_here = tools.standings.knows(self._bound.cluster)
+            _log.log(logging.DEBUG if known_here else logging.WARNING, "user %s is not monitored: mail cluster %s %s",
+                     self._bound.user_id, self._bound.cluster,
+                     "has no server in service" if known_here else "is not in the configuration")
             await asyncio.Event().wait()  # until rung
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from random import Random
 from typing import Any, TypeVar
 
@@ -23,6 +23,28 @@ T = TypeVar("T")
 # After these the same work is done again: it looks at the database's rows first and so never does a thing twice.
 _AGAIN = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceError,
           asyncpg.InternalClientError, OSError)
+
+
+async def cancelled_once(work: Coroutine[None, None, T]) -> T:
+    """Do work to its end, or to the end of its cancellation, however often the waiting task is cancelled.
+
+    A monitor may be rung and stopped at the same moment. A transaction bears one cancellation, which a commit delays
+    until it is through; a second one would tear it away from its commit.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            if not cancelled:
+                task.cancel()
+            cancelled = True
+    if cancelled:
+        if not task.cancelled():
+            task.exception()  # seen; the cancellation is what the caller gets
+        raise asyncio.CancelledError
+    return task.result()
 
 
 class Journal:
@@ -68,14 +90,16 @@ class Journal:
             if news:
                 self._on_change(bound.user_id)
 
+    async def _once(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async with self._slots, self._access.transaction() as connection:
+            return await work(connection)
+
     async def _until_done(self, work: Callable[[Any], Awaitable[T]], what: str) -> tuple[T, bool]:
         """The work's result, and whether an earlier try may have been committed after all."""
         failures, doubtful = 0, False
         while True:
             try:
-                async with self._slots, self._access.transaction() as connection:
-                    done = await work(connection)
-                return done, doubtful
+                return await cancelled_once(self._once(work)), doubtful
             except _AGAIN as error:
                 failures += 1
                 doubtful = True

@@ -84,8 +84,8 @@ class Monitor:
                 await self._ended.wait()
             finally:
                 self._group = None
-                for task in (*probes, *self._returning.values(), *self._tasks.values()):
-                    task.cancel()
+            for task in (*probes, *self._returning.values()):
+                task.cancel()
 
     async def close(self) -> None:
         """Stop monitoring everybody; returns when nothing is in flight. `run` ends after it."""

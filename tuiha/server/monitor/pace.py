@@ -21,6 +21,6 @@ class Pace:
     backoff: float = 0.5  # a user's first pause after a failure is random up to this
     backoff_limit: float = 30.0  # and doubles up to this
     database_backoff: float = 0.25
-    database_backoff_limit: float = 5.0
+    database_backoff_limit: float = 2.0
     settled: float = 30.0  # a connection that lasted so long makes earlier failures forgotten
     transactions: int = 4  # at the same time; the other database connections are the devices'

@@ -67,6 +67,10 @@ class Standings:
         """Every mail server."""
         return self._all.values()
 
+    def knows(self, cluster: str) -> bool:
+        """Whether a cluster is configured."""
+        return cluster in self._clusters
+
     def usable(self, cluster: str) -> list[Standing]:
         """The servers that users may be sent to: the good ones; when all are gone, every one in service."""
         in_service = [s for s in self._clusters.get(cluster, ()) if s.in_service]
@@ -99,6 +103,7 @@ class Standings:
                 self._bring_back(standing, "it is in service again", told=True)
             elif standing.in_service and not word:
                 standing.in_service = False
+                _log.warning("mail server %s is out of service: its users leave", standing.name)
                 self._on_left(standing)
 
     def bring_back(self, name: str) -> None:

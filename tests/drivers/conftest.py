@@ -20,6 +20,7 @@ from tests.drivers.daemons import (
     Child,
     PostgresNode,
     child,
+    eventually,
     free_port,
     package,
     programs,
@@ -78,6 +79,8 @@ async def _prepare(pair: Pair) -> None:
     await admin.close()
     admin = await pair.admin()
     await migrate(admin, "demo", "db1")
+    replayed = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
+    await eventually(lambda: admin.fetchval(replayed), lambda seen: seen is True)
     await admin.close()
 
 

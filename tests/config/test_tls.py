@@ -50,6 +50,28 @@ async def test_an_unknown_certificate_is_refused_unless_told_otherwise() -> None
     assert await talk(listening, tls.client(Tls(verify=False), HERE)) == b"hello"
 
 
+async def test_one_context_reaches_every_server_of_the_pool() -> None:
+    known = server("https://127.0.0.1:1", OWN.model_copy(update={"ca": Path("certificate.pem")}))
+    listening = tls.listening(known, HERE)
+    assert listening is not None
+    context = tls.for_partners([server("http://127.0.0.1:1", None), known, server("https://127.0.0.1:2", None)], HERE)
+    assert context is not None
+    assert await talk(listening, context) == b"hello"
+    stranger = tls.for_partners([server("https://127.0.0.1:1", OWN)], HERE)
+    assert stranger is not None
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await talk(listening, stranger)
+    assert tls.for_partners([server("http://127.0.0.1:1", None)], HERE) is None
+
+
+def test_a_server_does_not_listen_in_plain_text_for_others() -> None:
+    tls.refuse_plain_text("http://127.0.0.1:8080", "--listen")
+    tls.refuse_plain_text("https://0.0.0.0:8080", "--listen")
+    for host in ("0.0.0.0", "[::]", "s1.example.org"):
+        with pytest.raises(ConfigError, match="--listen: plain text would leave this machine"):
+            tls.refuse_plain_text(f"http://{host}:8080", "--listen")
+
+
 def test_plain_http_has_no_context() -> None:
     assert tls.listening(server("http://127.0.0.1:1", None), HERE) is None
     assert tls.for_server(server("http://127.0.0.1:1", None), HERE) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -51,6 +51,35 @@ def for_server(server: Server, base: Path) -> ssl.SSLContext | None:
     if not server.address.startswith("https://"):
         return None
     return client(server.tls.model_copy(update={"certificate": None, "key": None}) if server.tls else None, base)
+
+
+def for_partners(servers: Sequence[Server], base: Path) -> ssl.SSLContext | None:
+    """One context for requests to any of these pool servers; None when none of them is https://. Raises ConfigError.
+
+    It trusts the authority of every one of them, and the system's when one names none.
+    """
+    secure = [server for server in servers if server.address.startswith("https://")]
+    if not secure:
+        return None
+    told = [server.tls for server in secure if server.tls is not None]
+    if len(told) == len(secure) and all(not one.verify for one in told):
+        return client(told[0].model_copy(update={"certificate": None, "key": None}), base)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for one in told:
+        if one.ca is not None:
+            _load_ca(context, one, base / one.ca.expanduser())
+    if any(server.tls is None or server.tls.ca is None for server in secure):
+        context.load_default_certs()
+    return context
+
+
+def refuse_plain_text(address: str, field: str) -> None:
+    """Raise ConfigError when an http:// address would be reached from other machines: it carries passwords."""
+    url = urlsplit(address)
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
+        raise ConfigError(Problem(
+            _LEAVES, "listen on a loopback address, or give the server an https:// entry with tls under `servers:`",
+            field))
 
 
 def for_database(database: Database, base: Path) -> ssl.SSLContext | None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -177,7 +178,8 @@ class PostgresNode:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all of the server's processes."""
         for pid in self.processes():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a child that ended by itself meanwhile
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """End it at once."""

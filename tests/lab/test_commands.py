@@ -64,7 +64,8 @@ async def test_up_lab_and_down() -> None:
     assert "there is no part 'nothing'" in refused.stderr
 
     assert tuiha("down").returncode == 0
-    assert noted.left() == []
+    assert not folder.exists()
+    await until_nothing_is_left(noted)
     assert tuiha("down").stderr == "no embedded pool is running\n"
 
 

@@ -33,6 +33,7 @@ _UNUSED = ("tests", "*.c", "*.h", "*.pyx", "*.pxd", "*.opt-?.pyc")
 # What an interpreter that is not the system's keeps beside its standard library.
 _SHARED_LIBRARIES = ("libpython", "libssl", "libcrypto", "libffi", "libz", "libexpat", "libbz2", "liblzma", "libuuid",
                      "libsqlite3", "libstdc++", "libgcc_s")
+_OF_INTERPRETERS = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ def for_children(layout: Layout) -> Python:
     package = Path(tuiha.__file__).resolve().parent
     env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(layout.folder), "PYTHONUNBUFFERED": "1"}
     if layout.account is None or everyone_can_reach(_touched(package)):
+        # Whatever this interpreter needs to find its own parts, they need too.
+        env |= {name: os.environ[name] for name in _OF_INTERPRETERS if name in os.environ}
         if sysconfig.get_path("purelib") != str(package.parent):  # run from a checkout
-            env["PYTHONPATH"] = str(package.parent)
+            env["PYTHONPATH"] = os.pathsep.join([str(package.parent), *filter(None, [env.get("PYTHONPATH")])])
         return Python(Path(sys.executable), ("-P",), env)
     site = layout.python / "site"
     _copy_packages(package, site)

@@ -111,6 +111,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
         _add_config(child, default=argparse.SUPPRESS)
         if whole:
             child.load()
+            child.description = line  # completion shows one line for each command
     return parser
 
 

@@ -55,8 +55,8 @@ async def check(pool: Pool, base: Path) -> Checked:
     finally:
         logins.cancel()
     look = poller.targets.look(poller.number)
-    causes = {(t.name, t.error) for t in (*look.databases, *look.mail) if t.error is not None}
-    attempts = [a for a in attempts if (a.subject, a.error) not in causes]  # one loss is told once
+    causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
+    attempts = [a for a in attempts if a.error is None or (a.subject, a.error) not in causes]  # one loss is told once
     attempts += await asyncio.gather(*_operators(pool, base, found, look))
     stand = standing(look, None)
     expected = Expected(

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.control import Control
-from tuiha.server.devices import Devices
+from tuiha.server.devices import WAITED, Devices
 from tuiha.server.figures import Meter
 from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
@@ -107,7 +107,7 @@ def _measured(metrics: Metrics, meter: Meter) -> Middleware:
         loop = asyncio.get_running_loop()
         began = loop.time()
         response = await handler(request)
-        waited = request.get("waited", 0.0)
+        waited = request.get(WAITED, 0.0)
         seconds = None if waited is None else max(0.0, loop.time() - began - waited)
         interface = "devices" if request.path.startswith("/v1/") else "other"
         metrics.count(interface, response.status, seconds)

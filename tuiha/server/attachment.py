@@ -143,9 +143,13 @@ async def never_cancelled(work: Callable[[], Awaitable[Any]]) -> Any:
     The wait is bounded by the fence, which shuts the socket when the lease ends.
     """
     task = asyncio.ensure_future(work())
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:  # also a second one: the commit goes on as long as it takes
+            cancelled = error
+    if cancelled is not None:
         task.exception()  # seen, so that asyncio does not complain; the cancellation is what the caller gets
-        raise
+        raise cancelled
+    return task.result()

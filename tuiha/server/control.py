@@ -20,7 +20,7 @@ from tuiha.server.problem import Problem
 _USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = $1"
 _SERVICE = """
 UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
-WHERE name = $1 AND in_service <> $2 RETURNING name
+WHERE name = $1 RETURNING name
 """
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -27,6 +27,9 @@ _ME = """
 SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_id = $1 ORDER BY d.name
 """
 
+# Seconds that a request waited for changes; None when another server knows.
+WAITED: web.RequestKey[Any] = web.RequestKey("waited", object)
+
 Serve = Callable[[web.Request, User, Route], Awaitable[web.Response]]
 
 
@@ -56,7 +59,7 @@ class Devices:
             if not route.local and FORWARDED not in request.headers:
                 answer = await self.forwarder.forward(request, route, wait)
                 if answer is not None:
-                    request["waited"] = None  # the other server measures it
+                    request[WAITED] = None  # the other server measures it
                     return answer
             try:
                 response = await serve(request, user, route)
@@ -100,7 +103,7 @@ class Devices:
     async def _await_changes(self, request: web.Request, user: User, seq: int, route: Route) -> changes.Page:
         loop = asyncio.get_running_loop()
         until = loop.time() + _wait(request)
-        request["waited"] = 0.0
+        waited = 0.0
         with self.waiters.waiting(user.id) as event:
             while True:
                 page = await self.gate.read(lambda c: changes.after(c, user.id, seq))
@@ -114,7 +117,8 @@ class Devices:
                         await event.wait()
                 except TimeoutError:
                     pass  # look once more, and then answer if the time is over
-                request["waited"] += loop.time() - began
+                waited += loop.time() - began
+                request[WAITED] = waited
 
     async def me(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/me: the user's devices, monitoring server and mail server."""

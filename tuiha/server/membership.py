@@ -30,6 +30,7 @@ ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.
     epoch = excluded.epoch, started_at = excluded.started_at, heartbeat = excluded.heartbeat
 RETURNING target
 """
+_MAIL = "SELECT name, in_service, extract(epoch FROM changed_at)::float8 AS told_at FROM mail_server"
 _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
    AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
@@ -46,7 +47,8 @@ class Standing:
     joined: bool = False
     leaving: bool = False
     candidates: dict[str, Candidate] = field(default_factory=dict)
-    in_service: dict[str, bool] = field(default_factory=dict)
+    in_service: dict[str, bool] = field(default_factory=dict)  # mail servers, by the operators' word
+    told_at: dict[str, float] = field(default_factory=dict)  # when that word was last given, unix seconds
 
     @property
     def state(self) -> ServerState:
@@ -130,8 +132,9 @@ class Membership:
 
     async def _read_others(self, connection: Any) -> None:
         self.standing.candidates = candidates(await connection.fetch(CANDIDATES, self._pool.heartbeat.window))
-        rows = await connection.fetch("SELECT name, in_service FROM mail_server")
+        rows = await connection.fetch(_MAIL)
         self.standing.in_service = {row["name"]: row["in_service"] for row in rows}
+        self.standing.told_at = {row["name"]: row["told_at"] for row in rows}
 
     async def _join(self) -> None:
         servers = [(s.name, cluster.cluster) for cluster in self._pool.mail for s in cluster.servers]

@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from tuiha.model.reports import ServerReport, ServerState
+from tuiha.server.monitor.figures import MonitorFigures
 
 _GAUGES = {
     "users": "Users whose mail is monitored here",
@@ -18,16 +19,28 @@ _GAUGES = {
     "memory_bytes": "Resident memory",
     "queue": "Requests that wait for the database",
 }
+_MAIL_GAUGES = {
+    "users": "Users monitored through this mail server from here",
+    "connected": "Of those, with a connection that is up to date",
+    "logins": "Log-ins tried since the start",
+    "errors": "Log-ins and connections that failed since the start",
+    "queue": "Users that wait for their turn to log in",
+}
 
 
 class Metrics:
     """Counts requests, and tells all of it to a scraper. Nothing in it names a user."""
 
-    def __init__(self, report: Callable[[], ServerReport]) -> None:
+    def __init__(self, report: Callable[[], ServerReport], mail: Callable[[], MonitorFigures]) -> None:
         self._report = report
+        self._mail = mail
         self._registry = CollectorRegistry()
         self._gauges = {
             field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
+        }
+        self._mail_gauges = {
+            field: Gauge(f"tuiha_mail_{field}", text, ["mail_server", "cluster"], registry=self._registry)
+            for field, text in _MAIL_GAUGES.items()
         }
         self._state = Gauge("tuiha_state", "1 for the state this server is in", ["state"], registry=self._registry)
         self._requests = Counter(
@@ -54,6 +67,9 @@ class Metrics:
             gauge.set(float("nan") if value is None else value)
         for state in ServerState:
             self._state.labels(state).set(state is report.state)
+        for server in self._mail().servers:
+            for field, gauge in self._mail_gauges.items():
+                gauge.labels(server.name, server.cluster).set(getattr(server, field))
         return web.Response(
             body=generate_latest(self._registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

@@ -52,8 +52,8 @@ class Remembered:
     """
 
     limit: int = 200_000
-    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    _digests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    _key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
+    _digests: dict[str, tuple[str, bytes]] = field(repr=False, default_factory=dict)
 
     def knows(self, user: str, password: str, stored: str) -> bool:
         """Whether this password was right for this user while `stored` was the stored hash."""

@@ -55,6 +55,8 @@ class PoolServer:
         self._owned: frozenset[int] = frozenset()
         self._devices: int | None = None
         self._prepared: set[str] = set()
+        self._told: dict[str, float] = {}
+        self._mail = {server.name for cluster in pool.mail for server in cluster.servers}
         self.meter = Meter()
         self.waiters = Waiters()
         self.gate = Gate(pool.hold.seconds, pool.hold.requests)
@@ -70,7 +72,7 @@ class PoolServer:
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
         self.attacher = self._attacher(base)
-        self.metrics = Metrics(self.report)
+        self.metrics = Metrics(self.report, self.monitor.figures)
         control = pool.control
         self.tokens = Tokens(
             secrets.resolve(control.viewer, base),
@@ -172,6 +174,10 @@ class PoolServer:
     def _beaten(self, standing: Standing) -> None:
         self.router.beaten()
         self.monitor.set_in_service(standing.in_service)
+        for name, told in standing.told_at.items():
+            if name in self._mail and standing.in_service[name] and told > self._told.get(name, told):
+                self.monitor.bring_back(name)  # said again, though it was in service: it may be used again
+        self._told = standing.told_at
 
     def report(self) -> ServerReport:
         """This server's own view."""

@@ -39,10 +39,14 @@ async def test_a_transaction_commits_and_an_error_in_it_rolls_it_back(attach: At
     one = await attach()
     async with one.gate.transaction() as connection:
         await insert(connection, "kept")
-    with pytest.raises(RuntimeError):
+
+    async def fail() -> None:
         async with one.gate.transaction() as connection:
             await insert(connection, "dropped")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     assert await texts(node) == ["kept"]
 
 
@@ -127,7 +131,7 @@ async def test_the_lease_is_counted_from_before_the_renewal_was_sent(
     clock = [attachment.wires.deadline + 1000.0]
     monkeypatch.setattr("tuiha.server.lease.boottime", lambda: clock[0])
     sent = clock[0]
-    await keeper.take(attachment, slow)  # type: ignore[arg-type]
+    await keeper.take(attachment, slow)
     assert attachment.wires.deadline == sent + 100.0
     assert clock[0] == sent + 30.0
 
@@ -235,7 +239,7 @@ async def read_across_a_promotion(one: Attached, own_pair: Pair) -> int:
     time.sleep(1.2)  # noqa: ASYNC251  the lease ends while the process is stopped
     promote_and_write(own_pair)
     try:
-        return await asked
+        return int(await asked)
     finally:
         attachment.wires.sever()  # the renewal waits for a secondary that will never answer, and there is no fence here
 

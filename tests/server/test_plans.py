@@ -1,0 +1,92 @@
+"""A million users: every statement on the hot path finds its rows through an index. The plans are read, not timed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.server.support import Node
+from tuiha.server import bindings, changes, takeover
+from tuiha.server.monitor import record
+
+USERS, SERVERS = 20_000, 100
+
+_FILL = f"""
+INSERT INTO app_user (name, password_hash, mail_cluster, last_seq)
+    SELECT 'user' || n, 'x', 'east', 2 FROM generate_series(1, {USERS}) n;
+INSERT INTO device (user_id, name, kind) SELECT id, 'phone', 'phone' FROM app_user;
+INSERT INTO binding (user_id, server, generation, expires_at)
+    SELECT id, 's' || id % {SERVERS}, 1, now() + interval '1 day' FROM app_user;
+INSERT INTO mail_server (name, cluster) SELECT 'mail' || n, 'east' FROM generate_series(1, {SERVERS}) n;
+INSERT INTO mail_assignment (user_id, mail_server) SELECT id, 'mail' || 1 + id % {SERVERS} FROM app_user;
+INSERT INTO mail_cursor SELECT id, 'mail1', 'INBOX', 1, 2 FROM app_user;
+INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.' || n || '>', 'hello', now()
+    FROM app_user, generate_series(1, 2) n;
+"""
+
+HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "find a user": ("SELECT id, name, mail_cluster, password_hash FROM app_user WHERE name = $1", ("user7",)),
+    "find a device": (changes._DEVICE, (7, "phone")),
+    "register a device": (changes._REGISTER, (7, "phone", "phone")),
+    "acknowledge": (changes._ACKNOWLEDGE, (7, 1)),
+    "changes after a key": (changes._AFTER, (7, 1, 101)),
+    "look at a binding": (bindings._LOOK, (7,)),
+    "claim a user": (bindings._FIRST, (7, "s1", 60.0)),
+    "move a user": (bindings._MOVE, (7, "s1", 60.0, 1, 60.0)),
+    "touch a binding": (bindings._TOUCH, (7, 1, 60.0)),
+    "users of this server": (bindings._OWNED, ("s7",)),
+    "users of a dead server": (takeover._ORPHANS, (["s7"],)),
+    "move many": (takeover._GIVE, ([7, 8], [1, 1], ["s1", "s2"], 60.0)),
+}
+
+
+@pytest.fixture
+async def filled(node: Node) -> AsyncIterator[Node]:
+    await node.admin.execute(_FILL)
+    await node.admin.execute("VACUUM ANALYZE app_user, device, binding, change, mail_assignment, mail_cursor")
+    yield node
+
+
+def scans(plan: dict[str, Any]) -> list[str]:
+    """The tables that a plan reads from beginning to end."""
+    found = [plan["Relation Name"]] if plan["Node Type"] == "Seq Scan" else []
+    return found + [table for child in plan.get("Plans", []) for table in scans(child)]
+
+
+async def plan_of(node: Node, statement: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    transaction = node.admin.transaction()
+    await transaction.start()
+    try:
+        found = json.loads(await node.admin.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments))[0]["Plan"]
+    finally:
+        await transaction.rollback()
+    return found
+
+
+async def test_no_statement_on_the_hot_path_reads_a_whole_table(filled: Node) -> None:
+    first = await filled.admin.fetchval("SELECT min(id) FROM app_user")
+    for what, (statement, arguments) in HOT.items():
+        shifted = tuple(first + 7 if argument == 7 else argument for argument in arguments)
+        assert scans(await plan_of(filled, statement, shifted)) == [], what
+
+
+async def test_control_a_statement_without_an_index_is_found(filled: Node) -> None:
+    assert scans(await plan_of(filled, "SELECT 1 FROM change WHERE subject = $1", ("x",))) == ["change"]
+
+
+async def test_nor_does_recording_mail(filled: Node) -> None:
+    statements = {name: text for name, text in vars(record).items() if isinstance(text, str) and "$1" in text}
+    assert statements
+    await filled.admin.execute("SET plan_cache_mode = force_generic_plan")
+    for name, text in statements.items():
+        await filled.admin.execute(f"PREPARE read_{name} AS {text}")
+        types = await filled.admin.fetchval(
+            "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = lower($1)", f"read_{name}"
+        )
+        nothing = ", ".join(f"NULL::{kind}" for kind in types)
+        plan = await filled.admin.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE read_{name}({nothing})")
+        assert scans(json.loads(plan)[0]["Plan"]) == [], name

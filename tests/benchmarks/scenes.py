@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -35,25 +34,33 @@ def server_gone(name: str, how: str) -> Play:
             return bool(spread) and not spread.get(name) and len(await stage.monitored()) >= sum(spread.values())
 
         took = await until(elsewhere, 30.0)
-        await _heal(stage, name, how)
-        await stage.healthy()
+        again, healed = await _heal(stage, name, how)
         reach = stage.settings.heartbeat.window + 2.0
-        return seconds(took), f"{had} users", took is not None and took <= reach
+        return seconds(took), f"{had} users; {again}", healed and took is not None and took <= reach
 
     return play
 
 
 async def server_added(stage: Stage) -> tuple[str, str, bool]:
-    """A server joins: until it monitors a user, and how many after half a minute."""
+    """A server joins and then devices of new users connect: until it monitors one, and how many of them it gets."""
+    before = await stage.spread()
     name = await stage.pool.add_server()
+    newcomers = await stage.newcomers()
+    try:
 
-    async def takes() -> bool:
-        return bool((await stage.spread()).get(name))
+        async def takes() -> bool:
+            return bool((await stage.spread()).get(name))
 
-    took = await until(takes, 40.0)
-    await asyncio.sleep(15.0)
-    spread = await stage.spread()
-    return seconds(took), f"{name} has {spread.get(name, 0)} of {sum(spread.values())} users", took is not None
+        took = await until(takes, 40.0)
+        await asyncio.sleep(10.0)
+        spread = await stage.spread()
+        report = await newcomers.stop()
+    finally:
+        await newcomers.kill()
+    came = sum(spread.values()) - sum(before.values())
+    wrong = {key: report[key] for key in ("lost", "doubled", "failures", "monitored_twice") if report[key]}
+    note = f"{name} has {spread.get(name, 0)} of {came} new users" + (f"; theirs: {wrong}" if wrong else "")
+    return seconds(took), note, took is not None and not wrong
 
 
 def mail_gone(name: str, how: str) -> Play:
@@ -71,36 +78,30 @@ def mail_gone(name: str, how: str) -> Play:
         took = await until(elsewhere, 30.0)
         await asyncio.sleep(3.0)
         await stage.drained()  # while it is still away: what was sent meanwhile arrives without it
-        note = f"{had} users; {stage.figures()['messages'] - sent} messages sent meanwhile"
-        await _heal(stage, name, how)
-        await stage.healthy()
-        return seconds(took), note, took is not None and took <= 5.0
+        sent = stage.figures()["messages"] - sent
+        again, healed = await _heal(stage, name, how)
+        note = f"{had} users; {sent} messages sent meanwhile; {again}"
+        return seconds(took), note, healed and took is not None and took <= 5.0
 
     return play
 
 
 def sprayer_gone(name: str, other: str, how: str) -> Play:
-    """The sprayer that devices use is killed or paused: until most of them go on through the other one."""
+    """A sprayer is killed or paused: until the devices' long polls are at the other one."""
 
     async def play(stage: Stage) -> tuple[str, str, bool]:
-        addresses = {sprayer.name: sprayer.address for sprayer in stage.settings.sprayers}
-        before = _through(stage.figures(), addresses)
+        had = (await stage.sessions())[name]
         await _hurt(stage, name, how)
+        enough = stage.figures()["registered"] * 0.95
 
         async def goes_on() -> bool:
-            through = _through(stage.figures(), addresses)
-            return bool(through[other] - before[other] >= stage.figures()["devices"] / 2)
+            return bool((await stage.sessions()).get(other, 0) >= enough)
 
-        took = await until(goes_on, 50.0)
-        await _heal(stage, name, how)
-        await stage.healthy()
-        return seconds(took), "half of the devices answered through " + other, took is not None
+        took = await until(goes_on, 60.0)
+        again, healed = await _heal(stage, name, how)
+        return seconds(took), f"{had} device connections; {again}", healed and took is not None
 
     return play
-
-
-def _through(figures: dict[str, Any], addresses: dict[str, str]) -> dict[str, int]:
-    return {name: figures["by_sprayer"].get(address, 0) for name, address in addresses.items()}
 
 
 def database_gone(name: str, how: str, expected: frozenset[str]) -> Play:
@@ -118,13 +119,10 @@ def database_gone(name: str, how: str, expected: frozenset[str]) -> Play:
         problems: list[dict[str, Any]] = status["problems"]
         told = next((p for p in problems if p["subject"] == name), problems[0] if problems else {})
         leases = [server["lease_seconds"] for server in status["servers"]]
-        began = time.monotonic()
-        await _heal(stage, name, how)
-        again = await stage.healthy()
+        again, healed = await _heal(stage, name, how)
         note = (f"{status['verdict']}: {told.get('what')}; next: {told.get('next')}; "
-                f"servers with a lease: {sum(bool(lease) for lease in leases)}; "
-                f"whole again {seconds(None if again is None else time.monotonic() - began)} after its return")
-        return seconds(took), note, took is not None and again is not None
+                f"servers with a lease: {sum(bool(lease) for lease in leases)}; {again}")
+        return seconds(took), note, healed and took is not None
 
     return play
 
@@ -133,5 +131,7 @@ async def _hurt(stage: Stage, name: str, how: str) -> None:
     await getattr(stage.pool, how)(name)
 
 
-async def _heal(stage: Stage, name: str, how: str) -> None:
+async def _heal(stage: Stage, name: str, how: str) -> tuple[str, bool]:
+    """Undo it and wait for the pool to be whole: what to say of that, and whether it is."""
     await {"kill": stage.pool.start, "pause": stage.pool.resume}[how](name)
+    return await stage.healthy()

@@ -9,12 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
+from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.process import LoadProcess
@@ -41,12 +44,17 @@ class Row:
 class Stage:
     """The pool, its load, and who asks them."""
 
-    def __init__(self, pool: EmbeddedPool, running: LoadProcess, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, pool: EmbeddedPool, running: LoadProcess, others: Path, session: aiohttp.ClientSession
+    ) -> None:
+        """`others`: the file of the users who come later."""
         self.pool = pool
         self.load = running
+        self._others = others
         self._session = session
         self.settings = load(pool.config_path)
         self.records = Records(setting(self.settings, pool.folder).databases, timeout=2.0)
+        self._drivers = open_drivers(self.settings, pool.folder)
         self._token = resolve(self.settings.control.viewer, pool.folder)
         self.addresses = {server.name: server.address for server in self.settings.servers}
 
@@ -81,6 +89,10 @@ class Stage:
         except NoDatabase:
             return {}
 
+    async def close(self) -> None:
+        """Drop what is open."""
+        await self._drivers.close()
+
     def figures(self) -> dict[str, Any]:
         """The load's live figures; {} before the first."""
         return self.load.figures() or {}
@@ -97,13 +109,36 @@ class Stage:
         told: dict[str, Any] = json.loads(out)
         return told, took
 
-    async def healthy(self, limit: float = 30.0) -> float | None:
-        """Seconds until the pool's status is HEALTHY."""
+    async def healthy(self, limit: float = 45.0) -> tuple[str, bool]:
+        """Wait until the status is HEALTHY: how long that took, or what it says in the end; whether it was reached."""
+        status: dict[str, Any] = {}
 
         async def whole() -> bool:
-            return bool((await self.status())[0]["verdict"] == "HEALTHY")
+            nonlocal status
+            status, _ = await self.status()
+            return bool(status["verdict"] == "HEALTHY")
 
-        return await until(whole, limit, step=0.5)
+        took = await until(whole, limit, step=0.5)
+        if took is not None:
+            return f"whole again after {took:.1f} s", True
+        problems = ", ".join(f"{problem['subject']} {problem['what']}" for problem in status["problems"][:3])
+        return f"still {status['verdict']} after {limit:g} s: {problems}", False
+
+    async def sessions(self) -> dict[str, int]:
+        """Sprayer -> device connections, of the sprayers that answer."""
+        found = {}
+        for name, driver in self._drivers.sprayers.items():
+            try:
+                async with asyncio.timeout(0.5):
+                    found[name] = (await driver.poll()).sessions
+            except (DriverError, TimeoutError):
+                continue
+        return found
+
+    async def newcomers(self) -> LoadProcess:
+        """A load of their own for the users who have not come so far."""
+        stats = self.pool.folder / "newcomers.json"
+        return await LoadProcess.start(self.pool.config_path, self._others, stats=stats)
 
     async def drained(self, limit: float = 40.0) -> int:
         """Wait until every message of before now is where it belongs; how many devices still lack one."""

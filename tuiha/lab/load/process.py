@@ -29,9 +29,9 @@ class LoadProcess:
     _process: asyncio.subprocess.Process
 
     @classmethod
-    async def start(cls, config: Path, users: Path, *arguments: str) -> LoadProcess:
+    async def start(cls, config: Path, users: Path, *arguments: str, stats: Path | None = None) -> LoadProcess:
         """Start `python -m tuiha.lab.load` with further arguments; its narration goes to this process's stderr."""
-        stats = config.parent / "load-figures.json"
+        stats = stats or config.parent / "load-figures.json"
         argv = ["-m", "tuiha.lab.load", "--config", str(config), "--users", str(users), "--stats", str(stats)]
         process = await asyncio.create_subprocess_exec(
             sys.executable, *argv, *arguments,

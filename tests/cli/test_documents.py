@@ -1,0 +1,131 @@
+"""The JSON documents against the schemas of docs/json.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.cli.conftest import Configured
+from tests.model.looks import NOW, SERVERS, failing, healthy, mail, primary, record, secondary, server, with_database
+from tuiha.cli import documents
+from tuiha.cli.status_text import status_text
+from tuiha.model.conclude import conclude
+from tuiha.model.facts import Look
+from tuiha.model.reports import EpochRow, EpochState, ServerState
+from tuiha.watch.reader import EventRow, UserRow
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schemas that the document holds, by name."""
+    found = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)]
+    return {schema["$id"]: schema for schema in found}
+
+
+def validate(document: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(schemas()[document["schema"]]).validate(document)
+
+
+def lost(look: Look) -> Look:
+    """Nothing of it answers, nothing ever did."""
+    return replace(
+        look, servers=tuple(replace(failing(s), report=None, seen_at=None) for s in look.servers),
+        databases=tuple(replace(failing(d), report=None, seen_at=None) for d in look.databases),
+        sprayers=tuple(replace(failing(s), report=None, seen_at=None) for s in look.sprayers),
+        mail=tuple(replace(m, report=None, seen_at=None, failures=3, error="no answer") for m in look.mail),
+        ledger=None)
+
+
+STRAY = with_database(healthy(), primary("db2", epoch=EpochRow("east", 12, "db1", EpochState.ACTIVE)))
+LOOKS = {
+    "healthy": healthy(),
+    "lost": lost(healthy()),
+    "fenced": replace(with_database(healthy(), failing(primary())), servers=tuple(
+        server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS)),
+    "split": STRAY,
+    "unknown": replace(healthy(), servers=tuple(replace(s, report=None, seen_at=None) for s in healthy().servers)),
+    "second cluster": replace(healthy(), mail=(mail("mail1"), mail("mail2"), mail("mail3", "west"))),
+    "empty": Look("east", NOW, 1, (), (), (), (), None),
+    "foreign": with_database(replace(healthy(), ledger=record(epoch=1)), secondary(system_identifier="9")),
+}
+
+
+def test_the_schemas_are_schemas() -> None:
+    assert set(schemas()) == {documents.STATUS, documents.EVENTS, documents.USERS, documents.CHECK, "tuiha.demo/1"}
+    for schema in schemas().values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_status(name: str) -> None:
+    snapshot = conclude(LOOKS[name])
+    document = documents.status(snapshot)
+    validate(json.loads(json.dumps(document)))
+    assert [*document] == schemas()[documents.STATUS]["required"]  # in the order of the document, too
+    text = status_text(snapshot)
+    for problem in snapshot.problems:
+        assert f"{problem.subject} {problem.what}" in text
+        assert problem.next is None or f"next: {problem.next}" in text
+
+
+def test_a_wrong_document_does_not_pass() -> None:
+    document = documents.status(conclude(healthy()))
+    changes: list[dict[str, Any]] = [{"verdict": "FINE"}, {"extra": 1}, {"servers": [{}]}]
+    for change in changes:
+        with pytest.raises(jsonschema.ValidationError):
+            validate(document | change)
+
+
+def test_what_is_unknown_is_null() -> None:
+    document = documents.status(conclude(LOOKS["lost"]))
+    assert (document["epoch"], document["protection"]) == (None, None)
+    node = document["databases"][0]
+    assert {key: node[key] for key in node if key not in ("name", "address", "reachable")} == dict.fromkeys(
+        ["role", "writable", "system_identifier", "timeline", "lag_bytes", "lag_seconds", "sync_state", "pool_sessions",
+         "age_seconds"])
+    assert document["servers"][0]["state"] == "DOWN"
+
+
+def test_the_text_is_aligned_and_says_the_answer_first() -> None:
+    lines = status_text(conclude(healthy())).splitlines()
+    assert lines[0] == "east  HEALTHY  4/4 servers UP  500 users  epoch 12  protected  2027-01-15T08:00:00.000Z"
+    assert lines[1] == "nothing to do"
+    head = next(line for line in lines if line.startswith("SERVER"))
+    rows = [line for line in lines if line.startswith(("s1", "s4"))]
+    assert {row.index("http://") for row in rows} == {head.index("ADDRESS")}
+
+
+def test_events_and_users() -> None:
+    at = datetime(2026, 11, 22, 3, 12, 7, 123456, UTC)
+    validate(documents.events("east", [EventRow(1, at, "bad", "s1", "gone")]))
+    found = documents.users("east", [UserRow("u", None, None, None, 0, None, None),
+                                     UserRow("v", "s1", at, at, 2, "mail1", at)], "v")
+    validate(found)
+    assert found["users"][1]["since"] == "2026-11-22T03:12:07.123Z"
+
+
+def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("status", "check", "users", "events"):
+        configured.run(command, "--json")
+        document = json.loads(capsys.readouterr().out)
+        assert document["schema"] == f"tuiha.{command}/1"
+        validate(document)
+
+
+def test_the_figures_of_the_demo() -> None:
+    from tuiha.cli.commands.demo import document
+
+    report = dict.fromkeys(("requests", "failures", "messages", "changes", "lost", "unrecorded", "history_gaps",
+                            "doubled", "monitored_twice"), 0)
+    found = document(report | {"seconds": 30.0, "routed_direct_share": None, "users_per_server": {"s1": 3},
+                               "latency_ms": {"p50": None, "p95": 1.0, "p99": 2.0}})
+    validate(found)
+    assert [*found] == schemas()["tuiha.demo/1"]["required"]

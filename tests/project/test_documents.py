@@ -21,7 +21,8 @@ def texts() -> list[Path]:
     """The text files of the repository: those that are tracked, or all when this is no checkout."""
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     names = done.stdout.split("\0")[:-1] if done.returncode == 0 else []
-    files = [ROOT / name for name in names] or [path for path in ROOT.rglob("*") if ".git" not in path.parts]
+    ours = ("tuiha", "tests", "docs", "config", "themes", ".ci", "README.md", "pyproject.toml")
+    files = [ROOT / name for name in names] or [p for top in ours for p in (ROOT / top, *(ROOT / top).rglob("*"))]
     return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:4096]]
 
 

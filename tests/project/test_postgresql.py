@@ -50,11 +50,17 @@ class Node:
         if self.account is not None:
             drop = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen([self.programs / program, *arguments], cwd=self.folder, stdout=log, stderr=log,
+            return subprocess.Popen([self.programs / program, *arguments], cwd=self.folder,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                     env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **drop)
 
     def do(self, program: str, *arguments: str) -> None:
-        assert self.run(program, *arguments).wait(120) == 0, (self.folder / "log").read_text()
+        process = self.run(program, *arguments)
+        try:
+            assert process.wait(120) == 0, (self.folder / "log").read_text()
+        finally:
+            process.kill()
+            process.wait()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -68,6 +74,7 @@ class Node:
     def write(self, name: str, text: str) -> Path:
         file = self.folder / name
         file.write_text(text)
+        file.chmod(0o600)  # PostgreSQL ignores a password file that others can read
         if self.account is not None:
             self.account.own(file, 0o600)
         return file
@@ -148,7 +155,7 @@ async def set_up(first: Node, second: Node) -> None:
     finally:
         await connection.close()
     await asyncio.to_thread(
-        second.do, "pg_basebackup", "-D", str(second.folder / "data"), "-X", "stream", "-S", "db2", "-c", "fast", "-d",
+        second.do, "pg_basebackup", "-D", str(second.folder / "data"), "-X", "stream", "-S", "db2", "-c", "fast", "-w", "-d",
         f"host=127.0.0.1 port={first.port} user=tuiha_replica passfile={second.folder}/replica.pgpass")
     second.write("data/standby.signal", "")
 

@@ -155,7 +155,8 @@ async def set_up(first: Node, second: Node) -> None:
     finally:
         await connection.close()
     await asyncio.to_thread(
-        second.do, "pg_basebackup", "-D", str(second.folder / "data"), "-X", "stream", "-S", "db2", "-c", "fast", "-w", "-d",
+        second.do, "pg_basebackup", "-D", str(second.folder / "data"), "-X", "stream", "-S", "db2", "-c", "fast",
+        "-w", "-d",
         f"host=127.0.0.1 port={first.port} user=tuiha_replica passfile={second.folder}/replica.pgpass")
     second.write("data/standby.signal", "")
 

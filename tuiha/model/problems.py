@@ -44,7 +44,8 @@ def _pool(scene: Scene) -> Iterator[Problem]:
     name = scene.look.pool
     if scene.split is not None:
         yield Problem(Severity.BAD, NodeKind.POOL, name, f"SPLIT  {scene.split}",
-                      "changes can go to two physical databases: what is written in one is missing in the other", None, _after_split(scene))
+                      "changes can go to two physical databases: what is written in one is missing in the other",
+                      None, _after_split(scene))
     if scene.dispute is not None:
         yield Problem(Severity.BAD, NodeKind.POOL, name, f"DISPUTED  {scene.dispute}",
                       "somebody is cut off, not gone: do not fail over before it is clear who", None, "tuiha check")

@@ -179,7 +179,9 @@ def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_disp
     assert first.verdict == Verdict.DOWN
     assert conclude(away, first, away).verdict == Verdict.DISPUTED
     waiting = lost_secondary(away)  # here nobody can commit, and that is no dispute
-    assert conclude(waiting, first, waiting).verdict == Verdict.DOWN
+    stalled = conclude(waiting, first, waiting)
+    assert stalled.verdict == Verdict.DEGRADED, "the database is there: one command brings everything back"
+    assert stalled.problems[0].next == "tuiha plan degrade"
     hung = with_database(away, failing(secondary(), "no answer in 2.0s"))  # its primary still lists it as sync
     assert conclude(hung, first, hung).verdict == Verdict.DOWN
 

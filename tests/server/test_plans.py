@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -44,10 +43,10 @@ HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 
 @pytest.fixture
-async def filled(node: Node) -> AsyncIterator[Node]:
+async def filled(node: Node) -> Node:
     await node.admin.execute(_FILL)
     await node.admin.execute("VACUUM ANALYZE app_user, device, binding, change, mail_assignment, mail_cursor")
-    yield node
+    return node
 
 
 def scans(plan: dict[str, Any]) -> list[str]:

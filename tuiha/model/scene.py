@@ -52,6 +52,18 @@ class Scene:
             and self.secondary.sync_state in ("sync", "quorum")
 
     @cached_property
+    def stalled(self) -> bool:
+        """Whether only the lost secondary keeps the servers from their leases: `degrade` brings everything back."""
+        return self.primary is not None and self.primary.writable is True and self.primary.reachable \
+            and bool(self.waits) and not self.following \
+            and any(s.state == ServerState.FENCED for s in self.servers)
+
+    @cached_property
+    def following(self) -> bool:
+        """Whether the secondary answers and is in step."""
+        return self.in_step and self.secondary is not None and self.secondary.error is None
+
+    @cached_property
     def serving(self) -> tuple[ServerFacts, ...]:
         """Servers that answer devices; a held one lets them wait, bounded, while the database changes."""
         return tuple(s for s in self.servers

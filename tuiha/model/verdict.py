@@ -13,13 +13,18 @@ PROTECTED, UNPROTECTED = "protected", "degraded"
 
 
 def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
-    """The worst that is true: SPLIT, DISPUTED, DOWN, DEGRADED, else HEALTHY."""
+    """The worst that is true: SPLIT, DISPUTED, DOWN, DEGRADED, else HEALTHY.
+
+    While the active database is there and its servers only wait for a lost secondary, the pool is DEGRADED: the first
+    problem says that nothing is answered until it runs without the secondary. DOWN is when something has to be
+    brought back or promoted first.
+    """
     if scene.split is not None:
         return Verdict.SPLIT
     if scene.dispute is not None:
         return Verdict.DISPUTED
     if not scene.serving and not any(server.state == ServerState.UNKNOWN for server in scene.servers):
-        return Verdict.DOWN
+        return Verdict.DEGRADED if scene.stalled else Verdict.DOWN
     if not scene.serving or any(problem.severity != Severity.NOTE for problem in problems):
         return Verdict.DEGRADED
     return Verdict.HEALTHY

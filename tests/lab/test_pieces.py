@@ -18,7 +18,9 @@ from tuiha.lab import binaries, configuration, layout, mail, reaper, users
 from tuiha.lab.children import Child, ChildError, Children, ChildState, Command
 from tuiha.lab.haproxy import Sprayers
 from tuiha.lab.layout import Layout
+from tuiha.lab.nurseries import Nursery, take_orphans_in
 from tuiha.lab.postgres import Pair
+from tuiha.lab.python import Python
 from tuiha.lab.watchdog import Watchdog
 from tuiha.server.passwords import verify_password
 
@@ -106,8 +108,8 @@ def children(tmp_path: Path) -> Iterator[tuple[Children, list[str]]]:
     assert not folder.exists()
 
 
-def _command(*argv: str, waits: bool = False) -> Command:
-    return Command(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"]}, waits=waits)
+def _command(*argv: str) -> Command:
+    return Command(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"]})
 
 
 _FAMILY = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\ntime.sleep(600)\n"
@@ -131,17 +133,49 @@ async def test_a_child_is_killed_with_those_below_it_in_other_sessions(children:
     assert child.state is ChildState.KILLED
 
 
-async def test_a_child_that_waits_goes_on_when_it_is_released(children: tuple[Children, list[str]],
-                                                              tmp_path: Path) -> None:
+async def test_a_nursery_starts_processes_that_are_the_supervisors(children: tuple[Children, list[str]],
+                                                                   tmp_path: Path) -> None:
     family, ended = children
-    child = family.start("waits", _command("sh", "-c", "read word; echo got $word", waits=True))
-    await asyncio.sleep(0.2)
-    assert child.process.poll() is None
-    family.release("waits")
-    await until(lambda: child.process.poll() is not None, "it ends")
+    (tmp_path / "heavy.py").write_text("import os\nborn_in = os.getpid()\n")
+    (tmp_path / "job.py").write_text(
+        "import heavy, os, sys\nprint(heavy.born_in, os.getppid(), *sys.argv[1:], flush=True)\n"
+        "import time; time.sleep(600)\n")
+    python = Python(Path(sys.executable), (), {
+        "PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"})
+    take_orphans_in(True)
+    try:
+        nursery = Nursery("nursery", "heavy", {"a": ("job", "1"), "b": ("job", "2")}, python, tmp_path, family)
+        first = family.get("nursery")
+        assert first is not None
+        await nursery.release("b", "a")
+        await until(lambda: all((tmp_path / f"{name}.log").read_text() for name in "ab"), "both have spoken")
+        nursery.close()
+        for name, number in (("a", "1"), ("b", "2")):
+            said = (tmp_path / f"{name}.log").read_text().split()
+            assert said == [str(first.process.pid), str(os.getpid()), number]
+        await until(lambda: first.process.poll() is not None, "the nursery ends")
+        family.notice()
+        assert ended == ["nursery"]
+        await family.kill("a")
+        killed = family.get("b")
+        assert killed is not None
+        os.kill(killed.process.pid, signal.SIGKILL)
+        await until(lambda: killed.process.poll() == -signal.SIGKILL, "the exit code of an adopted child")
+        family.notice()
+        assert ended == ["nursery", "b"]
+    finally:
+        take_orphans_in(False)
+
+
+async def test_a_nursery_that_cannot_import_says_why(children: tuple[Children, list[str]], tmp_path: Path) -> None:
+    family, _ = children
+    python = Python(Path(sys.executable), (), {"PATH": os.environ["PATH"],
+                                              "PYTHONPATH": str(Path(__file__).parents[2])})
+    nursery = Nursery("nursery", "no_such_module", {"a": ("job",)}, python, tmp_path, family)
+    with pytest.raises(ChildError, match="No module named 'no_such_module'"):
+        await nursery.release("a")
+    await until(lambda: reaper.stat(family._children["nursery"].process.pid) is None, "it is gone")
     family.notice()
-    assert ended == ["waits"]
-    assert (tmp_path / "waits.log").read_text() == "got go\n"
 
 
 async def test_what_a_failed_program_said_is_told(children: tuple[Children, list[str]]) -> None:

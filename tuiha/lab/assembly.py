@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tuiha.lab import binaries, configuration, enterprise, mail, python, users
@@ -14,6 +13,7 @@ from tuiha.lab.children import Children, ChildState, Command
 from tuiha.lab.haproxy import SprayerError, Sprayers
 from tuiha.lab.layout import Layout, free_ports
 from tuiha.lab.mail import Mail
+from tuiha.lab.nurseries import Nursery, take_orphans_in
 from tuiha.lab.postgres import Pair, system_identifier
 
 DATABASES = ("db1", "db2")
@@ -25,9 +25,10 @@ _ANSWER = 30.0  # seconds until a part must answer, on a busy machine
 _INITDB = 60.0
 _SPARE_SERVERS = 8  # that may be added later, in the databases' max_connections
 
+# What a pool server, the load and a mail server need from their first moment.
 _SERVER_IMPORTS = ("aiohttp.web,asyncpg,psutil,tuiha.cli.main,tuiha.cli.commands.serve,tuiha.config.find,"
-                   "tuiha.config.load,tuiha.server.run")
-_LOAD_IMPORTS = "tuiha.config.load,tuiha.lab.load.run,tuiha.lab.load.setting"
+                   "tuiha.config.load,tuiha.server.run,tuiha.lab.load.run,tuiha.lab.load.setting,tuiha.lab.load.devices")
+_MAIL_IMPORTS = "tuiha.lab.mailnode"
 
 
 class OrderError(Exception):
@@ -78,16 +79,18 @@ class Assembly:
             self._programs = await asyncio.to_thread(binaries.copy, self._programs, layout.folder / "programs")
         self._pair = Pair(layout, self._programs.postgres, {name: self._ports[name] for name in DATABASES},
                           connections=(len(self._servers) + _SPARE_SERVERS) * 10 + 40)
+        take_orphans_in(True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._build_databases())
             group.create_task(self._build_the_rest())
-        for name in self._servers:
-            self._children.release(name)
+        await self._nursery.release(*self._servers)
         for name in SPRAYERS:
             await self._until(name, lambda name=name: self._sprays(name, list(self._servers)))  # type: ignore[misc]
         self._say(f"servers: {', '.join(self._servers)} take devices ({_since(began)})")
         if self._options.load:
-            self._children.release(LOAD)
+            await self._nursery.release(LOAD)
+        self._nursery.close()
+        take_orphans_in(False)
         self._say(f"the pool answers after {_since(began)}")
 
     async def _build_databases(self) -> None:
@@ -118,7 +121,7 @@ class Assembly:
 
     async def _build_the_rest(self) -> None:
         self._python = await asyncio.to_thread(python.for_children, self._layout)
-        self._start_servers()
+        self._prepare_servers()
         for name in SPRAYERS:
             self._layout.make_node(name)
             self._commands[name] = lambda name=name: self._sprayer(name)  # type: ignore[misc]
@@ -128,46 +131,44 @@ class Assembly:
     async def _build_mail(self) -> None:
         began = time.monotonic()
         self._layout.make_node(mail.VALKEY)
+        plan = {name: ("tuiha.lab.mailnode", *self._mail.arguments(name)) for name in mail.NODES}
+        nursery = Nursery("mail-nursery", _MAIL_IMPORTS, plan, self._python, self._layout.folder, self._children)
         self._commands[mail.VALKEY] = lambda: self._mail.valkey(self._programs)
         self._children.start(mail.VALKEY, self._mail.valkey(self._programs))
         await mail.add_users(self._mail, self._users)
-        for name in mail.NODES:
-            self._commands[name] = lambda name=name: self._mail_server(name)  # type: ignore[misc]
-            self._children.start(name, self._mail_server(name))
+        await nursery.release(*mail.NODES)
+        nursery.close()
         for name, port in self._mail.ports.items():
+            self._commands[name] = lambda name=name: self._run(*plan[name])  # type: ignore[misc]
             await self._until(name, lambda port=port: mail.greets(port))  # type: ignore[misc]
         self._say(f"mail: {', '.join(mail.NODES)} serve {len(self._users)} mailboxes ({_since(began)})")
 
-    def _start_servers(self) -> None:
+    def _prepare_servers(self) -> None:
+        """Have pool servers and load imported, to be started when the databases are ready."""
+        self._layout.make_node(LOAD)
+        plan = {name: self._server(name) for name in self._servers} | {LOAD: self._load()}
         for name in self._servers:
-            self._commands[name] = lambda name=name: self._server(name)  # type: ignore[misc]
-            self._children.start(name, self._server(name, waits=True))
-        folder = self._layout.make_node(LOAD)
-        self._commands[LOAD] = lambda: self._load(folder)
-        if self._options.load:
-            self._children.start(LOAD, self._load(folder, waits=True))
+            self._commands[name] = lambda name=name: self._run(*self._server(name))  # type: ignore[misc]
+        self._commands[LOAD] = lambda: self._run(*self._load())
+        self._nursery = Nursery("server-nursery", _SERVER_IMPORTS, plan, self._python, self._layout.folder,
+                                self._children)
 
     # How parts are started
 
-    def _python_command(self, module: str, arguments: list[str], imports: str | None = None) -> Command:
-        argv = self._python.module(module, *arguments)
-        if imports is not None:
-            argv = self._python.module("tuiha.lab.prepared", imports, module, *arguments)
-        return Command(argv, cwd=self._layout.folder, env=self._python.env, waits=imports is not None)
+    def _run(self, module: str, *arguments: str) -> Command:
+        return Command(self._python.module(module, *arguments), cwd=self._layout.folder, env=self._python.env)
 
-    def _server(self, name: str, waits: bool = False) -> Command:
-        arguments = ["serve", name, "--config", str(self._layout.config)]
+    def _server(self, name: str) -> list[str]:
+        """Module and arguments of a pool server."""
+        words = ["tuiha", "serve", name, "--config", str(self._layout.config)]
         if name not in self._configured:
-            arguments += ["--listen", f"127.0.0.1:{self._servers[name]}"]
-        return self._python_command("tuiha", arguments, _SERVER_IMPORTS if waits else None)
+            words += ["--listen", f"127.0.0.1:{self._servers[name]}"]
+        return words
 
-    def _load(self, folder: Path, waits: bool = False) -> Command:
-        arguments = ["--config", str(self._layout.config), "--users", str(self._layout.users),
-                     "--stats", str(folder / "load.json")]
-        return self._python_command("tuiha.lab.load", arguments, _LOAD_IMPORTS if waits else None)
-
-    def _mail_server(self, name: str) -> Command:
-        return self._python_command("tuiha.lab.mailnode", self._mail.arguments(name))
+    def _load(self) -> list[str]:
+        """Module and arguments of the load."""
+        return ["tuiha.lab.load", "--config", str(self._layout.config), "--users", str(self._layout.users),
+                "--stats", str(self._layout.node(LOAD) / "load.json")]
 
     def _sprayer(self, name: str) -> Command:
         self._sprayers.write(name, self._servers)  # a started sprayer knows servers that were added meanwhile
@@ -229,8 +230,8 @@ class Assembly:
             name = f"s{number}"
             port = free_ports(1, taken=self._ports.values())[0]
             self._ports[name] = self._servers[name] = port
-            self._commands[name] = lambda: self._server(name)
-            self._children.start(name, self._server(name))
+            self._commands[name] = lambda: self._run(*self._server(name))
+            self._children.start(name, self._commands[name]())
             for sprayer in SPRAYERS:
                 child = self._children.get(sprayer)
                 if child is not None and child.state is ChildState.RUNNING:

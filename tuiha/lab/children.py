@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from tuiha.lab import reaper
 from tuiha.lab.account import Account
@@ -47,7 +48,38 @@ class Command:
     cwd: Path
     env: Mapping[str, str]
     death_signal: signal.Signals = signal.SIGKILL  # what the kernel sends it when the supervisor is gone
-    waits: bool = False  # it waits for a line on its standard input before it works
+    talks: bool = False  # its standard input and output are pipes; else nothing and its log
+    ends: bool = False  # it is done when it ends with exit code 0
+    files: tuple[int, ...] = ()  # file descriptors that it inherits
+
+
+class Adopted:
+    """A child process that another process started: what is used of subprocess.Popen."""
+
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes] | None = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code when it has ended."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        """Wait for its end."""
+        return self._wait(0)
+
+    def _wait(self, options: int) -> int | None:
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:  # it is no child any more: its exit code is nobody's to know
+                self.returncode = -1
+            else:
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
 
 
 @dataclass(slots=True)
@@ -55,7 +87,7 @@ class Child:
     """A child process, living or not."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Adopted
     command: Command
     state: ChildState = ChildState.RUNNING
 
@@ -89,10 +121,20 @@ class Children:
             process = self._spawn(name, command)
         except OSError as error:
             raise ChildError(f"{name} could not be started: {error}") from error
-        child = Child(name, process, command)
-        self._children[name] = child
-        self._watchdog.add(process.pid)
+        return self._keep(Child(name, process, command))
+
+    def adopt(self, name: str, pid: int, command: Command) -> Child:
+        """Take in a child that another process started; `command` would start it again."""
+        return self._keep(Child(name, Adopted(pid), command))
+
+    def _keep(self, child: Child) -> Child:
+        self._children[child.name] = child
+        self._watchdog.add(child.process.pid)
         return child
+
+    def open_log(self, name: str) -> int:
+        """A file descriptor of a child's log, for the child to write to."""
+        return os.open(self._logs / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def _spawn(self, name: str, command: Command) -> subprocess.Popen[bytes]:
         parent = os.getpid()
@@ -103,24 +145,19 @@ class Children:
                 os._exit(1)
 
         account = self._account
-        with open(self._logs / f"{name}.log", "ab") as log:
+        log = self.open_log(name)
+        try:
             return subprocess.Popen(
                 list(command.argv), cwd=command.cwd, env=dict(command.env),
-                stdin=subprocess.PIPE if command.waits else subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.PIPE if command.talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if command.talks else log, stderr=log, pass_fds=command.files,
                 process_group=0, umask=0o077, preexec_fn=before_exec,
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],
             )
-
-    def release(self, name: str) -> None:
-        """Let a child that waits begin its work. A child that ended meanwhile is noticed as ended, not here."""
-        child = self._children[name]
-        if child.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                child.process.stdin.write(b"go\n")
-                child.process.stdin.close()
-            child.process.stdin = None
+        finally:
+            os.close(log)
 
     def notice(self) -> None:
         """Look which children ended; called on SIGCHLD."""
@@ -135,7 +172,6 @@ class Children:
         self._watchdog.remove(child.process.pid)
         if child.process.stdin is not None:
             child.process.stdin.close()
-            child.process.stdin = None
 
     async def kill(self, name: str) -> None:
         """SIGKILL a child and everything below it; returns when all of it is gone."""

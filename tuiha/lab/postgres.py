@@ -121,14 +121,14 @@ class Pair:
             [str(self.programs / "initdb"), "-D", str(self.data(first)), "-U", SUPERUSER, "--auth=scram-sha-256",
              f"--pwfile={self.layout.secret('postgres')}", "--encoding=UTF8", "--locale=C", "--no-instructions",
              "--no-sync"],
-            cwd=self.layout.node(first), env=self.environment,
+            cwd=self.layout.node(first), env=self.environment, ends=True,
         )
 
     def copy(self) -> Command:
         """How the second is made from the first, which has never run: a whole database is in the files."""
         first, second = self.names
         return Command(["cp", "-a", str(self.data(first)), str(self.data(second))],
-                       cwd=self.layout.folder, env=self.environment)
+                       cwd=self.layout.folder, env=self.environment, ends=True)
 
     def prepare(self) -> None:
         """Make the folders and write the settings of both databases."""

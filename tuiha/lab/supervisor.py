@@ -109,7 +109,7 @@ class Supervisor:
 
     def _ended(self, child: Child) -> None:
         code = child.process.returncode
-        if child.name in ("initdb", "copy"):
+        if child.command.ends and code == 0:
             return
         words = self._children.last_words(child.name)
         sys.stderr.write(f"{child.name} ended by itself (exit code {code}). {words}\n")

@@ -14,8 +14,8 @@ from tuiha.config.load import ConfigError, Problem, load
 PIECES = st.one_of(
     st.text(max_size=12),
     st.sampled_from([
-        "- ", ": ", "\n", "\n  ", "{", "}", "[", "]", "&a ", "*a", "<<: *a", "!!str ", "!x ", "'", '"', "|\n", "null", "~",
-        "yes", "0x1F", "1e999", "-1", ".nan", "? ", "\t", "---\n", "#", "%", "@", "\x85", "\ufeff",
+        "- ", ": ", "\n", "\n  ", "{", "}", "[", "]", "&a ", "*a", "<<: *a", "!!str ", "!x ", "'", '"', "|\n", "null",
+        "~", "yes", "0x1F", "1e999", "-1", ".nan", "? ", "\t", "---\n", "#", "%", "@", "\x85", "\ufeff",
     ]),
 )
 

@@ -40,6 +40,11 @@ class LoadProcess:
         )
         return cls(stats, process)
 
+    @property
+    def process_id(self) -> int:
+        """The load's process id."""
+        return self._process.pid
+
     def figures(self) -> dict[str, Any] | None:
         """The live figures; None before the first."""
         try:

@@ -183,7 +183,7 @@ def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_disp
     assert stalled.verdict == Verdict.DEGRADED, "the database is there: one command brings everything back"
     assert stalled.problems[0].next == "tuiha plan degrade"
     hung = with_database(away, failing(secondary(), "no answer in 2.0s"))  # its primary still lists it as sync
-    assert conclude(hung, first, hung).verdict == Verdict.DOWN
+    assert conclude(hung, first, hung).verdict == Verdict.DEGRADED
 
 
 def test_a_stray_database_that_is_not_active() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.server.support import Attached, Node
 from tuiha.config.settings import Binding
 from tuiha.server.bindings import Bindings, Owned
-from tuiha.server.takeover import Taken, take_over
+from tuiha.server.takeover import CANDIDATES, Taken, candidates, take_over
 
 Attach = Callable[..., Any]
 WINDOW = 10.0
@@ -122,3 +122,12 @@ async def test_nobody_is_given_to_a_withdrawn_server(node: Node, index: int) -> 
     await node.bind("dead", await node.add_users("anna"))
     await take(node)
     assert await servers_of(node) == ({"dead": 1} if index == -200 else {"s1": 1})
+
+
+async def test_after_an_outage_of_the_database_nobodys_silence_counts_at_first(node: Node) -> None:
+    await node.add_server("s1")
+    await node.add_server("quiet", age=WINDOW + 5)
+    await node.add_server("left", state="LEFT")
+    rows = await node.admin.fetch(CANDIDATES, WINDOW)
+    assert {name for name, one in candidates(rows).items() if one.alive} == {"s1"}
+    assert {name for name, one in candidates(rows, excused=True).items() if one.alive} == {"s1", "quiet"}

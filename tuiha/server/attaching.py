@@ -144,4 +144,8 @@ def _reason(error: BaseException) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer"
-    return f"{type(error).__name__}"
+    if isinstance(error, asyncpg.CannotConnectNowError):
+        return "it is starting or stopping"
+    if isinstance(error, LOST):
+        return "the connection broke, or its commits wait for the secondary"
+    return str(error)

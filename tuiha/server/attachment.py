@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.server.clock import boottime
 from tuiha.server.fence import Wires
 
 # What a failing, fenced, demoted or restarting database looks like from here. All of it may pass.
@@ -92,6 +93,7 @@ class Attachment:
         self.system_identifier = system_identifier
         self.timeline = timeline
         self.wires = wires
+        self.since = boottime()
         self._free: list[Session] = []
         self._room = asyncio.Semaphore(size)
 

@@ -158,8 +158,8 @@ class Gate:
                 self.still(attachment)
         except LOST as error:
             if committing:
-                raise OutcomeUnknown(f"the connection broke during a commit ({type(error).__name__})") from error
-            raise Unavailable(f"the connection to the database broke ({type(error).__name__})") from error
+                raise OutcomeUnknown("the connection broke during a commit") from error
+            raise Unavailable("the connection to the database broke") from error
 
     async def read(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
         """Run read-only work without a transaction, again on a broken connection; look twice. Raises Unavailable."""
@@ -179,7 +179,7 @@ class Gate:
                 self.still(attachment)
                 return answer
         except LOST as error:
-            raise Unavailable(f"the connection to the database broke ({type(error).__name__})") from error
+            raise Unavailable("the connection to the database broke") from error
 
     async def _write_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
         async with self.transaction(wait) as connection:

@@ -78,7 +78,11 @@ class LeaseKeeper:
             except LOST as error:
                 replacement = await self._again(attachment)
                 if replacement is None:
-                    return f"{attachment.place.name} does not answer ({type(error).__name__})"
+                    log.info("renewal lost", extra={"error": type(error).__name__})
+                    return (
+                        f"{attachment.place.name} confirmed no renewal in time: "
+                        "it is gone, or its commits wait for the secondary"
+                    )
                 session = replacement
 
     async def _again(self, attachment: Attachment) -> Session | None:

@@ -15,6 +15,7 @@ from tuiha.model.availability import WITHDRAWN, availability_index, scarcest
 from tuiha.model.binding import Candidate
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.clock import boottime
 from tuiha.server.figures import Figures
 from tuiha.server.gate import Gate
 from tuiha.server.takeover import CANDIDATES, candidates, take_over
@@ -131,10 +132,21 @@ class Membership:
         return str(target)
 
     async def _read_others(self, connection: Any) -> None:
-        self.standing.candidates = candidates(await connection.fetch(CANDIDATES, self._pool.heartbeat.window))
+        self.standing.candidates = candidates(
+            await connection.fetch(CANDIDATES, self._pool.heartbeat.window), self._excused()
+        )
         rows = await connection.fetch(_MAIL)
         self.standing.in_service = {row["name"]: row["in_service"] for row in rows}
         self.standing.told_at = {row["name"]: row["told_at"] for row in rows}
+
+    def _excused(self) -> bool:
+        """Whether this attachment is younger than the heartbeat window.
+
+        While the database is away nobody's heart can beat. The first server that is back must not take the others,
+        which are about to beat, for dead.
+        """
+        attachment = self._gate.attachment
+        return attachment is None or boottime() - attachment.since < self._pool.heartbeat.window
 
     async def _join(self) -> None:
         servers = [(s.name, cluster.cluster) for cluster in self._pool.mail for s in cluster.servers]

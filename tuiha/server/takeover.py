@@ -14,7 +14,7 @@ _ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the other
 
 CANDIDATES = """
 SELECT name, address, availability_index, capacity, users,
-       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive
+       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive, state = 'LEFT' AS "left"
 FROM server
 """
 _ORPHANS = """
@@ -37,11 +37,15 @@ class Taken:
     text: str  # for the event
 
 
-def candidates(rows: Iterable[Any]) -> dict[str, Candidate]:
-    """The rows of `CANDIDATES` as facts."""
+def candidates(rows: Iterable[Any], excused: bool = False) -> dict[str, Candidate]:
+    """The rows of `CANDIDATES` as facts.
+
+    `excused`: the database was away until a moment ago, so that nobody's silence means anything yet.
+    """
     return {
         row["name"]: Candidate(
-            row["name"], row["address"], row["availability_index"], row["alive"], row["users"], row["capacity"]
+            row["name"], row["address"], row["availability_index"], row["alive"] or (excused and not row["left"]),
+            row["users"], row["capacity"],
         )
         for row in rows
     }
@@ -76,7 +80,8 @@ async def take_over(connection: Any, window: float, lock: float, leaving: str | 
     await notify(connection, *counts)
     whose = ", ".join(sorted({row["server"] for row in moved}))
     where = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
-    verb = "left" if leaving else "is gone"
+    several = "," in whose
+    verb = "left" if leaving else ("are gone" if several else "is gone")
     text = f"{whose} {verb}: {len(moved):,} users moved to {where}"
     await connection.execute(
         "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", "note" if leaving else "bad", whose, text

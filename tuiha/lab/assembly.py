@@ -114,7 +114,8 @@ class Assembly:
         from tuiha.model.reports import LedgerRecord, Standby
 
         self._layout.write(self._layout.config, configuration.text(
-            self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports), 0o644)
+            self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports,
+            self._options.users), 0o644)
         await FileLedger(self._layout.ledger).create(LedgerRecord(
             pool=configuration.POOL, epoch=1, active=DATABASES[0], standby=Standby.SYNC,
             system_identifier=identifier, timeline=1))

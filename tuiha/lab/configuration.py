@@ -17,13 +17,18 @@ _HEAD = """\
 
 
 def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pair: postgres.Pair,
-         sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int]) -> str:
-    """The YAML document."""
+         sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int], users: int) -> str:
+    """The YAML document. Servers are sized so that the pool can do without one of them, with a quarter to spare."""
     import yaml
+
+    capacity = max(10, -(-5 * users // (4 * max(1, len(servers) - 1))))
 
     sections: dict[str, Any] = {
         "pool": POOL,
-        "servers": [{"name": name, "address": f"http://127.0.0.1:{port}"} for name, port in servers.items()],
+        "servers": [
+            {"name": name, "address": f"http://127.0.0.1:{port}", "capacity": capacity}
+            for name, port in servers.items()
+        ],
         "database": _database(layout, system_identifier, pair),
         "sprayers": [
             {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{sprayers.socket(name)}",
@@ -54,6 +59,8 @@ def _cluster(layout: Layout, cluster: str, names: tuple[str, ...], ports: Mappin
         "servers": [{"name": name, "address": f"127.0.0.1:{ports[name]}", "security": "plain"} for name in names],
         "monitor": {"user": mail.MONITOR, "password": _secret(layout, "mail_monitor")},
         "probe": {"user": mail.PROBE, "password": _secret(layout, "mail_probe")},
+        "logins_per_second": 400,
+        "login_burst": 200,
     }
 
 

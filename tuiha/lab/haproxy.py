@@ -43,6 +43,8 @@ defaults
     retries 3
     option redispatch 1
     retry-on conn-failure empty-response
+    # When no server takes requests: the same answer as a server without a lease gives.
+    http-error status 503 content-type application/problem+json string '{problem}' hdr Retry-After 2
 
 peers sprayers
 {peers}
@@ -58,7 +60,7 @@ backend {backend}
     http-check expect status 200
 
     # Only what may safely happen twice is sent to a second server.
-    http-request disable-l7-retry unless METH_GET
+    http-request disable-l7-retry unless {{ method GET PUT }}
     http-request set-var(txn.user) http_auth_user
 
     use-server %[var(txn.user),map_str({map})] if {{ var(txn.user),map_str({map}) -m found }}
@@ -71,6 +73,9 @@ backend {backend}
 
 {servers}
 """
+
+_PROBLEM = ('{"type":"about:blank","title":"Service Unavailable","status":503,'
+            '"detail":"no pool server can take requests now; try again"}')
 
 
 class SprayerError(Exception):
@@ -97,7 +102,7 @@ class Sprayers:
         """Write one sprayer's configuration for these servers (name -> port), with an empty map."""
         folder = self.layout.node(name)
         text = _CONFIG.format(
-            socket=self.socket(name), map=self.map(name), port=self.ports[name], backend=BACKEND,
+            socket=self.socket(name), map=self.map(name), port=self.ports[name], backend=BACKEND, problem=_PROBLEM,
             peers="\n".join(f"    peer {peer} 127.0.0.1:{port}" for peer, port in self.peer_ports.items()),
             servers="\n".join(f"    server {server} 127.0.0.1:{port} {_SERVER}" for server, port in servers.items()),
         )

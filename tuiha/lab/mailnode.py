@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import logging
 import os
 from argparse import Namespace
@@ -15,7 +16,9 @@ from functools import cached_property
 from typing import Any
 
 from pymap.backend.redis import Config, Login, RedisBackend
+from pymap.backend.redis import mailbox as redis_mailbox
 from pymap.backend.redis.mailbox import MailboxData
+from pymap.bytes import HashStream
 from pymap.concurrent import Subsystem
 from pymap.health import HealthStatus
 from pymap.imap import IMAPService
@@ -26,6 +29,29 @@ from redis.exceptions import RedisError  # type: ignore[import-untyped]
 
 _log = logging.getLogger("tuiha.lab.mailnode")
 _RETRY = 0.2  # seconds between attempts to follow Valkey
+
+
+class ContentHash(HashStream):
+    """The name under which a message's content is kept: SHA-256 of it.
+
+    pymap takes adler32, which is the same for many short messages; two of a user's messages would share one content.
+    """
+
+    __slots__ = ["_sha"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sha = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Take in some of the content."""
+        self._sha.update(data)
+
+    def digest(self, data: Any = None) -> bytes:
+        """The name."""
+        if data is not None:
+            data.write(self)
+        return self._sha.digest()
 
 
 class NodeConfig(Config):
@@ -129,6 +155,7 @@ async def serve(name: str, port: int, socket: str, database: int) -> None:
     status = HealthStatus(name="redis")
     backend = RedisBackend(Login(config, status), config, status)
     config.apply_context()
+    redis_mailbox.HashStream = ContentHash  # type: ignore[misc]
     arrivals = Arrivals(url, database)
     arrivals.install()
     async with AsyncExitStack() as stack:

@@ -140,6 +140,22 @@ async def test_an_added_server_is_behind_both_sprayers_and_not_in_the_configurat
     assert await _backend_is_up(pool.folder, "spray1", name)
 
 
+async def test_without_any_server_a_sprayer_says_when_to_try_again(pool: EmbeddedPool) -> None:
+    names = [part.name for part in (await pool.state()).parts if part.name in ("s1", "s2", "s3")]
+    for name in names:
+        await pool.kill(name)
+    port = (await pool.state()).part("spray1").port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/me HTTP/1.1\r\nHost: pool\r\nConnection: close\r\n\r\n")
+    answer = (await reader.read()).decode().lower()
+    writer.close()
+    assert answer.startswith("http/1.1 503 ")
+    assert "\r\nretry-after: 2\r\n" in answer
+    assert "\r\ncontent-type: application/problem+json\r\n" in answer
+    for name in names:
+        await pool.start(name)
+
+
 async def _backend_is_up(folder: Path, sprayer: str, server: str) -> bool:
     try:
         reader, writer = await asyncio.open_unix_connection(str(folder / sprayer / "admin.sock"))

@@ -93,6 +93,14 @@ def test_what_others_can_reach(home: Path) -> None:
     assert not account.everyone_can_reach([inside])
 
 
+def test_the_run_folder_is_where_the_account_can_enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
+    assert layout._parent(account.unprivileged()) == "/tmp"
+    assert layout._parent(None) == str(home)
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * 50)
+    assert layout._parent(None) == "/tmp"
+
+
 def test_a_mirror_is_readable_even_when_the_original_is_not(home: Path) -> None:
     source = home / "source"
     (source / "inner").mkdir(parents=True)

@@ -52,9 +52,13 @@ def everyone_can_reach(paths: Iterable[Path]) -> bool:
     return all(_open_to_others(path.resolve()) for path in paths)
 
 
+def everyone_can_pass(folder: Path) -> bool:
+    """Whether a user without rights can enter a folder, to reach what is in it."""
+    path = folder.resolve()
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
 def _open_to_others(path: Path) -> bool:
     mode = path.stat().st_mode
     wanted = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
-    if mode & wanted != wanted:
-        return False
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+    return mode & wanted == wanted and everyone_can_pass(path.parent)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.lab.account import Account, everyone_can_reach
+from tuiha.lab.account import Account, everyone_can_pass
 
 # Below the ports that the kernel gives to outgoing connections: nothing takes one while its owner is down.
 _PORTS = range(18000, 32000)
@@ -96,13 +96,23 @@ class Layout:
         return self.secret(name).read_text(encoding="utf-8").strip()
 
 
-def _parent(account: Account | None) -> str | None:
-    """Where run folders go: the usual temporary folder, unless its path is too long or the account cannot enter it."""
-    usual = Path(tempfile.gettempdir())
-    short = len(str(usual)) + 20 <= _LONGEST_FOLDER
-    if short and (account is None or everyone_can_reach([usual])):
-        return str(usual)
-    return "/tmp"
+def _parent(account: Account | None) -> str:
+    """Where run folders go: the usual temporary folder, unless its path is too long for sockets, or the account
+    cannot enter it or run programs from it. Raises OSError when no folder will do.
+    """
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/run")]
+    for folder in candidates:
+        if len(str(folder)) + 20 <= _LONGEST_FOLDER and _will_do(folder, account):
+            return str(folder)
+    raise OSError(f"no folder for the embedded pool: {', '.join(map(str, candidates))} are too long, closed to the "
+                  f"user that its processes run as, or mounted without the right to run programs; set TMPDIR")
+
+
+def _will_do(folder: Path, account: Account | None) -> bool:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    runs_programs = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    return account is None or (runs_programs and everyone_can_pass(folder))
 
 
 def make_folder(account: Account | None) -> Path:

@@ -155,7 +155,7 @@ async def serve(name: str, port: int, socket: str, database: int) -> None:
     status = HealthStatus(name="redis")
     backend = RedisBackend(Login(config, status), config, status)
     config.apply_context()
-    redis_mailbox.HashStream = ContentHash  # type: ignore[misc]
+    redis_mailbox.HashStream = ContentHash  # type: ignore[attr-defined]
     arrivals = Arrivals(url, database)
     arrivals.install()
     async with AsyncExitStack() as stack:

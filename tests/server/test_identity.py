@@ -18,6 +18,7 @@ def test_the_active_database_of_the_pool_is_right() -> None:
     ("found", "expected", "words"),
     [
         (replace(RIGHT, system_identifier="7002"), None, "another database system"),
+        (RIGHT, Expected(3, "db1", "7002"), "the ledger says 7002"),
         (replace(RIGHT, pool=None), None, "holds no pool yet"),
         (replace(RIGHT, pool="west"), None, "belongs to the pool 'west'"),
         (replace(RIGHT, writable=False), None, "is a secondary"),

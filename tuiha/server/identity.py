@@ -63,12 +63,13 @@ async def identify(connection: Any) -> Identity:
 
 def verify(node: str, found: Identity, pool: str, expected: Expected | None, configured: str | None) -> None:
     """Raise WrongDatabase unless `found`, reached under the name `node`, is the active database of this pool."""
-    wanted = (expected.system_identifier if expected else None) or configured
-    if wanted is not None and found.system_identifier != wanted:
-        raise WrongDatabase(
-            f"{node} is another database system: its identifier is {found.system_identifier}, expected {wanted}. "
-            "Point the configuration at the pool's own database, or correct database.system_identifier"
-        )
+    known = {"the configuration": configured, "the ledger": expected.system_identifier if expected else None}
+    for who, wanted in known.items():
+        if wanted is not None and found.system_identifier != wanted:
+            raise WrongDatabase(
+                f"{node} is another database system: its identifier is {found.system_identifier}, {who} says {wanted}. "
+                "Point the configuration at the pool's own database, or correct database.system_identifier"
+            )
     if found.pool is None:
         raise WrongDatabase(f"{node} holds no pool yet")
     if found.pool != pool:

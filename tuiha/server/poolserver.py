@@ -128,7 +128,8 @@ class PoolServer:
         self.membership.standing.leaving = True
         await self.monitor.close()
         try:
-            await self.membership.leave(_HAND_OVER)
+            # Without a lease there is nothing to wait for: the others take over when the heartbeat is old.
+            await self.membership.leave(_HAND_OVER if self.gate.attachment is not None else 0.0)
         except (Unavailable, OutcomeUnknown) as error:
             log.warning("left without handing over; the others take over", extra={"reason": str(error)})
         self.bindings.forget_all()

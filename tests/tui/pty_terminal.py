@@ -90,7 +90,11 @@ class Terminal:
 
     def shows(self, text: str) -> float:
         """Read until that text is on the screen."""
-        return self.until(lambda terminal: any(text in line for line in terminal.lines))
+        return self.until(lambda terminal: terminal.has(text))
+
+    def has(self, text: str) -> bool:
+        """Whether that text is on the screen now; a frame may have come in part only."""
+        return any(text in line for line in self.lines)
 
     def send(self, keys: str) -> None:
         """Press keys."""

@@ -155,6 +155,12 @@ class TerminalDriver(LinuxDriver):
             self.write("\x1b[0m")
         super().stop_application_mode()
 
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except Exception as error:  # noqa: BLE001 - told by the application, which ends with it
+            self._loop.call_soon_threadsafe(self._app._handle_exception, error)
+
     def run_input_thread(self) -> None:
         """Read keys until told to end or until the terminal is gone."""
         parser = XTermParser(self._debug)
@@ -175,7 +181,8 @@ class TerminalDriver(LinuxDriver):
                     if not data:
                         self.send_message(messages.ExitApp())
                         return
-                    for message in parser.feed(decode(data)):
+                    text = decode(data)  # empty after the first bytes of a character; the parser takes that for the end
+                    for message in parser.feed(text) if text else ():
                         self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)

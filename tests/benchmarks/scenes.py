@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.benchmarks.stage import Row, Stage, seconds, until
+from tuiha.lab.control import ControlError
 
 Play = Callable[[Stage], Awaitable[tuple[str, str, bool]]]  # -> figure, note, whether it is within reach
 
@@ -14,7 +15,10 @@ Play = Callable[[Stage], Awaitable[tuple[str, str, bool]]]  # -> figure, note, w
 async def scene(stage: Stage, what: str, reach: str, play: Play) -> Row:
     """Play a scene and count what it cost: from its beginning until all messages of its time have arrived."""
     before = stage.figures()
-    figure, note, good = await play(stage)
+    try:
+        figure, note, good = await play(stage)
+    except ControlError as error:
+        figure, note, good = "refused", str(error), False
     lost = await stage.drained()
     after = stage.figures()
     doubled, failures, delayed = (after[key] - before[key] for key in ("doubled", "failures", "delayed"))
@@ -45,6 +49,11 @@ async def server_added(stage: Stage) -> tuple[str, str, bool]:
     """A server joins and then devices of new users connect: until it monitors one, and how many of them it gets."""
     before = await stage.spread()
     name = await stage.pool.add_server()
+
+    async def joined() -> bool:
+        return name in await stage.servers()
+
+    up = await until(joined, 40.0)
     newcomers = await stage.newcomers()
     try:
 
@@ -59,7 +68,8 @@ async def server_added(stage: Stage) -> tuple[str, str, bool]:
         await newcomers.kill()
     came = sum(spread.values()) - sum(before.values())
     wrong = {key: report[key] for key in ("lost", "doubled", "failures", "monitored_twice") if report[key]}
-    note = f"{name} has {spread.get(name, 0)} of {came} new users" + (f"; theirs: {wrong}" if wrong else "")
+    note = f"up after {seconds(up)}; {name} has {spread.get(name, 0)} of {came} new users"
+    note += f"; theirs: {wrong}" if wrong else ""
     return seconds(took), note, took is not None and not wrong
 
 

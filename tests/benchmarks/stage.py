@@ -22,6 +22,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
+from tuiha.model.reports import SprayerReport
 
 STEP = 0.1
 
@@ -56,12 +57,11 @@ class Stage:
         self.records = Records(setting(self.settings, pool.folder).databases, timeout=2.0)
         self._drivers = open_drivers(self.settings, pool.folder)
         self._token = resolve(self.settings.control.viewer, pool.folder)
-        self.addresses = {server.name: server.address for server in self.settings.servers}
 
     async def monitored(self) -> Counter[str]:
         """User -> on how many servers it is monitored, as the servers that answer say."""
         counted: Counter[str] = Counter()
-        for names in await asyncio.gather(*(self._users(address) for address in self.addresses.values())):
+        for names in await asyncio.gather(*(self._users(address) for address in (await self.servers()).values())):
             counted.update(names)
         return counted
 
@@ -74,6 +74,17 @@ class Stage:
                 return [user["user"] for user in (await answer.json())["users"]]
         except (aiohttp.ClientError, TimeoutError):
             return []
+
+    async def servers(self) -> dict[str, str]:
+        """Server -> address, of the servers that both sprayers find healthy, added ones too."""
+        found: list[set[str]] = []
+        for report in (await self._sprayer_reports()).values():
+            found.append({backend.server for backend in report.backends if backend.state == "UP"})
+        up = set.intersection(*found) if found else set()
+        try:
+            return {name: address for name, address in (await self.records.servers()).items() if name in up}
+        except NoDatabase:
+            return {}
 
     async def spread(self) -> dict[str, int]:
         """Server -> users, {} while no database answers."""
@@ -126,13 +137,16 @@ class Stage:
 
     async def sessions(self) -> dict[str, int]:
         """Sprayer -> device connections, of the sprayers that answer."""
+        return {name: report.sessions for name, report in (await self._sprayer_reports()).items()}
+
+    async def _sprayer_reports(self) -> dict[str, SprayerReport]:
         found = {}
         for name, driver in self._drivers.sprayers.items():
             try:
                 async with asyncio.timeout(0.5):
-                    found[name] = (await driver.poll()).sessions
+                    found[name] = await driver.poll()
             except (DriverError, TimeoutError):
-                continue
+                continue  # it is what is being hurt
         return found
 
     async def newcomers(self) -> LoadProcess:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 QUICK = ("--rate", "20", "--wait", "5", "--ramp", "50")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[EmbeddedPool]:
     async with EmbeddedPool(servers=2, users=20, load=False) as running:
         yield running

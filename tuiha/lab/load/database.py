@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _USERS = "SELECT name, mail_cluster FROM app_user"
 _SPREAD = "SELECT server, count(*) AS users FROM binding WHERE expires_at > now() GROUP BY server ORDER BY server"
+_SERVERS = "SELECT name, address FROM server ORDER BY name"
 _THROUGH = """
     SELECT a.mail_server, count(*) AS users FROM mail_assignment AS a
     JOIN binding AS b USING (user_id) WHERE b.expires_at > now() GROUP BY a.mail_server ORDER BY a.mail_server
@@ -55,6 +56,11 @@ class Records:
         """User -> mail cluster. Raises NoDatabase."""
         rows = await self._read(lambda connection: connection.fetch(_USERS))
         return {row["name"]: row["mail_cluster"] for row in rows}
+
+    async def servers(self) -> dict[str, str]:
+        """Server -> address, of all that joined and did not leave, alive or not. Raises NoDatabase."""
+        rows = await self._read(lambda connection: connection.fetch(_SERVERS))
+        return {row["name"]: row["address"] for row in rows}
 
     async def spread(self) -> dict[str, int]:
         """Server -> users bound to it. Raises NoDatabase."""

@@ -32,6 +32,7 @@ class LoadProcess:
     async def start(cls, config: Path, users: Path, *arguments: str, stats: Path | None = None) -> LoadProcess:
         """Start `python -m tuiha.lab.load` with further arguments; its narration goes to this process's stderr."""
         stats = stats or config.parent / "load-figures.json"
+        stats.unlink(missing_ok=True)  # of an earlier load
         argv = ["-m", "tuiha.lab.load", "--config", str(config), "--users", str(users), "--stats", str(stats)]
         process = await asyncio.create_subprocess_exec(
             sys.executable, *argv, *arguments,

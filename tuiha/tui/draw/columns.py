@@ -178,7 +178,7 @@ def placed(rows: Sequence[Row], sight: Sight, width: int) -> tuple[Placed, ...]:
     widths = {key: _width(_BY_KEY[key], rows, sight) for key in _WEIGHT if _BY_KEY[key].since <= width}
     chosen: set[str] = set()
     room = width - MARGIN
-    wanted = NOTE_WANTED if width < ROOMY else 12
+    wanted = NOTE_WANTED if width < ROOMY else 12 if width < 120 else 14
     for key, cells in widths.items():
         column = _BY_KEY[key]
         needed = cells + column.gap(width) + (wanted if key == "note" else 0)

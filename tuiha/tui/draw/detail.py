@@ -109,7 +109,7 @@ def _plots(
         for row in range(PLOT_ROWS + 1):
             spans: list[Span] = [(" ", "text")]
             for block in blocks:
-                spans += fit(block[row], cell)
+                spans += (*fit(block[row], cell - 2), ("  ", "text"))
             lines.append(Line(fit(spans, width)))
         lines.append(BLANK)
     return lines

@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import sys
+import tempfile
 import termios
 import time
 from dataclasses import dataclass
@@ -31,13 +32,12 @@ class Seen:
 
 
 class _Terminal:
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self.screen: Any = pyte.Screen(_COLUMNS, _LINES)
         self._stream: Any = pyte.ByteStream(self.screen)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.environ["TERM"] = "xterm-256color"
-            os.execv(sys.executable, [sys.executable, "-m", "tuiha", *arguments])
+            os.execve(sys.executable, [sys.executable, "-m", "tuiha", *arguments], environment)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
 
     def read(self, seconds: float) -> int:
@@ -74,9 +74,18 @@ class _Terminal:
 
 
 def demo(servers: int, users: int, watched: float) -> Seen:
-    """Run `tuiha demo` at 80x24, watch it for some seconds under load, and leave it."""
+    """Run `tuiha demo` at 80x24, watch it for some seconds under load, and leave it.
+
+    It announces its pool in a folder of its own, so that it does not meet one that this user runs already.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "TERM": "xterm-256color", "XDG_RUNTIME_DIR": folder}
+        return _demo(["demo", "--servers", str(servers), "--users", str(users)], environment, servers, watched)
+
+
+def _demo(arguments: list[str], environment: dict[str, str], servers: int, watched: float) -> Seen:
     began = time.monotonic()
-    terminal = _Terminal(["demo", "--servers", str(servers), "--users", str(users)])
+    terminal = _Terminal(arguments, environment)
     first: float | None = None
     sent, memory = 0.0, 0
     try:

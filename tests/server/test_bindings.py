@@ -91,7 +91,7 @@ async def test_the_users_of_a_dead_server_move_at_once_spread_by_room(node: Node
     await node.bind("dead", ids)
     taken = await take(node)
     assert taken is not None
-    assert taken.text == "dead is gone: 150 users moved to s1 50, s2 100"
+    assert taken.text == "is gone: 150 users moved to s1 50, s2 100"
     assert await servers_of(node) == {"s1": 50, "s2": 100}
     assert await node.admin.fetchval("SELECT count(*) FROM binding WHERE generation = 2") == 150
     assert await take(node) is None, "and only once"

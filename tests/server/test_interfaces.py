@@ -17,6 +17,7 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tests.server.support import Node, eventually
 from tuiha.config import settings
+from tuiha.server import changes
 from tuiha.server.poolserver import PoolServer
 from tuiha.server.settled import identity
 
@@ -302,3 +303,46 @@ async def test_a_user_moves_by_itself_to_a_server_with_much_more_room(pool: Runn
     s1, s2 = (pool.servers[name].membership.standing for name in ("s1", "s2"))
     await eventually(lambda: s2.candidates["s1"].availability_index < 50 and s1.index < 50, "s1 is fuller")
     assert (await pool.ask("GET", "s2", "/v1/me")).body["monitoring_server"] == "s2"
+
+
+async def test_while_the_database_is_away_requests_wait_and_are_then_told_when_to_ask_again(
+    pool: Running, node: Node
+) -> None:
+    key = await pool.register("s1", "anna")
+    poll = asyncio.create_task(pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}&wait=50"))
+    s1 = pool.servers["s1"]
+    await eventually(lambda: len(s1.waiters) == 1, "the poll waits")
+    await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
+    try:
+        await eventually(lambda: s1.report().state == "HELD", "without a lease it holds")
+        assert (await pool.raw("GET", "s1", "/health", {})).status == 200
+        await eventually(lambda: s1.report().state == "FENCED", "not for ever")
+        answer = await poll
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "2"), "though it would have waited for 50 s"
+        assert (await pool.raw("GET", "s1", "/health", {})).status == 503
+        assert (await pool.ask("GET", "s1", "/v1/me")).status == 503
+    finally:
+        await node.admin.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
+    await eventually(lambda: s1.report().state == "UP", "it comes back by itself")
+    assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}")).status == 200
+
+
+async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
+    pool: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await pool.register("s1", "anna")
+    looks: list[int] = []
+    after = changes.after
+
+    async def in_vain(*_: Any) -> None:
+        await asyncio.sleep(1.2)
+
+    async def counted(connection: Any, user: int, seq: int) -> changes.Page:
+        looks.append(seq)
+        return await after(connection, user, seq)
+
+    monkeypatch.setattr(pool.servers["s2"].forwarder, "forward", in_vain)
+    monkeypatch.setattr(changes, "after", counted)
+    answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=1")
+    assert (answer.status, answer.body["changes"]) == (200, [])
+    assert len(looks) == 1, "the time was over: one look, no second wait"

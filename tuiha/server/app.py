@@ -45,7 +45,7 @@ def build(
 
 def _health(report: Callable[[], ServerReport]) -> Handler:
     async def health(request: web.Request) -> web.Response:
-        """GET /health: may a sprayer send devices here?"""
+        """GET /health: may a sprayer send devices here? A server that lets requests wait may be sent more of them."""
         now = report()
         if now.state in (ServerState.UP, ServerState.HELD):
             return web.json_response({"state": now.state})

@@ -27,6 +27,7 @@ _ME = """
 SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_id = $1 ORDER BY d.name
 """
 
+BEGAN = web.RequestKey("began", float)  # loop time at which a request came
 # Seconds that a request waited for changes; None when another server knows.
 WAITED: web.RequestKey[Any] = web.RequestKey("waited", object)
 
@@ -53,6 +54,7 @@ class Devices:
 
     def _routed(self, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handler(request: web.Request) -> web.StreamResponse:
+            request[BEGAN] = asyncio.get_running_loop().time()
             user = await self.users.authenticate(request)
             wait = _wait(request)
             route = await self.router.route(user)
@@ -102,7 +104,7 @@ class Devices:
 
     async def _await_changes(self, request: web.Request, user: User, seq: int, route: Route) -> changes.Page:
         loop = asyncio.get_running_loop()
-        until = loop.time() + _wait(request)
+        until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
         waited = 0.0
         with self.waiters.waiting(user.id) as event:
             while True:

@@ -31,6 +31,7 @@ class Gate:
         self._hold_requests = hold_requests
         self._attachment: Attachment | None = None
         self._held_until: float | None = None
+        self._away_since: float | None = None
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -52,13 +53,22 @@ class Gate:
     def open(self, attachment: Attachment) -> None:
         """Let callers through to this attachment."""
         self._attachment = attachment
+        self._away_since = None
         self.why = ""
         self._wake()
 
     def close(self, why: str) -> None:
         """No database any more; callers wait for the next `open`."""
         self._attachment = None
+        if self._away_since is None:
+            self._away_since = asyncio.get_running_loop().time()
         self.why = why
+
+    @property
+    def patient(self) -> bool:
+        """Whether callers still wait for a database that is away: it has not been away for longer than the hold."""
+        since = self._away_since
+        return since is None or asyncio.get_running_loop().time() < since + self._hold_seconds
 
     async def hold(self, seconds: float) -> None:
         """Let nothing new through; returns when nothing is in flight. Ends by itself after `seconds`.
@@ -97,12 +107,15 @@ class Gate:
             self.still(attachment)
 
     async def enter(self, wait: float | None = None) -> Attachment:
-        """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable."""
+        """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable.
+
+        A database that has been away for longer than the hold is not waited for any more.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + (self._hold_seconds if wait is None else wait)
         while (attachment := self.attachment) is None or self.held:
             left = until - loop.time()
-            if left <= 0 or self.waiting >= self._hold_requests:
+            if left <= 0 or self.waiting >= self._hold_requests or not self.patient:
                 raise Unavailable(self.why or "the pool is changing its database")
             await self._wait(left)
         return attachment

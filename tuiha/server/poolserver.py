@@ -110,7 +110,7 @@ class PoolServer:
             self.fence.start()
             async with asyncio.TaskGroup() as tasks:
                 parts = (self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run())
+                         self.monitor.run(), self._tell_waiting())
                 running = [tasks.create_task(part) for part in parts]
                 await stop.wait()
                 await self._leave()
@@ -162,6 +162,18 @@ class PoolServer:
             except Unavailable as error:
                 log.debug("bindings not read", extra={"reason": str(error)})
 
+    async def _tell_waiting(self) -> None:
+        """When the database stays away, answer the long polls (503, with a time to ask again) before sprayers cut them.
+
+        `/health` says 503 from the same moment on; a sprayer needs two checks to believe it.
+        """
+        was_patient = True
+        while True:
+            await asyncio.sleep(0.05)
+            if was_patient and not self.gate.patient:
+                self.waiters.wake_all()
+            was_patient = self.gate.patient
+
     def _bindings_changed(self) -> None:
         owned = self.bindings.owned
         self.monitor.set_bound(
@@ -211,10 +223,11 @@ class PoolServer:
         standing = self.membership.standing
         if standing.leaving:
             return ServerState.LEFT, "handing over its users"
+        if not standing.joined:
+            return ServerState.FENCED, self.attacher.problem or "joining: no heartbeat yet"
         if self.gate.attachment is None:
-            return ServerState.FENCED, self.attacher.problem or self.gate.why
+            state = ServerState.HELD if self.gate.patient else ServerState.FENCED
+            return state, self.attacher.problem or self.gate.why
         if self.gate.held:
             return ServerState.HELD, "an operator holds it while the pool changes its database"
-        if not standing.joined:
-            return ServerState.FENCED, "joining: no heartbeat yet"
         return standing.state, standing.reason

@@ -82,7 +82,7 @@ async def take_over(connection: Any, window: float, lock: float, leaving: str | 
     where = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
     several = "," in whose
     verb = "left" if leaving else ("are gone" if several else "is gone")
-    text = f"{whose} {verb}: {len(moved):,} users moved to {where}"
+    text = f"{verb}: {len(moved):,} users moved to {where}"
     await connection.execute(
         "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", "note" if leaving else "bad", whose, text
     )

@@ -70,7 +70,11 @@ def meaning(document: Document, lines: list[str], location: Location) -> str:
         raise SystemExit(f"{EXAMPLE.name} does not have {location}")
     behind = re.search(r"^.*\S\s+# (.*)$", lines[number - 1])
     if behind:
-        return behind[1]
+        told = [behind[1]]
+        while number < len(lines) and (more := re.match(r"\s{30,}# (.*)$", lines[number])):
+            told.append(more[1])
+            number += 1
+        return " ".join(told).replace("|", "\\|")
     above: list[str] = []
     while number >= 2 and re.match(r"\s*# ", lines[number - 2]):
         above.insert(0, lines[number - 2].strip().removeprefix("# "))

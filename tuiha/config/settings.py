@@ -231,6 +231,12 @@ class Ledger(Settings):
     path: Path
 
 
+class Users(Settings):
+    """Who may use the pool."""
+
+    provision: Literal["mail", "none"] = "mail"
+
+
 class Control(Settings):
     """Tokens of the control interface."""
 
@@ -286,6 +292,7 @@ class Pool(Settings):
     sprayers: list[Sprayer] = []
     mail: list[MailCluster] = []
     ledger: Ledger | None = None
+    users: Users = Users()
     control: Control
     heartbeat: Heartbeat = Heartbeat()
     binding: Binding = Binding()

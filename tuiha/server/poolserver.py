@@ -32,6 +32,7 @@ from tuiha.server.metrics import Metrics
 from tuiha.server.migrate import is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.monitor import Monitor
+from tuiha.server.provision import Provisioner
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.users import Users
@@ -68,7 +69,9 @@ class PoolServer:
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name)
-        self.monitor = Monitor(me.name, self.gate, clusters(pool, base), self.waiters.wake)
+        mail = clusters(pool, base)
+        self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
+        self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
         self.attacher = self._attacher(base)
@@ -96,7 +99,7 @@ class PoolServer:
 
     def application(self) -> web.Application:
         """Its HTTP application."""
-        devices = Devices(self.gate, Users(self.gate), self.router, self.forwarder, self.waiters)
+        devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters)
         control = Control(self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings)
         return app.build(self.gate, devices, control, self.metrics, self.meter, self.report)
 

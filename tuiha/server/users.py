@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from tuiha.server.gate import Gate
 from tuiha.server.passwords import Remembered, verify_password
 from tuiha.server.problem import Problem
+from tuiha.server.provision import Provisioner
 
 _FRESH = 30.0  # seconds that a user's row is used before it is read again
 _MOST = 200_000  # users kept
@@ -33,8 +34,9 @@ class User:
 class Users:
     """Authenticates requests."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, provisioner: Provisioner | None = None) -> None:
         self._gate = gate
+        self._provisioner = provisioner
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._remembered = Remembered()
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -52,10 +54,20 @@ class Users:
             stored = user.password_hash if user else _NOBODY
             right = await asyncio.to_thread(verify_password, password, stored)
         if user is None or not right:
-            self._failed(name)
-            raise _denied("The user's name or password is wrong.")
+            user = await self._admit(name, password, user)
         self._remembered.keep(name, password, user.password_hash)
         return user
+
+    async def _admit(self, name: str, password: str, user: User | None) -> User:
+        """A user whom the database does not confirm, confirmed by the mail cluster. Raises Problem 401."""
+        known = user.cluster if user else None
+        if self._provisioner is not None and await self._provisioner.admit(name, password, known):
+            self._rows.pop(name, None)
+            admitted = await self._find(name)
+            if admitted is not None:
+                return admitted
+        self._failed(name)
+        raise _denied("The user's name or password is wrong.")
 
     async def _find(self, name: str) -> User | None:
         now = time.monotonic()

@@ -1,0 +1,78 @@
+"""Users whom only the mail cluster knows, on a real database and two real mail servers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from tests.drivers.conftest import MailCluster, certificate, cluster  # noqa: F401  the same real mail servers
+from tests.drivers.daemons import free_port
+from tests.server.support import Node
+from tuiha.server.access import Unavailable
+from tuiha.server.monitor.cluster import Cluster, Credentials
+from tuiha.server.monitor.cluster import MailServer as Server
+from tuiha.server.problem import Problem
+from tuiha.server.provision import Provisioner
+from tuiha.server.users import User, Users
+
+Attach = Callable[..., Any]
+
+
+def known_to(name: str, *ports: int) -> Cluster:
+    servers = tuple(Server(f"{name}{number}", "127.0.0.1", port, "plain") for number, port in enumerate(ports))
+    return Cluster(name, servers, Credentials("monitor", "x"), Credentials("probe", "x"))
+
+
+async def log_in(users: Users, name: str, password: str) -> User:
+    credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return await users.authenticate(make_mocked_request("GET", "/v1/me", {"Authorization": f"Basic {credentials}"}))
+
+
+@pytest.fixture
+async def users(attach: Attach, cluster: MailCluster) -> Users:  # noqa: F811
+    one = await attach()
+    dead = free_port()
+    mail = [known_to("east", dead, *cluster.ports)]  # its first server is gone
+    return Users(one.gate, Provisioner(mail, one.gate))
+
+
+async def test_the_first_log_in_makes_a_user_and_the_mail_server_is_not_asked_again(
+    users: Users, node: Node, cluster: MailCluster  # noqa: F811
+) -> None:
+    cluster.add_user("dora", "first")
+    user = await log_in(users, "dora", "first")
+    row = await node.admin.fetchrow("SELECT id, mail_cluster, password_hash FROM app_user WHERE name = 'dora'")
+    assert (row["id"], row["mail_cluster"]) == (user.id, "east")
+    assert row["password_hash"].startswith("scrypt$14$")
+    users._provisioner = None
+    assert await log_in(users, "dora", "first") == user
+
+
+async def test_a_password_that_changed_at_the_mail_server_replaces_the_old_one(
+    users: Users, cluster: MailCluster  # noqa: F811
+) -> None:
+    cluster.add_user("emil", "old")
+    await log_in(users, "emil", "old")
+    cluster.add_user("emil", "new")
+    await log_in(users, "emil", "new")
+    with pytest.raises(Problem, match="Not logged in"):
+        await log_in(users, "emil", "old")
+
+
+async def test_whom_the_mail_server_refuses_is_nobody(users: Users, node: Node, cluster: MailCluster) -> None:  # noqa: F811
+    cluster.add_user("finn", "right")
+    for name, password in (("finn", "wrong"), ("nobody", "right")):
+        with pytest.raises(Problem, match="Not logged in"):
+            await log_in(users, name, password)
+    assert await node.admin.fetchval("SELECT count(*) FROM app_user") == 0
+
+
+async def test_when_no_mail_server_answers_that_is_not_a_wrong_password(attach: Attach) -> None:
+    one = await attach()
+    users = Users(one.gate, Provisioner([known_to("east", free_port(), free_port())], one.gate))
+    with pytest.raises(Unavailable, match="east"):
+        await log_in(users, "gina", "secret")

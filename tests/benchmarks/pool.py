@@ -25,7 +25,6 @@ from tuiha.lab.load.process import LoadProcess
 HEAD = ["what", "figure", "reach", "lost", "doubled", "failures", "delayed", ""]
 _BAD = frozenset({"DEGRADED", "DISPUTED", "DOWN"})
 
-# A long poll outlives a scene: what takes over from what was hurt comes later, not next.
 SCENES: tuple[tuple[str, str, scenes.Play], ...] = (
     ("kill s2: users elsewhere", "12 s", scenes.server_gone("s2", "kill")),
     ("kill spray1: devices at spray2", "", scenes.sprayer_gone("spray1", "spray2", "kill")),
@@ -89,8 +88,9 @@ async def hurt(servers: int, users: int, only: str) -> AsyncIterator[Row]:
     """A pool under load through all scenes, and the checker's verdict on the whole."""
     async with EmbeddedPool(servers, users, load=False) as pool, aiohttp.ClientSession() as session:
         most, others = _split(pool.users_path)
-        running = await LoadProcess.start(pool.config_path, most)
-        stage = Stage(pool, running, others, session)
+        arguments = ["--wait", f"{scenes.POLL:g}"]
+        running = await LoadProcess.start(pool.config_path, most, *arguments)
+        stage = Stage(pool, running, others, arguments, session)
         try:
             async for row in alive(stage):
                 yield row

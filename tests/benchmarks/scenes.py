@@ -9,6 +9,8 @@ from typing import Any
 from tests.benchmarks.stage import Row, Stage, seconds, until
 from tuiha.lab.control import ControlError
 
+POLL = 10.0  # seconds that the devices' long polls wait
+
 Play = Callable[[Stage], Awaitable[tuple[str, str, bool]]]  # -> figure, note, whether it is within reach
 
 
@@ -20,6 +22,7 @@ async def scene(stage: Stage, what: str, reach: str, play: Play) -> Row:
     except ControlError as error:
         figure, note, good = "refused", str(error), False
     lost = await stage.drained()
+    await asyncio.sleep(POLL + 1.0)  # a request that this scene cost an attempt ends before the next scene costs another
     after = stage.figures()
     doubled, failures, delayed = (after[key] - before[key] for key in ("doubled", "failures", "delayed"))
     good = good and not (lost or doubled or failures)
@@ -143,5 +146,8 @@ async def _hurt(stage: Stage, name: str, how: str) -> None:
 
 async def _heal(stage: Stage, name: str, how: str) -> tuple[str, bool]:
     """Undo it and wait for the pool to be whole: what to say of that, and whether it is."""
-    await {"kill": stage.pool.start, "pause": stage.pool.resume}[how](name)
+    try:
+        await {"kill": stage.pool.start, "pause": stage.pool.resume}[how](name)
+    except ControlError as error:
+        return f"{(await stage.healthy())[0]}; {error}", False
     return await stage.healthy()

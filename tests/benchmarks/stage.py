@@ -46,12 +46,14 @@ class Stage:
     """The pool, its load, and who asks them."""
 
     def __init__(
-        self, pool: EmbeddedPool, running: LoadProcess, others: Path, session: aiohttp.ClientSession
+        self, pool: EmbeddedPool, running: LoadProcess, others: Path, arguments: list[str],
+        session: aiohttp.ClientSession,
     ) -> None:
-        """`others`: the file of the users who come later."""
+        """`others`: the file of the users who come later, `arguments`: of their load."""
         self.pool = pool
         self.load = running
         self._others = others
+        self._arguments = arguments
         self._session = session
         self.settings = load(pool.config_path)
         self.records = Records(setting(self.settings, pool.folder).databases, timeout=2.0)
@@ -152,7 +154,7 @@ class Stage:
     async def newcomers(self) -> LoadProcess:
         """A load of their own for the users who have not come so far."""
         stats = self.pool.folder / "newcomers.json"
-        return await LoadProcess.start(self.pool.config_path, self._others, stats=stats)
+        return await LoadProcess.start(self.pool.config_path, self._others, *self._arguments, stats=stats)
 
     async def drained(self, limit: float = 40.0) -> int:
         """Wait until every message of before now is where it belongs; how many devices still lack one."""

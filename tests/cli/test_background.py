@@ -55,7 +55,12 @@ def test_left_before_it_was_open() -> None:
 
 def test_closed_although_the_block_fails() -> None:
     thing = Thing()
-    with pytest.raises(KeyError), InBackground(thing.open, thing.close) as opening:
-        opening.result(20)
-        raise KeyError
+
+    def fail() -> None:
+        with InBackground(thing.open, thing.close) as opening:
+            opening.result(20)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert thing.seen == ["opened", "closed"]

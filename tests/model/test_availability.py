@@ -18,8 +18,13 @@ def test_an_idle_server_is_fully_available() -> None:
 
 def test_the_scarcest_resource_decides() -> None:
     assert availability_index(replace(IDLE, users=500)) == 50
-    assert availability_index(replace(IDLE, users=500, cpu=0.95 * 0.8)) == 20
-    assert scarcest(replace(IDLE, users=500, cpu=0.95 * 0.8)) == "cpu 80 %"
+    assert availability_index(replace(IDLE, users=500, cpu=0.95 * 0.9)) == 20
+    assert scarcest(replace(IDLE, users=500, cpu=0.95 * 0.9)) == "cpu 80 %"
+
+
+def test_a_resource_that_is_less_than_half_used_counts_for_nothing() -> None:
+    busy = replace(IDLE, users=100, cpu=0.45, memory=0.4, loop_lag=0.4, database_latency=0.9, queue=400)
+    assert availability_index(busy) == availability_index(replace(IDLE, users=100)) == 90
 
 
 def test_an_exhausted_resource_constrains_and_more_of_it_constrains_more() -> None:

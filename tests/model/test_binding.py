@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.binding import Bound, Candidate, choose, share_out
+from tuiha.model.binding import Biases, Bound, Candidate, choose, share_out
 
 
 def server(name: str, index: int = 80, *, alive: bool = True, users: int = 100, capacity: int = 1000) -> Candidate:
@@ -82,3 +82,20 @@ def test_every_user_is_given_out_once_and_to_a_server_that_may_take_it(
     given_out = share_out(enumerate(weights), takers)
     assert set(given_out) == set(range(len(weights)))
     assert set(given_out.values()) <= {taker.name for taker in takers}
+
+
+def test_users_that_arrive_within_one_heartbeat_do_not_all_go_to_the_same_server() -> None:
+    servers = pool(server("s1", 50, users=50, capacity=100), server("s2", 60, users=40, capacity=100))
+    given = Counter[str]()
+    for _ in range(30):
+        chosen = choose(servers, None, "s1", Biases(local=0, current=20))
+        assert chosen is not None
+        given[chosen] += 1
+        servers[chosen] = servers[chosen].with_one_more()
+    assert given == {"s2": 20, "s1": 10}
+
+
+def test_one_more_user_never_makes_a_server_constrained_or_more_available() -> None:
+    assert server("s1", 30, users=10, capacity=100).with_one_more().availability_index == 30
+    assert server("s1", 3, users=200, capacity=100).with_one_more().availability_index == 0
+    assert server("s1", -50, users=10, capacity=100).with_one_more().availability_index == -50

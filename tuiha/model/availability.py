@@ -2,11 +2,13 @@
 
 0 to 100: available, and how much. -100 to -1: constrained, it takes no new users. -200: withdrawn by an operator.
 
-    pressure(r) = used(r) / limit(r)             for every resource r
+    pressure(users) = users / capacity
+    pressure(r)     = max(0, 2 * used(r) / limit(r) - 1)      for every other resource r
     index       = round(100 * (1 - max pressure))            while the highest pressure is below 1
     index       = -1 - round(99 * (max pressure - 1)), not below -100       otherwise
 
-The scarcest resource decides. A mean would let seven idle resources hide an exhausted one.
+The scarcest resource decides. A mean would let six idle resources hide an exhausted one. A resource that is less than
+half used presses nobody: the noise of a few busy milliseconds must not move users between servers that are all well.
 """
 
 from __future__ import annotations
@@ -43,17 +45,17 @@ class Limits:
 
 
 def pressures(load: Load, limits: Limits | None = None) -> dict[str, float]:
-    """Used over limit of every resource; 1 is exhausted."""
+    """The pressure of every resource; 1 is exhausted."""
     most = limits or Limits()
-    return {
+    used = {
         "cpu": load.cpu / most.cpu,
         "memory": load.memory / most.memory,
         "file descriptors": load.descriptors / most.descriptors,
         "event loop": load.loop_lag / most.loop_lag,
         "database latency": load.database_latency / most.database_latency,
         "queue": load.queue / most.queue,
-        "users": load.users / load.capacity,
     }
+    return {**{name: max(0.0, 2 * share - 1) for name, share in used.items()}, "users": load.users / load.capacity}
 
 
 def availability_index(load: Load, limits: Limits | None = None) -> int:

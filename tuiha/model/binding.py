@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuiha.model.availability import WITHDRAWN
 
@@ -24,6 +24,14 @@ class Candidate:
     def available(self) -> bool:
         """Whether it may take new users."""
         return self.alive and self.availability_index >= 0
+
+    def with_one_more(self) -> Candidate:
+        """The server with one more user, until its next heartbeat says so itself.
+
+        Without it all that arrives within a heartbeat would go to whoever had the most room at its beginning.
+        """
+        room = round(100 * (1 - (self.users + 1) / self.capacity))
+        return replace(self, users=self.users + 1, availability_index=min(self.availability_index, max(0, room)))
 
 
 @dataclass(frozen=True, slots=True)

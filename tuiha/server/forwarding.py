@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl as tls
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -22,8 +23,9 @@ _RESPONSE = (hdrs.CONTENT_TYPE, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, SERVER)
 class Forwarder:
     """An HTTP client towards the other servers of the pool."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, ssl: tls.SSLContext | None = None) -> None:
         self._server = server
+        self._ssl = ssl  # None: the system's trust store
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, request: web.Request, route: Route, wait: float) -> web.Response | None:
@@ -32,7 +34,9 @@ class Forwarder:
         `wait` is how long the request may wait for changes there, in seconds.
         """
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True), auto_decompress=False
+            )
         headers: dict[str, str] = {name: request.headers[name] for name in _REQUEST if name in request.headers}
         headers[FORWARDED] = self._server
         try:

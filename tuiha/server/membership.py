@@ -36,6 +36,8 @@ _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
    AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
 """
+_SHORTEST = 0.1  # seconds between two beats
+_MUCH = 0.02  # of a server's capacity: so many users more or less make a beat untrue
 
 
 @dataclass(slots=True)
@@ -81,18 +83,33 @@ class Membership:
         self._figures = figures
         self._owned = owned
         self._beaten = beaten
+        self._nudged = asyncio.Event()
+        self._written = 0
         self.started_at = time.time()
         self.standing = Standing()
 
     async def run(self) -> None:
-        """Beat every interval until cancelled. A beat that fails is followed by the next one."""
+        """Beat every interval until cancelled, and earlier when users come or go in numbers.
+
+        A beat that fails is followed by the next one.
+        """
         while True:
             began = time.monotonic()
             try:
                 await self.beat()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("no heartbeat", extra={"reason": str(error)})
-            await asyncio.sleep(max(0.05, self._pool.heartbeat.interval - (time.monotonic() - began)))
+            await asyncio.sleep(_SHORTEST)
+            try:
+                async with asyncio.timeout(max(0.0, self._pool.heartbeat.interval - (time.monotonic() - began))):
+                    await self._nudged.wait()
+            except TimeoutError:
+                continue  # the ordinary case
+
+    def users_changed(self) -> None:
+        """Users came or went: beat early when the last beat is no longer true, so that the others judge by facts."""
+        if abs(self._owned() - self._written) >= max(1.0, self._figures.capacity * _MUCH):
+            self._nudged.set()
 
     async def beat(self) -> None:
         """One heartbeat: write this server's row, read the others', take over the users of the dead."""
@@ -117,6 +134,8 @@ class Membership:
 
     async def _write(self, connection: Any) -> str:
         attachment = self._gate.attachment
+        self._nudged.clear()
+        self._written = self._owned()
         target = await connection.fetchval(
             _BEAT,
             self._name,
@@ -125,7 +144,7 @@ class Membership:
             self.standing.state,
             self.standing.index,
             self._figures.capacity,
-            self._owned(),
+            self._written,
             attachment.epoch if attachment else 0,
             self.started_at,
         )

@@ -13,6 +13,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config import secrets
 from tuiha.config.settings import Pool
+from tuiha.config.tls import for_partners
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
@@ -68,7 +69,7 @@ class PoolServer:
             me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
-        self.forwarder = Forwarder(me.name)
+        self.forwarder = Forwarder(me.name, for_partners(pool.servers, base))
         mail = clusters(pool, base)
         self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
         self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
@@ -186,6 +187,7 @@ class PoolServer:
         for lost in self._owned - now:
             self.waiters.wake(lost)  # its devices go to the new server
         self._owned = now
+        self.membership.users_changed()
 
     def _beaten(self, standing: Standing) -> None:
         self.router.beaten()

@@ -78,7 +78,10 @@ class Router:
             return True
         if bound is not None and not bound.expired and _keeps(self._standing.candidates.get(bound.server)):
             self._moves -= 1
-        return await self._bindings.bind(Owned(user.id, user.name, user.cluster, 0), server, bound)
+        settled = await self._bindings.bind(Owned(user.id, user.name, user.cluster, 0), server, bound)
+        if settled and server != self._server and server in self._standing.candidates:
+            self._standing.candidates[server] = self._standing.candidates[server].with_one_more()
+        return settled
 
     def _to(self, server: str) -> Route:
         candidate = self._standing.candidates.get(server)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tuiha.config import secrets
 from tuiha.config.settings import MailCluster, Pool, Role
-from tuiha.config.tls import for_database, for_mail, listening
+from tuiha.config.tls import for_database, for_mail, listening, refuse_plain_text
 from tuiha.server.attachment import Place
 from tuiha.server.monitor.cluster import Cluster
 
@@ -40,13 +40,18 @@ def identity(pool: Pool, base: Path, name: str, listen: str | None) -> Identity:
             "Add it under `servers:`, or give its address with --listen HOST:PORT"
         )
     url = urlsplit(entry.address if entry is not None and listen is None else f"http://{listen}")
-    if url.hostname is None or url.port is None:
-        raise CannotServe(f"'{listen or (entry.address if entry else '')}' names no host and port to listen on")
+    try:
+        host, port = url.hostname, url.port
+    except ValueError:  # a port that is no number, or too large
+        host = port = None
+    if host is None or port is None:
+        raise CannotServe(f"'{url.netloc}' names no host and port to listen on; write for example 127.0.0.1:8080")
+    refuse_plain_text(f"{url.scheme}://{url.netloc}", "--listen")
     return Identity(
         name,
         f"{url.scheme}://{url.netloc}",
-        url.hostname,
-        url.port,
+        host,
+        port,
         entry.capacity if entry else (pool.servers[0].capacity if pool.servers else 2000),
         listening(entry, base) if entry is not None and listen is None else None,
     )

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the dashboard until it is left."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
     gc.disable()  # until the first frame: nothing that is imported is garbage
     from tuiha.cli.opening import opened

@@ -52,7 +52,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     from tuiha.cli.background import InBackground
     from tuiha.lab.embedded import EmbeddedPool
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha demo --headless` does without", exits.USAGE)
     pool = EmbeddedPool(arguments.servers, arguments.users, load=True, announce=True, say=say)
     with InBackground(pool.open, pool.close) as starting:
@@ -66,7 +66,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         watcher.start()
         try:
             with _ended_after(arguments.seconds):
-                return show(watcher, "demo", theme=arguments.theme)
+                return show(watcher, "demo", mode="DEMO", theme=arguments.theme)
         finally:
             watcher.stop()
 

@@ -22,7 +22,7 @@ async def scene(stage: Stage, what: str, reach: str, play: Play) -> Row:
     except ControlError as error:
         figure, note, good = "refused", str(error), False
     lost = await stage.drained()
-    await asyncio.sleep(POLL + 1.0)  # a request that this scene cost an attempt ends before the next scene costs another
+    await asyncio.sleep(POLL + 1.0)  # what this scene cost an attempt ends before the next costs another
     after = stage.figures()
     doubled, failures, delayed = (after[key] - before[key] for key in ("doubled", "failures", "delayed"))
     good = good and not (lost or doubled or failures)

@@ -8,13 +8,17 @@ that the peers share keeps the server of every answer that was not forwarded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.binaries import Binaries
 from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout
+from tuiha.model.reports import BackendState
 
 BACKEND = "pool"
 _TALK = 2.0  # seconds for one command on a runtime socket
@@ -119,31 +123,25 @@ class Sprayers:
 
     async def add_server(self, name: str, server: str, port: int) -> None:
         """Add a pool server to a running sprayer, with health checks. Raises SprayerError."""
-        answer = await self.talk(
-            name, f"add server {BACKEND}/{server} 127.0.0.1:{port} {_SERVER};"
-                  f"enable health {BACKEND}/{server};enable server {BACKEND}/{server}")
-        if "New server registered" not in answer:
-            raise SprayerError(f"{name} does not take the server {server}: {answer.strip() or 'no answer'}")
+        with _told(name):
+            async with asyncio.timeout(_TALK):
+                await self._driver(name).add_server(server, f"127.0.0.1:{port}", _SERVER)
 
     async def states(self, name: str) -> dict[str, bool]:
         """Server -> whether the sprayer sends requests to it. Raises SprayerError."""
-        found = {}
-        for line in (await self.talk(name, "show stat")).splitlines():
-            fields = line.split(",")
-            if fields[0] == BACKEND and len(fields) > 17 and fields[1] != "BACKEND":
-                found[fields[1]] = fields[17].startswith("UP")
-        return found
-
-    async def talk(self, name: str, command: str) -> str:
-        """Send commands to a sprayer's runtime socket; returns the answer. Raises SprayerError."""
-        try:
+        with _told(name):
             async with asyncio.timeout(_TALK):
-                reader, writer = await asyncio.open_unix_connection(str(self.socket(name)))
-                try:
-                    writer.write(command.encode() + b"\n")
-                    await writer.drain()
-                    return (await reader.read()).decode(errors="replace")
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError) as error:
-            raise SprayerError(f"{name} does not answer on its runtime socket: {error or 'time is up'}") from error
+                report = await self._driver(name).poll()
+        return {backend.server: backend.state == BackendState.UP for backend in report.backends}
+
+    def _driver(self, name: str) -> Haproxy:
+        return Haproxy(name, f"unix:{self.socket(name)}", BACKEND)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What goes wrong at a sprayer, in words for people."""
+    try:
+        yield
+    except (DriverError, TimeoutError) as error:
+        raise SprayerError(f"{name} does not do what it is told: {error or 'no answer'}") from error

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
-def span(seconds: float) -> str:
-    """A time span in at most two units: `4m12s`, `0.4s`, `3h05m`, `2d04h`."""
-    if seconds < 10:
+def span(seconds: float, *, fine: bool = True) -> str:
+    """A time span in at most two units: `4m12s`, `0.4s` (without `fine`: `0s`), `3h05m`, `2d04h`."""
+    if fine and seconds < 10:
         return f"{seconds:.1f}s"
     whole = int(seconds)
     if whole < 60:

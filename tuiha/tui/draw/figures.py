@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tuiha.model.words import span
+
 UNKNOWN = "-"
 STALE_POLLS = 3  # a value older than this many polls is stale
 
@@ -62,14 +64,7 @@ def duration(seconds: float | None) -> str:
     """How long something has lasted: `12s`, `4m12s`, `3h05m`, `2d04h`."""
     if seconds is None:
         return UNKNOWN
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+    return span(float(max(0, int(seconds))), fine=False)
 
 
 def is_stale(age: float | None, interval: float) -> bool:

@@ -149,8 +149,8 @@ def document(report: dict[str, Any]) -> dict[str, Any]:
       `tuiha.lab.load.checker` finds them. A change that a device holds and the sync history lacks, and a number
       missing in the sync history, count as lost as well.
     - monitored_twice: signs of two monitors for one user in the sync history.
-    - routed_direct_share: of the answers to a user's requests after the user's first one, the share without
-      `X-Tuiha-Forwarded-By`: the sprayer knew the monitoring server. 0 to 1; null without answers.
+    - routed_direct_share: of the answers to requests that were sent after the user's first answer had come, the share
+      without `X-Tuiha-Forwarded-By`: the sprayer knew the monitoring server. 0 to 1; null without answers.
     - users_per_server: at the end; null when the database could not be read.
     """
     return {

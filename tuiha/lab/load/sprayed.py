@@ -113,6 +113,7 @@ class Sprayed:
     async def _once(self, entry: Entry, request: Request, sprayer: str) -> Answer:
         timeout = aiohttp.ClientTimeout(total=request.wait + self._patience, sock_connect=CONNECT)
         headers = {"Authorization": entry.authorization}
+        learned = entry.first_answered
         try:
             async with self._session.request(
                 request.method, f"http://{sprayer}{request.path}", headers=headers, timeout=timeout,
@@ -120,7 +121,7 @@ class Sprayed:
             ) as response:
                 if response.status in GOOD:
                     body = await response.json(content_type=None)
-                    return self._counted(entry, sprayer, response, body)
+                    return self._counted(entry, sprayer, response, body, learned)
                 retry_after = response.headers.get("Retry-After")
                 if response.status == 503 and retry_after is not None:
                     raise Later(_seconds(retry_after))
@@ -135,14 +136,14 @@ class Sprayed:
             raise NoAnswer(type(error).__name__) from error
 
     def _counted(
-        self, entry: Entry, sprayer: str, response: aiohttp.ClientResponse, body: object
+        self, entry: Entry, sprayer: str, response: aiohttp.ClientResponse, body: object, learned: bool
     ) -> Answer:
         if not isinstance(body, dict):
             raise NoAnswer("not a JSON object")
         tally = self._tally
         tally.by_sprayer[sprayer] = tally.by_sprayer.get(sprayer, 0) + 1
         forwarded = "X-Tuiha-Forwarded-By" in response.headers
-        if entry.first_answered:
+        if learned:
             tally.answers += 1
             tally.direct += not forwarded
         entry.first_answered = True

@@ -47,8 +47,9 @@ class Tally:
       fails again it is one more failure.
     - delayed: 503 with Retry-After, which the device obeyed. Not a failure: the pool said when to come back.
     - retries: a sprayer failed or gave no good answer, and the device went on to the other one.
-    - answers: good answers of pool servers to a user's requests, without the first of each user, which no sprayer can
-      know where to send. direct: those that no pool server had to forward to the user's monitoring server.
+    - answers: good answers of pool servers to requests that were sent after the user's first answer had come: before it
+      no sprayer can know where to send a user. direct: those that no pool server had to forward to the user's
+      monitoring server.
     - latency: from request to answer of requests that never wait (GET /v1/me, and changes with wait=0), retries and
       obeyed delays included. Registrations, which include hashing a password, are counted apart.
     """

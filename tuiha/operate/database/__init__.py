@@ -1,0 +1,9 @@
+"""The database pair: switchover, failover, degrade, protect, rejoin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tuiha.operate.kinds import Kind
+
+KINDS: dict[str, Callable[[], Kind]] = {}

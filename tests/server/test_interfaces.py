@@ -346,3 +346,31 @@ async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
     answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=1")
     assert (answer.status, answer.body["changes"]) == (200, [])
     assert len(looks) == 1, "the time was over: one look, no second wait"
+
+
+async def test_users_are_taken_in_batches_by_the_generation_they_were_seen_under(pool: Running, node: Node) -> None:
+    for user in ("anna", "ben"):
+        await pool.register("s1", user)
+    rows = await node.admin.fetch("SELECT user_id, generation FROM binding ORDER BY user_id")
+    wanted = {"users": [{"user_id": r["user_id"], "generation": r["generation"]} for r in rows]}
+    wanted["users"][1]["generation"] += 5  # seen wrongly
+    anna, ben = (row["user_id"] for row in rows)
+    for _ in range(2):  # an answer that was lost: the same again
+        answer = await pool.control("POST", "s2", "/control/take", json=wanted)
+        assert answer.body == {"taken": [anna], "refused": [ben]}
+    s1, s2 = pool.servers["s1"], pool.servers["s2"]
+    await eventually(lambda: anna not in s1.bindings.owned and anna in s2.bindings.owned, "both servers know")
+    found = (await pool.control("GET", "s2", f"/control/monitored?ids={anna},{ben}", token="viewer")).body
+    assert found == {"monitored": [anna], "released": [ben]}
+    malformed: list[dict[str, Any]] = [{}, {"users": []}, {"users": [{"user_id": "x", "generation": 1}]}, {"users": [{"user_id": True}]}]
+    for wrong in malformed:
+        assert (await pool.control("POST", "s2", "/control/take", json=wrong)).status == 400
+    assert (await pool.control("GET", "s2", "/control/monitored?ids=x")).status == 400
+
+
+async def test_a_server_says_whom_it_reaches_as_a_database(pool: Running, node: Node) -> None:
+    identifier = await node.admin.fetchval("SELECT system_identifier::text FROM pg_control_system()")
+    answer = await pool.control("POST", "s1", "/control/probe", json={"database": "db1"})
+    assert (answer.status, answer.body["system_identifier"], answer.body["writable"]) == (200, identifier, True)
+    assert (await pool.control("POST", "s1", "/control/probe", json={"database": "db9"})).status == 404
+    assert (await pool.control("POST", "s1", "/control/probe", token="viewer", json={"database": "db1"})).status == 403

@@ -13,7 +13,7 @@ from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Fence, Wires
 from tuiha.server.gate import Gate
-from tuiha.server.identity import Expected, Identity, WrongDatabase
+from tuiha.server.identity import Expected, Identity, WrongDatabase, identify
 from tuiha.server.lease import LeaseKeeper, LeaseRefused, verified
 from tuiha.server.migrate import WrongPool
 
@@ -64,6 +64,16 @@ class Attacher:
         if attachment is not None and (attachment.epoch, attachment.place.name) != (epoch, active):
             attachment.end()
             self._ended.set()
+
+    async def look_at(self, name: str) -> Identity:
+        """Reach a database of the pair and ask who it is. Raises KeyError for a name unknown, or what LOST lists."""
+        place = self._places[name]
+        wires = Wires(boottime() + 3.0)
+        self._fence.guard(wires)
+        try:
+            return await identify((await connect(place, wires, timeout=2.0)).connection)
+        finally:
+            wires.sever()
 
     async def run(self) -> None:
         """Attach and keep attached, until cancelled."""

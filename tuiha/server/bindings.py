@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,14 @@ UPDATE binding SET server = $2, generation = generation + 1, since = clock_times
        expires_at = clock_timestamp() + make_interval(secs => $3),
        locked_until = clock_timestamp() + make_interval(secs => $5)
 WHERE user_id = $1 AND generation = $4 RETURNING generation
+"""
+_TAKE = """
+UPDATE binding b SET server = $3, generation = b.generation + 1, since = clock_timestamp(),
+       locked_until = clock_timestamp() + make_interval(secs => $4)
+FROM unnest($1::bigint[], $2::bigint[]) AS t (user_id, generation),
+     (SELECT user_id, server AS former FROM binding WHERE user_id = ANY($1::bigint[]) FOR UPDATE) AS before
+WHERE b.user_id = t.user_id AND b.generation = t.generation AND before.user_id = b.user_id
+RETURNING b.user_id, before.former
 """
 _TOUCH = """
 UPDATE binding SET expires_at = clock_timestamp() + make_interval(secs => $3)
@@ -100,6 +108,27 @@ class Bindings:
             return False
         self._note(user, server, generation)
         return True
+
+    async def take(self, users: Mapping[int, int]) -> set[int]:
+        """Claim users (id -> the generation they were seen under) for this server; returns those it got.
+
+        Done already, by a request whose answer was lost, counts as got: the generation is one more and the server is
+        this one.
+        """
+
+        async def work(connection: Any) -> set[int]:
+            rows = await connection.fetch(
+                _TAKE, list(users), list(users.values()), self._server, self._settings.lock
+            )
+            await notify(connection, *({row["former"] for row in rows} - {self._server}))
+            return {row["user_id"] for row in rows}
+
+        taken = await self._gate.write(work)
+        await self.refresh()
+        return taken | {
+            user for user, generation in users.items()
+            if user in self.owned and self.owned[user].generation == generation + 1
+        }
 
     async def touch(self, user_id: int, bound: Bound) -> None:
         """A device of the user was here: the binding lives on."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
+import asyncpg
 from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.server.attaching import Attacher
+from tuiha.server.attachment import LOST
 from tuiha.server.bindings import Bindings, Owned
 from tuiha.server.gate import Gate
+from tuiha.server.identity import Identity
 from tuiha.server.membership import Membership
 from tuiha.server.problem import Problem
 
@@ -22,6 +27,8 @@ _SERVICE = """
 UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
 WHERE name = $1 RETURNING name
 """
+
+_MOST_USERS = 200  # in one request; with less than 16 kB of body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,6 +61,8 @@ class Control:
     attacher: Attacher
     membership: Membership
     bindings: Bindings
+    monitors: Callable[[int], bool]  # whether a user's monitor runs here
+    look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -66,6 +75,9 @@ class Control:
             web.post("/control/withdraw", self._as("operator", self.withdraw)),
             web.post("/control/accept", self._as("operator", self.accept)),
             web.post("/control/bind", self._as("operator", self.bind)),
+            web.post("/control/take", self._as("operator", self.take)),
+            web.get("/control/monitored", self._as("viewer", self.monitored)),
+            web.post("/control/probe", self._as("operator", self.probe)),
             web.post("/control/mail/{server}/out", self._as("operator", self.mail_out)),
             web.post("/control/mail/{server}/in", self._as("operator", self.mail_in)),
         ]
@@ -145,6 +157,43 @@ class Control:
             raise Problem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
         return web.json_response({"user": name, "server": server})
 
+    async def take(self, request: web.Request) -> web.Response:
+        """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""
+        users = _generations(await _body(request))
+        taken = await self.bindings.take(users)
+        return web.json_response({"taken": sorted(taken), "refused": sorted(set(users) - taken)})
+
+    async def monitored(self, request: web.Request) -> web.Response:
+        """GET /control/monitored?ids=1,2: whose monitors run here, and whose do not."""
+        text = request.query.get("ids", "")
+        if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text) or text.count(",") >= _MOST_USERS:
+            raise Problem(400, "Field ids", f"ids is up to {_MOST_USERS} numbers with commas between.", field="ids")
+        here = {user: self.monitors(user) for user in map(int, text.split(","))}
+        runs, released = [user for user in here if here[user]], [user for user in here if not here[user]]
+        return web.json_response({"monitored": runs, "released": released})
+
+    async def probe(self, request: web.Request) -> web.Response:
+        """POST /control/probe {database}: reach a database of the pair and say who it is."""
+        database = _text(await _body(request), "database")
+        began = time.monotonic()
+        try:
+            found = await self.look_at(database)
+        except KeyError:
+            raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
+        except (*LOST, asyncpg.PostgresError) as error:
+            detail = f"{database} could not be reached from here ({type(error).__name__})."
+            raise Problem(409, "Not reached", detail) from None
+        return web.json_response(
+            {
+                "database": database,
+                "system_identifier": found.system_identifier,
+                "timeline": found.timeline,
+                "writable": found.writable,
+                "epoch": found.epoch,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+
     async def mail_out(self, request: web.Request) -> web.Response:
         """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
         return await self._service(request, False)
@@ -179,6 +228,24 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")
     return body
+
+
+def _generations(body: dict[str, Any]) -> dict[int, int]:
+    users = body.get("users")
+    if not isinstance(users, list) or not 0 < len(users) <= _MOST_USERS:
+        raise Problem(400, "Field users", f"users is a list of 1 to {_MOST_USERS} users.", field="users")
+    found: dict[int, int] = {}
+    for one in users:
+        told = one if isinstance(one, dict) else {}
+        user, generation = told.get("user_id"), told.get("generation")
+        if not (_is_id(user) and _is_id(generation)):
+            raise Problem(400, "Field users", "Each user is {user_id, generation}, both numbers.", field="users")
+        found[user] = generation
+    return found
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**62
 
 
 def _number(body: dict[str, Any], field: str, least: float, most: float) -> float:

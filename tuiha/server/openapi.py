@@ -97,6 +97,9 @@ def _control_paths() -> dict[str, Any]:
     seconds = {"seconds": {"type": "number", "minimum": 0.1, "maximum": 120}}
     attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"}}
     bind = {"user": {"type": "string"}, "server": {"type": "string"}}
+    database = {"database": {"type": "string"}}
+    one = _object(user_id={"type": "integer", "minimum": 1}, generation={"type": "integer", "minimum": 1})
+    take = {"users": {"type": "array", "items": one, "minItems": 1, "maxItems": 200}}
     reason = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
     return {
         "/control/status": {
@@ -119,6 +122,16 @@ def _control_paths() -> dict[str, Any]:
         "/control/withdraw": _act("Take no users any more"),
         "/control/accept": _act("Take users again"),
         "/control/bind": _act("Bind a user to a server", bind),
+        "/control/take": _act("Bind users, seen under these generations, to this server", take),
+        "/control/monitored": {
+            "get": {
+                "summary": "Whose monitors run here (viewer)",
+                "security": [{"token": []}],
+                "parameters": [{"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}}],
+                "responses": {"200": {"description": "monitored and released"}, **_errors("400", "401")},
+            }
+        },
+        "/control/probe": _act("Reach a database of the pair and say who it is", database),
         "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_MAIL]},
         "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_MAIL]},
     }

@@ -101,7 +101,10 @@ class PoolServer:
     def application(self) -> web.Application:
         """Its HTTP application."""
         devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters)
-        control = Control(self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings)
+        control = Control(
+            self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings, self.monitor.follows,
+            self.attacher.look_at,
+        )
         return app.build(self.gate, devices, control, self.metrics, self.meter, self.report)
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -225,6 +225,10 @@ class Monitor:
 
     # ------------------------------------------------------------------ figures
 
+    def follows(self, user_id: int) -> bool:
+        """Whether a user's monitor runs here, or has not quite stopped."""
+        return user_id in self._tasks
+
     def figures(self) -> MonitorFigures:
         """What the monitor does right now."""
         users: dict[str, int] = {}

@@ -1,0 +1,76 @@
+"""What a kind of operation is: it plans, and it offers the steps of a plan. One class for each kind.
+
+A step is idempotent: run again after a crash it finds what it did and goes on. What it returns is evidence, read back
+from the system after the change and not assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from tuiha.operate.plan import Plan, PlannedStep
+from tuiha.operate.world import World
+
+
+class Refused(Exception):
+    """The operation may not be done; nothing was changed. The text says why and what to do (exit code 4)."""
+
+
+class StepFailed(Exception):
+    """The step did not happen, and that is certain."""
+
+
+class StepUnknown(Exception):
+    """Whether the step happened could not be read back."""
+
+
+class Progress(Protocol):
+    """What a running step may tell, and ask."""
+
+    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+        """Say how far the step is; goes into the journal, at most twice a second."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an operator asked to stop where that is safe."""
+
+
+class Step(Protocol):
+    """One step of a running operation."""
+
+    @property
+    def planned(self) -> PlannedStep:
+        """What the plan says of it."""
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Do it and return the evidence. Raises StepFailed or StepUnknown."""
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Take it back, also when it was done only in part or not at all; returns the evidence."""
+
+
+class Kind(Protocol):
+    """One kind of operation."""
+
+    name: str  # as on the command line: "failover-mail"
+    help: str  # one line
+    targets: str  # what it takes, for usage: "SERVER", "USER SERVER", ""
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Read fresh facts and plan. Raises Refused for a target that does not exist or makes no sense."""
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """The steps of a plan, in order; as many as `plan.steps`."""
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Figures of the result beside the steps, for instance {"outage_ms": 81, "requests_delayed": 12}."""
+
+
+def table() -> Mapping[str, Callable[[], Kind]]:
+    """Name -> how the kind is made. Modules are imported when a kind is used."""
+    from tuiha.operate.database import KINDS as database
+    from tuiha.operate.mail import KINDS as mail
+    from tuiha.operate.users import KINDS as users
+
+    return {**users, **mail, **database}

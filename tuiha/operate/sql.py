@@ -1,0 +1,78 @@
+"""A database of the pair, spoken to with the coordinator's role."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from typing import Any
+
+import asyncpg
+
+
+class DatabaseGone(Exception):
+    """The database does not answer, or not in time. What was asked may or may not have happened."""
+
+
+_GONE: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+)
+
+
+class Coordinator:
+    """One connection, opened when needed. Statements run one at a time, outside transactions unless they say so.
+
+    A commit that waits for the secondary must never be cancelled: a deadline here drops the connection (terminate),
+    which leaves the row invisible, and never sends a cancel request.
+    """
+
+    def __init__(
+        self, name: str, address: str, database: str, user: str, password: str, ssl: tls.SSLContext | None
+    ) -> None:
+        self.name = name
+        self.address = address
+        host, _, port = address.rpartition(":")
+        self._where = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
+        self._password = password
+        self._ssl = ssl
+        self._connection: Any = None
+
+    async def fetch(self, statement: str, *arguments: Any, seconds: float = 5.0) -> list[Any]:
+        """Run a statement and return its rows. Raises DatabaseGone, or asyncpg.PostgresError when it is refused."""
+        try:
+            connection = await self._open(seconds)
+            running = asyncio.ensure_future(connection.fetch(statement, *arguments))
+            done, _ = await asyncio.wait({running}, timeout=seconds)
+            if not done:
+                connection.terminate()
+                await asyncio.wait({running})
+                running.exception()
+                raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s")
+            return list(running.result())
+        except _GONE as error:
+            await self.close()
+            raise DatabaseGone(f"{self.name} does not answer ({type(error).__name__})") from error
+
+    async def value(self, statement: str, *arguments: Any, seconds: float = 5.0) -> Any:
+        """The first value of the first row; None without rows. Raises what `fetch` raises."""
+        rows = await self.fetch(statement, *arguments, seconds=seconds)
+        return rows[0][0] if rows else None
+
+    async def _open(self, seconds: float) -> Any:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0),
+                server_settings={"application_name": "tuiha:coordinator"},
+            )
+        return self._connection
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

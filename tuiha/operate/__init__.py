@@ -1,0 +1,1 @@
+"""Everything that changes a pool: plans, checks, steps, the journal and the runner."""

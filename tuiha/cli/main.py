@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "users": "find users: monitoring server, mail server, devices, last sync",
     "check": "validate the configuration, probe everything, say what to fix",
     "serve": "run a pool server",
+    "drill": "load, a fault and an independent checker's verdict, on embedded pools",
     "completion": "print the completion script for bash, zsh or fish",
 }
 

@@ -1,0 +1,62 @@
+"""One drill from start to verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import asyncpg
+
+from tuiha.lab.control import ControlError
+from tuiha.lab.drill import verdict
+from tuiha.lab.drill.observer import ObserverFailed, kept
+from tuiha.lab.drill.scenarios import Scenario
+from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
+from tuiha.lab.drill.verdict import Verdict
+from tuiha.lab.embedded import StartError
+from tuiha.lab.load.process import LoadFailed
+
+LONGEST = 60.0  # seconds from the first device to the last act
+_RECOVERY = 25.0  # seconds for the pool to be whole after the last act
+
+Say = Callable[[str], None]
+
+
+async def drill(scenario: Scenario, say: Say) -> Verdict:
+    """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so."""
+    say(f"{scenario.name}: {scenario.story}")
+    try:
+        async with staged(lambda text: say(f"  {text}")) as stage:
+            return await _on(stage, scenario, say)
+    except (StartError, LoadFailed, ControlError, ObserverFailed, NotReached, OSError, asyncpg.PostgresError) as error:
+        return verdict.not_run(scenario, str(error) or type(error).__name__)
+
+
+async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
+    missed: list[str] = []
+    try:
+        async with asyncio.timeout(LONGEST):
+            await steady(stage)
+            await _play(stage, scenario, say)
+    except NotReached as error:
+        missed.append(str(error))
+    except TimeoutError:
+        missed.append(f"not over after {LONGEST:g} s")
+    ended = time.time()
+    say("  the load ends; the checker compares")
+    load = await stage.load.stop()
+    recording = await asyncio.to_thread(stage.observer.stop)
+    in_database = await kept(stage.observer.databases, scenario.ends_on, stage.observer.users)
+    return verdict.conclude(scenario, verdict.Run(
+        recording, load, in_database, stage.settings.lease.seconds, stage.began, stage.since or stage.began, ended,
+        tuple(missed), stage.operation))
+
+
+async def _play(stage: Stage, scenario: Scenario, say: Say) -> None:
+    for act in scenario.acts:
+        say(f"  {act.text}")
+        await act.do(stage)
+    await stage.leased(scenario.ends_on, _RECOVERY)
+    await stage.served(_RECOVERY)
+    await asyncio.sleep(1.0)

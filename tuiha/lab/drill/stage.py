@@ -1,0 +1,124 @@
+"""Where a drill plays: an embedded pool with its load, and the observer beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiha.config.load import load
+from tuiha.config.settings import Pool
+from tuiha.lab.drill.observer import Observer
+from tuiha.lab.drill.records import Status
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.load.devices import read_users
+from tuiha.lab.load.process import LoadProcess
+from tuiha.lab.load.setting import setting
+
+SERVERS = 3
+USERS = 30
+_WITNESS = 10  # users of the witness; the others are the load's
+_LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60", "--grace", "12")
+_STEP = 0.05
+_FRESH = 1.0  # seconds: a status is the present one when it is not older
+
+
+class NotReached(Exception):
+    """Something that a scenario waits for did not come to be. The text is for people."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """A running drill, as the acts of a scenario see it."""
+
+    pool: EmbeddedPool
+    settings: Pool
+    observer: Observer
+    load: LoadProcess
+    began: float = field(default_factory=time.time)
+    since: float = 0.0  # the moment of the fault or of the operation's start, unix seconds; 0 before it
+    operation: dict[str, Any] | None = None  # what became of the operation
+
+    def mark(self) -> None:
+        """Now is the moment: the outage is looked for from here on."""
+        self.since = self.since or time.time()
+
+    async def servers(self) -> list[str]:
+        """Pool servers whose process runs."""
+        parts = (await self.pool.state()).parts
+        return [p.name for p in parts if p.name[0] == "s" and p.name[1:].isdigit() and p.state == "running"]
+
+    def latest(self) -> Mapping[str, Status]:
+        """Server -> its last status, of those that answered within the last second."""
+        fresh = time.time() - _FRESH
+        found: dict[str, Status] = {}
+        for status in reversed(self.observer.recording.statuses[-200:]):
+            if status.received >= fresh:
+                found.setdefault(status.server, status)
+        return found
+
+    async def leased(self, database: str, seconds: float) -> None:
+        """Wait until every running server holds a lease on a database. Raises NotReached."""
+        servers = await self.servers()
+
+        def all_there() -> bool:
+            latest = self.latest()
+            return all(s in latest and latest[s].leased and latest[s].database == database for s in servers)
+
+        await until(all_there, seconds, f"not every server of {', '.join(servers)} holds a lease on {database}")
+
+    async def served(self, seconds: float) -> None:
+        """Wait until every running server acknowledges a write that begins now. Raises NotReached."""
+        servers, now = set(await self.servers()), time.time()
+
+        def all_served() -> bool:
+            recent = self.observer.recording.acks[-2000:]
+            return servers <= {ack.server for ack in recent if ack.received > now}
+
+        await until(all_served, seconds, f"not every server of {', '.join(sorted(servers))} acknowledges writes")
+
+
+async def until(true: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Wait for something that raises no event. Raises NotReached with the text when it does not come to be in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise NotReached(f"{otherwise} after {seconds:g} s")
+        await asyncio.sleep(_STEP)
+
+
+@asynccontextmanager
+async def staged(say: Callable[[str], None]) -> AsyncIterator[Stage]:
+    """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed."""
+    async with EmbeddedPool(SERVERS, USERS, load=False) as pool:
+        say("the pool answers; devices register")
+        settings = load(pool.config_path)
+        lines = pool.users_path.read_text().splitlines(keepends=True)
+        users = pool.folder / "drill-users.txt"
+        users.touch(mode=0o600)
+        users.write_text("".join(lines[:-_WITNESS]))
+        databases = setting(settings, pool.folder).databases
+        observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-_WITNESS:])))
+        running = await LoadProcess.start(pool.config_path, users, *_LOAD)
+        try:
+            await asyncio.to_thread(observer.start)
+            yield Stage(pool, settings, observer, running)
+        finally:
+            await running.kill()
+            await asyncio.to_thread(observer.end)
+
+
+async def steady(stage: Stage) -> None:
+    """Wait until all devices are registered, mail arrives, and every server acknowledges writes. Raises NotReached."""
+
+    def registered() -> bool:
+        figures = stage.load.figures()
+        return figures is not None and figures["registered"] == figures["devices"] and figures["changes"] > 0
+
+    await until(registered, 30.0, "the devices have not all registered")
+    await stage.leased("db1", 10.0)
+    await stage.served(10.0)
+    await asyncio.sleep(1.0)

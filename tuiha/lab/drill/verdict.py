@@ -1,0 +1,121 @@
+"""The verdict of one drill: what the checker found, put beside what the scenario says must hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiha.lab.drill import judge
+from tuiha.lab.drill.records import Recording
+from tuiha.lab.drill.scenarios import Scenario
+
+SCHEMA = "tuiha.drill/1"
+_EXAMPLES = 5
+_LOST = ("lost", "unrecorded", "history_gaps")  # of the load's report
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came out of one run of a scenario."""
+
+    recording: Recording
+    load: Mapping[str, Any]  # the report of devices and mailer
+    kept: Mapping[str, frozenset[str]]  # user of the witness -> devices in the database at the end
+    lease: float  # seconds
+    began: float
+    since: float  # the moment of the fault
+    ended: float
+    missed: tuple[str, ...] = ()  # what did not come to be in time
+    operation: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is printed of one drill."""
+
+    scenario: str
+    ok: bool
+    lost: int | None  # None: it could not be judged
+    late: int | None
+    doubled: int | None
+    monitored_twice: int | None
+    split: int | None
+    outage_ms: int | None
+    requests_failed: int | None
+    requests_delayed: int | None
+    operation: Mapping[str, Any] | None = None
+    broken: tuple[str, ...] = ()  # what did not hold, in words
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leases: tuple[tuple[float, Mapping[str, int]], ...] = ()  # seconds, database -> servers with a lease on it
+    writes: int | None = None  # of the witness, acknowledged
+    reads: int | None = None
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {
+            "schema": SCHEMA,
+            "scenario": self.scenario,
+            "ok": self.ok,
+            "lost": self.lost,
+            "late": self.late,
+            "doubled": self.doubled,
+            "monitored_twice": self.monitored_twice,
+            "split": self.split,
+            "outage_ms": self.outage_ms,
+            "requests_failed": self.requests_failed,
+            "requests_delayed": self.requests_delayed,
+            "operation": self.operation,
+            "broken": list(self.broken),
+            "examples": {kind: list(texts) for kind, texts in self.examples.items()},
+            "leases": [{"seconds": at, "servers": dict(counts)} for at, counts in self.leases],
+            "writes": self.writes,
+            "reads": self.reads,
+            "seconds": self.seconds,
+        }
+
+
+def conclude(scenario: Scenario, run: Run) -> Verdict:
+    """Judge one run."""
+    recording, load = run.recording, run.load
+    lost, late = judge.lost(recording.acks, run.kept), judge.late(recording, run.lease)
+    split = judge.split(recording)
+    outage = judge.outage(recording.acks, run.since, run.ended)
+    counts = {
+        "lost": len(lost) + sum(load[kind] for kind in _LOST),
+        "late": len(late),
+        "doubled": load["doubled"],
+        "monitored_twice": load["monitored_twice"],
+        "split": len(split),
+    }
+    broken = [*run.missed, *(f"{kind} {count}" for kind, count in counts.items() if count)]
+    broken += _limits(scenario, load, outage, recording)
+    found = {**{kind: tuple(texts) for kind, texts in load["examples"].items()},
+             "lost": (*load["examples"].get("lost", ()), *lost), "late": tuple(late), "split": tuple(split)}
+    return Verdict(
+        scenario.name, not broken, **counts, outage_ms=round(outage * 1000),
+        requests_failed=load["failures"], requests_delayed=load["delayed"], operation=run.operation,
+        broken=tuple(broken), examples={kind: texts[:_EXAMPLES] for kind, texts in found.items() if texts},
+        leases=tuple(judge.leases_over_time(recording.statuses, run.began)),
+        writes=len(recording.acks), reads=len(recording.reads), seconds=round(run.ended - run.began, 1),
+    )
+
+
+def _limits(scenario: Scenario, load: Mapping[str, Any], outage: float, recording: Recording) -> list[str]:
+    """What else the scenario says must hold, and does not; and what the checker did not get to see."""
+    failed, limit = load["failures"], scenario.failed
+    checks = (
+        (limit is not None and failed > limit, f"{failed} requests of devices failed"),
+        (scenario.outage is not None and outage > scenario.outage,
+         f"no write was acknowledged for {outage:.1f} s; at most {scenario.outage} s may pass"),
+        (not load["history_read"], "the sync history could not be read: what devices hold was not compared with it"),
+        (not (recording.acks and recording.reads and recording.statuses and recording.samples),
+         "the checker saw nothing"),
+    )
+    return [text for wrong, text in checks if wrong]
+
+
+def not_run(scenario: Scenario, why: str) -> Verdict:
+    """A drill that could not be run or judged."""
+    return Verdict(scenario.name, False, *[None] * 8, broken=(why,))

@@ -1,0 +1,193 @@
+"""The protocol, checked in every state it can reach: what must hold, which rules are needed, how much is searched.
+
+`python -m tests.proof.model` runs what the tests run, with figures and counterexamples; `--all` the larger workloads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tests.proof.rules import POOL_RULES, SERVER_RULES, Protocol
+from tests.proof.state import DRIFT, Degrade, Failover, State, Workload, first
+
+# What must hold in every state
+
+
+def nothing_late_is_released(state: State) -> bool:
+    """No released answer carries an effect on, or a read of, db1 from after the promotion of db2."""
+    return not state.late
+
+
+def no_acknowledged_write_is_lost(state: State) -> bool:
+    """Whatever a device was told is safe is on db2 once that is promoted."""
+    return state.failover < Failover.PROMOTED or not state.acknowledged & ~state.secondary
+
+
+def no_stale_read_is_released(state: State) -> bool:
+    """A released read shows everything that was acknowledged before it began."""
+    return not state.stale
+
+
+def nothing_shown_is_lost(state: State) -> bool:
+    """Whatever a device was shown is on db2 once that is promoted."""
+    return state.failover < Failover.PROMOTED or not state.seen & ~state.secondary
+
+
+def one_change_at_most(state: State) -> bool:
+    """A failover and a degrade never both begin."""
+    return state.failover is Failover.NOT_BEGUN or state.degrade is Degrade.NOT_BEGUN
+
+
+Property = Callable[[State], bool]
+PROPERTIES: tuple[Property, ...] = (
+    nothing_late_is_released,
+    no_acknowledged_write_is_lost,
+    no_stale_read_is_released,
+    nothing_shown_is_lost,
+    one_change_at_most,
+)
+
+
+# The search
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a search found. Without `broken` and with `whole`, every reachable state has all the properties."""
+
+    states: int
+    whole: bool  # False: stopped at the bound
+    broken: str | None  # name of the property
+    trace: tuple[str, ...]  # the shortest way to the state that breaks it
+
+
+def steps(protocol: Protocol, state: State) -> Iterator[tuple[str, int, State]]:
+    """Every step possible now: what it is, which server takes it (-1: none of them), and where it leads."""
+    for rule in POOL_RULES:
+        after = rule(protocol, state)
+        if after is not None:
+            yield rule.__doc__ or "", -1, after
+    for index, server in enumerate(state.servers):
+        for server_rule in SERVER_RULES:
+            after = server_rule(protocol, state, index, server)
+            if after is not None:
+                yield server_rule.__doc__ or "", index, after
+
+
+def search(protocol: Protocol, properties: tuple[Property, ...] = PROPERTIES, most: int = 10_000_000) -> Result:
+    """Look at every state that can be reached, nearest first, until one breaks a property or `most` were seen."""
+    start = first(protocol.workload)
+    before: dict[State, State | None] = {start: None}
+    waiting = deque([start])
+    collecting = gc.isenabled()
+    gc.disable()  # millions of tuples without a cycle among them: looking for cycles costs more than the search
+    try:
+        while waiting:
+            state = waiting.popleft()
+            for _, _, after in steps(protocol, state):
+                if after in before:
+                    continue
+                before[after] = state
+                broken = next((one.__name__ for one in properties if not one(after)), None)
+                if broken is not None:
+                    return Result(len(before), False, broken, trace(protocol, before, after))
+                waiting.append(after)
+            if len(before) > most:
+                return Result(len(before), False, None, ())
+        return Result(len(before), True, None, ())
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def trace(protocol: Protocol, before: Mapping[State, State | None], last: State) -> tuple[str, ...]:
+    """The steps that led to a state, in words."""
+    lines: list[str] = []
+    while (earlier := before[last]) is not None:
+        lines.append(next(_say(what, who) for what, who, after in steps(protocol, earlier) if after == last))
+        last = earlier
+    return tuple(reversed(lines))
+
+
+def _say(what: str, who: int) -> str:
+    if who < 0:
+        return what
+    return f"s{who + 1}{what}" if what.startswith("'") else f"s{who + 1} {what}"
+
+
+# What is searched
+
+WRITER_AND_READER = Workload(writes=(1, 0), reads=(0, 1))
+TWO_WRITERS = Workload(writes=(1, 1), reads=(0, 0))
+WRITER_WHO_READS = Workload(writes=(1, 0), reads=(1, 1))
+TWO_READS = Workload(writes=(1, 0), reads=(0, 2))
+TWO_WRITES = Workload(writes=(2, 0), reads=(0, 1))
+
+IN_CI: Mapping[str, Workload] = {"one writes, the other reads": WRITER_AND_READER}
+MORE: Mapping[str, Workload] = {
+    "both write": TWO_WRITERS,
+    "one writes and reads, the other reads": WRITER_WHO_READS,
+    "one writes, the other reads twice": TWO_READS,
+    "one writes twice, the other reads": TWO_WRITES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The protocol with one rule left out, and what that breaks."""
+
+    protocol: Protocol
+    breaks: Property
+    also: tuple[Property, ...] = ()  # found only after a longer search
+
+
+_FULL = Protocol(WRITER_AND_READER)
+_LATE, _LOST, _STALE, _SHOWN = PROPERTIES[:4]
+ABLATIONS: Mapping[str, Ablation] = {
+    "no lease wait": Ablation(replace(_FULL, waits=False), _LATE, (_STALE,)),
+    "a look before the statement only": Ablation(replace(_FULL, looks_again=False), _LATE),
+    "a wait shorter than the drift": Ablation(replace(_FULL, slack=DRIFT - 1), _LATE, (_STALE,)),
+    "the lease counted from the answer": Ablation(replace(_FULL, from_sending=False), _LATE, (_STALE,)),
+    "asynchronous replication": Ablation(replace(_FULL, synchronous=False), _LOST, (_SHOWN,)),
+    "degrade without the ledger": Ablation(replace(_FULL, by_ledger=False), _LOST, (_SHOWN, one_change_at_most)),
+    "cancelling a commit": Ablation(replace(_FULL, never_cancels=False), _SHOWN),
+    "a renewal remembered by who gave its lease up": Ablation(replace(_FULL, forgets=False), _LATE, (_STALE,)),
+}
+
+
+def main() -> int:
+    """Search, print figures and counterexamples. 1 when something is not as it must be."""
+    parser = argparse.ArgumentParser(description="The pool's protocol in every state it can reach.")
+    parser.add_argument("--all", action="store_true", help="the larger workloads too: minutes, and gigabytes of memory")
+    parser.add_argument("--most", type=int, default=100_000_000, help="states after which a search stops")
+    arguments = parser.parse_args()
+    fine = True
+    for name, workload in {**IN_CI, **(MORE if arguments.all else {})}.items():
+        began = time.monotonic()
+        result = search(Protocol(workload), most=arguments.most)
+        verdict = f"BROKEN: {result.broken}" if result.broken else "safe" if result.whole else "safe as far as searched"
+        _print(f"{name}: {verdict} in {result.states:,} states, {time.monotonic() - began:.1f} s", result.trace)
+        fine = fine and result.broken is None
+    for name, ablation in ABLATIONS.items():
+        for one in (ablation.breaks, *(ablation.also if arguments.all else ())):
+            began = time.monotonic()
+            result = search(ablation.protocol, (one,), most=arguments.most)
+            verdict = f"breaks {one.__name__}" if result.broken else f"does NOT break {one.__name__}"
+            _print(f"{name}: {verdict} ({result.states:,} states, {time.monotonic() - began:.1f} s)", result.trace)
+            fine = fine and result.broken is not None
+    return 0 if fine else 1
+
+
+def _print(headline: str, lines: tuple[str, ...]) -> None:
+    sys.stdout.write("\n".join((headline, *(f"    {n:2}. {line}" for n, line in enumerate(lines, 1)), "")))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -19,6 +19,8 @@ class Scenario:
     failed: int | None = 0  # requests of devices that may fail; None: any number, only reported
     outage: float | None = None  # seconds that no server may go without acknowledging a write; None: only reported
     ends_on: str = "db1"  # the database on which every running server is at the end
+    servers: int = 3
+    users: int = 30
     quick: bool = False  # in the subset that runs without --all
 
 
@@ -27,8 +29,8 @@ _STEADY = "under steady load"
 _SERVERS = (
     Scenario("server-killed", "a server dies; the others take its users over", _STEADY,
              (Kill(("s2",)), Wait(14)), outage=2.0, quick=True),
-    Scenario("two-servers-killed", "two of three servers die at once; the last one serves everybody", _STEADY,
-             (Kill(("s2", "s3")), Wait(14)), outage=2.0),
+    Scenario("two-servers-killed", "two of four servers die at once; the others have room for everybody", _STEADY,
+             (Kill(("s2", "s3")), Wait(14)), outage=2.0, servers=4, users=15),
     Scenario("server-paused-briefly", "a server stops for less than its lease and goes on", _STEADY,
              (Pause("s2"), Wait(3), Resume("s2"), Wait(2)), outage=2.0),
     Scenario("server-paused", "a server stops for longer than its lease, and wakes with answers in its hands", _STEADY,

@@ -18,9 +18,7 @@ from tuiha.lab.load.devices import read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
 
-SERVERS = 3
-USERS = 30
-_WITNESS = 10  # users of the witness; the others are the load's
+_WITNESS = 3  # every third user is the witness's; the others are the load's
 _LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60", "--grace", "12")
 _STEP = 0.05
 _FRESH = 1.0  # seconds: a status is the present one when it is not older
@@ -91,18 +89,19 @@ async def until(true: Callable[[], bool], seconds: float, otherwise: str) -> Non
 
 
 @asynccontextmanager
-async def staged(say: Callable[[str], None]) -> AsyncIterator[Stage]:
+async def staged(servers: int, users: int, say: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed."""
-    async with EmbeddedPool(SERVERS, USERS, load=False) as pool:
+    async with EmbeddedPool(servers, users, load=False) as pool:
         say("the pool answers; devices register")
         settings = load(pool.config_path)
         lines = pool.users_path.read_text().splitlines(keepends=True)
-        users = pool.folder / "drill-users.txt"
-        users.touch(mode=0o600)
-        users.write_text("".join(lines[:-_WITNESS]))
+        witnesses = users // _WITNESS
+        of_load = pool.folder / "drill-users.txt"
+        of_load.touch(mode=0o600)
+        of_load.write_text("".join(lines[:-witnesses]))
         databases = setting(settings, pool.folder).databases
-        observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-_WITNESS:])))
-        running = await LoadProcess.start(pool.config_path, users, *_LOAD)
+        observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
+        running = await LoadProcess.start(pool.config_path, of_load, *_LOAD)
         try:
             await asyncio.to_thread(observer.start)
             yield Stage(pool, settings, observer, running)

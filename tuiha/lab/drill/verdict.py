@@ -118,4 +118,4 @@ def _limits(scenario: Scenario, load: Mapping[str, Any], outage: float, recordin
 
 def not_run(scenario: Scenario, why: str) -> Verdict:
     """A drill that could not be run or judged."""
-    return Verdict(scenario.name, False, *[None] * 8, broken=(why,))
+    return Verdict(scenario.name, False, None, None, None, None, None, None, None, None, broken=(why,))

@@ -68,11 +68,10 @@ class Witness:
 
     async def _ask(self, method: str, url: str, user: User, body: dict[str, str] | None) -> Body | None:
         """The answer's body; None when there is no good answer."""
-        auth = aiohttp.BasicAuth(user.name, user.password)
+        headers = {"Authorization": aiohttp.encode_basic_auth(user.name, user.password), **_OWN_ANSWER}
         timeout = aiohttp.ClientTimeout(total=_PATIENCE, sock_connect=2.0)
         try:
-            async with self._session.request(method, url, auth=auth, headers=_OWN_ANSWER, json=body,
-                                             timeout=timeout) as answer:
+            async with self._session.request(method, url, headers=headers, json=body, timeout=timeout) as answer:
                 if answer.status not in (200, 201):
                     return None
                 found: Body = await answer.json()

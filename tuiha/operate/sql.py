@@ -67,7 +67,7 @@ class Coordinator:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
                 **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0),
-                server_settings={"application_name": "tuiha:coordinator"},
+                server_settings={"application_name": "tuiha coordinator"},
             )
         return self._connection
 

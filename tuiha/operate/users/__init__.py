@@ -5,5 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuiha.operate.kinds import Kind
+from tuiha.operate.users.rebalance import Rebalance
 
-KINDS: dict[str, Callable[[], Kind]] = {}
+KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance}

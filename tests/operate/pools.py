@@ -1,0 +1,59 @@
+"""A real pool for tests of operations, and who is where in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate.active import Active
+from tuiha.operate.look import answering, look
+from tuiha.operate.world import World
+
+_BOUND = """
+SELECT u.name, b.server, b.generation FROM binding b JOIN app_user u ON u.id = b.user_id
+WHERE b.expires_at > clock_timestamp() ORDER BY u.name
+"""
+
+
+def names(pool: EmbeddedPool) -> list[str]:
+    """The users' names."""
+    return [line.split("\t")[0] for line in pool.users_path.read_text().splitlines()]
+
+
+async def bind(world: World, users: dict[str, str]) -> None:
+    """Bind users to servers (user -> server), and wait until they are monitored there."""
+    servers = answering(await look(world))
+    first = next(iter(servers.values())).address
+    for user, server in users.items():
+        await world.control.post(first, "bind", {"user": user, "server": server})
+    await monitored_once(world)
+
+
+async def bound(world: World) -> dict[str, str]:
+    """User -> server, as the rows say."""
+    return {row["name"]: row["server"] for row in await Active(world).rows(_BOUND)}
+
+
+async def monitored_once(world: World) -> Counter[str]:
+    """Wait until every bound user is monitored on exactly the server of its row; server -> users."""
+    servers = answering(await look(world))
+
+    async def agree() -> bool:
+        rows = await bound(world)
+        said: list[tuple[str, str]] = []
+        for name, server in servers.items():
+            told = await world.control.get(server.address, "users")
+            said += [(user["user"], name) for user in told["users"]]
+        return sorted(said) == sorted(rows.items())
+
+    await until(agree)
+    return Counter((await bound(world)).values())
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
+            await asyncio.sleep(0.1)

@@ -1,0 +1,56 @@
+"""What tests of operations share: a plan carried out step by step in this process, as the runner does it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tuiha.operate.kinds import Kind
+from tuiha.operate.plan import Plan
+from tuiha.operate.world import World
+
+
+@dataclass
+class Told:
+    """A progress that remembers; `cancel_at` users done it says that the operator wants no more."""
+
+    cancel_at: int | None = None
+    said: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+        self.said.append(text)
+        self.done = done or 0
+
+    @property
+    def cancelled(self) -> bool:
+        return self.cancel_at is not None and self.done >= self.cancel_at
+
+
+async def run(world: World, kind: Kind, plan: Plan, only: Sequence[int] = ()) -> dict[int, str]:
+    """Run the steps (or only some) within their limits; their evidence by number."""
+    assert len(kind.steps(plan)) == len(plan.steps)
+    evidence = {}
+    for step in kind.steps(plan):
+        if not only or step.planned.number in only:
+            async with asyncio.timeout(step.planned.limit_seconds):
+                evidence[step.planned.number] = await step.run(world, Told())
+    return evidence
+
+
+async def undo(world: World, kind: Kind, plan: Plan) -> None:
+    """Take all steps back, the last one first."""
+    for step in reversed(kind.steps(plan)):
+        await step.undo(world, Told())
+
+
+async def planned(
+    world: World, kind: Kind, *target: str, options: Mapping[str, str] | None = None
+) -> Plan:
+    """A plan on fresh facts, that can be saved and read again."""
+    from tuiha.operate.plan import from_document
+
+    plan = await kind.plan(world, target, options or {})
+    assert from_document(plan.document()) == plan
+    return plan

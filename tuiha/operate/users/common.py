@@ -1,0 +1,119 @@
+"""What the kinds of this package share: making plans, and the steps that several of them have."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.words import count
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Progress, Refused, StepFailed
+from tuiha.operate.look import answering, look
+from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.users.mover import Mover, Pairs, Tally
+from tuiha.operate.users.throttle import Pace
+from tuiha.operate.world import World
+
+_VALID = 900.0  # seconds that a plan may be applied
+
+OK, WARNING, BAD, NEVER = CheckVerdict.OK, CheckVerdict.WARNING, CheckVerdict.BAD, CheckVerdict.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a kind has found out, before it is a plan."""
+
+    confirm: str
+    checks: Sequence[Check]
+    steps: Sequence[PlannedStep]
+    loses: str
+    facts: Mapping[str, Any]
+    details: Mapping[str, Any]
+
+
+def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Plan:
+    """The plan with its id and its age."""
+    now = time.time()
+    return Plan(
+        id=plan_id(kind, tuple(target), draft.facts),
+        pool=world.pool.pool,
+        kind=kind,
+        target=tuple(target),
+        confirm=draft.confirm,
+        checks=tuple(draft.checks),
+        steps=tuple(draft.steps),
+        loses=draft.loses,
+        made_at=now,
+        expires_at=now + _VALID,
+        facts=draft.facts,
+        details=draft.details,
+    )
+
+
+def only(target: Sequence[str], names: str) -> tuple[str, ...]:
+    """The targets, as many as `names` has words. Raises Refused."""
+    if len(target) != len(names.split()):
+        raise Refused(f"it takes {names}" if names else "it takes no target")
+    return tuple(target)
+
+
+def check(name: str, subject: str, good: bool, value: str, limit: str, bad: CheckVerdict, remedy: str) -> Check:
+    """A check that is ok, or `bad` with the remedy."""
+    return Check(name, subject, value, limit, OK if good else bad, "" if good else remedy)
+
+
+def pairs_of(details: Mapping[str, Any]) -> dict[tuple[str, str], list[int]]:
+    """The moves in a plan's details."""
+    return {(move["from"], move["to"]): list(move["users"]) for move in details["moves"]}
+
+
+def as_details(moves: Pairs) -> list[dict[str, Any]]:
+    """Moves as a plan keeps them: plain JSON values."""
+    return [{"from": source, "to": target, "users": list(ids)} for (source, target), ids in moves.items()]
+
+
+def time_for(moves: int, pace: Pace) -> float:
+    """The time limit of moving so many users, in seconds: twice what the pace needs, and a minute."""
+    return round(60.0 + 2 * pace.seconds(moves) + moves / 100)
+
+
+async def move(world: World, moves: Pairs, pace: Pace, progress: Progress) -> Tally:
+    """Move users between the servers that answer. Raises StepUnknown."""
+    servers = answering(await look(world))
+    addresses = {name: server.address for name, server in servers.items()}
+    return await Mover(world, Active(world), addresses, pace, progress).run(moves)
+
+
+def told(tally: Tally, cancelled: bool) -> str:
+    """A tally as evidence."""
+    parts = [
+        f"{count(tally.moved, 'user')} moved",
+        f"{tally.already:,} were there already" if tally.already else "",
+        f"{tally.elsewhere:,} went elsewhere by themselves" if tally.elsewhere else "",
+        f"{tally.left:,} stay where they are{': cancelled' if cancelled else ': their target does not answer'}"
+        if tally.left else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+async def address_of(world: World, server: str) -> str:
+    """Where a server can be told something. Raises StepFailed when it does not answer."""
+    found = answering(await look(world)).get(server)
+    if found is None:
+        raise StepFailed(f"{server} does not answer")
+    return found.address
+
+
+async def settled(
+    read: Callable[[], Awaitable[tuple[bool, str]]], seconds: float, pause: float = 0.1
+) -> tuple[bool, str]:
+    """Read until it is as wanted, at most so long; the last reading."""
+    until = time.monotonic() + seconds
+    while True:
+        good, text = await read()
+        if good or time.monotonic() > until:
+            return good, text
+        await asyncio.sleep(pause)

@@ -1,0 +1,232 @@
+"""Moving users in two phases: the target claims a user (generation + 1), the source lets go and the target monitors.
+
+A server claims in one transaction, with the generation that was read: whoever was faster wins, and nothing is moved
+twice. Every write of a monitor carries its generation, so a source that is slow to let go can record nothing. What is
+already where it belongs counts as done: a run that was interrupted is simply run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Progress, StepUnknown
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users.throttle import Pace, Throttle
+from tuiha.operate.world import World
+
+Pairs = Mapping[tuple[str, str], Sequence[int]]  # (from, to) -> ids
+
+_BATCH = 200  # what one request to a server may name
+_PATIENCE = 30.0  # seconds that a batch waits for a database, or for a target that does not answer
+_SETTLE = 20.0  # seconds until the source has let go and the target monitors
+_STEP = 0.02
+_ROWS = """
+SELECT user_id, server, generation FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()
+"""
+_LEASE = "SELECT extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM lease WHERE server = $1"
+
+
+class _TargetLost(Exception):
+    """A target does not answer any more."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the moves."""
+
+    moved: int = 0
+    already: int = 0  # were at their target before
+    elsewhere: int = 0  # moved by somebody else meanwhile, or nobody monitors them any more
+    left: int = 0  # not moved: cancelled, or their target does not answer
+
+    @property
+    def done(self) -> int:
+        """Settled one way or the other."""
+        return self.moved + self.already + self.elsewhere
+
+
+class Mover:
+    """Carries moves out at the allowed pace. One use."""
+
+    def __init__(
+        self, world: World, active: Active, addresses: Mapping[str, str], pace: Pace, progress: Progress
+    ) -> None:
+        """`addresses`: of the servers that answer, by name."""
+        self._world = world
+        self._active = active
+        self._addresses = addresses
+        self._progress = progress
+        self._throttle = Throttle(pace, time.monotonic)
+        self._busy: Counter[str] = Counter()
+        self._queues: dict[tuple[str, str], deque[int]] = {}
+        self._lost: set[str] = set()
+        self._unsure: set[int] = set()
+        self._trouble: str | None = None
+        self._claim_seconds: float | None = None
+        self._running = 0
+        self._wake = asyncio.Event()
+        self.tally = Tally()
+
+    async def run(self, moves: Pairs) -> Tally:
+        """Move them all, or as many as can be. Raises StepUnknown when a move cannot be confirmed."""
+        self._queues = {pair: deque(ids) for pair, ids in moves.items() if len(ids)}
+        total = sum(len(queue) for queue in self._queues.values())
+        async with asyncio.TaskGroup() as group:
+            judging = group.create_task(self._judge())
+            while self._running or self._waiting():
+                self._start(group)
+                self._tell(total)
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(0.05):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue  # time to look at the allowance again
+            judging.cancel()
+        self.tally.left += sum(len(queue) for queue in self._queues.values())
+        self._tell(total)
+        if self._trouble is not None:
+            raise StepUnknown(f"{self._trouble}; {self.tally.done:,} of {total:,} users are done")
+        if self._unsure:
+            raise StepUnknown(f"{len(self._unsure):,} users were claimed, but it could not be read back that one "
+                              "server lets go and the other monitors; `tuiha resume` looks again")
+        return self.tally
+
+    def _tell(self, total: int) -> None:
+        slow = f", slowed to {self._throttle.rate:g} users a second" if self._throttle.halved else ""
+        self._progress.tell(f"{self.tally.done:,} of {total:,} users{slow}", self.tally.done, total)
+
+    def _waiting(self) -> bool:
+        """Whether moves may still begin."""
+        if self._progress.cancelled or self._trouble is not None:
+            return False
+        return any(queue and pair[1] not in self._lost for pair, queue in self._queues.items())
+
+    def _start(self, group: asyncio.TaskGroup) -> None:
+        """Begin as many moves as the pace allows, in turn between the pairs of servers."""
+        allowed = self._throttle.allowance()
+        for pair in list(self._queues):
+            queue, (source, target) = self._queues[pair], pair
+            if not self._waiting() or allowed <= 0:
+                return
+            free = self._throttle.in_flight - max(self._busy[source], self._busy[target])
+            count = min(len(queue), free, allowed, _BATCH)
+            if count <= 0 or target in self._lost:
+                continue
+            ids = [queue.popleft() for _ in range(count)]
+            allowed -= count
+            self._throttle.start(count)
+            self._busy.update({source: count, target: count})
+            self._running += 1
+            group.create_task(self._batch(source, target, ids))
+            self._queues[pair] = self._queues.pop(pair)  # the others first, the next time
+
+    async def _batch(self, source: str, target: str, ids: list[int]) -> None:
+        try:
+            await self._settle(source, target, await self._claim(source, target, ids))
+        except _TargetLost:
+            self._lost.add(target)
+        except DatabaseGone as error:
+            self._trouble = f"the pool's database: {error}"
+        finally:
+            self._busy.subtract({source: len(ids), target: len(ids)})
+            self._running -= 1
+            self._wake.set()
+
+    async def _claim(self, source: str, target: str, ids: list[int]) -> list[int]:
+        """Have the target claim the users that the source has; those that are the target's then."""
+        until, claimed = time.monotonic() + _PATIENCE, False
+        while True:
+            rows = await self._active.rows(_ROWS, ids, patience=_PATIENCE)
+            here = [row["user_id"] for row in rows if row["server"] == target]
+            there = [
+                {"user_id": row["user_id"], "generation": row["generation"]} for row in rows if row["server"] == source
+            ]
+            if not there or time.monotonic() > until:
+                break
+            began = time.monotonic()
+            try:
+                await self._world.control.post(self._address(target), "take", {"users": there}, seconds=10.0)
+                claimed = True
+            except ControlError:
+                if time.monotonic() > until or target not in self._addresses:
+                    self.tally.left += len(there)
+                    self.tally.moved += len(here)
+                    raise _TargetLost(target) from None
+                await asyncio.sleep(0.2)  # without an answer it may have happened: the rows tell
+            self._claim_seconds = max(self._claim_seconds or 0.0, time.monotonic() - began)
+        if not claimed:
+            self.tally.already += len(here)
+        else:
+            self.tally.moved += len(here)
+        self.tally.left += len(there)
+        self.tally.elsewhere += len(ids) - len(here) - len(there)
+        return here
+
+    def _address(self, server: str) -> str:
+        return self._addresses.get(server, "")
+
+    async def _settle(self, source: str, target: str, ids: list[int]) -> None:
+        """Wait until the source has let the users go and the target monitors them."""
+        until, pause = time.monotonic() + _SETTLE, _STEP
+        kept, missing = list(ids), list(ids)
+        while kept or missing:
+            kept = await self._kept(source, kept) if kept else kept
+            missing = await self._missing(target, missing) if missing else missing
+            if not kept and not missing:
+                return
+            if time.monotonic() > until:
+                self._unsure.update(kept, missing)
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+    async def _kept(self, source: str, ids: list[int]) -> list[int]:
+        """Of these users, those that the source still monitors. Without a lease it monitors nobody."""
+        if source in self._addresses:
+            with contextlib.suppress(ControlError):  # then its lease tells
+                return await self._monitored(source, ids)
+        age = await self._active.value(_LEASE, source, patience=_PATIENCE)
+        lease = self._world.pool.lease
+        return ids if age is not None and age <= lease.seconds + lease.slack else []
+
+    async def _missing(self, target: str, ids: list[int]) -> list[int]:
+        """Of these users, those that are the target's and not yet monitored there."""
+        try:
+            found = set(await self._monitored(target, ids))
+        except ControlError:
+            found = set()
+        rest = [user for user in ids if user not in found]
+        if not rest:
+            return rest
+        rows = await self._active.rows(_ROWS, rest, patience=_PATIENCE)
+        return [row["user_id"] for row in rows if row["server"] == target]
+
+    async def _monitored(self, server: str, ids: list[int]) -> list[int]:
+        text = ",".join(map(str, ids))
+        answer = await self._world.control.get(self._address(server), f"monitored?ids={text}")
+        return list(answer["monitored"])
+
+    async def _judge(self) -> None:
+        """Once a second: have the targets and the database breath?"""
+        while True:
+            await asyncio.sleep(1.0)
+            targets = {target for _, target in self._queues} & set(self._addresses)
+            indexes = await asyncio.gather(*(self._index(target) for target in targets))
+            known = [index for index in indexes if index is not None]
+            self._throttle.judge(min(known, default=None), self._claim_seconds)
+            self._claim_seconds = None
+
+    async def _index(self, server: str) -> int | None:
+        try:
+            index = (await self._world.control.get(self._addresses[server], "status"))["availability_index"]
+        except ControlError:
+            return 0  # not to be asked in time: no breath
+        return index if isinstance(index, int) else None

@@ -1,0 +1,174 @@
+"""rebalance: users move until every server has its share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.words import count
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Progress, Refused, Step, StepFailed
+from tuiha.operate.look import answering, look, whole
+from tuiha.operate.plan import Check, Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common
+from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
+from tuiha.operate.users.reading import Effects, effects, places, users
+from tuiha.operate.users.throttle import Pace, number, pace_of
+from tuiha.operate.world import World
+
+_SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
+
+
+class Rebalance:
+    """Plans the fewest moves that give every server its share, and carries them out at a pace."""
+
+    name = "rebalance"
+    help = "move users until every server has its share"
+    targets = ""
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server), trigger and band (shares).
+
+        Raises Refused.
+        """
+        common.only(target, self.targets)
+        pace, bounds = pace_of(options), bounds_of(options)
+        snapshot, active = await look(world), Active(world)
+        try:
+            known = await places(active, snapshot)
+            moves = plan_moves(known, await users(active, known), bounds)
+            found = await effects(active, moves)
+        except DatabaseGone as error:
+            raise Refused(f"the users cannot be read: {error}") from error
+        draft = common.Draft(
+            confirm=world.pool.pool,
+            checks=[whole(snapshot), *_checks(known, moves, bounds)],
+            steps=[
+                PlannedStep(1, _receivers(moves), f"take {count(moves.count, 'user')}",
+                            common.time_for(moves.count, pace), True),
+                PlannedStep(2, "servers", "verify that each monitors whom it should", 30.0, True),
+            ],
+            loses="nothing: a user is monitored by one server before and by one after",
+            facts={
+                "servers": {place.name: [place.part.value, place.capacity] for place in known},
+                "active": snapshot.active, "epoch": snapshot.epoch, "bounds": [bounds.trigger, bounds.band],
+            },
+            details=details(moves, found, pace),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Move, verify."""
+        pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
+        return [MoveStep(plan.steps[0], common.pairs_of(plan.details), pace), AgreeStep(plan.steps[1])]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """How many were planned, and what became of them."""
+        return {"moves_planned": plan.details["moves_planned"], "minimum": plan.details["minimum"],
+                "moves": evidence.get(1, "")}
+
+
+def bounds_of(options: Mapping[str, str]) -> Bounds:
+    """The bounds in an operation's options. Raises Refused."""
+    usual = Bounds()
+    return Bounds(number(options, "trigger", usual.trigger, 0.0, 10.0), number(options, "band", usual.band, 0.0, 10.0))
+
+
+def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:
+    """What screens show of moves, and what running them needs."""
+    return {
+        "moves": common.as_details(moves.chosen),
+        "moves_planned": moves.count,
+        "forced": moves.forced,
+        "minimum": moves.minimum,
+        "servers": [
+            {
+                "server": load.server, "part": load.part.value, "target": round(load.target, 1),
+                "users_before": load.users_before, "users_after": load.users_after,
+                "weight_before": round(load.weight_before, 1), "weight_after": round(load.weight_after, 1),
+                "devices_before": found.devices[load.server][0], "devices_after": found.devices[load.server][1],
+            }
+            for load in moves.loads
+        ],
+        "logins": dict(found.logins),
+        "pace": {"rate": pace.rate, "in_flight": pace.in_flight},
+        "minutes": round(pace.seconds(moves.count) / 60, 1),
+    }
+
+
+def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]:
+    takers = [place.name for place in known if place.part is Part.TAKES]
+    apart = [place.name for place in known if place.part is Part.APART]
+    return [
+        common.check("takers", "servers", bool(takers), f"{len(takers)} of {len(known)} take users", "at least 1",
+                     common.NEVER, "enable a server, or start one"),
+        common.check("reached", "servers", not apart, ", ".join(apart) or "all answer", "all that live answer",
+                     common.WARNING, "their users stay where they are"),
+        common.check("balance", "servers", moves.triggered or bool(moves.forced),
+                     f"farthest from its share: {moves.off:.0%}, {count(moves.forced, 'user')} on servers that go",
+                     f"over {bounds.trigger:.0%}", common.WARNING,
+                     "nothing to do; a smaller trigger (--set trigger=0.05) moves users all the same"),
+        common.check("moves", "plan", moves.count == moves.minimum, f"{moves.count:,}",
+                     f"at least {moves.minimum:,} for the same result", common.WARNING, "look at the servers"),
+    ]
+
+
+def _receivers(moves: Moves) -> str:
+    return ", ".join(sorted({target for _, target in moves.chosen})) or "servers"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStep:
+    """The moves of the plan; undone, the users return."""
+
+    planned: PlannedStep
+    moves: Mapping[tuple[str, str], Sequence[int]]
+    pace: Pace
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Move. Raises StepUnknown."""
+        return common.told(await common.move(world, self.moves, self.pace, progress), progress.cancelled)
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Bring back who was moved to where they were, when that server lives. Raises StepUnknown."""
+        back = {(target, source): ids for (source, target), ids in self.moves.items()}
+        return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
+
+
+@dataclass(frozen=True, slots=True)
+class AgreeStep:
+    """Rows and servers agree on how many users each server monitors."""
+
+    planned: PlannedStep
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Compare until they agree. Raises StepFailed."""
+        active, servers = Active(world), answering(await look(world))
+
+        async def read() -> tuple[bool, str]:
+            rows = {row["server"]: row["users"] for row in await active.rows(_SPREAD, patience=10.0)}
+            said = {name: await said_users(world, server.address) for name, server in servers.items()}
+            wrong = [f"{name} monitors {said[name]}, rows {rows.get(name, 0)}" for name in said
+                     if said[name] != rows.get(name, 0)]
+            return not wrong, "; ".join(wrong) or ", ".join(f"{name} {users:,}" for name, users in said.items())
+
+        good, text = await common.settled(read, 20.0, 0.3)
+        if not good:
+            raise StepFailed(f"servers and rows do not agree: {text}")
+        return f"users, by rows and by the servers themselves: {text}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Nothing was changed."""
+        return "nothing was changed"
+
+
+async def said_users(world: World, address: str) -> int:
+    """How many users a server says that it monitors; -1 when it does not answer."""
+    from tuiha.operate.control import ControlError
+
+    try:
+        return int((await world.control.get(address, "status"))["users"])
+    except (ControlError, KeyError, TypeError, ValueError):
+        return -1

@@ -1,0 +1,98 @@
+"""How fast users move: a rate and a number in flight, halved while the pool has no breath for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tuiha.operate.kinds import Refused
+
+RATE, IN_FLIGHT = 20.0, 5
+UNTHROTTLED_IN_FLIGHT = 200
+_FULL_INDEX = 5  # an availability index under it: the target has no breath
+_SLOW = 0.5  # seconds of one claim (a commit): the database has no breath
+_CALM = 3  # good looks in a row after which the pace doubles again
+_FLOOR = 1.0  # users a second: it never stands still by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the operator allows."""
+
+    rate: float = RATE  # users a second; 0: as fast as it goes
+    in_flight: int = IN_FLIGHT  # users of one server that are being moved at a time
+
+    def seconds(self, moves: int) -> float:
+        """How long so many moves take at least."""
+        return moves / self.rate if self.rate else 0.0
+
+
+def pace_of(options: Mapping[str, str]) -> Pace:
+    """The pace in an operation's options `rate` and `in-flight`. Raises Refused."""
+    rate = number(options, "rate", RATE, 0.0, 100_000.0)
+    usual = IN_FLIGHT if rate else UNTHROTTLED_IN_FLIGHT
+    return Pace(rate, int(number(options, "in-flight", usual, 1, UNTHROTTLED_IN_FLIGHT)))
+
+
+def number(options: Mapping[str, str], name: str, usual: float, least: float, most: float) -> float:
+    """An option that is a number. Raises Refused."""
+    if name not in options:
+        return usual
+    try:
+        value = float(options[name])
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise Refused(f"option {name} is {options[name]!r}; write a number from {least:g} to {most:g}")
+    return value
+
+
+class Throttle:
+    """Tokens for users, and the pace that is allowed right now. `clock` tells seconds."""
+
+    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+        self._pace = pace
+        self._clock = clock
+        self._halvings = 0
+        self._calm = 0
+        self._tokens = 1.0
+        self._at = clock()
+
+    @property
+    def rate(self) -> float:
+        """Users a second right now; 0: no bound."""
+        return max(_FLOOR, self._pace.rate / 2**self._halvings) if self._pace.rate else 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Users of one server in flight right now."""
+        return max(1, self._pace.in_flight >> self._halvings)
+
+    @property
+    def halved(self) -> bool:
+        """Whether it is slower than the operator allows."""
+        return self._halvings > 0
+
+    def allowance(self) -> int:
+        """How many users may start to move now."""
+        if not self.rate:
+            return self._pace.in_flight
+        now = self._clock()
+        # A second's worth at most: a pause is not made up for by a crowd.
+        self._tokens = min(max(1.0, self.rate), self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        return int(self._tokens)
+
+    def start(self, users: int) -> None:
+        """So many users start to move."""
+        self._tokens -= users
+
+    def judge(self, index: int | None, commit: float | None) -> None:
+        """Once a second: the lowest availability index of the targets, and the slowest claim in seconds."""
+        bad = (index is not None and index < _FULL_INDEX) or (commit is not None and commit > _SLOW)
+        self._calm = 0 if bad else self._calm + 1
+        if bad:
+            self._halvings = min(self._halvings + 1, 10)
+        elif self._calm >= _CALM and self._halvings:
+            self._halvings -= 1
+            self._calm = 0

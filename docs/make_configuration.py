@@ -103,7 +103,8 @@ def kind(field: FieldInfo) -> str:
             (inner.pattern for inner in getattr(extra, "metadata", ()) if getattr(inner, "pattern", None)), None)
         if pattern is not None:
             return PATTERNS[pattern][0].removeprefix("is not ").removeprefix("a ").removeprefix("an ")
-    words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}
+    words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path",
+             "list": "list of texts"}
     return " or ".join(words[getattr(part, "__origin__", part).__name__] for part in parts)
 
 

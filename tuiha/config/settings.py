@@ -164,11 +164,26 @@ class Roles(Settings):
     owner: Role | None = None  # owns the schema; servers migrate with it when given, else with pool
 
 
+class Agent(Settings):
+    """What stops, starts and rewinds one database: a supervisor's socket, or a program."""
+
+    socket: Path | None = None  # takes orders as JSON lines, as the embedded pool's does
+    command: Annotated[list[str], Field(min_length=1)] | None = None  # action, node and argument are appended
+    seconds: Annotated[Seconds, Field(gt=0)] = 60.0  # limit of one action; a base backup may take sixty times as long
+
+    @model_validator(mode="after")
+    def _some_way(self) -> Agent:
+        if self.socket is None and self.command is None:
+            raise ValueError("names no way; write socket or command")
+        return self
+
+
 class DatabaseNode(Settings):
     """One database of the pair."""
 
     name: Name
     address: HostPort
+    agent: Agent | None = None  # None: a person stops and starts it
 
 
 class Database(Settings):

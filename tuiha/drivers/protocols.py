@@ -1,4 +1,4 @@
-"""The five protocols that drivers speak, and the one error they raise.
+"""The protocols that drivers speak, and the errors they raise.
 
 A driver asks one real system and answers with a frozen report. `poll` has no deadline of its own: the caller sets
 one (`asyncio.timeout`), and a driver must survive being cancelled there.
@@ -6,6 +6,7 @@ one (`asyncio.timeout`), and a driver must survive being cancelled there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from tuiha.model.reports import (
@@ -23,6 +24,10 @@ class DriverError(Exception):
 
 class Conflict(Exception):
     """A compare-and-set found another revision: somebody else changed the ledger first."""
+
+
+class AgentError(Exception):
+    """An agent could not do what it was told, or not in time. The text is for people."""
 
 
 class ServerDriver(Protocol):
@@ -89,3 +94,40 @@ class LedgerDriver(Protocol):
 
     async def close(self) -> None:
         """Drop what is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Where a stopped database ends."""
+
+    clean: bool  # it wrote a shutdown checkpoint, and has sent all of it to whoever followed
+    position: int  # a byte of its last record: whoever has replayed as far has replayed everything
+    timeline: int
+
+
+class Agent(Protocol):
+    """Stops, starts, fences, rewinds and copies one database, on its own host. Every action can be repeated.
+
+    All of them raise AgentError when they fail or pass their time limit.
+    """
+
+    async def stop(self, mode: str = "fast") -> Stopped:
+        """Stop it: `fast` is clean, `immediate` is at once."""
+
+    async def start(self) -> None:
+        """Start it as what it was; returns before it answers."""
+
+    async def position(self) -> Stopped:
+        """Where it ends, while it is stopped."""
+
+    async def fence(self) -> bool:
+        """See that it does not run and will not start by itself; whether it ran before."""
+
+    async def rewind(self, source: str) -> str:
+        """Rewind it, stopped, to where `source` left its history; what the program said last."""
+
+    async def base_backup(self, source: str) -> None:
+        """Replace it, stopped, by a fresh copy of `source`."""
+
+    async def follow(self, source: str) -> None:
+        """Have it start as the secondary of `source`."""

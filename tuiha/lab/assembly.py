@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.lab import binaries, configuration, enterprise, mail, python, users
+from tuiha.lab.agents import Agents
 from tuiha.lab.children import Children, ChildState, Command
 from tuiha.lab.haproxy import SprayerError, Sprayers
 from tuiha.lab.layout import Layout, free_ports
@@ -79,6 +80,7 @@ class Assembly:
             self._programs = await asyncio.to_thread(binaries.copy, self._programs, layout.folder / "programs")
         self._pair = Pair(layout, self._programs.postgres, {name: self._ports[name] for name in DATABASES},
                           connections=(len(self._servers) + _SPARE_SERVERS) * 10 + 40)
+        self.agents = Agents(self._pair, self._children)
         take_orphans_in(True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._build_databases())

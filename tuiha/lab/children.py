@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
@@ -63,6 +63,11 @@ class Adopted:
         self.pid = pid
         self.returncode: int | None = None
 
+    def send_signal(self, number: int) -> None:
+        """Signal it, unless it is known to have ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def poll(self) -> int | None:
         """The exit code when it has ended."""
         return self._wait(os.WNOHANG)
@@ -90,6 +95,7 @@ class Child:
     process: subprocess.Popen[bytes] | Adopted
     command: Command
     state: ChildState = ChildState.RUNNING
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def alive(self) -> bool:
@@ -169,9 +175,20 @@ class Children:
         self._watchdog.check()
 
     def _forget(self, child: Child) -> None:
+        child.gone.set()
         self._watchdog.remove(child.process.pid)
         if child.process.stdin is not None:
             child.process.stdin.close()
+
+    async def stop(self, name: str, number: signal.Signals, seconds: float) -> None:
+        """Ask a child to end by a signal to it alone; returns when it has. Raises ChildError when it does not."""
+        child = self._living(name)
+        child.process.send_signal(number)
+        try:
+            async with asyncio.timeout(seconds):
+                await child.gone.wait()
+        except TimeoutError:
+            raise ChildError(f"{name} did not end within {seconds:g} s. {self.last_words(name)}") from None
 
     async def kill(self, name: str) -> None:
         """SIGKILL a child and everything below it; returns when all of it is gone."""

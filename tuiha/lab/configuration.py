@@ -47,7 +47,8 @@ def _database(layout: Layout, system_identifier: str, pair: postgres.Pair) -> di
              "owner": "tuiha_owner"}
     return {
         "name": postgres.DATABASE,
-        "nodes": [{"name": name, "address": f"127.0.0.1:{port}"} for name, port in pair.ports.items()],
+        "nodes": [{"name": name, "address": f"127.0.0.1:{port}", "agent": {"socket": layout.socket.name}}
+                  for name, port in pair.ports.items()],
         "system_identifier": system_identifier,
         "roles": {key: {"user": role, "password": _secret(layout, role)} for key, role in roles.items()},
     }

@@ -19,6 +19,7 @@ _COMMAND = 30.0
 
 # The replication role is first: the secondary tries to connect from the start.
 _ROLES = ("tuiha_replica", "tuiha_owner", "tuiha_pool", "tuiha_watch", "tuiha_coordinator")
+_REPLICATION = ("tuiha_replica", "tuiha_coordinator")  # the coordinator makes and drops the pair's slots
 
 # What roles may do beside what the schema grants them. Function rights are kept per database.
 _GRANTS = f"""
@@ -69,7 +70,7 @@ async def set_up(pair: Pair, pool: str, users: Sequence[tuple[str, str, str]]) -
     first, second = pair.names
     async with connected(pair, first) as connection:
         for role in _ROLES:
-            right = "REPLICATION" if role == "tuiha_replica" else ""
+            right = "REPLICATION" if role in _REPLICATION else ""
             await connection.execute(f"CREATE ROLE {role} LOGIN {right} PASSWORD '{pair.layout.read_secret(role)}'")
         await connection.execute("SELECT pg_create_physical_replication_slot($1)", second)
         await connection.execute(f"CREATE DATABASE {DATABASE} OWNER tuiha_owner")

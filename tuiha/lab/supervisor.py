@@ -1,11 +1,11 @@
 """The process that owns an embedded pool: `python -m tuiha.lab.supervisor`.
 
 It starts every part as its own child and takes orders on a unix socket in the run folder: one JSON object a line,
-{"do": ORDER, "name": PART}, answered by {"ok": true, ...} or {"ok": false, "error": TEXT}. While it starts, it tells
-its progress on standard output, one JSON object a line: {"folder": PATH}, then {"step": TEXT} for each step, at the
-end {"ready": true} or {"failed": TEXT, "running": PATH or null}. It ends at SIGTERM, SIGINT, the order `stop`, and
-with `--lifeline` at the end of its standard input. Cleaning up is the watchdog's: however this process ends, the same
-thing happens.
+{"do": ORDER, "name": PART}, answered by {"ok": true, ...} or {"ok": false, "error": TEXT}; the order `agent` has
+"action" and "argument" as well. While it starts, it tells its progress on standard output, one JSON object a line:
+{"folder": PATH}, then {"step": TEXT} for each step, at the end {"ready": true} or {"failed": TEXT, "running": PATH or
+null}. It ends at SIGTERM, SIGINT, the order `stop`, and with `--lifeline` at the end of its standard input. Cleaning
+up is the watchdog's: however this process ends, the same thing happens.
 """
 
 from __future__ import annotations
@@ -58,9 +58,12 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._ready = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._orders: dict[str, Callable[[str], Awaitable[Answer]]] = {
+        by_name: dict[str, Callable[[str], Awaitable[Answer]]] = {
             "state": self._state, "kill": self._kill, "pause": self._pause, "resume": self._resume,
             "start": self._start, "add server": self._add, "stop": self._end,
+        }
+        self._orders: dict[str, Callable[[Answer], Awaitable[Answer]]] = {
+            **{do: _named(carry_out) for do, carry_out in by_name.items()}, "agent": self._agent,
         }
 
     async def run(self, lifeline: bool) -> int:
@@ -133,7 +136,8 @@ class Supervisor:
     async def _answer(self, line: bytes) -> Answer:
         try:
             order = json.loads(line)
-            do, name = str(order["do"]), str(order.get("name", ""))
+            do = str(order["do"])
+            name = str(order.get("name", ""))
         except (ValueError, TypeError, KeyError, AttributeError):
             return {"ok": False, "error": "an order is a JSON object with 'do'"}
         if do not in self._orders:
@@ -141,7 +145,7 @@ class Supervisor:
         if not self._ready and do not in ("state", "stop"):
             return {"ok": False, "error": "the pool is still starting"}
         try:
-            return {"ok": True, **await self._orders[do](name)}
+            return {"ok": True, **await self._orders[do](order)}
         except _KNOWN as error:
             return {"ok": False, "error": str(error)}
         except Exception as error:  # noqa: BLE001 - one order's fault must not end the pool
@@ -176,9 +180,18 @@ class Supervisor:
     async def _add(self, name: str) -> Answer:
         return {"name": await self._assembly.add_server()}
 
+    async def _agent(self, order: Answer) -> Answer:
+        name, action, argument = (str(order.get(key, "")) for key in ("name", "action", "argument"))
+        return await self._assembly.agents.act(name, action, argument)
+
     async def _end(self, name: str) -> Answer:
         asyncio.get_running_loop().call_later(0.05, self._stop.set)  # after the answer
         return {"folder": str(self._folder)}
+
+
+def _named(carry_out: Callable[[str], Awaitable[Answer]]) -> Callable[[Answer], Awaitable[Answer]]:
+    """An order that takes nothing but the name of a part."""
+    return lambda order: carry_out(str(order.get("name", "")))
 
 
 def tell(fact: Answer) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 from tuiha.config import secrets
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_database
+from tuiha.drivers.agents import open_agents
 from tuiha.drivers.opening import Drivers, open_drivers
+from tuiha.drivers.protocols import Agent
 from tuiha.operate.control import ControlClient
 from tuiha.operate.sql import Coordinator
 
@@ -33,6 +35,7 @@ class World:
     control: ControlClient
     databases: Mapping[str, Coordinator]  # by name, each with the coordinator's role
     extra: dict[str, Any] = field(default_factory=dict)  # what tests hand in
+    agents: Mapping[str, Agent] = field(default_factory=dict)  # of the databases that have one, by name
 
 
 @asynccontextmanager
@@ -51,7 +54,7 @@ async def open_world(pool: Pool, base: Path) -> AsyncIterator[World]:
         for node in pool.database.nodes
     }
     try:
-        yield World(pool, base, drivers, control, databases)
+        yield World(pool, base, drivers, control, databases, agents=open_agents(pool, base))
     finally:
         await control.close()
         for database in databases.values():

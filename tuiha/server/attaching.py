@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import asyncpg
 
@@ -49,7 +50,10 @@ class Attacher:
         self._connections = connections
         self._prepare = prepare
         self._expected: Expected | None = None
+        self._told: Expected | None = None  # an operator's word: the ledger outranks it with a later epoch only
+        self._trying: Wires | None = None  # of an attempt to attach that is under way
         self._ended = asyncio.Event()
+        self._wanted = asyncio.Event()
         self.problem: str = "looking for the active database"
 
     def attach(self, epoch: int, active: str) -> None:
@@ -59,7 +63,10 @@ class Attacher:
         if self._expected is not None and epoch < self._expected.epoch:
             raise ValueError(f"epoch {epoch} is over; this server has seen epoch {self._expected.epoch}")
         identifier = self._expected.system_identifier if self._expected else self._known_identifier
-        self._expected = Expected(epoch, active, identifier)
+        self._told = self._expected = Expected(epoch, active, identifier)
+        self._wanted.set()
+        if self._trying is not None:  # a lease that arrives now would be one that this operator does not know of
+            self._trying.sever()
         attachment = self._gate.attachment
         if attachment is not None and (attachment.epoch, attachment.place.name) != (epoch, active):
             attachment.end()
@@ -82,7 +89,10 @@ class Attacher:
             for place in self._candidates():
                 if await self._use(place):
                     break
-            await asyncio.sleep(_PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self._wanted.wait()
+            self._wanted.clear()
 
     async def _learn(self) -> None:
         if self._ledger is None:
@@ -92,6 +102,8 @@ class Attacher:
                 record = await self._ledger.poll()
         except (DriverError, TimeoutError) as error:
             log.info("ledger not read, going on with what is known", extra={"error": str(error)})
+            return
+        if self._told is not None and record.epoch <= self._told.epoch:
             return
         if self._expected is None or record.epoch >= self._expected.epoch:
             self._expected = Expected(record.epoch, record.active, record.system_identifier or None)
@@ -105,6 +117,7 @@ class Attacher:
         """Attach to a place and stay until that ends. False when it could not be used at all."""
         wires = Wires(boottime() + self._lease_seconds)
         self._fence.guard(wires)
+        self._trying = wires
         try:
             await self._prepare(place)
             session = await connect(place, wires, timeout=min(2.0, self._lease_seconds))
@@ -116,6 +129,10 @@ class Attacher:
         except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
             wires.sever()
             self._say(f"no lease on {place.name}: {_reason(error)}")
+            return False
+        finally:
+            self._trying = None
+        if wires.cut:
             return False
         await self._stay(attachment, session, found)
         return True

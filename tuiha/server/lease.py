@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import asyncpg
 
@@ -76,7 +77,7 @@ class LeaseKeeper:
             except LeaseRefused as refusal:
                 return str(refusal)
             except LOST as error:
-                replacement = await self._again(attachment)
+                replacement = await self._again(attachment, ended)
                 if replacement is None:
                     log.info("renewal lost", extra={"error": type(error).__name__})
                     return (
@@ -85,7 +86,7 @@ class LeaseKeeper:
                     )
                 session = replacement
 
-    async def _again(self, attachment: Attachment) -> Session | None:
+    async def _again(self, attachment: Attachment, ended: asyncio.Event) -> Session | None:
         """Reconnect to the very same database while the lease lasts."""
         while attachment.whole:
             try:
@@ -96,7 +97,9 @@ class LeaseKeeper:
                 await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
                 return session
             except (*LOST, asyncpg.PostgresError):
-                await asyncio.sleep(0.1)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await ended.wait()
         return None
 
 

@@ -19,6 +19,15 @@ REVOKE SELECT ON app_user FROM tuiha_watch;
 GRANT SELECT (id, name, mail_cluster, last_seq, created_at) ON app_user TO tuiha_watch;
 """
 
+_COORDINATOR_GRANTS = """
+GRANT USAGE ON SCHEMA public TO tuiha_coordinator;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_coordinator;
+REVOKE SELECT ON app_user FROM tuiha_coordinator;
+GRANT SELECT (id, name, mail_cluster, last_seq, created_at) ON app_user TO tuiha_coordinator;
+GRANT UPDATE ON pool_epoch TO tuiha_coordinator;
+GRANT INSERT, UPDATE ON operation, event TO tuiha_coordinator;
+"""
+
 
 class WrongPool(Exception):
     """The database belongs to another pool."""
@@ -60,6 +69,8 @@ async def migrate(connection: Any, pool: str, active: str) -> None:
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
         if len(roles) == 2:
             await connection.execute(_GRANTS)
+        if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
+            await connection.execute(_COORDINATOR_GRANTS)
 
 
 async def is_current(connection: Any) -> bool:

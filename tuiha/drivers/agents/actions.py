@@ -1,0 +1,62 @@
+"""The actions of an agent, whichever way its orders go; what it answers is checked here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from tuiha.drivers.protocols import AgentError, Stopped
+
+_COPY = 60  # a base backup may take that many times the limit of an action
+
+
+class Actions(ABC):
+    """An agent as seven actions over one `_order`."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name = name
+        self.seconds = seconds
+
+    @abstractmethod
+    async def _order(self, action: str, argument: str, seconds: float) -> Mapping[str, Any]:
+        """Have an action done and return what the agent answered. Raises AgentError."""
+
+    async def stop(self, mode: str = "fast") -> Stopped:
+        """Stop the database (mode `fast`: cleanly, `immediate`: at once); done already when it is stopped."""
+        return self._stopped("stop", await self._order("stop", mode, self.seconds))
+
+    async def start(self) -> None:
+        """Start the database as what it was; done already when it runs. Returns before it answers."""
+        await self._order("start", "", self.seconds)
+
+    async def position(self) -> Stopped:
+        """Where a stopped database ends."""
+        return self._stopped("position", await self._order("position", "", self.seconds))
+
+    async def fence(self) -> bool:
+        """See that it does not run, and will not start by itself; whether it ran before."""
+        answer = await self._order("fence", "", self.seconds)
+        if not isinstance(answer.get("ran"), bool):
+            raise AgentError(f"the agent of {self.name} did not say whether {self.name} ran before it was fenced")
+        return bool(answer["ran"])
+
+    async def rewind(self, source: str) -> str:
+        """Make the stopped database one that can follow `source` (pg_rewind); what the program said last."""
+        return str((await self._order("rewind", source, self.seconds)).get("text", ""))
+
+    async def base_backup(self, source: str) -> None:
+        """Replace the stopped database by a fresh copy of `source`."""
+        await self._order("base_backup", source, self.seconds * _COPY)
+
+    async def follow(self, source: str) -> None:
+        """Have the stopped database start as the secondary of `source`."""
+        await self._order("follow", source, self.seconds)
+
+    def _stopped(self, action: str, answer: Mapping[str, Any]) -> Stopped:
+        try:
+            return Stopped(bool(answer["clean"]), int(answer["position"]), int(answer["timeline"]))
+        except (KeyError, TypeError, ValueError):
+            raise AgentError(
+                f"the agent of {self.name} did not answer {action} with clean, position and timeline"
+            ) from None

@@ -1,0 +1,58 @@
+"""An agent that is a program: `PROGRAM ARGUMENT... ACTION NODE [ARGUMENT]`, which answers with a JSON object."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuiha.drivers.agents.actions import Actions
+from tuiha.drivers.protocols import AgentError
+
+_TOLD = 300  # characters of what a failed program said
+
+
+class CommandAgent(Actions):
+    """Runs the program once for each action; exit code 0 is success, standard output the answer or nothing."""
+
+    def __init__(self, name: str, command: Sequence[str], seconds: float) -> None:
+        super().__init__(name, seconds)
+        self._command = tuple(command)
+
+    async def _order(self, action: str, argument: str, seconds: float) -> Mapping[str, Any]:
+        words = [*self._command, action, self.name, *([argument] if argument else [])]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, start_new_session=True,
+            )
+        except OSError as error:
+            raise AgentError(f"the agent of {self.name} ({self._command[0]}) cannot be run: "
+                             f"{error.strerror or error}") from None
+        try:
+            async with asyncio.timeout(seconds):
+                out, err = await process.communicate()
+        except TimeoutError:
+            raise AgentError(f"the agent of {self.name} did not finish {action} in {seconds:g} s") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        if process.returncode != 0:
+            told = " ".join(err.decode(errors="replace").split())[-_TOLD:] or f"exit code {process.returncode}"
+            raise AgentError(f"the agent of {self.name} could not {action}: {told}")
+        return self._answer(action, out)
+
+    def _answer(self, action: str, out: bytes) -> Mapping[str, Any]:
+        try:
+            answer = json.loads(out) if out.strip() else {}
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise AgentError(f"the agent of {self.name} answered {action} with something that is not a JSON object")
+        return answer

@@ -1,0 +1,130 @@
+"""The embedded pair's agent: carries out the order `agent` for one of its databases, without a host in between."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuiha.lab.children import ChildError, Children, Command
+from tuiha.lab.postgres import SUPERUSER, Pair
+
+_SECONDS = 55.0  # inside the agent's own limit in the configuration
+_CONTROL = struct.Struct("=QIIi4xqQQI")  # pg_control: identifier, versions, state, time, checkpoint, redo, timeline
+_SHUT_DOWN = (1, 2)  # as a primary, as a secondary
+_ROLE_LINES = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
+
+Answer = dict[str, Any]
+
+
+class Agents:
+    """Stops, starts, fences, rewinds and copies the databases of one embedded pool."""
+
+    def __init__(self, pair: Pair, children: Children) -> None:
+        self._pair = pair
+        self._children = children
+        self._actions: Mapping[str, Callable[[str, str], Awaitable[Answer]]] = {
+            "stop": self._stop, "start": self._start, "position": self._position, "fence": self._fence,
+            "rewind": self._rewind, "base_backup": self._base_backup, "follow": self._follow,
+        }
+
+    async def act(self, name: str, action: str, argument: str) -> Answer:
+        """Do one action. Raises ChildError."""
+        if name not in self._pair.ports:
+            raise ChildError(f"'{name}' is not a database of this pool; there are {', '.join(self._pair.ports)}")
+        if action not in self._actions:
+            raise ChildError(f"'{action}' is not an action; there are {', '.join(self._actions)}")
+        return await self._actions[action](name, argument)
+
+    def _runs(self, name: str) -> bool:
+        child = self._children.get(name)
+        return child is not None and child.alive
+
+    def _stopped(self, name: str) -> None:
+        if self._runs(name):
+            raise ChildError(f"{name} is running; stop it first")
+
+    async def _stop(self, name: str, mode: str) -> Answer:
+        number = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}.get(mode)
+        if number is None:
+            raise ChildError(f"'{mode}' is not a way to stop; there are fast and immediate")
+        if self._runs(name):
+            await self._children.stop(name, number, _SECONDS)
+        return await self._position(name, "")
+
+    async def _start(self, name: str, argument: str) -> Answer:
+        if not self._runs(name):
+            self._children.start(name, self._pair.command(name))
+        return {}
+
+    async def _position(self, name: str, argument: str) -> Answer:
+        self._stopped(name)
+        return shutdown_position(self._pair.data(name))
+
+    async def _fence(self, name: str, argument: str) -> Answer:
+        ran = self._runs(name)
+        if ran:
+            await self._children.kill(name)
+        return {"ran": ran}
+
+    async def _rewind(self, name: str, source: str) -> Answer:
+        self._stopped(name)
+        pair, settings = self._pair, self._pair.layout.node(name) / "postgresql.conf"
+        where = f"host=127.0.0.1 port={self._port(source)} user={SUPERUSER} dbname=postgres connect_timeout=5"
+        await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync", f"--source-server={where}",
+                        f"--config-file={settings}", user=SUPERUSER, source=source)
+        return {"text": f"rewound to {source}"}
+
+    async def _base_backup(self, name: str, source: str) -> Answer:
+        self._stopped(name)
+        fresh = self._pair.layout.node(name) / "data.new"
+        await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+        await self._run(name, "pg_basebackup", "-D", str(fresh), "-X", "stream", "-c", "fast", "-w", "--no-sync",
+                        "-h", "127.0.0.1", "-p", str(self._port(source)), "-U", "tuiha_replica",
+                        user="tuiha_replica", source=source)
+        data = self._pair.data(name)
+        await asyncio.to_thread(shutil.rmtree, data)
+        fresh.rename(data)
+        return {}
+
+    async def _follow(self, name: str, source: str) -> Answer:
+        """Settings of a role that came with the data (pg_rewind copies the source's) go: node.conf has its own."""
+        self._stopped(name)
+        self._port(source)
+        data, layout = self._pair.data(name), self._pair.layout
+        automatic = data / "postgresql.auto.conf"
+        kept = [line for line in automatic.read_text(encoding="utf-8").splitlines()
+                if not line.startswith(_ROLE_LINES)]
+        layout.write(automatic, "\n".join(kept) + "\n")
+        layout.write(data / "standby.signal", "")
+        return {}
+
+    def _port(self, source: str) -> int:
+        if source not in self._pair.ports:
+            raise ChildError(f"'{source}' is not a database of this pool; there are {', '.join(self._pair.ports)}")
+        return self._pair.ports[source]
+
+    async def _run(self, name: str, program: str, *arguments: str, user: str, source: str) -> None:
+        layout, folder = self._pair.layout, self._pair.layout.node(name)
+        passwords = folder / f"{program}.pgpass"
+        layout.write(passwords, f"127.0.0.1:{self._port(source)}:*:{user}:{layout.read_secret(user)}\n")
+        command = Command([str(self._pair.programs / program), *arguments], cwd=folder, ends=True,
+                          env={**self._pair.environment, "PGPASSFILE": str(passwords)})
+        try:
+            await self._children.finish(f"{name}-{program}", command, _SECONDS)
+        finally:
+            passwords.unlink(missing_ok=True)
+
+
+def shutdown_position(data: Path) -> Answer:
+    """What a stopped database's control file says: whether it ended cleanly, where, on which timeline.
+
+    The last record of a clean end is its checkpoint; who has replayed a byte of it has replayed everything.
+    """
+    raw = (data / "global" / "pg_control").read_bytes()
+    _, _, _, state, _, checkpoint, _, timeline = _CONTROL.unpack_from(raw)
+    return {"clean": state in _SHUT_DOWN, "position": checkpoint + 1, "timeline": timeline}

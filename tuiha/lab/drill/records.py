@@ -50,6 +50,7 @@ class Sample:
     changed_at: float  # of the epoch row
     leases: tuple[LeaseRow, ...]
     sessions: Mapping[str, int]  # server -> its sessions in pg_stat_activity
+    followers: tuple[str, ...] = ()  # databases that every commit waits for: rows of pg_stat_replication that are sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,5 +58,7 @@ async def _play(stage: Stage, scenario: Scenario, say: Say) -> None:
         say(f"  {act.text}")
         await act.do(stage)
     await stage.leased(scenario.ends_on, _RECOVERY)
+    if scenario.protected:
+        await stage.protected(scenario.ends_on, _RECOVERY)
     await stage.served(_RECOVERY)
     await asyncio.sleep(1.0)

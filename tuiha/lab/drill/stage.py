@@ -13,7 +13,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.drill.observer import Observer
 from tuiha.lab.drill.records import Status
-from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.embedded import EmbeddedPool, StartError
 from tuiha.lab.load.devices import read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
@@ -38,7 +38,8 @@ class Stage:
     load: LoadProcess
     began: float = field(default_factory=time.time)
     since: float = 0.0  # the moment of the fault or of the operation's start, unix seconds; 0 before it
-    operation: dict[str, Any] | None = None  # what became of the operation
+    operating: str | None = None  # id of the operation that was applied last
+    operation: dict[str, Any] | None = None  # what became of it
 
     def mark(self) -> None:
         """Now is the moment: the outage is looked for from here on."""
@@ -68,6 +69,18 @@ class Stage:
 
         await until(all_there, seconds, f"not every server of {', '.join(servers)} holds a lease on {database}")
 
+    async def protected(self, database: str, seconds: float) -> None:
+        """Wait until commits of a database wait for its partner, and nothing else serves. Raises NotReached."""
+
+        def followed() -> bool:
+            last = {sample.database: sample for sample in self.observer.recording.samples[-50:]}
+            partners = [name for name in last if name != database]
+            newest = last.get(database)
+            return newest is not None and newest.writable and list(newest.followers) == partners and not any(
+                last[name].writable for name in partners)
+
+        await until(followed, seconds, f"the commits of {database} do not wait for its partner")
+
     async def served(self, seconds: float) -> None:
         """Wait until every running server acknowledges a write that begins now. Raises NotReached."""
         servers, now = set(await self.servers()), time.time()
@@ -79,19 +92,34 @@ class Stage:
         await until(all_served, seconds, f"not every server of {', '.join(sorted(servers))} acknowledges writes")
 
 
-async def until(true: Callable[[], bool], seconds: float, otherwise: str) -> None:
+async def until(true: Callable[[], bool], seconds: float, otherwise: str, step: float = _STEP) -> None:
     """Wait for something that raises no event. Raises NotReached with the text when it does not come to be in time."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             raise NotReached(f"{otherwise} after {seconds:g} s")
-        await asyncio.sleep(_STEP)
+        await asyncio.sleep(step)
+
+
+@asynccontextmanager
+async def _pool(servers: int, users: int) -> AsyncIterator[EmbeddedPool]:
+    """A pool; one that another program took a port from is started once more. Raises StartError."""
+    pool = EmbeddedPool(servers, users, load=False)
+    try:
+        await pool.open()
+    except StartError:
+        pool = EmbeddedPool(servers, users, load=False)
+        await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 @asynccontextmanager
 async def staged(servers: int, users: int, say: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed."""
-    async with EmbeddedPool(servers, users, load=False) as pool:
+    async with _pool(servers, users) as pool:
         say("the pool answers; devices register")
         settings = load(pool.config_path)
         lines = pool.users_path.read_text().splitlines(keepends=True)

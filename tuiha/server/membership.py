@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.model.availability import WITHDRAWN, availability_index, scarcest
@@ -99,6 +101,8 @@ class Membership:
                 await self.beat()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("no heartbeat", extra={"reason": str(error)})
+            except asyncpg.PostgresError:  # refused for a reason of its own: the next beat tries again
+                log.exception("no heartbeat")
             await asyncio.sleep(_SHORTEST)
             try:
                 async with asyncio.timeout(max(0.0, self._pool.heartbeat.interval - (time.monotonic() - began))):

@@ -168,6 +168,8 @@ class PoolServer:
                 self._devices = await self.gate.read(lambda c: c.fetchval(_SEEN, self.me.name))
             except Unavailable as error:
                 log.debug("bindings not read", extra={"reason": str(error)})
+            except asyncpg.PostgresError:
+                log.exception("bindings not read")
 
     async def _tell_waiting(self) -> None:
         """When the database stays away, answer the long polls (503, with a time to ask again) before sprayers cut them.

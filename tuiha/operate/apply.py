@@ -1,0 +1,158 @@
+"""From a plan to a running operation: every reason to refuse is looked at before anything is changed."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuiha.config.settings import Pool
+from tuiha.drivers.protocols import LedgerDriver
+from tuiha.operate import intent as intents
+from tuiha.operate.control import ControlError
+from tuiha.operate.journal import Journal
+from tuiha.operate.kinds import Refused
+from tuiha.operate.plan import Check, CheckVerdict, Plan
+from tuiha.operate.planning import plan_again
+from tuiha.operate.start import start_runner
+from tuiha.operate.store import Folder, store_of
+from tuiha.operate.world import World, open_world
+
+_NEVER_ASKED = object()
+
+
+def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+    """The facts that differ, each as "name: old -> new", down to the values that do."""
+    found: list[str] = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, _NEVER_ASKED), new.get(name, _NEVER_ASKED)
+        if before == after:
+            continue
+        path = f"{at}.{name}" if at else name
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += changed_facts(before, after, path)
+        else:
+            found.append(f"{path}: {_word(before)} -> {_word(after)}")
+    return found
+
+
+def refuse_unless_same(old: Plan, new: Plan) -> None:
+    """Raises Refused when the facts are not those that the plan rests on."""
+    if old.id != new.id:
+        facts = changed_facts(old.facts, new.facts) or ["what the plan is about"]
+        raise Refused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
+                      f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
+
+
+def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
+    """Raises Refused unless the name that the plan asks for was typed."""
+    if confirm != plan.confirm:
+        typed = f"'{confirm}' was typed" if confirm else "nothing was typed"
+        raise Refused(f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
+                      f"With it: --confirm {plan.confirm}")
+
+
+def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:
+    """Raises Refused when a check stops the plan: a bad one that nobody overrode, or one that nobody can override."""
+    unknown = set(overrides) - {check.name for check in plan.checks}
+    if unknown:
+        raise Refused(f"there is no check {' or '.join(map(repr, sorted(unknown)))} in this plan; it has "
+                      f"{', '.join(dict.fromkeys(check.name for check in plan.checks)) or 'none'}")
+    never = [check for check in plan.checks if check.verdict is CheckVerdict.NEVER]
+    if never:
+        raise Refused("it may not be done, and no override helps:\n" + _listed(never))
+    left = [check for check in plan.stopped_by if check.name not in overrides]
+    if left:
+        names = dict.fromkeys(check.name for check in left)
+        raise Refused("checks stop it:\n" + _listed(left) + "\nTo do it all the same, type their names and a reason: "
+                      + " ".join(f"--override {name}" for name in names) + ' --reason "..."')
+    if overrides and not reason.strip():
+        raise Refused('an override needs a reason: --reason "..."')
+
+
+async def refuse_a_viewer(world: World) -> None:
+    """Raises Refused when the token may not act. A request without a body is one that changes nothing.
+
+    The first server that answers decides: all have the same tokens. Without one nothing is known, and the steps tell.
+    """
+    for server in world.pool.servers:
+        try:
+            await world.control.post(server.address, "probe", {})
+        except ControlError as error:
+            if error.status is None:
+                continue
+            if error.status in (401, 403):
+                raise Refused(f"server {server.name} does not let this token act ({error}). control.operator must be "
+                              "the operator's token, not the viewer's") from None
+        return
+
+
+async def apply(
+    pool: Pool,
+    base: Path,
+    config_path: Path,
+    plan: Plan,
+    confirm: str,
+    reason: str = "",
+    overrides: Sequence[str] = (),
+    who: str = "",
+) -> str:
+    """Start the operation that a plan describes; returns the operation's id as soon as its runner was started.
+
+    Raises Refused (nothing was changed), NoCredentials, ConfigError, DriverError (the ledger cannot be used),
+    DatabaseGone.
+    """
+    refuse_unless_confirmed(plan, confirm)
+    if time.time() > plan.expires_at:
+        raise Refused(f"plan {plan.id} is too old; plan again: tuiha plan {' '.join((plan.kind, *plan.target))}")
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
+        other = intents.parse(seen.intent)
+        if other is not None:
+            raise intents.Busy(other)
+        await refuse_a_viewer(world)
+        fresh = await plan_again(world, plan)
+        refuse_unless_same(plan, fresh)
+        refuse_if_stopped(fresh, overrides, reason)
+        store = store_of(pool, base)
+        fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
+        folder = store.create(fresh)
+        await _first_record(folder, who, reason, overrides)
+        mine = intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time())
+        try:
+            await intents.take(ledger, seen, mine)
+        except Refused:
+            store.discard(folder)
+            raise
+    await start_runner(folder, config_path)
+    return folder.id
+
+
+def ledger_of(world: World) -> LedgerDriver:
+    """The ledger that keeps operations apart. Raises Refused when the pool has none."""
+    if world.drivers.ledger is None:
+        raise Refused("the configuration names no ledger, and operations are kept apart by it: "
+                      "add `ledger: {path: ...}`")
+    return world.drivers.ledger
+
+
+async def _first_record(folder: Folder, who: str, reason: str, overrides: Sequence[str]) -> None:
+    journal = Journal(folder.journal)
+    try:
+        await journal.write("start", id=folder.id, who=who, host=socket.gethostname(), reason=reason,
+                            overrides=sorted(set(overrides)))
+    finally:
+        journal.close()
+
+
+def _listed(checks: Sequence[Check]) -> str:
+    return "\n".join(f"  {check.verdict.upper()}  {check.name} {check.subject}: {check.value}, wanted {check.limit}"
+                     + (f"; {check.remedy}" if check.remedy else "") for check in checks)
+
+
+def _word(value: object) -> str:
+    return "absent" if value is _NEVER_ASKED else str(value)

@@ -1,0 +1,109 @@
+"""The ledger's intent: one operation at a time for each pool, and everybody sees whose it is and which step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, replace
+
+from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
+from tuiha.model.reports import LedgerRecord
+from tuiha.operate.kinds import Refused
+
+_TRIES = 10
+_PAUSE = 0.05  # seconds between tries
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Who changes the pool now."""
+
+    id: str  # of the operation
+    kind: str
+    owner: str
+    host: str
+    since: float  # unix seconds
+    step: int = 0  # number of the step that runs; 0 before the first
+    action: str = ""  # what that step does, in words
+
+    def text(self) -> str:
+        """As the ledger holds it."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, ensure_ascii=False)
+
+    def words(self) -> str:
+        """As a person reads it."""
+        where = f"at step {self.step} ({self.action})" if self.step else "before its first step"
+        at = time.strftime("%H:%M:%SZ", time.gmtime(self.since))
+        return f"{self.kind}, {where}, started by {self.owner} on {self.host} at {at}: operation {self.id}"
+
+
+def parse(text: str | None) -> Intent | None:
+    """The intent in a ledger's record. One that cannot be read is somebody's all the same, with an unknown owner."""
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+        return Intent(str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]),
+                      float(found["since"]), int(found.get("step", 0)), str(found.get("action", "")))
+    except (ValueError, KeyError, TypeError):
+        return Intent("unknown", "an operation of another version", "somebody", "an unknown host", 0.0)
+
+
+class Busy(Refused):
+    """Another operation has the pool."""
+
+    def __init__(self, other: Intent) -> None:
+        super().__init__(f"another operation has this pool: {other.words()}.\n"
+                         f"Wait for it (`tuiha operations {other.id}`), `tuiha cancel {other.id}`, or, if its runner "
+                         f"died, `tuiha resume {other.id}` on {other.host}.")
+        self.other = other
+
+
+async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent) -> None:
+    """Take the pool, if the ledger still is as it was seen. Raises Busy, Refused (it changed), DriverError."""
+    other = parse(seen.intent)
+    if other is not None and other.id != intent.id:
+        raise Busy(other)
+    try:
+        await ledger.replace(seen, replace(seen, intent=intent.text()))
+    except Conflict:
+        other = parse((await ledger.poll()).intent)
+        if other is not None and other.id != intent.id:
+            raise Busy(other) from None
+        raise Refused("the ledger changed in this moment; plan again") from None
+
+
+async def note(ledger: LedgerDriver, intent: Intent) -> None:
+    """Say which step runs. Raises Busy when the intent is not this operation's any more, DriverError."""
+    await _change(ledger, intent, intent.text())
+
+
+async def release(ledger: LedgerDriver, intent: Intent) -> None:
+    """Give the pool back; nothing happens when it was given back before. Raises DriverError."""
+    try:
+        await _change(ledger, intent, None)
+    except Busy:
+        return  # it was released, and somebody else has it by now
+
+
+async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> None:
+    for _ in range(_TRIES):
+        record = await ledger.poll()
+        other = parse(record.intent)
+        if other is None and text is None:
+            return
+        if other is None or other.id != intent.id:
+            raise Busy(other or replace(intent, id="none", kind="nobody's any more"))
+        try:
+            await ledger.replace(record, replace(record, intent=text))
+        except Conflict:
+            await asyncio.sleep(_PAUSE)  # a server or a step changed another field
+            continue
+        return
+    raise DriverError("the ledger is changed by others all the time")
+
+
+def at_step(intent: Intent, number: int, action: str) -> Intent:
+    """The intent with the step that runs."""
+    return replace(intent, step=number, action=action)

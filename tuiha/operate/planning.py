@@ -1,0 +1,46 @@
+"""Making a plan: the kind by its name, fresh facts, and the options kept for when it is made again."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.operate import kinds
+from tuiha.operate.kinds import Kind, Refused
+from tuiha.operate.plan import Plan
+from tuiha.operate.world import World, open_world
+
+
+def kind_of(name: str) -> Kind:
+    """A kind of operation by its name. Raises Refused."""
+    known = kinds.table()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise Refused(f"there is no kind of operation '{name}'" + (f"; did you mean '{near[0]}'?" if near else
+                      f"; there are {', '.join(sorted(known))}"))
+    return known[name]()
+
+
+async def make_plan(
+    pool: Pool, base: Path, kind: str, target: Sequence[str] = (), options: Mapping[str, str] | None = None
+) -> Plan:
+    """Read fresh facts and plan; nothing is changed.
+
+    Raises Refused (the target makes no sense), NoCredentials, ConfigError, DatabaseGone, DriverError.
+    """
+    maker = kind_of(kind)
+    async with open_world(pool, base) as world:
+        return await _planned(world, maker, target, options or {})
+
+
+async def plan_again(world: World, plan: Plan) -> Plan:
+    """The same question as the plan's, on fresh facts. Raises what `make_plan` raises."""
+    return await _planned(world, kind_of(plan.kind), plan.target, plan.details.get("options", {}))
+
+
+async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+    plan = await kind.plan(world, target, options)
+    return replace(plan, details={**plan.details, "options": dict(options)})

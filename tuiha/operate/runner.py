@@ -1,0 +1,231 @@
+"""The process that runs one operation: `python -m tuiha.operate.runner --config FILE ID`.
+
+It goes on from the journal, so starting, resuming and taking back are the same program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from tuiha.config.load import load
+from tuiha.config.settings import Pool
+from tuiha.drivers.protocols import DriverError
+from tuiha.operate import intent as intents
+from tuiha.operate.apply import ledger_of
+from tuiha.operate.journal import Journal, read_records
+from tuiha.operate.keeping import keep_in_database
+from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.planning import kind_of
+from tuiha.operate.state import OperationState
+from tuiha.operate.stepping import Teller, attempt
+from tuiha.operate.store import Folder, store_of
+from tuiha.operate.world import World, open_world
+
+_RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
+
+
+class Runner:
+    """Runs the steps of one operation, in order or backwards."""
+
+    def __init__(self, world: World, folder: Folder, journal: Journal, intent: intents.Intent) -> None:
+        self._world = world
+        self._folder = folder
+        self._journal = journal
+        self._intent = intent
+        self._ledger = ledger_of(world)
+        plan = folder.plan()
+        self._kind = kind_of(plan.kind)
+        self._steps = self._kind.steps(plan)
+
+    async def forward(self) -> None:
+        """Run every step that is not done; ends with a result in the journal."""
+        for step, known in zip(self._steps, self._state().steps, strict=True):
+            if known.state == "done":
+                continue
+            if await self._stop_asked():
+                return
+            state, text = await self._one(step)
+            if state == "done":
+                continue
+            if state == "stopped" and await self._stop_asked():
+                return
+            await self._stuck(state, text)
+            return
+        await self._end("done", "every step was done and verified")
+
+    async def backward(self, state: str = "undone", why: str = "taken back by an operator") -> None:
+        """Take back every step that began, the last first; ends with `state` as the result."""
+        known = self._state()
+        for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
+            if not was.begun or not step.planned.undo:
+                continue
+            await self._say(step, "taking back: ")
+            number = step.planned.number
+            await self._journal.write("undo", step=number, state="running")
+            done = await attempt(step.undo, self._world, Teller(self._journal, number, lambda: False),
+                                 step.planned.limit_seconds)
+            result = "undone" if done.state == "done" else done.state
+            await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
+            if result != "undone":
+                await self._end("unknown", f"{why}; step {number} could not be taken back: {done.text}", keep=True)
+                return
+        await self._end(state, f"{why}; nothing is left of it", changed=False)
+
+    async def _one(self, step: Step) -> tuple[str, str]:
+        number = step.planned.number
+        await self._say(step)
+        await self._journal.write("step", step=number, state="running")
+        teller = Teller(self._journal, number, self._asked)
+        done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
+        state = "stopped" if done.state == "done" and teller.told else done.state
+        await self._journal.write("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        return state, done.text
+
+    async def _stuck(self, state: str, text: str) -> None:
+        """A step did not end well: back to the beginning where that is possible, else wait for an operator."""
+        now = self._state()
+        number = now.current.planned.number if now.current is not None else 0
+        why = f"step {number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
+        half_way_is_no_place = now.plan.point_of_no_return is not None
+        if now.undoable and (state == "failed" or half_way_is_no_place):
+            await self.backward("failed", why)
+        else:
+            await self._end(state, why, keep=True)
+
+    def _asked(self) -> bool:
+        """Whether an operator asked to stop, and stopping is still possible."""
+        asked = self._folder.asked("cancel") or self._folder.asked("undo")
+        return asked is not None and not self._state().past_no_return
+
+    async def _stop_asked(self) -> bool:
+        """Do what an operator asked for, if anything: take it all back, or stop here."""
+        if not self._asked():
+            return False
+        undo, cancel = self._folder.asked("undo"), self._folder.asked("cancel")
+        who, state = undo or cancel, self._state()
+        await self._journal.write("cancel", who=who, undo=undo is not None)
+        if undo is not None and state.undoable:
+            await self.backward("undone", f"taken back by {who}")
+        elif state.plan.point_of_no_return is not None:
+            await self.backward("cancelled", f"cancelled by {who}")
+        else:
+            await self._end("cancelled", f"cancelled by {who}; what was done stays. `tuiha resume {state.id}` goes on",
+                            changed=any(step.begun for step in state.steps))
+        return True
+
+    async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True) -> None:
+        """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
+        if not keep:
+            text += await self._give_back()
+        now = self._state()
+        await self._journal.write("result", state=state, text=text, changed=changed, outcome=self._outcome(now))
+
+    def _outcome(self, now: OperationState) -> dict[str, object]:
+        evidence = {step.planned.number: step.evidence for step in now.steps if step.state == "done"}
+        try:
+            return dict(self._kind.outcome(now.plan, evidence))
+        except Exception as error:  # noqa: BLE001 - figures that cannot be told must not cost the result
+            traceback.print_exception(error)
+            return {}
+
+    async def _give_back(self) -> str:
+        """Release the intent; what is to be added to the result's text when that was not possible."""
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                while True:
+                    try:
+                        await intents.release(self._ledger, self._intent)
+                        return ""
+                    except DriverError:
+                        await asyncio.sleep(0.2)
+        except TimeoutError:
+            return (f". The ledger still names this operation, as it could not be written: "
+                    f"`tuiha resume {self._intent.id}` gives the pool back")
+
+    async def _say(self, step: Step, before: str = "") -> None:
+        """Let everybody see in the ledger which step runs. Not worth stopping for when the ledger is away."""
+        planned = step.planned
+        action = f"{before}{planned.target} {planned.action}"
+        try:
+            await intents.note(self._ledger, intents.at_step(self._intent, planned.number, action))
+        except DriverError as error:
+            print(f"the ledger could not be told of step {planned.number}: {error}", file=sys.stderr)  # noqa: T201
+
+    def _state(self) -> OperationState:
+        return self._folder.state()
+
+
+async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool = False) -> None:
+    """Take the pool for this operation and bring it to a result. Raises Refused, NoCredentials, DriverError.
+
+    `lock` is the operation's, held; it is let go of with the result, before the slower copy into the database.
+    """
+    async with open_world(pool, base) as world:
+        journal = Journal(folder.journal)
+        try:
+            before = folder.state()
+            back = undo or before.turned_back
+            intent = await own_intent(world, before)
+            await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
+            runner = Runner(world, folder, journal, intent)
+            await (runner.backward() if back else runner.forward())
+        finally:
+            journal.close()
+        state, records = folder.state(), read_records(folder.journal)
+        os.close(lock)
+        await keep_in_database(world, state, records)
+
+
+async def own_intent(world: World, state: OperationState) -> intents.Intent:
+    """The pool's intent, taken again when it was given back. Raises Refused when that is not safe or not possible."""
+    ledger = ledger_of(world)
+    seen = await ledger.poll()
+    found = intents.parse(seen.intent)
+    host = socket.gethostname()
+    mine = intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)
+    if found is not None and found.id == state.id:
+        if found.host != host:
+            raise Refused(f"operation {state.id} is run from {found.host}; go on there")
+        return found
+    if found is None and not state.ever_began:
+        raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
+    await intents.take(ledger, seen, mine)
+    return mine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run an operation; what it cannot say in the journal it says on stderr, which is the operation's log."""
+    parser = argparse.ArgumentParser(prog="python -m tuiha.operate.runner")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--lock", type=int, help="the descriptor of the operation's lock, already held")
+    parser.add_argument("--undo", action="store_true")
+    parser.add_argument("operation")
+    arguments = parser.parse_args(argv)
+    pool, base = load(arguments.config), arguments.config.parent
+    folder = store_of(pool, base).find(arguments.operation)
+    lock: int | None = folder.lock() if arguments.lock is None else arguments.lock
+    if lock is None:
+        print(f"operation {folder.id} is running", file=sys.stderr)  # noqa: T201
+        return 4
+    fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # programs that steps start must not keep it
+    try:
+        asyncio.run(run(pool, base, folder, lock, undo=arguments.undo))
+    except Refused as refused:
+        print(refused, file=sys.stderr)  # noqa: T201
+        return 4
+    except Exception as error:  # noqa: BLE001 - the log is the last place; the operation is then interrupted
+        traceback.print_exception(error)
+        return 5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

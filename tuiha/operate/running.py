@@ -1,0 +1,143 @@
+"""Operations that were started: resume one, take it back, cancel it, and follow it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.operate import intent as intents
+from tuiha.operate.apply import ledger_of
+from tuiha.operate.kinds import Refused
+from tuiha.operate.start import start_runner
+from tuiha.operate.state import OperationState
+from tuiha.operate.store import Folder, store_of
+from tuiha.operate.world import open_world
+
+_LOOK_SECONDS = 0.1
+_SECOND = len("20261122-170000")  # an id begins with the second of its creation
+
+
+def operations(pool: Pool, base: Path, limit: int | None = None) -> list[OperationState]:
+    """The operations of this host, newest first. Raises ConfigError."""
+    return store_of(pool, base).states(limit)
+
+
+def operation(pool: Pool, base: Path, name: str) -> OperationState:
+    """One operation by its id, or a part of it. Raises NotThere, JournalDamaged, ConfigError."""
+    return store_of(pool, base).find(name).state()
+
+
+def running(pool: Pool, base: Path) -> OperationState | None:
+    """The newest operation that has no settled result; None when there is none."""
+    return next((state for state in operations(pool, base, limit=20) if not state.settled), None)
+
+
+async def resume(pool: Pool, base: Path, config_path: Path, name: str) -> str:
+    """Start the runner again where it stopped; returns the operation's id.
+
+    An operation that is over but that the ledger still names is only given back. Raises Refused, NotThere,
+    NoCredentials, DriverError.
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.settled and (state.state != "cancelled" or not state.changed):
+        if not await _given_back(pool, base, state):
+            raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
+        return folder.id
+    await _startable(pool, base, folder, state)
+    await start_runner(folder, config_path)
+    return folder.id
+
+
+async def undo(pool: Pool, base: Path, config_path: Path, name: str, who: str) -> str:
+    """Take an operation back: a living runner is asked to, else one is started; returns the operation's id.
+
+    Raises Refused past the point of no return, and what `resume` raises.
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    _refuse_to_undo(state)
+    if state.alive and not state.ended:
+        folder.ask("undo", who)
+        return folder.id
+    await _startable(pool, base, folder, state)
+    await start_runner(folder, config_path, undo=True)
+    return folder.id
+
+
+def cancel(pool: Pool, base: Path, name: str, who: str) -> str:
+    """Ask a running operation to stop where that is safe; returns its id. Raises Refused, NotThere."""
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.ended:
+        raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to cancel")
+    if state.past_no_return:
+        raise Refused(f"operation {folder.id} is past its point of no return: it can only be finished")
+    if not state.alive:
+        raise Refused(f"the runner of operation {folder.id} is dead: `tuiha resume {folder.id}` or "
+                      f"`tuiha undo {folder.id}`")
+    folder.ask("cancel", who)
+    return folder.id
+
+
+async def follow(pool: Pool, base: Path, name: str) -> AsyncIterator[OperationState]:
+    """The operation's state now and after every change, until it has a result or its runner is dead.
+
+    Raises NotThere, JournalDamaged. The last state tells which: `ended` or `interrupted`.
+    """
+    folder = store_of(pool, base).find(name)
+    last: OperationState | None = None
+    while True:
+        state = await asyncio.to_thread(folder.state)
+        if state != last:
+            yield state
+            last = state
+        if not state.alive:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _refuse_to_undo(state: OperationState) -> None:
+    if state.state == "done":
+        raise Refused(f"operation {state.id} is done; to lead back, plan the opposite")
+    if state.settled and (state.state != "cancelled" or not state.changed):
+        raise Refused(f"operation {state.id} is over: {state.state}. Nothing is left of it")
+    if state.past_no_return:
+        raise Refused(f"operation {state.id} is past its point of no return: `tuiha resume {state.id}` finishes it, "
+                      "and a new operation leads back")
+    if not state.undoable:
+        kept = [str(s.planned.number) for s in state.steps if s.begun and not s.planned.undo]
+        raise Refused(f"operation {state.id} cannot be taken back: step {', '.join(kept)} has no way back. "
+                      f"`tuiha resume {state.id}` finishes it")
+
+
+async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
+    """Raises Refused when a runner lives, here or elsewhere, or when another operation has the pool."""
+    if state.alive and not state.ended:  # one that wrote its result lets go of the lock in this moment
+        raise Refused(f"operation {folder.id} is running")
+    async with open_world(pool, base) as world:
+        found = intents.parse((await ledger_of(world).poll()).intent)
+    if found is not None and found.id != folder.id:
+        raise intents.Busy(found)
+    if found is not None and found.host != socket.gethostname():
+        raise Refused(f"operation {folder.id} is run from {found.host}; go on there")
+    if found is None and not state.ever_began:
+        raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
+                      f"tuiha plan {' '.join((state.kind, *state.plan.target))}")
+    newer = [other.id for other in store_of(pool, base).folders() if other.id[:_SECOND] > folder.id[:_SECOND]]
+    if found is None and newer:
+        raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
+                      f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
+
+
+async def _given_back(pool: Pool, base: Path, state: OperationState) -> bool:
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        found = intents.parse((await ledger.poll()).intent)
+        if found is None or found.id != state.id:
+            return False
+        await intents.release(ledger, found)
+        return True

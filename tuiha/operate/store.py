@@ -1,0 +1,245 @@
+"""Where plans and operations are kept: one folder each, beside the ledger when that is a file.
+
+    operations/plans/PLAN.json    plans that `tuiha plan` made
+               ID/plan.json       the plan as it was applied
+                  journal.jsonl   what happened
+                  lock            held by the living runner
+                  cancel, undo    what operators asked of the living runner
+                  runner.log      what the runner printed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuiha.config import places
+from tuiha.config.settings import Pool
+from tuiha.operate.journal import JournalDamaged, read_records
+from tuiha.operate.plan import Plan, from_document
+from tuiha.operate.state import OperationState, read_state
+
+PLANS_KEPT = 100
+
+
+class NotThere(Exception):
+    """There is no such plan or operation here; the text says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder of one operation."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The operation's id."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Its journal."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What its runner printed: faults of tuiha itself, normally nothing."""
+        return self.path / "runner.log"
+
+    def plan(self) -> Plan:
+        """The plan as it was applied. Raises NotThere."""
+        return _read_plan(self.path / "plan.json", f"operation {self.id} has no readable plan in {self.path}")
+
+    def lock(self) -> int | None:
+        """Become the one that runs this operation: a descriptor to keep open. None when another has it.
+
+        Looking whether it is locked takes it for a moment, so one look is not enough to be refused.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        for pause in (0.02, 0.05, 0.1, 0.0):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            except BlockingIOError:
+                time.sleep(pause)
+        os.close(descriptor)
+        return None
+
+    def alive(self) -> bool:
+        """Whether a process of this host runs the operation now."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def ask(self, what: str, who: str) -> None:
+        """Leave a request ("cancel" or "undo") for the living runner."""
+        _write(self.path / what, {"at": time.time(), "who": who})
+
+    def asked(self, what: str) -> str | None:
+        """Who asked for it; None when nobody did."""
+        try:
+            return str(json.loads((self.path / what).read_text(encoding="utf-8"))["who"])
+        except FileNotFoundError:
+            return None
+
+    def forget_requests(self) -> None:
+        """Requests of the past are not meant for a new run."""
+        for what in ("cancel", "undo"):
+            (self.path / what).unlink(missing_ok=True)
+
+    def state(self) -> OperationState:
+        """What the journal says now. Raises NotThere, JournalDamaged."""
+        alive = self.alive()  # first: a runner that ends in between has written its result by then
+        return read_state(self.id, self.plan(), read_records(self.journal), alive)
+
+
+class Store:
+    """Plans and operations of one pool on this host."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save_plan(self, plan: Plan) -> Path:
+        """Keep a plan for `apply`; the oldest beyond a hundred are dropped."""
+        folder = _made(self.root / "plans")
+        path = folder / f"{plan.id}.json"
+        _write(path, plan.document())
+        kept = sorted(folder.glob("*.json"), key=_written, reverse=True)
+        for old in kept[PLANS_KEPT:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def load_plan(self, plan: str) -> Plan:
+        """A plan by its id, or by the beginning of its id when only one begins so. Raises NotThere."""
+        found = _matching(self.root / "plans", plan, ".json")
+        if len(found) != 1:
+            raise NotThere(_which("plan", plan, found, "`tuiha plan KIND` makes one"))
+        return _read_plan(found[0], f"plan {plan} cannot be read; make it again")
+
+    def create(self, plan: Plan) -> Folder:
+        """A new operation's folder, with its plan and nothing else in it."""
+        parent = _made(self.root)
+        stem = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{plan.id[:4]}"
+        for number in range(1, 100):
+            path = parent / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir(mode=0o750)
+            except FileExistsError:
+                continue
+            _write(path / "plan.json", plan.document())
+            _sync(parent)
+            return Folder(path)
+        raise FileExistsError(f"{parent / stem} and 98 like it are there already")
+
+    def discard(self, folder: Folder) -> None:
+        """Remove an operation that never began."""
+        for file in folder.path.iterdir():
+            file.unlink()
+        folder.path.rmdir()
+
+    def find(self, operation: str) -> Folder:
+        """An operation by its id, or by a beginning or end of it that only one has. Raises NotThere."""
+        found = [path for path in _matching(self.root, operation, "") if (path / "plan.json").is_file()]
+        if len(found) != 1:
+            raise NotThere(_which("operation", operation, found, "`tuiha operations` lists them"))
+        return Folder(found[0])
+
+    def folders(self) -> list[Folder]:
+        """All operations, newest first."""
+        if not self.root.is_dir():
+            return []
+        return [Folder(path) for path in sorted(self.root.iterdir(), reverse=True) if (path / "plan.json").is_file()]
+
+    def states(self, limit: int | None = None) -> list[OperationState]:
+        """What the journals say, newest first; a damaged one is left out."""
+        found: list[OperationState] = []
+        for folder in self.folders():
+            try:
+                found.append(folder.state())
+            except (NotThere, JournalDamaged):
+                continue
+            if len(found) == limit:
+                break
+        return found
+
+
+def store_of(pool: Pool, base: Path) -> Store:
+    """The pool's store: $TUIHA_STATE, else beside the ledger's file, else the user's state folder.
+
+    Raises ConfigError when the state folder cannot be used. Creates nothing else.
+    """
+    told = os.environ.get("TUIHA_STATE")
+    if told:
+        return Store(Path(told))
+    if pool.ledger is not None and pool.ledger.driver == "file":
+        return Store((base / pool.ledger.path.expanduser()).resolve().parent / "operations")
+    return Store(places.state_folder() / "operations" / pool.pool)
+
+
+def _matching(folder: Path, name: str, suffix: str) -> list[Path]:
+    if not name or "/" in name or not folder.is_dir():
+        return []
+    exact = folder / f"{name}{suffix}"
+    if exact.exists():
+        return [exact]
+    there = {path.name.removesuffix(suffix): path for path in folder.iterdir() if path.name.endswith(suffix)}
+    return sorted(path for stem, path in there.items()
+                  if not stem.startswith(".") and (stem.startswith(name) or stem.endswith(name)))
+
+
+def _which(sort: str, name: str, found: list[Path], remedy: str) -> str:
+    if found:
+        return f"'{name}' is the {sort} {' or '.join(path.stem for path in found[:5])}; write more of it"
+    return f"there is no {sort} '{name}' here; {remedy}"
+
+
+def _read_plan(path: Path, otherwise: str) -> Plan:
+    try:
+        return from_document(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotThere(otherwise) from None
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return folder
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process dropped it
+        return 0.0
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """A whole file or none, on the disk."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.operate.pools import bind, bound, monitored_once, names
+from tests.operate.pools import bind, bound, monitored_once, names, until
 from tests.operate.support import planned, run, undo
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.load.process import LoadProcess
+from tuiha.operate.kinds import Refused
+from tuiha.operate.look import answering, look
+from tuiha.operate.users.drain import Drain, Enable
+from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
 from tuiha.operate.world import World, open_world
 
@@ -42,3 +48,58 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
     assert "14 were there already" in (await run(world, kind, plan))[1]
     await undo(world, kind, plan)
     assert await bound(world) == dict.fromkeys(users[:24], "s1") | dict.fromkeys(users[24:], "s2")
+
+
+async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:
+    user, other = names(pool)[:2]
+    await bind(world, {user: "s1", other: "s1"})
+    kind = Move()
+    plan = await planned(world, kind, user, "s3")
+    assert plan.stopped_by == ()
+    assert plan.confirm == "s3"
+    assert await run(world, kind, plan) == {1: "1 user moved"}
+    assert {name: (await bound(world))[name] for name in (user, other)} == {user: "s3", other: "s1"}
+    await undo(world, kind, plan)
+    assert (await bound(world))[user] == "s1"
+    await monitored_once(world)
+    for wrong in ((user, "s1"), (user, "s9"), ("nobody", "s1"), (user,)):
+        with pytest.raises(Refused):
+            await kind.plan(world, wrong, {})
+
+
+async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> None:
+    load_process = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", "20", "--wait", "3",
+                                           "--ramp", "50")
+    try:
+        await until(lambda: registered(load_process))
+        kind = Drain()
+        plan = await planned(world, kind, "s2", options={"rate": "0"})
+        assert plan.stopped_by == ()
+        evidence = await run(world, kind, plan)
+        assert evidence[4] == "0 users by rows, 0 by the server itself"
+        assert "s2" not in await monitored_once(world)
+        assert "0 sessions" in evidence[5], evidence
+        await pool.kill("s2")
+        await asyncio.sleep(3.0)
+        report = await load_process.stop()
+    finally:
+        await load_process.kill()
+    assert report["failures"] == report["lost"] == report["doubled"] == report["monitored_twice"] == 0, report
+    await pool.start("s2")
+    back = Enable()
+    await until(lambda: answers(world, "s2"))
+    again = await planned(world, back, "s2")
+    assert again.stopped_by == ()
+    evidence = await run(world, back, again)
+    assert "target UP, UP" in evidence[1]
+    assert evidence[2].count("UP") == 2
+
+
+async def registered(running: LoadProcess) -> bool:
+    figures = running.figures()
+    return figures is not None and figures["registered"] == figures["devices"]
+
+
+async def answers(world: World, server: str) -> bool:
+    found = answering(await look(world)).get(server)
+    return found is not None and found.lease_seconds is not None and found.lease_seconds > 0

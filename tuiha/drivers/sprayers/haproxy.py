@@ -90,6 +90,10 @@ class Haproxy:
         """Let a server take users, let it only keep the ones it has, or take it out. Raises DriverError."""
         await self._command(f"set server {self._path(server)} state {word(state, 'a state')}")
 
+    async def set_checks(self, server: str, on: bool) -> None:
+        """Check a server's health, or rest: then it counts as well, and nobody is cut off. Raises DriverError."""
+        await self._command(f"{'enable' if on else 'disable'} health {self._path(server)}")
+
     async def set_address(self, server: str, address: str) -> None:
         """Send a server's users to another `HOST:PORT` (an IP address)."""
         host, port = _host_and_port(address)

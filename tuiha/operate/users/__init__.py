@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuiha.operate.kinds import Kind
+from tuiha.operate.users.drain import Drain, Enable
+from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
 
-KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance}
+KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance, "move": Move, "drain": Drain, "enable": Enable}

@@ -1,0 +1,262 @@
+"""drain: a server takes nobody, keeps nobody and gets nobody, and can be stopped. enable: the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuiha.model.reports import ServerTarget
+from tuiha.model.words import count, names
+from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.look import answering, look, whole
+from tuiha.operate.plan import Check, Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common, sprayers
+from tuiha.operate.users.mover import Tally
+from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_moves
+from tuiha.operate.users.reading import effects, places, users
+from tuiha.operate.users.rebalance import details, said_users
+from tuiha.operate.users.throttle import Pace, pace_of
+from tuiha.operate.world import World
+
+_FORCED_ONLY = Bounds(float("inf"), 0.0)
+_ROUNDS = 5  # users may still arrive between reading and moving
+_HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
+_WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
+
+
+class Drain:
+    """Takes a server out of service without any device noticing."""
+
+    name = "drain"
+    help = "move all users of a server to the others and keep it free, so that it can be stopped"
+    targets = "SERVER"
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server). Raises Refused."""
+        (server,) = common.only(target, self.targets)
+        pace, snapshot, active = pace_of(options), await look(world), Active(world)
+        known_servers = {s.name: s for s in snapshot.servers}
+        if server not in known_servers:
+            raise Refused(f"the pool has no server {server}; it has {names(known_servers)}")
+        found = await sprayers.seen(world, server)
+        try:
+            known = await places(active, snapshot)
+            bound = await users(active, known)
+            moves = leaving(known, bound, server)
+            effect = await effects(active, moves)
+        except DatabaseGone as error:
+            raise Refused(f"the users cannot be read: {error}") from error
+        here = moves.forced
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                common.check("answers", server, server in answering(snapshot), known_servers[server].state, "answers",
+                             common.NEVER, "one that is gone is drained by itself: the others take its users over"),
+                *_room(known, bound, server),
+                sprayers.reachable(found),
+            ],
+            steps=[
+                PlannedStep(1, ", ".join(found) or "sprayers", f"give {server} no new users", 15.0, True),
+                PlannedStep(2, server, "take nobody any more", 15.0, True),
+                PlannedStep(3, server, f"hand over {count(here, 'user')}", common.time_for(here, pace), True),
+                PlannedStep(4, server, "verify that it keeps nobody", 30.0, True),
+                PlannedStep(5, ", ".join(found) or "sprayers", f"no device is connected to {server}", 90.0, True),
+            ],
+            loses="nothing: devices are served by the others",
+            facts={
+                "server": server, "target": known_servers[server].target, "active": snapshot.active,
+                "epoch": snapshot.epoch,
+                "servers": {place.name: [place.part.value, place.capacity] for place in known if place.name != server},
+            },
+            details={
+                **details(moves, effect, pace),
+                "was": str(known_servers[server].target),
+                "away": [name for name, told in found.items() if isinstance(told, str)],
+            },
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Out of the sprayers, withdrawn, empty, verified, quiet."""
+        server, away = plan.target[0], frozenset(plan.details["away"])
+        pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
+        ids = [user for users in common.pairs_of(plan.details).values() for user in users]
+        one, two, three, four, five = plan.steps
+        return [
+            sprayers.OutStep(one, server, away),
+            TargetStep(two, server, ServerTarget.DRAIN, ServerTarget(plan.details["was"])),
+            HandOverStep(three, server, tuple(ids), pace),
+            EmptyStep(four, server),
+            sprayers.QuietStep(five, server, away),
+        ]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """What became of the users."""
+        return {"moves_planned": plan.details["moves_planned"], "moves": evidence.get(3, "")}
+
+
+class Enable:
+    """Gives a server users again."""
+
+    name = "enable"
+    help = "let a drained server take users again"
+    targets = "SERVER"
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        (server,) = common.only(target, self.targets)
+        snapshot = await look(world)
+        known = {s.name: s for s in snapshot.servers}
+        if server not in known:
+            raise Refused(f"the pool has no server {server}; it has {names(known)}")
+        found = await sprayers.seen(world, server)
+        facts = known[server]
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                common.check("answers", server, server in answering(snapshot), facts.state, "answers", common.NEVER,
+                             "start it first"),
+                common.check("attached", server, facts.database is not None and facts.database == snapshot.active,
+                             str(facts.database), str(snapshot.active), common.NEVER, "look at its log"),
+                sprayers.reachable(found),
+            ],
+            steps=[
+                PlannedStep(1, server, "take users", 15.0, True),
+                PlannedStep(2, ", ".join(found) or "sprayers", f"give {server} users", 20.0, True),
+            ],
+            loses="nothing",
+            facts={"server": server, "target": facts.target, "active": snapshot.active, "epoch": snapshot.epoch},
+            details={"was": str(facts.target),
+                     "away": [name for name, told in found.items() if isinstance(told, str)]},
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Accepting, in the sprayers."""
+        server = plan.target[0]
+        return [
+            TargetStep(plan.steps[0], server, ServerTarget.UP, ServerTarget(plan.details["was"])),
+            sprayers.InStep(plan.steps[1], server, frozenset(plan.details["away"])),
+        ]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Nothing beside the steps."""
+        return {}
+
+
+def leaving(known: Sequence[Place], bound: Users, server: str) -> Moves:
+    """The moves that empty one server, and no others."""
+    parts = {Part.GIVES: Part.APART}
+    others = [
+        Place(place.name, place.capacity, Part.GIVES if place.name == server else parts.get(place.part, place.part))
+        for place in known
+    ]
+    return plan_moves(others, bound, _FORCED_ONLY)
+
+
+def _room(known: Sequence[Place], bound: Users, server: str) -> list[Check]:
+    takers = [place for place in known if place.part is Part.TAKES and place.name != server]
+    capacity = sum(place.capacity for place in takers)
+    return [
+        common.check("last", server, bool(takers), f"{count(len(takers), 'other server')} take users", "at least 1",
+                     common.NEVER, "enable another server first: without one nobody would be served"),
+        common.check("capacity", "servers", capacity >= len(bound), f"room for {capacity:,} users without {server}",
+                     f"{len(bound):,} users", common.BAD, "add a server first, or raise `capacity`"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStep:
+    """Tells a server what to be."""
+
+    planned: PlannedStep
+    server: str
+    target: ServerTarget
+    was: ServerTarget
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Tell it and read it back. Raises StepFailed or StepUnknown."""
+        return await self._tell(world, self.target)
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Tell it what it was before."""
+        return await self._tell(world, self.was)
+
+    async def _tell(self, world: World, target: ServerTarget) -> str:
+        address = await common.address_of(world, self.server)
+        try:
+            await world.control.post(address, _ORDERS[target], seconds=8.0)
+            told = await world.control.get(address, "status")
+        except ControlError as error:
+            if error.status is not None:
+                raise StepFailed(f"{self.server}: {error}") from error
+            raise StepUnknown(f"{self.server}: {error}") from error
+        if told["target"] != target:
+            raise StepFailed(f"{self.server} says that its target is {told['target']}")
+        return f"{self.server}: target {told['target']}, {told['state']}, availability {told['availability_index']}"
+
+
+_ORDERS: Mapping[ServerTarget, str] = {ServerTarget.DRAIN: "withdraw", ServerTarget.UP: "accept"}
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverStep:
+    """All users of a server go to the others; undone, those that the plan named return."""
+
+    planned: PlannedStep
+    server: str
+    ids: tuple[int, ...]
+    pace: Pace
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Plan who goes where on fresh facts and move them, until nobody is left. Raises StepFailed, StepUnknown."""
+        active, total = Active(world), Tally()
+        for _ in range(_ROUNDS):
+            known = await places(active, await look(world))
+            moves = leaving(known, await users(active, known), self.server)
+            if not moves.forced or progress.cancelled:
+                break
+            if not moves.count:
+                raise StepFailed("no other server takes users")
+            tally = await common.move(world, moves.chosen, self.pace, progress)
+            total.moved += tally.moved
+            total.elsewhere += tally.elsewhere
+        return common.told(total, progress.cancelled)
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Bring its users back. Raises StepUnknown."""
+        back: dict[tuple[str, str], list[int]] = {}
+        for row in await Active(world).rows(_WHERE, list(self.ids)):
+            if row["server"] != self.server:
+                back.setdefault((row["server"], self.server), []).append(row["user_id"])
+        return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyStep:
+    """Nobody is bound to the server, and it monitors nobody."""
+
+    planned: PlannedStep
+    server: str
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Read until both say nobody. Raises StepFailed."""
+        active, address = Active(world), await common.address_of(world, self.server)
+
+        async def read() -> tuple[bool, str]:
+            rows, said = await active.value(_HERE, self.server, patience=10.0), await said_users(world, address)
+            return rows == 0 and said == 0, f"{rows} users by rows, {said} by the server itself"
+
+        good, text = await common.settled(read, 20.0, 0.2)
+        if not good:
+            raise StepFailed(f"{self.server} is not empty: {text}")
+        return text
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Nothing was changed."""
+        return "nothing was changed"

@@ -1,0 +1,84 @@
+"""move: one user to another server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuiha.model.words import names
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.look import look, whole
+from tuiha.operate.plan import Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common
+from tuiha.operate.users.planner import Part
+from tuiha.operate.users.reading import places
+from tuiha.operate.users.rebalance import MoveStep
+from tuiha.operate.users.throttle import Pace
+from tuiha.operate.world import World
+
+_USER = """
+SELECT u.id, b.server, b.generation, b.pinned, b.locked_until > clock_timestamp() AS locked,
+       coalesce(b.expires_at <= clock_timestamp(), true) AS nowhere,
+       (SELECT count(*)::int FROM device d WHERE d.user_id = u.id) AS devices
+FROM app_user u LEFT JOIN binding b ON b.user_id = u.id WHERE u.name = $1
+"""
+
+
+class Move:
+    """Moves one user because an operator says so; pins and locks do not stop it, they are shown."""
+
+    name = "move"
+    help = "move one user to another server"
+    targets = "USER SERVER"
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        user, server = common.only(target, self.targets)
+        snapshot, active = await look(world), Active(world)
+        try:
+            rows = await active.rows(_USER, user)
+            parts = {place.name: place.part for place in await places(active, snapshot)}
+        except DatabaseGone as error:
+            raise Refused(f"the user cannot be read: {error}") from error
+        if server not in parts:
+            raise Refused(f"the pool has no server {server}; it has {names(parts)}")
+        row = _movable(rows, user, server)
+        source = row["server"]
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                common.check("answers", server, parts[server] in (Part.TAKES, Part.KEEPS), parts[server].value,
+                             "lives, and takes users", common.NEVER, f"tuiha plan enable {server}"),
+                common.check("room", server, parts[server] is not Part.KEEPS, parts[server].value,
+                             "not constrained", common.BAD, "choose another server"),
+                common.check("pinned", user, not row["pinned"], "pinned" if row["pinned"] else "not pinned",
+                             "not pinned", common.WARNING, f"it was pinned to {source}; it stays pinned where it goes"),
+            ],
+            steps=[PlannedStep(1, server, f"take {user} from {source}", 60.0, True)],
+            loses="nothing: a user is monitored by one server before and by one after",
+            facts={"user": row["id"], "server": source, "generation": row["generation"],
+                   "part": parts[server].value, "active": snapshot.active, "epoch": snapshot.epoch},
+            details={"moves": [{"from": source, "to": server, "users": [row["id"]]}], "devices": row["devices"]},
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """The one move."""
+        return [MoveStep(plan.steps[0], common.pairs_of(plan.details), Pace())]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Nothing beside the step."""
+        return {}
+
+
+def _movable(rows: Sequence[Any], user: str, server: str) -> Any:
+    if not rows:
+        raise Refused(f"the pool has no user {user}")
+    if rows[0]["nowhere"]:
+        raise Refused(f"nobody monitors {user}: no device was here for a long time; the next one brings a server")
+    if rows[0]["server"] == server:
+        raise Refused(f"{user} is monitored on {server} already")
+    return rows[0]

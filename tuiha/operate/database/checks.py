@@ -1,0 +1,174 @@
+"""The checks before a change of the pair's roles: pure functions of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuiha.model.reports import EpochState, ServerTarget, Standby
+from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
+from tuiha.operate.plan import Check, CheckVerdict
+
+_LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
+_CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long
+_SETTINGS = ("max_connections", "max_wal_senders", "max_worker_processes", "max_prepared_transactions",
+             "max_locks_per_transaction")
+_GOOD, _BAD, _NEVER, _WARNING = CheckVerdict.OK, CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
+
+
+def check(good: bool, name: str, subject: str, value: str, limit: str, remedy: str,
+          otherwise: CheckVerdict = _BAD) -> Check:
+    """A check whose verdict is `otherwise` unless it is good."""
+    return Check(name, subject, value, limit, _GOOD if good else otherwise, "" if good else remedy)
+
+
+def steady(sight: Sight) -> Check:
+    """The ledger is in no other operation's phase."""
+    return check(sight.ledger.phase == "STEADY", "phase", "ledger", sight.ledger.phase, "STEADY",
+                 "an operation did not end: `tuiha operations` shows it, `tuiha resume ID` ends it")
+
+
+def one_primary(sight: Sight) -> Check:
+    """Never two databases that take writes for the pool."""
+    both = [node.name for node in sight.nodes.values() if node.writable]
+    stray = [name for name in both if name != sight.ledger.active]
+    value = f"{' and '.join(both) or 'none'} can be written"
+    return check(not stray, "split", "pool", value, f"only {sight.ledger.active}",
+                 f"stop {', '.join(stray)}; `tuiha plan rejoin {', '.join(stray)}` makes it the secondary", _NEVER)
+
+
+def identity(sight: Sight, node: NodeSight) -> Check:
+    """The database is the one that the ledger means."""
+    found = node.report.system_identifier if node.report else "no answer"
+    return check(found == sight.ledger.system_identifier, "identity", node.name, found,
+                 sight.ledger.system_identifier, "it is another database system: correct its address", _NEVER)
+
+
+def epoch_row(sight: Sight, node: NodeSight) -> Check:
+    """The database's own record says what the ledger says."""
+    row, ledger = node.report.epoch if node.report else None, sight.ledger
+    value = "unknown" if row is None else f"{row.active} in epoch {row.epoch}, {row.state}"
+    good = row is not None and (row.epoch, row.active, row.state) == (ledger.epoch, ledger.active, EpochState.ACTIVE)
+    return check(good, "epoch", node.name, value, f"{ledger.active} in epoch {ledger.epoch}, ACTIVE",
+                 "wait until the secondary has replayed; else the ledger or the database was changed by hand")
+
+
+def answers(node: NodeSight, writable: bool) -> Check:
+    """The database answers in its role, also to the coordinator."""
+    good = node.report is not None and node.writable == writable and node.refusal is None
+    role = "no answer" if node.report is None else str(node.report.role)
+    value = node.error or (f"{role}, coordinator: {node.refusal}" if node.refusal else role)
+    return check(good, "answers", node.name, value, "PRIMARY" if writable else "SECONDARY",
+                 "start it, or look why; database.roles.coordinator must be able to log in")
+
+
+def synchronous(sight: Sight) -> Check:
+    """Exactly one synchronous secondary, and it is the partner."""
+    report = sight.active.report
+    rows = () if report is None else report.replication
+    sync = [row.name for row in rows if row.sync_state == "sync" and row.state == "streaming"]
+    partner = sight.partner
+    receiving = partner.report is not None and bool(partner.report.receiving)
+    value = ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows"
+    return check(sync == [partner.name] and receiving, "synchronous", sight.active.name, value,
+                 f"{partner.name} sync, and receiving", f"`tuiha plan protect` when {partner.name} follows")
+
+
+def protected(sight: Sight) -> Check:
+    """The secondary has every acknowledged write."""
+    return check(sight.ledger.standby is Standby.SYNC, "protection", "ledger", str(sight.ledger.standby), "SYNC",
+                 "promoting it loses acknowledged writes; `tuiha plan protect` first, when that is possible")
+
+
+def lag(sight: Sight) -> Check:
+    """The secondary is close behind."""
+    report = sight.active.report
+    row = next((r for r in (report.replication if report else ()) if r.name == sight.partner.name), None)
+    behind = None if row is None else row.lag_bytes
+    return check(behind is not None and behind <= _LAG_BYTES, "lag", sight.partner.name,
+                 "unknown" if behind is None else f"{behind:,} bytes", f"{_LAG_BYTES:,} bytes",
+                 "wait until it has caught up")
+
+
+def obstacles(sight: Sight) -> Iterator[Check]:
+    """What makes a stop slow, or is lost with it."""
+    active, partner = sight.active, sight.partner
+    found, there = active.obstacles, partner.obstacles
+    if not found or not there:
+        return  # `answers` says so
+    yield check(found["backups"] == 0, "backup", active.name, f"{found['backups']} running", "none",
+                "wait for its end")
+    yield check(found["prepared"] == 0, "prepared", active.name, f"{found['prepared']} prepared transactions", "none",
+                "commit or roll them back")
+    pids = ", ".join(map(str, found["long"]))
+    yield check(not found["long"], "long-transaction", active.name, f"process {pids}" if pids else "none",
+                "none older than the hold", "end them")
+    yield check(found["unlogged"] == 0, "unlogged", active.name, f"{found['unlogged']} unlogged tables", "none",
+                "their rows are not on the secondary: they would be empty")
+    age = found["checkpoint"]
+    yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"{_CHECKPOINT:.0f} s",
+                "one is made first; the stop may still take longer", _WARNING)
+    yield check(not there["paused"], "replay", partner.name, "paused" if there["paused"] else "running", "running",
+                f"SELECT pg_wal_replay_resume() on {partner.name}")
+    small = [name for name in _SETTINGS if there[name] < found[name]]
+    yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
+                f"not smaller than {active.name}'s", "make them as large, and restart it")
+    free = there["most_slots"] - there["slots"]
+    yield check(free > 0 and there["may_make_slots"], "slots", partner.name, f"{free} free",
+                "one free, and the coordinator may make it",
+                "drop unused slots; ALTER ROLE tuiha_coordinator REPLICATION")
+
+
+def version(sight: Sight) -> Check:
+    """Both run the same major version."""
+    found = {node.name: node.report.version.split(".")[0] if node.report else "?" for node in sight.nodes.values()}
+    return check(len(set(found.values())) == 1, "version", "pair", ", ".join(f"{n} {v}" for n, v in found.items()),
+                 "the same major version", "no streaming between major versions")
+
+
+def agents(sight: Sight) -> Check:
+    """There is something to stop the old primary with, and to start it as the secondary."""
+    missing = [node.name for node in sight.nodes.values() if not node.agent]
+    return check(not missing, "agent", "pair", f"none for {', '.join(missing)}" if missing else "both",
+                 "one for each database", "write database.nodes[].agent into the configuration")
+
+
+def server(sight: Sight, one: ServerSight) -> Check:
+    """A server has a fresh lease on the active database, and reaches the other one."""
+    active, partner = sight.active.name, sight.partner.name
+    report = one.report
+    if report is None:
+        return check(False, "server", one.name, one.error or "no answer", f"a lease on {active}, reaches {partner}",
+                     f"start it; `tuiha plan drain {one.name}` takes it out")
+    reaches = one.probes.get(partner) == sight.ledger.system_identifier
+    leased = report.database == active and report.epoch == sight.ledger.epoch and bool(report.lease_seconds)
+    value = f"{report.database or 'no database'}, lease {report.lease_seconds or 0:.1f} s, "
+    value += f"reaches {partner}" if reaches else f"{partner}: {one.failures.get(partner, 'another database')}"
+    return check(leased and reaches, "server", one.name, value, f"a lease on {active}, reaches {partner}",
+                 f"open the way from {one.name} to {partner}; the pool would be without it")
+
+
+def servers(sight: Sight) -> Iterator[Check]:
+    """Every server, one by one; those that are dead do not take part."""
+    members = sight.members
+    yield check(bool(members), "servers", "pool", str(len(members)), "at least 1", "start a pool server")
+    for one in sight.servers:
+        if one in members:
+            yield server(sight, one)
+        else:
+            yield check(False, "server", one.name, f"{one.error}, no heartbeat", "alive", "it does not take part",
+                        _WARNING)
+    yield capacity(sight)
+
+
+def capacity(sight: Sight) -> Check:
+    """Somebody takes users afterwards."""
+    taking = [one.name for one in sight.members if one.report and one.report.target is ServerTarget.UP]
+    return check(bool(taking), "accepting", "pool", ", ".join(taking) or "none", "at least one server takes users",
+                 "`tuiha plan enable SERVER`", _WARNING)
+
+
+def sprayers(sight: Sight) -> Iterator[Check]:
+    """Every sprayer answers; at least one must."""
+    for name, error in sight.sprayers.items():
+        yield check(error is None, "sprayer", name, error or "answers", "answers", "start it",
+                    _WARNING if any(e is None for e in sight.sprayers.values()) else _BAD)

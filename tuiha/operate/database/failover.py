@@ -1,0 +1,88 @@
+"""failover: the active database is gone or cut off, and the secondary takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tuiha.model.reports import Standby
+from tuiha.operate.database import checks
+from tuiha.operate.database.kinds import PairKind, outage
+from tuiha.operate.database.pair import Cut, FenceOld, ProtectAfter, RejoinIfThere, Replay, ResetConnection
+from tuiha.operate.database.roles import Announce, BeginEpoch, Promote, Record
+from tuiha.operate.database.serving import Attach, LetGo, Verify
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.plan import Check, CheckVerdict, Plan
+from tuiha.operate.world import World
+
+
+class Failover(PairKind):
+    """The secondary becomes the active database without the old one's help."""
+
+    name = "failover"
+    help = "the active database is gone: make the secondary the active one"
+    targets = "[DATABASE]"
+    phase = "FAILOVER"
+    sketch = (Announce, Cut, FenceOld, Replay, LetGo, Promote, BeginEpoch, Record, Attach, Verify, ResetConnection,
+              RejoinIfThere, ProtectAfter)
+
+    async def see(self, world: World) -> Sight:
+        """Every server tries the active database three times: one that reaches it counts more than all others."""
+        return await look(world, partner=True, active=3)
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The active one is gone for everybody, the partner is what the ledger means, and has everything."""
+        partner = sight.partner
+        return [
+            checks.steady(sight), checks.one_primary(sight), gone(sight), not_received(sight),
+            checks.protected(sight), checks.answers(partner, writable=False), checks.identity(sight, partner),
+            checks.epoch_row(sight, partner), *_servers(sight), *checks.sprayers(sight),
+        ]
+
+    def loses(self, sight: Sight) -> str:
+        """Nothing, or what the secondary lacks."""
+        if sight.ledger.standby is Standby.SYNC:
+            return f"nothing: every acknowledged write is on {sight.partner.name}"
+        return f"every write since {sight.partner.name} became STALE: it lacks acknowledged writes"
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """The time from the first step to the last server's lease."""
+        return outage(evidence, "; begun at")
+
+
+def seen_by(sight: Sight) -> list[str]:
+    """Who still reaches the active database."""
+    name = sight.active.name
+    return [*(["this host"] if sight.active.report is not None else []),
+            *(server.name for server in sight.servers if name in server.probes)]
+
+
+def gone(sight: Sight) -> Check:
+    """Nobody reaches the active database; else it is disputed, and who sees what is shown."""
+    name, seen = sight.active.name, seen_by(sight)
+    asked = [server.name for server in sight.servers if server.report is not None]
+    value = f"DISPUTED: seen by {', '.join(seen)}" if seen else f"seen by nobody ({', '.join(['this host', *asked])})"
+    return checks.check(not seen, "disputed", name, value, "nobody reaches it",
+                        f"{name} is there: `tuiha plan switchover`, or mend the network between it and the others")
+
+
+def not_received(sight: Sight) -> Check:
+    """The secondary receives nothing from it."""
+    report = sight.partner.report
+    receiving = report is not None and bool(report.receiving)
+    return checks.check(not receiving, "receiving", sight.partner.name,
+                        "receives" if receiving else "receives nothing", "receives nothing",
+                        f"{sight.active.name} is there and sends: `tuiha plan switchover`")
+
+
+def _servers(sight: Sight) -> Iterator[Check]:
+    """Servers should reach the new primary; one that does not is without a database afterwards."""
+    partner, reaching = sight.partner.name, []
+    for server in sight.servers:
+        if sight.ledger.system_identifier == server.probes.get(partner):
+            reaching.append(server.name)
+        text = "reaches it" if server.name in reaching else server.error or server.failures.get(partner, "not asked")
+        yield checks.check(server.name in reaching, "server", server.name, f"{partner}: {text}", f"reaches {partner}",
+                           f"it stays without a database until it does; {partner} waits for its lease to end",
+                           CheckVerdict.WARNING)
+    yield checks.check(bool(reaching), "servers", "pool", ", ".join(reaching) or "none",
+                       f"at least one reaches {partner}", f"open the way from the servers to {partner}")

@@ -1,0 +1,116 @@
+"""What all kinds of operations on the pair share: planning from what is seen, steps from what is planned."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.database.steps import Job, PairStep, stamped
+from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.plan import Check, Plan, plan_id
+from tuiha.operate.world import World
+
+_VALID = 300.0  # seconds until a plan has to be made again
+
+
+class PairKind:
+    """A kind of operation on the pair. Subclasses name their steps and judge what was seen."""
+
+    name: str = ""
+    help: str = ""
+    targets: str = ""
+    phase: ClassVar[str] = "STEADY"
+    sketch: ClassVar[tuple[type[PairStep], ...]] = ()
+
+    async def see(self, world: World) -> Sight:
+        """The fresh facts."""
+        return await look(world)
+
+    def node(self, sight: Sight) -> str:
+        """The database that the operation is about: its name is what a target names and a confirmation types."""
+        return sight.partner.name
+
+    def refuse(self, sight: Sight) -> None:
+        """Raise Refused when there is nothing to do."""
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The preconditions."""
+        raise NotImplementedError
+
+    def loses(self, sight: Sight) -> str:
+        """What can be lost."""
+        raise NotImplementedError
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Look and plan. Raises Refused."""
+        sight = await self.see(world)
+        name = self.node(sight)
+        if len(target) > 1 or (target and target[0] != name):
+            raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {' '.join(target)}")
+        self.refuse(sight)
+        job = self.job(sight)
+        facts = facts_of(sight)
+        now = time.time()
+        return Plan(
+            id=plan_id(self.name, (name,), facts), pool=sight.pool, kind=self.name, target=(name,), confirm=name,
+            checks=tuple(self.checks(sight)), steps=tuple(step.planned for step in self._made(job)),
+            loses=self.loses(sight), made_at=now, expires_at=now + _VALID, facts=facts, details=job.details(),
+        )
+
+    def job(self, sight: Sight) -> Job:
+        """What the steps work on."""
+        ledger = sight.ledger
+        servers = {server.name: server.address for server in sight.members}
+        return Job(ledger.active, sight.partner.name, ledger.epoch, ledger.timeline, ledger.system_identifier,
+                   str(ledger.standby), self.phase, servers)
+
+    def _made(self, job: Job) -> list[PairStep]:
+        return [step(job, number) for number, step in enumerate(self.sketch, 1)]
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """The steps of a plan; they share what one finds out for the next."""
+        return self._made(Job.of(plan.details))
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """No figures beside the steps."""
+        return {}
+
+
+def facts_of(sight: Sight) -> dict[str, Any]:
+    """What makes a plan void when it changes."""
+    ledger = sight.ledger
+    return {
+        "ledger": {"epoch": ledger.epoch, "active": ledger.active, "standby": str(ledger.standby),
+                   "phase": ledger.phase, "system_identifier": ledger.system_identifier,
+                   "timeline": ledger.timeline},
+        "databases": {name: _node_facts(sight, name) for name in sorted(sight.nodes)},
+        "servers": {server.name: [server.report.database, server.report.epoch] if server.report else None
+                    for server in sight.members},
+    }
+
+
+def _node_facts(sight: Sight, name: str) -> dict[str, Any] | None:
+    node = sight.nodes[name]
+    if node.report is None:
+        return None
+    follows = sorted((row.name, row.sync_state) for row in node.report.replication)
+    return {"role": str(node.report.role), "system_identifier": node.report.system_identifier,
+            "timeline": node.report.timeline, "followers": [list(pair) for pair in follows], "agent": node.agent}
+
+
+def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -> dict[str, object]:
+    """The outage in milliseconds, from the moment in the step that says `begin` to the one that says `served`."""
+    first = next((text for text in evidence.values() if begin in text), None)
+    last = next((text for text in evidence.values() if served in text), None)
+    from_, to = stamped(first), stamped(_until_served(last))
+    if from_ is None or to is None or last is None:
+        return {}
+    waited = re.search(r"(\d+) requests waited", last)
+    return {"outage_ms": round((to - from_) * 1000, 1), "requests_delayed": int(waited[1]) if waited else 0}
+
+
+def _until_served(text: str | None) -> str | None:
+    return None if text is None else text.split("; later:")[0]

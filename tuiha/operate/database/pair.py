@@ -1,0 +1,391 @@
+"""Steps on replication: cut off, fence what is gone, replay, rejoin, protect, give up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import asyncpg
+
+from tuiha.drivers.protocols import Agent, AgentError
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database.roles import give_up_secondary, nobody_to_wait_for
+from tuiha.operate.database.steps import (
+    PairStep,
+    agent_of,
+    answering,
+    by_agent,
+    change_ledger,
+    followers,
+    set_parameter,
+    sql,
+    until,
+    value,
+)
+from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.sql import Coordinator, DatabaseGone
+from tuiha.operate.world import World
+
+_RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
+_REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
+_RECOVERING = "SELECT pg_is_in_recovery()"
+_FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
+_FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
+_MAKE_SLOT = """
+SELECT pg_create_physical_replication_slot($1)
+ WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)
+"""
+_DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
+_QUIET = 0.03  # seconds between two looks that must both find no receiver
+_FENCE = 5.0  # seconds for the agent of a host that may be gone
+
+
+class Cut(PairStep):
+    """The new primary receives nothing any more: from here on the old one can acknowledge no commit."""
+
+    action = "cut {new} off from {old}"
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Empty primary_conninfo, wait until no receiver is left; that moment is what leases are counted from."""
+        database = world.databases[self.job.new]
+        await set_parameter(database, "primary_conninfo", "")
+        quiet = 0
+
+        async def look() -> bool:
+            nonlocal quiet
+            await asyncio.sleep(_QUIET)
+            quiet = quiet + 1 if await value(database, _RECEIVERS) == 0 else 0
+            return quiet >= 2
+
+        if not await until(look, self.limit - 3.0):
+            raise StepFailed(f"{self.job.new} still receives from {self.job.old}")
+        self.job.memory.cut_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        await nobody_to_wait_for(database)
+        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Let it receive again."""
+        await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
+        return f"{self.job.new} may receive from {self.job.old} again"
+
+
+class FenceOld(PairStep):
+    """The old primary is stopped if its agent can be reached; else the end of the leases is what fences it."""
+
+    action = "fence {old}, if it can be reached"
+
+    @property
+    def where(self) -> str:
+        """The old primary."""
+        return self.job.old
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Fence it. A primary that waited for nobody must be fenced: no end of leases stops it."""
+        name, memory = self.job.old, self.job.memory
+        try:
+            async with asyncio.timeout(_FENCE):
+                ran = await agent_of(world, name).fence()
+        except (AgentError, StepFailed, TimeoutError) as error:
+            if self.job.standby == Standby.STALE:
+                raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
+            return f"not reached ({error or 'no answer'}): its leases end by time"
+        memory.ran = memory.ran or ran
+        return f"{name} is stopped" if ran else f"{name} was not running, and does not start by itself"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Start it again if it ran."""
+        if not self.job.memory.ran:
+            return f"{self.job.old} was not running"
+        await by_agent(agent_of(world, self.job.old).start())
+        return f"{self.job.old} is started"
+
+
+class Replay(PairStep):
+    """All that the new primary has received is replayed."""
+
+    action = "{new} replays all that it received"
+    limit = 60.0
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Wait for the replay."""
+        database = world.databases[self.job.new]
+
+        async def look() -> bool:
+            return bool(await value(database, f"SELECT NOT pg_is_in_recovery() OR ({_REPLAYED})"))
+
+        if not await until(look, self.limit - 5.0):
+            raise StepFailed(f"{self.job.new} did not replay all that it received")
+        return f"{self.job.new} has replayed all that it received"
+
+
+class Rejoin(PairStep):
+    """The old primary becomes the secondary: as it is, else rewound, else as a fresh copy."""
+
+    action = "{old} becomes the secondary of {new}"
+    limit = 3600.0
+    undoable = False
+    clean = False  # the old primary ended cleanly and the new one had everything: nothing to rewind
+
+    @property
+    def follower(self) -> str:
+        """Who becomes the secondary."""
+        return self.job.old
+
+    @property
+    def leader(self) -> str:
+        """Of whom."""
+        return self.job.new
+
+    @property
+    def where(self) -> str:
+        """Who becomes the secondary."""
+        return self.follower
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Try the ways in turn, the cheapest first; read back that it streams."""
+        name, leader = self.follower, self.leader
+        primary = world.databases[leader]
+        if await _streams(primary, name):
+            return await self._settled(world, f"{name} follows already")
+        agent = agent_of(world, name)
+        await sql(primary, _DROP_SLOT, leader)
+        await sql(primary, _MAKE_SLOT, name)
+        await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
+        failures = []
+        for how, work, seconds in self._ways(agent):
+            progress.tell(f"{name}: {how}")
+            try:
+                await _follow(agent, leader, work)
+            except AgentError as error:
+                failures.append(str(error))
+                continue
+            if await until(lambda: _streams(primary, name), seconds, 0.02):
+                return await self._settled(world, f"{name} streams from {leader}; {how}")
+            failures.append(f"{how}: does not stream after {seconds:g} s")
+        raise StepFailed(f"{name} does not follow {leader}: {'; '.join(failures)}")
+
+    def _ways(self, agent: Agent) -> list[tuple[str, Callable[[], Coroutine[Any, Any, Any]], float]]:
+        """Words, work while it is stopped, and seconds until it must stream."""
+        first = [("no rewind was needed", _nothing, 5.0)] if self.clean else []
+        return [*first, ("rewound", lambda: agent.rewind(self.leader), 15.0),
+                ("a fresh copy", lambda: agent.base_backup(self.leader), 120.0)]
+
+    async def _settled(self, world: World, text: str) -> str:
+        """What is left of the old role goes: its slot for the other, its waiting for the other."""
+        name, leader = self.follower, self.leader
+        database = world.databases[name]
+        if not await answering(database, 30.0, secondary=True):
+            raise StepUnknown(f"{name} follows {leader}, and the coordinator cannot log in to it")
+        await nobody_to_wait_for(database)
+        await sql(database, _DROP_SLOT, leader)
+        return f"{text}; slot {name} on {leader}, none left on {name}"
+
+
+class RejoinClean(Rejoin):
+    """After a clean stop nothing has to be rewound."""
+
+    clean = True
+
+
+class RejoinIfThere(Rejoin):
+    """After a failover the old primary's host may be gone: then that is left for later."""
+
+    action = "{old} becomes the secondary of {new}, if it is there"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Rejoin, or say why not."""
+        try:
+            return await super().run(world, progress)
+        except StepFailed as error:
+            return f"left for `tuiha plan rejoin {self.job.old}`: {error}"
+
+
+class Protect(PairStep):
+    """Every commit waits for the secondary, and only then does the ledger say so."""
+
+    action = "commits on {new} wait for {old}, then ledger SYNC"
+    limit = 180.0
+    undoable = False
+
+    @property
+    def where(self) -> str:
+        """Both."""
+        return f"{self.job.new}, {self.job.old}"
+
+    @property
+    def primary(self) -> str:
+        """Who waits; its epoch is the job's next one."""
+        return self.job.new
+
+    @property
+    def secondary(self) -> str:
+        """Who is waited for."""
+        return self.job.old
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which that is so."""
+        return self.job.epoch + 1
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Set the name when it streams, wait for `sync` and for all that was committed before, then the ledger."""
+        database, name = world.databases[self.primary], self.secondary
+        if not await until(lambda: _streams(database, name), 20.0, 0.02):
+            raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
+        await set_parameter(database, "synchronous_standby_names", followers(name))
+
+        async def in_step() -> bool:
+            rows = await sql(database, _FOLLOWS, name)
+            return [tuple(row) for row in rows] == [("streaming", "sync")]
+
+        if not await until(in_step, 10.0, 0.01) or not await self._flushed(database, name):
+            await nobody_to_wait_for(database)
+            raise StepFailed(f"{name} did not become synchronous; {self.primary} waits for nobody again")
+        record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
+        return f"{name} streams, sync; ledger {record.standby}: protected"
+
+    async def _flushed(self, database: Coordinator, name: str) -> bool:
+        """A checkpoint: the setting has reached the process that commits ask. Then all before it is there."""
+        await asyncio.sleep(0.05)
+        await sql(database, "CHECKPOINT", seconds=120.0)
+        position = str(await value(database, "SELECT pg_current_wal_flush_lsn()::text"))
+
+        async def look() -> bool:
+            return bool(await value(database, _FLUSHED, name, position))
+
+        return await until(look, 10.0, 0.01)
+
+    def _refusal(self, record: LedgerRecord) -> str | None:
+        here = (record.active, record.epoch) == (self.primary, self.epoch)
+        return None if here else f"{record.active} is active in epoch {record.epoch}"
+
+
+class ProtectAfter(Protect):
+    """After a failover: protected again if the old primary is there again."""
+
+    action = "commits on {new} wait for {old}, if it follows"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Protect, or say why not."""
+        if not await _streams(world.databases[self.primary], self.secondary):
+            return f"not protected: {self.secondary} does not follow; `tuiha plan rejoin {self.secondary}`"
+        return await super().run(world, progress)
+
+
+class ProtectHere(Protect):
+    """The pair as it is: the active database waits for its partner again."""
+
+    action = "commits on {old} wait for {new}, then ledger SYNC"
+
+    @property
+    def primary(self) -> str:
+        """The active database."""
+        return self.job.old
+
+    @property
+    def secondary(self) -> str:
+        """Its partner."""
+        return self.job.new
+
+    @property
+    def epoch(self) -> int:
+        """No epoch begins."""
+        return self.job.epoch
+
+
+class RejoinHere(Rejoin):
+    """The partner of the active database becomes its secondary, whatever it was."""
+
+    action = "{new} becomes the secondary of {old}"
+
+    @property
+    def follower(self) -> str:
+        """The partner."""
+        return self.job.new
+
+    @property
+    def leader(self) -> str:
+        """The active database."""
+        return self.job.old
+
+
+class GiveUp(PairStep):
+    """The pool goes on without its secondary: first the ledger, so that nobody promotes it, then the primary."""
+
+    action = "ledger STALE, then {old} waits for nobody"
+
+    @property
+    def where(self) -> str:
+        """Ledger and primary."""
+        return f"ledger, {self.job.old}"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Give the secondary up; read back that no commit waits."""
+        text = await give_up_secondary(world, self.job.old, self.job.epoch)
+        database = world.databases[self.job.old]
+
+        async def look() -> bool:
+            waiting = await value(database, "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            return bool(waiting == 0)
+
+        if not await until(look, 5.0, 0.02):
+            raise StepUnknown(f"{text}; commits still wait")
+        return f"{text}; no commit waits"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Protect again; fails while the secondary does not stream."""
+        return await ProtectHere(self.job, self.number).run(world, progress)
+
+
+async def _follow(agent: Agent, leader: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Stop, change, have it follow, start. A database that crashed cannot be stopped cleanly, and need not be."""
+    try:
+        await agent.stop("fast")
+    except AgentError:
+        await agent.fence()
+    await work()
+    await agent.follow(leader)
+    await agent.start()
+
+
+async def _nothing() -> None:
+    """No change."""
+
+
+async def _streams(primary: Coordinator, name: str) -> bool:
+    """Whether a secondary streams from a primary."""
+    try:
+        rows = await primary.fetch(_FOLLOWS, name, seconds=2.0)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return False
+    return any(row["state"] == "streaming" for row in rows)
+
+
+class ResetConnection(PairStep):
+    """The new primary gets its own connection settings back, for the day when it follows again."""
+
+    action = "{new} may follow again one day"
+    undoable = False
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Take the empty setting out."""
+        await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
+        found = await value(world.databases[self.job.new], "SELECT current_setting('primary_conninfo') <> ''")
+        return "primary_conninfo is set again" if found else "primary_conninfo is reset"

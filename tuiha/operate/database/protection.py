@@ -1,0 +1,114 @@
+"""degrade, protect and rejoin: with the secondary, without it, and how it comes back."""
+
+from __future__ import annotations
+
+from tuiha.model.reports import DatabaseRole, Standby
+from tuiha.operate.database import checks
+from tuiha.operate.database.kinds import PairKind
+from tuiha.operate.database.pair import GiveUp, ProtectHere, RejoinHere
+from tuiha.operate.database.sight import Sight
+from tuiha.operate.kinds import Refused
+from tuiha.operate.plan import Check, CheckVerdict
+
+
+def _active(sight: Sight) -> list[Check]:
+    """What every change of the protection needs of the active database."""
+    active = sight.active
+    return [checks.steady(sight), checks.one_primary(sight), checks.answers(active, writable=True),
+            checks.identity(sight, active), checks.epoch_row(sight, active)]
+
+
+def _follows(sight: Sight) -> bool:
+    report = sight.active.report
+    rows = () if report is None else report.replication
+    return any(row.name == sight.partner.name and row.state == "streaming" for row in rows)
+
+
+class Degrade(PairKind):
+    """The pool goes on without its secondary."""
+
+    name = "degrade"
+    help = "the secondary is gone: let the active database go on without it"
+    targets = "[DATABASE]"
+    sketch = (GiveUp,)
+
+    def refuse(self, sight: Sight) -> None:
+        """Refuse when nobody is waited for."""
+        report = sight.active.report
+        if sight.ledger.standby is Standby.STALE and report is not None and report.synchronous_names == "":
+            raise Refused(f"the pool is degraded already: {sight.active.name} waits for nobody")
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The secondary should really be gone."""
+        name = sight.partner.name
+        follows = _follows(sight)
+        return [*_active(sight),
+                checks.check(not follows, "follows", name, "streams" if follows else "does not stream",
+                             "is gone", f"{name} is there: nothing has to be given up")]
+
+    def loses(self, sight: Sight) -> str:
+        """The protection."""
+        return (f"nothing now; while {sight.active.name} is alone, its loss loses every write since, "
+                f"and {sight.partner.name} cannot take its place")
+
+
+class ProtectKind(PairKind):
+    """Commits wait for the secondary again."""
+
+    name = "protect"
+    help = "the secondary follows again: have every commit wait for it"
+    targets = "[DATABASE]"
+    sketch = (ProtectHere,)
+
+    def refuse(self, sight: Sight) -> None:
+        """Refuse when it is so."""
+        if sight.ledger.standby is Standby.SYNC and checks.synchronous(sight).verdict is CheckVerdict.OK:
+            raise Refused(f"the pool is protected already: {sight.partner.name} is synchronous")
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The secondary follows the active database."""
+        name = sight.partner.name
+        follows = _follows(sight)
+        return [*_active(sight), checks.answers(sight.partner, writable=False), checks.identity(sight, sight.partner),
+                checks.lag(sight),
+                checks.check(follows, "follows", name, "streams" if follows else "does not stream", "streams",
+                             f"`tuiha plan rejoin {name}`", CheckVerdict.NEVER)]
+
+    def loses(self, sight: Sight) -> str:
+        """Nothing."""
+        return f"nothing: commits take as long as {sight.partner.name} needs to flush them"
+
+
+class RejoinKind(PairKind):
+    """A former primary, or a secondary that lost its way, follows the active database again, and is waited for."""
+
+    name = "rejoin"
+    help = "make the database that is not active the secondary again, and protect the pool"
+    targets = "[DATABASE]"
+    sketch = (RejoinHere, ProtectHere)
+
+    def refuse(self, sight: Sight) -> None:
+        """Refuse when it follows."""
+        if _follows(sight):
+            raise Refused(f"{sight.partner.name} follows {sight.active.name} already; `tuiha plan protect` protects")
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The active database works; the ledger does not count on the partner; it can be stopped and started."""
+        name = sight.partner.name
+        stale = sight.ledger.standby is Standby.STALE
+        partner = sight.partner.report
+        return [
+            *(check for check in _active(sight) if check.name != "split"),
+            checks.check(stale, "protection", "ledger", str(sight.ledger.standby), "STALE",
+                         f"{sight.active.name} still waits for {name}: `tuiha plan degrade` first"),
+            checks.check(sight.partner.agent, "agent", name, "one" if sight.partner.agent else "none", "one",
+                         f"write database.nodes[].agent of {name} into the configuration", CheckVerdict.NEVER),
+            checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, "stray", name,
+                         sight.partner.error or str(partner and partner.role), "stopped, or a secondary",
+                         "it is stopped first; what it has that the active one lacks is lost", CheckVerdict.WARNING),
+        ]
+
+    def loses(self, sight: Sight) -> str:
+        """What the partner alone has."""
+        return (f"on {sight.partner.name}, whatever {sight.active.name} does not have; "
+                f"on {sight.active.name}, nothing")

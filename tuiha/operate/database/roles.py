@@ -1,0 +1,302 @@
+"""Steps on the pair and the ledger: announce, prepare, fence, stop, catch up, promote, begin the epoch, record it."""
+
+from __future__ import annotations
+
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database.steps import (
+    PairStep,
+    agent_of,
+    answering,
+    by_agent,
+    change_ledger,
+    set_parameter,
+    sql,
+    stamp,
+    until,
+    value,
+)
+from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.sql import Coordinator, DatabaseGone
+from tuiha.operate.world import World
+
+_FENCE = """
+UPDATE pool_epoch SET state = 'FENCED', changed_at = clock_timestamp()
+WHERE epoch = $1 AND active = $2 AND state = 'ACTIVE'
+"""
+_UNFENCE = """
+UPDATE pool_epoch SET state = 'ACTIVE', changed_at = clock_timestamp()
+WHERE epoch = $1 AND active = $2 AND state = 'FENCED'
+"""
+_EPOCH = "SELECT epoch, active, state FROM pool_epoch"
+_END = "SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
+_LEFT = "SELECT count(*)::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
+_REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
+_RECOVERING = "SELECT pg_is_in_recovery()"
+# The canary is written in the very transaction that begins the epoch, and read back in the next one.
+_BEGIN = """
+WITH begun AS (
+    UPDATE pool_epoch SET epoch = $1, active = $2, state = 'ACTIVE', changed_at = clock_timestamp()
+    WHERE epoch = $1 - 1 RETURNING epoch)
+INSERT INTO event (severity, subject, text)
+SELECT 'note', $2, 'epoch ' || epoch || ': ' || $2 || ' is active' FROM begun
+"""
+_BEGUN = """
+SELECT epoch, active, state, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
+       (SELECT count(*)::int FROM event WHERE subject = $1 AND text LIKE 'epoch ' || epoch || ': %') AS canaries
+FROM pool_epoch
+"""
+
+
+class Announce(PairStep):
+    """The ledger says what is under way: every other change of roles is refused from here on."""
+
+    action = "ledger: record the phase"
+
+    @property
+    def where(self) -> str:
+        """The ledger."""
+        return "ledger"
+
+    def _refusal(self, record: LedgerRecord) -> str | None:
+        job = self.job
+        if (record.epoch, record.active) != (job.epoch, job.old):
+            return f"{record.active} is active in epoch {record.epoch}"
+        if record.standby != job.standby:
+            return f"the secondary became {record.standby}"
+        return None if record.phase in ("STEADY", job.phase) else f"it is in phase {record.phase}"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Set the phase."""
+        began = stamp()
+        record = await change_ledger(world, self._refusal, phase=self.job.phase)
+        return f"phase {record.phase}, {record.active} in epoch {record.epoch}, {record.standby}; begun {began}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Back to STEADY."""
+        def allowed(record: LedgerRecord) -> str | None:
+            return None if record.epoch == self.job.epoch else f"epoch {record.epoch} has begun"
+
+        record = await change_ledger(world, allowed, phase="STEADY")
+        return f"phase {record.phase}"
+
+
+class Prepare(PairStep):
+    """What takes long is done before anything waits: a checkpoint, and no synchronous names on the secondary."""
+
+    action = "checkpoint; {new} will wait for nobody"
+    limit = 120.0
+
+    @property
+    def where(self) -> str:
+        """Both."""
+        return f"{self.job.old}, {self.job.new}"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Checkpoint and setting."""
+        await nobody_to_wait_for(world.databases[self.job.new])
+        await sql(world.databases[self.job.old], "CHECKPOINT", seconds=self.limit)
+        return f"checkpoint on {self.job.old}; synchronous_standby_names of {self.job.new} is empty"
+
+
+class Fence(PairStep):
+    """The old primary takes no lease any more, and none of the pool's sessions is left on it."""
+
+    action = "fence {old}: no lease, no session of the pool"
+
+    @property
+    def where(self) -> str:
+        """The old primary."""
+        return self.job.old
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Fence the epoch row by a synchronous commit, end the sessions, read both back."""
+        job, database = self.job, world.databases[self.job.old]
+        await sql(database, _FENCE, job.epoch, job.old)
+        row = (await sql(database, _EPOCH))[0]
+        if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, "FENCED"):
+            raise StepFailed(f"{job.old} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
+        users = pool_users(world)
+        ended = await value(database, _END, users)
+
+        async def look() -> bool:
+            return bool(await value(database, _LEFT, users) == 0)
+
+        gone = await until(look, 1.0)
+        return f"epoch {job.epoch} is FENCED; {ended} sessions ended, {'none' if gone else 'some'} left"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """ACTIVE again. A secondary that was lost meanwhile is given up first, as degrade does it."""
+        job, database = self.job, world.databases[self.job.old]
+        try:
+            await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
+        except DatabaseGone:
+            await give_up_secondary(world, job.old, job.epoch)
+            await sql(database, _UNFENCE, job.epoch, job.old)
+        row = (await sql(database, _EPOCH))[0]
+        if row["state"] != "ACTIVE":
+            raise StepUnknown(f"{job.old} still says {row['state']}")
+        return f"epoch {row['epoch']} of {row['active']} is {row['state']}"
+
+
+class Stop(PairStep):
+    """A fast stop: the old primary sends everything, its last checkpoint included, before it ends."""
+
+    action = "stop {old}, read its last position"
+    limit = 60.0
+
+    @property
+    def where(self) -> str:
+        """The old primary."""
+        return self.job.old
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
+        name = self.job.old
+        if name not in world.agents:
+            position = int(await value(world.databases[name],
+                                       "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"))
+            self.job.memory.position = position
+            return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
+        stopped = await by_agent(world.agents[name].stop("fast"))
+        if not stopped.clean:
+            raise StepFailed(f"{name} did not end cleanly: it may hold writes that it did not send")
+        self.job.memory.position = stopped.position
+        return f"stopped, shutdown checkpoint at {_lsn(stopped.position - 1)}, timeline {stopped.timeline}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Start it again."""
+        name = self.job.old
+        if name in world.agents:
+            await by_agent(world.agents[name].start())
+        if not await answering(world.databases[name], self.limit - 10.0, secondary=False):
+            raise StepUnknown(f"{name} does not answer as the primary")
+        return f"{name} answers as the primary"
+
+
+class CatchUp(PairStep):
+    """The secondary has replayed all that the old primary wrote."""
+
+    action = "{new} replays to that position"
+    limit = 30.0
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Wait for the replay."""
+        database = world.databases[self.job.new]
+        if not await value(database, _RECOVERING):
+            return f"{self.job.new} is promoted already"
+        wanted = self.job.memory.position
+        if wanted is None:
+            wanted = int((await by_agent(agent_of(world, self.job.old).position())).position)
+
+        async def look() -> bool:
+            return bool(await value(database, _REPLAYED) >= wanted)
+
+        if not await until(look, self.limit - 5.0):
+            raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old}")
+        return f"replayed to {_lsn(await value(database, _REPLAYED))}"
+
+
+class Promote(PairStep):
+    """The point of no return."""
+
+    action = "promote {new}"
+    limit = 60.0
+    undoable = False
+    no_return = True
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """pg_promote without waiting, and look: that is quicker than its own wait."""
+        database = world.databases[self.job.new]
+        if await value(database, _RECOVERING):
+            await sql(database, "SELECT pg_promote(false)")
+
+        async def look() -> bool:
+            return not await value(database, _RECOVERING)
+
+        if not await until(look, self.limit - 5.0, 0.002):
+            raise StepUnknown(f"{self.job.new} was told to promote and is still in recovery")
+        return f"{self.job.new} is out of recovery"
+
+
+class BeginEpoch(PairStep):
+    """The first transaction on the new primary: the next epoch, and a row to read back."""
+
+    action = "{new}: epoch + 1, write and read a row"
+    undoable = False
+
+    @property
+    def where(self) -> str:
+        """The new primary."""
+        return self.job.new
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Begin the epoch unless it has begun."""
+        job, database = self.job, world.databases[self.job.new]
+        await sql(database, _BEGIN, job.epoch + 1, job.new)
+        row = (await sql(database, _BEGUN, job.new))[0]
+        if (row["epoch"], row["active"], row["state"]) != (job.epoch + 1, job.new, "ACTIVE") or not row["canaries"]:
+            raise StepFailed(f"{job.new} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
+        if row["timeline"] <= job.timeline:
+            raise StepFailed(f"{job.new} is on timeline {row['timeline']}, which is not after {job.timeline}")
+        return f"epoch {row['epoch']} is ACTIVE on {job.new}, timeline {row['timeline']}, row written and read"
+
+
+class Record(PairStep):
+    """The ledger names the new primary; nobody follows it yet, so its secondary is STALE."""
+
+    action = "ledger: {new} is active, unprotected"
+    undoable = False
+
+    @property
+    def where(self) -> str:
+        """The ledger."""
+        return "ledger"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Write it."""
+        job, database = self.job, world.databases[self.job.new]
+        row = (await sql(database, _BEGUN, job.new))[0]
+
+        def allowed(record: LedgerRecord) -> str | None:
+            mine = (record.epoch, record.active, record.phase) == (job.epoch, job.old, job.phase)
+            return None if mine else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
+
+        now = await change_ledger(world, allowed, epoch=job.epoch + 1, active=job.new, standby=Standby.STALE,
+                                  timeline=row["timeline"], phase="STEADY")
+        return f"{now.active} in epoch {now.epoch}, timeline {now.timeline}, {now.standby}"
+
+
+def pool_users(world: World) -> list[str]:
+    """The database roles that pool servers use."""
+    roles = world.pool.database.roles
+    return [role.user for role in (roles.pool, roles.owner) if role is not None]
+
+
+async def nobody_to_wait_for(database: Coordinator) -> None:
+    """A database that is about to be promoted must not wait for a secondary that does not follow it."""
+    await set_parameter(database, "synchronous_standby_names", "")
+
+
+async def give_up_secondary(world: World, active: str, epoch: int) -> str:
+    """The ledger says STALE first, and only then does the primary stop waiting for its secondary."""
+    def allowed(record: LedgerRecord) -> str | None:
+        return None if (record.active, record.epoch) == (active, epoch) else f"{record.active} is active"
+
+    record = await change_ledger(world, allowed, standby=Standby.STALE)
+    await nobody_to_wait_for(world.databases[active])
+    return f"ledger {record.standby}, then synchronous_standby_names of {active} emptied"
+
+
+def _lsn(position: int) -> str:
+    """A position as PostgreSQL writes it."""
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

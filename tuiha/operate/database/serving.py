@@ -1,0 +1,227 @@
+"""Steps on the pool servers: hold, let the old database go, attach to the new one, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+from tuiha.drivers.protocols import AgentError
+from tuiha.operate.control import ControlError
+from tuiha.operate.database.roles import pool_users
+from tuiha.operate.database.steps import PairStep, sql, stamp, tell_all, told
+from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.world import World
+
+_STEP = 0.01
+_AGAIN = 0.1
+_ANSWER = 2.0  # seconds a server has for one answer
+# Leases that may still hold: by the database's clock not older than a lease before the newest one.
+_LEASES = """
+SELECT server FROM lease WHERE epoch = $1
+   AND renewed_at > (SELECT max(renewed_at) FROM lease WHERE epoch = $1) - make_interval(secs => $2)
+"""
+_SESSIONS = """
+SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
+ WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
+"""
+
+
+class ServerStep(PairStep):
+    """A step on all pool servers that take part."""
+
+    @property
+    def where(self) -> str:
+        """The servers."""
+        names = list(self.job.servers)
+        return ", ".join(names) if len(names) <= 4 else f"{names[0]}..{names[-1]} ({len(names)})"
+
+
+class Hold(ServerStep):
+    """Requests queue at the servers, bounded in number and time; nothing reaches the old primary any more."""
+
+    action = "hold requests, wait for those in flight"
+    limit = 15.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Hold every server. One that cannot fails the step; a hold ends by itself if nobody ends it."""
+        began = stamp()
+        seconds = world.pool.hold.seconds
+        held, failed = await tell_all(world, self.job.servers, "hold", {"seconds": seconds}, seconds + 1.0)
+        if failed:
+            raise StepFailed(f"not held: {told(failed)}")
+        return f"{len(held)} servers hold, nothing in flight; held {began}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Release. A server that does not answer releases by itself when its hold ends."""
+        released, failed = await tell_all(world, self.job.servers, "release", {}, _ANSWER)
+        text = f"{len(released)} servers released"
+        return f"{text}; by themselves within {world.pool.hold.seconds:g} s: {told(failed)}" if failed else text
+
+
+class LetGo(ServerStep):
+    """No server has a lease on the old primary: each one says so, or its lease has ended."""
+
+    action = "servers let {old} go, else wait for their leases' end"
+    limit = 60.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Tell all; go on at once when all have confirmed, else when no lease can be left."""
+        job = self.job
+        cut_at = job.memory.cut_at if job.memory.cut_at is not None else _boottime()
+        body = {"epoch": job.epoch, "database": job.new}
+        gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
+        confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
+        missing = set(await self._leased(world)) - confirmed
+        text = f"{len(confirmed)} servers confirm that they let {job.old} go"
+        if not missing:
+            return f"{text}; no other lease of epoch {job.epoch} can be left"
+        lease = world.pool.lease
+        end = cut_at + lease.seconds * 1.01 + lease.slack  # a clock that runs one in a hundred slower is broken
+        while (left := end - _boottime()) > 0:
+            progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
+            await asyncio.sleep(min(left, 0.5))
+        return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {lease.seconds:g} s after the cut"
+
+    async def _without_lease(self, world: World, servers: Mapping[str, str]) -> list[str]:
+        """Those that say that they have no lease, or one in a later epoch."""
+        async def ask(name: str, address: str) -> str | None:
+            try:
+                status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError:
+                return None
+            on_old = status["database"] == self.job.old and bool(status["lease_seconds"])
+            return None if on_old else name
+
+        found = await asyncio.gather(*(ask(name, address) for name, address in servers.items()))
+        return [name for name in found if name is not None]
+
+    async def _leased(self, world: World) -> list[str]:
+        """Who may hold a lease, as the new primary has it: a lease that counts was on it before the cut."""
+        lease = world.pool.lease
+        rows = await sql(world.databases[self.job.new], _LEASES, self.job.epoch, 2 * (lease.seconds + lease.slack))
+        return [row["server"] for row in rows]
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Send them back."""
+        body = {"epoch": self.job.epoch, "database": self.job.old}
+        back, failed = await tell_all(world, self.job.servers, "attach", body, _ANSWER)
+        return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")
+
+
+class Attach(ServerStep):
+    """Servers attach to the new primary, verify who it is, take leases, and release what waits."""
+
+    action = "servers attach to {new}, verify it, take leases, go on"
+    limit = 20.0
+    undoable = False
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Tell each and wait for its lease. One that is not reached has no lease anywhere, and follows the ledger."""
+        until = time.monotonic() + self.limit - 5.0
+        done = dict(zip(self.job.servers, await asyncio.gather(
+            *(self._attach(world, name, address, until) for name, address in self.job.servers.items())), strict=True))
+        on_new = {name: found for name, found in done.items() if isinstance(found, tuple)}
+        missing = {name: found for name, found in done.items() if isinstance(found, str)}
+        if self.job.servers and not on_new:
+            raise StepUnknown(f"no server is on {self.job.new} yet: {told(missing)}")
+        waited = sum(queue for _, queue in on_new.values())
+        last = max((moment for moment, _ in on_new.values()), default=time.time())
+        text = f"{len(on_new)} servers on {self.job.new} with leases, {waited} requests waited; served {stamp(last)}"
+        return f"{text}; later: {told(missing)}" if missing else text
+
+    async def _attach(self, world: World, name: str, address: str, until: float) -> tuple[float, int] | str:
+        """The moment at which its lease was seen and the requests that waited; or why there is none."""
+        job, queue, asked = self.job, 0, False
+        why = "no answer"
+        while time.monotonic() < until:
+            try:
+                if not asked:
+                    await world.control.post(address, "attach", {"epoch": job.epoch + 1, "database": job.new},
+                                             seconds=_ANSWER)
+                    await world.control.post(address, "release", {}, seconds=_ANSWER)
+                    asked = True
+                status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError as error:
+                why = str(error)
+                await asyncio.sleep(_AGAIN)
+                continue
+            if (status["database"], status["epoch"]) == (job.new, job.epoch + 1) and status["lease_seconds"]:
+                return time.time(), queue
+            queue = max(queue, status["queue"] or 0)
+            why = status["reason"] or "no lease yet"
+            await asyncio.sleep(_STEP)
+        return why
+
+
+class Verify(ServerStep):
+    """Every server by its own word and by the new primary's sessions; none on the old one."""
+
+    action = "verify every server on {new}, none on {old}"
+    limit = 15.0
+    undoable = False
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Ask each server and both databases."""
+        job = self.job
+        said, silent = await self._said(world)
+        wrong = {name: f"on {where}" for name, where in said.items() if where != job.new}
+        if wrong:
+            raise StepFailed(f"not on {job.new}: {told(wrong)}")
+        rows = await sql(world.databases[job.new], _SESSIONS, pool_users(world))
+        sessions = {row["server"]: row["sessions"] for row in rows}
+        unseen = [name for name in said if name not in sessions]
+        if unseen:
+            raise StepFailed(f"{job.new} has no session of {', '.join(unseen)}")
+        text = ", ".join(f"{name} {sessions[name]}" for name in said)
+        text = f"on {job.new} by their own word and its sessions: {text}; {await self._old(world)}"
+        return f"{text}; silent: {told(silent)}" if silent else text
+
+    async def _said(self, world: World) -> tuple[dict[str, str], dict[str, str]]:
+        """Name -> database with a lease in the new epoch (else a few words), and who does not answer."""
+        async def ask(name: str, address: str) -> tuple[str, str, bool]:
+            try:
+                status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError as error:
+                return name, str(error), False
+            return name, self._where(status), True
+
+        found = await asyncio.gather(*(ask(name, address) for name, address in self.job.servers.items()))
+        return {n: text for n, text, good in found if good}, {n: text for n, text, good in found if not good}
+
+    def _where(self, status: Mapping[str, Any]) -> str:
+        if status["epoch"] != self.job.epoch + 1 or not status["lease_seconds"]:
+            return f"{status['database']}, epoch {status['epoch']}, lease {status['lease_seconds'] or 0:.1f} s"
+        return str(status["database"])
+
+    async def _old(self, world: World) -> str:
+        """That the old primary has no session of the pool. Raises StepFailed when it has."""
+        old = self.job.old
+        try:
+            rows = await world.databases[old].fetch(_SESSIONS, pool_users(world), seconds=1.0)
+        except (DatabaseGone, asyncpg.PostgresError):
+            return f"{old} {await _stopped(world, old)}"
+        # A server that looks for its database may knock there; without a lease it does nothing.
+        visits = ", ".join(row["server"] for row in rows)
+        return f"{old}: visits without a lease by {visits}" if visits else f"{old} has no session of the pool"
+
+
+async def _stopped(world: World, name: str) -> str:
+    """In words, whether a database that does not answer is known to be stopped."""
+    agent = world.agents.get(name)
+    if agent is None:
+        return "does not answer"
+    try:
+        await agent.position()
+    except AgentError:
+        return "does not answer"
+    return "is stopped: no session"
+
+
+def _boottime() -> float:
+    """Seconds of the clock that leases are counted by; it goes on while a host sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

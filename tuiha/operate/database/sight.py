@@ -1,0 +1,187 @@
+"""What operations on the pair know before they plan: everything asked at once, nothing concluded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Refused
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.world import World
+
+_PROBE = 1.0  # seconds for a server's connection to a database
+_PAUSE = 0.1  # seconds between two probes
+
+# What a change of roles can stumble over. $1: seconds after which a transaction counts as long.
+_OBSTACLES = """
+SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
+       (SELECT count(*)::int FROM pg_prepared_xacts) AS prepared,
+       (SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => $1)) AS long,
+       (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u') AS unlogged,
+       (SELECT extract(epoch FROM clock_timestamp() - checkpoint_time)::float8
+          FROM pg_control_checkpoint()) AS checkpoint,
+       CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,
+       (SELECT count(*)::int FROM pg_replication_slots) AS slots,
+       current_setting('max_replication_slots')::int AS most_slots,
+       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user) AS may_make_slots,
+       current_setting('max_connections')::int AS max_connections,
+       current_setting('max_wal_senders')::int AS max_wal_senders,
+       current_setting('max_worker_processes')::int AS max_worker_processes,
+       current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
+       current_setting('max_locks_per_transaction')::int AS max_locks_per_transaction
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSight:
+    """One database of the pair."""
+
+    name: str
+    agent: bool  # there is something to stop and start it with
+    report: DatabaseReport | None = None
+    error: str | None = None
+    obstacles: Mapping[str, Any] = field(default_factory=dict)  # empty: the coordinator's role cannot ask
+    refusal: str | None = None  # why it cannot
+
+    @property
+    def writable(self) -> bool:
+        """Whether it answers, and takes writes."""
+        return self.report is not None and self.report.writable
+
+    @property
+    def secondary(self) -> bool:
+        """Whether it answers, and is in recovery."""
+        return self.report is not None and self.report.role == "SECONDARY"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSight:
+    """One pool server, and what it finds when it opens a connection to a database."""
+
+    name: str
+    address: str
+    alive: bool  # its heartbeat is inside the window, as far as a database tells
+    report: ServerReport | None = None
+    error: str | None = None
+    probes: Mapping[str, str] = field(default_factory=dict)  # database -> system identifier found
+    failures: Mapping[str, str] = field(default_factory=dict)  # database -> why not
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The pool as a change of the pair's roles sees it."""
+
+    pool: str
+    ledger: LedgerRecord
+    nodes: Mapping[str, NodeSight]
+    servers: tuple[ServerSight, ...]
+    sprayers: Mapping[str, str | None]  # name -> error
+
+    @property
+    def active(self) -> NodeSight:
+        """The database that the ledger names."""
+        return self.nodes[self.ledger.active]
+
+    @property
+    def partner(self) -> NodeSight:
+        """The other one."""
+        return next(node for name, node in self.nodes.items() if name != self.ledger.active)
+
+    @property
+    def members(self) -> tuple[ServerSight, ...]:
+        """Servers that take part: all that answer, or should."""
+        return tuple(server for server in self.servers if server.report is not None or server.alive)
+
+
+async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight:
+    """Ask everything once. Servers probe the partner if wanted, and the active database up to `active` times.
+
+    Raises Refused when the ledger or the pair is not there.
+    """
+    if world.drivers.ledger is None or len(world.databases) != 2:
+        raise Refused("the configuration has no ledger, or not two databases: there are no roles to change")
+    try:
+        ledger = await world.drivers.ledger.poll()
+    except DriverError as error:
+        raise Refused(f"{error}; without the ledger no role may change") from None
+    if ledger.active not in world.databases:
+        raise Refused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
+    nodes = await asyncio.gather(*(_node(world, name) for name in world.databases))
+    probes = {ledger.active: active, **{name: int(partner) for name in world.databases if name != ledger.active}}
+    members = _addresses(world, {node.name: node for node in nodes}, ledger.active)
+    servers, sprayers = await asyncio.gather(
+        asyncio.gather(*(_server(world, *member, probes) for member in members)),
+        asyncio.gather(*(_sprayer(world, name) for name in world.drivers.sprayers)),
+    )
+    return Sight(world.pool.pool, ledger, {node.name: node for node in nodes}, tuple(servers), dict(sprayers))
+
+
+async def _node(world: World, name: str) -> NodeSight:
+    agent = name in world.agents
+    seconds = world.pool.watch.timeout
+    try:
+        async with asyncio.timeout(seconds):
+            report = await world.drivers.databases[name].poll()
+    except DriverError as error:
+        return NodeSight(name, agent, error=str(error), refusal="it does not answer")
+    except TimeoutError:
+        return NodeSight(name, agent, error="no answer", refusal="it does not answer")
+    try:
+        rows = await world.databases[name].fetch(_OBSTACLES, world.pool.hold.seconds, seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError) as error:
+        return NodeSight(name, agent, report, refusal=str(error))
+    return NodeSight(name, agent, report, obstacles=dict(rows[0]))
+
+
+def _addresses(world: World, nodes: Mapping[str, NodeSight], active: str) -> list[tuple[str, str, bool]]:
+    """Name, address and liveness of every server, of the configuration and of the database that knows most."""
+    found = {server.name: (server.name, server.address, False) for server in world.pool.servers}
+    for node in sorted(nodes.values(), key=lambda n: n.name == active):
+        for row in node.report.members if node.report else ():
+            if row.state is ServerState.LEFT:
+                found.pop(row.name, None)
+            else:
+                found[row.name] = (row.name, row.address, row.alive)
+    return sorted(found.values())
+
+
+async def _server(
+    world: World, name: str, address: str, alive: bool, probes: Mapping[str, int]
+) -> ServerSight:
+    driver = world.drivers.open_server(name, address)
+    try:
+        async with asyncio.timeout(world.pool.watch.timeout):
+            report = await driver.poll()
+    except (DriverError, TimeoutError) as error:
+        return ServerSight(name, address, alive, error=str(error) or "no answer")
+    finally:
+        await driver.close()
+    found: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for database, times in probes.items():
+        for number in range(times):
+            await asyncio.sleep(_PAUSE if number else 0.0)
+            try:
+                answer = await world.control.post(address, "probe", {"database": database}, seconds=_PROBE)
+                found[database] = str(answer["system_identifier"])
+                break
+            except ControlError as error:
+                failures[database] = str(error)
+    return ServerSight(name, address, alive, report, None, found, failures)
+
+
+async def _sprayer(world: World, name: str) -> tuple[str, str | None]:
+    try:
+        async with asyncio.timeout(world.pool.watch.timeout):
+            await world.drivers.sprayers[name].poll()
+    except (DriverError, TimeoutError) as error:
+        return name, str(error) or "no answer"
+    return name, None

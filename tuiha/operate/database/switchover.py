@@ -1,0 +1,60 @@
+"""switchover: the planned change of the active database, with both databases working."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuiha.operate.database import checks
+from tuiha.operate.database.kinds import PairKind, outage
+from tuiha.operate.database.pair import Protect, RejoinClean
+from tuiha.operate.database.roles import (
+    Announce,
+    BeginEpoch,
+    CatchUp,
+    Fence,
+    Prepare,
+    Promote,
+    Record,
+    Stop,
+)
+from tuiha.operate.database.serving import Attach, Hold, Verify
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.plan import Check, Plan
+from tuiha.operate.world import World
+
+
+class Switchover(PairKind):
+    """The secondary becomes the active database; nothing is lost, requests wait meanwhile."""
+
+    name = "switchover"
+    help = "make the secondary the active database; requests wait, none fails"
+    targets = "[DATABASE]"
+    phase = "SWITCHING"
+    sketch = (Announce, Prepare, Hold, Fence, Stop, CatchUp, Promote, BeginEpoch, Record, Attach, Verify,
+              RejoinClean, Protect)
+
+    async def see(self, world: World) -> Sight:
+        """With a probe of every server to the secondary."""
+        return await look(world, partner=True)
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """All of both databases, every server, every sprayer."""
+        active, partner = sight.active, sight.partner
+        return [
+            checks.steady(sight), checks.one_primary(sight), checks.protected(sight),
+            checks.answers(active, writable=True), checks.answers(partner, writable=False),
+            checks.identity(sight, active), checks.identity(sight, partner),
+            checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
+            checks.synchronous(sight), checks.lag(sight), checks.version(sight), checks.agents(sight),
+            *checks.obstacles(sight), *checks.servers(sight), *checks.sprayers(sight),
+        ]
+
+    def loses(self, sight: Sight) -> str:
+        """Nothing."""
+        if sight.ledger.standby == "SYNC":
+            return f"nothing: {sight.active.name} is stopped cleanly, and {sight.partner.name} replays all of it"
+        return f"nothing, if {sight.partner.name} catches up; it is {sight.ledger.standby} now"
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """The time for which writes were held."""
+        return outage(evidence, "; held at")

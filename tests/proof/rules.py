@@ -34,6 +34,7 @@ class Protocol:
     """The rules in force. Each can be left out, to show that it is needed."""
 
     workload: Workload
+    renews_below: int = TERM // 2  # ticks of the lease that are left when a server may renew it
     waits: bool = True  # the coordinator waits for the leases' end before it promotes
     slack: int = DRIFT  # ticks it waits beyond a lease's term
     looks_again: bool = True  # the gate looks after the answer too
@@ -113,10 +114,10 @@ def confirms_alone(protocol: Protocol, state: State) -> bool:
 # A pool server: its lease
 
 
-def renewal_is_sent(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
+def renewal_is_sent(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """sends a renewal of its lease"""
     # Also after it gave its lease up: a server that starts again does not know that it did.
-    if server.renewal is not None or server.lease > TERM // 2:
+    if server.renewal is not None or server.lease > protocol.renews_below:
         return None
     return state._replace(servers=put(state, index, server._replace(renewal=Renewal(0, False))))
 

@@ -11,7 +11,7 @@ from tests.proof.state import Degrade, Failover, Ledger, State, union
 
 @pytest.mark.parametrize("name", IN_CI)
 def test_the_protocol_is_safe_in_every_state_it_can_reach(name: str) -> None:
-    result = search(Protocol(IN_CI[name]))
+    result = search(IN_CI[name])
     assert result.broken is None, "\n".join(result.trace)
     assert result.whole
     assert result.states > 100_000, "so few states: a rule has lost its steps"

@@ -268,8 +268,8 @@ class Protect(PairStep):
         return await until(look, 10.0, 0.01)
 
     def _refusal(self, record: LedgerRecord) -> str | None:
-        here = (record.active, record.epoch) == (self.primary, self.epoch)
-        return None if here else f"{record.active} is active in epoch {record.epoch}"
+        here = (record.active, record.epoch, record.phase) == (self.primary, self.epoch, "STEADY")
+        return None if here else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
 
 
 class ProtectAfter(Protect):
@@ -333,7 +333,7 @@ class GiveUp(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Give the secondary up; read back that no commit waits."""
-        text = await give_up_secondary(world, self.job.old, self.job.epoch)
+        text = await give_up_secondary(world, self.job.old, self.job.epoch, "STEADY")
         database = world.databases[self.job.old]
 
         async def look() -> bool:

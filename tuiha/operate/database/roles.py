@@ -130,7 +130,7 @@ class Fence(PairStep):
         try:
             await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
         except DatabaseGone:
-            await give_up_secondary(world, job.old, job.epoch)
+            await give_up_secondary(world, job.old, job.epoch, job.phase)
             await sql(database, _UNFENCE, job.epoch, job.old)
         row = (await sql(database, _EPOCH))[0]
         if row["state"] != "ACTIVE":
@@ -287,10 +287,14 @@ async def nobody_to_wait_for(database: Coordinator) -> None:
     await set_parameter(database, "synchronous_standby_names", "")
 
 
-async def give_up_secondary(world: World, active: str, epoch: int) -> str:
-    """The ledger says STALE first, and only then does the primary stop waiting for its secondary."""
+async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -> str:
+    """The ledger says STALE first, and only then does the primary stop waiting for its secondary.
+
+    A failover that began from the same record has changed the phase: only one of the two goes on.
+    """
     def allowed(record: LedgerRecord) -> str | None:
-        return None if (record.active, record.epoch) == (active, epoch) else f"{record.active} is active"
+        here = (record.active, record.epoch, record.phase) == (active, epoch, phase)
+        return None if here else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
 
     record = await change_ledger(world, allowed, standby=Standby.STALE)
     await nobody_to_wait_for(world.databases[active])

@@ -1,0 +1,48 @@
+"""`tuiha operations`: what was done, and what runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tuiha.cli import exits
+from tuiha.cli.numbers import whole
+from tuiha.cli.out import put, say
+
+HELP = """List the operations that were started on this host, newest first, or show one with its steps.
+
+exit codes: 0 listed; of one operation: 0 done, 1 nothing is left of it or it was cancelled, 2 there is none such,
+5 running, stopped half-way, or with an unknown outcome"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id, --json and --limit."""
+    parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object (tuiha.operations/1, tuiha.operation/1 for one)")
+    parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=20,
+                        help="the newest N operations (default %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print them."""
+    from tuiha.cli.operating import Place, acted, placed, show
+    from tuiha.cli.operation_documents import operations as document
+    from tuiha.cli.operation_text import operations_text
+    from tuiha.operate import api
+    from tuiha.operate.state import OperationState
+
+    place = placed(arguments)
+    if arguments.operation is not None:
+        async def one(place: Place) -> OperationState:
+            return api.operation(place.pool, place.base, arguments.operation)
+
+        return show(place, acted(one(place)), as_json=arguments.json)
+    found = api.operations(place.pool, place.base, arguments.limit)
+    if arguments.json:
+        put(json.dumps(document(place.pool.pool, found), indent=2))
+    elif found:
+        put(operations_text(found))
+    else:
+        say("no operation was started on this host")
+    return exits.OK

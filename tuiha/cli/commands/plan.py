@@ -1,0 +1,48 @@
+"""`tuiha plan`: what an operation would do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tuiha.cli import exits
+from tuiha.cli.out import progress, put, say
+
+HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
+
+KIND is one of: rebalance, move USER SERVER, drain SERVER, enable SERVER, failover-mail SERVER, return-mail SERVER,
+switchover, failover, degrade, protect, rejoin. The plan's id is a hash of the facts: when they change, it is void.
+
+exit codes: 0 planned (also when a check would stop it), 2 usage or configuration, 3 unreachable, 4 refused"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add kind, target, --option and --json."""
+    parser.add_argument("kind", metavar="KIND", help="what to do")
+    parser.add_argument("target", metavar="TARGET", nargs="*", help="to what: a server, a user, a database")
+    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], type=_option,
+                        help="an option of the kind, for instance rate=50; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.plan/1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan, and keep it for `tuiha apply`."""
+    from tuiha.cli.operating import acted, placed
+    from tuiha.cli.operation_documents import plan as document
+    from tuiha.cli.operation_text import next_command, plan_text
+    from tuiha.operate.api import make_plan, store_of
+
+    place = placed(arguments)
+    with progress(f"reading the facts of {place.pool.pool}"):
+        plan = acted(make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option)))
+    store_of(place.pool, place.base).save_plan(plan)
+    put(json.dumps(document(plan), indent=2) if arguments.json else plan_text(plan))
+    say(next_command(plan))
+    return exits.OK
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value

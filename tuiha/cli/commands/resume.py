@@ -1,0 +1,27 @@
+"""`tuiha resume`: go on with an operation."""
+
+from __future__ import annotations
+
+import argparse
+
+from tuiha.cli.operating import CODES, add_following
+
+HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or whose runner died, from its journal.
+
+{CODES}"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id, --json and --detach."""
+    parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    add_following(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the runner again and follow it."""
+    from tuiha.cli.operating import acted, follow_to_end, placed
+    from tuiha.operate.api import resume
+
+    place = placed(arguments)
+    operation = acted(resume(place.pool, place.base, place.config, arguments.operation))
+    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

@@ -1,0 +1,85 @@
+"""Plans and operations as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tuiha.cli.documents import moment
+from tuiha.cli.operation_documents import result
+from tuiha.cli.table import aligned, cell, plain
+
+if TYPE_CHECKING:
+    from tuiha.operate.plan import Plan
+    from tuiha.operate.state import OperationState, StepState
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as a person reads it before it is done."""
+    checks = [(f"  {check.verdict.upper()}", plain(check.name), plain(check.subject), plain(check.value),
+               f"wanted {plain(check.limit)}", plain(check.remedy)) for check in plan.checks]
+    steps = [(f"  {step.number}", plain(step.target), plain(step.action), f"limit {step.limit_seconds:g}s",
+              "POINT OF NO RETURN" if step.point_of_no_return else f"undo {'yes' if step.undo else 'no'}")
+             for step in plan.steps]
+    return "\n".join([
+        f"PLAN {plan.id}  {what(plan)}  pool {plan.pool}",
+        "Checks", *(aligned(checks) or ["  none"]),
+        f"You lose: {plain(plan.loses)}",
+        "Steps", *(aligned(steps) or ["  none"]),
+    ])
+
+
+def next_command(plan: Plan) -> str:
+    """How the plan is applied, or why it would be refused."""
+    bad = dict.fromkeys(check.name for check in plan.stopped_by)
+    if any(check.verdict == "never" for check in plan.stopped_by):
+        return "It would be refused, and no override helps: see the checks marked NEVER."
+    overrides = "".join(f" --override {name}" for name in bad)
+    first = f"It would be refused: {', '.join(bad)}. All the same:" if bad else "Nothing has been changed. To do it:"
+    return f'{first}\n  tuiha apply {plan.id} --confirm {plan.confirm}{overrides} --reason "..."'
+
+
+def what(plan: Plan) -> str:
+    """Kind and target."""
+    return plain(" ".join((plan.kind, *plan.target)))
+
+
+def operation_text(state: OperationState) -> str:
+    """An operation with its steps."""
+    rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.action), step.state,
+             cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
+    figures = [f"{plain(name)}: {cell(value)}" for name, value in (state.outcome or {}).items()]
+    lines = [f"{result(state).upper()}  {what(state.plan)}  operation {state.id}",
+             *([plain(state.text)] if state.text else []),
+             f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
+             + (f", because: {plain(state.reason)}" if state.reason else ""),
+             *aligned(rows, (4,)), *figures]
+    advice = next_step(state)
+    return "\n".join([*lines, *([advice] if advice else [])])
+
+
+def next_step(state: OperationState) -> str:
+    """What an operator does now; empty when there is nothing to do."""
+    if state.settled or not (state.ended or state.interrupted):
+        return ""
+    back = f", `tuiha undo {state.id}` takes it back" if state.undoable else ""
+    return f"It still has the pool: `tuiha resume {state.id}` finishes it{back}."
+
+
+def operations_text(states: Sequence[OperationState]) -> str:
+    """The operations, one a line."""
+    head = ("OPERATION", "WHAT", "RESULT", "STEP", "WHO", "STARTED", "REASON")
+    return "\n".join(aligned([head, *((
+        state.id, what(state.plan), result(state), cell(state.current and state.current.planned.number),
+        plain(state.who), moment(state.started_at) or "-", plain(state.reason)) for state in states)]))
+
+
+def step_line(step: StepState) -> str:
+    """A step that has just changed, as one line of narration."""
+    planned = step.planned
+    state = "taking back" if step.undoing else step.state
+    took = f" {step.seconds:.2f}s" if step.seconds is not None else f" (limit {planned.limit_seconds:g}s)"
+    told = plain(step.evidence or step.progress)
+    count = f" {step.done} of {step.of}" if step.state == "running" and step.of is not None else ""
+    return f"{planned.number:>3} {plain(planned.target)}: {plain(planned.action)}: {state}{took}{count}" + (
+        f"  {told}" if told else "")

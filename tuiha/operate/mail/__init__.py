@@ -5,5 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuiha.operate.kinds import Kind
+from tuiha.operate.mail.failover import FailoverMail, ReturnMail
 
-KINDS: dict[str, Callable[[], Kind]] = {}
+KINDS: dict[str, Callable[[], Kind]] = {"failover-mail": FailoverMail, "return-mail": ReturnMail}

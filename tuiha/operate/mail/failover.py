@@ -1,0 +1,127 @@
+"""failover-mail: one mail server out of service for the whole pool. return-mail: the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tuiha.model.words import count, names
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.look import look, whole
+from tuiha.operate.mail import service
+from tuiha.operate.plan import Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common
+from tuiha.operate.world import World
+
+_REASON = "taken out of service by an operation"
+
+
+class FailoverMail:
+    """Takes a mail server out of service; its users are monitored through its partners."""
+
+    name = "failover-mail"
+    help = "take a mail server out of service; its users are monitored through the others of its cluster"
+    targets = "SERVER"
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Option: reason. Raises Refused."""
+        (server,) = common.only(target, self.targets)
+        cluster, snapshot = service.cluster_of(world, server), await look(world)
+        found = service.facts_of(snapshot, server)
+        if found.in_service is False:
+            raise Refused(f"{server} is out of service already")
+        others = service.partners(snapshot, cluster, server)
+        users, tellers = await _users(world, cluster.cluster, server), len(service.tellers(snapshot))
+        seconds = service.seconds_for(cluster, users, tellers)
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                service.told_by(snapshot),
+                common.check("partner", server, bool(others), names(other.name for other in others) or "none",
+                             "another server of the cluster, in service and answering", common.NEVER,
+                             "return one to service first: without it nobody's mail would be monitored"),
+                common.check("log-ins", names(other.name for other in others) or server, seconds <= 30,
+                             f"{count(users, 'log-in')} in about {seconds:g} s", "30 s", common.WARNING,
+                             "changes of these users come that much later"),
+            ],
+            steps=[
+                PlannedStep(1, server, "out of service, for the whole pool", 15.0, True),
+                PlannedStep(2, server, f"{count(users, 'user')} monitored through {names(o.name for o in others)}",
+                            60.0 + 2 * seconds, True),
+            ],
+            loses="nothing: what came meanwhile is read from the partner, and nothing is reported twice",
+            facts=dict(service.mail_facts(snapshot, cluster, server)),
+            details={"cluster": cluster.cluster, "users": users, "logins": {o.name: users for o in others},
+                     "reason": options.get("reason", _REASON)},
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Out, and all gone."""
+        server = plan.target[0]
+        return [
+            service.ServiceStep(plan.steps[0], server, False, plan.details["reason"]),
+            service.GoneStep(plan.steps[1], server, plan.details["cluster"]),
+        ]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """How many users it concerned."""
+        return {"users": plan.details["users"]}
+
+
+class ReturnMail:
+    """Puts a mail server in service again; the users that belong there return at the pace of log-ins."""
+
+    name = "return-mail"
+    help = "put a mail server in service again; its users return at the pace of log-ins"
+    targets = "SERVER"
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        (server,) = common.only(target, self.targets)
+        cluster, snapshot = service.cluster_of(world, server), await look(world)
+        found = service.facts_of(snapshot, server)
+        users, tellers = await _users(world, cluster.cluster, None), len(service.tellers(snapshot))
+        share = 1 + len(service.partners(snapshot, cluster, server))
+        seconds = service.seconds_for(cluster, users // share, tellers, 0.5)
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                service.told_by(snapshot),
+                common.check("answers", server, found.error is None, found.error or "answers", "answers", common.BAD,
+                             "start it first: without it the servers would leave it again"),
+            ],
+            steps=[
+                PlannedStep(1, server, "in service, for the whole pool", 15.0, True),
+                PlannedStep(2, server, f"about {count(users // share, 'user')} return", 60.0 + 3 * seconds, True),
+            ],
+            loses="nothing: what came meanwhile was read from the partners, and nothing is reported twice",
+            facts=dict(service.mail_facts(snapshot, cluster, server)),
+            details={"cluster": cluster.cluster, "users": users // share, "logins": {server: users // share},
+                     "minutes": round(seconds / 60, 1)},
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """In, and all back."""
+        server = plan.target[0]
+        return [
+            service.ServiceStep(plan.steps[0], server, True, _REASON),
+            service.ReturnedStep(plan.steps[1], server, plan.details["cluster"]),
+        ]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """How many users it concerned."""
+        return {"users": plan.details["users"]}
+
+
+async def _users(world: World, cluster: str, server: str | None) -> int:
+    """Users of a cluster that are monitored, or those through one of its servers. Raises Refused."""
+    try:
+        found = await service.through(Active(world), cluster)
+    except DatabaseGone as error:
+        raise Refused(f"the users cannot be read: {error}") from error
+    return sum(found.values()) if server is None else found.get(server, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
@@ -28,6 +29,10 @@ class Failover(PairKind):
     async def see(self, world: World) -> Sight:
         """Every server tries the active database three times: one that reaches it counts more than all others."""
         return await look(world, partner=True, active=3)
+
+    def server_facts(self, sight: Sight) -> dict[str, Any]:
+        """Who answers; where they are attached changes by itself while their leases end."""
+        return {server.name: "answers" for server in sight.servers if server.report is not None}
 
     def checks(self, sight: Sight) -> list[Check]:
         """The active one is gone for everybody, the partner is what the ledger means, and has everything."""

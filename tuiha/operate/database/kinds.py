@@ -52,7 +52,7 @@ class PairKind:
             raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {' '.join(target)}")
         self.refuse(sight)
         job = self.job(sight)
-        facts = facts_of(sight)
+        facts = {**facts_of(sight), "servers": self.server_facts(sight)}
         now = time.time()
         return Plan(
             id=plan_id(self.name, (name,), facts), pool=sight.pool, kind=self.name, target=(name,), confirm=name,
@@ -66,6 +66,11 @@ class PairKind:
         servers = {server.name: server.address for server in sight.members}
         return Job(ledger.active, sight.partner.name, ledger.epoch, ledger.timeline, ledger.system_identifier,
                    str(ledger.standby), self.phase, servers)
+
+    def server_facts(self, sight: Sight) -> dict[str, Any]:
+        """What makes a plan void when it changes at the servers: who takes part, and where they are attached."""
+        return {server.name: [server.report.database, server.report.epoch] if server.report else None
+                for server in sight.members}
 
     def _made(self, job: Job) -> list[PairStep]:
         return [step(job, number) for number, step in enumerate(self.sketch, 1)]
@@ -87,8 +92,6 @@ def facts_of(sight: Sight) -> dict[str, Any]:
                    "phase": ledger.phase, "system_identifier": ledger.system_identifier,
                    "timeline": ledger.timeline},
         "databases": {name: _node_facts(sight, name) for name in sorted(sight.nodes)},
-        "servers": {server.name: [server.report.database, server.report.epoch] if server.report else None
-                    for server in sight.members},
     }
 
 

@@ -1,0 +1,204 @@
+"""The checks before a change of roles, each one turned red by what it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tuiha.model.reports import (
+    DatabaseReport,
+    DatabaseRole,
+    EpochRow,
+    EpochState,
+    LedgerRecord,
+    ReplicationRow,
+    ServerReport,
+    ServerState,
+    ServerTarget,
+    Standby,
+)
+from tuiha.operate.database.failover import Failover
+from tuiha.operate.database.kinds import PairKind, facts_of, outage
+from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
+from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
+from tuiha.operate.database.steps import followers, stamp, stamped
+from tuiha.operate.database.switchover import Switchover
+from tuiha.operate.kinds import Refused
+from tuiha.operate.plan import CheckVerdict, plan_id
+
+SYSTEM = "7574021387012345678"
+NOTHING: dict[str, Any] = {
+    "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
+    "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
+    "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
+}
+
+
+def database(role: DatabaseRole, **changes: Any) -> DatabaseReport:
+    primary = role is DatabaseRole.PRIMARY
+    rows = (ReplicationRow("db2", "streaming", "sync", 0, 0.0),) if primary else ()
+    report = DatabaseReport(
+        role=role, writable=primary, system_identifier=SYSTEM, timeline=1, version="17.5", position=100,
+        receiving=None if primary else True, synchronous_names="FIRST 1 (db2)" if primary else "", replication=rows,
+        epoch=EpochRow("west", 4, "db1", EpochState.ACTIVE),
+    )
+    return replace(report, **changes)
+
+
+def server(name: str, **changes: Any) -> ServerSight:
+    report = ServerReport(name, "west", "1", ServerState.UP, ServerTarget.UP, database="db1", epoch=4,
+                          lease_seconds=4.0)
+    return replace(ServerSight(name, "http://127.0.0.1:1", True, report, probes={"db2": SYSTEM}), **changes)
+
+
+def healthy() -> Sight:
+    return Sight(
+        "west", LedgerRecord("west", 4, "db1", Standby.SYNC, SYSTEM, 1),
+        {"db1": NodeSight("db1", True, database(DatabaseRole.PRIMARY), obstacles=NOTHING),
+         "db2": NodeSight("db2", True, database(DatabaseRole.SECONDARY), obstacles=NOTHING)},
+        (server("s1"), server("s2")), {"spray1": None},
+    )
+
+
+def with_node(sight: Sight, name: str, **changes: Any) -> Sight:
+    return replace(sight, nodes={**sight.nodes, name: replace(sight.nodes[name], **changes)})
+
+
+def with_report(sight: Sight, name: str, **changes: Any) -> Sight:
+    report = sight.nodes[name].report
+    assert report is not None
+    return with_node(sight, name, report=replace(report, **changes))
+
+
+def obstructed(name: str, **found: Any) -> Callable[[Sight], Sight]:
+    return lambda sight: with_node(sight, name, obstacles={**NOTHING, **found})
+
+
+def with_server(**changes: Any) -> Callable[[Sight], Sight]:
+    return lambda sight: replace(sight, servers=(server("s1"), replace(server("s2"), **changes)))
+
+
+def lost(sight: Sight) -> Sight:
+    """The active database is gone for everybody."""
+    sight = with_node(sight, "db1", report=None, error="connection refused", refusal="it does not answer")
+    return with_report(sight, "db2", receiving=False)
+
+
+def red(kind: PairKind, sight: Sight) -> dict[str, CheckVerdict]:
+    return {check.name: check.verdict for check in kind.checks(sight) if check.verdict is not CheckVerdict.OK}
+
+
+def test_a_healthy_pool_may_switch_over() -> None:
+    assert red(Switchover(), healthy()) == {}
+
+
+BAD, NEVER, WARNING = CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
+
+FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
+    ("phase", BAD, lambda s: replace(s, ledger=replace(s.ledger, phase="FAILOVER"))),
+    ("split", NEVER, lambda s: with_report(s, "db2", role=DatabaseRole.PRIMARY, writable=True)),
+    ("protection", BAD, lambda s: replace(s, ledger=replace(s.ledger, standby=Standby.STALE))),
+    ("answers", BAD, lambda s: with_node(s, "db2", report=None, error="no answer")),
+    ("answers", BAD, lambda s: with_node(s, "db2", refusal="wrong password")),
+    ("identity", NEVER, lambda s: with_report(s, "db2", system_identifier="1")),
+    ("epoch", BAD, lambda s: with_report(s, "db1", epoch=EpochRow("west", 5, "db1", EpochState.ACTIVE))),
+    ("epoch", BAD, lambda s: with_report(s, "db1", epoch=EpochRow("west", 4, "db1", EpochState.FENCED))),
+    ("synchronous", BAD, lambda s: with_report(s, "db1", replication=())),
+    ("synchronous", BAD, lambda s: with_report(s, "db2", receiving=False)),
+    ("synchronous", BAD, lambda s: with_report(
+        s, "db1", replication=(ReplicationRow("db2", "streaming", "async", 0, 0.0),))),
+    ("lag", BAD, lambda s: with_report(
+        s, "db1", replication=(ReplicationRow("db2", "streaming", "sync", 2**30, 0.0),))),
+    ("version", BAD, lambda s: with_report(s, "db2", version="16.1")),
+    ("agent", BAD, lambda s: with_node(s, "db1", agent=False)),
+    ("backup", BAD, obstructed("db1", backups=1)),
+    ("prepared", BAD, obstructed("db1", prepared=2)),
+    ("long-transaction", BAD, obstructed("db1", long=[4711])),
+    ("unlogged", BAD, obstructed("db1", unlogged=1)),
+    ("checkpoint", WARNING, obstructed("db1", checkpoint=4000.0)),
+    ("replay", BAD, obstructed("db2", paused=True)),
+    ("settings", BAD, obstructed("db2", max_connections=50)),
+    ("slots", BAD, obstructed("db2", slots=10)),
+    ("slots", BAD, obstructed("db2", may_make_slots=False)),
+    ("server", BAD, with_server(report=None, error="no answer")),
+    ("server", BAD, with_server(probes={}, failures={"db2": "no route"})),
+    ("server", BAD, with_server(probes={"db2": "another system"})),
+    ("server", WARNING, with_server(report=None, error="no answer", alive=False)),
+    ("servers", BAD, lambda s: replace(s, servers=())),
+    ("sprayer", BAD, lambda s: replace(s, sprayers={"spray1": "no answer"})),
+    ("sprayer", WARNING, lambda s: replace(s, sprayers={"spray1": "no answer", "spray2": None})),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "fault"), FAULTS)
+def test_each_fault_turns_its_check(name: str, verdict: CheckVerdict, fault: Callable[[Sight], Sight]) -> None:
+    assert red(Switchover(), fault(healthy())).get(name) == verdict
+
+
+def test_failover_wants_the_active_database_gone_for_everybody() -> None:
+    assert red(Failover(), lost(healthy())) == {}
+    assert red(Failover(), healthy()).keys() == {"disputed", "receiving"}
+
+
+def test_one_server_that_still_sees_the_active_database_makes_it_disputed() -> None:
+    sight = replace(lost(healthy()), servers=(server("s1"), server("s2", probes={"db1": SYSTEM, "db2": SYSTEM})))
+    disputed = next(check for check in Failover().checks(sight) if check.name == "disputed")
+    assert disputed.verdict is BAD
+    assert disputed.value == "DISPUTED: seen by s2"
+
+
+def test_a_stale_secondary_takes_over_only_with_the_loss_named() -> None:
+    sight = lost(healthy())
+    sight = replace(sight, ledger=replace(sight.ledger, standby=Standby.STALE))
+    assert red(Failover(), sight) == {"protection": BAD}
+    assert "lacks acknowledged writes" in Failover().loses(sight)
+
+
+def test_degrade_gives_up_only_what_is_gone() -> None:
+    assert red(Degrade(), healthy()) == {"follows": BAD}
+    assert red(Degrade(), with_report(healthy(), "db1", replication=())) == {}
+    with pytest.raises(Refused, match="degraded already"):
+        alone = with_report(healthy(), "db1", synchronous_names="")
+        Degrade().refuse(replace(alone, ledger=replace(alone.ledger, standby=Standby.STALE)))
+
+
+def test_protect_needs_somebody_who_follows() -> None:
+    with pytest.raises(Refused, match="protected already"):
+        ProtectKind().refuse(healthy())
+    assert red(ProtectKind(), with_report(healthy(), "db1", replication=()))["follows"] == NEVER
+
+
+def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> None:
+    with pytest.raises(Refused, match="follows db1 already"):
+        RejoinKind().refuse(healthy())
+    stray = with_report(with_report(healthy(), "db1", replication=()), "db2", role=DatabaseRole.PRIMARY, writable=True)
+    assert red(RejoinKind(), stray) == {"protection": BAD, "stray": WARNING}
+    stray = replace(stray, ledger=replace(stray.ledger, standby=Standby.STALE))
+    assert red(RejoinKind(), stray) == {"stray": WARNING}
+
+
+def test_facts_change_with_roles_and_not_with_lag() -> None:
+    def identity(sight: Sight) -> str:
+        return plan_id("switchover", ("db2",), facts_of(sight))
+
+    slow = with_report(healthy(), "db1", replication=(ReplicationRow("db2", "streaming", "sync", 9999, 1.0),))
+    assert identity(slow) == identity(healthy())
+    for other in (with_report(healthy(), "db2", timeline=2), with_report(healthy(), "db1", replication=()),
+                  replace(healthy(), ledger=replace(healthy().ledger, epoch=5))):
+        assert identity(other) != identity(healthy())
+
+
+def test_the_outage_is_read_from_the_evidence() -> None:
+    evidence = {3: f"2 servers hold, nothing in flight; held {stamp(1795366738.5)}",
+                10: f"2 servers on db2 with leases, 7 requests waited; served {stamp(1795366738.62)}; later: s3: no"}
+    assert outage(evidence, "; held at") == {"outage_ms": 120.0, "requests_delayed": 7}
+    assert outage({3: evidence[3]}, "; held at") == {}
+    assert stamped("nothing") is None
+
+
+def test_names_that_postgresql_would_misread_are_quoted() -> None:
+    assert followers("db2") == "FIRST 1 (db2)"
+    assert followers("DB-2") == 'FIRST 1 ("DB-2")'

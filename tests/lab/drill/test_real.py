@@ -11,7 +11,7 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.drill.acts import Kill, Leased, Start, Wait
 from tuiha.lab.drill.run import drill
-from tuiha.lab.drill.scenarios import Scenario
+from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage
 
 pytestmark = pytest.mark.pool

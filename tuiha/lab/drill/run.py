@@ -6,12 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import asyncpg
-
 from tuiha.lab.control import ControlError
 from tuiha.lab.drill import verdict
 from tuiha.lab.drill.observer import ObserverFailed, kept
-from tuiha.lab.drill.scenarios import Scenario
+from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
 from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
@@ -29,8 +27,10 @@ async def drill(scenario: Scenario, say: Say) -> Verdict:
     try:
         async with staged(scenario.servers, scenario.users, lambda text: say(f"  {text}")) as stage:
             return await _on(stage, scenario, say)
-    except (StartError, LoadFailed, ControlError, ObserverFailed, NotReached, OSError, asyncpg.PostgresError) as error:
-        return verdict.not_run(scenario, str(error) or type(error).__name__)
+    except (StartError, LoadFailed, ObserverFailed) as error:
+        return verdict.not_run(scenario, str(error))
+    except Exception as error:  # noqa: BLE001 - one drill's fault must not end the others
+        return verdict.not_run(scenario, f"{type(error).__name__}: {error}")
 
 
 async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
@@ -39,7 +39,7 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
         async with asyncio.timeout(LONGEST):
             await steady(stage)
             await _play(stage, scenario, say)
-    except NotReached as error:
+    except (NotReached, ControlError) as error:
         missed.append(str(error))
     except TimeoutError:
         missed.append(f"not over after {LONGEST:g} s")
@@ -47,7 +47,8 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
     say("  the load ends; the checker compares")
     load = await stage.load.stop()
     recording = await asyncio.to_thread(stage.observer.stop)
-    in_database = await kept(stage.observer.databases, scenario.ends_on, stage.observer.users)
+    active = await stage.active()
+    in_database = await kept(stage.observer.databases, active, stage.observer.users)
     return verdict.conclude(scenario, verdict.Run(
         recording, load, in_database, stage.settings.lease.seconds, stage.began, stage.since or stage.began, ended,
         tuple(missed), stage.operation))
@@ -57,8 +58,9 @@ async def _play(stage: Stage, scenario: Scenario, say: Say) -> None:
     for act in scenario.acts:
         say(f"  {act.text}")
         await act.do(stage)
-    await stage.leased(scenario.ends_on, _RECOVERY)
+    database = scenario.ends_on or await stage.active()
+    await stage.leased(database, _RECOVERY)
     if scenario.protected:
-        await stage.protected(scenario.ends_on, _RECOVERY)
+        await stage.protected(database, _RECOVERY)
     await stage.served(_RECOVERY)
     await asyncio.sleep(1.0)

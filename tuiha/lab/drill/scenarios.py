@@ -1,79 +1,65 @@
-"""The drills: data, one entry each."""
+"""Drills in which nobody operates: something breaks, and the pool goes on by itself. Data, one entry each.
+
+`table` has the drills of operations as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from tuiha.lab.drill.acts import Act, Join, Kill, Leased, Pause, Restart, Resume, Start, Wait
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A fault under load, and what must hold. Nothing may ever be lost, late, doubled, monitored twice or split."""
-
-    name: str
-    story: str  # one line
-    moment: str  # when the fault comes
-    acts: tuple[Act, ...]
-    failed: int | None = 0  # requests of devices that may fail; None: any number, only reported
-    outage: float | None = None  # seconds that no server may go without acknowledging a write; None: only reported
-    ends_on: str = "db1"  # the database on which every running server is at the end
-    protected: bool = True  # every commit waits for the secondary at the end
-    servers: int = 3
-    users: int = 30
-    quick: bool = False  # in the subset that runs without --all
-
-
-_STEADY = "under steady load"
+from tuiha.lab.drill.acts import Join, Kill, Leased, Pause, Restart, Resume, Start, Wait
+from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _SERVERS = (
-    Scenario("server-killed", "a server dies; the others take its users over", _STEADY,
+    Scenario("server-killed", "a server dies; the others take its users over", STEADY,
              (Kill(("s2",)), Wait(14)), outage=2.0, quick=True),
-    Scenario("two-servers-killed", "two of four servers die at once; the others have room for everybody", _STEADY,
+    Scenario("two-servers-killed", "two of four servers die at once; the others have room for everybody", STEADY,
              (Kill(("s2", "s3")), Wait(14)), outage=2.0, servers=4, users=15),
-    Scenario("server-paused-briefly", "a server stops for less than its lease and goes on", _STEADY,
+    Scenario("server-paused-briefly", "a server stops for less than its lease and goes on", STEADY,
              (Pause("s2"), Wait(3), Resume("s2"), Wait(2)), outage=2.0),
-    Scenario("server-paused", "a server stops for longer than its lease, and wakes with answers in its hands", _STEADY,
+    Scenario("server-paused", "a server stops for longer than its lease, and wakes with answers in its hands", STEADY,
              (Pause("s2"), Wait(8), Resume("s2"), Wait(3)), outage=2.0, quick=True),
-    Scenario("server-paused-across-takeover", "a server stops until its users are taken over, and wakes", _STEADY,
+    Scenario("server-paused-across-takeover", "a server stops until its users are taken over, and wakes", STEADY,
              (Pause("s2"), Wait(15), Resume("s2"), Wait(4)), outage=2.0),
-    Scenario("server-joins", "one more server joins in the middle", _STEADY,
+    Scenario("server-joins", "one more server joins in the middle", STEADY,
              (Join(), Wait(8)), outage=2.0, quick=True),
-    Scenario("server-restarts", "a server is told to end (SIGTERM), hands its users over, and comes back", _STEADY,
+    Scenario("server-restarts", "a server is told to end (SIGTERM), hands its users over, and comes back", STEADY,
              (Restart("s2"), Wait(4)), outage=2.0),
 )
 
 _MAIL = (
-    Scenario("mail-killed", "a mail server dies; its users are monitored through its partner", _STEADY,
+    Scenario("mail-killed", "a mail server dies; its users are monitored through its partner", STEADY,
              (Kill(("mail1",)), Wait(8)), outage=2.0),
-    Scenario("mail-back", "a mail server dies and comes back", _STEADY,
+    Scenario("mail-back", "a mail server dies and comes back", STEADY,
              (Kill(("mail1",)), Wait(6), Start("mail1"), Wait(5)), outage=2.0),
-    Scenario("mail-paused", "a mail server hangs and goes on", _STEADY,
-             (Pause("mail1"), Wait(8), Resume("mail1"), Wait(5)), outage=2.0, quick=True),
+    Scenario("mail-paused", "a mail server hangs and goes on", STEADY,
+             (Pause("mail1"), Wait(8), Resume("mail1"), Wait(5)), outage=2.0),
 )
 
 _SPRAYERS = (
-    Scenario("sprayer-killed", "a sprayer dies; devices use the other one", _STEADY,
+    Scenario("sprayer-killed", "a sprayer dies; devices use the other one", STEADY,
              (Kill(("spray1",)), Wait(5)), outage=2.0),
-    Scenario("sprayer-paused", "a sprayer hangs and goes on", _STEADY,
+    Scenario("sprayer-paused", "a sprayer hangs and goes on", STEADY,
              (Pause("spray1"), Wait(5), Resume("spray1"), Wait(3)), outage=2.0),
 )
 
 _DATABASES = (
-    Scenario("secondary-killed", "db2 dies: no commit may be acknowledged without it; it comes back", _STEADY,
+    Scenario("secondary-killed", "db2 dies: no commit may be acknowledged without it; it comes back", STEADY,
              (Kill(("db2",)), Wait(4), Start("db2"), Leased("db1"), Wait(2)), quick=True),
-    Scenario("secondary-paused", "db2 hangs for longer than the lease and goes on", _STEADY,
+    Scenario("secondary-paused", "db2 hangs for longer than the lease and goes on", STEADY,
              (Pause("db2"), Wait(8), Resume("db2"), Leased("db1"), Wait(2))),
-    Scenario("primary-restarts", "db1 dies and comes back by itself, before anybody fails over", _STEADY,
+    Scenario("primary-restarts", "db1 dies and comes back by itself, before anybody fails over", STEADY,
              (Kill(("db1",)), Wait(3), Start("db1"), Leased("db1"), Wait(2)), quick=True),
-    Scenario("primary-paused", "db1 hangs for longer than the lease and goes on", _STEADY,
+    Scenario("primary-paused", "db1 hangs for longer than the lease and goes on", STEADY,
              (Pause("db1"), Wait(8), Resume("db1"), Leased("db1"), Wait(2))),
-    Scenario("both-killed", "both databases die; db1 returns first, alone, and db2 later", _STEADY,
+    Scenario("both-killed", "both databases die; db1 returns first, alone, and db2 later", STEADY,
              (Kill(("db1", "db2")), Wait(2), Start("db1"), Wait(5), Start("db2"), Leased("db1"), Wait(2))),
 )
 
 
 def table() -> Mapping[str, Scenario]:
     """Name -> scenario, in the order in which they run."""
-    return {scenario.name: scenario for scenario in (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES)}
+    from tuiha.lab.drill import operations
+
+    every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL)
+    return {scenario.name: scenario for scenario in every}

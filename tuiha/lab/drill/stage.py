@@ -11,9 +11,11 @@ from typing import Any
 
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
+from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.drill.observer import Observer
 from tuiha.lab.drill.records import Status
 from tuiha.lab.embedded import EmbeddedPool, StartError
+from tuiha.lab.layout import Layout
 from tuiha.lab.load.devices import read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
@@ -44,6 +46,10 @@ class Stage:
     def mark(self) -> None:
         """Now is the moment: the outage is looked for from here on."""
         self.since = self.since or time.time()
+
+    async def active(self) -> str:
+        """The active database, by the ledger."""
+        return (await FileLedger(Layout(self.pool.folder).ledger).poll()).active
 
     async def servers(self) -> list[str]:
         """Pool servers whose process runs."""

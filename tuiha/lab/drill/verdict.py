@@ -8,7 +8,7 @@ from typing import Any
 
 from tuiha.lab.drill import judge
 from tuiha.lab.drill.records import Recording
-from tuiha.lab.drill.scenarios import Scenario
+from tuiha.lab.drill.scenario import Scenario
 
 SCHEMA = "tuiha.drill/1"
 _EXAMPLES = 5

@@ -1,0 +1,160 @@
+"""Acts that operate the pool: an operation planned, applied and followed, with faults at one of its steps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiha.lab.drill.acts import Act
+from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.operate import api
+from tuiha.operate.journal import read_records
+from tuiha.operate.kinds import Refused
+from tuiha.operate.plan import Plan
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.state import OperationState
+
+_CLOSE = 0.002  # seconds between looks into the journal: steps may take milliseconds
+_FIGURES = ("outage_ms", "requests_delayed", "requests_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """Plan an operation, apply it, and follow it to its result.
+
+    `at`: words of a step's action; when that step is done (`begun`: has begun), `then` happens while the operation
+    goes on. A runner that dies is followed by `after_death`: "resume" or "undo".
+    """
+
+    kind: str
+    target: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    result: tuple[str, ...] = ("done",)  # the ends that are allowed
+    at: str | None = None
+    begun: bool = False
+    then: tuple[Act, ...] = ()
+    after_death: str = "resume"
+    patience: float = 12.0  # seconds for its checks: a failover is refused until everybody misses the primary
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        words = " ".join((self.kind, *self.target))
+        moment = "during" if self.begun else "after"
+        return words + (f"; {moment} '{self.at}': {', '.join(act.text for act in self.then)}" if self.at else "")
+
+    async def do(self, stage: Stage) -> None:
+        """Run it to its result. Raises NotReached when it is refused or ends otherwise."""
+        plan = await self._plan(stage)
+        stage.mark()
+        try:
+            name = await api.apply(stage.settings, stage.pool.folder, stage.pool.config_path, plan, plan.confirm,
+                                   "drill", self.overrides, "drill")
+        except Refused as refused:
+            raise NotReached(f"{self.kind} was refused: {refused}") from None
+        stage.operating = name
+        meanwhile = asyncio.create_task(self._meanwhile(stage, plan), name="meanwhile")
+        try:
+            state = await _followed(stage, name)
+            await meanwhile
+        finally:
+            meanwhile.cancel()
+        if state.interrupted:
+            state = await self._again(stage, name)
+        stage.operation = summary(state, stage.operation)
+        if state.state not in self.result:
+            why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
+            raise NotReached(f"{self.kind} ended {state.state} in place of {' or '.join(self.result)}: {why}")
+
+    async def _plan(self, stage: Stage) -> Plan:
+        """A plan that its checks allow, waited for. Raises NotReached."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                plan = await api.make_plan(stage.settings, stage.pool.folder, self.kind, self.target, self.options)
+                left = [check for check in plan.stopped_by if check.name not in self.overrides]
+                why = "; ".join(f"{c.name} {c.subject}: {c.value}, wanted {c.limit}" for c in left)
+            except (Refused, DatabaseGone) as error:
+                left, why = None, str(error)
+            if left == []:
+                return plan
+            if time.monotonic() > deadline:
+                raise NotReached(f"{self.kind} is not allowed: {why}")
+            await asyncio.sleep(0.3)
+
+    async def _meanwhile(self, stage: Stage, plan: Plan) -> None:
+        if self.at is None:
+            return
+        number = next((step.number for step in plan.steps if self.at in step.action), None)
+        if number is None:
+            raise NotReached(f"{self.kind} has no step '{self.at}': {', '.join(s.action for s in plan.steps)}")
+        wanted = {"running", "done"} if self.begun else {"done"}
+        journal = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "").journal
+
+        def there() -> bool:
+            records = [r for r in read_records(journal) if r["record"] in ("step", "result")]
+            return any(r["record"] == "result" or (r["step"] == number and r["state"] in wanted) for r in records)
+
+        await until(there, 50.0, f"step {number} ({self.at}) was not reached", _CLOSE)
+        for act in self.then:
+            await act.do(stage)
+
+    async def _again(self, stage: Stage, name: str) -> OperationState:
+        """What comes of an operation whose runner died. Raises NotReached."""
+        where = (stage.settings, stage.pool.folder, stage.pool.config_path, name)
+        ways = {"resume": lambda: api.resume(*where), "undo": lambda: api.undo(*where, "drill")}
+        try:
+            await ways[self.after_death]()
+        except Refused as refused:
+            raise NotReached(f"{self.kind} cannot {self.after_death}: {refused}") from None
+        return await _followed(stage, name)
+
+
+@dataclass(frozen=True, slots=True)
+class KillRunner:
+    """SIGKILL the runner of the operation that runs."""
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return "kill -9 the runner"
+
+    async def do(self, stage: Stage) -> None:
+        """Kill it, unless it has ended. Raises NotReached."""
+        folder = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "")
+        pids = [record["pid"] for record in read_records(folder.journal) if record.get("pid")]
+        if not pids or not folder.alive():
+            raise NotReached("the runner had ended before it could be killed")
+        os.kill(pids[-1], signal.SIGKILL)
+
+
+async def _followed(stage: Stage, name: str) -> OperationState:
+    """The last state that following an operation gives."""
+    last: OperationState | None = None
+    async for state in api.follow(stage.settings, stage.pool.folder, name):
+        last = state
+    assert last is not None
+    return last
+
+
+def summary(state: OperationState, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a verdict says of an operation; `earlier` holds the one before it in the same drill."""
+    outcome = state.outcome or {}
+    return {
+        "operation": state.id,
+        "kind": state.kind,
+        "result": state.state,
+        "text": state.text,
+        **{name: outcome.get(name) for name in _FIGURES},
+        "steps": [
+            {"name": s.planned.action, "result": s.state, "seconds": s.seconds, "evidence": s.evidence}
+            for s in state.steps
+        ],
+        "earlier": None if before is None else dict(before),
+    }

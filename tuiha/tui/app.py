@@ -19,6 +19,8 @@ from textual.theme import Theme
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.operations import Operations
+from tuiha.tui.operator import Operator
 from tuiha.tui.screens.base import PoolScreen
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
@@ -29,6 +31,7 @@ from tuiha.tui.terminal.pieces import pieces_of
 from tuiha.tui.theme import Palette, load_theme
 from tuiha.watch.feed import Feed
 
+ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 
@@ -44,6 +47,7 @@ class Dashboard(App[int], inherit_bindings=False):
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
+        operator: Operator | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.feed = feed
@@ -53,6 +57,7 @@ class Dashboard(App[int], inherit_bindings=False):
         self._mode = mode
         self._now = now
         self._ready_call = ready
+        self.operations = Operations(self, operator, now)
         self._not_ready: Exception | None = None
         self._paused = False
         self._frozen: View | None = None
@@ -74,7 +79,8 @@ class Dashboard(App[int], inherit_bindings=False):
     def view(self) -> View:
         """What there is to draw now."""
         snapshot = self.feed.latest()
-        return View(self._pool, self._now(), self._mode, self._paused, snapshot, self.feed.events())
+        mode = self.operations.mode(self._mode)
+        return View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events())
 
     def history(self, node: str, metric: str) -> Sequence[float | None]:
         """The last 15 minutes of a figure."""
@@ -111,6 +117,7 @@ class Dashboard(App[int], inherit_bindings=False):
         gc.enable()
         if self._ready_call is not None:
             self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
+        self.set_timer(ATTACH_AFTER, self.operations.attach)
 
     async def _call_ready(self, ready: Callable[[], None]) -> None:
         """Start what is slow to start, away from the screen's loop; when it cannot start, `run` raises why."""
@@ -219,14 +226,15 @@ class Dashboard(App[int], inherit_bindings=False):
 
 def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", theme: str | None = None,
-    ready: Callable[[], None] | None = None,
+    ready: Callable[[], None] | None = None, operator: Operator | None = None,
 ) -> int:
     """Show the dashboard until it is left; returns an exit code.
 
     `ready` is called after the first frame, on a thread: what is slow to start is started there, and what it
-    raises is raised again from here. Raises ThemeError before anything is painted.
+    raises is raised again from here. Without an `operator` it only watches. Raises ThemeError before anything is
+    painted.
     """
-    dashboard = Dashboard(feed, pool, load_theme(theme), mode=mode, ready=ready)
+    dashboard = Dashboard(feed, pool, load_theme(theme), mode=mode, ready=ready, operator=operator)
     gc.disable()
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:

@@ -15,7 +15,7 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a screen. `danger` marks what can change the pool: nothing here does yet."""
+    """A key of a screen. `danger` marks the way to a change of the pool: greyed, with the reason, unless armed."""
 
     id: str  # for a keymap
     keys: str  # Textual's names, separated by commas

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from tuiha.model.facts import Event, Problem
 from tuiha.tui.draw import figures
@@ -60,8 +60,8 @@ def problem_lines(problems: Sequence[Problem], now: float, width: int) -> list[L
     return lines
 
 
-def footer_line(keys: Sequence[tuple[str, str, bool]], width: int) -> Line:
-    """Keys, what they do, and whether they go in first; as many as fit, in the order given."""
+def footer_line(keys: Sequence[tuple[str, str, bool]], width: int, greyed: Set[str] = frozenset()) -> Line:
+    """Keys, what they do, and whether they go in first; as many as fit, in the order given. `greyed` keys are quiet."""
     chosen: set[int] = set()
     room = width + 1  # the last one's gap may be cut
     for place in sorted(range(len(keys)), key=lambda place: (not keys[place][2], place)):
@@ -73,7 +73,7 @@ def footer_line(keys: Sequence[tuple[str, str, bool]], width: int) -> Line:
     spans: list[Span] = [(" ", "text")]
     for place in sorted(chosen):
         key, description, _ = keys[place]
-        spans += [(key, "flow bold"), (f" {description}", "quiet"), ("  ", "text")]
+        spans += [(key, "quiet" if key in greyed else "flow bold"), (f" {description}", "quiet"), ("  ", "text")]
     if width_of(spans) > width:
         spans.pop()
     return Line(fit(spans, width))

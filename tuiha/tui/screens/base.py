@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import footer_line, rule
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Bound, Key, bindings, bound
 from tuiha.tui.widgets.paper import Paper
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from tuiha.tui.app import Dashboard
 
 
+SAID_FOR = 5.0  # seconds
+
+
 class PoolScreen(Screen[None], inherit_bindings=False):
     """An opaque screen of the dashboard."""
 
     KEYS: ClassVar[tuple[Key, ...]] = EVERYWHERE
     AUTO_FOCUS = ""
     TITLE_TEXT: ClassVar[str] = ""
+    _said: str = ""
+    _said_until: float = 0.0
 
     @property
     def dashboard(self) -> Dashboard:
@@ -36,9 +41,39 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         return bound(self.KEYS, self.active_bindings)
 
     def footer(self, width: int) -> Line:
-        """The keys that most people need."""
-        named = [(names.names[0], names.key.short, names.key.first) for names in self.bound_keys() if names.key.short]
-        return footer_line(named, width)
+        """The keys that most people need; or, for a moment, why one of them does nothing now."""
+        if self._said and self.dashboard.view.now < self._said_until:
+            return Line(fit(((f" {self._said}", "warning"),), width))
+        named = [bound_key for bound_key in self.bound_keys() if bound_key.key.short]
+        greyed = frozenset(entry.names[0] for entry in named if self.against(entry.key) is not None)
+        return footer_line([(entry.names[0], entry.key.short, entry.key.first) for entry in named], width, greyed)
+
+    def against(self, key: Key) -> str | None:
+        """Why that key does nothing now; None when it does something."""
+        return self.dashboard.operations.against() if key.danger else None
+
+    def allowed(self, id: str) -> bool:
+        """Whether the key with that id may do what it does; says why not."""
+        against = self.against(next(key for key in self.KEYS if key.id == id))
+        if against is not None:
+            self.say(f"not now: {against}")
+        return against is None
+
+    def say(self, text: str) -> None:
+        """Say something in place of the footer for a moment."""
+        self._said, self._said_until = text, self.dashboard.view.now + SAID_FOR
+        self.dashboard.paint()
+
+    def action_arm(self) -> None:
+        """Arm, or end it."""
+        operations = self.dashboard.operations
+        if operations.refusal is not None:
+            self.say(f"not here: {operations.refusal}")
+        elif operations.armed:
+            operations.disarm()
+            self.say("not armed any more")
+        else:
+            operations.open_arm()
 
     def paint(self, live: View, body: View) -> None:
         """Draw; called with each new snapshot and whenever the size changes.
@@ -65,6 +100,7 @@ MOVES: tuple[Key, ...] = (
     Key("move.first", "g,home", "first", "to the first"),
     Key("move.last", "G,end", "last", "to the last"),
 )
+ARM = Key("operate.arm", "w", "arm", "allow changes for 15 minutes (asks why); again: end it", "arm", first=True)
 BACK = Key("back", "escape", "back", "back", "back", first=True)
 READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tuiha.tui.draw.manual import manual_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
+from tuiha.tui.keys import Key
 from tuiha.tui.screens.base import PoolScreen, ReadingScreen
 
 
@@ -24,9 +25,14 @@ class HelpScreen(ReadingScreen):
         """Take the keys of that screen."""
         self._title = screen.TITLE_TEXT
         self._entries = tuple(
-            (" ".join(entry.names), entry.key.description) for entry in screen.bound_keys()
+            (" ".join(entry.names), _told(entry.key, screen)) for entry in screen.bound_keys()
         )
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The keys, the marks, the filter."""
         return manual_lines(self._title, self._entries, width)
+
+
+def _told(key: Key, screen: PoolScreen) -> str:
+    against = screen.against(key)
+    return key.description if against is None else f"{key.description} (not now: {against})"

@@ -18,13 +18,15 @@ from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, plain, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.screens.base import MOVES, PoolScreen
+from tuiha.tui.screens.acting import ACTING_KEYS, ActingScreen
+from tuiha.tui.screens.base import MOVES
 from tuiha.tui.widgets.entry import Entry
 from tuiha.tui.widgets.paper import Paper
 from tuiha.tui.widgets.table import NodeTable
 
 HOME_KEYS: tuple[Key, ...] = (
     *MOVES,
+    *ACTING_KEYS,
     Key("home.detail", "enter", "detail", "the detail of the node under the cursor", "detail"),
     Key("home.filter", "slash", "filter", "filter the nodes as you type", "filter"),
     Key("home.clear", "escape", "clear", "back: drop the filter"),
@@ -68,7 +70,7 @@ def shape(width: int, height: int, nodes: int, top: int) -> Shape:
     return Shape(head_rows, top, table, room - table)
 
 
-class HomeScreen(PoolScreen, inherit_bindings=False):
+class HomeScreen(ActingScreen, inherit_bindings=False):
     """The first screen."""
 
     KEYS = HOME_KEYS
@@ -167,6 +169,8 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
     def _remark(self, rows: tuple[Row, ...], kept: tuple[Row, ...]) -> tuple[Span, ...]:
         """What is special about the table now: a filter, more rows than fit."""
         spans: list[Span] = []
+        if self.marked:
+            spans.append((f" marked: {' '.join(self.marked)} ", "armed"))
         if self._filter.tests:
             spans.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(rows)} ", "warning"))
         hidden = len(kept) - max(1, self._table.size.height)
@@ -237,6 +241,11 @@ class HomeScreen(PoolScreen, inherit_bindings=False):
         """Home is here."""
         self._in_events = False
         self.dashboard.paint()
+
+    @property
+    def row_under_cursor(self) -> Row | None:
+        """What a key that acts on a node acts on."""
+        return self._table.current
 
     # Filter
 

@@ -1,0 +1,115 @@
+"""Whatever bytes come, in whatever pieces: no operation starts. The same keys from a hand start one.
+
+The bytes go through the terminal's own parser; the operator is a fake that notes what it is asked.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from textual._xterm_parser import XTermParser
+from textual.pilot import Pilot
+
+from tests.tui.fake_operator import FakeOperator, switchover
+from tests.tui.test_operations import HAND, by_hand, made, on, to_confirm
+from tuiha.tui.screens.confirm import ConfirmScreen
+from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.run import RunScreen
+
+STREAMS = 2000
+WORDS = (
+    b"w", b"patch\r", b"f", b"r", b"d", b"e", b"\r", b"c", b"db2", b"db2\x18", b"\x18", b"\x1b", b"x", b"b", b"y", b"6",
+    b"d", b"b", b"2", b"\x1b[A", b"\x1b", b"[A", b"\x1b[200~db2\x1b[201~", b"\x18\x18", b"override lag\x18", b"m", b"u",
+)
+
+
+def stream(source: random.Random) -> bytes:
+    """Keys that mean something, and now and then any byte; never the keys that leave."""
+    parts = [
+        source.choice(WORDS) if source.random() < 0.85 else bytes(source.randrange(256) for _ in range(3))
+        for _ in range(source.randrange(2, 9))
+    ]
+    return b"".join(parts).replace(b"q", b"j").replace(b"\x03", b"k")
+
+
+def pieces(data: bytes, source: random.Random) -> list[bytes]:
+    """The stream as a slow or a fast link delivers it."""
+    found = []
+    while data:
+        size = source.randrange(1, 12)
+        found.append(data[:size])
+        data = data[size:]
+    return found
+
+
+async def feed(pilot: Pilot[int], parser: XTermParser, data: bytes) -> None:
+    driver = pilot.app._driver
+    assert driver is not None
+    for message in [*parser.feed(data.decode("utf-8", "replace")), *parser.tick()]:
+        driver.process_message(message)
+
+
+async def back_home(pilot: Pilot[int]) -> None:
+    """Undo what the last stream led to, so that the next one begins at a known place."""
+    for _ in range(12):
+        if isinstance(pilot.app.screen, HomeScreen):
+            return
+        await pilot.press("escape")
+    raise AssertionError(f"esc does not lead home from {pilot.app.screen}")
+
+
+@pytest.mark.parametrize("part", range(2))
+async def test_random_streams_start_nothing(part: int) -> None:
+    source, operator = random.Random(part), FakeOperator()
+    app, confirmed = made(operator), 0
+    async with app.run_test(size=(80, 24)) as pilot:
+        for number in range(STREAMS // 2):
+            parser = XTermParser()
+            if number % 10 == 0:  # every tenth begins where one name is all that is missing
+                await back_home(pilot)
+                assert app.operations.arm("patch")
+                await to_confirm(pilot)
+            for piece in pieces(stream(source), source):
+                await feed(pilot, parser, piece)
+                if source.random() < 0.2:
+                    await pilot.pause(0)
+            confirmed += isinstance(app.screen, ConfirmScreen)
+        await pilot.pause()
+        assert app.is_running
+        for thread in operator.threads:
+            thread.join()
+        assert not operator.asked("apply")
+        assert not operator.asked("cancel")
+        assert not operator.asked("undo")
+    assert confirmed > STREAMS // 40  # the streams did come near
+    assert operator.asked("plan")
+
+
+async def test_the_same_bytes_from_a_hand_start_it() -> None:
+    """The negative control: with nothing but time between the keys, it starts."""
+    operator = FakeOperator()
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        parser = XTermParser()
+        await feed(pilot, parser, b"wpatch\r")
+        await pilot.pause()
+        await to_confirm(pilot)
+        for key in (b"d", b"b", b"2", b"\x18"):
+            await pilot.pause(HAND)
+            await feed(pilot, parser, key)
+        await on(pilot, RunScreen)
+        assert [call[:3] for call in operator.asked("apply")] == [("apply", switchover().id, "db2")]
+
+
+async def test_a_stream_that_a_stalled_link_delivers_at_once_starts_nothing() -> None:
+    operator = FakeOperator()
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.operations.arm("patch")
+        await to_confirm(pilot)
+        await pilot.pause(HAND)
+        await feed(pilot, XTermParser(), b"db2\x18")
+        await by_hand(pilot, "ctrl+x")
+        assert isinstance(app.screen, ConfirmScreen)
+        assert not operator.asked("apply")

@@ -1,0 +1,155 @@
+"""A plan as people read it, and what still has to be typed to start it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuiha.tui.draw.lists import wrapped
+from tuiha.tui.draw.marks import WARN
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread
+
+if TYPE_CHECKING:
+    from tuiha.operate.plan import Check, Plan, PlannedStep
+
+TITLES: Mapping[str, str] = {
+    "switchover": "switch over to the secondary", "failover": "fail over to the secondary",
+    "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
+    "rejoin": "rejoin a database", "rebalance": "rebalance users", "move": "move a user",
+    "drain": "drain", "enable": "enable", "failover-mail": "take out of service", "return-mail": "return to service",
+}
+_VERDICTS: Mapping[str, Span] = {
+    "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
+}
+_LABEL = 9  # cells of "Checks  " and its like
+
+
+def title_of(kind: str, target: Sequence[str]) -> str:
+    """What an operation is, in words."""
+    return " ".join((TITLES.get(kind, kind), *target))
+
+
+def labelled(label: str, spans: Sequence[Span], width: int) -> Line:
+    """A line with a label in the left column."""
+    return Line(fit(((f" {left(label, _LABEL - 1)}", "quiet"), *spans), width))
+
+
+def screen_title(word: str, kind: str, target: Sequence[str], end: Span, width: int) -> Line:
+    """The line under the rule: which of the four screens this is, of what."""
+    start: tuple[Span, ...] = ((f" {word}  ", "armed bold"), (title_of(kind, target), "strong bold"))
+    return Line(spread(start, (("  ", "text"), end, (" ", "text")), width))
+
+
+def plan_lines(plan: Plan, changed: Sequence[str], width: int) -> tuple[Line, ...]:
+    """The whole plan; `changed` are the facts that became others while it was read."""
+    lines = [screen_title("PLAN", plan.kind, plan.target, (f"plan {plan.id}", "quiet"), width)]
+    lines += [Line(fit(((f" {WARN} planned again, another fact: {fact}", "warning"),), width)) for fact in changed]
+    lines.append(BLANK)
+    for place, check in enumerate(plan.checks):
+        lines += _check_lines("Checks" if not place else "", check, width)
+    lines += _losses(plan, width)
+    lines += _figures(plan.details, width)
+    lines.append(BLANK)
+    lines += [_step_line("" if place else "Steps", step, width) for place, step in enumerate(plan.steps)]
+    return tuple(lines)
+
+
+def _losses(plan: Plan, width: int) -> list[Line]:
+    style = "text" if plan.loses.startswith("nothing") else "warning bold"
+    return [labelled("" if place else "Loses", ((text, style),), width)
+            for place, text in enumerate(wrapped(clean(plan.loses), width - _LABEL - 1))]
+
+
+def _check_lines(label: str, check: Check, width: int) -> list[Line]:
+    mark, style = _VERDICTS[check.verdict]
+    told = f"{check.subject}  {check.value}" if check.subject else check.value
+    good = check.verdict == "ok"
+    spans: list[Span] = [
+        (f"{mark} ", style), (left(check.name, 13), "quiet" if good else style), (told, "text" if good else style),
+    ]
+    if check.limit and not good:
+        spans.append((f"  (wanted: {check.limit})", "quiet"))
+    lines = [labelled(label, spans, width)]
+    if check.remedy and not good:
+        parts = wrapped(clean(check.remedy), width - _LABEL - 3)
+        lines += [labelled("", ((f"  {part}", "quiet"),), width) for part in parts]
+    return lines
+
+
+def _step_line(label: str, step: PlannedStep, width: int) -> Line:
+    turning = step.point_of_no_return
+    end = ("NO RETURN FROM HERE", "bad bold") if turning else ("undo" if step.undo else "", "quiet")
+    action = max(18, min(34, (width - _LABEL - 34) * 3 // 5))
+    target = max(8, width - _LABEL - action - 35)
+    return labelled(label, (
+        (f"{right(str(step.number), 2)} ", "quiet"),
+        (left(step.action, action) + " ", "bad bold" if turning else "text"),
+        (left(step.target, target), "heading"),
+        (right(f"{step.limit_seconds:g} s", 7) + "  ", "quiet"), end,
+    ), width)
+
+
+def _figures(details: Mapping[str, Any], width: int) -> list[Line]:
+    """Users of each server before and after, where the plan moves users."""
+    before, after = details.get("users_before"), details.get("users_after")
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return []
+    names = sorted({*before, *after})
+    parts = [f"{name} {before.get(name, 0)} ▸ {after.get(name, 0)}" for name in names]
+    return [labelled("" if place else "Users", ((text, "text"),), width)
+            for place, text in enumerate(wrapped("   ".join(parts), width - _LABEL - 1))]
+
+
+def wanted(plan: Plan, overridden: Sequence[str]) -> tuple[str, ...]:
+    """The lines that have to be typed still: an override for each check that stops it, then the name."""
+    bad = [check.name for check in plan.checks if check.verdict == "bad" and check.name not in overridden]
+    return (*(f"override {name}" for name in dict.fromkeys(bad)), plan.confirm)
+
+
+def forbidden(plan: Plan) -> str | None:
+    """The check that nobody can override; None when there is none."""
+    never = next((check for check in plan.checks if check.verdict == "never"), None)
+    return None if never is None else f"{never.name}: {never.subject} {never.value}".replace("  ", " ")
+
+
+def confirm_lines(plan: Plan, overridden: Sequence[str], void: Sequence[str], width: int) -> tuple[Line, ...]:
+    """What starts when the name is typed, and what has to be typed."""
+    lines = [screen_title("CONFIRM", plan.kind, plan.target, (f"plan {plan.id}", "quiet"), width), BLANK]
+    if void:
+        return (*lines, *_void_lines(void, width))
+    lines += _losses(plan, width)
+    number = plan.point_of_no_return
+    turning = f"none from step {number} of {len(plan.steps)} on" if number else "every step can be undone"
+    lines += [labelled("Return", ((turning, "bad bold" if number else "text"),), width), BLANK]
+    lines += [labelled("" if place else "Typed", (("✓ ", "well"), (f"override {name}", "warning"),), width)
+              for place, name in enumerate(overridden)]
+    first, *later = wanted(plan, overridden)
+    lines.append(labelled("Type", ((first, "strong bold"), ("   then ctrl+x", "flow")), width))
+    lines += [labelled("then", ((text, "quiet"), ("   then ctrl+x", "quiet")), width) for text in later]
+    hint = " By hand, no quicker than three keys a second: pasted or repeated keys are refused."
+    return (*lines, BLANK, Line(fit(((hint, "quiet"),), width)))
+
+
+def _void_lines(void: Sequence[str], width: int) -> list[Line]:
+    title: tuple[Span, ...] = ((" VOID", "bad bold"), ("  a fact that this plan rests on is another one now:", "text"))
+    lines = [Line(fit(title, width)), *(Line(fit(((f"   {fact}", "warning"),), width)) for fact in void)]
+    return [*lines, BLANK, Line(fit(((" esc goes back to a new plan. Nothing has happened.", "text"),), width))]
+
+
+def changed_facts(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> tuple[str, ...]:
+    """The facts that differ, each as `name: old ▸ new`."""
+    found: list[str] = []
+    for name in sorted({*before, *after}, key=str):
+        old, new = before.get(name), after.get(name)
+        where = f"{path}{name}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changed_facts(old, new, f"{where} ")
+        elif old != new:
+            found.append(f"{where}: {cut(clean(_told(old)), 40)} ▸ {cut(clean(_told(new)), 40)}")
+    return tuple(found)
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,114 @@
+"""An operation that runs or ran, as people read it: each step with what was read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuiha.model.words import span
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.lists import wrapped
+from tuiha.tui.draw.marks import CURSOR, bar
+from tuiha.tui.draw.operation_plan import screen_title
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
+from tuiha.tui.operator import OperationFacts, StepFacts
+
+_STEPS: Mapping[str, tuple[Span, str]] = {  # state -> mark, style of the words
+    "waiting": (("·", "quiet"), "quiet"),
+    "running": ((CURSOR, "flow bold"), "strong bold"),
+    "done": (("✓", "well"), "text"),
+    "failed": (("✗", "bad bold"), "bad bold"),
+    "unknown": (("?", "warning bold"), "warning bold"),
+    "undone": (("◂", "heading"), "heading"),
+    "stopped": (("▪", "warning"), "warning"),
+}
+_RESULTS: Mapping[str, tuple[str, str]] = {  # state -> word, style
+    "running": ("RUNNING", "armed bold"), "done": ("DONE", "well bold"), "failed": ("FAILED", "bad bold"),
+    "unknown": ("UNKNOWN", "warning bold"), "undone": ("UNDONE", "heading bold"),
+    "cancelled": ("STOPPED", "warning bold"), "interrupted": ("INTERRUPTED", "bad bold"),
+}
+_MEANS: Mapping[str, str] = {
+    "done": "Every step was done, and read back.",
+    "failed": "A step did not happen, and that is certain.",
+    "unknown": "What happened could not be read back: do not take it for failed.",
+    "undone": "Every step that was done has been taken back.",
+    "cancelled": "It was stopped where that is safe.",
+    "interrupted": "What ran it has died. Nothing goes on by itself.",
+}
+_OUTCOMES: Mapping[str, tuple[str, str]] = {  # figure -> label, text after it
+    "outage_ms": ("Writes held", " ms"), "requests_delayed": ("Delayed", " requests"),
+    "requests_failed": ("Failed", " requests"),
+}
+
+
+def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, ...]:
+    """The steps, how far they are, and that leaving changes nothing."""
+    word, style = _RESULTS.get(operation.state, (operation.state, "text"))
+    lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
+    lines += [_step_line(step, now, width) for step in operation.steps]
+    lines += [BLANK, _progress(operation, width), BLANK]
+    if operation.cancelling:
+        lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
+    leaving = " Losing this terminal changes nothing: it goes on, and tuiha opens here."
+    return (*lines, Line(fit(((leaving, "quiet"),), width)))
+
+
+def _who(operation: OperationFacts, width: int) -> Line:
+    reason = f': "{operation.reason}"' if operation.reason else ""
+    text = f" operation {operation.id} by {operation.who}{reason}"
+    return Line(fit(((clean(text), "armed"),), width))
+
+
+def _step_line(step: StepFacts, now: float, width: int) -> Line:
+    mark, style = _STEPS.get(step.state, (("?", "warning"), "warning"))
+    name = max(18, min(36, width * 2 // 5))
+    told = step.evidence
+    if step.state == "running":
+        gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
+        told = f"{gone:.0f}s of {step.limit_seconds:g}s  {step.evidence}".rstrip()
+    elif step.state in ("failed", "unknown"):
+        told = f"{step.state.upper()}  {step.evidence}"
+    elif step.state == "waiting":
+        told = "waiting"
+    taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
+    return Line(fit((
+        (" ", "text"), mark, (" ", "text"), (left(f"{step.action}  {step.target}", name), style),
+        (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in ("done", "undone") else style),
+    ), width))
+
+
+def _progress(operation: OperationFacts, width: int) -> Line:
+    """A bar: what the running step counts, or else the steps."""
+    counting = next((step for step in operation.steps if step.state == "running" and step.of), None)
+    if counting is not None and counting.of:
+        done, of, unit = counting.done or 0, counting.of, ""
+    else:
+        done, of, unit = sum(step.state == "done" for step in operation.steps), len(operation.steps), " steps"
+    text = f"  {figures.count(done)} of {figures.count(of)}{unit}"
+    return Line(fit((("   ", "text"), *bar(done, of, max(10, width - len(text) - 8), "armed"), (text, "quiet")), width))
+
+
+def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
+    """What is certain now, what it cost, and what to do next."""
+    word, style = _RESULTS.get(operation.state, (operation.state.upper(), "text"))
+    title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
+    lines = [title, _who(operation, width), BLANK]
+    lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
+    lines.append(BLANK)
+    lines += [_step_line(step, operation.started_at, width) for step in operation.steps]
+    lines.append(BLANK)
+    for name, value in operation.outcome.items():
+        label, unit = _OUTCOMES.get(name, (name.replace("_", " "), ""))
+        lines.append(_fact(label, f"{value}{unit}", width))
+    if operation.seconds is not None:
+        lines.append(_fact("In all", span(operation.seconds), width))
+    for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):
+        lines.append(_fact("" if place else "Next", text, width, "flow bold"))
+    if operation.command:
+        lines.append(_fact("Command", operation.command, width, "heading"))
+    return tuple(lines)
+
+
+def _fact(label: str, text: str, width: int, style: str = "text") -> Line:
+    return Line(fit(((f" {left(label, 13)} ", "quiet"), (text, style)), width))
+
+

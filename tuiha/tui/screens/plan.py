@@ -1,0 +1,121 @@
+"""Plan: nothing has happened. The checks are made again while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from textual.timer import Timer
+
+from tuiha.tui.draw.lists import wrapped
+from tuiha.tui.draw.operation_plan import changed_facts, forbidden, plan_lines, screen_title
+from tuiha.tui.draw.spans import BLANK, Line, fit
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.operator import Trouble
+from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
+
+if TYPE_CHECKING:
+    from tuiha.operate.plan import Plan
+
+AGAIN = 2.0  # seconds between two looks at the facts
+PLAN_KEYS: tuple[Key, ...] = (
+    *MOVES,
+    Key("plan.continue", "c", "continue", "to the confirmation; nothing happens before it", "continue",
+        danger=True, first=True),
+    ARM, BACK, *EVERYWHERE,
+)
+
+
+class PlanScreen(ReadingScreen, inherit_bindings=False):
+    """The plan of one operation, planned again and again on fresh facts."""
+
+    KEYS = PLAN_KEYS
+    BINDINGS = bindings(PLAN_KEYS)
+    TITLE_TEXT = "Plan"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: tuple[str, tuple[str, ...], Mapping[str, str]] = ("", (), {})
+        self._plan: Plan | None = None
+        self._trouble: Trouble | None = None
+        self._changed: tuple[str, ...] = ()
+        self._asking = 0  # number of the question that waits for its answer; 0: none
+        self._asked = 0
+        self._timer: Timer | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The newest plan; None until there is one, or when it cannot be planned."""
+        return self._plan
+
+    def ask(self, kind: str, target: tuple[str, ...], options: Mapping[str, str]) -> None:
+        """Forget what was shown and plan this."""
+        self._wanted = (kind, target, options)
+        self._plan = self._trouble = None
+        self._changed = ()
+        self._asking = self._top = 0
+
+    def on_screen_resume(self) -> None:
+        """In front: plan, now and every two seconds."""
+        if self._timer is None:
+            self._timer = self.set_interval(AGAIN, self._again)
+        self._timer.resume()
+        self._again()
+        super().on_screen_resume()
+
+    def on_screen_suspend(self) -> None:
+        """Behind another screen: it asks for itself what it needs."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def _again(self) -> None:
+        if self._asking:
+            return  # the last answer is still on its way
+        self._asked += 1
+        number = self._asking = self._asked
+
+        def answered(answer: Plan | Trouble) -> None:
+            if number == self._asking:  # not of a plan that nobody wants any more
+                self._asking = 0
+                self._take(answer)
+
+        self.dashboard.operations.plan(*self._wanted, answered)
+
+    def _take(self, answer: Plan | Trouble) -> None:
+        if isinstance(answer, Trouble):
+            self._trouble, self._plan = answer, None
+        else:
+            if self._plan is not None and self._plan.id != answer.id:
+                self._changed = changed_facts(self._plan.facts, answer.facts)
+            self._trouble, self._plan = None, answer
+        self.dashboard.paint()
+
+    def text(self, view: View, width: int) -> Sequence[Line]:
+        """The plan, or why there is none."""
+        if self._plan is not None:
+            return plan_lines(self._plan, self._changed, width)
+        kind, target, _ = self._wanted
+        lines = [screen_title("PLAN", kind, target, ("", "quiet"), width), BLANK]
+        if self._trouble is None:
+            return (*lines, Line(fit(((" reading the facts", "quiet"),), width)))
+        told = wrapped(self._trouble.text, width - 2)
+        return (*lines, Line(fit(((" It cannot be planned now:", "warning bold"),), width)),
+                *(Line(fit(((f" {text}", "text"),), width)) for text in told))
+
+    def against(self, key: Key) -> str | None:
+        """Also: there has to be a plan, and nothing in it that nobody may override."""
+        reason = super().against(key)
+        if reason is not None or not key.danger:
+            return reason
+        if self._plan is None:
+            return "there is no plan"
+        never = forbidden(self._plan)
+        return None if never is None else f"{never} (this cannot be overridden)"
+
+    def action_continue(self) -> None:
+        """To the confirmation."""
+        if self._plan is not None and self.allowed("plan.continue"):
+            self.dashboard.operations.open_confirm(self._plan)
+        elif self._plan is None:
+            self.say("not now: there is no plan")

@@ -1,0 +1,80 @@
+"""A line to type into by hand: what is pasted, repeated by a held key or sent in a burst is refused."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.message import Message
+
+from tuiha.tui.draw.spans import Line, Span, fit
+from tuiha.tui.widgets.paper import Paper
+
+PACE = 0.3  # seconds that one key comes after the other at least
+LONGEST = 80  # characters
+
+
+class PacedEntry(Paper, can_focus=True):
+    """One line of text. A key too soon after the one before it empties the line: nobody can have meant it."""
+
+    class Finished(Message):
+        """ctrl+x: this is what was typed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Left(Message):
+        """esc or enter: nothing is to happen."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._text = ""
+        self._remark: Span = ("", "quiet")
+        self._last = 0.0
+
+    def start(self, time: float) -> None:
+        """Begin empty. Keys count from `time` on, by the clock of key events."""
+        self._last = time
+        self.empty("")
+        self.focus()
+
+    def empty(self, remark: str) -> None:
+        """Empty the line and say why."""
+        self._text = ""
+        self._say((remark, "warning"))
+
+    def redraw(self) -> None:
+        """Draw again, for another size."""
+        self._say(self._remark)
+
+    def _say(self, remark: Span) -> None:
+        self._remark = remark
+        spans: tuple[Span, ...] = (
+            (" > ", "armed bold"), (self._text, "strong bold"), ("▏", "armed"), ("   ", "text"), remark,
+        )
+        self.show((Line(fit(spans, self.app.size.width), "cursor"),), 1)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take every key. Leaving is never refused; everything else has to come at the pace of a hand."""
+        event.stop()
+        event.prevent_default()
+        too_soon, self._last = event.time - self._last < PACE, event.time
+        if event.key in ("escape", "enter"):
+            self.post_message(self.Left())
+        elif too_soon:
+            self.empty("refused, too quick: start again, one key after the other")
+        elif event.key == "ctrl+x":
+            text, self._text = self._text, ""
+            self.post_message(self.Finished(text.strip()))
+        elif event.key == "backspace":
+            self._text = self._text[:-1]
+            self._say(("", "quiet"))
+        elif event.is_printable and event.character:
+            self._text = (self._text + event.character)[:LONGEST]
+            self._say(("", "quiet"))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Refuse what is pasted."""
+        event.stop()
+        event.prevent_default()
+        self._last = event.time
+        self.empty("refused: pasted; type it by hand")

@@ -33,7 +33,7 @@ async def refused(studio: Studio, plan: Plan, match: str, **changes: object) -> 
 async def test_a_stale_plan_says_which_fact_changed(studio: Studio) -> None:
     plan = await studio.plan()
     studio.change(owner="carol")
-    await refused(studio, plan, rf"plan {plan.id} is void.*wall\.owner: bob -> carol.\nPlan again: tuiha plan paint red")
+    await refused(studio, plan, rf"{plan.id} is void.*wall\.owner: bob -> carol.\nPlan again: tuiha plan paint red")
 
 
 async def test_figures_that_are_no_facts_void_nothing(studio: Studio) -> None:

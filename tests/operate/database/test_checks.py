@@ -160,9 +160,10 @@ def test_a_stale_secondary_takes_over_only_with_the_loss_named() -> None:
 def test_degrade_gives_up_only_what_is_gone() -> None:
     assert red(Degrade(), healthy()) == {"follows": BAD}
     assert red(Degrade(), with_report(healthy(), "db1", replication=())) == {}
+    alone = with_report(healthy(), "db1", synchronous_names="")
+    alone = replace(alone, ledger=replace(alone.ledger, standby=Standby.STALE))
     with pytest.raises(Refused, match="degraded already"):
-        alone = with_report(healthy(), "db1", synchronous_names="")
-        Degrade().refuse(replace(alone, ledger=replace(alone.ledger, standby=Standby.STALE)))
+        Degrade().refuse(alone)
 
 
 def test_protect_needs_somebody_who_follows() -> None:

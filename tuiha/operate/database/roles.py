@@ -9,6 +9,7 @@ from tuiha.operate.database.steps import (
     answering,
     by_agent,
     change_ledger,
+    read_ledger,
     set_parameter,
     sql,
     stamp,
@@ -266,6 +267,9 @@ class Record(PairStep):
         """Write it."""
         job, database = self.job, world.databases[self.job.new]
         row = (await sql(database, _BEGUN, job.new))[0]
+        now = await read_ledger(world)
+        if (now.epoch, now.active) == (job.epoch + 1, job.new):
+            return f"{now.active} in epoch {now.epoch}, timeline {now.timeline}, {now.standby} already"
 
         def allowed(record: LedgerRecord) -> str | None:
             mine = (record.epoch, record.active, record.phase) == (job.epoch, job.old, job.phase)

@@ -1,0 +1,226 @@
+"""Changes of the pair's roles on a real pool, step by step as the runner takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.operate.support import Told, planned, run
+from tuiha.config.load import load
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.load.process import LoadProcess
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database import KINDS
+from tuiha.operate.kinds import Refused, StepFailed
+from tuiha.operate.plan import CheckVerdict, Plan
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.world import World, open_world
+
+pytestmark = pytest.mark.pool
+
+
+@asynccontextmanager
+async def opened(pool: EmbeddedPool) -> AsyncIterator[World]:
+    async with open_world(load(pool.config_path), pool.config_path.parent) as world:
+        yield world
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
+            await asyncio.sleep(0.05)
+
+
+async def ledger(world: World) -> LedgerRecord:
+    assert world.drivers.ledger is not None
+    return await world.drivers.ledger.poll()
+
+
+async def served_by(world: World, *servers: str) -> set[tuple[str | None, int | None]]:
+    """Database and epoch of every server that has a lease; waits until all have one."""
+    reports = {name: await world.drivers.servers[name].poll() for name in servers or world.drivers.servers}
+
+    async def leased() -> bool:
+        for name in reports:
+            reports[name] = await world.drivers.servers[name].poll()
+        return all(report.lease_seconds for report in reports.values())
+
+    await until(leased)
+    return {(report.database, report.epoch) for report in reports.values()}
+
+
+async def protected(world: World, active: str, epoch: int) -> None:
+    """The ledger, the database and the servers agree, and a commit waits for the secondary."""
+    record = await ledger(world)
+    assert (record.active, record.epoch, record.standby, record.phase) == (active, epoch, Standby.SYNC, "STEADY")
+    report = await world.drivers.databases[active].poll()
+    partner = next(name for name in world.databases if name != active)
+    assert [(row.name, row.sync_state) for row in report.replication] == [(partner, "sync")]
+    assert report.synchronous_names == f"FIRST 1 ({partner})"
+    assert report.timeline == record.timeline
+    slots = await world.databases[active].fetch("SELECT slot_name, active FROM pg_replication_slots")
+    assert [tuple(row) for row in slots] == [(partner, True)]
+    assert await world.databases[partner].value("SELECT count(*) FROM pg_replication_slots") == 0
+    assert await served_by(world) == {(active, epoch)}
+
+
+async def whole(pool: EmbeddedPool, kind: str) -> tuple[Plan, dict[int, str]]:
+    """Plan and run an operation without any check overridden."""
+    async with opened(pool) as world:
+        made = KINDS[kind]()
+        plan = await planned(world, made)
+        assert plan.stopped_by == ()
+        return plan, await run(world, made, plan)
+
+
+async def test_there_and_back_under_load() -> None:
+    async with EmbeddedPool(servers=2, users=20) as pool, opened(pool) as world:
+        load_process = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", "20", "--wait", "3")
+        try:
+            async def registered() -> bool:
+                figures = load_process.figures()
+                return figures is not None and figures["registered"] == figures["devices"] > 0
+
+            await until(registered)
+            plan, evidence = await whole(pool, "switchover")
+            await protected(world, "db2", 2)
+            outcome = KINDS["switchover"]().outcome(plan, evidence)
+            assert isinstance(outcome["outage_ms"], float)
+            assert 0 < outcome["outage_ms"] < 10_000
+            # A journal that lost its last records runs steps again: from the epoch on all find that they are done.
+            again = await run(world, KINDS["switchover"](), plan, only=range(7, 14))
+            assert len(again) == 7
+            await protected(world, "db2", 2)
+            await whole(pool, "switchover")
+            await protected(world, "db1", 3)
+            report = await load_process.stop()
+        finally:
+            await load_process.kill()
+        assert (report["failures"], report["lost"], report["doubled"], report["monitored_twice"]) == (0, 0, 0, 0)
+        assert report["messages"] > 0
+
+
+async def test_every_step_before_the_point_of_no_return_can_be_taken_back() -> None:
+    async with EmbeddedPool(servers=2, users=20) as pool, opened(pool) as world:
+        for far in range(1, 7):
+            kind = KINDS["switchover"]()
+            plan = await planned(world, kind)
+            assert plan.point_of_no_return == 7
+            steps = kind.steps(plan)[:far]
+            for step in steps:
+                await step.run(world, Told())
+            for step in reversed(steps):
+                await step.undo(world, Told())
+            await served_by(world)
+
+            async def as_before() -> bool:
+                report = await world.drivers.databases["db1"].poll()
+                return [row.sync_state for row in report.replication] == ["sync"]
+
+            await until(as_before)
+            await protected(world, "db1", 1)
+
+
+async def test_a_killed_primary_fails_over_and_never_serves_until_it_rejoined() -> None:
+    async with EmbeddedPool(servers=2, users=20) as pool, opened(pool) as world:
+        await served_by(world)
+        alive = await planned(world, KINDS["failover"]())
+        assert {check.name for check in alive.stopped_by} == {"disputed", "receiving"}
+        await pool.kill("db1")
+        kind = KINDS["failover"]()
+        plan = await planned(world, kind)
+        assert plan.stopped_by == ()
+        assert plan.loses.startswith("nothing")
+        before = [step.number for step in plan.steps if "becomes the secondary" not in step.action
+                  and "commits on" not in step.action]
+        evidence = await run(world, kind, plan, only=before)
+        assert "2 servers confirm" in evidence[5]
+        assert (await ledger(world)).standby is Standby.STALE
+        assert await served_by(world) == {("db2", 2)}
+        # It comes back by itself, as the primary that it was: nobody goes there, and the split blocks a switchover.
+        await pool.start("db1")
+
+        async def stray() -> bool:
+            return not await world.databases["db1"].value("SELECT pg_is_in_recovery()")
+
+        await until(lambda: _answers(stray))
+        assert await served_by(world) == {("db2", 2)}
+        await asyncio.sleep(1.0)
+        assert await world.databases["db1"].value(
+            "SELECT count(*) FROM lease WHERE renewed_at > clock_timestamp() - interval '1 second'") == 0
+        blocked = await planned(world, KINDS["switchover"]())
+        assert "split" in {c.name for c in blocked.checks if c.verdict is CheckVerdict.NEVER}
+        _, rejoined = await whole(pool, "rejoin")
+        assert "rewound" in rejoined[1]
+        await protected(world, "db2", 2)
+        assert await world.databases["db1"].value("SELECT pg_is_in_recovery()") is True
+        await whole(pool, "switchover")
+        await protected(world, "db1", 3)
+
+
+async def _answers(look: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await look()
+    except DatabaseGone:
+        return False
+
+
+async def test_a_server_that_cannot_answer_is_waited_for_as_long_as_its_lease() -> None:
+    async with EmbeddedPool(servers=2, users=20) as pool, opened(pool) as world:
+        await served_by(world)
+        await pool.pause("s2")
+        await pool.kill("db1")
+        kind = KINDS["failover"]()
+        plan = await planned(world, kind)
+        assert plan.stopped_by == ()
+        evidence = await run(world, kind, plan, only=range(1, 9))
+        assert "the lease of s2 ended by time" in evidence[5]
+        await pool.resume("s2")
+        steps = kind.steps(plan)[8:]
+        for step in steps:
+            await step.run(world, Told())
+        await protected(world, "db2", 2)
+
+
+async def test_without_its_secondary_the_pool_goes_on_when_told_and_a_fresh_copy_comes_back() -> None:
+    async with EmbeddedPool(servers=2, users=20) as pool, opened(pool) as world:
+        await served_by(world)
+        await pool.kill("db2")
+        await whole(pool, "degrade")
+        record = await ledger(world)
+        assert (record.active, record.standby) == ("db1", Standby.STALE)
+        await served_by(world)
+        with pytest.raises(Refused, match="degraded already"):
+            await planned(world, KINDS["degrade"]())
+        # Without a control file it can be neither rewound nor started.
+        (pool.folder / "db2" / "data" / "global" / "pg_control").unlink()
+        _, evidence = await whole(pool, "rejoin")
+        assert "a fresh copy" in evidence[1]
+        await protected(world, "db1", 1)
+
+
+async def test_degrade_and_failover_cannot_both_win() -> None:
+    async with EmbeddedPool(servers=1, users=5) as pool, opened(pool) as world:
+        await served_by(world)
+        await pool.kill("db2")
+        degrade = KINDS["degrade"]()
+        plan = await planned(world, degrade)
+        await pool.start("db2")
+        failover = KINDS["failover"]()
+
+        async def answers() -> bool:
+            return bool(await world.databases["db2"].value("SELECT pg_is_in_recovery()"))
+
+        await until(lambda: _answers(answers))
+        disputed = await planned(world, failover)
+        announce = failover.steps(disputed)[0]
+        await announce.run(world, Told())
+        with pytest.raises(StepFailed, match="phase FAILOVER"):
+            await degrade.steps(plan)[0].run(world, Told())
+        await announce.undo(world, Told())
+        await degrade.steps(plan)[0].run(world, Told())
+        with pytest.raises(StepFailed, match="STALE"):
+            await announce.run(world, Told())

@@ -120,9 +120,9 @@ async def _narrate(place: Place, operation: str) -> OperationState:
         if last is None:
             say(f"operation {state.id}: {what(state.plan)}")
         before = last.steps if last is not None else ()
-        for number, step in enumerate(state.steps):
-            if step.state != "waiting" and (not before or step != before[number]):
-                say(step_line(step))
+        changed = [step for step in state.steps if step.state != "waiting" and step not in before]
+        for step in sorted(changed, key=lambda step: step.started_at or 0.0):  # taking back goes backwards
+            say(step_line(step))
         last = state
     if last is None:
         raise CommandError(f"operation {operation} cannot be followed", exits.UNKNOWN)

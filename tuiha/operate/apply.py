@@ -128,7 +128,7 @@ async def apply(
         except Refused:
             store.discard(folder)
             raise
-    await start_runner(folder, config_path)
+    await start_runner(folder, config_path, who)
     return folder.id
 
 

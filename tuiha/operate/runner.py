@@ -61,7 +61,7 @@ class Runner:
             return
         await self._end("done", "every step was done and verified")
 
-    async def backward(self, state: str = "undone", why: str = "taken back by an operator") -> None:
+    async def backward(self, state: str, why: str) -> None:
         """Take back every step that began, the last first; ends with `state` as the result."""
         known = self._state()
         for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
@@ -176,7 +176,8 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
             intent = await own_intent(world, before)
             await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
             runner = Runner(world, folder, journal, intent)
-            await (runner.backward() if back else runner.forward())
+            by = folder.state().by or "an operator"
+            await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())
         finally:
             journal.close()
         state, records = folder.state(), read_records(folder.journal)

@@ -35,7 +35,7 @@ def running(pool: Pool, base: Path) -> OperationState | None:
     return next((state for state in operations(pool, base, limit=20) if not state.settled), None)
 
 
-async def resume(pool: Pool, base: Path, config_path: Path, name: str) -> str:
+async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str = "") -> str:
     """Start the runner again where it stopped; returns the operation's id.
 
     An operation that is over but that the ledger still names is only given back. Raises Refused, NotThere,
@@ -48,7 +48,7 @@ async def resume(pool: Pool, base: Path, config_path: Path, name: str) -> str:
             raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
         return folder.id
     await _startable(pool, base, folder, state)
-    await start_runner(folder, config_path)
+    await start_runner(folder, config_path, who)
     return folder.id
 
 
@@ -64,7 +64,7 @@ async def undo(pool: Pool, base: Path, config_path: Path, name: str, who: str) -
         folder.ask("undo", who)
         return folder.id
     await _startable(pool, base, folder, state)
-    await start_runner(folder, config_path, undo=True)
+    await start_runner(folder, config_path, who, undo=True)
     return folder.id
 
 

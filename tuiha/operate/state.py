@@ -44,6 +44,7 @@ class OperationState:
     steps: tuple[StepState, ...]
     state: str = RUNNING  # running, done, failed, unknown, undone, cancelled
     who: str = ""
+    by: str = ""  # who asked for the newest run: of `resume` or `undo` somebody else, perhaps
     host: str = ""
     reason: str = ""
     overrides: tuple[str, ...] = ()
@@ -124,6 +125,7 @@ def _start(state: OperationState, record: Record) -> OperationState:
         cancelling=False,
         started_at=record["at"] if first else state.started_at,
         who=record.get("who", "") if first else state.who,
+        by=record.get("by", state.by),
         reason=record.get("reason", "") if first else state.reason,
         overrides=tuple(record.get("overrides", ())) if first else state.overrides,
         host=record.get("host", state.host),

@@ -158,7 +158,7 @@ async def test_a_folder_is_run_by_one(tmp_path: Path) -> None:
     assert folder.alive()
     assert folder.lock() is None
     with pytest.raises(Refused, match="is running"):
-        await start_runner(folder, tmp_path / "tuiha.yaml")
+        await start_runner(folder, tmp_path / "tuiha.yaml", "ada")
     os.close(lock)
     assert not folder.alive()
 

@@ -83,7 +83,7 @@ async def test_a_killed_runner_is_taken_back(studio: Studio, step: int, when: st
     assert (await studio.end(operation)).interrupted
     await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
     state = await studio.end(operation)
-    assert (state.state, state.changed) == ("undone", False)
+    assert (state.state, state.changed, state.text) == ("undone", False, "taken back by eve; nothing is left of it")
     assert is_as_before(studio)
     with pytest.raises(Refused, match="over: undone"):
         await api.resume(studio.pool, studio.base, studio.config, operation)

@@ -20,8 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Start the runner again and follow it."""
     from tuiha.cli.operating import acted, follow_to_end, placed
-    from tuiha.operate.api import resume
+    from tuiha.operate.api import resume, whoami
 
     place = placed(arguments)
-    operation = acted(resume(place.pool, place.base, place.config, arguments.operation))
+    operation = acted(resume(place.pool, place.base, place.config, arguments.operation, whoami()))
     return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

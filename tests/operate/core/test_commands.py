@@ -1,0 +1,147 @@
+"""The commands as an operator types them: what is on stdout, what is narration, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.operate.core.conftest import Studio
+from tuiha.cli import exits
+from tuiha.cli.main import main
+
+Captured = pytest.CaptureFixture[str]
+DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
+
+
+async def tuiha(studio: Studio, *words: str) -> int:
+    """Run a command in a thread, as it has a loop of its own."""
+    assert studio.pool  # writes the configuration
+    return await asyncio.to_thread(main, [*words, "--config", str(studio.config)])
+
+
+def document(text: str) -> dict[str, Any]:
+    """A JSON document, valid by the schema in docs/operations.md."""
+    found: dict[str, Any] = json.loads(text)
+    schemas = {schema["$id"]: schema for schema in map(
+        json.loads, re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))}
+    jsonschema.Draft202012Validator(schemas[found["schema"]]).validate(found)
+    return found
+
+
+async def planned(studio: Studio, capsys: Captured, *words: str) -> str:
+    assert await tuiha(studio, "plan", *(words or ("paint", "red")), "--json") == exits.OK
+    return str(document(capsys.readouterr().out)["id"])
+
+
+async def test_plan_and_apply(studio: Studio, capsys: Captured) -> None:
+    assert await tuiha(studio, "plan", "paint", "red") == exits.OK
+    told = capsys.readouterr()
+    assert "POINT OF NO RETURN" in told.out
+    assert "You lose: nothing: it is only paint" in told.out
+    plan = re.findall(r"tuiha apply (\w+) --confirm wall", told.err)[0]
+    assert await tuiha(studio, "apply", plan[:6], "--confirm", "wall", "--reason", "ugly", "--json") == exits.OK
+    told = capsys.readouterr()
+    found = document(told.out)
+    assert (found["result"], found["outage_ms"], found["requests_failed"], found["reason"]) == ("done", 0, None, "ugly")
+    assert [step["result"] for step in found["steps"]] == ["done"] * 4
+    assert re.search(r"  1 wall: cover the floor: done \d+\.\d\ds  steps on the wall: \[1\]\n", told.err)
+    assert await tuiha(studio, "operations", found["operation"]) == exits.OK
+    assert capsys.readouterr().out.startswith("DONE  paint red  operation ")
+    assert await tuiha(studio, "operations", "--json") == exits.OK
+    assert [o["operation"] for o in document(capsys.readouterr().out)["operations"]] == [found["operation"]]
+
+
+@pytest.mark.parametrize(("step", "what", "code", "result"), [(2, "fail", exits.FAILED, "failed"),
+                                                             (4, "unknown", exits.UNKNOWN, "unknown"),
+                                                             (4, "die", exits.UNKNOWN, "interrupted")])
+async def test_what_goes_wrong_has_a_code_and_a_way_on(studio: Studio, capsys: Captured, step: int, what: str,
+                                                       code: int, result: str) -> None:
+    plan = await planned(studio, capsys)
+    studio.fault(step, "before", what)
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--json") == code
+    told = capsys.readouterr()
+    found = document(told.out)
+    assert found["result"] == result
+    assert found["nothing_changed"] == (code == exits.FAILED)
+    assert ("tuiha resume" in told.err) == (code == exits.UNKNOWN)
+    resumed = await tuiha(studio, "resume", found["operation"])
+    told = capsys.readouterr()
+    assert (resumed, "There is nothing to resume" in told.err) == (
+        (exits.REFUSED, True) if code == exits.FAILED else (exits.OK, False))
+
+
+async def test_undo_after_the_runner_died(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    studio.fault(2, "after", "die")
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall") == exits.UNKNOWN
+    told = capsys.readouterr()
+    assert told.out.startswith("INTERRUPTED")
+    assert "runner.log" in told.err
+    operation = re.findall(r"`tuiha undo (\S+)` takes it back", told.out)[0]
+    assert await tuiha(studio, "undo", operation) == exits.OK
+    told = capsys.readouterr()
+    assert told.err.index("2 wall: prepare: undone") < told.err.index("1 wall: cover the floor: undone")
+    assert told.out.startswith("UNDONE")
+    assert studio.wall["done"] == []
+
+
+async def test_cancel_of_a_detached_operation(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    studio.fault(2, "after", "wait")
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--detach") == exits.OK
+    operation = capsys.readouterr().out.strip()
+    await studio.until(operation, lambda state: state.steps[1].state == "running")
+    assert await tuiha(studio, "operations", operation) == exits.UNKNOWN
+    assert await tuiha(studio, "cancel", operation[-4:], "--json") == exits.OK
+    assert document(capsys.readouterr().out.split("\n{", 1)[1].join(["{", ""]))["result"] == "cancelled"
+    assert await tuiha(studio, "cancel", operation) == exits.REFUSED
+
+
+async def test_refusals(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    assert await tuiha(studio, "apply", plan, "--confirm", "door") == exits.REFUSED
+    assert "'door' was typed" in capsys.readouterr().err
+    assert await tuiha(studio, "apply", "feed", "--confirm", "wall") == exits.USAGE
+    assert "there is no plan 'feed' here" in capsys.readouterr().err
+    assert await tuiha(studio, "plan", "paint", "green") == exits.REFUSED
+    assert await tuiha(studio, "plan", "paint", "red", "--option", "brush") == exits.USAGE
+    assert await tuiha(studio, "resume", "none") == exits.USAGE
+    studio.change(owner="carol")
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall") == exits.REFUSED
+    assert "wall.owner: bob -> carol" in capsys.readouterr().err
+    studio.change(dry_verdict="bad")
+    plan = await planned(studio, capsys)
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--override", "dry") == exits.REFUSED
+    capsys.readouterr()
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--override", "dry", "--reason", "now") == exits.OK
+
+
+async def test_without_credentials_or_a_ledger(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    (studio.base / "ledger.json").unlink()
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall") == exits.UNREACHABLE
+    del studio.settings["control"]["operator"]
+    for words in (("plan", "paint", "red"), ("apply", plan, "--confirm", "wall")):
+        assert await tuiha(studio, *words) == exits.USAGE
+        assert "control.operator is not in the configuration" in capsys.readouterr().err
+
+
+async def test_no_operation_yet(studio: Studio, capsys: Captured) -> None:
+    assert await tuiha(studio, "operations") == exits.OK
+    assert capsys.readouterr() == ("", "no operation was started on this host\n")
+
+
+@pytest.mark.parametrize("module", ["tuiha.cli.commands.status", "tuiha.cli.commands.events", "tuiha.watch.watcher",
+                                    "tuiha.watch.once"])
+def test_looking_imports_nothing_that_acts(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('tuiha.operate')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

@@ -36,7 +36,7 @@ async def bound(world: World) -> dict[str, str]:
     return {row["name"]: row["server"] for row in await Active(world).rows(_BOUND)}
 
 
-async def monitored_once(world: World) -> Counter[str]:
+async def monitored_once(world: World, seconds: float = 60.0) -> Counter[str]:
     """Wait until every bound user is monitored on exactly the server of its row; server -> users."""
     servers = answering(await look(world))
 
@@ -48,7 +48,7 @@ async def monitored_once(world: World) -> Counter[str]:
             said += [(user["user"], name) for user in told["users"]]
         return sorted(said) == sorted(rows.items())
 
-    await until(agree)
+    await until(agree, seconds)
     return Counter((await bound(world)).values())
 
 

@@ -24,7 +24,8 @@ from tuiha.operate.world import World
 Pairs = Mapping[tuple[str, str], Sequence[int]]  # (from, to) -> ids
 
 _BATCH = 200  # what one request to a server may name
-_PATIENCE = 30.0  # seconds that a batch waits for a database, or for a target that does not answer
+_PATIENCE = 30.0  # seconds that a batch waits for a database, or for a target that cannot claim yet
+_SILENCE = 5.0  # seconds without any answer after which a target counts as gone
 _SETTLE = 20.0  # seconds until the source has let go and the target monitors
 _STEP = 0.02
 _ROWS = """
@@ -142,7 +143,7 @@ class Mover:
 
     async def _claim(self, source: str, target: str, ids: list[int]) -> list[int]:
         """Have the target claim the users that the source has; those that are the target's then."""
-        until, claimed = time.monotonic() + _PATIENCE, False
+        until, heard, claimed = time.monotonic() + _PATIENCE, time.monotonic(), False
         while True:
             rows = await self._active.rows(_ROWS, ids, patience=_PATIENCE)
             here = [row["user_id"] for row in rows if row["server"] == target]
@@ -155,8 +156,9 @@ class Mover:
             try:
                 await self._world.control.post(self._address(target), "take", {"users": there}, seconds=10.0)
                 claimed = True
-            except ControlError:
-                if time.monotonic() > until or target not in self._addresses:
+            except ControlError as error:
+                heard = heard if error.status is None else time.monotonic()
+                if target in self._lost or time.monotonic() > min(until, heard + _SILENCE):
                     self.tally.left += len(there)
                     self.tally.moved += len(here)
                     raise _TargetLost(target) from None
@@ -218,7 +220,7 @@ class Mover:
         """Once a second: have the targets and the database breath?"""
         while True:
             await asyncio.sleep(1.0)
-            targets = {target for _, target in self._queues} & set(self._addresses)
+            targets = ({target for _, target in self._queues} & set(self._addresses)) - self._lost
             indexes = await asyncio.gather(*(self._index(target) for target in targets))
             known = [index for index in indexes if index is not None]
             self._throttle.judge(min(known, default=None), self._claim_seconds)

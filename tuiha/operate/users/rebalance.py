@@ -92,6 +92,8 @@ def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:
             }
             for load in moves.loads
         ],
+        "users_before": {load.server: load.users_before for load in moves.loads},
+        "users_after": {load.server: load.users_after for load in moves.loads},
         "logins": dict(found.logins),
         "pace": {"rate": pace.rate, "in_flight": pace.in_flight},
         "minutes": round(pace.seconds(moves.count) / 60, 1),
@@ -109,7 +111,7 @@ def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]
         common.check("balance", "servers", moves.triggered or bool(moves.forced),
                      f"farthest from its share: {moves.off:.0%}, {count(moves.forced, 'user')} on servers that go",
                      f"over {bounds.trigger:.0%}", common.WARNING,
-                     "nothing to do; a smaller trigger (--set trigger=0.05) moves users all the same"),
+                     "nothing to do; a smaller trigger (--option trigger=0.05) moves users all the same"),
         common.check("moves", "plan", moves.count == moves.minimum, f"{moves.count:,}",
                      f"at least {moves.minimum:,} for the same result", common.WARNING, "look at the servers"),
     ]

@@ -16,8 +16,9 @@ from tuiha.operate.kinds import Refused
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
 
-_PROBE = 1.0  # seconds for a server's connection to a database
-_PAUSE = 0.1  # seconds between two probes
+_PROBE = 3.0  # seconds for a server's connection to a database that should be there
+_PROBE_GONE = 1.0  # and to one that should not
+_PAUSE = 0.05  # seconds between two probes
 
 # What a change of roles can stumble over. $1: seconds after which a transaction counts as long.
 _OBSTACLES = """
@@ -115,7 +116,8 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
     if ledger.active not in world.databases:
         raise Refused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
     nodes = await asyncio.gather(*(_node(world, name) for name in world.databases))
-    probes = {ledger.active: active, **{name: int(partner) for name in world.databases if name != ledger.active}}
+    probes = {name: (active, _PROBE_GONE) if name == ledger.active else (int(partner), _PROBE)
+              for name in world.databases}
     members = _addresses(world, {node.name: node for node in nodes}, ledger.active)
     servers, sprayers = await asyncio.gather(
         asyncio.gather(*(_server(world, *member, probes) for member in members)),
@@ -154,7 +156,7 @@ def _addresses(world: World, nodes: Mapping[str, NodeSight], active: str) -> lis
 
 
 async def _server(
-    world: World, name: str, address: str, alive: bool, probes: Mapping[str, int]
+    world: World, name: str, address: str, alive: bool, probes: Mapping[str, tuple[int, float]]
 ) -> ServerSight:
     driver = world.drivers.open_server(name, address)
     try:
@@ -166,11 +168,11 @@ async def _server(
         await driver.close()
     found: dict[str, str] = {}
     failures: dict[str, str] = {}
-    for database, times in probes.items():
+    for database, (times, seconds) in probes.items():
         for number in range(times):
             await asyncio.sleep(_PAUSE if number else 0.0)
             try:
-                answer = await world.control.post(address, "probe", {"database": database}, seconds=_PROBE)
+                answer = await world.control.post(address, "probe", {"database": database}, seconds=seconds)
                 found[database] = str(answer["system_identifier"])
                 break
             except ControlError as error:

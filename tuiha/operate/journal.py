@@ -47,6 +47,7 @@ class Journal:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         self._drop_torn_line()
+        self._broken: OSError | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     def put(self, record: str, **fields: Any) -> Future[None]:
@@ -55,19 +56,34 @@ class Journal:
         return self._thread.submit(self._append, line.encode())
 
     async def write(self, record: str, **fields: Any) -> None:
-        """Write a record; returns when it is on the disk. Raises OSError."""
+        """Write a record; returns when it and all that were put before are on the disk. Raises OSError."""
         await asyncio.wrap_future(self.put(record, **fields))
+
+    async def flush(self) -> None:
+        """Returns when all that was put is on the disk. Raises OSError."""
+        await asyncio.wrap_future(self._thread.submit(self._check))
 
     def close(self) -> None:
         """Write what was handed over, and close."""
         self._thread.shutdown()
         os.close(self._descriptor)
 
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
     def _append(self, line: bytes) -> None:
+        self._check()  # after one lost record none may follow
+        size = os.fstat(self._descriptor).st_size
         rest = memoryview(line)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest):]
-        os.fsync(self._descriptor)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest):]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._broken = error
+            os.ftruncate(self._descriptor, size)
+            raise
 
     def _drop_torn_line(self) -> None:
         """Cut off a last line that its writer died in, so that the next record begins a line of its own."""

@@ -67,9 +67,8 @@ class Runner:
         for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
             if not was.begun or not step.planned.undo:
                 continue
-            await self._say(step, "taking back: ")
             number = step.planned.number
-            await self._journal.write("undo", step=number, state="running")
+            await self._say(step, "undo", "taking back: ")
             done = await attempt(step.undo, self._world, Teller(self._journal, number, lambda: False),
                                  step.planned.limit_seconds)
             result = "undone" if done.state == "done" else done.state
@@ -81,12 +80,13 @@ class Runner:
 
     async def _one(self, step: Step) -> tuple[str, str]:
         number = step.planned.number
-        await self._say(step)
-        await self._journal.write("step", step=number, state="running")
+        await self._say(step, "step")
         teller = Teller(self._journal, number, self._asked)
         done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
         state = "stopped" if done.state == "done" and teller.told else done.state
-        await self._journal.write("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
+            await self._journal.flush()
         return state, done.text
 
     async def _stuck(self, state: str, text: str) -> None:
@@ -110,8 +110,9 @@ class Runner:
         if not self._asked():
             return False
         undo, cancel = self._folder.asked("undo"), self._folder.asked("cancel")
-        who, state = undo or cancel, self._state()
+        who = undo or cancel
         await self._journal.write("cancel", who=who, undo=undo is not None)
+        state = self._state()
         if undo is not None and state.undoable:
             await self.backward("undone", f"taken back by {who}")
         elif state.plan.point_of_no_return is not None:
@@ -123,6 +124,7 @@ class Runner:
 
     async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
+        await self._journal.flush()
         if not keep:
             text += await self._give_back()
         now = self._state()
@@ -150,14 +152,23 @@ class Runner:
             return (f". The ledger still names this operation, as it could not be written: "
                     f"`tuiha resume {self._intent.id}` gives the pool back")
 
-    async def _say(self, step: Step, before: str = "") -> None:
-        """Let everybody see in the ledger which step runs. Not worth stopping for when the ledger is away."""
+    async def _say(self, step: Step, record: str, before: str = "") -> None:
+        """Note in the journal and in the ledger that a step begins; both side by side, as servers may be waiting."""
         planned = step.planned
-        action = f"{before}{planned.target} {planned.action}"
+        intent = intents.at_step(self._intent, planned.number, f"{before}{planned.target} {planned.action}")
+        _, problem = await asyncio.gather(
+            self._journal.write(record, step=planned.number, state="running"),
+            self._tell_ledger(intent),
+        )
+        if problem:  # the journal has it: not worth stopping for
+            print(f"the ledger could not be told of step {planned.number}: {problem}", file=sys.stderr)  # noqa: T201
+
+    async def _tell_ledger(self, intent: intents.Intent) -> str:
         try:
-            await intents.note(self._ledger, intents.at_step(self._intent, planned.number, action))
+            await intents.note(self._ledger, intent)
         except DriverError as error:
-            print(f"the ledger could not be told of step {planned.number}: {error}", file=sys.stderr)  # noqa: T201
+            return str(error)
+        return ""
 
     def _state(self) -> OperationState:
         return self._folder.state()

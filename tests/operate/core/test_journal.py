@@ -63,6 +63,28 @@ def test_damage_elsewhere_is_said(tmp_path: Path, line: str) -> None:
         read_records(path)
 
 
+async def test_nothing_follows_a_record_that_could_not_be_written(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    await journal.write("start")
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) < 10:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[:len(data) - 5])
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        journal.put("step", step=1, state="done")
+        with pytest.raises(OSError, match="No space"):
+            await journal.flush()
+    with pytest.raises(OSError, match="No space"):
+        await journal.write("step", step=2, state="running")
+    journal.close()
+    assert [r["record"] for r in read_records(journal.path)] == ["start"]
+
+
 def test_no_journal_is_no_records(tmp_path: Path) -> None:
     assert read_records(tmp_path / "none") == []
 

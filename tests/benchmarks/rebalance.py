@@ -2,7 +2,8 @@
 
 The planned pool has 100 servers: one was just added, one is draining, and the weights have a heavy tail. The real one
 has three servers and all its users on the first; they are bound without devices, so that moving them is what is
-measured. Exit code 1 when something is out of reach.
+measured: once with their IMAP connections, as many as this machine's mail servers bear, and once ten thousand moves
+without. Exit code 1 when something is out of reach.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ def planned(users: int, servers: int) -> list[Row]:
     ]
 
 
-async def moved(users: int) -> list[Row]:
-    """Move users for real, without a throttle."""
+async def moved(users: int, mail: bool) -> list[Row]:
+    """Move users for real, without a throttle; without `mail` their mailboxes are on no server that is configured."""
     async with EmbeddedPool(servers=3, users=users, load=False) as pool:
         settings = load(pool.config_path)
-        await _crowd(settings, pool.folder)
+        await _crowd(settings, pool.folder, mail)
         async with open_world(settings, pool.folder) as world:
             before = await monitored_once(world, _LIMIT)
             kind = Rebalance()
@@ -80,20 +81,23 @@ async def moved(users: int) -> list[Row]:
     count = plan.details["moves_planned"]
     spread = ", ".join(f"{server} {number:,}" for server, number in sorted(after.items()))
     return [
-        Row(f"plan {users:,} users of a real pool", f"{planning:.2f} s", note=f"{dict(before)}"),
+        Row(f"plan {users:,} users, {'with' if mail else 'without'} mail", f"{planning:.2f} s", note=f"{dict(before)}"),
         Row(f"  move {count:,} of them, verified", f"{took:.1f} s", "30 s",
             good=took <= 30.0, note=evidence[1]),
-        Row("  each monitored on one server", f"{after.total():,}", f"{users:,}", good=after.total() == users, note=spread),
+        Row("  each monitored on one server", f"{after.total():,}", f"{users:,}", note=spread,
+            good=after.total() == users),
     ]
 
 
-async def _crowd(settings: Pool, folder: Path) -> None:
+async def _crowd(settings: Pool, folder: Path, mail: bool) -> None:
     """Bind all users to s1, in the database, as the pool's role."""
     node, role = settings.database.nodes[0], settings.database.roles.pool
     host, _, port = node.address.rpartition(":")
     connection = await asyncpg.connect(host=host, port=int(port), user=role.user, database=settings.database.name,
                                        password=resolve(role.password, folder), ssl=False)
     try:
+        if not mail:
+            await connection.execute("UPDATE app_user SET mail_cluster = 'none'")
         await connection.execute("INSERT INTO binding (user_id, server, generation, expires_at) "
                                  "SELECT id, 's1', 1, now() + interval '1 day' FROM app_user ON CONFLICT DO NOTHING")
     finally:
@@ -105,7 +109,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rebalance", description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000, help="planned")
     parser.add_argument("--servers", type=int, default=100, help="planned")
-    parser.add_argument("--moved", type=int, default=2_000, help="users of the real pool; 0: none")
+    parser.add_argument("--mail", type=int, default=1_500, help="users of the real pool with mail; 0: none")
+    parser.add_argument("--bare", type=int, default=15_400, help="users of the real pool without mail; 0: none")
     parser.add_argument(_PLANNING, action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.planning:
@@ -113,7 +118,9 @@ def main() -> int:
     own = [sys.executable, "-m", "tests.benchmarks.rebalance", _PLANNING, "--users", str(arguments.users), "--servers",
            str(arguments.servers)]
     failed = subprocess.run(own, check=False).returncode  # a process of its own, so that its memory is the plan's
-    return failed | (_print(asyncio.run(moved(arguments.moved))) if arguments.moved else 0)
+    for users, mail in ((arguments.mail, True), (arguments.bare, False)):
+        failed |= _print(asyncio.run(moved(users, mail))) if users else 0
+    return failed
 
 
 def _print(rows: list[Row]) -> int:

@@ -87,7 +87,9 @@ def test_a_stalled_recorder_gives_more_slack() -> None:
     recording = _until(10.0)
     recording.acks.append(ack("s1", 10.0 + LEASE + 1.0, "d1"))
     assert judge.late(recording, LEASE)
-    recording.stall = 0.8
+    recording.stalls = [(12.0, 0.8)]
+    assert judge.late(recording, LEASE)  # it was long over by then
+    recording.stalls = [(15.9, 0.8)]
     assert judge.late(recording, LEASE) == []
 
 

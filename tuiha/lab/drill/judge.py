@@ -111,9 +111,15 @@ def _after_the_lease(recording: Recording, answers: Sequence[Ack | Read], lease:
         if newest < 0 or seen == len(looks) or looks[seen] > answer.received + lease:
             continue
         over = answer.received - (times[newest] + lease)
-        if over > SLACK + recording.stall:
+        if over > _slack(recording, answer):
             found.append(f"{answer.server} answered {over:.2f} s after the end of its lease")
     return found
+
+
+def _slack(recording: Recording, answer: Ack | Read) -> float:
+    """How long after its release an answer may have been noticed here: more when the recorder was kept from running."""
+    near = [seconds for end, seconds in recording.stalls if abs(end - answer.received) < _NEAR]
+    return SLACK + max(near, default=0.0)
 
 
 def _after_the_epoch(recording: Recording, answers: Sequence[Ack | Read]) -> list[str]:
@@ -127,7 +133,7 @@ def _after_the_epoch(recording: Recording, answers: Sequence[Ack | Read]) -> lis
         if epoch is None:
             continue
         ended = min((at for later, at in beginnings.items() if later > epoch), default=None)
-        if ended is not None and answer.received > ended + SLACK + recording.stall:
+        if ended is not None and answer.received > ended + _slack(recording, answer):
             over = answer.received - ended
             found.append(f"{answer.server} answered from epoch {epoch}, {over:.2f} s after the next one began")
     return found

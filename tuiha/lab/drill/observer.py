@@ -102,7 +102,8 @@ class Observer:
 
     def _server(self, name: str, address: str) -> None:
         self._begin(self._sampler.server(name, address))
-        self._begin(self._witness.lane(name, address))
+        self._begin(self._witness.write(name, address))
+        self._begin(self._witness.read(name, address))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._group is not None

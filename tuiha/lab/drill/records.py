@@ -83,4 +83,4 @@ class Recording:
     samples: list[Sample] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
-    stall: float = 0.0  # seconds: the longest time for which the recorder itself was kept from looking
+    stalls: list[tuple[float, float]] = field(default_factory=list)  # (end, seconds): the recorder itself did not run

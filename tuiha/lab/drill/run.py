@@ -25,7 +25,7 @@ async def drill(scenario: Scenario, say: Say) -> Verdict:
     """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so."""
     say(f"{scenario.name}: {scenario.story}")
     try:
-        async with staged(scenario.servers, scenario.users, lambda text: say(f"  {text}")) as stage:
+        async with staged(scenario, lambda text: say(f"  {text}")) as stage:
             return await _on(stage, scenario, say)
     except (StartError, LoadFailed, ObserverFailed) as error:
         return verdict.not_run(scenario, str(error))

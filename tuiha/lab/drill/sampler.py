@@ -18,6 +18,7 @@ from tuiha.lab.load.database import Node
 
 EVERY = 0.2  # seconds from one look to the next
 _PATIENCE = 1.5  # seconds for an answer
+_TICK = 0.05  # seconds; a stall that is shorter is not worth a word
 
 _LOOK = """
 SELECT pg_is_in_recovery() AS standby, e.epoch, e.active, e.state,
@@ -57,8 +58,10 @@ class Sampler:
         """Note how long this recorder itself was kept from running."""
         while True:
             before = time.monotonic()
-            await asyncio.sleep(0.05)
-            self._recording.stall = max(self._recording.stall, time.monotonic() - before - 0.05)
+            await asyncio.sleep(_TICK)
+            seconds = time.monotonic() - before - _TICK
+            if seconds > _TICK:
+                self._recording.stalls.append((time.time(), seconds))
 
     async def _status(self, name: str, url: str) -> None:
         sent = time.time()

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
@@ -20,8 +20,11 @@ from tuiha.lab.load.devices import read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
 
+if TYPE_CHECKING:
+    from tuiha.lab.drill.scenario import Scenario
+
 _WITNESS = 3  # every third user is the witness's; the others are the load's
-_LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60", "--grace", "12")
+_LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60")
 _STEP = 0.05
 _FRESH = 1.0  # seconds: a status is the present one when it is not older
 
@@ -123,19 +126,19 @@ async def _pool(servers: int, users: int) -> AsyncIterator[EmbeddedPool]:
 
 
 @asynccontextmanager
-async def staged(servers: int, users: int, say: Callable[[str], None]) -> AsyncIterator[Stage]:
+async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed."""
-    async with _pool(servers, users) as pool:
+    async with _pool(scenario.servers, scenario.users) as pool:
         say("the pool answers; devices register")
         settings = load(pool.config_path)
         lines = pool.users_path.read_text().splitlines(keepends=True)
-        witnesses = users // _WITNESS
+        witnesses = scenario.users // _WITNESS
         of_load = pool.folder / "drill-users.txt"
         of_load.touch(mode=0o600)
         of_load.write_text("".join(lines[:-witnesses]))
         databases = setting(settings, pool.folder).databases
         observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
-        running = await LoadProcess.start(pool.config_path, of_load, *_LOAD)
+        running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
         try:
             await asyncio.to_thread(observer.start)
             yield Stage(pool, settings, observer, running)

@@ -92,7 +92,7 @@ def conclude(scenario: Scenario, run: Run) -> Verdict:
     broken = [*run.missed, *(f"{kind} {count}" for kind, count in counts.items() if count)]
     broken += _limits(scenario, load, outage, recording)
     found = {**{kind: tuple(texts) for kind, texts in load["examples"].items()},
-             "lost": (*load["examples"].get("lost", ()), *lost), "late": tuple(late), "split": tuple(split)}
+             "lost": (*lost, *load["examples"].get("lost", ())), "late": tuple(late), "split": tuple(split)}
     return Verdict(
         scenario.name, not broken, **counts, outage_ms=round(outage * 1000),
         requests_failed=load["failures"], requests_delayed=load["delayed"], operation=run.operation,

@@ -20,7 +20,7 @@ from tuiha.lab.drill.records import Ack, Read, Recording
 from tuiha.lab.load.devices import User
 
 _PAGE = 40  # devices of one user, before the next user's turn: answers stay small
-_PAUSE = 0.04  # seconds between two requests to one server
+_PAUSE = 0.08  # seconds between two requests to one server
 _AGAIN = 0.1
 _PATIENCE = 30.0  # seconds: longer than any pause of a drill, so that what a paused server still releases is seen
 # The server answers by itself, also for a user that is monitored elsewhere.
@@ -31,23 +31,28 @@ Body = dict[str, Any]
 
 
 class Witness:
-    """One lane to each server; all lanes write into the same users."""
+    """A lane of writes and a lane of reads to each server: a commit that waits keeps no server from being read."""
 
     def __init__(self, recording: Recording, session: aiohttp.ClientSession, users: Sequence[User]) -> None:
         self._recording = recording
         self._session = session
         self._users = users
+        self._user = users[0]
         self._numbers = itertools.count()
 
-    async def lane(self, server: str, address: str) -> None:
-        """Write and read through one server until cancelled."""
+    async def write(self, server: str, address: str) -> None:
+        """Write through one server until cancelled."""
         while True:
             number = next(self._numbers)
-            user = self._users[number // _PAGE % len(self._users)]
+            self._user = user = self._users[number // _PAGE % len(self._users)]
             while not await self._write(server, address, user, f"{_NAME}{number}"):  # noqa: ASYNC110
                 await asyncio.sleep(_AGAIN)
             await asyncio.sleep(_PAUSE)
-            await self._read(server, address, user)
+
+    async def read(self, server: str, address: str) -> None:
+        """Read through one server until cancelled: the user that is written to now."""
+        while True:
+            await self._read(server, address, self._user)
             await asyncio.sleep(_PAUSE)
 
     async def _write(self, server: str, address: str, user: User, device: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -13,7 +15,9 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate import api
 from tuiha.operate.database import KINDS
+from tuiha.operate.journal import read_records
 from tuiha.operate.kinds import Refused, StepFailed
 from tuiha.operate.plan import CheckVerdict, Plan
 from tuiha.operate.sql import DatabaseGone
@@ -115,12 +119,7 @@ async def test_every_step_before_the_point_of_no_return_can_be_taken_back() -> N
             for step in reversed(steps):
                 await step.undo(world, Told())
             await served_by(world)
-
-            async def as_before() -> bool:
-                report = await world.drivers.databases["db1"].poll()
-                return [row.sync_state for row in report.replication] == ["sync"]
-
-            await until(as_before)
+            await until(lambda: _sync(world, "db1"))
             await protected(world, "db1", 1)
 
 
@@ -224,3 +223,69 @@ async def test_degrade_and_failover_cannot_both_win() -> None:
         await degrade.steps(plan)[0].run(world, Told())
         with pytest.raises(StepFailed, match="STALE"):
             await announce.run(world, Told())
+
+
+async def test_a_primary_that_nobody_can_fence_acknowledges_nothing_any_more() -> None:
+    async with EmbeddedPool(servers=2, users=10) as pool, opened(pool) as world:
+        await served_by(world)
+        agents, world.agents = world.agents, {}
+        kind = KINDS["failover"]()
+        evidence = await run(world, kind, await planned(world, kind))  # disputed: an operator may override that
+        assert "its leases end by time" in evidence[3]
+        assert "rejoin db1" in evidence[12]
+        assert await served_by(world) == {("db2", 2)}
+        old = world.databases["db1"]
+        assert await old.value("SELECT pg_is_in_recovery()") is False
+        with pytest.raises(DatabaseGone):  # a commit there waits for a secondary that follows no more
+            await old.fetch("INSERT INTO event (severity, subject, text) VALUES ('note', 'db1', 'late')", seconds=1.0)
+        assert await served_by(world) == {("db2", 2)}
+        world.agents = agents
+        await whole(pool, "rejoin")
+        await protected(world, "db2", 2)
+        assert await world.databases["db2"].value("SELECT count(*) FROM event WHERE text = 'late'") == 0
+
+
+async def test_a_runner_killed_in_the_middle_is_resumed_or_taken_back() -> None:
+    async with EmbeddedPool(servers=2, users=10) as pool, opened(pool) as world:
+        await served_by(world)
+        settings, base = load(pool.config_path), pool.folder
+
+        async def killed_in(number: int) -> str:
+            plan = await api.make_plan(settings, base, "switchover")
+            operation = await api.apply(settings, base, pool.config_path, plan, plan.confirm, "test", who="test")
+            journal = api.store_of(settings, base).find(operation).journal
+
+            async def there() -> bool:
+                return any(r["record"] == "step" and r["step"] == number for r in read_records(journal))
+
+            async with asyncio.timeout(60):
+                while not await there():  # noqa: ASYNC110 - the runner is another process
+                    await asyncio.sleep(0.001)
+            pids = [record["pid"] for record in read_records(journal) if "pid" in record]
+            os.kill(pids[-1], signal.SIGKILL)
+
+            async def gone() -> bool:
+                return api.operation(settings, base, operation).interrupted
+
+            await until(gone)
+            return operation
+
+        async def ended(operation: str) -> str:
+            async for state in api.follow(settings, base, operation):
+                last = state
+            return last.state
+
+        operation = await killed_in(5)
+        await api.undo(settings, base, pool.config_path, operation, "test")
+        assert await ended(operation) == "undone"
+        await until(lambda: _sync(world, "db1"))
+        await protected(world, "db1", 1)
+        operation = await killed_in(8)
+        await api.resume(settings, base, pool.config_path, operation, "test")
+        assert await ended(operation) == "done"
+        await protected(world, "db2", 2)
+
+
+async def _sync(world: World, active: str) -> bool:
+    report = await world.drivers.databases[active].poll()
+    return [row.sync_state for row in report.replication] == ["sync"]

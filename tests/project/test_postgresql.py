@@ -250,7 +250,15 @@ async def coordinator_role(first: Node) -> None:
         await connection.execute("SELECT pg_reload_conf()")
         await connection.execute("CHECKPOINT")
         await refused(connection, "ALTER SYSTEM SET shared_preload_libraries = 'x'")
-        await refused(connection, "SELECT FROM app_user")
+        await connection.execute("SELECT pg_create_physical_replication_slot('db1')")
+        await connection.execute("SELECT pg_drop_replication_slot('db1')")
+        async with connection.transaction():
+            await connection.execute("UPDATE pool_epoch SET state = 'FENCED'")
+            await connection.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
+        await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', 'db1', 'here')")
+        await refused(connection, "SELECT password_hash FROM app_user")
+        await refused(connection, "DELETE FROM event")
+        await refused(connection, "UPDATE binding SET server = 's1'")
     finally:
         await connection.close()
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
 from tuiha.operate.look import answering, look
 from tuiha.operate.world import World
 
@@ -44,7 +45,10 @@ async def monitored_once(world: World, seconds: float = 60.0) -> Counter[str]:
         rows = await bound(world)
         said: list[tuple[str, str]] = []
         for name, server in servers.items():
-            told = await world.control.get(server.address, "users")
+            try:
+                told = await world.control.get(server.address, "users", seconds=10.0)
+            except ControlError:
+                return False  # busy; it is asked again
             said += [(user["user"], name) for user in told["users"]]
         return sorted(said) == sorted(rows.items())
 

@@ -26,7 +26,22 @@ def plan_text(plan: Plan) -> str:
         "Checks", *(aligned(checks) or ["  none"]),
         f"You lose: {plain(plan.loses)}",
         "Steps", *(aligned(steps) or ["  none"]),
+        *_users(plan),
     ])
+
+
+def _users(plan: Plan) -> list[str]:
+    """What a plan that moves users makes of every server, and what it costs."""
+    servers, pace = plan.details.get("servers"), plan.details.get("pace")
+    if not servers or not pace:
+        return []
+    rows = [(f"  {plain(row['server'])}", row["part"], f"share {row['target']:,.0f}",
+             f"users {row['users_before']:,} -> {row['users_after']:,}",
+             f"devices {row['devices_before']:,} -> {row['devices_after']:,}") for row in servers]
+    logins = ", ".join(f"{plain(name)} {count:,}" for name, count in sorted(plan.details["logins"].items()))
+    rate = f"{plan.details['minutes']:g} minutes at {pace['rate']:g} users a second" if pace["rate"] else "no throttle"
+    return ["Users", *aligned(rows), f"  {plan.details['moves_planned']:,} moves, at least {plan.details['minimum']:,} "
+            f"are needed; {rate}", f"  log-ins: {logins or 'none'}"]
 
 
 def next_command(plan: Plan) -> str:

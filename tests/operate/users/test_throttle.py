@@ -58,8 +58,7 @@ def test_halving_and_coming_back() -> None:
     assert (throttle.rate, throttle.in_flight, throttle.halved) == (20.0, 8, False)
 
 
-def test_without_a_rate_the_number_in_flight_is_halved() -> None:
+def test_without_a_rate_there_is_no_throttle() -> None:
     throttle = Throttle(Pace(0.0, 200), Clock())
-    assert throttle.allowance() == 200
-    throttle.judge(0, None)
-    assert (throttle.rate, throttle.in_flight) == (0.0, 100)
+    throttle.judge(-50, 9.0)
+    assert (throttle.allowance(), throttle.rate, throttle.in_flight, throttle.halved) == (200, 0.0, 200, False)

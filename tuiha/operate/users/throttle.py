@@ -61,7 +61,7 @@ class Throttle:
     @property
     def rate(self) -> float:
         """Users a second right now; 0: no bound."""
-        return max(_FLOOR, self._pace.rate / 2**self._halvings) if self._pace.rate else 0.0
+        return max(min(_FLOOR, self._pace.rate), self._pace.rate / (1 << self._halvings))
 
     @property
     def in_flight(self) -> int:
@@ -88,7 +88,12 @@ class Throttle:
         self._tokens -= users
 
     def judge(self, index: int | None, commit: float | None) -> None:
-        """Once a second: the lowest availability index of the targets, and the slowest claim in seconds."""
+        """Once a second: the lowest availability index of the targets, and the slowest claim in seconds.
+
+        Without a rate the operator wants no throttle, and nothing is halved.
+        """
+        if not self._pace.rate:
+            return
         bad = (index is not None and index < _FULL_INDEX) or (commit is not None and commit > _SLOW)
         self._calm = 0 if bad else self._calm + 1
         if bad:

@@ -69,7 +69,11 @@ async def test_a_server_is_added_checked_and_removed(sprayer: Sprayer) -> None:
             await driver.add_server("s3", f"127.0.0.1:{port}")
         with pytest.raises(DriverError, match="maintenance"):
             await driver.del_server("s3")
+        await driver.set_checks("s3", False)
         await driver.set_address("s3", f"127.0.0.1:{free_port()}")
+        await asyncio.sleep(0.5)  # several checks' time
+        assert (await backends(driver))["s3"].state is BackendState.UP  # nobody asks it
+        await driver.set_checks("s3", True)
         await until(driver, "s3", BackendState.DOWN)
         await driver.set_state("s3", "maint")
         await driver.del_server("s3")

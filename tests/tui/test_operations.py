@@ -10,7 +10,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from tests.tui.fake_operator import FACTS, FakeOperator, bad, ended, operation, switchover
+from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.facts import Snapshot
@@ -70,6 +70,13 @@ async def by_hand(pilot: Pilot[int], *keys: str) -> None:
     for key in keys:
         await pilot.pause(HAND)
         await pilot.press(key)
+
+
+async def at_once(pilot: Pilot[int], *keys: str) -> None:
+    """As a burst arrives, or a held key: all of them before any is acted on."""
+    for key in keys:
+        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+    await pilot.pause()
 
 
 async def to_confirm(pilot: Pilot[int]) -> None:
@@ -256,7 +263,7 @@ async def test_a_burst_is_refused() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
         await to_confirm(pilot)
-        await pilot.press("d", "b", "2", "ctrl+x")
+        await at_once(pilot, "d", "b", "2", "ctrl+x")
         assert "too quick" in text(pilot)
         await by_hand(pilot, "ctrl+x")
         assert not operator.asked("apply")
@@ -266,8 +273,9 @@ async def test_the_last_key_may_not_be_quick_either() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
         await to_confirm(pilot)
-        await by_hand(pilot, "d", "b", "2")
-        await pilot.press("ctrl+x")
+        await by_hand(pilot, "d", "b")
+        await pilot.pause(HAND)
+        await at_once(pilot, "2", "ctrl+x")
         assert "too quick" in text(pilot)
         await by_hand(pilot, "ctrl+x")
         assert not operator.asked("apply")
@@ -408,7 +416,7 @@ async def test_stopping_and_undoing_take_two_presses_of_a_hand(key: str, call: s
     async with running(operator) as pilot:
         await on(pilot, RunScreen)
         await seen(pilot, lambda: operator.followers == 1)
-        await pilot.press(key, key, key)  # a key that is held
+        await at_once(pilot, key, key, key)  # a key that is held
         assert not operator.asked(call)
         await by_hand(pilot, key)
         await seen(pilot, lambda: operator.asked(call) == [(call, "7f3a9c41d02e")])
@@ -472,3 +480,16 @@ def test_acting_keys_are_the_ones_that_people_know() -> None:
     assert {key.keys for key in ACTING_KEYS} == set("wrfdemu6")
 
 
+
+
+async def test_more_checks_than_fit_are_told_in_short_but_for_those_that_matter() -> None:
+    operator = FakeOperator()
+    many = tuple(replace(CHECKS[0], name=f"check{number}") for number in range(20))
+    operator.planned = switchover(checks=(*many, bad("delay")))
+    async with running(operator) as pilot:
+        await pilot.press("f", "enter")
+        await seen(pilot, lambda: "20 good: check0, check1" in text(pilot))
+        assert "4.2 MB behind" in text(pilot)
+        assert "NO RETURN FROM HERE" in text(pilot)
+        await pilot.press("v")
+        assert "check3       db2  synchronous, 0 B behind" in text(pilot)

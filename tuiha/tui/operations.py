@@ -199,4 +199,6 @@ class Operations:
             self._dashboard.pop_screen()
 
     def _show(self, name: str) -> None:
-        self._dashboard.push_screen(self.screen(name))
+        screen = self.screen(name)
+        if screen not in self._dashboard.screen_stack:  # else the key came twice
+            self._dashboard.push_screen(screen)

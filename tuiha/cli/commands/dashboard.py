@@ -10,7 +10,9 @@ from tuiha.cli import exits
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
-`?` shows the keys. The dashboard needs a terminal; `tuiha status` prints the same facts without one.
+`w` arms for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
+operation, and nothing happens before the plan is confirmed by name. `?` shows the keys. The dashboard needs a
+terminal; `tuiha status` prints the same facts without one.
 
 exit codes: 0 left, 2 configuration or no terminal"""
 
@@ -25,15 +27,19 @@ def run(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
     gc.disable()  # until the first frame: nothing that is imported is garbage
-    from tuiha.cli.opening import opened
+    from tuiha.config.find import find
+    from tuiha.config.load import load
 
-    pool, base = opened(arguments)
+    path = find(arguments.config).absolute()
+    pool, base = load(path), path.parent
+    from tuiha.cli.operator import PoolOperator
     from tuiha.tui.app import run as show
     from tuiha.watch.watcher import Watcher
 
-    watcher = Watcher(pool, base)
+    watcher, operator = Watcher(pool, base), PoolOperator(pool, base, path)
     try:
-        # What polls is imported and opened on the watcher's thread, behind the first frame.
-        return show(watcher, pool.pool, theme=arguments.theme, ready=watcher.start)
+        # What polls is imported and opened on the watcher's thread, behind the first frame; what acts on another.
+        return show(watcher, pool.pool, theme=arguments.theme, ready=watcher.start, operator=operator)
     finally:
+        operator.close()
         watcher.stop()

@@ -57,17 +57,20 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     pool = EmbeddedPool(arguments.servers, arguments.users, load=True, announce=True, say=say)
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
+        from tuiha.cli.operator import PoolOperator
         from tuiha.config.load import load
         from tuiha.tui.app import run as show
         from tuiha.watch.watcher import Watcher
 
         _wait(starting)
-        watcher = Watcher(load(pool.config_path), pool.folder)
+        settings = load(pool.config_path)
+        watcher, operator = Watcher(settings, pool.folder), PoolOperator(settings, pool.folder, pool.config_path)
         watcher.start()
         try:
             with _ended_after(arguments.seconds):
-                return show(watcher, "demo", mode="DEMO", theme=arguments.theme)
+                return show(watcher, "demo", mode="DEMO", theme=arguments.theme, operator=operator)
         finally:
+            operator.close()
             watcher.stop()
 
 

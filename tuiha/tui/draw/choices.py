@@ -94,7 +94,7 @@ def _back(mail: MailFacts) -> Choice:
 
 def menu_lines(offered: Sequence[Choice], cursor: int, against: str | None, width: int) -> tuple[Line, ...]:
     """The menu; `against` is why nothing at all is offered, None when something is."""
-    heading: tuple[Span, ...] = ((" FAIL OVER", "armed bold"), ("   each is planned first; nothing happens yet", "quiet"))
+    heading: tuple[Span, ...] = ((" FAIL OVER", "armed bold"), ("   each is planned first", "quiet"))
     lines: list[Line] = [Line(fit(heading, width)), BLANK]
     if against:
         lines[1] = Line(fit(((f" not now: {against}", "warning"),), width))

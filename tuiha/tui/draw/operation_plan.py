@@ -40,13 +40,16 @@ def screen_title(word: str, kind: str, target: Sequence[str], end: Span, width: 
     return Line(spread(start, (("  ", "text"), end, (" ", "text")), width))
 
 
-def plan_lines(plan: Plan, changed: Sequence[str], width: int) -> tuple[Line, ...]:
-    """The whole plan; `changed` are the facts that became others while it was read."""
+def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = False) -> tuple[Line, ...]:
+    """The whole plan; `changed` facts became others while it was read. In `short`, good checks share lines."""
     lines = [screen_title("PLAN", plan.kind, plan.target, (f"plan {plan.id}", "quiet"), width)]
     lines += [Line(fit(((f" {WARN} planned again, another fact: {fact}", "warning"),), width)) for fact in changed]
     lines.append(BLANK)
-    for place, check in enumerate(plan.checks):
-        lines += _check_lines("Checks" if not place else "", check, width)
+    told = [check for check in plan.checks if not short or check.verdict != "ok"]
+    good = [check for check in plan.checks if check not in told]
+    lines += _good_lines(good, width)
+    for place, check in enumerate(told):
+        lines += _check_lines("" if place or good else "Checks", check, width)
     lines += _losses(plan, width)
     lines += _figures(plan.details, width)
     lines.append(BLANK)
@@ -65,7 +68,8 @@ def _check_lines(label: str, check: Check, width: int) -> list[Line]:
     told = f"{check.subject}  {check.value}" if check.subject else check.value
     good = check.verdict == "ok"
     spans: list[Span] = [
-        (f"{mark} ", style), (left(check.name, 13), "quiet" if good else style), (told, "text" if good else style),
+        (f"{mark} ", style), (left(check.name, 12) + " ", "quiet" if good else style),
+        (told, "text" if good else style),
     ]
     if check.limit and not good:
         spans.append((f"  (wanted: {check.limit})", "quiet"))
@@ -76,11 +80,22 @@ def _check_lines(label: str, check: Check, width: int) -> list[Line]:
     return lines
 
 
+def _good_lines(checks: Sequence[Check], width: int) -> list[Line]:
+    """The good checks by name, each name once."""
+    if not checks:
+        return []
+    names = ", ".join(dict.fromkeys(clean(check.name) for check in checks))
+    parts = wrapped(f"{len(checks)} good: {names}", width - _LABEL - 3)
+    return [labelled("" if place else "Checks", (("  " if place else "✓ ", "well"), (part, "text")), width)
+            for place, part in enumerate(parts)]
+
+
 def _step_line(label: str, step: PlannedStep, width: int) -> Line:
     turning = step.point_of_no_return
     end = ("NO RETURN FROM HERE", "bad bold") if turning else ("undo" if step.undo else "", "quiet")
-    action = max(18, min(34, (width - _LABEL - 34) * 3 // 5))
-    target = max(8, width - _LABEL - action - 35)
+    room = max(20, width - _LABEL - 32)  # the number, the limit and what is at the end take the rest
+    target = room * 2 // 7
+    action = min(44, room - target)
     return labelled(label, (
         (f"{right(str(step.number), 2)} ", "quiet"),
         (left(step.action, action) + " ", "bad bold" if turning else "text"),
@@ -97,7 +112,7 @@ def _figures(details: Mapping[str, Any], width: int) -> list[Line]:
     names = sorted({*before, *after})
     parts = [f"{name} {before.get(name, 0)} ▸ {after.get(name, 0)}" for name in names]
     return [labelled("" if place else "Users", ((text, "text"),), width)
-            for place, text in enumerate(wrapped("   ".join(parts), width - _LABEL - 1))]
+            for place, text in enumerate(wrapped(",  ".join(parts), width - _LABEL - 1))]
 
 
 def wanted(plan: Plan, overridden: Sequence[str]) -> tuple[str, ...]:
@@ -126,7 +141,7 @@ def confirm_lines(plan: Plan, overridden: Sequence[str], void: Sequence[str], wi
     first, *later = wanted(plan, overridden)
     lines.append(labelled("Type", ((first, "strong bold"), ("   then ctrl+x", "flow")), width))
     lines += [labelled("then", ((text, "quiet"), ("   then ctrl+x", "quiet")), width) for text in later]
-    hint = " By hand, no quicker than three keys a second: pasted or repeated keys are refused."
+    hint = " By hand, at most three keys a second: pasted or held keys are refused."
     return (*lines, BLANK, Line(fit(((hint, "quiet"),), width)))
 
 

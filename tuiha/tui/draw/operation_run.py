@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tuiha.model.words import span
 from tuiha.tui.draw import figures
@@ -45,7 +46,7 @@ def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, 
     word, style = _RESULTS.get(operation.state, (operation.state, "text"))
     lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
     lines += [_step_line(step, now, width) for step in operation.steps]
-    lines += [BLANK, _progress(operation, width), BLANK]
+    lines.append(_progress(operation, width))
     if operation.cancelling:
         lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
     leaving = " Losing this terminal changes nothing: it goes on, and tuiha opens here."
@@ -60,7 +61,7 @@ def _who(operation: OperationFacts, width: int) -> Line:
 
 def _step_line(step: StepFacts, now: float, width: int) -> Line:
     mark, style = _STEPS.get(step.state, (("?", "warning"), "warning"))
-    name = max(18, min(36, width * 2 // 5))
+    name = _name_width(width)
     told = step.evidence
     if step.state == "running":
         gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
@@ -70,8 +71,9 @@ def _step_line(step: StepFacts, now: float, width: int) -> Line:
     elif step.state == "waiting":
         told = "waiting"
     taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
+    both = f"{step.action}  {step.target}"
     return Line(fit((
-        (" ", "text"), mark, (" ", "text"), (left(f"{step.action}  {step.target}", name), style),
+        (" ", "text"), mark, (" ", "text"), (left(both if len(both) <= name else step.action, name), style),
         (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in ("done", "undone") else style),
     ), width))
 
@@ -93,9 +95,6 @@ def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
     title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
     lines = [title, _who(operation, width), BLANK]
     lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
-    lines.append(BLANK)
-    lines += [_step_line(step, operation.started_at, width) for step in operation.steps]
-    lines.append(BLANK)
     for name, value in operation.outcome.items():
         label, unit = _OUTCOMES.get(name, (name.replace("_", " "), ""))
         lines.append(_fact(label, f"{value}{unit}", width))
@@ -105,7 +104,26 @@ def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
         lines.append(_fact("" if place else "Next", text, width, "flow bold"))
     if operation.command:
         lines.append(_fact("Command", operation.command, width, "heading"))
+    lines.append(BLANK)
+    for step in operation.steps:
+        lines += _ended_step(step, width)
     return tuple(lines)
+
+
+def _ended_step(step: StepFacts, width: int) -> list[Line]:
+    """A step of the result: what was read back is told whole."""
+    line = _step_line(step, 0.0, width)
+    indent = _name_width(width) + 13
+    if indent + len(step.evidence) + len(step.state) + 2 <= width:
+        return [line]
+    word = f"{step.state.upper()}  " if step.state in ("failed", "unknown") else ""
+    first, *more = wrapped(clean(f"{word}{step.evidence}"), width - indent - 1)
+    start = _step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
+    return [start, *(Line(fit(((" " * indent + part, "heading"),), width)) for part in more)]
+
+
+def _name_width(width: int) -> int:
+    return max(18, min(44, width * 2 // 5))
 
 
 def _fact(label: str, text: str, width: int, style: str = "text") -> Line:

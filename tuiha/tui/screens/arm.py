@@ -57,4 +57,4 @@ class ArmScreen(PoolScreen, inherit_bindings=False):
             self._entry.start("", ("a few words are needed   esc back", "warning"))
             return
         self.set_focus(None)
-        self.app.pop_screen()
+        self.leave()

@@ -82,6 +82,11 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         """
         raise NotImplementedError
 
+    def leave(self) -> None:
+        """To the screen behind; of several keys that came at once only the first does it."""
+        if self.is_current:
+            self.app.pop_screen()
+
     def on_screen_resume(self) -> None:
         """Back in front: draw at once."""
         self.dashboard.paint()
@@ -165,4 +170,4 @@ class ReadingScreen(PoolScreen, inherit_bindings=False):
     def action_back(self) -> None:
         """To the screen behind."""
         self._top = 0
-        self.app.pop_screen()
+        self.leave()

@@ -152,7 +152,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
     def action_back(self) -> None:
         """Back to the plan."""
         self.set_focus(None)
-        self.app.pop_screen()
+        self.leave()
 
     def action_nothing(self) -> None:
         """ctrl+x without a line to type into: the plan is void."""

@@ -23,6 +23,7 @@ PLAN_KEYS: tuple[Key, ...] = (
     *MOVES,
     Key("plan.continue", "c", "continue", "to the confirmation; nothing happens before it", "continue",
         danger=True, first=True),
+    Key("plan.values", "v", "values", "each check with its value, or the good ones in short", "values"),
     ARM, BACK, *EVERYWHERE,
 )
 
@@ -42,6 +43,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._changed: tuple[str, ...] = ()
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
+        self._each = False
         self._timer: Timer | None = None
 
     @property
@@ -94,7 +96,9 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The plan, or why there is none."""
         if self._plan is not None:
-            return plan_lines(self._plan, self._changed, width)
+            every = plan_lines(self._plan, self._changed, width)
+            short = not self._each and len(every) > self.size.height - 5
+            return plan_lines(self._plan, self._changed, width, short=True) if short else every
         kind, target, _ = self._wanted
         lines = [screen_title("PLAN", kind, target, ("", "quiet"), width), BLANK]
         if self._trouble is None:
@@ -112,6 +116,12 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
             return "there is no plan"
         never = forbidden(self._plan)
         return None if never is None else f"{never} (this cannot be overridden)"
+
+    def action_values(self) -> None:
+        """Show each check with its value where there is no room for all of them, or in short again."""
+        self._each = not self._each
+        self._top = 0
+        self.dashboard.paint()
 
     def action_continue(self) -> None:
         """To the confirmation."""

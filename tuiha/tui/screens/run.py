@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from textual import events
@@ -38,6 +37,11 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
         self._facts: OperationFacts | None = None
         self._end: Callable[[], None] | None = None
         self._pressed: tuple[str, float] = ("", 0.0)
+        self._key_at = 0.0  # when the last key arrived, by the clock of key events
+
+    def on_key(self, event: events.Key) -> None:
+        """Note when it arrived: it may have waited before it is acted on."""
+        self._key_at = event.time
 
     def attach(self, operation: str, facts: OperationFacts | None) -> None:
         """Follow this operation from now on."""
@@ -97,7 +101,7 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
     def _sure(self, key: str) -> bool:
         """Whether this is the second press; a key that repeats by being held is not."""
         before, at = self._pressed
-        now = time.monotonic()
+        now = self._key_at
         self._pressed = (key, now)
         return key == before and PACE <= now - at <= SURE
 

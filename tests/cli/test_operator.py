@@ -1,0 +1,92 @@
+"""The dashboard's operator on a real pool: plan, start, follow; a start that is refused; and without a token."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tuiha.cli.operator import PoolOperator
+from tuiha.config.load import load
+from tuiha.config.places import data_file
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate.plan import Plan
+from tuiha.tui.operator import OperationFacts, Trouble
+
+PATIENCE = 60.0
+
+
+async def answer(ask: Callable[[Callable[[Any], None]], object]) -> Any:
+    """What the operator answers, which it does on its own thread."""
+    loop, found = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    here = threading.current_thread()
+
+    def answered(value: Any) -> None:
+        assert threading.current_thread() is not here
+        loop.call_soon_threadsafe(found.set_result, value)
+
+    ask(answered)
+    return await asyncio.wait_for(found, PATIENCE)
+
+
+async def followed(operator: PoolOperator, operation: str) -> list[OperationFacts]:
+    """Everything that is told until the operation has ended."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    told: list[OperationFacts] = []
+
+    def tell(news: OperationFacts | Trouble) -> None:
+        assert isinstance(news, OperationFacts), news
+        told.append(news)
+        if news.ended:
+            loop.call_soon_threadsafe(done.set)
+
+    end = operator.follow(operation, tell)
+    await asyncio.wait_for(done.wait(), PATIENCE)
+    end()
+    return told
+
+
+async def test_a_server_is_drained_through_it() -> None:
+    async with EmbeddedPool(servers=2, users=20, load=False) as pool:
+        operator = PoolOperator(load(pool.config_path), pool.folder, pool.config_path)
+        try:
+            assert operator.refusal is None
+            plan = await answer(lambda call: operator.plan("drain", ("s1",), {}, call))
+            assert isinstance(plan, Plan), plan
+            refused = await answer(lambda call: operator.apply(plan, "s2", "test", (), call))
+            assert isinstance(refused, Trouble)
+            assert await answer(operator.operations) == ()
+            started = await answer(lambda call: operator.apply(plan, plan.confirm, "test", (), call))
+            assert isinstance(started, str), started
+            told = await followed(operator, started)
+            assert told[-1].state == "done", told[-1]
+            assert all(step.state == "done" and step.evidence for step in told[-1].steps)
+            assert told[-1].command.startswith(f"tuiha apply {plan.id} --confirm {plan.confirm}")
+            (known,) = await answer(operator.operations)
+            assert (known.id, known.reason, known.settled) == (started, "test", True)
+            late = await answer(lambda call: operator.cancel(started, call))
+            assert isinstance(late, Trouble)
+            unknown = await answer(lambda call: operator.plan("drain", ("s9",), {}, call))
+            assert isinstance(unknown, Trouble)
+            assert "s9" in unknown.text
+        finally:
+            operator.close()
+
+
+def test_without_a_token_or_a_role_it_says_which(tmp_path: Path) -> None:
+    example = load(data_file("config/pool.example.yaml"))
+    control = example.control.model_copy(update={"operator": example.control.viewer})
+    roles = example.database.roles.model_copy(update={"coordinator": example.database.roles.watcher})
+    pool = example.model_copy(update={
+        "control": control, "database": example.database.model_copy(update={"roles": roles}),
+    })
+    assert PoolOperator(pool, tmp_path, tmp_path / "pool.yaml").refusal is None
+    control = pool.control.model_copy(update={"operator": None})
+    roles = pool.database.roles.model_copy(update={"coordinator": None})
+    database = pool.database.model_copy(update={"roles": roles})
+    for change, missing in (({"control": control}, "control.operator"), ({"database": database}, "roles.coordinator")):
+        refusal = PoolOperator(pool.model_copy(update=change), tmp_path, tmp_path / "pool.yaml").refusal
+        assert refusal is not None
+        assert missing in refusal

@@ -72,7 +72,7 @@ def operation(at: int, state: str = "running", **other: Any) -> OperationFacts:
 def ended(state: str = "done") -> OperationFacts:
     """A made-up result."""
     return operation(
-        6, state, seconds=3.2, outcome={"outage_ms": 84, "requests_delayed": 31, "requests_failed": 0},
+        6, state, seconds=3.2, outcome={"outage_ms": 84.0, "requests_delayed": 31, "requests_failed": 0},
         command='tuiha apply 7f3a9c41d02e --confirm db2 --reason "db1 kernel patch"',
         next="nothing: the pool is protected again",
     )

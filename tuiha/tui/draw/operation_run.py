@@ -97,7 +97,8 @@ def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
     lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
     for name, value in operation.outcome.items():
         label, unit = _OUTCOMES.get(name, (name.replace("_", " "), ""))
-        lines.append(_fact(label, f"{value}{unit}", width))
+        told = f"{value:.0f}" if isinstance(value, float) and value >= 10 else str(value)
+        lines.append(_fact(label, f"{told}{unit}", width))
     if operation.seconds is not None:
         lines.append(_fact("In all", span(operation.seconds), width))
     for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):

@@ -54,6 +54,7 @@ class Attacher:
         self._trying: Wires | None = None  # of an attempt to attach that is under way
         self._ended = asyncio.Event()
         self._wanted = asyncio.Event()
+        self.was_attached = False  # at least once since the start
         self.problem: str = "looking for the active database"
 
     def attach(self, epoch: int, active: str) -> None:
@@ -140,6 +141,7 @@ class Attacher:
     async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
         self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier)
         self._ended.clear()
+        self.was_attached = True
         self.problem = ""
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})
         self._gate.open(attachment)

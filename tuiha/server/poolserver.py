@@ -145,8 +145,8 @@ class PoolServer:
 
     async def _prepare(self, place: Place) -> None:
         """Create or update the schema, once, if this database is writable. Raises what LOST lists, WrongPool."""
-        if place.name in self._prepared:
-            return
+        if place.name in self._prepared or self.attacher.was_attached:
+            return  # the other database of the pair is a physical copy; what it really is gets verified after this
         owner = self._owners[place.name]
         connection = await asyncpg.connect(
             host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,

@@ -203,3 +203,9 @@ def test_the_outage_is_read_from_the_evidence() -> None:
 def test_names_that_postgresql_would_misread_are_quoted() -> None:
     assert followers("db2") == "FIRST 1 (db2)"
     assert followers("DB-2") == 'FIRST 1 ("DB-2")'
+
+
+def test_a_token_is_not_sent_in_plain_text_to_another_host() -> None:
+    sight = replace(healthy(), servers=(server("s1"), server("s2", address="http://192.0.2.1:80"),
+                                        server("s3", address="https://192.0.2.1:80")))
+    assert list(sight.told) == ["s1", "s3"]

@@ -63,9 +63,8 @@ class PairKind:
     def job(self, sight: Sight) -> Job:
         """What the steps work on."""
         ledger = sight.ledger
-        servers = {server.name: server.address for server in sight.members}
         return Job(ledger.active, sight.partner.name, ledger.epoch, ledger.timeline, ledger.system_identifier,
-                   str(ledger.standby), self.phase, servers)
+                   str(ledger.standby), self.phase, sight.told)
 
     def server_facts(self, sight: Sight) -> dict[str, Any]:
         """What makes a plan void when it changes at the servers: who takes part, and where they are attached."""

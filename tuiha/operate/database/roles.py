@@ -118,12 +118,14 @@ class Fence(PairStep):
             raise StepFailed(f"{job.old} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
         users = pool_users(world)
         ended = await value(database, _END, users)
+        text = f"epoch {job.epoch} is FENCED; {ended} sessions told to end"
+        if job.old in world.agents:
+            return text  # the stop that comes next waits for their end
 
         async def look() -> bool:
             return bool(await value(database, _LEFT, users) == 0)
 
-        gone = await until(look, 1.0)
-        return f"epoch {job.epoch} is FENCED; {ended} sessions ended, {'none' if gone else 'some'} left"
+        return f"{text}, {'none' if await until(look, 1.0) else 'some'} left"
 
     async def undo(self, world: World, progress: Progress) -> str:
         """ACTIVE again. A secondary that was lost meanwhile is given up first, as degrade does it."""

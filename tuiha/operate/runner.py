@@ -68,9 +68,10 @@ class Runner:
             if not was.begun or not step.planned.undo:
                 continue
             number = step.planned.number
-            await self._say(step, "undo", "taking back: ")
+            told = await self._begin(step, "undo", "taking back: ")
             done = await attempt(step.undo, self._world, Teller(self._journal, number, lambda: False),
                                  step.planned.limit_seconds)
+            await told
             result = "undone" if done.state == "done" else done.state
             await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
             if result != "undone":
@@ -80,9 +81,10 @@ class Runner:
 
     async def _one(self, step: Step) -> tuple[str, str]:
         number = step.planned.number
-        await self._say(step, "step")
+        told = await self._begin(step, "step")
         teller = Teller(self._journal, number, self._asked)
         done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
+        await told
         state = "stopped" if done.state == "done" and teller.told else done.state
         self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
         if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
@@ -152,23 +154,22 @@ class Runner:
             return (f". The ledger still names this operation, as it could not be written: "
                     f"`tuiha resume {self._intent.id}` gives the pool back")
 
-    async def _say(self, step: Step, record: str, before: str = "") -> None:
-        """Note in the journal and in the ledger that a step begins; both side by side, as servers may be waiting."""
+    async def _begin(self, step: Step, record: str, before: str = "") -> asyncio.Task[None]:
+        """Note that a step begins: in the journal now, in the ledger while it runs, as servers may be waiting.
+
+        Returns what has to be awaited after the step.
+        """
         planned = step.planned
         intent = intents.at_step(self._intent, planned.number, f"{before}{planned.target} {planned.action}")
-        _, problem = await asyncio.gather(
-            self._journal.write(record, step=planned.number, state="running"),
-            self._tell_ledger(intent),
-        )
-        if problem:  # the journal has it: not worth stopping for
-            print(f"the ledger could not be told of step {planned.number}: {problem}", file=sys.stderr)  # noqa: T201
+        told = asyncio.create_task(self._tell_ledger(intent))
+        await self._journal.write(record, step=planned.number, state="running")
+        return told
 
-    async def _tell_ledger(self, intent: intents.Intent) -> str:
+    async def _tell_ledger(self, intent: intents.Intent) -> None:
         try:
             await intents.note(self._ledger, intent)
-        except DriverError as error:
-            return str(error)
-        return ""
+        except DriverError as error:  # the journal has it: not worth stopping for
+            print(f"the ledger could not be told of step {intent.step}: {error}", file=sys.stderr)  # noqa: T201
 
     def _state(self) -> OperationState:
         return self._folder.state()

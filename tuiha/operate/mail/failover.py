@@ -62,7 +62,7 @@ class FailoverMail:
         """Out, and all gone."""
         server = plan.target[0]
         return [
-            service.ServiceStep(plan.steps[0], server, False, plan.details["reason"]),
+            service.ServiceStep(plan.steps[0], server, False, True, plan.details["reason"]),
             service.GoneStep(plan.steps[1], server, plan.details["cluster"]),
         ]
 
@@ -100,7 +100,8 @@ class ReturnMail:
             ],
             loses="nothing: what came meanwhile was read from the partners, and nothing is reported twice",
             facts=dict(service.mail_facts(snapshot, cluster, server)),
-            details={"cluster": cluster.cluster, "users": users // share, "logins": {server: users // share},
+            details={"was": found.in_service is not False, "cluster": cluster.cluster, "users": users // share,
+                     "logins": {server: users // share},
                      "minutes": round(seconds / 60, 1)},
         )
         return common.finished(world, self.name, target, draft)
@@ -109,7 +110,7 @@ class ReturnMail:
         """In, and all back."""
         server = plan.target[0]
         return [
-            service.ServiceStep(plan.steps[0], server, True, _REASON),
+            service.ServiceStep(plan.steps[0], server, True, plan.details["was"], _REASON),
             service.ReturnedStep(plan.steps[1], server, plan.details["cluster"]),
         ]
 

@@ -89,6 +89,7 @@ class ServiceStep:
     planned: PlannedStep
     server: str
     in_service: bool
+    was: bool  # in service when it was planned
     reason: str
 
     async def run(self, world: World, progress: Progress) -> str:
@@ -96,8 +97,8 @@ class ServiceStep:
         return await self._say(world, self.in_service)
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Say the contrary."""
-        return await self._say(world, not self.in_service)
+        """Say what was said before."""
+        return await self._say(world, self.was)
 
     async def _say(self, world: World, in_service: bool) -> str:
         order = f"mail/{self.server}/{'in' if in_service else 'out'}"

@@ -56,7 +56,7 @@ class Drain:
                 whole(snapshot),
                 common.check("answers", server, server in answering(snapshot), known_servers[server].state, "answers",
                              common.NEVER, "one that is gone is drained by itself: the others take its users over"),
-                *_room(known, bound, server),
+                *room(known, bound, server),
                 sprayers.reachable(found),
             ],
             steps=[
@@ -159,7 +159,8 @@ def leaving(known: Sequence[Place], bound: Users, server: str) -> Moves:
     return plan_moves(others, bound, _FORCED_ONLY)
 
 
-def _room(known: Sequence[Place], bound: Users, server: str) -> list[Check]:
+def room(known: Sequence[Place], bound: Users, server: str) -> list[Check]:
+    """The checks that others take users, and have room for all of the pool's."""
     takers = [place for place in known if place.part is Part.TAKES and place.name != server]
     capacity = sum(place.capacity for place in takers)
     return [

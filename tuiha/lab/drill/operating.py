@@ -12,6 +12,7 @@ from typing import Any
 
 from tuiha.lab.drill.acts import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.model.reports import Standby
 from tuiha.operate import api
 from tuiha.operate.journal import read_records
 from tuiha.operate.kinds import Refused
@@ -103,6 +104,8 @@ class Operate:
 
         await until(there, 50.0, f"step {number} ({self.at}) was not reached", _CLOSE)
         for act in self.then:
+            if self.begun and any(record["record"] == "result" for record in read_records(journal)):
+                raise NotReached(f"{self.kind} was over before: {act.text}")
             await act.do(stage)
 
     async def _again(self, stage: Stage, name: str) -> OperationState:
@@ -114,6 +117,21 @@ class Operate:
         except Refused as refused:
             raise NotReached(f"{self.kind} cannot {self.after_death}: {refused}") from None
         return await _followed(stage, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectAgain:
+    """What an operator does after an operation that left the pool on one database; nothing when it is protected."""
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return "protect, if that is needed"
+
+    async def do(self, stage: Stage) -> None:
+        """Look into the ledger, and operate."""
+        if (await stage.ledger()).standby is Standby.STALE:
+            await Operate("protect").do(stage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Join, Kill, Pause, Restart, Resume, Start, Wait
-from tuiha.lab.drill.operating import KillRunner, Operate
+from tuiha.lab.drill.acts import Kill, Pause, Restart, Resume, Start, Wait
+from tuiha.lab.drill.operating import KillRunner, Operate, ProtectAgain
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 # Words of the steps' actions, and what the moment after the step is called in a scenario's name.
@@ -43,7 +43,7 @@ _SWITCHOVER = (
     Scenario("switchover-secondary-killed", "the secondary dies before its promotion: all is taken back",
              "after 'fence'",
              (Operate("switchover", result=_ANY, at="fence db1", then=(Kill(("db2",)), Wait(3), Start("db2"))),
-              Wait(2)), ends_on=None),
+              ProtectAgain(), Wait(2)), ends_on=None),
     Scenario("switchover-undone", "the runner dies before the point of no return, and all is taken back",
              "after 'fence'",
              (Operate("switchover", result=("undone",), at="fence db1", then=(KillRunner(),), after_death="undo"),
@@ -70,9 +70,15 @@ _ALONE = (
 )
 
 _USERS = (
-    Scenario("rebalance-target-killed", "the new server dies while it is given users", "in mid-move",
-             (Join(), Wait(3), Operate("rebalance", options={"rate": "2"}, result=_ANY, at="take", begun=True,
-                                       then=(Wait(1), Kill(("s3",)))), Wait(12)), outage=2.0, servers=2, users=30),
+    Scenario("drain-target-killed", "a server is drained, and one that is given its users dies", "in mid-move",
+             (Operate("drain", ("s2",), options={"rate": "1"}, result=_ANY, at="hand over", begun=True,
+                      then=(Wait(1), Kill(("s3",)))), Wait(12)), outage=2.0, servers=4, users=15),
+    Scenario("drain-source-killed", "a server dies while it is drained", "in mid-move",
+             (Operate("drain", ("s2",), options={"rate": "1"}, result=(*_ANY, "unknown"), at="hand over", begun=True,
+                      then=(Wait(1), Kill(("s2",)))), Wait(12)), outage=2.0, servers=4, users=15),
+    Scenario("drain-runner-killed", "the runner dies in mid-move and is resumed", "in mid-move",
+             (Operate("drain", ("s2",), options={"rate": "1"}, at="hand over", begun=True,
+                      then=(Wait(1), KillRunner())), Wait(2)), outage=2.0),
     Scenario("drain-and-enable", "a server is drained, restarted, and takes users again", STEADY,
              (Operate("drain", ("s2",)), Restart("s2"), Wait(2), Operate("enable", ("s2",)), Wait(2)), outage=2.0),
 )

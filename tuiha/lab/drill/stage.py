@@ -19,6 +19,7 @@ from tuiha.lab.layout import Layout
 from tuiha.lab.load.devices import read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
+from tuiha.model.reports import LedgerRecord
 
 if TYPE_CHECKING:
     from tuiha.lab.drill.scenario import Scenario
@@ -52,7 +53,11 @@ class Stage:
 
     async def active(self) -> str:
         """The active database, by the ledger."""
-        return (await FileLedger(Layout(self.pool.folder).ledger).poll()).active
+        return (await self.ledger()).active
+
+    async def ledger(self) -> LedgerRecord:
+        """The ledger's record."""
+        return await FileLedger(Layout(self.pool.folder).ledger).poll()
 
     async def servers(self) -> list[str]:
         """Pool servers whose process runs."""

@@ -39,7 +39,6 @@ def test_every_server_ends_on_the_active_database(outcomes: list[Outcome]) -> No
         assert stranded == {}, f"seed {seed}"
 
 
-@pytest.mark.xfail(reason="a connection that breaks right after the first renewal ends the server")
 def test_no_fault_of_a_database_ends_a_server(outcomes: list[Outcome]) -> None:
     assert {seed: outcome.fallen for seed, outcome in enumerate(outcomes) if outcome.fallen} == {}
 

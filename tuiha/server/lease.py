@@ -64,7 +64,13 @@ class LeaseKeeper:
 
     async def keep(self, attachment: Attachment, session: Session, ended: asyncio.Event) -> str:
         """Renew until the lease ends or `ended` is set. Returns why it ended."""
-        await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+        try:
+            await self._listen(session)
+        except (*LOST, asyncpg.PostgresError):  # it broke right after the first renewal
+            replacement = await self._again(attachment, ended)
+            if replacement is None:
+                return f"{attachment.place.name} broke the connection"
+            session = replacement
         while True:
             try:
                 async with asyncio.timeout(self._seconds / 5):
@@ -86,6 +92,9 @@ class LeaseKeeper:
                     )
                 session = replacement
 
+    async def _listen(self, session: Session) -> None:
+        await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+
     async def _again(self, attachment: Attachment, ended: asyncio.Event) -> Session | None:
         """Reconnect to the very same database while the lease lasts."""
         while attachment.whole:
@@ -94,7 +103,7 @@ class LeaseKeeper:
                 found = await identify(session.connection)
                 if (found.system_identifier, found.timeline) != (attachment.system_identifier, attachment.timeline):
                     return None
-                await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+                await self._listen(session)
                 return session
             except (*LOST, asyncpg.PostgresError):
                 with suppress(TimeoutError):

@@ -186,8 +186,8 @@ def test_facts_change_with_roles_and_not_with_lag() -> None:
         return plan_id("switchover", ("db2",), facts_of(sight))
 
     slow = with_report(healthy(), "db1", replication=(ReplicationRow("db2", "streaming", "sync", 9999, 1.0),))
-    assert identity(slow) == identity(healthy())
-    for other in (with_report(healthy(), "db2", timeline=2), with_report(healthy(), "db1", replication=()),
+    assert identity(slow) == identity(healthy()) == identity(with_report(healthy(), "db2", timeline=2))
+    for other in (with_report(healthy(), "db1", timeline=2), with_report(healthy(), "db1", replication=()),
                   replace(healthy(), ledger=replace(healthy().ledger, epoch=5))):
         assert identity(other) != identity(healthy())
 

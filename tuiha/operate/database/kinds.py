@@ -99,8 +99,10 @@ def _node_facts(sight: Sight, name: str) -> dict[str, Any] | None:
     if node.report is None:
         return None
     follows = sorted((row.name, row.sync_state) for row in node.report.replication)
-    return {"role": str(node.report.role), "system_identifier": node.report.system_identifier,
-            "timeline": node.report.timeline, "followers": [list(pair) for pair in follows], "agent": node.agent}
+    # a secondary tells its timeline by its receiver, and an older one when that is gone
+    timeline = node.report.timeline if node.writable else None
+    return {"role": str(node.report.role), "system_identifier": node.report.system_identifier, "timeline": timeline,
+            "followers": [list(pair) for pair in follows], "agent": node.agent}
 
 
 def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.model.reports import ServerTarget
@@ -49,7 +49,6 @@ class Drain:
             effect = await effects(active, moves)
         except DatabaseGone as error:
             raise Refused(f"the users cannot be read: {error}") from error
-        here = moves.forced
         draft = common.Draft(
             confirm=server,
             checks=[
@@ -59,13 +58,7 @@ class Drain:
                 *room(known, bound, server),
                 sprayers.reachable(found),
             ],
-            steps=[
-                PlannedStep(1, ", ".join(found) or "sprayers", f"give {server} no new users", 15.0, True),
-                PlannedStep(2, server, "take nobody any more", 15.0, True),
-                PlannedStep(3, server, f"hand over {count(here, 'user')}", common.time_for(here, pace), True),
-                PlannedStep(4, server, "verify that it keeps nobody", 30.0, True),
-                PlannedStep(5, ", ".join(found) or "sprayers", f"no device is connected to {server}", 90.0, True),
-            ],
+            steps=_stages(server, found, moves.forced, pace),
             loses="nothing: devices are served by the others",
             facts={
                 "server": server, "target": known_servers[server].target, "active": snapshot.active,
@@ -157,6 +150,18 @@ def leaving(known: Sequence[Place], bound: Users, server: str) -> Moves:
         for place in known
     ]
     return plan_moves(others, bound, _FORCED_ONLY)
+
+
+def _stages(server: str, found: Iterable[str], users: int, pace: Pace) -> list[PlannedStep]:
+    """The steps of draining a server that these sprayers have."""
+    front = ", ".join(found) or "sprayers"
+    return [
+        PlannedStep(1, front, f"give {server} no new users", 15.0, True),
+        PlannedStep(2, server, "take nobody any more", 15.0, True),
+        PlannedStep(3, server, f"hand over {count(users, 'user')}", common.time_for(users, pace), True),
+        PlannedStep(4, server, "verify that it keeps nobody", 30.0, True),
+        PlannedStep(5, front, f"no device is connected to {server}", 90.0, True),
+    ]
 
 
 def room(known: Sequence[Place], bound: Users, server: str) -> list[Check]:

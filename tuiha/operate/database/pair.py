@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import asyncpg
 
-from tuiha.drivers.protocols import Agent, AgentError
+from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.roles import give_up_secondary, nobody_to_wait_for
 from tuiha.operate.database.steps import (
     PairStep,
     agent_of,
-    answering,
     by_agent,
     change_ledger,
     followers,
@@ -33,11 +30,6 @@ _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn(
 _RECOVERING = "SELECT pg_is_in_recovery()"
 _FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
-_MAKE_SLOT = """
-SELECT pg_create_physical_replication_slot($1)
- WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)
-"""
-_DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 5.0  # seconds for the agent of a host that may be gone
 
@@ -130,88 +122,6 @@ class Replay(PairStep):
         return f"{self.job.new} has replayed all that it received"
 
 
-class Rejoin(PairStep):
-    """The old primary becomes the secondary: as it is, else rewound, else as a fresh copy."""
-
-    action = "{old} becomes the secondary of {new}"
-    limit = 3600.0
-    undoable = False
-    clean = False  # the old primary ended cleanly and the new one had everything: nothing to rewind
-
-    @property
-    def follower(self) -> str:
-        """Who becomes the secondary."""
-        return self.job.old
-
-    @property
-    def leader(self) -> str:
-        """Of whom."""
-        return self.job.new
-
-    @property
-    def where(self) -> str:
-        """Who becomes the secondary."""
-        return self.follower
-
-    async def run(self, world: World, progress: Progress) -> str:
-        """Try the ways in turn, the cheapest first; read back that it streams."""
-        name, leader = self.follower, self.leader
-        primary = world.databases[leader]
-        if await _streams(primary, name):
-            return await self._settled(world, f"{name} follows already")
-        agent = agent_of(world, name)
-        await sql(primary, _DROP_SLOT, leader)
-        await sql(primary, _MAKE_SLOT, name)
-        await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
-        failures = []
-        for how, work, seconds in self._ways(agent):
-            progress.tell(f"{name}: {how}")
-            try:
-                await _follow(agent, leader, work)
-            except AgentError as error:
-                failures.append(str(error))
-                continue
-            if await until(lambda: _streams(primary, name), seconds, 0.02):
-                return await self._settled(world, f"{name} streams from {leader}; {how}")
-            failures.append(f"{how}: does not stream after {seconds:g} s")
-        raise StepFailed(f"{name} does not follow {leader}: {'; '.join(failures)}")
-
-    def _ways(self, agent: Agent) -> list[tuple[str, Callable[[], Coroutine[Any, Any, Any]], float]]:
-        """Words, work while it is stopped, and seconds until it must stream."""
-        first = [("no rewind was needed", _nothing, 5.0)] if self.clean else []
-        return [*first, ("rewound", lambda: agent.rewind(self.leader), 15.0),
-                ("a fresh copy", lambda: agent.base_backup(self.leader), 120.0)]
-
-    async def _settled(self, world: World, text: str) -> str:
-        """What is left of the old role goes: its slot for the other, its waiting for the other."""
-        name, leader = self.follower, self.leader
-        database = world.databases[name]
-        if not await answering(database, 30.0, secondary=True):
-            raise StepUnknown(f"{name} follows {leader}, and the coordinator cannot log in to it")
-        await nobody_to_wait_for(database)
-        await sql(database, _DROP_SLOT, leader)
-        return f"{text}; slot {name} on {leader}, none left on {name}"
-
-
-class RejoinClean(Rejoin):
-    """After a clean stop nothing has to be rewound."""
-
-    clean = True
-
-
-class RejoinIfThere(Rejoin):
-    """After a failover the old primary's host may be gone: then that is left for later."""
-
-    action = "{old} becomes the secondary of {new}, if it is there"
-
-    async def run(self, world: World, progress: Progress) -> str:
-        """Rejoin, or say why not."""
-        try:
-            return await super().run(world, progress)
-        except StepFailed as error:
-            return f"left for `tuiha plan rejoin {self.job.old}`: {error}"
-
-
 class Protect(PairStep):
     """Every commit waits for the secondary, and only then does the ledger say so."""
 
@@ -242,7 +152,7 @@ class Protect(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Set the name when it streams, wait for `sync` and for all that was committed before, then the ledger."""
         database, name = world.databases[self.primary], self.secondary
-        if not await until(lambda: _streams(database, name), 20.0, 0.02):
+        if not await until(lambda: streams(database, name), 20.0, 0.02):
             raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
         await set_parameter(database, "synchronous_standby_names", followers(name))
 
@@ -279,7 +189,7 @@ class ProtectAfter(Protect):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Protect, or say why not."""
-        if not await _streams(world.databases[self.primary], self.secondary):
+        if not await streams(world.databases[self.primary], self.secondary):
             return f"not protected: {self.secondary} does not follow; `tuiha plan rejoin {self.secondary}`"
         return await super().run(world, progress)
 
@@ -303,22 +213,6 @@ class ProtectHere(Protect):
     def epoch(self) -> int:
         """No epoch begins."""
         return self.job.epoch
-
-
-class RejoinHere(Rejoin):
-    """The partner of the active database becomes its secondary, whatever it was."""
-
-    action = "{new} becomes the secondary of {old}"
-
-    @property
-    def follower(self) -> str:
-        """The partner."""
-        return self.job.new
-
-    @property
-    def leader(self) -> str:
-        """The active database."""
-        return self.job.old
 
 
 class GiveUp(PairStep):
@@ -349,22 +243,7 @@ class GiveUp(PairStep):
         return await ProtectHere(self.job, self.number).run(world, progress)
 
 
-async def _follow(agent: Agent, leader: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Stop, change, have it follow, start. A database that crashed cannot be stopped cleanly, and need not be."""
-    try:
-        await agent.stop("fast")
-    except AgentError:
-        await agent.fence()
-    await work()
-    await agent.follow(leader)
-    await agent.start()
-
-
-async def _nothing() -> None:
-    """No change."""
-
-
-async def _streams(primary: Coordinator, name: str) -> bool:
+async def streams(primary: Coordinator, name: str) -> bool:
     """Whether a secondary streams from a primary."""
     try:
         rows = await primary.fetch(_FOLLOWS, name, seconds=2.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
-from tuiha.operate.database.pair import GiveUp, ProtectHere, RejoinHere
+from tuiha.operate.database.pair import GiveUp, ProtectHere
+from tuiha.operate.database.rejoining import RejoinHere
 from tuiha.operate.database.sight import Sight
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Check, CheckVerdict

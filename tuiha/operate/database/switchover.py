@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage
-from tuiha.operate.database.pair import Protect, RejoinClean
+from tuiha.operate.database.pair import Protect
+from tuiha.operate.database.rejoining import RejoinClean
 from tuiha.operate.database.roles import (
     Announce,
     BeginEpoch,

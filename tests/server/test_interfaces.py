@@ -362,7 +362,9 @@ async def test_users_are_taken_in_batches_by_the_generation_they_were_seen_under
     await eventually(lambda: anna not in s1.bindings.owned and anna in s2.bindings.owned, "both servers know")
     found = (await pool.control("GET", "s2", f"/control/monitored?ids={anna},{ben}", token="viewer")).body
     assert found == {"monitored": [anna], "released": [ben]}
-    malformed: list[dict[str, Any]] = [{}, {"users": []}, {"users": [{"user_id": "x", "generation": 1}]}, {"users": [{"user_id": True}]}]
+    malformed: list[dict[str, Any]] = [
+        {}, {"users": []}, {"users": [{"user_id": "x", "generation": 1}]}, {"users": [{"user_id": True}]}
+    ]
     for wrong in malformed:
         assert (await pool.control("POST", "s2", "/control/take", json=wrong)).status == 400
     assert (await pool.control("GET", "s2", "/control/monitored?ids=x")).status == 400

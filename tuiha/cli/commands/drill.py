@@ -10,7 +10,7 @@ from tuiha.cli import exits
 from tuiha.cli.out import put, say
 
 if TYPE_CHECKING:
-    from tuiha.lab.drill.scenarios import Scenario
+    from tuiha.lab.drill.scenario import Scenario
     from tuiha.lab.drill.verdict import Verdict
 
 HELP = """Drill the pool: start an embedded pool with load, hurt it at a chosen moment, let the operation run, and

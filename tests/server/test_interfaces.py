@@ -376,3 +376,17 @@ async def test_a_server_says_whom_it_reaches_as_a_database(pool: Running, node: 
     assert (answer.status, answer.body["system_identifier"], answer.body["writable"]) == (200, identifier, True)
     assert (await pool.control("POST", "s1", "/control/probe", json={"database": "db9"})).status == 404
     assert (await pool.control("POST", "s1", "/control/probe", token="viewer", json={"database": "db1"})).status == 403
+
+
+async def test_an_overloaded_server_is_relieved_by_others_and_serves_on_without_any(pool: Running, node: Node) -> None:
+    await pool.register("s1", "anna")
+    others = await node.add_users(*(f"other{n}" for n in range(110)))
+    await node.bind("s1", others)  # s1 is sized for 100
+    s1, s2 = pool.servers["s1"], pool.servers["s2"]
+    await eventually(lambda: s1.report().state == "CONSTRAINED", "s1 is overloaded")
+    assert (await pool.raw("GET", "s1", "/health", {})).status == 503
+    await pool.control("POST", "s2", "/control/withdraw")
+    await eventually(lambda: not s1.membership.standing.candidates["s2"].available, "s1 hears that s2 is out")
+    assert (await pool.raw("GET", "s1", "/health", {})).status == 200
+    assert (await pool.ask("GET", "s1", "/v1/me")).status == 200
+    assert s2.report().state == "WITHDRAWN"

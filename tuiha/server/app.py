@@ -25,9 +25,15 @@ _LARGEST_BODY = 16 * 1024  # bytes; what devices and operators send is far small
 
 
 def build(
-    gate: Gate, devices: Devices, control: Control, metrics: Metrics, meter: Meter, report: Callable[[], ServerReport]
+    gate: Gate,
+    devices: Devices,
+    control: Control,
+    metrics: Metrics,
+    meter: Meter,
+    report: Callable[[], ServerReport],
+    last: Callable[[], bool],
 ) -> web.Application:
-    """The application of one pool server."""
+    """The application of one pool server. `last`: no other server of the pool is available."""
     app = web.Application(
         middlewares=[_measured(metrics, meter), _with_problems(), _looking_again(gate)],
         client_max_size=_LARGEST_BODY,
@@ -35,7 +41,7 @@ def build(
     app.add_routes([*devices.routes(), *control.routes()])
     app.add_routes(
         [
-            web.get("/health", _health(report)),
+            web.get("/health", _health(report, last)),
             web.get("/metrics", metrics.serve),
             web.get("/openapi.json", _openapi),
         ]
@@ -43,11 +49,13 @@ def build(
     return app
 
 
-def _health(report: Callable[[], ServerReport]) -> Handler:
+def _health(report: Callable[[], ServerReport], last: Callable[[], bool]) -> Handler:
     async def health(request: web.Request) -> web.Response:
         """GET /health: may a sprayer send devices here? A server that lets requests wait may be sent more of them."""
         now = report()
-        if now.state in (ServerState.UP, ServerState.HELD):
+        # An overloaded server that nobody can relieve serves slowly: without it nobody would be served.
+        relieved = now.state is ServerState.CONSTRAINED and not last()
+        if now.state in (ServerState.UP, ServerState.HELD, ServerState.CONSTRAINED) and not relieved:
             return web.json_response({"state": now.state})
         raise unavailable(f"{now.state.lower()}: {now.reason}" if now.reason else now.state.lower())
 

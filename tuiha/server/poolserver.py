@@ -105,7 +105,7 @@ class PoolServer:
             self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings, self.monitor.follows,
             self.attacher.look_at,
         )
-        return app.build(self.gate, devices, control, self.metrics, self.meter, self.report)
+        return app.build(self.gate, devices, control, self.metrics, self.meter, self.report, self._last)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then hand over and leave. Raises OSError when the address cannot be bound."""
@@ -201,6 +201,10 @@ class PoolServer:
             if name in self._mail and standing.in_service[name] and told > self._told.get(name, told):
                 self.monitor.bring_back(name)  # said again, though it was in service: it may be used again
         self._told = standing.told_at
+
+    def _last(self) -> bool:
+        others = self.membership.standing.candidates.values()
+        return not any(other.available for other in others if other.name != self.me.name)
 
     def report(self) -> ServerReport:
         """This server's own view."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.server.monitor.world import NODES, World, until
+from tests.server.monitor.world import NODES, PATIENCE, QUICK, World, until
 from tuiha.server.monitor import Bound, Monitor
 
 PARTNER = {"mail1": "mail2", "mail2": "mail1"}
@@ -81,6 +82,18 @@ async def test_a_whole_cluster_that_is_gone_is_used_again_as_soon_as_one_answers
         await until(lambda: monitor.figures().connected == 1, "and connected")
         await lab.send(user, "<a@x>", node="mail2")
         await lab.arrived(user, "<a@x>")
+
+
+async def test_a_partner_that_was_gone_before_is_asked_at_once_when_it_is_needed(lab: World) -> None:
+    users = [await lab.user() for _ in range(4)]
+    never = replace(QUICK, gone_interval=10 * PATIENCE)  # by itself the probe would come far too late
+    async with lab.monitor(users, pace=never) as monitor:
+        lab.processes.kill("mail1")
+        await until(lambda: on(lab, "mail2", users), "everybody is at the partner")
+        await until(lambda: figures(monitor, "mail1").gone, "mail1 is judged gone")
+        lab.processes.start("mail1")  # nobody is told
+        lab.processes.pause("mail2")
+        await until(lambda: on(lab, "mail1", users), "everybody is back")
 
 
 async def test_log_ins_are_spread_over_time(lab: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.server.monitor.pace import Pace
@@ -71,9 +72,15 @@ class Probe:
                 started = self._clock()
                 if self._standing.in_service:
                     await self._guarded(started)
-                await asyncio.sleep(max(0.05, self._interval() - (self._clock() - started)))
+                await self._pause(max(0.05, self._interval() - (self._clock() - started)))
         finally:
             self._drop()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next turn; shorter when the server is needed all at once."""
+        self._standing.needed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._standing.needed.wait(), seconds)
 
     def _interval(self) -> float:
         needed = self._standing.good or self._standings.last_resort(self._standing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,13 +17,15 @@ _log = logging.getLogger("tuiha.monitor")
 class Standing:
     """One mail server: where it is, its judgement, its bucket, its counters."""
 
-    __slots__ = ("bucket", "cluster", "connected", "errors", "health", "in_service", "logins", "queue", "server")
+    __slots__ = ("bucket", "cluster", "connected", "errors", "health", "in_service", "logins", "needed", "queue",
+                 "server")
 
     def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
         self.cluster = cluster
         self.server = server
         self.bucket = Bucket(cluster.logins_per_second, cluster.login_burst)
         self.health = Health(pace.failures, pace.failure_window)
+        self.needed = asyncio.Event()  # set: its probe must not wait for its next turn
         self.in_service = True
         self.connected = 0
         self.logins = 0
@@ -137,6 +140,9 @@ class Standings:
             "mail server %s is gone: %s. Its users are monitored through %s",
             standing.name, standing.health.why, ", ".join(others) or "nobody: the whole cluster is gone",
         )
+        if not others:  # its partners were gone before, and may have come back unasked: their probes ask now
+            for partner in self.usable(standing.cluster.name):
+                partner.needed.set()
         self._on_left(standing)
 
     def _answers(self, standing: Standing) -> None:

@@ -86,7 +86,8 @@ async def test_a_whole_cluster_that_is_gone_is_used_again_as_soon_as_one_answers
 
 async def test_a_partner_that_was_gone_before_is_asked_at_once_when_it_is_needed(lab: World) -> None:
     users = [await lab.user() for _ in range(4)]
-    never = replace(QUICK, gone_interval=10 * PATIENCE)  # by itself the probe would come far too late
+    late = 10 * PATIENCE  # neither the next probe nor the patience of a user helps in time
+    never = replace(QUICK, gone_interval=late, deadline=late)
     async with lab.monitor(users, pace=never) as monitor:
         lab.processes.kill("mail1")
         await until(lambda: on(lab, "mail2", users), "everybody is at the partner")

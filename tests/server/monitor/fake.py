@@ -1,4 +1,4 @@
-"""A mail server that can do what a real one does on a bad day. Its mailboxes are empty."""
+"""A mail server that can do what a real one does on a bad day. Its mailboxes are empty, or hold one message."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ _ANSWERS = {
     "CAPABILITY": "* CAPABILITY IMAP4rev1 SASL-IR IDLE\r\n",
     "EXAMINE": "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] is\r\n* OK [UIDNEXT 1] is\r\n",
 }
+_UNTOLD = {  # a message that is there, of which UIDNEXT knows nothing
+    "EXAMINE": "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] is\r\n* OK [UIDNEXT 1] is\r\n",
+    "UID SEARCH": "* SEARCH 1\r\n",
+    "UID FETCH": "* 1 FETCH (UID 1 BODY[HEADER.FIELDS (MESSAGE-ID)] {22}\r\nMessage-ID: <untold>\r\n)\r\n",
+}
 
 
 class FakeMailServer:
@@ -17,6 +22,7 @@ class FakeMailServer:
 
     def __init__(self) -> None:
         self.hangs = False
+        self.untold = False  # one message in every mailbox, and UIDNEXT does not count it
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE
         self.idling: set[asyncio.StreamWriter] = set()
         self.connections = 0
@@ -57,7 +63,8 @@ class FakeMailServer:
         elif command == "AUTHENTICATE" and self.refusal:
             writer.write(f"{words[0]} NO {self.refusal}\r\n".encode())
         else:
-            writer.write(f"{_ANSWERS.get(command, '')}{words[0]} OK\r\n".encode())
+            answers = _ANSWERS | _UNTOLD if self.untold else _ANSWERS
+            writer.write(f"{answers.get(command) or answers.get(' '.join(words[1:3]), '')}{words[0]} OK\r\n".encode())
 
     def close(self) -> None:
         """Drop all connections."""

@@ -61,6 +61,15 @@ async def test_bye_to_one_user_concerns_one_and_bye_to_all_concerns_the_server(l
         await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
 
 
+async def test_a_message_that_arrived_while_the_mailbox_was_opened_is_found_at_once(lab: World) -> None:
+    users = await users_of(lab, "mail1", 2)
+    async with fake_mail_server() as (fake, port):
+        fake.untold = True
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}):
+            for user in users:
+                await lab.arrived(user, "<untold>")
+
+
 async def test_log_ins_refused_for_a_reason_of_the_server_make_it_gone(lab: World) -> None:
     users = await users_of(lab, "mail1", 8)
     async with fake_mail_server() as (fake, port):

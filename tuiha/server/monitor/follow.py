@@ -172,11 +172,14 @@ class Follower:
             client.close()
 
     async def _catch_up(self, client: ImapClient, standing: Standing, known: Known, selected: Selected) -> None:
+        """Read what is new, also when UIDNEXT says that nothing is: pymap takes it, and the number of messages, before
+        it opens the mailbox, and tells no one of a message that arrives in between.
+        """
         first = start(self._cursor, selected)
         since, reached = None, first or 1
         if first is None:
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
-        if reached < selected.uidnext:
+        if selected.exists or reached < selected.uidnext:
             reached = await self._read(client, standing, selected, reached, since)
         done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
         if done != self._cursor or known.assigned != standing.name:
@@ -189,7 +192,7 @@ class Follower:
             if news == "bye":
                 raise ImapGone("the server says BYE in IDLE")
             standing.health.answered(tools.clock())
-            if news == "exists":
+            if news in ("exists", "timeout"):  # after a long silence it is worth a look
                 first = selected.uidnext if self._cursor is None else self._cursor.uidnext
                 await self._read(client, standing, selected, first, None)
 

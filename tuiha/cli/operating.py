@@ -55,12 +55,13 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
     from tuiha.drivers.protocols import DriverError
     from tuiha.operate.control import ControlError
     from tuiha.operate.journal import JournalDamaged
-    from tuiha.operate.kinds import Refused
+    from tuiha.operate.kinds import Misused, Refused
     from tuiha.operate.sql import DatabaseGone
     from tuiha.operate.store import NotThere
     from tuiha.operate.world import NoCredentials
 
     codes: tuple[tuple[type[Exception], int], ...] = (
+        (Misused, exits.USAGE),  # before Refused, which it is too
         (Refused, exits.REFUSED),
         (NoCredentials, exits.USAGE),
         (NotThere, exits.USAGE),

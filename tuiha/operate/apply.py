@@ -14,7 +14,7 @@ from tuiha.drivers.protocols import LedgerDriver
 from tuiha.operate import intent as intents
 from tuiha.operate.control import ControlError
 from tuiha.operate.journal import Journal
-from tuiha.operate.kinds import Refused
+from tuiha.operate.kinds import Misused, Refused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.planning import plan_again
 from tuiha.operate.start import start_runner
@@ -56,10 +56,13 @@ def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
 
 
 def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:
-    """Raises Refused when a check stops the plan: a bad one that nobody overrode, or one that nobody can override."""
+    """Raises Refused when a check stops the plan: a bad one that nobody overrode, or one that nobody can override.
+
+    Misused for an override of a check that the plan does not have.
+    """
     unknown = set(overrides) - {check.name for check in plan.checks}
     if unknown:
-        raise Refused(f"there is no check {' or '.join(map(repr, sorted(unknown)))} in this plan; it has "
+        raise Misused(f"there is no check {' or '.join(map(repr, sorted(unknown)))} in this plan; it has "
                       f"{', '.join(dict.fromkeys(check.name for check in plan.checks)) or 'none'}")
     never = [check for check in plan.checks if check.verdict is CheckVerdict.NEVER]
     if never:

@@ -17,6 +17,10 @@ class Refused(Exception):
     """The operation may not be done; nothing was changed. The text says why and what to do (exit code 4)."""
 
 
+class Misused(Refused):
+    """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
+
+
 class StepFailed(Exception):
     """The step did not happen, and that is certain."""
 
@@ -56,9 +60,10 @@ class Kind(Protocol):
     name: str  # as on the command line: "failover-mail"
     help: str  # one line
     targets: str  # what it takes, for usage: "SERVER", "USER SERVER", ""
+    options: tuple[str, ...]  # names of the options it knows
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
-        """Read fresh facts and plan. Raises Refused for a target that does not exist or makes no sense."""
+        """Read fresh facts and plan. Raises Refused when the facts rule it out, Misused for a wrong question."""
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of a plan, in order; as many as `plan.steps`."""

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.operate import kinds
-from tuiha.operate.kinds import Kind, Refused
+from tuiha.operate.kinds import Kind, Misused
 from tuiha.operate.plan import Plan
 from tuiha.operate.world import World, open_world
 
 
 def kind_of(name: str) -> Kind:
-    """A kind of operation by its name. Raises Refused."""
+    """A kind of operation by its name. Raises Misused."""
     known = kinds.table()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        raise Refused(f"there is no kind of operation '{name}'" + (f"; did you mean '{near[0]}'?" if near else
-                      f"; there are {', '.join(sorted(known))}"))
+        raise Misused(f"there is no kind of operation '{name}'" + _hint(near, known))
     return known[name]()
+
+
+def _known_options(kind: Kind, options: Mapping[str, str]) -> None:
+    for name in options:
+        if name not in kind.options:
+            near = difflib.get_close_matches(name, kind.options, n=1)
+            raise Misused(f"{kind.name} has no option '{name}'" + _hint(near, kind.options))
+
+
+def _hint(near: Sequence[str], known: Collection[str]) -> str:
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are {', '.join(sorted(known))}" if known else "; it has none"
 
 
 async def make_plan(
@@ -29,9 +41,11 @@ async def make_plan(
 ) -> Plan:
     """Read fresh facts and plan; nothing is changed.
 
-    Raises Refused (the target makes no sense), NoCredentials, ConfigError, DatabaseGone, DriverError.
+    Raises Misused (no such kind, option or number of targets), Refused (the facts rule it out), NoCredentials,
+    ConfigError, DatabaseGone, DriverError.
     """
     maker = kind_of(kind)
+    _known_options(maker, options or {})
     async with open_world(pool, base) as world:
         return await _planned(world, maker, target, options or {})
 

@@ -104,6 +104,7 @@ class Paint:
     name = "paint"
     help = "paint the wall"
     targets = "COLOUR"
+    options: tuple[str, ...] = ("brush",)
     no_return: int | None = 3
     limit = 30.0
 

@@ -124,6 +124,24 @@ async def test_refusals(studio: Studio, capsys: Captured) -> None:
     assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--override", "dry", "--reason", "now") == exits.OK
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (("nonsense",), "there is no kind of operation 'nonsense'; there are paint, sketch"),
+    (("pant",), "did you mean 'paint'?"),
+    (("paint", "red", "--option", "brsh=large"), "paint has no option 'brsh'; did you mean 'brush'?"),
+])
+async def test_a_wrong_question_is_not_a_refusal(studio: Studio, capsys: Captured, words: tuple[str, ...],
+                                                 said: str) -> None:
+    assert await tuiha(studio, "plan", *words) == exits.USAGE
+    assert said in capsys.readouterr().err
+
+
+async def test_an_override_of_no_check(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--override", "wet", "--reason", "x") == exits.USAGE
+    assert "there is no check 'wet' in this plan" in capsys.readouterr().err
+    assert studio.store.folders() == []
+
+
 async def test_without_credentials_or_a_ledger(studio: Studio, capsys: Captured) -> None:
     plan = await planned(studio, capsys)
     (studio.base / "ledger.json").unlink()

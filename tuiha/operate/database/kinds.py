@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job, PairStep, stamped
-from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.kinds import Misused, Refused, Step
 from tuiha.operate.plan import Check, Plan, plan_id
 from tuiha.operate.world import World
 
@@ -22,6 +22,7 @@ class PairKind:
     name: str = ""
     help: str = ""
     targets: str = ""
+    options: tuple[str, ...] = ()
     phase: ClassVar[str] = "STEADY"
     sketch: ClassVar[tuple[type[PairStep], ...]] = ()
 
@@ -45,11 +46,13 @@ class PairKind:
         raise NotImplementedError
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
-        """Look and plan. Raises Refused."""
+        """Look and plan. Raises Refused, Misused."""
+        if len(target) > 1:
+            raise Misused(f"{self.name} takes at most one target, {self.targets}, not {' '.join(target)}")
         sight = await self.see(world)
         name = self.node(sight)
-        if len(target) > 1 or (target and target[0] != name):
-            raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {' '.join(target)}")
+        if target and target[0] != name:
+            raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {target[0]}")
         self.refuse(sight)
         job = self.job(sight)
         facts = {**facts_of(sight), "servers": self.server_facts(sight)}

@@ -23,6 +23,7 @@ class FailoverMail:
     name = "failover-mail"
     help = "take a mail server out of service; its users are monitored through the others of its cluster"
     targets = "SERVER"
+    options: tuple[str, ...] = ("reason",)
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
@@ -77,6 +78,7 @@ class ReturnMail:
     name = "return-mail"
     help = "put a mail server in service again; its users return at the pace of log-ins"
     targets = "SERVER"
+    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""

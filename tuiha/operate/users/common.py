@@ -10,7 +10,7 @@ from typing import Any
 
 from tuiha.model.words import count
 from tuiha.operate.active import Active
-from tuiha.operate.kinds import Progress, Refused, StepFailed
+from tuiha.operate.kinds import Misused, Progress, StepFailed
 from tuiha.operate.look import answering, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.users.mover import Mover, Pairs, Tally
@@ -54,9 +54,10 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
 
 
 def only(target: Sequence[str], names: str) -> tuple[str, ...]:
-    """The targets, as many as `names` has words. Raises Refused."""
+    """The targets, as many as `names` has words. Raises Misused."""
     if len(target) != len(names.split()):
-        raise Refused(f"it takes {names}" if names else "it takes no target")
+        given = f", not {' '.join(target)}" if target else ""
+        raise Misused((f"it takes {names}" if names else "it takes no target") + given)
     return tuple(target)
 
 

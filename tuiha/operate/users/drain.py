@@ -33,6 +33,7 @@ class Drain:
     name = "drain"
     help = "move all users of a server to the others and keep it free, so that it can be stopped"
     targets = "SERVER"
+    options: tuple[str, ...] = ("rate", "in-flight")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server). Raises Refused."""
@@ -98,6 +99,7 @@ class Enable:
     name = "enable"
     help = "let a drained server take users again"
     targets = "SERVER"
+    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""

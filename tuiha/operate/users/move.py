@@ -32,6 +32,7 @@ class Move:
     name = "move"
     help = "move one user to another server"
     targets = "USER SERVER"
+    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""

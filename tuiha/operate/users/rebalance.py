@@ -27,11 +27,12 @@ class Rebalance:
     name = "rebalance"
     help = "move users until every server has its share"
     targets = ""
+    options: tuple[str, ...] = ("rate", "in-flight", "trigger", "band")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server), trigger and band (shares).
 
-        Raises Refused.
+        Raises Refused, Misused.
         """
         common.only(target, self.targets)
         pace, bounds = pace_of(options), bounds_of(options)
@@ -71,7 +72,7 @@ class Rebalance:
 
 
 def bounds_of(options: Mapping[str, str]) -> Bounds:
-    """The bounds in an operation's options. Raises Refused."""
+    """The bounds in an operation's options. Raises Misused."""
     usual = Bounds()
     return Bounds(number(options, "trigger", usual.trigger, 0.0, 10.0), number(options, "band", usual.band, 0.0, 10.0))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tuiha.operate.kinds import Refused
+from tuiha.operate.kinds import Misused
 
 RATE, IN_FLIGHT = 20.0, 5
 UNTHROTTLED_IN_FLIGHT = 200
@@ -28,14 +28,14 @@ class Pace:
 
 
 def pace_of(options: Mapping[str, str]) -> Pace:
-    """The pace in an operation's options `rate` and `in-flight`. Raises Refused."""
+    """The pace in an operation's options `rate` and `in-flight`. Raises Misused."""
     rate = number(options, "rate", RATE, 0.0, 100_000.0)
     usual = IN_FLIGHT if rate else UNTHROTTLED_IN_FLIGHT
     return Pace(rate, int(number(options, "in-flight", usual, 1, UNTHROTTLED_IN_FLIGHT)))
 
 
 def number(options: Mapping[str, str], name: str, usual: float, least: float, most: float) -> float:
-    """An option that is a number. Raises Refused."""
+    """An option that is a number. Raises Misused."""
     if name not in options:
         return usual
     try:
@@ -43,7 +43,7 @@ def number(options: Mapping[str, str], name: str, usual: float, least: float, mo
     except ValueError:
         value = float("nan")
     if not least <= value <= most:
-        raise Refused(f"option {name} is {options[name]!r}; write a number from {least:g} to {most:g}")
+        raise Misused(f"option {name} is {options[name]!r}; write a number from {least:g} to {most:g}")
     return value
 
 

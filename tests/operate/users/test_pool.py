@@ -45,7 +45,7 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
     evidence = await run(world, kind, plan)
     assert "14 users moved" in evidence[1]
     assert set((await monitored_once(world)).values()) == {10}
-    assert "14 were there already" in (await run(world, kind, plan))[1]
+    assert "14 users there already" in (await run(world, kind, plan))[1]
     await undo(world, kind, plan)
     assert await bound(world) == dict.fromkeys(users[:24], "s1") | dict.fromkeys(users[24:], "s2")
 

@@ -92,7 +92,7 @@ def told(tally: Tally, cancelled: bool) -> str:
     """A tally as evidence."""
     parts = [
         f"{count(tally.moved, 'user')} moved",
-        f"{tally.already:,} were there already" if tally.already else "",
+        f"{count(tally.already, 'user')} there already" if tally.already else "",
         f"{tally.elsewhere:,} went elsewhere by themselves" if tally.elsewhere else "",
         f"{tally.left:,} stay where they are{': cancelled' if cancelled else ': their target does not answer'}"
         if tally.left else "",

@@ -143,10 +143,12 @@ class Mover:
 
     async def _claim(self, source: str, target: str, ids: list[int]) -> list[int]:
         """Have the target claim the users that the source has; those that are the target's then."""
-        until, heard, claimed = time.monotonic() + _PATIENCE, time.monotonic(), False
+        until, heard = time.monotonic() + _PATIENCE, time.monotonic()
+        before: set[int] | None = None  # a batch may mix users that were moved by an earlier run with others
         while True:
             rows = await self._active.rows(_ROWS, ids, patience=_PATIENCE)
             here = [row["user_id"] for row in rows if row["server"] == target]
+            before = set(here) if before is None else before
             there = [
                 {"user_id": row["user_id"], "generation": row["generation"]} for row in rows if row["server"] == source
             ]
@@ -155,22 +157,23 @@ class Mover:
             began = time.monotonic()
             try:
                 await self._world.control.post(self._address(target), "take", {"users": there}, seconds=10.0)
-                claimed = True
             except ControlError as error:
                 heard = heard if error.status is None else time.monotonic()
                 if target in self._lost or time.monotonic() > min(until, heard + _SILENCE):
-                    self.tally.left += len(there)
-                    self.tally.moved += len(here)
+                    self._count(ids, here, before, len(there))
                     raise _TargetLost(target) from None
                 await asyncio.sleep(0.2)  # without an answer it may have happened: the rows tell
             self._claim_seconds = max(self._claim_seconds or 0.0, time.monotonic() - began)
-        if not claimed:
-            self.tally.already += len(here)
-        else:
-            self.tally.moved += len(here)
-        self.tally.left += len(there)
-        self.tally.elsewhere += len(ids) - len(here) - len(there)
+        self._count(ids, here, before, len(there))
         return here
+
+    def _count(self, ids: list[int], here: list[int], before: set[int], left: int) -> None:
+        """What became of a batch: who is at the target now, and who was there before its first claim."""
+        already = sum(user in before for user in here)
+        self.tally.already += already
+        self.tally.moved += len(here) - already
+        self.tally.left += left
+        self.tally.elsewhere += len(ids) - len(here) - left
 
     def _address(self, server: str) -> str:
         return self._addresses.get(server, "")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.tui.samples import AT, SAMPLES, degraded, healthy, many, odd, server, split
 from tuiha.model.facts import NodeKind
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Sight, cells_of, placed, row_line, title_line
+from tuiha.tui.draw.columns import NODES, Sight, cells_of, placed, row_line, title_line
 from tuiha.tui.draw.filtering import parse
 from tuiha.tui.draw.rows import ORDERS, Row, arranged, natural, rows_of
 from tuiha.tui.draw.spans import clean, plain, width_of
@@ -25,7 +25,7 @@ def named(rows: tuple[Row, ...]) -> list[str]:
 
 
 def text_of(row: Row, width: int = 80) -> str:
-    columns = placed([row], SIGHT, width)
+    columns = placed([row], SIGHT, width, NODES)
     return plain(row_line(cells_of(row, columns, SIGHT), columns, width, False, "ground"))
 
 
@@ -95,15 +95,15 @@ def test_what_is_unknown_is_a_dash() -> None:
     (80, ["NODE", "ROLE", "STATE", "TARGET", "USERS", "AVAIL", "LOAD", "DB", "AGE", "NOTE"]),
 ])
 def test_columns_by_width(width: int, titles: list[str]) -> None:
-    columns = placed(rows_of(healthy(), AT), SIGHT, width)
+    columns = placed(rows_of(healthy(), AT), SIGHT, width, NODES)
     assert [place.column.title for place in columns] == titles
 
 
 def test_wider_tables_show_addresses_and_sparklines() -> None:
     rows = rows_of(healthy(), AT)
-    assert "ADDRESS" in [place.column.title for place in placed(rows, SIGHT, 100)]
-    assert "P95 15m" in [place.column.title for place in placed(rows, SIGHT, 120)]
-    wide = [place.column.title for place in placed(rows, SIGHT, 220)]
+    assert "ADDRESS" in [place.column.title for place in placed(rows, SIGHT, 100, NODES)]
+    assert "P95 15m" in [place.column.title for place in placed(rows, SIGHT, 120, NODES)]
+    wide = [place.column.title for place in placed(rows, SIGHT, 220, NODES)]
     assert {"USERS 15m", "AVAIL 15m", "P95 15m", "DEVICES", "MEM", "ADDRESS"} <= set(wide)
 
 
@@ -112,7 +112,7 @@ def test_wider_tables_show_addresses_and_sparklines() -> None:
 def test_every_line_is_exactly_as_wide_as_the_table(sample: str, width: int) -> None:
     snapshot, _ = SAMPLES[sample]()
     rows = rows_of(snapshot, AT)
-    columns = placed(rows, SIGHT, width)
+    columns = placed(rows, SIGHT, width, NODES)
     lines = [row_line(cells_of(row, columns, SIGHT), columns, width, True, "cursor") for row in rows]
     if width >= 30:
         assert {width_of(line.spans) for line in [*lines, title_line(columns, width, "state")]} == {width}

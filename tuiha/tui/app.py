@@ -25,6 +25,7 @@ from tuiha.tui.screens.base import PoolScreen
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
 from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.views import HOME, view_named
 from tuiha.tui.terminal.driver import TerminalDriver
 from tuiha.tui.terminal.image import Image
 from tuiha.tui.terminal.pieces import pieces_of
@@ -204,6 +205,18 @@ class Dashboard(App[int], inherit_bindings=False):
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(0)
+
+    def action_show_view(self, name: str) -> None:
+        """A view, in place of what is in front: Home is always behind it. Made when it is first wanted."""
+        if not self.is_screen_installed(name):
+            self.install_screen(view_named(name).make(), name)
+        wanted = self.get_screen(name)
+        if wanted is self.screen:
+            return
+        while len(self.screen_stack) > 2:  # Textual's own screen is under Home
+            self.pop_screen()
+        if name != HOME:
+            self.push_screen(name)
 
     def show_detail(self, node: str) -> None:
         """The detail of a node."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from textual.binding import ActiveBinding, Binding
 
+from tuiha.tui.screens.views import VIEWS
+
 SHOWN = {
     "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space",
     "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
@@ -57,10 +59,19 @@ def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bou
     return tuple(Bound(key, tuple(names[key.id])) for key in keys if key.id in names)
 
 
+def view_keys() -> tuple[Key, ...]:
+    """The keys of the views, in their order."""
+    return tuple(
+        Key(f"view.{view.name}", view.key, f"app.show_view('{view.name}')", f"{view.title}: {view.shows}")
+        for view in VIEWS
+    )
+
+
 EVERYWHERE: tuple[Key, ...] = (
     Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
     Key("app.pause", "p", "app.pause", "stop painting, or go on; polling and lines 1 to 3 go on", "pause"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
+    *view_keys(),
     Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from rich.cells import cell_len
 
@@ -28,14 +29,37 @@ class Sight:
     trends: Trends
 
 
+class Listed(Protocol):
+    """What a row of a table has, whatever else it is."""
+
+    @property
+    def name(self) -> str:
+        """What the cursor follows: no two rows have the same."""
+
+    @property
+    def rank(self) -> int:
+        """0 bad, 1 warning, 2 stale, 3 as it should be."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether it was seen too long ago."""
+
+    @property
+    def astray(self) -> bool:
+        """Whether the whole row is an alarm."""
+
+
+T = TypeVar("T", bound=Listed)
+
+
 @dataclass(frozen=True, slots=True)
-class Column:
+class Column(Generic[T]):
     """A column: its title, the table's width from which it may appear, and what it shows."""
 
     key: str
     title: str
     since: int
-    show: Callable[[Row, Sight], Span]
+    show: Callable[[T, Sight], Span]
     least: int
     most: int = 0  # 0: always `least` cells
     numeric: bool = False
@@ -49,7 +73,7 @@ class Column:
 class Placed:
     """A column with its place in the line."""
 
-    column: Column
+    column: Column[Any]
     x: int
     width: int
 
@@ -65,6 +89,22 @@ def _target(row: Row, _: Sight) -> Span:
 
 def _number(text: str, stale: bool) -> Span:
     return (text, "quiet" if stale or text == figures.UNKNOWN else "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[T]):
+    """The columns of a table in the order of the screen, and their keys with the weightiest first.
+
+    What a width has no room for goes from the end of `weight`; the first two stay whatever the width. A column
+    whose key is `note` takes the room that is left.
+    """
+
+    columns: tuple[Column[T], ...]
+    weight: tuple[str, ...]
+
+    def column(self, key: str) -> Column[T]:
+        """The column with that key."""
+        return next(column for column in self.columns if column.key == key)
 
 
 _BLANK: Span = ("", "text")
@@ -144,7 +184,7 @@ def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Ro
 
 
 # In the order of the screen.
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[Column[Row], ...] = (
     Column("node", "NODE", 0, lambda row, _: (row.name, "strong bold"), 4, 14),
     Column("role", "ROLE", 60, lambda row, _: (row.role, "heading"), 9),
     Column("state", "STATE", 0, _state, 7, 11),
@@ -170,25 +210,26 @@ _WEIGHT = (
     "node", "state", "users", "role", "age", "availability", "database", "load", "target", "note",
     "latency15", "latency", "rate", "host", "devices", "users15", "availability15", "memory",
 )
-_BY_KEY = {column.key: column for column in COLUMNS}
+NODES = Sheet(COLUMNS, _WEIGHT)
 
 
-def placed(rows: Sequence[Row], sight: Sight, width: int) -> tuple[Placed, ...]:
+def placed(rows: Sequence[T], sight: Sight, width: int, sheet: Sheet[T]) -> tuple[Placed, ...]:
     """The columns that a table of that width shows, with their places."""
-    widths = {key: _width(_BY_KEY[key], rows, sight) for key in _WEIGHT if _BY_KEY[key].since <= width}
+    by_key = {column.key: column for column in sheet.columns}
+    widths = {key: _width(by_key[key], rows, sight) for key in sheet.weight if by_key[key].since <= width}
     chosen: set[str] = set()
     room = width - MARGIN
     wanted = NOTE_WANTED if width < ROOMY else 12 if width < 120 else 14
     for key, cells in widths.items():
-        column = _BY_KEY[key]
+        column = by_key[key]
         needed = cells + column.gap(width) + (wanted if key == "note" else 0)
-        if key in ("node", "state") or needed <= room or (key == "note" and room >= 6):
+        if key in sheet.weight[:2] or needed <= room or (key == "note" and room >= 6):
             chosen.add(key)
             room -= min(room, needed)
     spare = room + (wanted if "note" in chosen else 0)
     places: list[Placed] = []
     x = MARGIN - 2
-    for column in COLUMNS:
+    for column in sheet.columns:
         if column.key not in chosen:
             continue
         cells = spare if column.key == "note" else widths[column.key]
@@ -199,7 +240,7 @@ def placed(rows: Sequence[Row], sight: Sight, width: int) -> tuple[Placed, ...]:
     return tuple(places)
 
 
-def _width(column: Column, rows: Sequence[Row], sight: Sight) -> int:
+def _width(column: Column[T], rows: Sequence[T], sight: Sight) -> int:
     if column.most == 0:
         return column.least
     longest = max((cell_len(clean(column.show(row, sight)[0])) for row in rows), default=0)
@@ -209,7 +250,7 @@ def _width(column: Column, rows: Sequence[Row], sight: Sight) -> int:
 Cells = tuple[Span, ...]
 
 
-def cells_of(row: Row, columns: Sequence[Placed], sight: Sight) -> Cells:
+def cells_of(row: Listed, columns: Sequence[Placed], sight: Sight) -> Cells:
     """What each column shows of the row, filled to the column's width; the mark comes first."""
     return (mark_of(row), *(_cell(place, place.column.show(row, sight)) for place in columns))
 
@@ -220,7 +261,7 @@ def _cell(place: Placed, span: Span) -> Span:
     return (fill(text, place.width), style)
 
 
-def mark_of(row: Row) -> Span:
+def mark_of(row: Listed) -> Span:
     """The mark before a name: it tells the state without colour."""
     if row.rank == 0:
         return (DOWN, "bad bold")

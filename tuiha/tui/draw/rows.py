@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from tuiha.model.facts import (
     DatabaseFacts,
@@ -19,6 +20,8 @@ from tuiha.model.facts import (
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.spans import clean
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,8 @@ def _by_worst(row: Row) -> tuple[object, ...]:
     return (row.rank, _KIND_ORDER[row.kind], natural(row.name))
 
 
-def _by_name(row: Row) -> tuple[object, ...]:
+def by_name(row: Row) -> tuple[object, ...]:
+    """Sorts nodes by name, s2 before s10."""
     return (natural(row.name),)
 
 
@@ -186,17 +190,17 @@ def _most_first(figure: Callable[[Row], float | None]) -> Callable[[Row], tuple[
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Generic[T]):
     """A way to sort: its name, the column whose title carries the mark, and the sort key."""
 
     name: str
     column: str
-    key: Callable[[Row], tuple[object, ...]]
+    key: Callable[[T], tuple[object, ...]]
 
 
-ORDERS: tuple[Order, ...] = (
+ORDERS: tuple[Order[Row], ...] = (
     Order("worst first", "state", _by_worst),
-    Order("node", "node", _by_name),
+    Order("node", "node", by_name),
     Order("users", "users", _most_first(lambda row: row.users)),
     Order("availability, least first", "availability",
           _most_first(lambda row: None if row.availability is None else -row.availability)),
@@ -206,6 +210,6 @@ ORDERS: tuple[Order, ...] = (
 )
 
 
-def arranged(rows: Iterable[Row], order: Order) -> tuple[Row, ...]:
+def arranged(rows: Iterable[T], order: Order[T]) -> tuple[T, ...]:
     """The rows in that order."""
     return tuple(sorted(rows, key=order.key))

@@ -32,7 +32,6 @@ HOME_KEYS: tuple[Key, ...] = (
     Key("home.clear", "escape", "clear", "back: drop the filter"),
     Key("home.sort", "o", "sort", "sort by the next column", "sort"),
     Key("home.pane", "tab", "pane", "move between the nodes and the events", "pane"),
-    Key("home.first", "1", "home", "Home"),
     *EVERYWHERE,
 )
 PICTURE_FROM = 100  # columns
@@ -92,7 +91,7 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         self._events = Paper(id="events")
         self._footer = Paper(id="footer")
         self._entry = Entry("/", id="entry")
-        self._filter: Filter = EVERYTHING
+        self._filter: Filter[Row] = EVERYTHING
         self._order = 0
         self._in_events = False
         self._event_top = 0
@@ -236,11 +235,6 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         current = self._table.current
         if current is not None:
             self.dashboard.show_detail(current.name)
-
-    def action_home(self) -> None:
-        """Home is here."""
-        self._in_events = False
-        self.dashboard.paint()
 
     @property
     def row_under_cursor(self) -> Row | None:

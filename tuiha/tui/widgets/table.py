@@ -1,15 +1,15 @@
-"""The table of nodes, on Textual's line API: it compares, and repaints what changed and nothing else."""
+"""Tables, on Textual's line API: it compares, and repaints what changed and nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, cast
 
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tuiha.tui.draw.columns import Cells, Placed, Sight, cells_of, placed, row_line
+from tuiha.tui.draw.columns import NODES, Cells, Placed, Sheet, Sight, T, cells_of, placed, row_line
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.widgets.paper import strip_of
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 WHOLE_ROW = 1 / 3  # from this share of changed cells on, a row is repainted whole
 
 
-class NodeTable(ScrollView):
-    """Rows with a cursor that follows its node, whatever place sorting gives it."""
+class Table(ScrollView, Generic[T]):
+    """Rows with a cursor that follows its row by name, whatever place sorting gives it."""
 
-    DEFAULT_CSS = "NodeTable { width: 1fr; height: 1fr; overflow: hidden; scrollbar-size: 0 0; }"
+    DEFAULT_CSS = "Table { width: 1fr; height: 1fr; overflow: hidden; scrollbar-size: 0 0; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, sheet: Sheet[T], *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._rows: tuple[Row, ...] = ()
+        self._sheet = sheet
+        self._rows: tuple[T, ...] = ()
         self._cells: dict[int, Cells] = {}
         self._sight: Sight | None = None
         self._columns: tuple[Placed, ...] = ()
@@ -39,12 +40,12 @@ class NodeTable(ScrollView):
         return self._columns
 
     @property
-    def current(self) -> Row | None:
+    def current(self) -> T | None:
         """The row under the cursor."""
         return self._rows[self._cursor] if self._rows else None
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[T, ...]:
         """The rows from top to bottom."""
         return self._rows
 
@@ -53,9 +54,9 @@ class NodeTable(ScrollView):
         """The number of the first row that is on the screen."""
         return self.scroll_offset.y
 
-    def show(self, rows: Sequence[Row], sight: Sight, width: int, height: int) -> None:
+    def show(self, rows: Sequence[T], sight: Sight, width: int, height: int) -> None:
         """Show these rows in a table of that size."""
-        columns = placed(rows, sight, width)
+        columns = placed(rows, sight, width, self._sheet)
         before, before_rows, cursor_before = self._cells, self._rows, self._cursor
         whole = columns != self._columns
         self._rows, self._columns, self._sight = tuple(rows), columns, sight
@@ -81,7 +82,7 @@ class NodeTable(ScrollView):
             cells = self._cells[place] = cells_of(self._rows[place], self._columns, self._sight)
         return cells
 
-    def _refresh_changes(self, before: dict[int, Cells], before_rows: tuple[Row, ...], height: int) -> None:
+    def _refresh_changes(self, before: dict[int, Cells], before_rows: tuple[T, ...], height: int) -> None:
         for place in range(self.first_seen, self.first_seen + max(height, self.size.height)):
             gone, new = place >= len(self._rows), place >= len(before_rows)
             if gone and new:
@@ -151,3 +152,10 @@ class NodeTable(ScrollView):
         cursor = place == self._cursor
         ground = "alarm" if self._rows[place].astray else "cursor" if cursor else "ground"
         return strip_of(row_line(self._cells_at(place), self._columns, width, cursor, ground), width, palette)
+
+
+class NodeTable(Table[Row]):
+    """The table of nodes."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(NODES, id=id)

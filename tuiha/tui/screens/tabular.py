@@ -1,0 +1,199 @@
+"""What the views with a table share: a cursor that follows its row, a filter as you type, sorting, a way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic
+
+from textual.app import ComposeResult
+
+from tuiha.tui.draw.columns import Sheet, Sight, T, title_line
+from tuiha.tui.draw.filtering import EVERYTHING, Fields, Filter, parse_for
+from tuiha.tui.draw.head import head
+from tuiha.tui.draw.lists import rule
+from tuiha.tui.draw.rows import Order, arranged
+from tuiha.tui.draw.spans import Line, Span, fit, width_of
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.screens.base import MOVES, PoolScreen
+from tuiha.tui.screens.views import HOME
+from tuiha.tui.widgets.entry import Entry
+from tuiha.tui.widgets.paper import Paper
+from tuiha.tui.widgets.table import Table
+
+TABLE_KEYS: tuple[Key, ...] = (
+    *MOVES,
+    Key("table.open", "enter", "open", "more about the row under the cursor", "open"),
+    Key("table.filter", "slash", "filter", "filter the rows as you type", "filter"),
+    Key("table.sort", "o", "sort", "sort by the next column", "sort"),
+    Key("table.back", "escape", "back", "back: drop the filter, then to Home", "back", first=True),
+)
+HEAD = 3  # lines that stay live
+LEAST_TABLE = 4  # rows of the table that a part above or below it must leave
+
+
+@dataclass(frozen=True, slots=True)
+class Content(Generic[T]):
+    """What a table shows: its columns, the ways to sort it (the first is how it starts), what a filter can look at."""
+
+    sheet: Sheet[T]
+    orders: tuple[Order[T], ...]
+    fields: Fields[T]
+    example: str  # terms of a filter that make sense here
+
+
+class TableView(PoolScreen, Generic[T], inherit_bindings=False):
+    """A view: lines 1 to 3, something above the table or nothing, the table, something below it, the footer."""
+
+    KEYS: ClassVar[tuple[Key, ...]] = (*TABLE_KEYS, *EVERYWHERE)
+    BINDINGS = bindings((*TABLE_KEYS, *EVERYWHERE))  # type: ignore[assignment]
+
+    def __init__(self, content: Content[T]) -> None:
+        super().__init__()
+        self.content = content
+        self._head = Paper(id="head")
+        self._above = Paper(id="above")
+        self._titles = Paper(id="titles")
+        self._table: Table[T] = Table(content.sheet, id="rows")
+        self._below = Paper(id="below")
+        self._footer = Paper(id="footer")
+        self._entry = Entry("/", id="entry")
+        self._filter: Filter[T] = EVERYTHING
+        self._order = 0
+
+    # What a view says of itself
+
+    def items(self, view: View) -> Sequence[T]:
+        """The rows, in any order."""
+        raise NotImplementedError
+
+    def above(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """What stands above the table, in at most `room` lines."""
+        return ()
+
+    def below(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """What stands below the table, in at most `room` lines; its first line parts it from the table."""
+        return ()
+
+    def opened(self, item: T) -> None:
+        """`enter` on a row: its node's detail, unless a view means something else."""
+        self.dashboard.show_detail(item.name)
+
+    @property
+    def table(self) -> Table[T]:
+        """The table."""
+        return self._table
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._head
+        yield self._above
+        yield self._titles
+        yield self._table
+        yield self._below
+        yield self._footer
+        self._entry.display = False
+        yield self._entry
+
+    # Painting
+
+    def paint(self, live: View, body: View) -> None:
+        """Draw this moment."""
+        width, height = self.size
+        if not width or not height:
+            return
+        order = self.content.orders[self._order]
+        items = arranged(self.items(body), order)
+        kept = tuple(item for item in items if self._filter.accepts(item))
+        room = max(1, height - HEAD - 3)  # the titles with their rule, the footer
+        self._head.show(head(live, width), min(HEAD, height))
+        above = tuple(self.above(body, width, max(0, room - min(len(items), LEAST_TABLE))))
+        self._above.show(above, len(above))
+        room -= len(above)
+        table = max(1, min(max(1, len(items)), room))
+        below = tuple(self.below(body, width, room - table))[: room - table]
+        self._below.show(below, len(below))
+        at = body.now if body.snapshot is None else body.snapshot.at
+        self._table.show(kept, Sight(at, self.dashboard.trends), width, room - len(below))
+        self._titles.show((self._rule(items, kept, room - len(below), width),
+                           title_line(self._table.columns, width, order.column)), 2)
+        self._footer.show((self.footer(width),), 0 if self._entry.display or height < HEAD + 1 else 1)
+
+    def _rule(self, items: Sequence[T], kept: Sequence[T], room: int, width: int) -> Line:
+        """The line above the titles: the view's name, and what is special about the table now."""
+        remark: list[Span] = []
+        if self._filter.tests:
+            remark.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(items)} ", "warning"))
+        if len(kept) > room:
+            first = self._table.first_seen
+            remark.append((f" {first + 1} to {min(first + room, len(kept))} of {len(kept)} ", "heading"))
+        title = rule(width - width_of(remark) - 3, self.TITLE_TEXT)
+        return Line(fit((*title.spans, *remark, ("───", "lines")), width))
+
+    # Keys
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self._table.move(rows)
+        self.dashboard.paint()
+
+    def action_page(self, pages: int) -> None:
+        """Move by what is in sight."""
+        self.action_move(pages * max(1, self._table.size.height - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self._table.move_to(0)
+        self.dashboard.paint()
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self._table.move_to(-1)
+        self.dashboard.paint()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._order = (self._order + 1) % len(self.content.orders)
+        self.dashboard.paint()
+
+    def action_open(self) -> None:
+        """Into the row under the cursor."""
+        current = self._table.current
+        if current is not None:
+            self.opened(current)
+
+    def action_back(self) -> None:
+        """Drop the filter; without one, to Home."""
+        if self._filter.text:
+            self._filter = EVERYTHING
+            self.dashboard.paint()
+        elif self.is_current:
+            self.dashboard.action_show_view(HOME)
+
+    # Filter
+
+    def action_filter(self) -> None:
+        """Start typing a filter."""
+        self._entry.display = True
+        self._footer.show((), 0)
+        self._entry.start(self._filter.text, self._filter_remark())
+
+    def on_entry_changed(self, message: Entry.Changed) -> None:
+        """Filter by what is typed so far."""
+        self._filter = parse_for(message.text, self.content.fields)
+        self._entry.remark(self._filter_remark())
+        self.dashboard.paint()
+
+    def on_entry_ended(self, message: Entry.Ended) -> None:
+        """Keep the filter or drop it."""
+        if not message.kept:
+            self._filter = EVERYTHING
+        self.set_focus(None)
+        self._entry.display = False
+        self.dashboard.paint()
+
+    def _filter_remark(self) -> Span:
+        if self._filter.error:
+            return (self._filter.error, "warning")
+        return (f"enter keep   esc drop   {self.content.example}", "quiet")

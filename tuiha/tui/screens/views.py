@@ -1,0 +1,42 @@
+"""The views by key. Each is imported and made when it is first wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiha.tui.screens.base import PoolScreen
+
+HOME = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEntry:
+    """A view: its key, the name it is installed by, its title, what it shows, and what makes its screen."""
+
+    key: str
+    name: str
+    title: str
+    shows: str  # a few words for the help
+    make: Callable[[], PoolScreen]
+
+
+def _home() -> PoolScreen:
+    from tuiha.tui.screens.home import HomeScreen
+
+    return HomeScreen()
+
+
+VIEWS: tuple[ViewEntry, ...] = (
+    ViewEntry("1", HOME, "Home", "the whole pool", _home),
+)
+
+
+def view_named(name: str) -> ViewEntry:
+    """The view of that name. Raises KeyError when there is none."""
+    for view in VIEWS:
+        if view.name == name:
+            return view
+    raise KeyError(name)

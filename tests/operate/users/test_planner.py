@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tuiha.operate.users.drain import leaving, room
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, fewest, plan_moves, targets
+from tuiha.operate.users.reading import Staying
+from tuiha.operate.users.rebalance import stays
 
 WEIGHTS = st.integers(1, 12).map(float)
 
@@ -57,9 +59,26 @@ def test_pins_and_locks_hold_except_on_servers_that_go() -> None:
     stay = plan_moves(pool([Part.TAKES] * 2), bound(*rows))
     assert stay.count == stay.minimum == 0
     assert stay.triggered
+    assert stay.short == pytest.approx({"s1": 60 - 35 * 1.05})
     go = plan_moves(pool([Part.TAKES, Part.GIVES]), bound(*rows))
     assert go.count == go.forced == 10
     assert after(go) == {"s1": 70, "s2": 0}
+
+
+def test_a_plan_without_moves_says_who_is_locked_and_until_when() -> None:
+    moves = plan_moves(pool([Part.TAKES] * 3), bound(*[(0, 1.0, True)] * 13, *[(1, 1.0, True)] * 10,
+                                                     *[(2, 1.0, False)] * 2))
+    assert moves.count == 0
+    at = 1_800_000_000.0
+    told = stays(moves, [Staying("s1", 2, 11, at, at + 59.5), Staying("s2", 0, 10, at, at)])
+    assert [(check.subject, check.value, check.verdict) for check in told] == [
+        ("s1", "4.2 over its share stay: 11 users locked after a move, the first until 08:00:00Z, the last until "
+               "08:01:00Z; 2 users pinned", "warning"),
+        ("s2", "1.2 over its share stay: 10 users locked after a move until 08:00:00Z", "warning"),
+    ]
+    assert told[0].remedy.startswith("plan again after 08:01:00Z; ")
+    free = plan_moves(pool([Part.TAKES] * 3), crowd([13, 10, 2]))
+    assert (free.count, free.short, stays(free, [])) == (7, {}, [])
 
 
 def test_a_constrained_server_takes_nobody_and_gives_what_is_too_much() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,6 +49,12 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
     assert "14 users there already" in (await run(world, kind, plan))[1]
     await undo(world, kind, plan)
     assert await bound(world) == dict.fromkeys(users[:24], "s1") | dict.fromkeys(users[24:], "s2")
+    locked = await planned(world, kind)  # the 14 that went and came back stay on s1 for the length of a lock
+    check = next(check for check in locked.checks if check.name == "locks")
+    assert locked.details["moves_planned"] == 10
+    assert (check.subject, check.verdict) == ("s1", "warning")
+    assert check.value.startswith("3.5 over its share stay: 14 users locked after a move")
+    assert re.search(r"plan again after \d\d:\d\d:\d\dZ; `tuiha plan move USER SERVER`", check.remedy)
 
 
 async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:

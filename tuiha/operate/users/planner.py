@@ -94,6 +94,7 @@ class Moves:
     loads: tuple[Load, ...]
     off: float  # how far the server farthest from its target is off it, as a share of the target
     triggered: bool  # it was far enough for moving users that may stay
+    short: Mapping[str, float] = field(default_factory=dict)  # server -> weight over its cap that may not leave it
 
     @property
     def count(self) -> int:
@@ -116,6 +117,7 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
     }
     takers = [s for s, place in enumerate(places) if place.part is Part.TAKES]
     forced, movable = _leaving(places, users, over)
+    short = {s: weights[s] - caps[s] - sum(map(users.weight.__getitem__, movable[s])) for s in over}
     voluntary = [user for s in over for user in fewest(movable[s], users.weight, weights[s] - caps[s])]
     after = (list(counts), list(weights))
     receivers = [s for s in takers if s not in over] or takers
@@ -130,6 +132,7 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
         ),
         off=off,
         triggered=bool(over),
+        short={places[s].name: weight for s, weight in sorted(short.items()) if weight > _CLOSE * caps[s]},
     )
 
 

@@ -28,6 +28,24 @@ SELECT coalesce(a.mail_server, '') AS mail_server, count(*) AS users,
        coalesce(sum((SELECT count(*) FROM device d WHERE d.user_id = m.user_id)), 0)::bigint AS devices
 FROM unnest($1::bigint[]) AS m (user_id) LEFT JOIN mail_assignment a USING (user_id) GROUP BY 1
 """
+_STAYING = """
+SELECT server, count(*) FILTER (WHERE pinned)::int AS pinned,
+       count(*) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp())::int AS locked,
+       min(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS first,
+       max(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS last
+FROM binding WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() GROUP BY server ORDER BY server
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """The users of one server that no rebalance may move now."""
+
+    server: str
+    pinned: int
+    locked: int  # not pinned, and inside the lock after a move
+    first: float | None  # unix seconds at which the first lock ends
+    last: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,18 @@ async def effects(active: Active, moves: Moves) -> Effects:
                     logins[row["mail_server"]] += row["users"]
     names = sorted({load.server for load in moves.loads} | set(before))
     return Effects({name: (before.get(name, 0), before.get(name, 0) + change[name]) for name in names}, dict(logins))
+
+
+async def staying(active: Active, servers: Iterable[str]) -> list[Staying]:
+    """Why users of these servers stay where they are. Raises DatabaseGone."""
+    names = sorted(servers)
+    if not names:
+        return []
+    return [
+        Staying(row["server"], row["pinned"], row["locked"],
+                row["first"] and row["first"].timestamp(), row["last"] and row["last"].timestamp())
+        for row in await active.rows(_STAYING, names, seconds=30.0)
+    ]
 
 
 def chunks(ids: Sequence[int], size: int = CHUNK) -> Iterable[list[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ from tuiha.operate.plan import Check, Plan, PlannedStep
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.users import common
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
-from tuiha.operate.users.reading import Effects, effects, places, users
+from tuiha.operate.users.reading import Effects, Staying, effects, places, staying, users
 from tuiha.operate.users.throttle import Pace, number, pace_of
 from tuiha.operate.world import World
 
@@ -41,11 +43,12 @@ class Rebalance:
             known = await places(active, snapshot)
             moves = plan_moves(known, await users(active, known), bounds)
             found = await effects(active, moves)
+            fixed = await staying(active, moves.short)
         except DatabaseGone as error:
             raise Refused(f"the users cannot be read: {error}") from error
         draft = common.Draft(
             confirm=world.pool.pool,
-            checks=[whole(snapshot), *_checks(known, moves, bounds)],
+            checks=[whole(snapshot), *_checks(known, moves, bounds), *stays(moves, fixed)],
             steps=[
                 PlannedStep(1, _receivers(moves), f"take {count(moves.count, 'user')}",
                             common.time_for(moves.count, pace), True),
@@ -104,11 +107,14 @@ def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:
 def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]:
     takers = [place.name for place in known if place.part is Part.TAKES]
     apart = [place.name for place in known if place.part is Part.APART]
+    keeping = [place.name for place in known if place.part is Part.KEEPS]
     return [
         common.check("takers", "servers", bool(takers), f"{len(takers)} of {len(known)} take users", "at least 1",
                      common.NEVER, "enable a server, or start one"),
         common.check("reached", "servers", not apart, ", ".join(apart) or "all answer", "all that live answer",
                      common.WARNING, "their users stay where they are"),
+        common.check("constrained", "servers", not keeping, ", ".join(keeping) or "none", "none", common.WARNING,
+                     "they take nobody; each one's share is what it has, until it has room again"),
         common.check("balance", "servers", moves.triggered or bool(moves.forced),
                      f"farthest from its share: {moves.off:.0%}, {count(moves.forced, 'user')} on servers that go",
                      f"over {bounds.trigger:.0%}", common.WARNING,
@@ -116,6 +122,34 @@ def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]
         common.check("moves", "plan", moves.count == moves.minimum, f"{moves.count:,}",
                      f"at least {moves.minimum:,} for the same result", common.WARNING, "look at the servers"),
     ]
+
+
+def stays(moves: Moves, fixed: Sequence[Staying]) -> list[Check]:
+    """For each server that keeps more than its share: who may not leave it now, and when that ends."""
+    return [
+        Check("locks", one.server,
+              f"{moves.short[one.server]:,.1f} over its share stay: {_bounds_of_stay(one)}",
+              "users enough may move", common.WARNING, _remedy(one))
+        for one in fixed if one.server in moves.short
+    ]
+
+
+def _bounds_of_stay(one: Staying) -> str:
+    locked = f"{count(one.locked, 'user')} locked after a move" if one.locked else ""
+    if one.locked and one.first is not None and one.last is not None:
+        first, last = _clock(one.first), _clock(one.last)
+        locked += f" until {last}" if first == last else f", the first until {first}, the last until {last}"
+    pinned = f"{count(one.pinned, 'user')} pinned" if one.pinned else ""
+    return "; ".join(text for text in (locked, pinned) if text) or "they were free a moment ago; plan again"
+
+
+def _remedy(one: Staying) -> str:
+    again = f"plan again after {_clock(one.last)}; " if one.last is not None else ""
+    return f"{again}`tuiha plan move USER SERVER` moves one all the same"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at)))
 
 
 def _receivers(moves: Moves) -> str:

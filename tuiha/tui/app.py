@@ -8,6 +8,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -34,6 +35,7 @@ from tuiha.watch.feed import Feed
 
 ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
+S = TypeVar("S", bound=Screen[None])
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 
 
@@ -58,7 +60,7 @@ class Dashboard(App[int], inherit_bindings=False):
         self._mode = mode
         self._now = now
         self._ready_call = ready
-        self.operations = Operations(self, operator, now)
+        self.operations: Operations = Operations(self, operator, now)
         self._not_ready: Exception | None = None
         self._paused = False
         self._frozen: View | None = None
@@ -202,9 +204,28 @@ class Dashboard(App[int], inherit_bindings=False):
         self._image.forget()
         self.screen.refresh()
 
+    def action_palette(self) -> None:
+        """Everything that the screen in front can do."""
+        from tuiha.tui.screens.palette import PaletteScreen
+
+        screen = self.screen
+        if isinstance(screen, PoolScreen):
+            palette = self._installed("palette", PaletteScreen)
+            palette.explain(screen)
+            self.push_screen(palette)
+
+    def action_command(self) -> None:
+        """Type a command."""
+        self.open_command("")
+
+    def action_copy(self) -> None:
+        """Copy the shell command for what is selected."""
+        if isinstance(self.screen, PoolScreen):
+            self.copy(self.screen.shell_command())
+
     async def action_quit(self) -> None:
         """Leave."""
-        self.exit(0)
+        self.leave()
 
     def action_show_view(self, name: str) -> None:
         """A view, in place of what is in front: Home is always behind it. Made when it is first wanted."""
@@ -217,6 +238,42 @@ class Dashboard(App[int], inherit_bindings=False):
             self.pop_screen()
         if name != HOME:
             self.push_screen(name)
+
+    # What commands and screens do
+
+    def _installed(self, name: str, make: Callable[[], S]) -> S:
+        """A screen, made and installed when it is first needed."""
+        if not self.is_screen_installed(name):
+            self.install_screen(make(), name)
+        return cast("S", self.get_screen(name))
+
+    def open_command(self, text: str) -> None:
+        """The command line, with a text to begin with."""
+        from tuiha.tui.screens.command import CommandScreen
+
+        screen = self._installed("command", CommandScreen)
+        if screen not in self.screen_stack:
+            screen.start(text)
+            self.push_screen(screen)
+
+    def copy(self, text: str) -> None:
+        """Give a text to the terminal's clipboard (OSC 52), and say so."""
+        self.copy_to_clipboard(text)
+        self.say(f"copied: {text}")
+
+    def say(self, text: str) -> None:
+        """Say something on the screen in front for a moment."""
+        if isinstance(self.screen, PoolScreen):
+            self.screen.say(text)
+
+    def find(self, text: str) -> None:
+        """Filter what the screen in front shows."""
+        if isinstance(self.screen, PoolScreen):
+            self.screen.find(text)
+
+    def leave(self) -> None:
+        """End the dashboard; an operation that runs goes on."""
+        self.exit(0)
 
     def show_detail(self, node: str) -> None:
         """The detail of a node."""

@@ -10,8 +10,8 @@ from textual.binding import ActiveBinding, Binding
 from tuiha.tui.screens.views import VIEWS
 
 SHOWN = {
-    "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space",
-    "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
+    "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
+    "space": "space", "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
 }
 
 
@@ -71,6 +71,9 @@ EVERYWHERE: tuple[Key, ...] = (
     Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
     Key("app.pause", "p", "app.pause", "stop painting, or go on; polling and lines 1 to 3 go on", "pause"),
+    Key("app.palette", "ctrl+p", "app.palette", "everything that can be done here, by name", "actions"),
+    Key("app.command", "colon", "app.command", "a command, as in the shell: :drain s2", "command"),
+    Key("app.copy", "y", "app.copy", "copy the shell command for what is selected"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
     *view_keys(),
     Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),

@@ -64,6 +64,13 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         self._said, self._said_until = text, self.dashboard.view.now + SAID_FOR
         self.dashboard.paint()
 
+    def shell_command(self) -> str:
+        """What shows or does in a shell what is selected here; `y` copies it."""
+        return "tuiha status"
+
+    def find(self, text: str) -> None:
+        """Show only what fits this text; on a screen without a filter nothing happens."""
+
     def action_arm(self) -> None:
         """Arm, or end it."""
         operations = self.dashboard.operations

@@ -241,7 +241,20 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         """What a key that acts on a node acts on."""
         return self._table.current
 
+    def shell_command(self) -> str:
+        """What comes next for the node under the cursor; for one that is as it should be, the state of the pool."""
+        snapshot, current = self.dashboard.view.snapshot, self._table.current
+        if snapshot is None or current is None:
+            return "tuiha status"
+        problems = (problem.next for problem in snapshot.problems if problem.subject == current.name and problem.next)
+        return next(problems, "tuiha status")
+
     # Filter
+
+    def find(self, text: str) -> None:
+        """Filter by that text."""
+        self._filter = parse(text) if text else EVERYTHING
+        self.dashboard.paint()
 
     def action_filter(self) -> None:
         """Start typing a filter."""

@@ -30,6 +30,14 @@ class Entry(Paper, can_focus=True):
             super().__init__()
             self.kept = kept
 
+    class Steered(Message):
+        """A key that moves in a list beside the text: by so many rows, or the one that completes."""
+
+        def __init__(self, rows: int, tab: bool) -> None:
+            super().__init__()
+            self.rows = rows
+            self.tab = tab
+
     def __init__(self, prompt: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._prompt = prompt
@@ -51,6 +59,14 @@ class Entry(Paper, can_focus=True):
         )
         self.show((Line(fit(spans, width), "cursor"),), 1)
 
+    def redraw(self) -> None:
+        """Draw again, for another size."""
+        self.remark(self._remark)
+
+    def replace(self, text: str) -> None:
+        """Another text, as if it had been typed."""
+        self._change(text)
+
     def on_key(self, event: events.Key) -> None:
         """Take every key; what is not text and has no meaning here does nothing."""
         event.stop()
@@ -58,6 +74,8 @@ class Entry(Paper, can_focus=True):
         edit = _EDITS.get(event.key)
         if event.key in _ENDS:
             self.post_message(self.Ended(_ENDS[event.key]))
+        elif event.key in _STEERS:
+            self.post_message(self.Steered(*_STEERS[event.key]))
         elif edit is not None:
             self._change(edit(self.text))
         elif event.is_printable and event.character:
@@ -75,6 +93,10 @@ class Entry(Paper, can_focus=True):
 
 
 _ENDS = {"enter": True, "escape": False}
+_STEERS = {
+    "down": (1, False), "up": (-1, False), "pagedown": (10, False), "pageup": (-10, False),
+    "tab": (1, True), "shift+tab": (-1, True),
+}
 _EDITS: dict[str, Callable[[str], str]] = {
     "backspace": lambda text: text[:-1],
     "ctrl+h": lambda text: text[:-1],

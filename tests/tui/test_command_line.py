@@ -1,0 +1,226 @@
+"""The command line and the palette: the shell's words, every action by name, and why one does nothing now."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.fake_operator import FakeOperator
+from tests.tui.samples import AT, SampleFeed, degraded, healthy
+from tests.tui.test_app import dashboard, home, lines, seen, text
+from tuiha.operate.kinds import table
+from tuiha.tui.app import Dashboard
+from tuiha.tui.command_line import COMMANDS, Unclear, complete, completed, parse
+from tuiha.tui.keys import EVERYWHERE
+from tuiha.tui.operator import Operator
+from tuiha.tui.screens.command import CommandScreen
+from tuiha.tui.screens.detail import DetailScreen
+from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
+from tuiha.tui.screens.palette import PaletteScreen
+from tuiha.tui.screens.plan import PlanScreen
+from tuiha.tui.theme import load_theme
+
+
+def made(operator: Operator | None) -> Dashboard:
+    return Dashboard(SampleFeed(degraded()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, operator=operator)
+
+
+async def typed(pilot: Pilot[int], command: str) -> None:
+    await pilot.press("colon", *("space" if letter == " " else letter for letter in command))
+
+
+# The grammar
+
+
+def test_every_kind_of_operation_is_a_command_with_the_shells_words() -> None:
+    for name, make in table().items():
+        command = COMMANDS[name]
+        assert command.danger, name
+        assert command.takes.replace("MAIL", "SERVER").replace("...", "") == make().targets, name
+
+
+def test_only_operations_lead_to_changes() -> None:
+    assert {name for name, command in COMMANDS.items() if command.danger} == set(table())
+
+
+@pytest.mark.parametrize("line", ["drain s2", "plan drain s2", "tuiha plan drain s2", "  drain   's2' "])
+def test_a_shells_line_is_understood(line: str) -> None:
+    command, words, options = parse(line)
+    assert command is COMMANDS["drain"]
+    assert words == ("s2",)
+    assert not options
+
+
+def test_options_are_written_as_in_the_shell() -> None:
+    assert parse("rebalance --option rate=50 --option=limit=2")[2] == {"rate": "50", "limit": "2"}
+
+
+@pytest.mark.parametrize(("line", "part"), [
+    ("", "type a command"), ("drian s2", "did you mean drain"), ("drain", "drain takes SERVER"),
+    ("move ann", "move takes USER SERVER"), ("rebalance s1", "takes nothing more"), ("drain 's2", "never closed"),
+    ("rebalance --option rate", "NAME=VALUE"), ("rebalance --option", "NAME=VALUE"),
+])
+def test_what_is_not_understood_says_what_to_type(line: str, part: str) -> None:
+    with pytest.raises(Unclear, match=part):
+        parse(line)
+
+
+def test_completion_offers_commands_then_what_they_take() -> None:
+    snapshot = healthy()
+    assert [offer.name for offer in complete("dr", snapshot, None)] == ["drain"]
+    assert [offer.name for offer in complete("drain ", snapshot, None)] == ["s1", "s2", "s3", "s4"]
+    assert [offer.name for offer in complete("drain s1 s", snapshot, None)] == ["s1", "s2", "s3", "s4"]
+    assert [offer.name for offer in complete("plan failover-mail mail1", snapshot, None)] == ["mail1"]
+    assert [offer.name for offer in complete("move ann s3", snapshot, None)] == ["s3"]
+    assert complete("rebalance ", snapshot, None) == ()
+    assert complete("nonsense ", snapshot, None) == ()
+    assert all(offer.against == "not armed" for offer in complete("drain", snapshot, "not armed"))
+
+
+def test_completing_keeps_what_was_typed() -> None:
+    assert completed("plan dr", "drain") == "plan drain "
+    assert completed("plan drain ", "s2") == "plan drain s2 "
+    assert completed("", "it's") == "'it'\"'\"'s' "
+
+
+# The screen
+
+
+async def test_a_command_plans_when_armed() -> None:
+    operator = FakeOperator()
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.operations.arm("patch")
+        await typed(pilot, "drain s2")
+        await pilot.press("enter")
+        await seen(pilot, lambda: isinstance(app.screen, PlanScreen))
+        await seen(pilot, lambda: bool(operator.asked("plan")))
+        assert operator.asked("plan")[0][1:3] == ("drain", ("s2",))
+        assert not operator.asked("apply")
+
+
+async def test_failover_of_a_mail_server_is_the_one_that_is_meant() -> None:
+    operator = FakeOperator()
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.operations.arm("patch")
+        await typed(pilot, "failover mail2")
+        await pilot.press("enter")
+        await seen(pilot, lambda: bool(operator.asked("plan")))
+        assert operator.asked("plan")[0][1:3] == ("failover-mail", ("mail2",))
+
+
+@pytest.mark.parametrize("armed", [False, True])
+async def test_what_is_not_allowed_says_why_and_stays(armed: bool) -> None:
+    operator = FakeOperator() if not armed else None
+    app = made(operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "drain s2")
+        await pilot.press("enter")
+        assert isinstance(app.screen, CommandScreen)
+        assert ("not armed" if operator else "only watches") in lines(pilot)[-1]
+        await pilot.press("escape")
+        assert isinstance(app.screen, HomeScreen)
+
+
+async def test_tab_completes_and_the_list_says_what_there_is() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "nod")
+        await pilot.press("tab")
+        assert ":node " in lines(pilot)[-1]
+        assert "mail server  UP" in text(pilot)
+        await pilot.press(*"db", "down", "tab")
+        assert ":node db2 " in lines(pilot)[-1]
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, DetailScreen)
+        assert " db2  " in lines(pilot)[4]
+
+
+async def test_a_node_that_is_not_there_gets_a_hint() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "node mial1")
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, CommandScreen)
+        assert "did you mean mail1" in lines(pilot)[-1]
+
+
+async def test_filtering_pausing_and_leaving_by_command() -> None:
+    app = dashboard(degraded())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "filter role:mail")
+        await pilot.press("enter")
+        assert len(home(pilot).table.rows) == 4
+        await typed(pilot, "filter")
+        await pilot.press("enter")
+        assert len(home(pilot).table.rows) == 12
+        await typed(pilot, "pause")
+        await pilot.press("enter")
+        assert "PAUSED" in lines(pilot)[0]
+        await typed(pilot, "quit")
+        await pilot.press("enter")
+        await seen(pilot, lambda: app._exit)
+
+
+async def test_arming_by_command() -> None:
+    app = made(FakeOperator())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await typed(pilot, "arm kernel patch")
+        await pilot.press("enter")
+        await seen(pilot, lambda: "WRITE" in lines(pilot)[0])
+        armed = app.operations.armed
+        assert armed is not None
+        assert armed.reason == "kernel patch"
+
+
+# The palette
+
+
+async def test_the_palette_has_every_action_of_the_screen_and_every_command() -> None:
+    async with dashboard(healthy()).run_test(size=(120, 100)) as pilot:
+        await pilot.press("ctrl+p")
+        assert isinstance(pilot.app.screen, PaletteScreen)
+        shown = text(pilot)
+        for key in (*HOME_KEYS, *EVERYWHERE):
+            if not key.id.startswith(("move.", "app.palette")):
+                assert key.description[:50] in shown, key.id
+        for name in COMMANDS:
+            assert name in shown
+
+
+async def test_the_palette_does_what_the_key_does_on_the_screen_behind() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+p", *"sort by", "enter")
+        assert isinstance(pilot.app.screen, HomeScreen)
+        assert "NODE▾" in text(pilot)
+        await pilot.press("ctrl+p", *"detail of the node", "enter")
+        assert isinstance(pilot.app.screen, DetailScreen)
+        await pilot.press("ctrl+p")
+        assert "sort by the next column" not in text(pilot)
+
+
+async def test_the_palette_greys_what_is_not_allowed_and_says_why() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+p", *"rebalance")
+        assert "not now: this dashboard only watches" in text(pilot)
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, PaletteScreen)
+        await pilot.press("ctrl+u", *"zzz", "enter")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+
+async def test_a_command_chosen_in_the_palette_is_completed_on_the_command_line() -> None:
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+p", *"node NODE", "enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, CommandScreen))
+        await pilot.pause()
+        assert ":node " in lines(pilot)[-1]
+
+
+async def test_y_copies_what_comes_next_for_the_node_under_the_cursor() -> None:
+    app = dashboard(degraded())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("y")
+        assert app.clipboard == "tuiha plan return-mail mail2"
+        assert "copied: tuiha plan return-mail mail2" in lines(pilot)[-1]
+        await pilot.press("G", "y")
+        assert app.clipboard == "tuiha status"

@@ -221,6 +221,7 @@ class Assembly:
             await self._catch_up(name)
 
     async def _catch_up(self, name: str) -> None:
+        await self._until(name, lambda: self._sprays(name, []))  # at first it may drop whoever asks: others waited
         known = await self._sprayers.states(name)
         for server, port in self._servers.items():
             if server not in known:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "status": "the pool's state as text or JSON; the exit code says whether it is whole",
     "events": "what happened in the pool",
     "users": "find users: monitoring server, mail server, devices, last sync",
+    "record": "keep what the pool looks like in a file, without a screen",
     "plan": "what an operation would do: checks, steps, what can be lost; changes nothing",
     "apply": "do what a plan says, and follow it",
     "operations": "what was done and what runs, with steps and evidence",

@@ -298,6 +298,15 @@ class Watch(Settings):
     down_after: Annotated[int, Field(gt=0)] = 3  # failed polls in a row
 
 
+class Recording(Settings):
+    """What a dashboard and `tuiha record` keep of what they saw."""
+
+    enabled: bool = True
+    path: Path | None = None  # None: in the state folder, named by the pool
+    keep: Annotated[Seconds, Field(gt=0)] = 7 * 86400.0
+    megabytes: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+
 class Pool(Settings):
     """A whole pool."""
 
@@ -314,6 +323,7 @@ class Pool(Settings):
     lease: Lease = Lease()
     hold: Hold = Hold()
     watch: Watch = Watch()
+    recording: Recording = Recording()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:

@@ -38,6 +38,7 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
         "mail": [_cluster(layout, cluster, names, mail_ports) for cluster, names in mail.CLUSTERS.items()],
         "ledger": {"driver": "file", "path": layout.ledger.name},
         "control": {"viewer": _secret(layout, "viewer"), "operator": _secret(layout, "operator")},
+        "recording": {"path": "recording.sqlite"},  # it goes with the pool
     }
     return _HEAD + yaml.safe_dump(sections, sort_keys=False, width=110)
 

@@ -1,0 +1,187 @@
+"""Snapshots as JSON and back, for any frozen dataclass: older and newer files are read as far as they go.
+
+A field that this version does not know is left out, one that the file does not have gets its default. Numbers are
+kept to two decimals, those under 1 to four: an age needs no microseconds, and the file stays small.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+Json = Any  # what json.loads can return
+_Read = Callable[[Json], Any]
+_REQUIRED = object()
+
+
+class DecodeError(Exception):
+    """The data cannot be what is asked for; the text says which field."""
+
+
+def pack(value: object) -> Json:
+    """A dataclass, and what is in it, as JSON. Raises TypeError for what JSON and this codec have no form for."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return _rounded(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [pack(item) for item in value]
+    if isinstance(value, Mapping):
+        return [[pack(key), pack(item)] for key, item in value.items()]
+    if dataclasses.is_dataclass(value):
+        kind: Any = type(value)
+        return {name: pack(getattr(value, name)) for name in _names(kind)}
+    raise TypeError(f"no form for {type(value).__name__}")
+
+
+def unpack(kind: type[T], data: Json) -> T:
+    """The dataclass of that kind from JSON. Raises DecodeError."""
+    anything: Any = kind
+    made: T = _reader(anything)(data)
+    return made
+
+
+def _rounded(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    short = round(value, 2 if abs(value) >= 1 else 4)
+    return int(short) if short.is_integer() else short
+
+
+@lru_cache(maxsize=256)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+@lru_cache(maxsize=256)
+def _reader(kind: Any) -> _Read:
+    """What reads a value of that type."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any or kind is object:
+        return lambda data: data
+    if origin in (Union, types.UnionType):
+        return _optional(arguments)
+    if origin in (tuple, list):
+        return _sequence(arguments[0], origin)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(arguments)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enumeration(kind)
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    raise TypeError(f"no form for {kind}")
+
+
+def _plain(name: str, *accepted: type, make: Callable[[Any], Any]) -> _Read:
+    def read(data: Json) -> Any:
+        if not isinstance(data, accepted) or (isinstance(data, bool) and bool not in accepted):
+            raise DecodeError(f"{data!r:.40} is not {name}")
+        return make(data)
+
+    return read
+
+
+_PLAIN: dict[Any, _Read] = {
+    str: _plain("a text", str, make=str),
+    bool: _plain("true or false", bool, make=bool),
+    int: _plain("a whole number", int, make=int),
+    float: _plain("a number", int, float, make=float),
+}
+
+
+def _optional(choices: tuple[Any, ...]) -> _Read:
+    """`X | None`, or several: the first that can be read."""
+    readers = [_reader(choice) for choice in choices if choice is not type(None)]
+    nothing = type(None) in choices
+
+    def read(data: Json) -> Any:
+        if data is None and nothing:
+            return None
+        for place, reader in enumerate(readers, start=1):
+            try:
+                return reader(data)
+            except DecodeError:
+                if place == len(readers):
+                    raise
+        raise DecodeError("nothing is accepted")
+
+    return read
+
+
+def _sequence(item: Any, make: Callable[[Any], Any]) -> _Read:
+    reader = _reader(item)
+
+    def read(data: Json) -> Any:
+        if not isinstance(data, list):
+            raise DecodeError(f"{data!r:.40} is not a list")
+        return make(reader(part) for part in data)
+
+    return read
+
+
+def _mapping(arguments: tuple[Any, ...]) -> _Read:
+    key, value = map(_reader, arguments)
+
+    def read(data: Json) -> Any:
+        if not isinstance(data, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in data):
+            raise DecodeError(f"{data!r:.40} is not a list of pairs")
+        return {key(name): value(item) for name, item in data}
+
+    return read
+
+
+def _enumeration(kind: type[Enum]) -> _Read:
+    def read(data: Json) -> Any:
+        try:
+            return kind(data)
+        except ValueError:
+            raise DecodeError(f"{data!r:.40} is no {kind.__name__}") from None
+
+    return read
+
+
+def _dataclass(kind: Any) -> _Read:
+    hints = get_type_hints(kind)
+    fields = [(field.name, _reader(hints[field.name]), _absent(field, hints[field.name]))
+              for field in dataclasses.fields(kind)]
+
+    def read(data: Json) -> Any:
+        if not isinstance(data, dict):
+            raise DecodeError(f"{kind.__name__}: {data!r:.40} is not an object")
+        values = {}
+        for name, reader, absent in fields:
+            if name in data:
+                try:
+                    values[name] = reader(data[name])
+                except DecodeError as error:
+                    raise DecodeError(f"{kind.__name__}.{name}: {error}") from None
+            else:
+                values[name] = absent()
+                if values[name] is _REQUIRED:
+                    raise DecodeError(f"{kind.__name__}.{name} is missing")
+        return kind(**values)
+
+    return read
+
+
+def _absent(field: dataclasses.Field[Any], hint: Any) -> Callable[[], Any]:
+    """What a field is when the file does not have it."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    if field.default is not dataclasses.MISSING:
+        default = field.default
+        return lambda: default
+    empty = None if type(None) in get_args(hint) else _REQUIRED
+    return lambda: empty

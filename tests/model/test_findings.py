@@ -20,7 +20,8 @@ from tests.model.looks import (
     with_server,
 )
 from tuiha.model.facts import Look
-from tuiha.model.findings import Attempt, Expected, Finding, Level, findings
+from tuiha.model.finding import Finding, Level
+from tuiha.model.findings import Attempt, Expected, findings
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
 from tuiha.model.standing import standing
 

@@ -5,31 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from tuiha.model.facts import Look
+from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.reports import DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
 from tuiha.model.words import count, names, span
-
-
-class Level(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's outcome. `means` and `fix` are empty when it is ok."""
-
-    level: Level
-    subject: str
-    what: str
-    means: str = ""
-    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +42,26 @@ def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, 
             *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_attempts(expected))
 
 
-def _bad(subject: str, what: str, means: str, fix: str) -> Finding:
-    return Finding(Level.BAD, subject, what, means, fix)
-
-
-def _warning(subject: str, what: str, means: str, fix: str) -> Finding:
-    return Finding(Level.WARNING, subject, what, means, fix)
-
-
-def _ok(subject: str, what: str) -> Finding:
-    return Finding(Level.OK, subject, what)
-
-
 def _tokens(expected: Expected) -> Iterator[Finding]:
     if expected.same_tokens:
-        yield _bad("control", "the viewer's and the operator's token are the same",
+        yield bad("control", "the viewer's and the operator's token are the same",
                    "everybody who may look may also act", "make a second token and name it at control.operator")
     elif not expected.operator:
-        yield _warning("control", "no operator's token is configured", "from here one can look, but not act",
+        yield warning("control", "no operator's token is configured", "from here one can look, but not act",
                        "name one at control.operator, if this is a host to act from")
 
 
 def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
     for node in look.databases:
         if node.report is None or node.error is not None:
-            yield _bad(node.name, f"cannot be asked at {node.address}: {node.error}",
+            yield bad(node.name, f"cannot be asked at {node.address}: {node.error}",
                        "its role, identity and lag are unknown",
                        f"check database.nodes and roles.watcher, and that {node.name} lets this host in (pg_hba.conf)")
             continue
         faults = [*_identity(node.name, node.report, look, stand, expected), *_role(node.name, node.report, stand)]
-        yield from faults or [_ok(node.name, _described(node.report))]
+        yield from faults or [ok(node.name, _described(node.report))]
     if look.databases and stand.active is None:
-        yield _bad(look.pool, "no database names itself active in pool_epoch",
+        yield bad(look.pool, "no database names itself active in pool_epoch",
                    "servers cannot take leases", "start a pool server: the first one creates the schema and the row")
     yield from _versions([(d.name, d.report.version.split(".")[0]) for d in look.databases if d.report is not None],
                          "PostgreSQL", "the pair cannot replicate across major versions", "upgrade the older one")
@@ -106,10 +75,10 @@ def _described(report: DatabaseReport) -> str:
 def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
     row = report.epoch
     if row is not None and row.pool != look.pool:
-        yield _bad(name, f"it is the database of the pool '{row.pool}'", f"'{look.pool}' would use another pool's data",
+        yield bad(name, f"it is the database of the pool '{row.pool}'", f"'{look.pool}' would use another pool's data",
                    "correct the address at database.nodes, or the pool's name")
     elif row is None and report.role == DatabaseRole.PRIMARY:
-        yield _bad(name, "it has no epoch row", "it is not (yet) the database of a pool",
+        yield bad(name, "it has no epoch row", "it is not (yet) the database of a pool",
                    "start a pool server: the first one creates the schema")
     active = next((d.report for d in look.databases if d.name == stand.active), None)
     sources = (("the configuration", expected.system_identifier),
@@ -117,7 +86,7 @@ def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, ex
                ("the active database", active.system_identifier if active is not None else None))
     for source, system in sources:
         if system is not None and system != report.system_identifier:
-            yield _bad(name, f"its system identifier is {report.system_identifier}, by {source} it must be {system}",
+            yield bad(name, f"its system identifier is {report.system_identifier}, by {source} it must be {system}",
                        "it is another physical database: it holds none of the pool's data",
                        "correct the address at database.nodes (or database.system_identifier, if the pool is new)")
             return
@@ -127,17 +96,17 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
     if stand.active is None:
         return
     if name == stand.active and not report.writable:
-        yield _bad(name, "it is the active database, but it is not writable", "no server can take a lease",
+        yield bad(name, "it is the active database, but it is not writable", "no server can take a lease",
                    "tuiha status")
     if name != stand.active and report.writable:
-        yield _bad(name, f"it is writable, though {stand.active} is active",
+        yield bad(name, f"it is writable, though {stand.active} is active",
                    "what is written in it is not in the pool", f"tuiha plan rejoin {name}")
     if name != stand.active or stand.secondary is None:
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
     if row is None or row.sync_state not in ("sync", "quorum"):
         what = "not streaming" if row is None else row.sync_state or "unknown"
-        yield _warning(name, f"replication to {stand.secondary.name} is {what}",
+        yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",
                        f"name {stand.secondary.name} in synchronous_standby_names and as application_name in its "
                        "primary_conninfo; tuiha plan protect")
@@ -145,73 +114,73 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
 
 def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
     if not expected.ledger:
-        yield _warning("ledger", "none is configured", "the database's roles cannot be changed with tuiha",
+        yield warning("ledger", "none is configured", "the database's roles cannot be changed with tuiha",
                        "add ledger: to the configuration")
         return
     polled, record = look.ledger, stand.ledger
     if polled is None or record is None or polled.error is not None:
-        yield _bad("ledger", str(polled.error if polled is not None else "not read"),
+        yield bad("ledger", str(polled.error if polled is not None else "not read"),
                    "the service goes on, but the database's roles cannot be changed",
                    "tuiha check --create-ledger writes the first one; restore a damaged one from a backup")
         return
     primary = stand.primary_report
     row = primary.epoch if primary is not None else None
     if record.pool != look.pool:
-        yield _bad("ledger", f"it is the ledger of the pool '{record.pool}'", "it says nothing about this one",
+        yield bad("ledger", f"it is the ledger of the pool '{record.pool}'", "it says nothing about this one",
                    "correct ledger.path")
     elif row is not None and (record.epoch, record.active) != (row.epoch, row.active):
-        yield _bad("ledger", f"it says epoch {record.epoch} on {record.active}, the database epoch {row.epoch} on "
+        yield bad("ledger", f"it says epoch {record.epoch} on {record.active}, the database epoch {row.epoch} on "
                    f"{row.active}", "role changes are refused", "tuiha status; is it an old copy?")
     elif record.intent is not None:
-        yield _warning("ledger", "an operation is running", "it may be unfinished", "tuiha operations")
+        yield warning("ledger", "an operation is running", "it may be unfinished", "tuiha operations")
     else:
-        yield _ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
+        yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:
-            yield _warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
+            yield warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
                            "tuiha plan protect")
 
 
 def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
     if not look.servers:
-        yield _bad(look.pool, "no pool server is known", "nobody answers devices", "tuiha serve NAME")
+        yield bad(look.pool, "no pool server is known", "nobody answers devices", "tuiha serve NAME")
     reports: list[tuple[str, str]] = []
     for server in look.servers:
         report = server.report
         if report is None or server.error is not None:
-            yield _bad(server.name, f"cannot be asked at {server.address}: {server.error}",
+            yield bad(server.name, f"cannot be asked at {server.address}: {server.error}",
                        "it does not run, is out of reach, or refuses the viewer's token",
                        f"tuiha serve {server.name}, or correct its address or control.viewer")
             continue
         reports.append((server.name, report.version))
         yield from [*_server(server.name, report, look, stand)] or [
-            _ok(server.name, f"{report.state}, attached to {report.database}, epoch {report.epoch}, "
+            ok(server.name, f"{report.state}, attached to {report.database}, epoch {report.epoch}, "
                 f"version {report.version}")]
         if server.name not in expected.servers:
-            yield _ok(server.name, "found in the database; it needs no entry in the configuration")
+            yield ok(server.name, "found in the database; it needs no entry in the configuration")
     yield from _versions(reports, "tuiha", "they may behave differently", "update the older ones")
 
 
 def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Iterator[Finding]:
     if report.pool != look.pool:
-        yield _bad(name, f"it is a server of the pool '{report.pool}'", "it serves other users",
+        yield bad(name, f"it is a server of the pool '{report.pool}'", "it serves other users",
                    "correct its address at servers, or start it with this configuration")
         return
     if report.database is not None and stand.active not in (None, report.database):
-        yield _bad(name, f"it is attached to {report.database}, though {stand.active} is active",
+        yield bad(name, f"it is attached to {report.database}, though {stand.active} is active",
                    "what its users change is not in the pool's database", "tuiha status")
     active = stand.primary.report if stand.primary is not None else None
     if active is not None and report.system_identifier not in (None, active.system_identifier):
-        yield _bad(name, f"it is attached to the physical database {report.system_identifier}, not "
+        yield bad(name, f"it is attached to the physical database {report.system_identifier}, not "
                    f"{active.system_identifier}", "what its users change is not in the pool's database",
                    "is the address of the database the same on its host?")
     if stand.epoch is not None and report.epoch not in (None, stand.epoch):
-        yield _bad(name, f"its epoch is {report.epoch}, the pool's is {stand.epoch}",
+        yield bad(name, f"its epoch is {report.epoch}, the pool's is {stand.epoch}",
                    "it gets no lease until it attaches again", "tuiha status")
     if stand.current and name not in stand.members:
-        yield _warning(name, "it is not in the database's table of servers", "it has not joined: nobody is bound to it",
+        yield warning(name, "it is not in the database's table of servers", "it has not joined: nobody is bound to it",
                        "its log says why")
     if report.lease_seconds is not None and report.lease_seconds <= 0:
-        yield _bad(name, f"it has no lease ({report.state}{': ' + report.reason if report.reason else ''})",
+        yield bad(name, f"it has no lease ({report.state}{': ' + report.reason if report.reason else ''})",
                    "it answers 503", "its log says why; can it reach the database?")
 
 
@@ -219,30 +188,30 @@ def _versions(found: list[tuple[str, str]], of: str, means: str, fix: str) -> It
     versions = Counter(version for _, version in found)
     if len(versions) > 1:
         said = "; ".join(f"{names(n for n, v in found if v == version)}: {version}" for version in sorted(versions))
-        yield _warning(of, f"versions differ: {said}", means, fix)
+        yield warning(of, f"versions differ: {said}", means, fix)
 
 
 def _sprayers(look: Look) -> Iterator[Finding]:
     if len(look.sprayers) == 1:
-        yield _warning(look.sprayers[0].name, "it is the only sprayer", "losing it stops the pool for all devices",
+        yield warning(look.sprayers[0].name, "it is the only sprayer", "losing it stops the pool for all devices",
                        "add a second one")
     known = {s.name for s in look.servers}
     for sprayer in look.sprayers:
         if sprayer.report is None or sprayer.error is not None:
-            yield _bad(sprayer.name, f"its runtime socket cannot be asked: {sprayer.error}",
+            yield bad(sprayer.name, f"its runtime socket cannot be asked: {sprayer.error}",
                        "sessions, backends and its health are unknown",
                        "check sprayers.socket, and `stats socket ... level admin` in its configuration")
             continue
         backends = {b.server: b for b in sprayer.report.backends}
         missing, strange = known - set(backends), set(backends) - known
         if missing:
-            yield _warning(sprayer.name, f"it has no backend for {names(missing)}",
+            yield warning(sprayer.name, f"it has no backend for {names(missing)}",
                            "their users reach them through other servers only: slower", "add them to its backend")
         if strange:
-            yield _warning(sprayer.name, f"its backend names {names(strange)}, unknown to the pool",
+            yield warning(sprayer.name, f"its backend names {names(strange)}, unknown to the pool",
                            "backends must be called like the pool servers", "rename or remove them")
         if not missing and not strange:
-            yield _ok(sprayer.name, f"HAProxy {sprayer.report.version}, {count(len(backends), 'backend')}, "
+            yield ok(sprayer.name, f"HAProxy {sprayer.report.version}, {count(len(backends), 'backend')}, "
                       f"{count(sprayer.report.sessions, 'session')}")
 
 
@@ -250,19 +219,19 @@ def _mail(look: Look) -> Iterator[Finding]:
     sizes = Counter(m.cluster for m in look.mail)
     for mail in look.mail:
         if mail.report is None or mail.error is not None:
-            yield _bad(mail.name, f"the probe user cannot use it at {mail.address}: {mail.error}",
+            yield bad(mail.name, f"the probe user cannot use it at {mail.address}: {mail.error}",
                        f"mail of cluster {mail.cluster} cannot be monitored through it",
                        "check mail.servers, probe.user and probe.password")
         else:
-            yield _ok(mail.name, f"the probe user logged in in {span(mail.report.latency_ms / 1000)}")
+            yield ok(mail.name, f"the probe user logged in in {span(mail.report.latency_ms / 1000)}")
         if sizes[mail.cluster] == 1:
-            yield _warning(mail.name, f"it is alone in cluster {mail.cluster}",
+            yield warning(mail.name, f"it is alone in cluster {mail.cluster}",
                            "when it is lost its users' mail is not monitored", "add its partner to the cluster")
 
 
 def _attempts(expected: Expected) -> Iterator[Finding]:
     for attempt in expected.attempts:
         if attempt.error is None:
-            yield _ok(attempt.subject, f"{attempt.who} is accepted")
+            yield ok(attempt.subject, f"{attempt.who} is accepted")
         else:
-            yield _bad(attempt.subject, f"{attempt.who}: {attempt.error}", attempt.means, attempt.fix)
+            yield bad(attempt.subject, f"{attempt.who}: {attempt.error}", attempt.means, attempt.fix)

@@ -73,6 +73,7 @@ class ServerReport:
     queue: int | None = None  # requests that wait for the database
     started_at: float | None = None  # unix seconds
     reason: str | None = None  # why it is constrained, fenced, withdrawn or held
+    clock: float | None = None  # unix seconds by its host's clock when it answered
 
 
 @dataclass(frozen=True, slots=True)

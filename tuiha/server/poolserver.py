@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from pathlib import Path
 
@@ -231,6 +232,7 @@ class PoolServer:
             queue=self.gate.waiting,
             started_at=self.membership.started_at,
             reason=reason,
+            clock=time.time(),
         )
 
     def _state(self) -> tuple[ServerState, str | None]:

@@ -15,11 +15,14 @@ from tuiha.drivers.opening import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.conclude import conclude
+from tuiha.model.doctor import advice
 from tuiha.model.facts import Look
-from tuiha.model.findings import Attempt, Expected, Finding, findings
+from tuiha.model.finding import Finding
+from tuiha.model.findings import Attempt, Expected, findings
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.standing import Standing, standing
 from tuiha.model.verdict import PROTECTED
+from tuiha.watch.inspecting import inspection
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.opening import guarded, open_poller, rules_of
 from tuiha.watch.reader import connect
@@ -43,17 +46,19 @@ class Checked:
         return any(at is not None for at in seen)
 
 
-async def check(pool: Pool, base: Path) -> Checked:
+async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     """Probe everything in parallel. Raises ConfigError when a secret or a certificate cannot be read."""
     found = await asyncio.to_thread(resolve_all, _secrets(pool), base)
     rules = replace(rules_of(pool), down_after=1)
     poller = open_poller(pool, base, rules)
     logins = asyncio.gather(*_log_ins(pool, base, found))
+    inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
         await first_look(poller, pool.watch.timeout + EXTRA)
-        attempts = list(await logins)
+        attempts, seen = list(await logins), await inside
     finally:
         logins.cancel()
+        inside.cancel()
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
     attempts = [a for a in attempts if a.error is None or (a.subject, a.error) not in causes]  # one loss is told once
@@ -67,7 +72,8 @@ async def check(pool: Pool, base: Path) -> Checked:
         same_tokens=found["viewer"] == found.get("operator"),
         attempts=tuple(attempts),
     )
-    return Checked(look, stand, conclude(look, rules=rules).protection, findings(look, stand, expected))
+    found_all = (*findings(look, stand, expected), *advice(look, stand, seen))
+    return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 
 def first_record(checked: Checked) -> LedgerRecord | str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tuiha.watch.checking import Checked
 
 HELP = """Validate the configuration, then probe everything it names, in parallel, and say what to fix: reach, log-in,
-roles, identity of the pair, tokens, versions, ledger. Nothing is changed, unless --create-ledger is given.
+roles and rights, identity and settings of the pair, lag, clocks, tokens, versions, ledger, capacity with one server
+less, certificates. Nothing is changed, unless --create-ledger is given.
 
 exit codes: 0 nothing is bad, 1 something is, 2 the configuration cannot be used, 3 nothing could be reached,
             4 the ledger could not be created"""
@@ -34,15 +35,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings."""
-    from tuiha.cli.opening import opened
+    from tuiha.config.find import find
+    from tuiha.config.load import load
     from tuiha.watch.checking import check
 
-    pool, base = opened(arguments)
+    path = find(arguments.config)
+    pool, base = load(path), path.parent
     with progress(f"probing {pool.pool}"):
-        checked = asyncio.run(check(pool, base))
+        checked = asyncio.run(check(pool, base, path))
         if arguments.create_ledger:
             _create(pool, base, checked)
-            checked = asyncio.run(check(pool, base))
+            checked = asyncio.run(check(pool, base, path))
     bad = sum(f.level == "bad" for f in checked.findings)
     put(json.dumps(_document(pool, checked), indent=2) if arguments.json else _text(checked))
     if not checked.reached:

@@ -198,4 +198,5 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "queue": _whole(0),
     "started_at": _real,
     "reason": _maybe_text,
+    "clock": _real,
 }

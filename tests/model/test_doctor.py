@@ -1,0 +1,142 @@
+"""What the doctor advises: each limit from both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.model.looks import healthy, member, primary, server, with_database, with_members, with_server
+from tuiha.model.doctor import WANTED, advice
+from tuiha.model.facts import Look
+from tuiha.model.finding import Level
+from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile, RoleRights
+from tuiha.model.reports import ReplicationRow
+from tuiha.model.standing import standing
+
+GOOD: Mapping[str, str] = {
+    "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica", "hot_standby": "on",
+    "max_wal_senders": "8", "max_replication_slots": "8", "max_slot_wal_keep_size": "16384",
+    "wal_receiver_timeout": "5000", "wal_sender_timeout": "5000", "password_encryption": "scram-sha-256",
+    "wal_log_hints": "on", "data_checksums": "off", "ssl": "on", "max_connections": "200",
+    "synchronous_standby_names": "FIRST 1 (db2)",
+}
+AUTO = {"synchronous_standby_names": "/data/postgresql.auto.conf", "fsync": "/etc/tuiha.conf"}
+COORDINATOR = RoleRights("tuiha_coordinator", True, ("REPLICATION",), parameters=(
+    "primary_conninfo", "primary_slot_name", "synchronous_standby_names"))
+ROLES = {"pool": RoleRights("tuiha_pool", True, writes=("binding",), reads_hashes=True),
+         "watcher": RoleRights("tuiha_watch", True), "coordinator": COORDINATOR}
+SEEN = Inspection(
+    databases=(DatabaseInspection("db1", GOOD, AUTO, 0.01, ROLES), DatabaseInspection("db2", GOOD, AUTO, -0.01, ROLES)),
+    certificates=(Certificate("s1", "s1:8443", 90.0),), capacities={f"s{number}": 2000 for number in range(1, 5)})
+
+
+def told(seen: Inspection, look: Look | None = None) -> list[tuple[str, Level, str]]:
+    """Subject, level and text of what is not ok; each says what it means and what to do."""
+    look = look or healthy()
+    wrong = [one for one in advice(look, standing(look, None), seen) if one.level is not Level.OK]
+    assert all(one.means and one.fix for one in wrong)
+    return [(one.subject, one.level, one.what) for one in wrong]
+
+
+def db1(seen: Inspection = SEEN, **changes: Any) -> Inspection:
+    first, second = seen.databases
+    return replace(seen, databases=(replace(first, **changes), second))
+
+
+def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> None:
+    assert told(SEEN) == []
+    said = {one.subject for one in advice(healthy(), standing(healthy(), None), SEEN)}
+    assert {"db1", "db2", "clocks", "certificates"} <= said
+
+
+@pytest.mark.parametrize(("setting", "value", "level"), [
+    ("fsync", "off", Level.BAD), ("full_page_writes", "off", Level.BAD), ("synchronous_commit", "local", Level.BAD),
+    ("synchronous_commit", "remote_write", Level.BAD), ("wal_level", "minimal", Level.BAD),
+    ("hot_standby", "off", Level.BAD), ("max_wal_senders", "1", Level.BAD), ("max_replication_slots", "0", Level.BAD),
+    ("max_slot_wal_keep_size", "-1", Level.WARNING), ("wal_receiver_timeout", "60000", Level.WARNING),
+    ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
+])
+def test_each_setting(setting: str, value: str, level: Level) -> None:
+    assert told(db1(settings={**GOOD, setting: value})) == [("db1", level, f"{setting} is {value}")]
+
+
+def test_every_setting_has_a_case_above() -> None:
+    cases = {mark.args[1][index][0] for mark in test_each_setting.pytestmark for index in range(len(mark.args[1]))}  # type: ignore[attr-defined]
+    assert cases == {wanted.name for wanted in WANTED}
+
+
+def test_settings_that_depend_on_others() -> None:
+    assert told(db1(settings={**GOOD, "wal_log_hints": "off"}))[0][1] is Level.WARNING
+    assert told(db1(settings={**GOOD, "wal_log_hints": "off", "data_checksums": "on"})) == []
+    assert told(db1(settings={**GOOD, "ssl": "off"})) == [("db1", Level.BAD, "ssl is off")]
+    assert told(replace(db1(settings={**GOOD, "ssl": "off"}), tls=False)) == []
+    pinned = db1(files={"synchronous_standby_names": "/etc/postgresql.conf"})
+    assert told(pinned) == [("db1", Level.BAD, "synchronous_standby_names is written in /etc/postgresql.conf")]
+
+
+def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
+    few = {**GOOD, "max_connections": "67"}  # 4 servers, 8 + 4 each, and 20: 68
+    assert [what for _, _, what in told(db1(settings=few))] == [
+        "max_connections is 67, all servers may want 68", "db1: 67; db2: 200"]
+    both = replace(SEEN, databases=tuple(
+        replace(one, settings={**GOOD, "max_connections": "68"}) for one in SEEN.databases))
+    assert told(both) == []
+
+
+@pytest.mark.parametrize(("task", "changes", "text"), [
+    ("pool", {"powers": ("SUPERUSER",)}, "role tuiha_pool has SUPERUSER"),
+    ("pool", {"exists": False}, "there is no role tuiha_pool"),
+    ("pool", {"owns": True}, "role tuiha_pool owns the tables"),
+    ("watcher", {"writes": ("binding",)}, "role tuiha_watch may write binding"),
+    ("watcher", {"reads_hashes": True}, "role tuiha_watch may read the hashes of users' passwords"),
+    ("coordinator", {"powers": ("CREATEROLE", "REPLICATION")}, "role tuiha_coordinator has CREATEROLE"),
+    ("coordinator", {"parameters": ("primary_conninfo", "primary_slot_name")},
+     "role tuiha_coordinator may not set synchronous_standby_names"),
+])
+def test_rights(task: str, changes: dict[str, Any], text: str) -> None:
+    seen = db1(roles={**ROLES, task: replace(ROLES[task], **changes)})
+    assert [what for _, _, what in told(seen)] == [text]
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(2.1, "2.1s ahead of"), (-3600.0, "1h00m behind"), (1.9, None)])
+def test_clocks(ahead: float, words: str | None) -> None:
+    said = [what for _, _, what in told(db1(clock_ahead=ahead))]
+    assert said == ([] if words is None else [f"its clock is {words} this host's"])
+    polled = server("s1")
+    assert polled.seen_at is not None
+    skewed = with_server(healthy(), server("s1", clock=polled.seen_at + ahead))
+    said = [what for _, _, what in told(SEEN, skewed)]
+    assert said == ([] if words is None else [f"its clock is {words} this host's"])
+
+
+def test_lag() -> None:
+    row = ReplicationRow("db2", "streaming", "sync", 65 * 1024 * 1024, 0.2)
+    assert told(SEEN, with_database(healthy(), primary(replication=(row,))))[0][0] == "db2"
+    row = replace(row, lag_bytes=63 * 1024 * 1024)
+    assert told(SEEN, with_database(healthy(), primary(replication=(row,)))) == []
+
+
+def test_capacity_with_one_server_less() -> None:
+    def pool(users: int) -> Look:
+        return with_members(healthy(), *(member(f"s{number}", users=users) for number in range(1, 5)))
+
+    assert told(SEEN, pool(1500)) == []
+    assert told(SEEN, pool(1501)) == [
+        ("capacity", Level.WARNING, "6,004 users; with one server less there is room for 6,000")]
+
+
+@pytest.mark.parametrize(("days", "level", "words"), [
+    (31.0, None, ""), (29.5, Level.WARNING, "expires in 29 days"), (6.0, Level.BAD, "expires in 6 days"),
+    (-1.0, Level.BAD, "has expired"),
+])
+def test_certificates(days: float, level: Level | None, words: str) -> None:
+    said = told(replace(SEEN, certificates=(Certificate("s1", "s1:8443", days),)))
+    assert said == ([] if level is None else [("s1", level, f"its certificate at s1:8443 {words}")])
+
+
+def test_files_that_others_can_change() -> None:
+    said = told(replace(SEEN, files=(OpenFile("/etc/pool.yaml", "configuration", 0o664),)))
+    assert said == [("configuration", Level.BAD, "/etc/pool.yaml can be changed by others (mode 0664)")]

@@ -1,0 +1,224 @@
+"""What `tuiha check` advises beyond "does it answer": the settings, rights and reserves that count on a bad day. Pure.
+
+Every limit is a constant here, with its reason. PostgreSQL's settings are those of config/postgresql.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tuiha.model.facts import Look
+from tuiha.model.finding import Finding, bad, ok, warning
+from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.reports import ServerState
+from tuiha.model.standing import Standing
+from tuiha.model.words import count, names, span
+
+SKEW = 2.0  # seconds: more, and logs and events of two hosts no longer tell what came first
+LAG_BYTES = 64 * 1024 * 1024  # more than this to replay, and a promotion makes people wait
+LAG_SECONDS = 10.0
+SOON, URGENT = 30.0, 7.0  # days before a certificate expires
+LEAVE_FREE = 20  # connections for operators, watchers, replication
+PER_SERVER = 4  # connections that a pool server opens beside its pool: lease, heartbeat, probe, attaching anew
+PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by then
+
+_POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
+    "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset({"REPLICATION"}),
+}
+_COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
+
+
+def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
+    """All that the doctor finds."""
+    return (*_settings(look, seen), *_rights(stand, seen), *_clocks(look, seen), *_lag(stand),
+            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A setting of PostgreSQL, whether its value will do, and why it matters."""
+
+    name: str
+    fits: Callable[[str], bool]
+    write: str  # what to write
+    means: str
+    serious: bool = True
+
+
+def _is(*values: str) -> Callable[[str], bool]:
+    return lambda value: value in values
+
+
+def _at_least(least: int) -> Callable[[str], bool]:
+    return lambda value: int(value) >= least
+
+
+def _between(least: int, most: int) -> Callable[[str], bool]:
+    return lambda value: least <= int(value) <= most
+
+
+WANTED: tuple[Wanted, ...] = (
+    Wanted("fsync", _is("on"), "fsync = on", "a power failure loses what was acknowledged"),
+    Wanted("full_page_writes", _is("on"), "full_page_writes = on", "a power failure can destroy pages"),
+    Wanted("synchronous_commit", _is("on", "remote_apply"), "synchronous_commit = on",
+           "a commit is acknowledged before the secondary has it: a failover would lose it"),
+    Wanted("wal_level", _is("replica", "logical"), "wal_level = replica", "nobody can follow this database"),
+    Wanted("hot_standby", _is("on"), "hot_standby = on",
+           "as the secondary it answers nobody: its state is unknown, and it is not promoted"),
+    Wanted("max_wal_senders", _at_least(2), "max_wal_senders = 8", "no secondary can follow, or be made anew"),
+    Wanted("max_replication_slots", _at_least(1), "max_replication_slots = 8",
+           "what the secondary needs is not kept while it is away"),
+    Wanted("max_slot_wal_keep_size", _at_least(0), "max_slot_wal_keep_size = 16GB (smaller than the free space)",
+           "a secondary that is away for long fills this disk, and the pool stops", serious=False),
+    Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), "wal_receiver_timeout = 5s",
+           "a primary that hangs is noticed late", serious=False),
+    Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), "wal_sender_timeout = 5s",
+           "a secondary that hangs is noticed late", serious=False),
+    Wanted("password_encryption", _is("scram-sha-256"), "password_encryption = scram-sha-256",
+           "new passwords are kept as MD5, which can be guessed quickly", serious=False),
+)
+
+
+def _settings(look: Look, seen: Inspection) -> Iterator[Finding]:
+    servers = max(len(look.servers), len(seen.capacities))
+    needed = servers * (seen.connections + PER_SERVER) + LEAVE_FREE
+    for node in seen.databases:
+        found = [*_unfit(node), *_special(node, seen, needed)]
+        yield from found or [ok(node.name, f"{len(WANTED)} settings that matter when something fails are right")]
+    sizes = {node.name: node.settings["max_connections"] for node in seen.databases
+             if "max_connections" in node.settings}
+    if len(set(sizes.values())) > 1:
+        yield bad("max_connections", "; ".join(f"{name}: {size}" for name, size in sizes.items()),
+                  "the one with less does not start as the secondary of the other", "write the same on both")
+
+
+def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
+    for wanted in WANTED:
+        value = node.settings.get(wanted.name)
+        if value is not None and not wanted.fits(value):
+            level = bad if wanted.serious else warning
+            yield level(node.name, f"{wanted.name} is {value}", wanted.means,
+                        f"write {wanted.write} in {_place(node, wanted.name)}")
+
+
+def _place(node: DatabaseInspection, setting: str) -> str:
+    return node.files.get(setting) or "its configuration"
+
+
+def _special(node: DatabaseInspection, seen: Inspection, needed: int) -> Iterator[Finding]:
+    settings = node.settings
+    if settings.get("wal_log_hints") == "off" and settings.get("data_checksums") == "off":
+        yield warning(node.name, "neither wal_log_hints nor data checksums are on",
+                      "after a failover it cannot be rewound: rejoining copies the whole database",
+                      f"write wal_log_hints = on in {_place(node, 'wal_log_hints')} and restart it")
+    if seen.tls and settings.get("ssl") == "off":
+        yield bad(node.name, "ssl is off", "what servers and operators send crosses the network in plain text",
+                  "write ssl = on with ssl_cert_file and ssl_key_file")
+    if int(settings.get("max_connections", needed)) < needed:
+        yield warning(node.name, f"max_connections is {settings['max_connections']}, all servers may want {needed}",
+                      "on a failover, when everybody connects at once, somebody is refused",
+                      f"write max_connections = {needed} or more on both, and restart the secondary first")
+    place = node.files.get("synchronous_standby_names", "")
+    if place and not place.endswith("postgresql.auto.conf"):
+        yield bad(node.name, f"synchronous_standby_names is written in {place}",
+                  "it belongs to the role that a node plays now: after a failover commits would wait for nobody",
+                  "take it out there; `tuiha plan protect` sets it")
+
+
+def _rights(stand: Standing, seen: Inspection) -> Iterator[Finding]:
+    node = next((one for one in seen.databases if one.name == stand.active), None)
+    if node is None:
+        return  # the secondary has the same roles, a little later
+    found = [finding for task, role in node.roles.items() for finding in _role(task, role, node.name)]
+    yield from found or ([ok(node.name, f"{names(role.name for role in node.roles.values())} may do what they need, "
+                                        "and no more")] if node.roles else [])
+
+
+def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
+    if not role.exists:
+        yield bad(database, f"there is no role {role.name}", f"database.roles.{task} cannot log in",
+                  "config/postgresql.md, step 3")
+        return
+    surplus = sorted(set(role.powers) - _POWERS.get(task, frozenset()))
+    if surplus:
+        yield bad(database, f"role {role.name} has {names(surplus)}", "whoever learns its password can do far more "
+                  f"than {task} has to", f"ALTER ROLE {role.name} {' '.join('NO' + power for power in surplus)}")
+    if task == "watcher" and role.writes:
+        yield bad(database, f"role {role.name} may write {names(role.writes)}", "who may only look can change the pool",
+                  f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {role.name}")
+    if task in ("watcher", "coordinator") and role.reads_hashes:
+        yield bad(database, f"role {role.name} may read the hashes of users' passwords",
+                  "they can be guessed at leisure",
+                  f"REVOKE SELECT ON app_user FROM {role.name}; the next start of a pool server grants the rest again")
+    if task in ("pool", "watcher") and role.owns:
+        yield warning(database, f"role {role.name} owns the tables", "whoever learns its password can drop them",
+                      "give them to tuiha_owner, and name it at database.roles.owner")
+    lacking = _COORDINATORS - set(role.parameters)
+    if task == "coordinator" and "SUPERUSER" not in role.powers and lacking:
+        yield bad(database, f"role {role.name} may not set {names(sorted(lacking))}",
+                  "operations on the pair will fail",
+                  f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(sorted(lacking))} TO {role.name}")
+
+
+def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
+    ahead = {node.name: node.clock_ahead for node in seen.databases}
+    for server in look.servers:
+        if server.report is not None and server.report.clock is not None and server.seen_at is not None:
+            ahead[server.name] = server.report.clock - server.seen_at
+    for name, seconds in ahead.items():
+        if abs(seconds) > SKEW:
+            where = "ahead of" if seconds > 0 else "behind"
+            yield warning(name, f"its clock is {span(abs(seconds))} {where} this host's",
+                          "times in logs, events and recordings do not fit together (leases and heartbeats do not "
+                          "depend on it)", "start chrony or systemd-timesyncd on both hosts")
+    if ahead and all(abs(seconds) <= SKEW for seconds in ahead.values()):
+        yield ok("clocks", f"{count(len(ahead), 'clock')} within {span(SKEW)} of this host's")
+
+
+def _lag(stand: Standing) -> Iterator[Finding]:
+    primary, secondary = stand.primary_report, stand.secondary
+    if primary is None or secondary is None:
+        return
+    row = next((row for row in primary.replication if row.name == secondary.name), None)
+    if row is None:
+        return
+    if (row.lag_bytes or 0) > LAG_BYTES or (row.lag_seconds or 0.0) > LAG_SECONDS:
+        yield warning(secondary.name, f"it is {row.lag_bytes or 0:,} bytes and {row.lag_seconds or 0:.0f} s behind",
+                      "a switchover waits for all of it", "its disk or the network between the databases is too slow")
+
+
+def _capacity(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
+    users = sum(member.users for member in stand.members.values())
+    serving = {server.name: seen.capacities.get(server.name, 0) for server in look.servers
+               if server.report is not None and server.report.state is not ServerState.WITHDRAWN}
+    if not serving or not users or not all(serving.values()):
+        return
+    most = max(serving.values())
+    left = sum(serving.values()) - most
+    if len(serving) < 2 or left < users:
+        yield warning("capacity", f"{users:,} users; with one server less there is room for {left:,}",
+                      "when a server is lost the others are overloaded, and shed users", "add a server")
+    else:
+        yield ok("capacity", f"{users:,} users; with one server less there is room for {left:,}")
+
+
+def _certificates(seen: Inspection) -> Iterator[Finding]:
+    for one in seen.certificates:
+        if one.days > SOON:
+            continue
+        what = f"its certificate at {one.address} " + (
+            "has expired" if one.days <= 0 else f"expires in {count(int(one.days), 'day')}")
+        level = bad if one.days <= URGENT else warning
+        yield level(one.subject, what, "from then on nobody who verifies it connects any more",
+                    "renew it, and load it again")
+    if seen.certificates and all(one.days > SOON for one in seen.certificates):
+        soonest = min(seen.certificates, key=lambda one: one.days)
+        yield ok("certificates", f"{count(len(seen.certificates), 'certificate')}; the first to expire is "
+                 f"{soonest.subject}'s, in {count(int(soonest.days), 'day')}")
+
+
+def _files(seen: Inspection) -> Iterator[Finding]:
+    for one in seen.files:
+        yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
+                  "whoever changes it decides what tuiha does", f"chmod go-w {one.path}")

@@ -1,0 +1,61 @@
+"""What `tuiha check` looks at beyond a poll: settings and roles of the databases, certificates, files, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRights:
+    """What a database role may do."""
+
+    name: str
+    exists: bool
+    powers: tuple[str, ...] = ()  # of SUPERUSER, CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS
+    writes: tuple[str, ...] = ()  # tables of the pool that it may change
+    reads_hashes: bool = False  # it may read the hashes of the users' passwords
+    owns: bool = False  # tables of the pool are its own: it may alter and drop them
+    parameters: tuple[str, ...] = ()  # that it may set for the whole system
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInspection:
+    """One database of the pair from inside, read by the watcher's role."""
+
+    name: str
+    settings: Mapping[str, str]  # pg_settings: name -> value in the setting's base unit
+    files: Mapping[str, str]  # the file that a setting comes from, where one does
+    clock_ahead: float  # seconds that its clock is ahead of this host's
+    roles: Mapping[str, RoleRights] = field(default_factory=dict)  # by the name of their task: pool, watcher, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The certificate that a node showed."""
+
+    subject: str  # the node
+    address: str
+    days: float  # until it expires
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file or folder that others can change. (A secret that others can read is refused before anything else.)"""
+
+    path: str
+    what: str  # "the ledger"
+    mode: int  # permission bits
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All of it. What could not be looked at is left out here: that it cannot be reached is told elsewhere."""
+
+    databases: tuple[DatabaseInspection, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    files: tuple[OpenFile, ...] = ()
+    capacities: Mapping[str, int] = field(default_factory=dict)  # pool server -> users that it is sized for
+    connections: int = 8  # to the database, of one pool server
+    tls: bool = True  # the databases are reached with TLS
+    window: float = 10.0  # seconds: the heartbeat window

@@ -1,0 +1,118 @@
+"""Gathering what the doctor judges: databases from inside, certificates, files."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import stat
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuiha.config import tls
+from tuiha.config.secrets import resolve
+from tuiha.config.settings import DatabaseNode, Pool
+from tuiha.drivers import certificates
+from tuiha.drivers.databases.inspecting import inspect
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.reach import host_and_port
+from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile
+from tuiha.watch.reader import connect
+
+_OTHERS = 0o022  # write permission of the group and of everybody
+
+
+async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Inspection:
+    """Look at everything side by side, each within the watch's timeout. Raises ConfigError.
+
+    What does not answer is left out: that it cannot be reached is found elsewhere, with its reason.
+    """
+    password = await asyncio.to_thread(resolve, pool.database.roles.watcher.password, base)
+    context = tls.for_database(pool.database, base)
+    databases = [_database(pool, node, password, context) for node in pool.database.nodes]
+    shown = [_certificate(pool, *place) for place in _places(pool, base)]
+    seen, days = await asyncio.gather(asyncio.gather(*databases), asyncio.gather(*shown))
+    return Inspection(
+        databases=tuple(one for one in seen if one is not None),
+        certificates=tuple(one for one in days if one is not None),
+        files=tuple(_open_files(pool, base, config)),
+        capacities={server.name: server.capacity for server in pool.servers},
+        connections=pool.database.connections,
+        tls=context is not None,
+    )
+
+
+async def _database(
+    pool: Pool, node: DatabaseNode, password: str, context: ssl.SSLContext | None
+) -> DatabaseInspection | None:
+    import asyncpg
+
+    roles = pool.database.roles
+    wanted = (("pool", roles.pool), ("watcher", roles.watcher), ("coordinator", roles.coordinator),
+              ("owner", roles.owner))
+    try:
+        connection = await connect(pool, node, roles.watcher, password, context)
+        try:
+            async with asyncio.timeout(pool.watch.timeout):
+                return await inspect(connection, node.name, {task: role.user for task, role in wanted if role})
+        finally:
+            connection.terminate()
+    except (DriverError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None
+
+
+Place = tuple[str, str, int, ssl.SSLContext, certificates.Greeting | None]  # node, host, port, how
+
+
+def _places(pool: Pool, base: Path) -> Iterator[Place]:
+    """Everything that shows a certificate."""
+    for server in pool.servers:
+        context = tls.for_server(server, base)
+        if context is not None:
+            url = urlsplit(server.address)
+            yield server.name, url.hostname or "", url.port or 443, context, None
+    database = tls.for_database(pool.database, base)
+    if database is not None:
+        for node in pool.database.nodes:
+            yield node.name, *host_and_port(node.address), database, certificates.postgres
+    for sprayer in pool.sprayers:
+        secure = tls.for_sprayer(sprayer, base)
+        if secure is not None and sprayer.socket.startswith("tcp:"):
+            yield sprayer.name, *host_and_port(sprayer.socket.removeprefix("tcp:")), secure, None
+    for cluster in pool.mail:
+        for mail in cluster.servers:
+            chosen = tls.for_mail(cluster, mail, base)
+            if chosen is not None:
+                greeting = certificates.imap if mail.security == "starttls" else None
+                yield mail.name, *host_and_port(mail.address), chosen, greeting
+
+
+def _certificate(
+    pool: Pool, name: str, host: str, port: int, context: ssl.SSLContext, greeting: certificates.Greeting | None
+) -> Awaitable[Certificate | None]:
+    async def look() -> Certificate | None:
+        try:
+            async with asyncio.timeout(pool.watch.timeout):
+                days = await certificates.days_left(host, port, context, greeting)
+        except (DriverError, TimeoutError):
+            return None
+        return Certificate(name, f"{host}:{port}", days)
+
+    return look()
+
+
+def _open_files(pool: Pool, base: Path, config: Path | None) -> Iterator[OpenFile]:
+    """Files that decide what tuiha does, where others can change them."""
+    wanted = [("configuration", config)]
+    if pool.ledger is not None and pool.ledger.path is not None:
+        ledger = base / pool.ledger.path.expanduser()
+        wanted += [("ledger", ledger), ("ledger's folder", ledger.parent)]
+    for what, path in wanted:
+        if path is None:
+            continue
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue  # a file that is not there is told elsewhere
+        if mode & _OTHERS and not mode & stat.S_ISVTX:
+            yield OpenFile(str(path), what, mode)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiha.drivers.ledgers import file
-from tuiha.drivers.ledgers.file import FileLedger, parse
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.drivers.ledgers.record import parse
 from tuiha.drivers.protocols import Conflict, DriverError
 from tuiha.model.reports import LedgerRecord, Standby
 

@@ -20,7 +20,7 @@ import pytest
 
 from tuiha.config.places import data_file
 from tuiha.drivers.databases.postgres import Postgres
-from tuiha.drivers.ledgers.file import parse
+from tuiha.drivers.ledgers.record import parse
 from tuiha.lab import binaries
 from tuiha.lab.account import Account, unprivileged
 from tuiha.model.reports import DatabaseRole

@@ -29,6 +29,7 @@ _URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\[\]]+):\d{1,5}$"
 _SOCKET = r"^(unix:/.+|tcp:(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5})$"
 _DIGITS = r"^\d{1,20}$"
 _DATABASE_NAME = r"^[^\s\x00]{1,63}$"
+_PREFIX = r"^(/[A-Za-z0-9._-]+){1,8}$"
 
 PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to write
     _NAME: ("is not a name", "use letters, digits, '.', '_' and '-', at most 63, a letter or digit first"),
@@ -37,6 +38,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _SOCKET: ("is not a socket", "write unix:/PATH or tcp:HOST:PORT"),
     _DIGITS: ("is not a system identifier", "write the number that pg_controldata prints, in quotes"),
     _DATABASE_NAME: ("is not a name of PostgreSQL", "write 1 to 63 characters without spaces"),
+    _PREFIX: ("is not a path of keys", "write for example /tuiha"),
 }
 
 
@@ -242,8 +244,37 @@ class MailCluster(Settings):
 class Ledger(Settings):
     """The pool's record of epoch, active database and protection."""
 
-    driver: Literal["file"] = "file"
-    path: Path
+    driver: Literal["file", "etcd"] = "file"
+    path: Path | None = None  # the file; with etcd only the folder of operations beside it
+    endpoints: list[Url] = []  # of etcd's members
+    prefix: Annotated[str, Field(pattern=_PREFIX)] = "/tuiha"  # of the keys in etcd
+    timeout: Annotated[Seconds, Field(gt=0)] = 1.0  # of one request to one endpoint
+    user: Annotated[str, Field(min_length=1)] | None = None
+    password: Secret | None = None
+    tls: Tls | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _endpoints_mean_etcd(cls, value: object) -> object:
+        """Two hosts that meant etcd, each with a file of its own, would have no ledger in common."""
+        if isinstance(value, dict) and "driver" not in value and value.get("endpoints"):
+            return {**value, "driver": "etcd"}
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Ledger:
+        if self.driver == "file" and self.path is None:
+            raise ValueError("has no path; write path: ledger.json")
+        if self.driver == "etcd" and not self.endpoints:
+            raise ValueError("names no endpoints; write endpoints: [https://etcd1.example.org:2379, ...]")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("has a user without a password, or a password without a user; write both or none")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for people."""
+        return f"etcd, {', '.join(self.endpoints)}" if self.driver == "etcd" else str(self.path)
 
 
 class Users(Settings):

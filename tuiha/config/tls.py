@@ -124,6 +124,10 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
         for number, mail_server in enumerate(cluster.servers):
             if mail_server.security == "plain" and not is_loopback(_host(mail_server.address)):
                 yield ("mail", index, "servers", number, "security"), _LEAVES, "write tls or starttls"
+    for index, endpoint in enumerate(pool.ledger.endpoints if pool.ledger is not None else ()):
+        if endpoint.startswith("http://") and not is_loopback(urlsplit(endpoint).hostname or ""):
+            yield ("ledger", "endpoints", index), "plain text would leave this machine, and the ledger could be changed " \
+                "on the way", "write https:// ('tls: {}' verifies against the system's trust store)"
 
 
 _LEAVES = "plain text would leave this machine with passwords in it"

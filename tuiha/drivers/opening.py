@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from tuiha.drivers.protocols import (
 )
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Pool, Server
+    from tuiha.config.settings import Ledger, Pool, Server
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
         databases=_databases(pool, base, found["watcher"]),
         sprayers=_sprayers(pool, base),
         mail=_mail(pool, base, found),
-        ledger=_ledger(pool, base),
+        ledger=open_ledger(pool, base),
         open_server=opener,
     )
 
@@ -117,7 +117,29 @@ def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver
     }
 
 
-def _ledger(pool: Pool, base: Path) -> LedgerDriver | None:
+def open_ledger(pool: Pool, base: Path) -> LedgerDriver | None:
+    """The driver of the pool's ledger; None when none is configured. Raises ConfigError; may block on a secret."""
+    settings = pool.ledger
+    return None if settings is None else _LEDGERS[settings.driver](pool.pool, settings, base)
+
+
+def _file_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:
     from tuiha.drivers.ledgers.file import FileLedger
 
-    return None if pool.ledger is None else FileLedger(base / pool.ledger.path.expanduser())
+    assert settings.path is not None  # the settings are validated
+    return FileLedger(base / settings.path.expanduser())
+
+
+def _etcd_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:
+    from tuiha.drivers.ledgers.etcd import EtcdLedger
+    from tuiha.drivers.ledgers.gateway import Gateway, Login
+
+    login = None
+    if settings.user is not None and settings.password is not None:
+        login = Login(settings.user, secrets.resolve(settings.password, base))
+    secure = any(endpoint.startswith("https://") for endpoint in settings.endpoints)
+    context = tls.client(settings.tls, base) if secure else None
+    return EtcdLedger(Gateway(settings.endpoints, settings.timeout, context, login), settings.prefix, pool)
+
+
+_LEDGERS: Mapping[str, Callable[[str, Ledger, Path], LedgerDriver]] = {"file": _file_ledger, "etcd": _etcd_ledger}

@@ -8,6 +8,12 @@ import os
 import re
 import socket
 import ssl
+from typing import TYPE_CHECKING
+
+from tuiha.drivers.protocols import DriverError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _UNREACHABLE = {
     errno.ECONNREFUSED: "connection refused",
@@ -44,6 +50,29 @@ def why(error: BaseException) -> str:
     if isinstance(error, OSError):
         return _why_os(error)
     return short(str(error)) or type(error).__name__
+
+
+def why_http(error: BaseException) -> str:
+    """Why an HTTP request of aiohttp's failed, in a few words for a screen."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return why(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return why(error.os_error)
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "connection lost"
+    return why(error)
+
+
+async def bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body of an answer. Raises DriverError when it is longer than `limit` bytes."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise DriverError("the answer is too long")
+    return bytes(body)
 
 
 def _why_os(error: OSError) -> str:

@@ -178,14 +178,14 @@ class Store:
 
 
 def store_of(pool: Pool, base: Path) -> Store:
-    """The pool's store: $TUIHA_STATE, else beside the ledger's file, else the user's state folder.
+    """The pool's store: $TUIHA_STATE, else beside the ledger's path, else the user's state folder.
 
     Raises ConfigError when the state folder cannot be used. Creates nothing else.
     """
     told = os.environ.get("TUIHA_STATE")
     if told:
         return Store(Path(told))
-    if pool.ledger is not None and pool.ledger.driver == "file":
+    if pool.ledger is not None and pool.ledger.path is not None:
         return Store((base / pool.ledger.path.expanduser()).resolve().parent / "operations")
     return Store(places.state_folder() / "operations" / pool.pool)
 

@@ -15,7 +15,7 @@ from tuiha import __version__
 from tuiha.config import secrets
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.drivers.opening import open_ledger
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
 from tuiha.server.access import OutcomeUnknown, Unavailable
@@ -76,6 +76,7 @@ class PoolServer:
         self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
+        self._ledger = open_ledger(pool, base)
         self.attacher = self._attacher(base)
         self.metrics = Metrics(self.report, self.monitor.figures)
         control = pool.control
@@ -89,7 +90,7 @@ class PoolServer:
         return Attacher(
             pool=pool.pool,
             places=places(pool, base, self.me.name, pool.database.roles.pool),
-            ledger=FileLedger(base / pool.ledger.path) if pool.ledger is not None else None,
+            ledger=self._ledger,
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
@@ -127,6 +128,8 @@ class PoolServer:
         finally:
             await runner.cleanup()
             await self.forwarder.close()
+            if self._ledger is not None:
+                await self._ledger.close()
             if self.fence.running:
                 self.fence.stop()
 

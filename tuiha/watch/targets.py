@@ -99,4 +99,4 @@ def targets_of(pool: Pool, drivers: Drivers, open_server: OpenServer) -> Targets
 
 
 def _place(pool: Pool) -> str:
-    return str(pool.ledger.path) if pool.ledger is not None else ""
+    return pool.ledger.place if pool.ledger is not None else ""

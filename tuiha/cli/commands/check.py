@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiha.config.settings import Pool
+    from tuiha.drivers.protocols import LedgerDriver
+    from tuiha.model.reports import LedgerRecord
     from tuiha.watch.checking import Checked
 
 HELP = """Validate the configuration, then probe everything it names, in parallel, and say what to fix: reach, log-in,
@@ -77,20 +79,27 @@ def _document(pool: Pool, checked: Checked) -> dict[str, object]:
                           "fix": f.fix or None} for f in checked.findings]}
 
 
+async def _written(ledger: LedgerDriver, record: LedgerRecord) -> None:
+    try:
+        await ledger.create(record)
+    finally:
+        await ledger.close()
+
+
 def _create(pool: Pool, base: Path, checked: Checked) -> None:
     """Write the first ledger record. Raises CommandError."""
-    from tuiha.drivers.opening import open_drivers
+    from tuiha.drivers.opening import open_ledger
     from tuiha.drivers.protocols import Conflict, DriverError
     from tuiha.watch.checking import first_record
 
-    driver = open_drivers(pool, base).ledger
+    driver = open_ledger(pool, base)
     if driver is None:
         raise exits.CommandError("the configuration names no ledger; add ledger: with its path", exits.USAGE)
     record = first_record(checked)
     if isinstance(record, str):
         raise exits.CommandError(f"the ledger was not created: {record}. `tuiha check` says more.", exits.REFUSED)
     try:
-        asyncio.run(driver.create(record))
+        asyncio.run(_written(driver, record))
     except Conflict as error:
         raise exits.CommandError(f"the ledger was not created: {error}. Remove it only when it is surely not in use.",
                                  exits.REFUSED) from None

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
+from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.reports import LedgerRecord
 
-SCHEMA = 1
-_SIZE_LIMIT = 256 * 1024  # bytes; a record is about 300
 _LOCK_SECONDS = 5.0
-_TEXTS = ("pool", "active", "standby", "system_identifier", "phase")
-_NUMBERS = ("epoch", "timeline", "revision")
-_OTHERS = ("intent", "schema")
 
 
 class FileLedger:
@@ -59,7 +54,7 @@ class FileLedger:
             mark = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
             if self._seen is not None and self._seen[0] == mark:
                 return self._seen[1]
-            if facts.st_size > _SIZE_LIMIT:
+            if facts.st_size > SIZE_LIMIT:
                 raise DriverError(self._damaged("it is too large"))
             record = parse(self.path.read_bytes())
         except FileNotFoundError:
@@ -92,13 +87,11 @@ class FileLedger:
 
     def _write(self, record: LedgerRecord) -> LedgerRecord:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
-        text = json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2, ensure_ascii=False) + "\n"
-        if parse(text.encode("utf-8")) != record:
-            raise DriverError("the record does not survive being written; nothing was changed")
+        raw = written(record)
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             with open(descriptor, "wb") as file:
-                file.write(text.encode("utf-8"))
+                file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(draft, self.path)
@@ -142,49 +135,3 @@ def _flock(descriptor: int, lock: Path) -> None:
             time.sleep(0.01)
         except OSError as error:
             raise DriverError(f"ledger lock {lock} cannot be taken: {error.strerror or error}") from None
-
-
-def parse(raw: bytes) -> LedgerRecord:
-    """A record from a ledger file's bytes. Raises ValueError, with what is wrong, for anything else."""
-    try:
-        found = json.loads(raw.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    except ValueError:
-        raise ValueError("it is not JSON") from None
-    if not isinstance(found, dict):
-        raise ValueError("it is not a JSON object")
-    if found.get("schema") != SCHEMA or isinstance(found["schema"], bool):
-        raise ValueError(f"its schema is not {SCHEMA}")
-    for known, fits in ((_TEXTS, _is_text), (_NUMBERS, _is_number)):
-        for field in known:
-            if not fits(found.get(field)):
-                raise ValueError(f"field '{field}' is missing or wrong")
-    intent = found.get("intent")
-    if intent is not None and not isinstance(intent, str):
-        raise ValueError("field 'intent' is wrong")
-    for field in found.keys() - {*_TEXTS, *_NUMBERS, *_OTHERS}:
-        raise ValueError(f"field '{field[:40]}' is unknown")
-    if found["standby"] not in Standby.__members__:
-        raise ValueError("field 'standby' is neither SYNC nor STALE")
-    texts: Callable[[str], str] = found.__getitem__
-    numbers: Callable[[str], int] = found.__getitem__
-    return LedgerRecord(
-        pool=texts("pool"),
-        epoch=numbers("epoch"),
-        active=texts("active"),
-        standby=Standby(texts("standby")),
-        system_identifier=texts("system_identifier"),
-        timeline=numbers("timeline"),
-        phase=texts("phase"),
-        intent=intent,
-        revision=numbers("revision"),
-    )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

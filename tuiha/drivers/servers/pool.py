@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import short, why
+from tuiha.drivers.reach import bounded, short, why_http
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 if TYPE_CHECKING:
@@ -55,16 +55,10 @@ class PoolServer:
             raise DriverError("http:// to another machine would show the token to everybody; the server needs https://")
         try:
             async with self._open().get(f"{self.address}/control/status", allow_redirects=False) as answer:
-                body = await _bounded(answer)
+                body = await bounded(answer, _SIZE_LIMIT)
                 status = answer.status
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise DriverError(why(error.certificate_error)) from None
-        except aiohttp.ClientConnectorError as error:
-            raise DriverError(why(error.os_error)) from None
-        except aiohttp.ServerDisconnectedError:
-            raise DriverError("connection lost") from None
         except (OSError, aiohttp.ClientError) as error:
-            raise DriverError(why(error)) from None
+            raise DriverError(why_http(error)) from None
         if status != 200:
             raise DriverError(_REFUSALS.get(status) or f"answered {status}{_detail(body)}")
         report = parse_status(body)
@@ -94,15 +88,6 @@ class PoolServer:
             raise DriverError(f"another pool answers at this address: {report.pool}")
         if report.name != self.name:
             raise DriverError(f"another server answers at this address: {report.name}")
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > _SIZE_LIMIT:
-            raise DriverError("the answer is too long for a status")
-    return bytes(body)
 
 
 def _detail(body: bytes) -> str:

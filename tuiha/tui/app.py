@@ -8,7 +8,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -22,6 +22,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.operations import Operations
 from tuiha.tui.operator import Operator
+from tuiha.tui.past import TimeTravel, Travels
 from tuiha.tui.screens.base import PoolScreen
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
@@ -33,13 +34,16 @@ from tuiha.tui.terminal.pieces import pieces_of
 from tuiha.tui.theme import Palette, load_theme
 from tuiha.watch.feed import Feed
 
+if TYPE_CHECKING:
+    from tuiha.watch.recording.replay import Replay
+
 ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 S = TypeVar("S", bound=Screen[None])
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 
 
-class Dashboard(App[int], inherit_bindings=False):
+class Dashboard(Travels, App[int], inherit_bindings=False):
     """The dashboard of one pool."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -50,7 +54,7 @@ class Dashboard(App[int], inherit_bindings=False):
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
-        operator: Operator | None = None,
+        operator: Operator | None = None, past: Callable[[], Replay] | None = None, replay: Replay | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.feed = feed
@@ -60,6 +64,7 @@ class Dashboard(App[int], inherit_bindings=False):
         self._mode = mode
         self._now = now
         self._ready_call = ready
+        self.past = TimeTravel(self, past, replay)
         self.operations: Operations = Operations(self, operator, now)
         self._not_ready: Exception | None = None
         self._paused = False
@@ -83,7 +88,12 @@ class Dashboard(App[int], inherit_bindings=False):
         """What there is to draw now."""
         snapshot = self.feed.latest()
         mode = self.operations.mode(self._mode)
-        return View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events())
+        live = View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events())
+        return self.past.seen(live)
+
+    def now(self) -> float:
+        """The time of this machine, also while the past is shown (unix seconds)."""
+        return self._now()
 
     def history(self, node: str, metric: str) -> Sequence[float | None]:
         """The last 15 minutes of a figure."""
@@ -103,6 +113,16 @@ class Dashboard(App[int], inherit_bindings=False):
         if isinstance(self._driver, TerminalDriver):
             self._driver.on_drained = self._drained
 
+        self.use_feed(self.feed)
+        self.set_interval(TICK, self._tick)
+        self.call_after_refresh(self._first_frame)
+
+    def use_feed(self, feed: Feed) -> None:
+        """Show what this feed brings from now on: the pool as it is, or as it was."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        loop = asyncio.get_running_loop()
+
         def wake(_: Snapshot) -> None:
             """On the watcher's thread: say that there is something new, once, and never wait."""
             if not self._waking:
@@ -110,9 +130,10 @@ class Dashboard(App[int], inherit_bindings=False):
                 with contextlib.suppress(RuntimeError):  # the loop has ended; so will the subscription
                     loop.call_soon_threadsafe(self._woken)
 
-        self._unsubscribe = self.feed.subscribe(wake)
-        self.set_interval(TICK, self._tick)
-        self.call_after_refresh(self._first_frame)
+        self.feed, self.trends = feed, Trends(self.history)
+        self._paused, self._frozen = False, None
+        self._unsubscribe = feed.subscribe(wake)
+        self.paint()
 
     def _first_frame(self) -> None:
         gc.collect()
@@ -141,6 +162,7 @@ class Dashboard(App[int], inherit_bindings=False):
     def _woken(self) -> None:
         self._waking = False
         self._woken_at = time.monotonic()
+        self.past.woken()
         self.paint()
 
     def _tick(self) -> None:

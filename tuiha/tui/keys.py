@@ -11,6 +11,7 @@ from tuiha.tui.screens.views import VIEWS
 
 SHOWN = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
+    "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">", "equals_sign": "=", "at": "@",
     "space": "space", "ctrl+c": "ctrl+c", "ctrl+l": "ctrl+l",
 }
 
@@ -67,6 +68,16 @@ def view_keys() -> tuple[Key, ...]:
     )
 
 
+TIME_KEYS: tuple[Key, ...] = (
+    Key("time.travel", "t", "app.time_travel", "the pool as it was recorded (REPLAY); again: as it is", "replay"),
+    Key("time.before", "comma", "app.time_step(-1)", "in a recording: the snapshot before"),
+    Key("time.after", "full_stop", "app.time_step(1)", "in a recording: the next snapshot"),
+    Key("time.change_before", "less_than_sign", "app.time_change(-1)", "in a recording: the change before"),
+    Key("time.change_after", "greater_than_sign", "app.time_change(1)", "in a recording: the next change"),
+    Key("time.compare", "equals_sign", "app.time_screen('compare')",
+        "in a recording: what differs from the snapshot before"),
+    Key("time.go", "at", "app.time_screen('jump')", "in a recording: go to a moment, or to an incident"),
+)
 EVERYWHERE: tuple[Key, ...] = (
     Key("app.help", "question_mark", "app.show_help", "keys of this screen", "help", first=True),
     Key("app.poll", "space", "app.poll_now", "look at the pool again, now", "poll"),
@@ -76,5 +87,6 @@ EVERYWHERE: tuple[Key, ...] = (
     Key("app.copy", "y", "app.copy", "copy the shell command for what is selected"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
     *view_keys(),
+    *TIME_KEYS,
     Key("app.quit", "q,ctrl+c", "app.quit", "leave the dashboard; the pool does not notice", "quit", first=True),
 )

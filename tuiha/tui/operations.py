@@ -48,6 +48,8 @@ class Operations:
     @property
     def refusal(self) -> str | None:
         """Why nobody may ever act from here; None when one may."""
+        if self._dashboard.past.refusal is not None:
+            return self._dashboard.past.refusal
         return ONLY_WATCHES if self._operator is None else self._operator.refusal
 
     def against(self) -> str | None:

@@ -22,7 +22,7 @@ SEVERITY_STYLES: dict[Severity, str] = {
     Severity.WARNING: "warning",
     Severity.NOTE: "text",
 }
-_MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold"}
+_MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold", "REPLAY": "warning bold"}
 _GONE = ("DOWN", "LEFT", "UNKNOWN")
 
 

@@ -42,8 +42,11 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def footer(self, width: int) -> Line:
         """The keys that most people need; or, for a moment, why one of them does nothing now."""
-        if self._said and self.dashboard.view.now < self._said_until:
+        if self._said and self.dashboard.now() < self._said_until:
             return Line(fit(((f" {self._said}", "warning"),), width))
+        past = self.dashboard.past.line(width)
+        if past is not None:
+            return past
         named = [bound_key for bound_key in self.bound_keys() if bound_key.key.short]
         greyed = frozenset(entry.names[0] for entry in named if self.against(entry.key) is not None)
         return footer_line([(entry.names[0], entry.key.short, entry.key.first) for entry in named], width, greyed)
@@ -61,7 +64,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def say(self, text: str) -> None:
         """Say something in place of the footer for a moment."""
-        self._said, self._said_until = text, self.dashboard.view.now + SAID_FOR
+        self._said, self._said_until = text, self.dashboard.now() + SAID_FOR
         self.dashboard.paint()
 
     def shell_command(self) -> str:

@@ -263,7 +263,10 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         self._entry.start(self._filter.text, self._filter_remark())
 
     def action_clear(self) -> None:
-        """Drop the filter."""
+        """Drop the filter; in a recording without one, back to the pool as it is."""
+        if self._filter is EVERYTHING and not self._in_events and self.dashboard.past.active:
+            self.dashboard.past.back()
+            return
         self._filter = EVERYTHING
         self._in_events = False
         self.dashboard.paint()

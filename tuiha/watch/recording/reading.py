@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 from tuiha.config.errors import Problem
@@ -46,11 +47,13 @@ class Recording:
         try:
             self._connection.execute("BEGIN")
             self._blocks = store.blocks(self._connection)
+            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
+            with suppress(sqlite3.Error):  # the first failure is the one that is told
+                self._connection.execute("ROLLBACK")
             raise store.unusable(self.path, error) from None
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
+        except (TypeError, ValueError):  # a file from elsewhere, with texts where numbers should be
+            raise RecordingError(Problem("its list of blocks is damaged", "name another file", file=self.path)) from None
         if not self._blocks:
             raise RecordingError(Problem("nothing is recorded yet", "wait for the first snapshot", file=self.path))
 

@@ -1,0 +1,170 @@
+"""REPLAY: a recording on the dashboard, moved by keys; nothing can be changed in the past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.fake_operator import FakeOperator
+from tests.tui.samples import AT, SampleFeed, healthy, split
+from tests.tui.test_app import lines, seen, text
+from tests.watch.recording.made import TROUBLE, at_turn, recorded
+from tuiha.tui.app import Dashboard
+from tuiha.tui.past import THE_PAST
+from tuiha.tui.theme import load_theme
+from tuiha.watch.recording.replay import Replay
+
+TURNS = range(200)
+END = at_turn(TURNS[-1])
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield recorded(tmp_path_factory.mktemp("recording") / "r.sqlite", TURNS)
+
+
+def dashboard(past: Callable[[], Replay] | None, feed: SampleFeed | None = None, **other: object) -> Dashboard:
+    return Dashboard(feed or SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: AT + 9999.0,
+                     past=past, **other)  # type: ignore[arg-type]
+
+
+def clock(pilot: Pilot[int]) -> str:
+    return lines(pilot)[-1].split()[2]
+
+
+async def at(pilot: Pilot[int], moment: str) -> None:
+    await seen(pilot, lambda: clock(pilot) == moment)
+
+
+async def test_into_the_past_and_back(recording: Path) -> None:
+    live = SampleFeed(healthy())
+    async with dashboard(lambda: Replay(recording), live).run_test(size=(120, 40)) as pilot:
+        assert "VIEW" in lines(pilot)[0]
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        assert "03:15:26Z" in lines(pilot)[0]  # the recording's clock, and not this machine's
+        assert "20 Nov 03:15:26Z" in lines(pilot)[-1]
+        await pilot.press("comma")
+        await at(pilot, "03:15:25Z")
+        await pilot.press("comma", "comma", "full_stop")
+        await at(pilot, "03:15:24Z")
+        live.publish(split())  # what happens meanwhile is told, and shown when one is back
+        await pilot.press("comma")
+        await at(pilot, "03:15:23Z")
+        assert "now SPLIT" in lines(pilot)[-1]
+        assert "HEALTHY" in lines(pilot)[0]
+        await pilot.press("t")
+        await seen(pilot, lambda: "SPLIT" in lines(pilot)[0] and "VIEW" in lines(pilot)[0])
+
+
+async def test_from_change_to_change_and_what_it_was(recording: Path) -> None:
+    async with dashboard(lambda: Replay(recording)).run_test(size=(120, 40)) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        await pilot.press("at")
+        await seen(pilot, lambda: "changes" in text(pilot))
+        await pilot.press(*"03:14:19", "enter")
+        await at(pilot, "03:14:19Z")
+        while "DEGRADED" not in lines(pilot)[0]:
+            before = lines(pilot)[-1]
+            await pilot.press("less_than_sign")
+            await seen(pilot, lambda was=before: lines(pilot)[-1] != was)  # type: ignore[misc]
+        await pilot.press("at")
+        await seen(pilot, lambda: "changes" in text(pilot))
+        await pilot.press(*"03:13:47", "enter")
+        await at(pilot, "03:13:47Z")
+        assert "corp-east HEALTHY -> DEGRADED (+" in lines(pilot)[-1]
+        await seen(pilot, lambda: "mail2      UP -> DOWN" in text(pilot))  # among the events as well
+        await pilot.press("equals_sign")
+        await seen(pilot, lambda: "changed since 03:13:46Z" in text(pilot))
+        assert any("mail2" in line and "state" in line and "DOWN" in line for line in lines(pilot))
+        await pilot.press("escape", "escape")
+        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+
+
+async def test_an_incident_is_offered_and_gone_to(recording: Path) -> None:
+    async with dashboard(lambda: Replay(recording)).run_test(size=(80, 24)) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        await pilot.press("at")
+        await seen(pilot, lambda: "DEGRADED" in text(pilot))
+        await pilot.press(*"noon", "enter")
+        await seen(pilot, lambda: "write for example" in text(pilot))
+        await pilot.press("ctrl+u")
+        await seen(pilot, lambda: "DEGRADED" in text(pilot))
+        await pilot.press("enter")
+        await at(pilot, "03:13:07Z")  # where the block begins in which it was
+
+
+async def test_the_ends_are_told(recording: Path) -> None:
+    async with dashboard(lambda: Replay(recording)).run_test(size=(120, 24)) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        await pilot.press("full_stop")
+        await seen(pilot, lambda: "the recording ends here" in lines(pilot)[-1])
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_nothing_can_be_changed_in_the_past(
+    recording: Path, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: without the refusal the same keys open a plan."""
+    if not guarded:
+        monkeypatch.setattr("tuiha.tui.past.TimeTravel.refusal", None)
+    app = dashboard(lambda: Replay(recording), operator=FakeOperator())
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.operations.arm("kernel patch")
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        assert app.operations.armed is None
+        if not guarded:
+            assert app.operations.arm("kernel patch")
+        assert app.operations.against() == (THE_PAST if guarded else None)
+        await pilot.press("r")
+        await pilot.pause()
+        planned = app.screen is not app.get_screen("home")
+        assert planned is not guarded
+        if guarded:
+            assert THE_PAST in lines(pilot)[-1]
+            await pilot.press("w", "d", "e", "f")
+            assert app.screen is app.get_screen("home")
+
+
+async def test_without_a_recording_it_says_why(tmp_path: Path) -> None:
+    async with dashboard(None).run_test(size=(80, 24)) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "nothing is recorded here" in lines(pilot)[-1])
+        await pilot.press("comma", "less_than_sign", "at", "equals_sign")
+        assert "VIEW" in lines(pilot)[0]
+    async with dashboard(lambda: Replay(tmp_path / "none.sqlite")).run_test(size=(80, 24)) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "there is no recording" in lines(pilot)[-1])
+        assert "VIEW" in lines(pilot)[0]
+
+
+async def test_a_recording_alone(recording: Path) -> None:
+    replay = await asyncio.to_thread(Replay, recording, at_turn(TROUBLE.start + 3).at)
+    app = dashboard(None, replay, replay=replay)  # type: ignore[arg-type]
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "REPLAY" in lines(pilot)[0]
+        assert "DEGRADED" in lines(pilot)[0]
+        await pilot.press("t")
+        await seen(pilot, lambda: "no live pool" in lines(pilot)[-1])
+        assert "REPLAY" in lines(pilot)[0]
+    await asyncio.to_thread(replay.close)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
+async def test_it_fits(recording: Path, size: tuple[int, int]) -> None:
+    async with dashboard(lambda: Replay(recording)).run_test(size=size) as pilot:
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        for key in ("less_than_sign", "equals_sign"):
+            await pilot.press(key)
+            await pilot.pause()
+        assert all(len(line) <= size[0] for line in lines(pilot))
+        assert "REPLAY" in lines(pilot)[0]

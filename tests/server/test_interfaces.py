@@ -18,6 +18,7 @@ from tests.drivers.daemons import PASSWORD, free_port
 from tests.server.support import Node, eventually
 from tuiha.config import settings
 from tuiha.server import changes
+from tuiha.server.figures import Meter
 from tuiha.server.poolserver import PoolServer
 from tuiha.server.settled import identity
 
@@ -222,8 +223,10 @@ async def test_a_held_server_lets_requests_wait_and_answers_them_after_the_relea
     await eventually(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
     assert (await pool.raw("GET", "s1", "/health", {})).status == 200, "sprayers keep sending: requests are held"
     assert (await pool.control("GET", "s1", "/control/status")).body["state"] == "HELD"
+    assert await counts(pool) == {"answered": 1, "failed": 0, "delayed": 0}
     await pool.control("POST", "s1", "/control/release")
     assert (await held).status == 200
+    assert await counts(pool) == {"answered": 2, "failed": 0, "delayed": 1}
 
 
 async def test_a_hold_that_lasts_too_long_is_answered_503_with_retry_after(pool: Running) -> None:
@@ -233,6 +236,33 @@ async def test_a_hold_that_lasts_too_long_is_answered_503_with_retry_after(pool:
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) >= 1
     await pool.control("POST", "s1", "/control/release")
+    assert await counts(pool) == {"answered": 2, "failed": 0, "delayed": 1}
+    assert (await pool.control("GET", "s1", "/control/counts", token="wrong")).status == 401
+
+
+async def counts(pool: Running) -> dict[str, int]:
+    """What s1 counted, as a viewer reads it."""
+    body = (await pool.control("GET", "s1", "/control/counts", token="viewer")).body
+    assert (body["server"], body["started_at"] > 0) == ("s1", True)
+    return {figure: body[figure] for figure in ("answered", "failed", "delayed")}
+
+
+def test_which_answers_count_as_failed_and_which_as_delayed() -> None:
+    meter = Meter()
+    for status, again, forwarded, waited in (
+        (200, False, False, False), (200, False, False, True), (503, True, False, True), (503, True, True, False),
+        (503, False, False, False), (500, False, False, False), (500, False, True, False),
+    ):
+        meter.count(status, again=again, forwarded=forwarded, waited=waited)
+    assert (meter.answered, meter.failed, meter.delayed) == (5, 2, 2)
+
+
+async def test_a_forwarded_request_counts_where_the_device_is_answered(pool: Running) -> None:
+    await pool.register("s1", "anna")
+    before = await counts(pool)
+    assert (await pool.ask("GET", "s2", "/v1/me", user="anna")).headers[SERVER] == "s1"
+    assert await counts(pool) == before
+    assert (await pool.control("GET", "s2", "/control/counts", token="viewer")).body["answered"] == 1
 
 
 async def test_a_viewer_looks_and_only_an_operator_acts(pool: Running) -> None:

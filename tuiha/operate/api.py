@@ -9,11 +9,12 @@ import socket
 from tuiha.operate.apply import apply
 from tuiha.operate.planning import make_plan
 from tuiha.operate.running import cancel, follow, operation, operations, resume, running, undo
+from tuiha.operate.stopping import stop
 from tuiha.operate.store import store_of
 
 __all__ = [
-    "apply", "cancel", "follow", "make_plan", "operation", "operations", "resume", "running", "store_of", "undo",
-    "whoami",
+    "apply", "cancel", "follow", "make_plan", "operation", "operations", "resume", "running", "stop", "store_of",
+    "undo", "whoami",
 ]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 
 from tuiha.drivers.protocols import DriverError
+from tuiha.operate.plan import Plan
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.state import OperationState, Record
 from tuiha.operate.world import World
@@ -31,11 +34,17 @@ async def keep_in_database(world: World, state: OperationState, records: Sequenc
         database = world.databases[active]
         await database.fetch(
             _OPERATION, state.id, state.kind, " ".join(state.plan.target) or None, state.state, state.who,
-            state.reason or None, _time(state.started_at), _time(state.ended_at), json.dumps(list(records)))
+            state.reason or None, _time(state.started_at), _time(state.ended_at),
+            json.dumps([{"record": "plan", "plan": _short(state.plan)}, *records]))
         severity = _SEVERITIES.get(state.state, "warning" if state.settled else "bad")
         await database.fetch(_EVENT, severity, state.plan.confirm or state.plan.pool, event_text(state))
     except (DatabaseGone, DriverError, KeyError, asyncpg.PostgresError) as error:
         print(f"the journal was not copied to the database: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _short(plan: Plan) -> dict[str, Any]:
+    """The plan without what only running it needs: a rebalance names every user that moves."""
+    return replace(plan, details={"options": plan.details.get("options", {})}).document()
 
 
 def event_text(state: OperationState) -> str:

@@ -69,7 +69,7 @@ class Kind(Protocol):
         """The steps of a plan, in order; as many as `plan.steps`."""
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
-        """Figures of the result beside the steps, for instance {"outage_ms": 81, "requests_delayed": 12}."""
+        """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
 
 
 def table() -> Mapping[str, Callable[[], Kind]]:

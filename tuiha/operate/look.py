@@ -39,10 +39,11 @@ async def look(world: World) -> Snapshot:
 
 def answering(snapshot: Snapshot) -> dict[str, ServerFacts]:
     """The servers that answered this look, and may be told something: the token travels encrypted or stays here."""
-    return {s.name: s for s in snapshot.servers if s.error is None and s.state not in _AWAY and _safe(s.address)}
+    return {s.name: s for s in snapshot.servers if s.error is None and s.state not in _AWAY and safe(s.address)}
 
 
-def _safe(address: str) -> bool:
+def safe(address: str) -> bool:
+    """Whether a token may be sent there: encrypted, or inside this machine."""
     url = urlsplit(address)
     return url.scheme == "https" or is_loopback(url.hostname or "")
 

@@ -20,6 +20,7 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate import intent as intents
 from tuiha.operate.apply import ledger_of
+from tuiha.operate.counting import Cost, cost, counts
 from tuiha.operate.journal import Journal, read_records
 from tuiha.operate.keeping import keep_in_database
 from tuiha.operate.kinds import Refused, Step
@@ -44,9 +45,13 @@ class Runner:
         plan = folder.plan()
         self._kind = kind_of(plan.kind)
         self._steps = self._kind.steps(plan)
+        self._plan = plan
+        self._counting: asyncio.Task[None] | None = None
 
     async def forward(self) -> None:
         """Run every step that is not done; ends with a result in the journal."""
+        if not self._state().ever_began:  # beside the steps: nobody waits for a server that hangs
+            self._counting = asyncio.create_task(self._count())
         for step, known in zip(self._steps, self._state().steps, strict=True):
             if known.state == "done":
                 continue
@@ -55,7 +60,7 @@ class Runner:
             state, text = await self._one(step)
             if state == "done":
                 continue
-            if state == "stopped" and await self._stop_asked():
+            if await self._stop_asked():
                 return
             await self._stuck(state, text)
             return
@@ -129,8 +134,22 @@ class Runner:
         await self._journal.flush()
         if not keep:
             text += await self._give_back()
-        now = self._state()
-        await self._journal.write("result", state=state, text=text, changed=changed, outcome=self._outcome(now))
+        cost = await self._cost()
+        outcome = {**self._outcome(self._state()), **cost.figures()}
+        await self._journal.write("result", state=state, text=text, changed=changed, outcome=outcome)
+
+    async def _count(self) -> None:
+        """Note the servers' counters before anything has happened."""
+        await self._journal.write("counts", servers=await counts(self._world, self._plan))
+
+    async def _cost(self) -> Cost:
+        """What it cost devices; unknown when the counters at its beginning are."""
+        if self._counting is not None:
+            await self._counting
+        state = self._state()
+        if not state.counts:
+            return Cost(None, None)
+        return cost(state.counts, await counts(self._world, self._plan), state.started_at or 0.0)
 
     def _outcome(self, now: OperationState) -> dict[str, object]:
         evidence = {step.planned.number: step.evidence for step in now.steps if step.state == "done"}

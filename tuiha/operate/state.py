@@ -54,6 +54,7 @@ class OperationState:
     changed: bool = True  # of an ended one: whether something of it is left in the pool
     cancelling: bool = False
     outcome: Mapping[str, Any] | None = None  # figures beside the steps
+    counts: Mapping[str, Mapping[str, float]] | None = None  # the servers' counters when it began
     alive: bool | None = None  # whether its runner lives; None when that cannot be seen from here
 
     @property
@@ -186,6 +187,10 @@ def _result(state: OperationState, record: Record) -> OperationState:
     )
 
 
+def _counts(state: OperationState, record: Record) -> OperationState:
+    return replace(state, counts=record["servers"])
+
+
 def _with_step(state: OperationState, record: Record, change: Callable[[StepState], StepState]) -> OperationState:
     number = record.get("step")
     return replace(state, steps=tuple(change(s) if s.planned.number == number else s for s in state.steps))
@@ -197,5 +202,6 @@ _READERS: Mapping[str, Callable[[OperationState, Record], OperationState]] = {
     "progress": _progress,
     "undo": _undo,
     "cancel": _cancel,
+    "counts": _counts,
     "result": _result,
 }

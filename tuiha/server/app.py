@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.model.reports import ServerReport, ServerState
@@ -14,6 +14,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.control import Control
 from tuiha.server.devices import WAITED, Devices
 from tuiha.server.figures import Meter
+from tuiha.server.forwarding import FORWARDED
 from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
 from tuiha.server.openapi import document
@@ -21,6 +22,7 @@ from tuiha.server.problem import Problem, unavailable, unknown_outcome
 
 log = logging.getLogger("tuiha.http")
 
+HELD: web.RequestKey[bool] = web.RequestKey("held", bool)  # it waited for a database
 _LARGEST_BODY = 16 * 1024  # bytes; what devices and operators send is far smaller
 
 
@@ -70,8 +72,11 @@ def _looking_again(gate: Gate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """The gate's second look, as late as it can be: between here and the socket nothing waits."""
-        with gate.releasing():
-            return await handler(request)
+        with gate.releasing() as passage:
+            try:
+                return await handler(request)
+            finally:
+                request[HELD] = passage.waited
 
     return middleware
 
@@ -121,6 +126,8 @@ def _measured(metrics: Metrics, meter: Meter) -> Middleware:
         metrics.count(interface, response.status, seconds)
         if interface == "devices":
             meter.note(loop.time(), seconds or 0.0)
+            meter.count(response.status, again=hdrs.RETRY_AFTER in response.headers,
+                        forwarded=FORWARDED in request.headers, waited=bool(request.get(HELD, False)))
         return response
 
     return middleware

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeGuard
 
 import asyncpg
@@ -17,6 +17,7 @@ from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import LOST
 from tuiha.server.bindings import Bindings, Owned
+from tuiha.server.figures import Meter
 from tuiha.server.gate import Gate
 from tuiha.server.identity import Identity
 from tuiha.server.membership import Membership
@@ -63,11 +64,13 @@ class Control:
     bindings: Bindings
     monitors: Callable[[int], bool]  # whether a user's monitor runs here
     look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
+    meter: Meter = field(default_factory=Meter)
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
         return [
             web.get("/control/status", self._as("viewer", self.status)),
+            web.get("/control/counts", self._as("viewer", self.counts)),
             web.get("/control/users", self._as("viewer", self.users)),
             web.post("/control/hold", self._as("operator", self.hold)),
             web.post("/control/release", self._as("operator", self.release)),
@@ -99,6 +102,14 @@ class Control:
     async def status(self, request: web.Request) -> web.Response:
         """GET /control/status: this server's own view."""
         return web.json_response(asdict(self.report()))
+
+    async def counts(self, request: web.Request) -> web.Response:
+        """GET /control/counts: device requests since this server started."""
+        report, meter = self.report(), self.meter
+        return web.json_response({
+            "server": report.name, "started_at": report.started_at, "answered": meter.answered, "failed": meter.failed,
+            "delayed": meter.delayed,
+        })
 
     async def users(self, request: web.Request) -> web.Response:
         """GET /control/users: who is monitored here, with generations."""

@@ -70,15 +70,30 @@ def _smooth(old: float, new: float) -> float:
 
 @dataclass(slots=True)
 class Meter:
-    """Rate and 95th percentile of the last ten seconds' requests, long polls' waiting left out."""
+    """Rate and 95th percentile of the last ten seconds' requests, long polls' waiting left out; counts since the start.
+    """
 
     span: float = 10.0
+    answered: int = 0  # device requests, those that another server forwarded left out
+    failed: int = 0  # of these, with 5xx and no time to ask again
+    delayed: int = 0  # waited here for a database, or were told when to ask again (503 with Retry-After)
     _taken: deque[tuple[float, float]] = field(default_factory=deque)
 
     def note(self, now: float, seconds: float) -> None:
         """Note a request that ended at `now` and worked for `seconds`."""
         self._taken.append((now, seconds))
         self._forget(now)
+
+    def count(self, status: int, *, again: bool, forwarded: bool, waited: bool) -> None:
+        """Count one answer. One that another server forwarded is an answer to a device only there.
+
+        `again`: it said when to ask again; whoever does gets the same answer as if nothing had been.
+        """
+        later = status == 503 and again
+        if not forwarded:
+            self.answered += 1
+            self.failed += status >= 500 and not later
+        self.delayed += waited or (later and not forwarded)
 
     def rate(self, now: float) -> float:
         """Requests per second."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import asyncpg
@@ -19,8 +20,18 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attachment import LOST, Attachment, never_cancelled
 
 T = TypeVar("T")
-_used: ContextVar[list[Attachment] | None] = ContextVar("used", default=None)
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
+
+
+@dataclass(slots=True)
+class Passage:
+    """What one answer went through."""
+
+    used: list[Attachment] = field(default_factory=list)
+    waited: bool = False  # for a database: the pool held, or had none
+
+
+_passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
 
 
 class Gate:
@@ -92,18 +103,18 @@ class Gate:
             raise OutcomeUnknown("the lease on the database ended before the answer could be released")
 
     @contextmanager
-    def releasing(self) -> Iterator[None]:
+    def releasing(self) -> Iterator[Passage]:
         """Around everything that makes one answer: looks again, last, at every attachment that the answer came through.
 
         `read` and `transaction` look as soon as the database has answered; this look is the one right before release.
         """
-        used: list[Attachment] = []
-        token = _used.set(used)
+        passage = Passage()
+        token = _passage.set(passage)
         try:
-            yield
+            yield passage
         finally:
-            _used.reset(token)
-        for attachment in used:
+            _passage.reset(token)
+        for attachment in passage.used:
             self.still(attachment)
 
     async def enter(self, wait: float | None = None) -> Attachment:
@@ -121,6 +132,7 @@ class Gate:
         return attachment
 
     async def _wait(self, seconds: float) -> None:
+        _note_wait()
         self.waiting += 1
         try:
             # A lease that lapses wakes nobody, so nobody sleeps longer than a moment.
@@ -140,9 +152,9 @@ class Gate:
         attachment = await self.enter(wait)
         self.in_flight += 1
         self._idle.clear()
-        used = _used.get()
-        if used is not None and attachment not in used:
-            used.append(attachment)
+        passage = _passage.get()
+        if passage is not None and attachment not in passage.used:
+            passage.used.append(attachment)
         try:
             async with attachment.session() as session:
                 yield attachment, session
@@ -212,7 +224,14 @@ class Gate:
             except (Unavailable, OutcomeUnknown) as error:
                 if loop.time() + _AGAIN >= until:
                     raise Unavailable(str(error)) from error
+                _note_wait()
                 await asyncio.sleep(_AGAIN)
+
+
+def _note_wait() -> None:
+    passage = _passage.get()
+    if passage is not None:
+        passage.waited = True
 
 
 async def _undo(connection: Any, transaction: Any) -> None:

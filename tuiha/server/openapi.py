@@ -109,6 +109,13 @@ def _control_paths() -> dict[str, Any]:
                 "responses": {"200": _answer("The report", "ServerReport"), **_errors("401")},
             }
         },
+        "/control/counts": {
+            "get": {
+                "summary": "Device requests since its start: answered, failed, delayed (viewer)",
+                "security": [{"token": []}],
+                "responses": {"200": {"description": "The counts"}, **_errors("401")},
+            }
+        },
         "/control/users": {
             "get": {
                 "summary": "The users monitored here, with generations (viewer)",

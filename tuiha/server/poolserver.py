@@ -105,7 +105,7 @@ class PoolServer:
         devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters)
         control = Control(
             self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings, self.monitor.follows,
-            self.attacher.look_at,
+            self.attacher.look_at, self.meter,
         )
         return app.build(self.gate, devices, control, self.metrics, self.meter, self.report, self._last)
 

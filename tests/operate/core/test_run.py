@@ -34,7 +34,7 @@ async def test_all_steps_are_run_and_verified(studio: Studio) -> None:
     state = await studio.end(await studio.apply(plan))
     assert (state.state, states(state)) == ("done", ["done"] * 4)
     assert [step.evidence for step in state.steps][-1] == "steps on the wall: [1, 2, 3, 4]"
-    assert state.outcome == {"outage_ms": 0, "coats": 1}
+    assert state.outcome == {"outage_ms": 0, "coats": 1, "requests_delayed": None, "requests_failed": None}
     assert (state.who, state.reason) == ("ada@studio", "it is ugly")
     assert studio.wall["colour"] == "red"
     assert studio.ledger.intent is None

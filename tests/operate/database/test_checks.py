@@ -81,6 +81,16 @@ def with_server(**changes: Any) -> Callable[[Sight], Sight]:
     return lambda sight: replace(sight, servers=(server("s1"), replace(server("s2"), **changes)))
 
 
+def leased(name: str, **changes: Any) -> ServerReport:
+    report = server(name).report
+    assert report is not None
+    return replace(report, **changes)
+
+
+def without_lease(name: str) -> ServerSight:
+    return server(name, report=leased(name, state=ServerState.FENCED, database=None, lease_seconds=None))
+
+
 def lost(sight: Sight) -> Sight:
     """The active database is gone for everybody."""
     sight = with_node(sight, "db1", report=None, error="connection refused", refusal="it does not answer")
@@ -100,6 +110,10 @@ BAD, NEVER, WARNING = CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
 FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
     ("phase", BAD, lambda s: replace(s, ledger=replace(s.ledger, phase="FAILOVER"))),
     ("split", NEVER, lambda s: with_report(s, "db2", role=DatabaseRole.PRIMARY, writable=True)),
+    ("split", NEVER, lambda s: with_server(report=leased("s2", database="db2"))(s)),
+    ("split", NEVER, lambda s: with_server(report=leased("s2", system_identifier="1"))(s)),
+    ("disputed", NEVER, lambda s: with_node(s, "db1", report=None, error="no answer")),
+    ("disputed", NEVER, lambda s: replace(s, servers=(without_lease("s1"), without_lease("s2")))),
     ("protection", BAD, lambda s: replace(s, ledger=replace(s.ledger, standby=Standby.STALE))),
     ("answers", BAD, lambda s: with_node(s, "db2", report=None, error="no answer")),
     ("answers", BAD, lambda s: with_node(s, "db2", refusal="wrong password")),
@@ -146,8 +160,28 @@ def test_failover_wants_the_active_database_gone_for_everybody() -> None:
 def test_one_server_that_still_sees_the_active_database_makes_it_disputed() -> None:
     sight = replace(lost(healthy()), servers=(server("s1"), server("s2", probes={"db1": SYSTEM, "db2": SYSTEM})))
     disputed = next(check for check in Failover().checks(sight) if check.name == "disputed")
-    assert disputed.verdict is BAD
+    assert disputed.verdict is NEVER
     assert disputed.value == "DISPUTED: seen by s2"
+
+
+def test_servers_without_a_lease_dispute_nothing_while_commits_wait() -> None:
+    """Negative control: with the secondary gone nobody can have a lease, whatever the network is."""
+    away = (without_lease("s1"), without_lease("s2"))
+    assert "disputed" in red(Switchover(), replace(healthy(), servers=away))
+    waiting = with_report(healthy(), "db1", replication=())
+    assert "disputed" not in red(Switchover(), replace(waiting, servers=away))
+    assert red(Degrade(), replace(waiting, servers=away)) == {}
+    some = (without_lease("s1"), server("s2"))
+    assert "disputed" not in red(Switchover(), replace(healthy(), servers=some))
+
+
+def test_what_may_end_a_dispute_may_be_overridden_and_a_split_may_not() -> None:
+    away = replace(with_report(healthy(), "db1", synchronous_names=""), servers=(without_lease("s1"),))
+    assert red(ProtectKind(), away)["disputed"] is BAD
+    assert red(Switchover(), replace(healthy(), servers=(without_lease("s1"),)))["disputed"] is NEVER
+    for kind in (Switchover(), Failover(), Degrade(), ProtectKind()):
+        astray = with_server(report=leased("s2", database="db2"))(healthy())
+        assert red(kind, astray)["split"] is NEVER
 
 
 def test_a_stale_secondary_takes_over_only_with_the_loss_named() -> None:
@@ -195,7 +229,7 @@ def test_facts_change_with_roles_and_not_with_lag() -> None:
 def test_the_outage_is_read_from_the_evidence() -> None:
     evidence = {3: f"2 servers hold, nothing in flight; held {stamp(1795366738.5)}",
                 10: f"2 servers on db2 with leases, 7 requests waited; served {stamp(1795366738.62)}; later: s3: no"}
-    assert outage(evidence, "; held at") == {"outage_ms": 120.0, "requests_delayed": 7}
+    assert outage(evidence, "; held at") == {"outage_ms": 120.0}
     assert outage({3: evidence[3]}, "; held at") == {}
     assert stamped("nothing") is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.reports import EpochState, ServerTarget, Standby
+from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict
 
@@ -28,12 +28,46 @@ def steady(sight: Sight) -> Check:
 
 
 def one_primary(sight: Sight) -> Check:
-    """Never two databases that take writes for the pool."""
+    """Never SPLIT: no second database that takes writes, no server with a lease on another one than the ledger's."""
+    active = sight.ledger.active
     both = [node.name for node in sight.nodes.values() if node.writable]
-    stray = [name for name in both if name != sight.ledger.active]
-    value = f"{' and '.join(both) or 'none'} can be written"
-    return check(not stray, "split", "pool", value, f"only {sight.ledger.active}",
-                 f"stop {', '.join(stray)}; `tuiha plan rejoin {', '.join(stray)}` makes it the secondary", _NEVER)
+    stray = [name for name in both if name != active]
+    astray = [f"{one.name} has a lease on {one.report.database}" for one in sight.servers
+              if one.report is not None and one.report.lease_seconds and _elsewhere(sight, one.report)]
+    value = "; ".join([f"{' and '.join(both) or 'none'} can be written", *astray])
+    remedy = f"stop {', '.join(stray)}; `tuiha plan rejoin {', '.join(stray)}` makes it the secondary" if stray else \
+        "stop those servers; started again, each one asks the ledger"
+    good = not stray and not astray
+    return check(good, "split", "pool", value if good else f"SPLIT: {value}", f"only {active}", remedy, _NEVER)
+
+
+def _elsewhere(sight: Sight, report: ServerReport) -> bool:
+    """Whether a server uses another physical database than the ledger names."""
+    system = report.system_identifier
+    return report.database != sight.ledger.active or (system is not None and system != sight.ledger.system_identifier)
+
+
+def undisputed(sight: Sight, otherwise: CheckVerdict = _NEVER) -> Check:
+    """Never DISPUTED: this host and the servers agree on whether the active database is there."""
+    name = sight.active.name
+    answering = [one for one in sight.servers if one.report is not None]
+    leased = [one.name for one in answering if one.report and one.report.lease_seconds and one.report.database == name]
+    value, remedy = "this host and the servers agree", ""
+    if sight.active.report is None and leased:
+        value = f"DISPUTED: this host cannot reach {name}, and {', '.join(leased)} had leases on it just now"
+        remedy = f"if {name} is gone, the leases end in seconds: plan again; else mend the way from here to {name}"
+    elif answering and not leased and _usable(sight):
+        value = f"DISPUTED: this host reaches {name}, and {', '.join(one.name for one in answering)} cannot use it"
+        remedy = f"mend the network between the servers and {name}; if that cannot be, stop {name} and plan a failover"
+    return check(not remedy, "disputed", "pool", value, "they agree", remedy, otherwise)
+
+
+def _usable(sight: Sight) -> bool:
+    """Whether a server with a good line to the active database could have a lease on it: its commits are answered."""
+    report = sight.active.report
+    if report is None or not report.writable or report.epoch is None or report.epoch.state != EpochState.ACTIVE:
+        return False
+    return not report.synchronous_names or synchronous(sight).verdict is _GOOD
 
 
 def identity(sight: Sight, node: NodeSight) -> Check:
@@ -89,6 +123,14 @@ def lag(sight: Sight) -> Check:
                  "wait until it has caught up")
 
 
+def replaying(node: NodeSight) -> Iterator[Check]:
+    """Nobody has paused the replay: what it has received would never be there."""
+    if node.obstacles:
+        paused = bool(node.obstacles["paused"])
+        yield check(not paused, "replay", node.name, "paused" if paused else "running", "running",
+                    f"SELECT pg_wal_replay_resume() on {node.name}")
+
+
 def obstacles(sight: Sight) -> Iterator[Check]:
     """What makes a stop slow, or is lost with it."""
     active, partner = sight.active, sight.partner
@@ -107,8 +149,7 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     age = found["checkpoint"]
     yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"{_CHECKPOINT:.0f} s",
                 "one is made first; the stop may still take longer", _WARNING)
-    yield check(not there["paused"], "replay", partner.name, "paused" if there["paused"] else "running", "running",
-                f"SELECT pg_wal_replay_resume() on {partner.name}")
+    yield from replaying(partner)
     small = [name for name in _SETTINGS if there[name] < found[name]]
     yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
                 f"not smaller than {active.name}'s", "make them as large, and restart it")

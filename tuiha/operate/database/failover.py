@@ -41,7 +41,7 @@ class Failover(PairKind):
         return [
             checks.steady(sight), checks.one_primary(sight), gone(sight), not_received(sight),
             checks.protected(sight), checks.answers(partner, writable=False), checks.identity(sight, partner),
-            checks.epoch_row(sight, partner), *_servers(sight), *checks.sprayers(sight),
+            checks.epoch_row(sight, partner), *checks.replaying(partner), *_servers(sight), *checks.sprayers(sight),
         ]
 
     def loses(self, sight: Sight) -> str:
@@ -63,12 +63,16 @@ def seen_by(sight: Sight) -> list[str]:
 
 
 def gone(sight: Sight) -> Check:
-    """Nobody reaches the active database; else it is disputed, and who sees what is shown."""
+    """Nobody reaches the active database; else it is disputed, who sees what is shown, and no override helps.
+
+    Somebody who is sure that it must go can make it so: stopped, it is seen by nobody.
+    """
     name, seen = sight.active.name, seen_by(sight)
     asked = [server.name for server in sight.servers if server.report is not None]
     value = f"DISPUTED: seen by {', '.join(seen)}" if seen else f"seen by nobody ({', '.join(['this host', *asked])})"
     return checks.check(not seen, "disputed", name, value, "nobody reaches it",
-                        f"{name} is there: `tuiha plan switchover`, or mend the network between it and the others")
+                        f"{name} is there: `tuiha plan switchover`, or mend the network, or stop it and plan again",
+                        CheckVerdict.NEVER)
 
 
 def not_received(sight: Sight) -> Check:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -115,8 +114,7 @@ def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -
     from_, to = stamped(first), stamped(_until_served(last))
     if from_ is None or to is None or last is None:
         return {}
-    waited = re.search(r"(\d+) requests waited", last)
-    return {"outage_ms": round((to - from_) * 1000, 1), "requests_delayed": int(waited[1]) if waited else 0}
+    return {"outage_ms": round((to - from_) * 1000, 1)}
 
 
 def _until_served(text: str | None) -> str | None:

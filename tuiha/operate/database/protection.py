@@ -15,7 +15,9 @@ from tuiha.operate.plan import Check, CheckVerdict
 def _active(sight: Sight) -> list[Check]:
     """What every change of the protection needs of the active database."""
     active = sight.active
-    return [checks.steady(sight), checks.one_primary(sight), checks.answers(active, writable=True),
+    # Nothing is promoted and nobody is moved here, and it may be what ends a dispute: an operator may go on.
+    return [checks.steady(sight), checks.one_primary(sight), checks.undisputed(sight, CheckVerdict.BAD),
+            checks.answers(active, writable=True),
             checks.identity(sight, active), checks.epoch_row(sight, active)]
 
 

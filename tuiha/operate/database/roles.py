@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps import (
     PairStep,
@@ -19,6 +21,11 @@ from tuiha.operate.database.steps import (
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
+
+# Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
+_ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
+_LOOK_AGAIN = 0.5
+_REPLAYING = 10.0  # seconds for the secondary to replay the last of what it has received
 
 _FENCE = """
 UPDATE pool_epoch SET state = 'FENCED', changed_at = clock_timestamp()
@@ -128,8 +135,10 @@ class Fence(PairStep):
         return f"{text}, {'none' if await until(look, 1.0) else 'some'} left"
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """ACTIVE again. A secondary that was lost meanwhile is given up first, as degrade does it."""
+        """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
         job, database = self.job, world.databases[self.job.old]
+        if not await answering(database, _LOOK_AGAIN, secondary=False):
+            await _start(world, job.old, self.limit - 2.0)
         try:
             await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
         except DatabaseGone:
@@ -160,19 +169,22 @@ class Stop(PairStep):
                                        "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"))
             self.job.memory.position = position
             return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
-        stopped = await by_agent(world.agents[name].stop("fast"))
+        try:
+            async with asyncio.timeout(_ENDING):
+                stopped = await by_agent(world.agents[name].stop("fast"))
+        except TimeoutError:
+            raise StepUnknown(f"{name} did not end within {_ENDING:g} s: one of its processes hangs") from None
         if not stopped.clean:
             raise StepFailed(f"{name} did not end cleanly: it may hold writes that it did not send")
         self.job.memory.position = stopped.position
         return f"stopped, shutdown checkpoint at {_lsn(stopped.position - 1)}, timeline {stopped.timeline}"
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Start it again."""
+        """Start it again. A stop that hangs is ended at once first: it would never answer again."""
         name = self.job.old
-        if name in world.agents:
-            await by_agent(world.agents[name].start())
-        if not await answering(world.databases[name], self.limit - 10.0, secondary=False):
-            raise StepUnknown(f"{name} does not answer as the primary")
+        if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
+            await by_agent(world.agents[name].stop("immediate"))
+        await _start(world, name, self.limit - 30.0)
         return f"{name} answers as the primary"
 
 
@@ -199,8 +211,9 @@ class CatchUp(PairStep):
         async def look() -> bool:
             return bool(await value(database, _REPLAYED) >= wanted)
 
-        if not await until(look, self.limit - 5.0):
-            raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old}")
+        if not await until(look, _REPLAYING):
+            raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old} "
+                             f"within {_REPLAYING:g} s")
         return f"replayed to {_lsn(await value(database, _REPLAYED))}"
 
 
@@ -291,6 +304,17 @@ def pool_users(world: World) -> list[str]:
 async def nobody_to_wait_for(database: Coordinator) -> None:
     """A database that is about to be promoted must not wait for a secondary that does not follow it."""
     await set_parameter(database, "synchronous_standby_names", "")
+
+
+async def _start(world: World, name: str, seconds: float) -> None:
+    """The former primary answers as the primary again, started by its agent if it has one.
+
+    Nothing else may be concluded from its silence, least of all that its secondary is lost. Raises StepUnknown.
+    """
+    if name in world.agents:
+        await by_agent(world.agents[name].start())
+    if not await answering(world.databases[name], seconds, secondary=False):
+        raise StepUnknown(f"{name} does not answer as the primary; start it, then take the operation back")
 
 
 async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -> str:

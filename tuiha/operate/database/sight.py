@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused
+from tuiha.operate.look import safe
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
 from tuiha.watch.opening import guarded
@@ -102,17 +101,12 @@ class Sight:
     @property
     def told(self) -> dict[str, str]:
         """Name and address of the members that may be told something: the token travels encrypted, or stays here."""
-        return {one.name: one.address for one in self.members if _safe(one.address)}
+        return {one.name: one.address for one in self.members if safe(one.address)}
 
     @property
     def members(self) -> tuple[ServerSight, ...]:
         """Servers that take part: all that answer, or should."""
         return tuple(server for server in self.servers if server.report is not None or server.alive)
-
-
-def _safe(address: str) -> bool:
-    url = urlsplit(address)
-    return url.scheme == "https" or is_loopback(url.hostname or "")
 
 
 async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight:

@@ -42,7 +42,7 @@ class Switchover(PairKind):
         """All of both databases, every server, every sprayer."""
         active, partner = sight.active, sight.partner
         return [
-            checks.steady(sight), checks.one_primary(sight), checks.protected(sight),
+            checks.steady(sight), checks.one_primary(sight), checks.undisputed(sight), checks.protected(sight),
             checks.answers(active, writable=True), checks.answers(partner, writable=False),
             checks.identity(sight, active), checks.identity(sight, partner),
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),

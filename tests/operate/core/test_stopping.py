@@ -1,0 +1,60 @@
+"""An operation that stands half-way and that nothing can bring to an end now: the pool is given back all the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.operate.core.conftest import Studio
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.operate import api
+from tuiha.operate.kinds import Refused
+
+
+@pytest.mark.parametrize("what", ["unknown", "die"])
+async def test_what_stands_half_way_may_be_left_so(studio: Studio, what: str) -> None:
+    fault = studio.fault(2, "after", what)
+    operation = await studio.apply(await studio.plan("sketch"))
+    await studio.end(operation)
+    assert studio.ledger.intent is not None
+    assert await api.stop(studio.pool, studio.base, operation, "eve") == operation
+    state = api.operation(studio.pool, studio.base, operation)
+    assert (state.state, state.settled, state.changed) == ("cancelled", True, True)
+    assert studio.ledger.intent is None  # a failover may begin
+    fault.unlink(missing_ok=True)
+    await api.resume(studio.pool, studio.base, studio.config, operation)
+    assert (await studio.end(operation)).state == "done"
+
+
+async def test_a_request_to_stop_is_heard_also_after_a_step_that_went_wrong(studio: Studio) -> None:
+    gate = studio.fault(1, "after", "wait")
+    studio.fault(2, "before", "unknown")
+    operation = await studio.apply(await studio.plan("sketch"))
+    await studio.until(operation, lambda s: s.steps[0].state == "running")
+    await api.stop(studio.pool, studio.base, operation, "eve")
+    gate.unlink()
+    assert (await studio.end(operation)).state == "cancelled"
+    assert studio.ledger.intent is None
+
+
+async def test_one_with_a_point_of_no_return_is_not_left_half_way(studio: Studio) -> None:
+    studio.fault(2, "after", "die")
+    operation = await studio.apply(await studio.plan())
+    await studio.end(operation)
+    with pytest.raises(Refused, match="resume"):
+        await api.stop(studio.pool, studio.base, operation, "eve")
+    assert studio.ledger.intent is not None
+
+
+async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: Studio) -> None:
+    studio.fault(2, "after", "unknown")
+    operation = await studio.apply(await studio.plan("sketch"))
+    await studio.end(operation)
+    ledger = FileLedger(studio.base / "ledger.json")
+    record = await ledger.poll()
+    await ledger.replace(record, replace(record, phase="SWITCHING"))
+    with pytest.raises(Refused, match="SWITCHING"):
+        await api.stop(studio.pool, studio.base, operation, "eve")
+    assert json.loads(studio.ledger.intent or "{}")["id"] == operation

@@ -1,0 +1,61 @@
+"""Stopping an operation for good, also one that stands half-way and that nothing brings to an end now.
+
+A primary that dies in the middle of a rebalance leaves it half-way: it can be neither finished nor taken back without a
+database, and the failover that would bring one needs the pool. What has no point of no return may stay as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.operate import intent as intents
+from tuiha.operate.apply import ledger_of
+from tuiha.operate.journal import Journal
+from tuiha.operate.kinds import Refused
+from tuiha.operate.running import cancel
+from tuiha.operate.state import OperationState
+from tuiha.operate.store import Folder, store_of
+from tuiha.operate.world import open_world
+
+_STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
+
+
+async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
+    """Cancel an operation: a living runner is asked to, one that stands half-way is left as it is; returns its id.
+
+    Raises Refused, NotThere, NoCredentials, DriverError (the ledger cannot be written; nothing was changed).
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.settled or (state.alive and not state.ended) or state.plan.point_of_no_return is not None:
+        return cancel(pool, base, folder.id, who)
+    lock = folder.lock()
+    if lock is None:
+        raise Refused(f"operation {folder.id} is running")
+    try:
+        await _leave(pool, base, folder, state, who)
+    finally:
+        os.close(lock)
+    return folder.id
+
+
+async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, who: str) -> None:
+    """Give the pool back, then say so in the journal. Raises Refused where half-way is no place to stay."""
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        record = await ledger.poll()
+        if record.phase != _STEADY:
+            raise Refused(f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
+                          f"so: `tuiha resume {folder.id}` or `tuiha undo {folder.id}`")
+        found = intents.parse(record.intent)
+        if found is not None and found.id == folder.id:
+            await intents.release(ledger, found)
+    journal = Journal(folder.journal)
+    try:
+        await journal.write("cancel", who=who, undo=False)
+        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={},
+                            text=f"left as it is by {who}; what was done stays. `tuiha resume {folder.id}` goes on")
+    finally:
+        journal.close()

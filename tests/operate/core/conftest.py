@@ -19,7 +19,8 @@ import yaml
 from tests.operate.core import painting
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
-from tuiha.drivers.ledgers.file import FileLedger, parse
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.drivers.ledgers.record import parse
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api, kinds, start
 from tuiha.operate.journal import read_records

@@ -13,6 +13,7 @@ from typing import Any
 from tests.tui.samples import AT
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
+from tuiha.watch.lookup import NoAnswer, Page
 
 STEPS = (
     PlannedStep(1, "s1 s2 s3 s4", "hold requests", 5, True),
@@ -90,6 +91,7 @@ class FakeOperator:
         self.threads: list[threading.Thread] = []
         self._told: list[Callable[[OperationFacts | Trouble], None]] = []
         self.now: OperationFacts = operation(0)
+        self.page: Page | NoAnswer = NoAnswer("this fake has no users")
 
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         """The calls of that name."""
@@ -130,6 +132,10 @@ class FakeOperator:
         self.calls.append(("operations",))
         self._later(answer, self.known)
 
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        self.calls.append(("find_users", pattern, after, limit))
+        self._later(answer, self.page)
+
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         self.calls.append(("follow", operation))
         self._told.append(told)
@@ -142,4 +148,12 @@ class FakeOperator:
 
     def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
         self.calls.append(("undo", operation))
+        self._later(answer, None)
+
+    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        self.calls.append(("resume", operation))
+        self._later(answer, None)
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        self.calls.append(("save", plan.id))
         self._later(answer, None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from textual import events
 from textual.pilot import Pilot
 
 from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, ended, operation, switchover
-from tests.tui.samples import AT, SampleFeed, degraded, healthy
+from tests.tui.samples import AT, SampleFeed, degraded, down, healthy
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.facts import Snapshot
 from tuiha.operate.plan import CheckVerdict
@@ -23,9 +24,12 @@ from tuiha.tui.screens.arm import ArmScreen
 from tuiha.tui.screens.confirm import CONFIRM_KEYS, ConfirmScreen
 from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
 from tuiha.tui.screens.menu import MENU_KEYS, MenuScreen
+from tuiha.tui.screens.operation_list import LIST_KEYS, OperationList
 from tuiha.tui.screens.plan import PLAN_KEYS, PlanScreen
+from tuiha.tui.screens.rebalance import REBALANCE_KEYS, RebalanceScreen
 from tuiha.tui.screens.result import RESULT_KEYS, ResultScreen
 from tuiha.tui.screens.run import RUN_KEYS, RunScreen
+from tuiha.tui.screens.users import USERS_KEYS
 from tuiha.tui.theme import load_theme
 from tuiha.tui.widgets.paced import PACE
 
@@ -129,11 +133,42 @@ async def test_keys_are_greyed_and_say_why(operator: FakeOperator | None, reason
             await pilot.press(key)
             assert reason in lines(pilot)[-1]
             assert isinstance(pilot.app.screen, HomeScreen)
-        await pilot.press("f")
-        assert reason in text(pilot)
-        await pilot.press("enter")
-        assert not isinstance(pilot.app.screen, PlanScreen)
     assert operator is None or not operator.asked("plan")
+
+
+async def test_f_that_is_not_armed_asks_why_and_goes_on() -> None:
+    operator = FakeOperator()
+    async with running(operator, armed=False) as pilot:
+        await pilot.press("f")
+        await on(pilot, ArmScreen)
+        assert "the key that you pressed goes on" in text(pilot)
+        await pilot.press("enter")  # no reason
+        assert isinstance(pilot.app.screen, ArmScreen)
+        await pilot.press("escape")
+        await on(pilot, HomeScreen)
+        assert not operator.asked("plan")
+        await pilot.press("f", *"patch", "enter")
+        await on(pilot, MenuScreen)
+        assert "WRITE" in lines(pilot)[0]
+
+
+async def test_a_pool_that_is_down_suggests_the_reason_and_leaves_one_way() -> None:
+    """At three in the morning: f, enter, c, the name, ctrl+x."""
+    operator = FakeOperator()
+    operator.planned = replace(switchover(), kind="failover")
+    async with running(operator, down(), armed=False) as pilot:
+        await pilot.press("f")
+        await on(pilot, ArmScreen)
+        assert "enter takes: db1 DOWN" in text(pilot)
+        await pilot.press("enter")
+        await on(pilot, PlanScreen)
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "failover", ())])
+        await pilot.press("c")
+        await on(pilot, ConfirmScreen)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        await on(pilot, RunScreen)
+        assert operator.asked("apply")[0][3].startswith("db1 DOWN")
+        assert cast("Dashboard", pilot.app).operations.changes == {"apply": 1}
 
 
 async def test_the_help_says_why_a_key_does_nothing() -> None:
@@ -144,7 +179,8 @@ async def test_the_help_says_why_a_key_does_nothing() -> None:
 
 
 def test_nothing_dangerous_is_on_a_key_that_comes_by_accident() -> None:
-    for keys in (HOME_KEYS, PLAN_KEYS, CONFIRM_KEYS, RUN_KEYS, RESULT_KEYS, MENU_KEYS):
+    for keys in (HOME_KEYS, PLAN_KEYS, CONFIRM_KEYS, RUN_KEYS, RESULT_KEYS, MENU_KEYS, REBALANCE_KEYS, LIST_KEYS,
+                 USERS_KEYS):
         ids = [key.id for key in keys]
         assert len(ids) == len(set(ids))
         for key in keys:
@@ -162,9 +198,13 @@ async def test_r_plans_a_rebalance_and_plans_again_while_it_is_read() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
         await pilot.press("r")
+        await on(pilot, RebalanceScreen)
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "rebalance", ())])
+        await pilot.press("c")
         await seen(pilot, lambda: "hold requests" in text(pilot))
-        assert operator.asked("plan")[0] == ("plan", "rebalance", ())
-        await seen(pilot, lambda: len(operator.asked("plan")) >= 2)
+        await seen(pilot, lambda: len(operator.asked("plan")) >= 3)
+        await pilot.press("escape")
+        await on(pilot, RebalanceScreen)
         await pilot.press("escape")
         await on(pilot, HomeScreen)
 
@@ -391,10 +431,14 @@ async def test_leaving_the_run_and_coming_back() -> None:
         await pilot.press("escape")
         await on(pilot, HomeScreen)
         await pilot.press("6")
+        await seen(pilot, lambda: "db1 kernel patch" in text(pilot))
+        await pilot.press("enter")
         await on(pilot, RunScreen)
         await pilot.press("escape")
+        await on(pilot, OperationList)
         operator.known = (ended(),)
-        await pilot.press("6")
+        await seen(pilot, lambda: "DONE" in text(pilot))
+        await pilot.press("enter")
         await on(pilot, ResultScreen)
     assert {call[0] for call in operator.calls} == {"operations", "follow"}
 
@@ -450,6 +494,8 @@ async def test_unknown_is_never_called_failed(state: str, word: str, means: str)
     operator.known = (replace(facts, steps=steps),)
     async with running(operator) as pilot:
         await pilot.press("6")
+        await seen(pilot, lambda: word in text(pilot))
+        await pilot.press("enter")
         await on(pilot, ResultScreen)
         assert word in text(pilot)
         assert means in text(pilot)
@@ -477,7 +523,7 @@ async def test_every_size(size: tuple[int, int]) -> None:
 
 
 def test_acting_keys_are_the_ones_that_people_know() -> None:
-    assert {key.keys for key in ACTING_KEYS} == set("wrfdemu6")
+    assert {key.keys for key in ACTING_KEYS} == set("wrfdemu")
 
 
 

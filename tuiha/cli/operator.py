@@ -6,22 +6,23 @@ What acts is imported on that thread, when it is first asked for something.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shlex
-import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
+from tuiha.cli.operation_facts import facts_of, facts_of_row
+from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.watch.background import Background
+from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
     from tuiha.operate.plan import Plan
-    from tuiha.operate.state import OperationState, StepState
 
 T = TypeVar("T")
-LISTED = 20  # operations
+LISTED = 50  # operations
+READ_EVERY = 5.0  # seconds: the operations of other hosts are read from the database so often at most
 
 
 class PoolOperator:
@@ -31,9 +32,10 @@ class PoolOperator:
         self._pool = pool
         self._base = base
         self._config_path = config_path
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("tuiha-operator")
+        self._lookup = UserLookup(pool, base)
+        self._elsewhere: tuple[OperationFacts, ...] = ()
+        self._read_at = -READ_EVERY
 
     @property
     def refusal(self) -> str | None:
@@ -44,54 +46,16 @@ class PoolOperator:
             return "the configuration has no coordinator's role (database.roles.coordinator)"
         return None
 
-    # The thread
-
     def _run(self, work: Callable[[], Awaitable[T]], answer: Callable[[T | Trouble], None]) -> Callable[[], None]:
-        """Do it on the thread; returns what ends it."""
-        loop = self._started()
-        tasks: list[asyncio.Task[None]] = []
-
-        def begin() -> None:
-            task = loop.create_task(_answered(work, answer))
-            tasks.append(task)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        def end() -> None:
-            for task in tasks:
-                task.cancel()
-
-        def ended() -> None:
-            with contextlib.suppress(RuntimeError):  # the thread has ended, and everything on it
-                loop.call_soon_threadsafe(end)
-
-        loop.call_soon_threadsafe(begin)
-        return ended
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._work, args=(self._loop,), name="tuiha-operator", daemon=True)
-            self._thread.start()
-        return self._loop
-
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-            for task in self._tasks:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            loop.close()
+        """Do it on the thread; a fault is an answer too: the screen says it. Returns what ends it."""
+        return self._background.run(
+            work, answer, lambda error: answer(Trouble(str(error) or type(error).__name__))
+        )
 
     def close(self) -> None:
         """End the thread. Operations go on: they run in processes of their own."""
-        if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(2.0)
-            self._loop = self._thread = None
+        self._background.close()
+        self._lookup.close()
 
     # What screens ask
 
@@ -122,15 +86,38 @@ class PoolOperator:
         self._run(work, answer)
 
     def operations(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
-        """Those of this host, newest first."""
+        """Those of this host, and those that other hosts have copied to the database, newest first.
+
+        This host's are told at once, and once more when the database has answered.
+        """
 
         async def work() -> tuple[OperationFacts, ...]:
             from tuiha.operate.api import operations
 
             states = await asyncio.to_thread(operations, self._pool, self._base, LISTED)
-            return tuple(facts_of(state) for state in states)
+            here = tuple(facts_of(state) for state in states)
+            if time.monotonic() - self._read_at >= READ_EVERY:
+                self._read_at = time.monotonic()
+                answer(_merged(here, self._elsewhere))
+                self._elsewhere = await self._kept()
+            return _merged(here, self._elsewhere)
 
         self._run(work, answer)
+
+    async def _kept(self) -> tuple[OperationFacts, ...]:
+        """The copies in the database; what was known before when it cannot be read now."""
+        from tuiha.watch.reader import Unreachable, read_operations, reader
+
+        try:
+            async with reader(self._pool, self._base) as source:
+                rows = await read_operations(source, LISTED)
+        except Unreachable:
+            return self._elsewhere
+        return tuple(facts_of_row(row) for row in rows)
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of users, with the watcher's role."""
+        self._lookup.find(pattern, after, limit, answer)
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Tell each change."""
@@ -168,54 +155,29 @@ class PoolOperator:
 
         self._run(work, answer)
 
+    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have it brought to its end."""
 
-async def _answered(work: Callable[[], Awaitable[T]], answer: Callable[[T | Trouble], None]) -> None:
-    """Answer with what came of it. A fault is an answer too: the screen says it."""
-    try:
-        done: T | Trouble = await work()
-    except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the person who asked
-        done = Trouble(str(error) or type(error).__name__)
-    answer(done)
+        async def work() -> None:
+            from tuiha.operate.api import resume, whoami
 
+            await resume(self._pool, self._base, self._config_path, operation, whoami())
 
-def facts_of(state: OperationState) -> OperationFacts:
-    """An operation as the screens take it."""
-    word = "interrupted" if state.interrupted else state.state
-    seconds = None
-    if state.started_at is not None and state.ended_at is not None:
-        seconds = state.ended_at - state.started_at
-    return OperationFacts(
-        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=word,
-        steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
-        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state, word),
-        cancelling=state.cancelling and not state.ended, settled=state.settled,
-    )
+        self._run(work, answer)
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep it where `tuiha apply` finds it."""
+
+        async def work() -> None:
+            from tuiha.operate.api import store_of
+
+            await asyncio.to_thread(store_of(self._pool, self._base).save_plan, plan)
+
+        self._run(work, answer)
 
 
-def _step(step: StepState) -> StepFacts:
-    planned = step.planned
-    running = step.undoing or step.state == "running"
-    return StepFacts(
-        planned.number, planned.target, f"undo: {planned.action}" if step.undoing else planned.action,
-        "running" if running else step.state, planned.limit_seconds, planned.undo, planned.point_of_no_return,
-        step.seconds, step.started_at, step.progress if running else step.evidence, step.done, step.of,
-    )
-
-
-def _command(state: OperationState) -> str:
-    """What does the same in a shell."""
-    parts = ["tuiha", "apply", state.plan.id, "--confirm", state.plan.confirm]
-    for name in state.overrides:
-        parts += ["--override", name]
-    if state.reason:
-        parts += ["--reason", state.reason]
-    return shlex.join(parts)
-
-
-def _next(state: OperationState, word: str) -> str:
-    """What the result says, and the command that comes next when something is left to be done."""
-    if word == "interrupted" or (state.ended and not state.settled):
-        goes_on = f"tuiha resume {state.id}"
-        command = f"{goes_on}, or tuiha undo {state.id}" if state.undoable else goes_on
-        return f"{state.text}  {command}".strip()
-    return state.text
+def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:
+    """All of them, newest first; what this host knows of its own is the truth."""
+    known = {operation.id for operation in here}
+    both = (*here, *(operation for operation in elsewhere if operation.id not in known))
+    return tuple(sorted(both, key=lambda operation: operation.started_at, reverse=True))

@@ -245,6 +245,10 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         if isinstance(self.screen, PoolScreen):
             self.copy(self.screen.shell_command())
 
+    def action_attach(self) -> None:
+        """The operation that runs, whoever started it."""
+        self.operations.attach_running()
+
     async def action_quit(self) -> None:
         """Leave."""
         self.leave()

@@ -85,6 +85,7 @@ EVERYWHERE: tuple[Key, ...] = (
     Key("app.palette", "ctrl+p", "app.palette", "everything that can be done here, by name", "actions"),
     Key("app.command", "colon", "app.command", "a command, as in the shell: :drain s2", "command"),
     Key("app.copy", "y", "app.copy", "copy the shell command for what is selected"),
+    Key("operation.attach", "a", "app.attach", "follow the operation that runs, whoever started it"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
     *view_keys(),
     *TIME_KEYS,

@@ -1,36 +1,39 @@
-"""What the dashboard knows of operations: whether it is armed, and which plan or operation its screens show."""
+"""What the dashboard knows of operations: whether it is armed, what runs, and how anything is started."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import contextvars
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.screen import Screen
-
 from tuiha.tui.arming import Armed, arm, mode_word
+from tuiha.tui.draw.running import Running, running
 from tuiha.tui.operator import OperationFacts, Operator, Trouble
+from tuiha.tui.possible import WAYS
+from tuiha.tui.ways import Ways
 
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
     from tuiha.tui.app import Dashboard
-    from tuiha.tui.draw.rows import Row
+    from tuiha.watch.lookup import NoAnswer, Page
 
 T = TypeVar("T")
 ONLY_WATCHES = "this dashboard only watches"
 NOT_ARMED = "not armed: w arms for 15 minutes"
 
 
-class Operations:
-    """Arming, and the way from key to plan, confirmation, run and result. Its screens are made when first needed."""
+class Operations(Ways):
+    """Arming, what is asked of the operator, and the one gate that every change of the pool passes."""
 
     def __init__(self, dashboard: Dashboard, operator: Operator | None, now: Callable[[], float]) -> None:
-        self._dashboard = dashboard
+        super().__init__(dashboard)
         self._operator = operator
         self._now = now
         self._armed: Armed | None = None
+        self.changes: Counter[str] = Counter()  # how often each change was asked for, refused ones as well
 
     # Armed or not
 
@@ -52,6 +55,11 @@ class Operations:
             return self._dashboard.past.refusal
         return ONLY_WATCHES if self._operator is None else self._operator.refusal
 
+    @property
+    def only_watches(self) -> bool:
+        """Whether there is no operator at all: not even journals are read here."""
+        return self._operator is None
+
     def against(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
         return self.refusal or (None if self.armed else NOT_ARMED)
@@ -67,7 +75,7 @@ class Operations:
 
     # What screens ask; answers come on the screen's loop
 
-    def _here(self, call: Callable[[T], None]) -> Callable[[T], None]:
+    def here(self, call: Callable[[T], None]) -> Callable[[T], None]:
         """The call, made on the screen's loop whatever thread the answer comes on."""
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()  # Textual keeps its application there
 
@@ -82,106 +90,43 @@ class Operations:
     ) -> None:
         """Plan; changes nothing."""
         if self._operator is not None:
-            self._operator.plan(kind, target, options, self._here(answer))
+            self._operator.plan(kind, target, options, self.here(answer))
 
-    def apply(
-        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
-    ) -> None:
-        """Start it, with the reason given when arming; refused when not armed any more."""
-        armed, against = self.armed, self.against()
-        if self._operator is None or armed is None or against is not None:
-            answer(Trouble(against or NOT_ARMED))
-            return
-        self._operator.apply(plan, confirm, armed.reason, overrides, self._here(answer))
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep a plan for the shell; changes nothing in the pool."""
+        if self._operator is not None:
+            self._operator.save(plan, self.here(answer))
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Follow an operation; returns what ends that."""
-        return (lambda: None) if self._operator is None else self._operator.follow(operation, self._here(told))
+        return (lambda: None) if self._operator is None else self._operator.follow(operation, self.here(told))
 
-    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Ask it to stop."""
+    def listed(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
+        """Operations that run or ran, newest first; answered more than once when more gets known."""
         if self._operator is not None:
-            self._operator.cancel(operation, self._here(answer))
-
-    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have it taken back."""
-        if self._operator is not None:
-            self._operator.undo(operation, self._here(answer))
+            self._operator.operations(self.here(answer))
 
     def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
         """The operation that runs, or else the last one."""
-        if self._operator is None or self._operator.refusal is not None:
-            return
 
         def chosen(found: tuple[OperationFacts, ...] | Trouble) -> None:
             if isinstance(found, Trouble):
                 answer(found)
                 return
-            running = (operation for operation in found if not operation.ended or not operation.settled)
-            answer(next(running, found[0] if found else None))
+            open_ones = (operation for operation in found if not operation.ended or not operation.settled)
+            answer(next(open_ones, found[0] if found else None))
 
-        self._operator.operations(self._here(chosen))
+        self.listed(chosen)
 
-    # Screens
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of users; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.find_users(pattern, after, limit, self.here(answer))
 
-    def screen(self, name: str) -> Screen[None]:
-        """One of the screens of operations, made and installed when it is first needed."""
-        if not self._dashboard.is_screen_installed(name):
-            from tuiha.tui.screens.operations import SCREENS
-
-            self._dashboard.install_screen(SCREENS[name](), name)
-        return self._dashboard.get_screen(name)
-
-    def open_arm(self) -> None:
-        """Ask for the reason."""
-        self._show("arm")
-
-    def open_menu(self, row: Row | None) -> None:
-        """What can be failed over; `row` is the node under the cursor."""
-        from tuiha.tui.screens.menu import MenuScreen
-
-        screen = self.screen("menu")
-        assert isinstance(screen, MenuScreen)
-        screen.choose(row)
-        self._show("menu")
-
-    def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan."""
-        from tuiha.tui.screens.plan import PlanScreen
-
-        screen = self.screen("plan")
-        assert isinstance(screen, PlanScreen)
-        screen.ask(kind, tuple(target), dict(options or {}))
-        self._show("plan")
-
-    def open_confirm(self, plan: Plan) -> None:
-        """Ask for the name."""
-        from tuiha.tui.screens.confirm import ConfirmScreen
-
-        screen = self.screen("confirm")
-        assert isinstance(screen, ConfirmScreen)
-        screen.choose(plan)
-        self._show("confirm")
-
-    def open_run(self, operation: str, facts: OperationFacts | None = None) -> None:
-        """Follow an operation, whoever started it. Under it is Home: `esc` goes there."""
-        from tuiha.tui.screens.run import RunScreen
-
-        screen = self.screen("run")
-        assert isinstance(screen, RunScreen)
-        screen.attach(operation, facts)
-        self._home()
-        self._show("run")
-
-    def open_result(self, facts: OperationFacts) -> None:
-        """What came of an operation."""
-        from tuiha.tui.screens.result import ResultScreen
-
-        screen = self.screen("result")
-        assert isinstance(screen, ResultScreen)
-        screen.choose(facts)
-        self._home()
-        self._show("result")
+    @property
+    def now_running(self) -> Running | None:
+        """The operation that has the pool, as the newest snapshot names it."""
+        return running(self._dashboard.feed.latest())
 
     def attach(self) -> None:
         """At the start: open what runs, or what was not brought to its end, whoever started it."""
@@ -189,18 +134,49 @@ class Operations:
         def found(operation: OperationFacts | Trouble | None) -> None:
             if not isinstance(operation, OperationFacts) or len(self._dashboard.screen_stack) != 2:
                 return  # there is none, or somebody has gone elsewhere already
-            if not operation.ended:
-                self.open_run(operation.id, operation)
-            elif not operation.settled:
-                self.open_result(operation)
+            if not operation.ended or (not operation.settled and not operation.elsewhere):
+                self.open_operation(operation)
 
         self.newest(found)
 
-    def _home(self) -> None:
-        while len(self._dashboard.screen_stack) > 2:  # Textual's own, and Home
-            self._dashboard.pop_screen()
+    def attach_running(self) -> None:
+        """Open what runs now, whoever started it and whenever."""
+        found = self.now_running
+        if self._operator is None:
+            self._dashboard.say(f"not here: {ONLY_WATCHES}")
+        elif found is None:
+            self._dashboard.say("no operation runs; 6 lists those that ran")
+        else:
+            self.open_run(found.id)
 
-    def _show(self, name: str) -> None:
-        screen = self.screen(name)
-        if screen not in self._dashboard.screen_stack:  # else the key came twice
-            self._dashboard.push_screen(screen)
+    # Changes of the pool
+
+    def change(
+        self, what: str, do: Callable[[Operator, Armed], None], refused: Callable[[Trouble], None]
+    ) -> None:
+        """The gate: whatever changes the pool comes through here, is counted, and is refused unless armed."""
+        self.changes[what] += 1
+        operator, armed, against = self._operator, self.armed, self.against()
+        if operator is None or armed is None or against is not None:
+            refused(Trouble(against or NOT_ARMED))
+        else:
+            do(operator, armed)
+
+    def apply(
+        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
+    ) -> None:
+        """Start it, with the reason given when arming; refused when not armed any more."""
+        told = self.here(answer)
+        self.change(
+            "apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, overrides, told), answer
+        )
+
+    def act(self, way: str, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Stop an operation, take it back, or bring it to its end: `way` is one of `WAYS`."""
+        told, word = self.here(answer), WAYS[way].word
+        calls: Mapping[str, Callable[[Operator], None]] = {
+            "cancel": lambda operator: operator.cancel(operation, told),
+            "undo": lambda operator: operator.undo(operation, told),
+            "resume": lambda operator: operator.resume(operation, told),
+        }
+        self.change(word, lambda operator, _: calls[word](operator), answer)

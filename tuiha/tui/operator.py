@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
+    from tuiha.watch.lookup import NoAnswer, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class OperationFacts:
     next: str = ""  # what to do next
     cancelling: bool = False
     settled: bool = True  # of one that has ended: nothing is left to be done
+    host: str = ""  # where it was started
+    elsewhere: bool = False  # it was run from another host: here it can only be looked at
+    undoable: bool = True  # everything that began can be taken back
+    changed: bool = True  # of one that has ended: something of it is left in the pool
 
     @property
     def ended(self) -> bool:
@@ -87,7 +92,10 @@ class Operator(Protocol):
         """Start it; the answer is the operation's id. Refused when a fact has changed meanwhile."""
 
     def operations(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
-        """Operations that run or ran, whoever started them, newest first."""
+        """Operations that run or ran, whoever started them, newest first; told again when more is known."""
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users after the name `after`; of several questions only the newest is sure of an answer."""
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Have `told` called whenever the operation is farther. Returns what ends it."""
@@ -97,3 +105,9 @@ class Operator(Protocol):
 
     def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
         """Have its done steps taken back; None: that has begun."""
+
+    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have it brought to its end; None: that has begun."""
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep the plan for `tuiha apply`; None: it is kept."""

@@ -18,6 +18,7 @@ from tuiha.config.settings import DatabaseNode, Pool, Role
 from tuiha.drivers.databases.postgres import explain
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
+from tuiha.model.binding import Candidate
 
 QUERY = 15.0  # seconds that one question may take
 
@@ -53,6 +54,30 @@ class UserRow:
     devices: int
     mail_server: str | None
     last_sync: datetime | None
+    generation: int | None = None
+    pinned: bool = False
+    weight: float = 1.0
+    mail_cluster: str = ""
+
+    @property
+    def locked(self) -> bool:
+        """Whether it may not be moved without an operator's word, by the database's clock when it was read."""
+        return self.locked_until is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """A row of `operation`: the copy that a runner left when its operation ended."""
+
+    id: str
+    kind: str
+    target: str | None
+    state: str
+    who: str
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    journal: str  # JSON: the records
 
 
 class Unreachable(Exception):
@@ -130,11 +155,20 @@ async def read_events(source: Reader, limit: int) -> list[EventRow]:
     return [EventRow(**row) for row in reversed(rows)]
 
 
+async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
+    """The newest `limit` operations that have ended, newest first."""
+    rows = await source.connection.fetch(
+        "SELECT id, kind, target, state, who, reason, started_at, ended_at, journal::text AS journal FROM operation "
+        "ORDER BY id DESC LIMIT $1", limit)
+    return [OperationRow(**row) for row in rows]
+
+
 # name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
 USERS = """
 SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked_until END AS locked_until,
-       d.devices, a.mail_server, d.last_sync
-  FROM (SELECT id, name FROM app_user
+       d.devices, a.mail_server, d.last_sync, b.generation, coalesce(b.pinned, false) AS pinned,
+       coalesce(b.weight, 1) AS weight, u.mail_cluster
+  FROM (SELECT id, name, mail_cluster FROM app_user
          WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
          ORDER BY name USING ~<~ LIMIT $5) u
   LEFT JOIN binding b ON b.user_id = u.id AND b.expires_at > now()
@@ -143,6 +177,18 @@ SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked
                        FROM device WHERE user_id = u.id) d
  ORDER BY u.name USING ~<~
 """
+
+
+SERVERS = """
+SELECT name, address, availability_index, users, capacity,
+       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive FROM server
+"""
+
+
+async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]:
+    """The pool servers as the choice of a user's server sees them; alive: a heartbeat in the last `window` seconds."""
+    rows = await source.connection.fetch(SERVERS, window)
+    return {row["name"]: Candidate(**row) for row in rows}
 
 
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:

@@ -38,11 +38,13 @@ def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:
     first, second = pair[0], pair[1]
     way = f"{first.name} ──▶ {second.name}"
     running_alone = snapshot.protection == "degraded"
+    alone = "the pool runs without a secondary already" if running_alone else ""
+    writes = first.reachable and bool(first.writable)
     return (
         Choice("switchover", (), f"switch over  {way}", "planned: nothing is lost", _against_switchover(first, second)),
         Choice("failover", (), f"fail over  {way}", f"{first.name} is gone", _against_failover(first, second)),
         Choice("degrade", (), f"go on without {second.name}", "commits wait for nobody",
-               "the pool runs without a secondary already" if running_alone else ""),
+               alone or ("" if writes else f"{first.name} does not take writes: fail over")),
         Choice("protect", (), f"protect: commits wait for {second.name} again", "the end of degraded",
                "" if running_alone else "the pool is protected"),
         Choice("rejoin", (second.name,), f"rejoin {second.name}", f"make it follow {first.name}",
@@ -92,10 +94,13 @@ def _back(mail: MailFacts) -> Choice:
     return Choice("return-mail", (mail.name,), f"return {mail.name} to service", "its users come back", against)
 
 
-def menu_lines(offered: Sequence[Choice], cursor: int, against: str | None, width: int) -> tuple[Line, ...]:
+def menu_lines(
+    heading: str, offered: Sequence[Choice], cursor: int, against: str | None, width: int
+) -> tuple[Line, ...]:
     """The menu; `against` is why nothing at all is offered, None when something is."""
-    heading: tuple[Span, ...] = ((" FAIL OVER", "armed bold"), ("   each is planned first", "quiet"))
-    lines: list[Line] = [Line(fit(heading, width)), BLANK]
+    lines: list[Line] = [
+        Line(fit(((f" {heading}", "armed bold"), ("   each is planned first", "quiet")), width)), BLANK,
+    ]
     if against:
         lines[1] = Line(fit(((f" not now: {against}", "warning"),), width))
     column = min(max((width_of([(choice.title, "")]) for choice in offered), default=0), width // 2)

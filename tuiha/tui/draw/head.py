@@ -6,6 +6,7 @@ from tuiha.model.facts import DatabaseFacts, Problem, Severity, Snapshot, Verdic
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
+from tuiha.tui.draw.running import running_line
 from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
 from tuiha.tui.draw.view import View
 
@@ -87,6 +88,9 @@ def problem_line(view: View, width: int) -> Line:
     """Line 2: the worst problem, how many more there are, and the command that comes next."""
     snapshot = view.snapshot
     ground = ground_of(snapshot)
+    found = running_line(view, width, ground)
+    if found is not None:
+        return found
     if snapshot is None or not snapshot.problems:
         text = "waiting for the first look" if snapshot is None else "nothing to do"
         return Line(fit(((" " + text, "quiet"),), width), ground)

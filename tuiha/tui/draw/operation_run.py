@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.model.words import span
@@ -22,7 +22,7 @@ _STEPS: Mapping[str, tuple[Span, str]] = {  # state -> mark, style of the words
     "undone": (("◂", "heading"), "heading"),
     "stopped": (("▪", "warning"), "warning"),
 }
-_RESULTS: Mapping[str, tuple[str, str]] = {  # state -> word, style
+RESULTS: Mapping[str, tuple[str, str]] = {  # state -> word, style
     "running": ("RUNNING", "armed bold"), "done": ("DONE", "well bold"), "failed": ("FAILED", "bad bold"),
     "unknown": ("UNKNOWN", "warning bold"), "undone": ("UNDONE", "heading bold"),
     "cancelled": ("STOPPED", "warning bold"), "interrupted": ("INTERRUPTED", "bad bold"),
@@ -43,10 +43,10 @@ _OUTCOMES: Mapping[str, tuple[str, str]] = {  # figure -> label, text after it
 
 def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, ...]:
     """The steps, how far they are, and that leaving changes nothing."""
-    word, style = _RESULTS.get(operation.state, (operation.state, "text"))
+    word, style = RESULTS.get(operation.state, (operation.state, "text"))
     lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
-    lines += [_step_line(step, now, width) for step in operation.steps]
-    lines.append(_progress(operation, width))
+    lines += [step_line(step, now, width) for step in operation.steps]
+    lines.append(_progress(operation, now, width))
     if operation.cancelling:
         lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
     leaving = " Losing this terminal changes nothing: it goes on, and tuiha opens here."
@@ -59,7 +59,8 @@ def _who(operation: OperationFacts, width: int) -> Line:
     return Line(fit(((clean(text), "armed"),), width))
 
 
-def _step_line(step: StepFacts, now: float, width: int) -> Line:
+def step_line(step: StepFacts, now: float, width: int) -> Line:
+    """A step: its state as a mark, how long it took, and what was read back."""
     mark, style = _STEPS.get(step.state, (("?", "warning"), "warning"))
     name = _name_width(width)
     told = step.evidence
@@ -78,20 +79,30 @@ def _step_line(step: StepFacts, now: float, width: int) -> Line:
     ), width))
 
 
-def _progress(operation: OperationFacts, width: int) -> Line:
-    """A bar: what the running step counts, or else the steps."""
+def _progress(operation: OperationFacts, now: float, width: int) -> Line:
+    """A bar: what the running step counts, with its rate and the time that is left; or else the steps."""
     counting = next((step for step in operation.steps if step.state == "running" and step.of), None)
     if counting is not None and counting.of:
-        done, of, unit = counting.done or 0, counting.of, ""
+        done, of, unit = counting.done or 0, counting.of, _pace(counting, now)
     else:
         done, of, unit = sum(step.state == "done" for step in operation.steps), len(operation.steps), " steps"
     text = f"  {figures.count(done)} of {figures.count(of)}{unit}"
     return Line(fit((("   ", "text"), *bar(done, of, max(10, width - len(text) - 8), "armed"), (text, "quiet")), width))
 
 
-def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
-    """What is certain now, what it cost, and what to do next."""
-    word, style = _RESULTS.get(operation.state, (operation.state.upper(), "text"))
+def _pace(step: StepFacts, now: float) -> str:
+    """How fast the step counts, and how long that takes still; nothing before it is known."""
+    gone = 0.0 if step.started_at is None else now - step.started_at
+    if not step.done or step.of is None or gone < 1.0:
+        return ""
+    rate = step.done / gone
+    told = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+    return f"  {told}/s, {figures.duration((step.of - step.done) / rate)} left"
+
+
+def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
+    """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
+    word, style = RESULTS.get(operation.state, (operation.state.upper(), "text"))
     title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
     lines = [title, _who(operation, width), BLANK]
     lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
@@ -103,6 +114,8 @@ def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
         lines.append(_fact("In all", span(operation.seconds), width))
     for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):
         lines.append(_fact("" if place else "Next", text, width, "flow bold"))
+    if keys:
+        lines.append(_fact("Keys", "   ".join(keys), width, "flow bold"))
     if operation.command:
         lines.append(_fact("Command", operation.command, width, "heading"))
     lines.append(BLANK)
@@ -113,13 +126,13 @@ def result_lines(operation: OperationFacts, width: int) -> tuple[Line, ...]:
 
 def _ended_step(step: StepFacts, width: int) -> list[Line]:
     """A step of the result: what was read back is told whole."""
-    line = _step_line(step, 0.0, width)
+    line = step_line(step, 0.0, width)
     indent = _name_width(width) + 13
     if indent + len(step.evidence) + len(step.state) + 2 <= width:
         return [line]
     word = f"{step.state.upper()}  " if step.state in ("failed", "unknown") else ""
     first, *more = wrapped(clean(f"{word}{step.evidence}"), width - indent - 1)
-    start = _step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
+    start = step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
     return [start, *(Line(fit(((" " * indent + part, "heading"),), width)) for part in more)]
 
 

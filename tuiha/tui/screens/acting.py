@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
+from tuiha.tui.draw.choices import choices
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import Key
-from tuiha.tui.operator import OperationFacts, Trouble
 from tuiha.tui.screens.base import ARM, PoolScreen
 
 ACTING_KEYS: tuple[Key, ...] = (
@@ -19,7 +19,6 @@ ACTING_KEYS: tuple[Key, ...] = (
         danger=True),
     Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
     Key("home.unmark", "u", "unmark", "take all marks away"),
-    Key("home.operation", "6", "operation", "the operation that runs, or the last one"),
 )
 
 
@@ -51,9 +50,9 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         self.dashboard.paint()
 
     def action_rebalance(self) -> None:
-        """Plan a rebalance."""
+        """The sheet of a rebalance."""
         if self.allowed("home.rebalance"):
-            self.dashboard.operations.open_plan("rebalance", ())
+            self.dashboard.operations.open_rebalance()
 
     def action_drain(self) -> None:
         """Plan to drain."""
@@ -75,27 +74,20 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
             self.say("not now: put the cursor on a server, or mark some with m")
 
     def action_failover(self) -> None:
-        """What can be failed over; greyed there unless armed."""
-        refusal = self.dashboard.operations.refusal
-        if refusal is None:
-            self.dashboard.operations.open_menu(self.row_under_cursor)
-        else:
-            self.say(f"not here: {refusal}")
-
-    def action_operation(self) -> None:
-        """The operation that runs, or the last one."""
+        """What can be failed over; not armed, the reason is asked first: nobody should look for keys then."""
         operations = self.dashboard.operations
         if operations.refusal is not None:
             self.say(f"not here: {operations.refusal}")
+        elif operations.armed is None:
+            operations.open_arm(self._choose_failover)
         else:
-            operations.newest(self._show_operation)
+            self._choose_failover()
 
-    def _show_operation(self, found: OperationFacts | Trouble | None) -> None:
-        if found is None:
-            self.say("there was no operation yet")
-        elif isinstance(found, Trouble):
-            self.say(found.text)
-        elif self.is_current and found.ended:
-            self.dashboard.operations.open_result(found)
-        elif self.is_current:
-            self.dashboard.operations.open_run(found.id, found)
+    def _choose_failover(self) -> None:
+        """The menu; or the plan itself when only one thing is possible."""
+        row, operations = self.row_under_cursor, self.dashboard.operations
+        free = [choice for choice in choices(self.dashboard.view.snapshot, row) if not choice.against]
+        if len(free) == 1:
+            operations.open_plan(free[0].kind, free[0].target)
+        else:
+            operations.open_menu("FAIL OVER", lambda snapshot: choices(snapshot, row), row.name if row else "")

@@ -1,15 +1,16 @@
-"""What can be failed over, before anything is planned."""
+"""Kinds of operation to choose from, before anything is planned."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from tuiha.tui.draw.choices import Choice, choices, menu_lines
-from tuiha.tui.draw.rows import Row
+from tuiha.model.facts import Snapshot
+from tuiha.tui.draw.choices import Choice, menu_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.shell import plan_command
 
 MENU_KEYS: tuple[Key, ...] = (
     *MOVES,
@@ -23,27 +24,29 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
 
     KEYS = MENU_KEYS
     BINDINGS = bindings(MENU_KEYS)
-    TITLE_TEXT = "Fail over"
+    TITLE_TEXT = "Choose"
 
     def __init__(self) -> None:
         super().__init__()
-        self._row: Row | None = None
+        self._heading = ""
+        self._offer: Callable[[Snapshot | None], tuple[Choice, ...]] = _nothing
         self._cursor = 0
         self._offered: tuple[Choice, ...] = ()
 
-    def choose(self, row: Row | None) -> None:
-        """Offer what fits the node under Home's cursor; the cursor starts on the first that is possible."""
-        self._row = row
-        self._offered = choices(self.dashboard.view.snapshot, row)
-        mail = [place for place, choice in enumerate(self._offered) if row and row.name in choice.target]
+    def offer(self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], first: str) -> None:
+        """Show what `offer` makes of each snapshot; the cursor starts on what is possible, with `first` if it can."""
+        self._heading, self._offer = heading, offer
+        self._offered = offer(self.dashboard.view.snapshot)
         free = [place for place, choice in enumerate(self._offered) if not choice.against]
-        self._cursor = next((place for place in (*(p for p in mail if p in free), *free)), 0)
+        wanted = [place for place in free if first in self._offered[place].target]
+        self._cursor = next(iter((*wanted, *free)), 0)
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The choices."""
-        self._offered = choices(view.snapshot, self._row)
+        self._offered = self._offer(view.snapshot)
         self._cursor = max(0, min(self._cursor, len(self._offered) - 1))
-        return menu_lines(self._offered, self._cursor, self.dashboard.operations.against(), width)
+        against = self.dashboard.operations.against()
+        return menu_lines(self._heading, self._offered, self._cursor, against, width)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
@@ -68,3 +71,15 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
             self.say(f"not now: {against}")
         else:
             self.dashboard.operations.open_plan(choice.kind, choice.target)
+
+    def shell_command(self) -> str:
+        """The plan of what is under the cursor."""
+        if not self._offered:
+            return super().shell_command()
+        choice = self._offered[self._cursor]
+        return plan_command(choice.kind, choice.target, {})
+
+
+def _nothing(_: Snapshot | None) -> tuple[Choice, ...]:
+    """Before anything is offered."""
+    return ()

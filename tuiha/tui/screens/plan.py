@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.draw.operation_plan import changed_facts, forbidden, plan_lines, screen_title
+from tuiha.tui.draw.operation_plan import changed_facts, forbidden, plan_lines, screen_title, wanted
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.operator import Trouble
 from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
 
+COPY = Key("app.copy", "y", "app.copy", "copy the equal shell command", "copy command")
 AGAIN = 2.0  # seconds between two looks at the facts
 PLAN_KEYS: tuple[Key, ...] = (
     *MOVES,
     Key("plan.continue", "c", "continue", "to the confirmation; nothing happens before it", "continue",
         danger=True, first=True),
+    Key("plan.save", "s", "save", "keep the plan for the shell, and say the command that applies it", "save plan"),
+    COPY,
     Key("plan.values", "v", "values", "each check with its value, or the good ones in short", "values"),
-    ARM, BACK, *EVERYWHERE,
+    ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id),
 )
 
 
@@ -122,6 +126,29 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._each = not self._each
         self._top = 0
         self.dashboard.paint()
+
+    def _applied(self, plan: Plan) -> str:
+        armed = self.dashboard.operations.armed
+        overrides = [line.removeprefix("override ") for line in wanted(plan, ())[:-1]]
+        return apply_command(plan.id, plan.confirm, overrides, armed.reason if armed else "")
+
+    def shell_command(self) -> str:
+        """Plan the same in a shell, and apply just that."""
+        kind, target, options = self._wanted
+        planned = plan_command(kind, target, options)
+        return planned if self._plan is None else both_commands(planned, self._applied(self._plan))
+
+    def action_save(self) -> None:
+        """Keep the plan for `tuiha apply`."""
+        plan = self._plan
+        if plan is None:
+            self.say("not now: there is no plan")
+            return
+
+        def saved(trouble: Trouble | None) -> None:
+            self.say(f"saved: {self._applied(plan)}" if trouble is None else trouble.text)
+
+        self.dashboard.operations.save(plan, saved)
 
     def action_continue(self) -> None:
         """To the confirmation."""

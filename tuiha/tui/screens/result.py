@@ -9,17 +9,18 @@ from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.operator import OperationFacts
-from tuiha.tui.screens.base import BACK, MOVES, ReadingScreen
+from tuiha.tui.possible import WAYS
+from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.screens.plan import COPY
+from tuiha.tui.screens.steering import STEER_KEYS, SteeringScreen
 
 RESULT_KEYS: tuple[Key, ...] = (
-    *MOVES,
-    Key("result.copy", "y", "copy", "copy the equal shell command", "copy command"),
-    BACK, *EVERYWHERE,
+    *STEER_KEYS[1:], COPY, *MOVES, ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id),
 )
 
 
-class ResultScreen(ReadingScreen, inherit_bindings=False):
-    """An operation that has ended."""
+class ResultScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
+    """An operation that has ended, or that nothing runs any more."""
 
     KEYS = RESULT_KEYS
     BINDINGS = bindings(RESULT_KEYS)
@@ -29,16 +30,23 @@ class ResultScreen(ReadingScreen, inherit_bindings=False):
         super().__init__()
         self._facts: OperationFacts | None = None
 
+    @property
+    def operation(self) -> OperationFacts | None:
+        """The one that is shown."""
+        return self._facts
+
     def choose(self, facts: OperationFacts) -> None:
         """Show this one."""
         self._facts, self._top = facts, 0
 
     def text(self, view: View, width: int) -> Sequence[Line]:
-        """The facts."""
-        return () if self._facts is None else result_lines(self._facts, width)
+        """The facts, and the keys that lead on when something is left to be done."""
+        if self._facts is None:
+            return ()
+        keys = [f"{way.key} {way.word}" for name, way in WAYS.items()
+                if name != "cancel" and way.against(self._facts) is None]
+        return result_lines(self._facts, width, keys)
 
-    def action_copy(self) -> None:
-        """Into the terminal's clipboard (OSC 52)."""
-        if self._facts is not None and self._facts.command:
-            self.app.copy_to_clipboard(self._facts.command)
-            self.say("copied")
+    def shell_command(self) -> str:
+        """What does the same in a shell."""
+        return super().shell_command() if self._facts is None else self._facts.command

@@ -1,4 +1,4 @@
-"""Run: one line for each step, whoever started it. Leaving changes nothing."""
+"""Run: one line for each step, whoever started it, wherever. Leaving changes nothing."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
+from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.operation_run import run_lines
-from tuiha.tui.draw.spans import Line, fit
+from tuiha.tui.draw.running import Running, running, running_elsewhere
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.operator import OperationFacts, Trouble
 from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
-from tuiha.tui.widgets.paced import PACE
+from tuiha.tui.screens.steering import STEER_KEYS, SteeringScreen
 
-SURE = 5.0  # seconds in which the second press has to come
-RUN_KEYS: tuple[Key, ...] = (
-    *MOVES,
-    Key("run.cancel", "x", "cancel", "stop where that is safe; press it twice", "stop", danger=True, first=True),
-    Key("run.undo", "b", "undo", "take back what was done, before the point of no return; press it twice", "undo",
-        danger=True, first=True),
-    ARM, BACK, *EVERYWHERE,
-)
+AGAIN = 1.0  # seconds between two looks for the result of an operation that runs on another host
+LEAST_EVENTS = 4  # rows with their rule: fewer are not worth it
+RUN_KEYS = (*STEER_KEYS[:2], *MOVES, ARM, BACK, *EVERYWHERE)
 
 
-class RunScreen(ReadingScreen, inherit_bindings=False):
+class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
     """An operation that runs."""
 
     KEYS = RUN_KEYS
@@ -35,19 +32,19 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
         super().__init__()
         self._operation = ""
         self._facts: OperationFacts | None = None
+        self._elsewhere: Running | None = None  # its journal is on another host
         self._end: Callable[[], None] | None = None
-        self._pressed: tuple[str, float] = ("", 0.0)
-        self._key_at = 0.0  # when the last key arrived, by the clock of key events
 
-    def on_key(self, event: events.Key) -> None:
-        """Note when it arrived: it may have waited before it is acted on."""
-        self._key_at = event.time
+    @property
+    def operation(self) -> OperationFacts | None:
+        """The one that is followed, as far as it is known."""
+        return self._facts
 
     def attach(self, operation: str, facts: OperationFacts | None) -> None:
         """Follow this operation from now on."""
         self._unfollow()
         self._operation, self._facts, self._top = operation, facts, 0
-        self._pressed = ("", 0.0)
+        self._elsewhere = None
 
         def told(news: OperationFacts | Trouble) -> None:
             if operation == self._operation:
@@ -57,7 +54,14 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
 
     def _take(self, news: OperationFacts | Trouble) -> None:
         if isinstance(news, Trouble):
-            self.say(news.text)
+            self._unfollow()
+            found = self.dashboard.operations.now_running
+            if found is not None and found.id == self._operation:
+                self._elsewhere = found
+                self._end = self.set_interval(AGAIN, self._look_for_result).stop
+                self.dashboard.paint()
+            else:
+                self.say(news.text)
             return
         self._facts = news
         if news.ended:
@@ -66,6 +70,21 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
                 self.dashboard.operations.open_result(news)
         else:
             self.dashboard.paint()
+
+    def _look_for_result(self) -> None:
+        """Of one on another host: while the ledger names it, it runs; then its copy comes through the database."""
+        operation, found = self._operation, self.dashboard.operations.now_running
+        if found is not None and found.id == operation:
+            self._elsewhere = found
+            return
+
+        def listed(known: tuple[OperationFacts, ...] | Trouble) -> None:
+            if isinstance(known, tuple) and operation == self._operation and self._elsewhere is not None:
+                result = next((one for one in known if one.id == operation), None)
+                if result is not None:
+                    self._take(result)
+
+        self.dashboard.operations.listed(listed)
 
     def _unfollow(self) -> None:
         if self._end is not None:
@@ -84,44 +103,21 @@ class RunScreen(ReadingScreen, inherit_bindings=False):
         super().on_screen_resume()
 
     def text(self, view: View, width: int) -> Sequence[Line]:
-        """The steps."""
-        if self._facts is None:
+        """The steps, and what happens in the pool meanwhile."""
+        if self._facts is not None:
+            lines = run_lines(self._facts, view.now, width)
+        elif self._elsewhere is not None:
+            lines = running_elsewhere(running(view.snapshot) or self._elsewhere, width)
+        else:
             return (Line(fit(((f" reading operation {self._operation}", "quiet"),), width)),)
-        return run_lines(self._facts, view.now, width)
+        room = self.size.height - 5 - len(lines)
+        since = self._facts.started_at if self._facts is not None else 0.0
+        events = [event for event in view.events if event.at >= since][: room - 1]
+        if not events or room < LEAST_EVENTS:
+            return lines
+        gap = [BLANK] * (room - 1 - len(events))
+        return (*lines, *gap, rule(width, "meanwhile"), *(event_line(event, width) for event in events))
 
-    def against(self, key: Key) -> str | None:
-        """Also: stopping and undoing end at the point of no return."""
-        reason = super().against(key)
-        if reason is not None or not key.danger:
-            return reason
-        if self._facts is None:
-            return "it is not known yet"
-        return "it is past the point of no return" if self._facts.past_return else None
-
-    def _sure(self, key: str) -> bool:
-        """Whether this is the second press; a key that repeats by being held is not."""
-        before, at = self._pressed
-        now = self._key_at
-        self._pressed = (key, now)
-        return key == before and PACE <= now - at <= SURE
-
-    def _done(self, trouble: Trouble | None) -> None:
-        self.say("it was asked" if trouble is None else trouble.text)
-
-    def action_cancel(self) -> None:
-        """Stop, on the second press."""
-        if not self.allowed("run.cancel"):
-            return
-        if self._sure("x"):
-            self.dashboard.operations.cancel(self._operation, self._done)
-        else:
-            self.say("x once more stops it after this step, where that is safe")
-
-    def action_undo(self) -> None:
-        """Undo, on the second press."""
-        if not self.allowed("run.undo"):
-            return
-        if self._sure("b"):
-            self.dashboard.operations.undo(self._operation, self._done)
-        else:
-            self.say("b once more takes back what was done")
+    def shell_command(self) -> str:
+        """What shows this operation."""
+        return f"tuiha operations {self._operation}"

@@ -49,6 +49,8 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
     KEYS: ClassVar[tuple[Key, ...]] = (*TABLE_KEYS, *EVERYWHERE)
     BINDINGS = bindings((*TABLE_KEYS, *EVERYWHERE))  # type: ignore[assignment]
 
+    KEEP_BELOW: ClassVar[int] = 0  # rows that the part below the table keeps, however long the table is
+
     def __init__(self, content: Content[T]) -> None:
         super().__init__()
         self.content = content
@@ -111,7 +113,8 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         above = tuple(self.above(body, width, max(0, room - min(len(items), LEAST_TABLE))))
         self._above.show(above, len(above))
         room -= len(above)
-        table = max(1, min(max(1, len(items)), room))
+        kept_below = min(self.KEEP_BELOW, max(0, room - LEAST_TABLE))
+        table = max(1, min(max(1, len(items)), room - kept_below))
         below = tuple(self.below(body, width, room - table))[: room - table]
         self._below.show(below, len(below))
         at = body.now if body.snapshot is None else body.snapshot.at

@@ -29,8 +29,22 @@ def _home() -> PoolScreen:
     return HomeScreen()
 
 
+def _users() -> PoolScreen:
+    from tuiha.tui.screens.users import UsersScreen
+
+    return UsersScreen()
+
+
+def _operations() -> PoolScreen:
+    from tuiha.tui.screens.operation_list import OperationList
+
+    return OperationList()
+
+
 VIEWS: tuple[ViewEntry, ...] = (
     ViewEntry("1", HOME, "Home", "the whole pool", _home),
+    ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it", _users),
+    ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why", _operations),
 )
 
 

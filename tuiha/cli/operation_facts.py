@@ -1,0 +1,72 @@
+"""Operations as the dashboard's screens take them: those of this host, and those that others have run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tuiha.tui.operator import OperationFacts, StepFacts
+from tuiha.tui.shell import apply_command, both_commands, plan_command
+
+if TYPE_CHECKING:
+    from tuiha.operate.state import OperationState, StepState
+    from tuiha.watch.reader import OperationRow
+
+
+def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
+    """An operation as the screens take it; `elsewhere`: it was run from another host."""
+    word = "interrupted" if state.interrupted else state.state
+    seconds = None
+    if state.started_at is not None and state.ended_at is not None:
+        seconds = state.ended_at - state.started_at
+    return OperationFacts(
+        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=word,
+        steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
+        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state, word),
+        cancelling=state.cancelling and not state.ended, settled=state.settled, host=state.host, elsewhere=elsewhere,
+        undoable=state.undoable, changed=state.changed,
+    )
+
+
+def _step(step: StepState) -> StepFacts:
+    planned = step.planned
+    running = step.undoing or step.state == "running"
+    return StepFacts(
+        planned.number, planned.target, f"undo: {planned.action}" if step.undoing else planned.action,
+        "running" if running else step.state, planned.limit_seconds, planned.undo, planned.point_of_no_return,
+        step.seconds, step.started_at, step.progress if running else step.evidence, step.done, step.of,
+    )
+
+
+def _command(state: OperationState) -> str:
+    """What does the same in a shell."""
+    plan = state.plan
+    return both_commands(plan_command(plan.kind, plan.target, plan.details.get("options", {})),
+                         apply_command(plan.id, plan.confirm, state.overrides, state.reason))
+
+
+def _next(state: OperationState, word: str) -> str:
+    """What the result says, and the command that comes next when something is left to be done."""
+    if word == "interrupted" or (state.ended and not state.settled):
+        goes_on = f"tuiha resume {state.id}"
+        command = f"{goes_on}, or tuiha undo {state.id}" if state.undoable else goes_on
+        return f"{state.text}  {command}".strip()
+    return state.text
+
+
+def facts_of_row(row: OperationRow) -> OperationFacts:
+    """An operation from its copy in the database: with its steps when the plan was copied too."""
+    from tuiha.operate.plan import from_document
+    from tuiha.operate.state import read_state
+
+    records: list[Mapping[str, Any]] = json.loads(row.journal)
+    kept = next((record["plan"] for record in records if record.get("record") == "plan"), None)
+    if kept is not None:
+        return facts_of(read_state(row.id, from_document(kept), records), elsewhere=True)
+    ended, started = row.ended_at, row.started_at.timestamp()
+    return OperationFacts(
+        id=row.id, kind=row.kind, target=tuple((row.target or "").split()), who=row.who, reason=row.reason or "",
+        state=row.state, steps=(), started_at=started, elsewhere=True,
+        seconds=None if ended is None else ended.timestamp() - started,
+    )

@@ -1,0 +1,72 @@
+"""The operation that has the pool now, as the ledger names it: whoever started it, from wherever."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from tuiha.model.facts import Severity, Snapshot
+from tuiha.tui.draw.marks import CURSOR
+from tuiha.tui.draw.spans import Line, Span, fit, spread
+from tuiha.tui.draw.view import View
+
+OF_THE_PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Who changes the pool now, and how far that is."""
+
+    id: str
+    kind: str
+    owner: str
+    host: str
+    since: float  # unix seconds
+    step: int  # 0: before the first
+    action: str
+
+
+def running(snapshot: Snapshot | None) -> Running | None:
+    """What the ledger's intent says; None when nothing runs."""
+    if snapshot is None or not snapshot.intent:
+        return None
+    try:
+        found = json.loads(snapshot.intent)
+        return Running(str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]),
+                       float(found["since"]), int(found.get("step", 0)), str(found.get("action", "")))
+    except (ValueError, KeyError, TypeError):
+        return Running("unknown", "an operation of another version", "somebody", "an unknown host", snapshot.at, 0, "")
+
+
+def running_line(view: View, width: int, ground: str, key: str = "a") -> Line | None:
+    """Line 2 while an operation runs; None when none does, or when something worse is to be said.
+
+    A change of the database pair explains itself what is wrong meanwhile; a bad problem beside any other stays.
+    """
+    found = running(view.snapshot)
+    if found is None or view.snapshot is None:
+        return None
+    bad = any(problem.severity is Severity.BAD for problem in view.snapshot.problems)
+    if bad and found.kind not in OF_THE_PAIR:
+        return None
+    where = f"step {found.step}: {found.action}" if found.step else "before its first step"
+    start: tuple[Span, ...] = (
+        (f" {CURSOR} {found.kind} ", "armed bold"), (f"runs, {where} ", "armed"), (f" by {found.owner}", "quiet"),
+    )
+    end: tuple[Span, ...] = (("  ", "text"), (key, "flow bold"), (" attaches ", "quiet"))
+    return Line(spread(start, end, width), ground)
+
+
+def running_elsewhere(found: Running, width: int) -> tuple[Line, ...]:
+    """What is known of an operation whose journal is on another host: what the ledger says."""
+    where = f"step {found.step}: {found.action}" if found.step else "before its first step"
+    told: tuple[tuple[Span, ...], ...] = (
+        ((" RUN  ", "armed bold"), (found.kind, "strong bold"), (f"   operation {found.id}", "quiet")),
+        ((f" by {found.owner}, from {found.host}", "armed"),),
+        (),
+        ((f" {CURSOR} ", "flow bold"), (where, "strong bold")),
+        (),
+        ((f" Its journal is on {found.host}: there each step shows its evidence, and it can be stopped.", "quiet"),),
+        ((" Here is what the ledger says; the result comes through the database.", "quiet"),),
+    )
+    return tuple(Line(fit(spans, width)) for spans in told)

@@ -1,0 +1,220 @@
+"""View 5: find a user as you type, among as many as there are; see where it is and why; move it from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.timer import Timer
+
+from tuiha.tui.draw.lists import rule
+from tuiha.tui.draw.spans import Line, Span, fit
+from tuiha.tui.draw.user_rows import FIELDS, ORDERS, SHEET, UserItem, items_of, targets, user_lines
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.screens.base import ARM
+from tuiha.tui.screens.tabular import TABLE_KEYS, Content, TableView
+from tuiha.tui.screens.views import HOME
+from tuiha.tui.shell import users_command
+from tuiha.tui.widgets.entry import Entry
+from tuiha.watch.lookup import NoAnswer, Page
+
+PAGE = 100  # users of one answer
+MOST = 2000  # users in the table: whoever wants more types more of the name
+AGAIN = 2.0  # seconds between two looks at what is shown
+NOT_HERE = "this dashboard has no database to look users up in"
+USERS_KEYS: tuple[Key, ...] = (
+    Key("users.find", "slash", "filter", "find users: the beginning of a name, or * and ?", "find", first=True),
+    Key("users.move", "m", "move_user", "choose a server to move this user to; planned first", "move", danger=True,
+        first=True),
+    *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
+    Key("users.open", "enter", "open", "the server that monitors this user", "server"),
+    ARM, *EVERYWHERE,
+)
+
+
+class UsersScreen(TableView[UserItem], inherit_bindings=False):
+    """Pages of users, read behind the screen; an old answer never replaces a newer one."""
+
+    KEYS = USERS_KEYS
+    BINDINGS = bindings(USERS_KEYS)
+    TITLE_TEXT = "Users"
+    KEEP_BELOW = 8
+
+    def __init__(self) -> None:
+        super().__init__(Content(SHEET, ORDERS, FIELDS, ""))
+        self._pattern = ""
+        self._items: tuple[UserItem, ...] = ()
+        self._more = False
+        self._asked = 0
+        self._asking = 0  # number of the question that waits for its answer; 0: none
+        self._pages = 1
+        self._trouble = ""
+        self._older = ""  # the database it was read from, when that is not the active one
+        self._timer: Timer | None = None
+
+    # Asking
+
+    def on_screen_resume(self) -> None:
+        """In front: read, and begin with typing when nobody was looked for yet."""
+        if self._timer is None:
+            self._timer = self.set_interval(AGAIN, self._again)
+            if not self.dashboard.operations.only_watches:
+                self.call_after_refresh(self.action_filter)
+        self._timer.resume()
+        self._ask()
+        super().on_screen_resume()
+
+    def on_screen_suspend(self) -> None:
+        """Away: nothing is read."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def _again(self) -> None:
+        if not self._asking and self._pages <= 2:  # a long list stands still while it is read
+            self._ask()
+
+    def _ask(self) -> None:
+        """Read the pages that are shown, from the beginning."""
+        self._find("", PAGE * self._pages)
+
+    def _find(self, after: str, limit: int) -> None:
+        if self.dashboard.operations.only_watches:
+            self._trouble = NOT_HERE
+            return
+        self._asked += 1
+        number = self._asking = self._asked
+
+        def answered(page: Page | NoAnswer) -> None:
+            if number == self._asking:
+                self._asking = 0
+                self._take(page, after)
+
+        self.dashboard.operations.find_users(self._pattern, after, limit, answered)
+
+    def _take(self, page: Page | NoAnswer, after: str) -> None:
+        if isinstance(page, NoAnswer):
+            self._trouble = page.text
+        else:
+            before = self._items if after else ()
+            self._items = (*before, *items_of(page.users, page.servers, page.biases))
+            self._more, self._trouble = page.more, ""
+            self._older = "" if page.active else page.database
+        if self._entry.display:
+            self._entry.remark(self._remark())
+        if self.is_current:
+            self.dashboard.paint()
+
+    def find(self, text: str) -> None:
+        """Look for users whose names begin so."""
+        if text != self._pattern:
+            self._pattern, self._pages = text, 1
+            self._ask()
+
+    # Drawing
+
+    def items(self, view: View) -> Sequence[UserItem]:
+        """Those that were read."""
+        return self._items
+
+    def above(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """What was looked for, and how many there are; or why there is no answer."""
+        if self._trouble:
+            told: Span = (f" {self._trouble}", "warning")
+        else:
+            told = (f" {self._counted()}", "heading")
+        older: Span = (f"   read from {self._older}, which is not active: it may be older", "warning")
+        return (Line(fit((told, *((older,) if self._older else ())), width)),)[:room]
+
+    def _counted(self) -> str:
+        begins = f"names like {self._pattern}" if set(self._pattern) & set("*?") else f"names from '{self._pattern}'"
+        named = begins if self._pattern else "all names"
+        if self._asking and not self._items:
+            return f"{named}: reading"
+        number = f"{len(self._items):,}"
+        return f"{named}: {number} and more" if self._more else f"{named}: {number}"
+
+    def _remark(self) -> Span:
+        if self._trouble:
+            return (self._trouble, "warning")
+        return (f"{self._counted()}   enter to the list   esc drop   * ? match", "quiet")
+
+    def below(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """The user under the cursor: where, why, where next."""
+        current = self.table.current
+        if current is None or room < 3:
+            return ()
+        return (rule(width, current.name), *user_lines(current, view.now, width)[: room - 1])
+
+    # Keys
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor; near the end the next page is read."""
+        super().action_move(rows)
+        self._read_on()
+
+    def action_last(self) -> None:
+        """To the last that was read; the next page follows."""
+        super().action_last()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        current = self.table.current
+        near = current is not None and any(item is current for item in self._items[-PAGE // 4 :])
+        if near and self._more and not self._asking and len(self._items) < MOST:
+            self._pages += 1
+            self._find(self._items[-1].name, PAGE)
+
+    def action_back(self) -> None:
+        """Drop what was looked for; without it, to Home."""
+        if self._pattern:
+            self.find("")
+            self.dashboard.paint()
+        elif self.is_current:
+            self.dashboard.action_show_view(HOME)
+
+    def opened(self, item: UserItem) -> None:
+        """The server that monitors this user."""
+        if item.row.server is None:
+            self.say("nobody monitors this user now")
+        else:
+            self.dashboard.show_detail(item.row.server)
+
+    def action_move_user(self) -> None:
+        """Choose a server for the user under the cursor."""
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        elif self.allowed("users.move"):
+            offered = targets(current)
+            self.dashboard.operations.open_menu(f"MOVE {current.name}", lambda _: offered)
+
+    def shell_command(self) -> str:
+        """The same list in a shell."""
+        return users_command(self._pattern)
+
+    # Typing
+
+    def action_filter(self) -> None:
+        """Start typing."""
+        if self.dashboard.operations.only_watches:
+            self.say(NOT_HERE)
+            return
+        self._entry.display = True
+        self._footer.show((), 0)
+        self._entry.start(self._pattern, self._remark())
+
+    def on_entry_changed(self, message: Entry.Changed) -> None:
+        """Look for what is typed so far."""
+        self.find(message.text)
+
+    def on_entry_steered(self, message: Entry.Steered) -> None:
+        """Arrows move in the list while one types."""
+        self.action_move(message.rows)
+
+    def on_entry_ended(self, message: Entry.Ended) -> None:
+        """To the list, or drop what was typed."""
+        self.set_focus(None)
+        self._entry.display = False
+        if not message.kept:
+            self.find("")
+        self.dashboard.paint()

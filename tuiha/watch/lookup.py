@@ -1,0 +1,109 @@
+"""Looking users up while somebody types: a page at a time, with the watcher's role, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiha.config.settings import Pool
+from tuiha.model.binding import Biases, Candidate
+from tuiha.watch.background import Background
+
+if TYPE_CHECKING:
+    from tuiha.watch.reader import Reader, UserRow
+
+DEADLINE = 5.0  # seconds that one question may take, the way to the database included
+KEPT = 5.0  # seconds after a question in which the next one uses the same connection
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Users in the order of their names, and the servers that they could be on."""
+
+    users: tuple[UserRow, ...]
+    more: bool  # there are users after the last one
+    servers: Mapping[str, Candidate]
+    biases: Biases
+    database: str
+    active: bool  # it was read from the active database; else it may be older
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why there is no page, in words for people."""
+
+    text: str
+
+
+class UserLookup:
+    """Pages of users. Of several questions only the newest is answered: the one before it is given up."""
+
+    def __init__(self, pool: Pool, base: Path, deadline: float = DEADLINE) -> None:
+        self._pool, self._base, self._deadline = pool, base, deadline
+        self._background = Background("tuiha-lookup", self._disconnect)
+        self._give_up: Callable[[], None] | None = None
+        self._stack: AsyncExitStack | None = None
+        self._source: Reader | None = None
+        self._used = 0.0
+        self._free: asyncio.Lock | None = None
+
+    def find(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users after the name `after`; `pattern` as in `tuiha users`. Answers on the thread."""
+
+        async def work() -> Page:
+            try:
+                async with asyncio.timeout(self._deadline):
+                    return await self._page(pattern, after, limit)
+            except TimeoutError:
+                raise TimeoutError(f"the database did not answer in {self._deadline:g} s") from None
+
+        def failed(error: Exception) -> None:
+            answer(NoAnswer(str(error) or type(error).__name__))
+
+        if self._give_up is not None:
+            self._give_up()
+        self._give_up = self._background.run(work, answer, failed)
+
+    def close(self) -> None:
+        """End the thread, and the connection with it."""
+        self._background.close()
+
+    async def _page(self, pattern: str, after: str, limit: int) -> Page:
+        from tuiha.watch.reader import read_candidates, read_users
+
+        if self._free is None:
+            self._free = asyncio.Lock()
+        async with self._free:  # one connection, one question at a time
+            try:
+                source = await self._connected()
+                servers = await read_candidates(source, self._pool.heartbeat.window)
+                rows = await read_users(source, pattern, after, limit + 1)
+            except BaseException:  # given up as well: what the connection is at is not known then
+                await self._disconnect()
+                raise
+            self._used = time.monotonic()
+        settings = self._pool.binding
+        return Page(tuple(rows[:limit]), len(rows) > limit, servers,
+                    Biases(settings.local_bias, settings.current_bias), source.database, source.active)
+
+    async def _connected(self) -> Reader:
+        """The connection of the last question while it is fresh: the active database may be another one since."""
+        from tuiha.watch.reader import reader
+
+        if self._source is not None and time.monotonic() - self._used < KEPT:
+            return self._source
+        await self._disconnect()
+        stack = AsyncExitStack()
+        self._source = await stack.enter_async_context(reader(self._pool, self._base))
+        self._stack = stack
+        return self._source
+
+    async def _disconnect(self) -> None:
+        stack, self._stack, self._source = self._stack, None, None
+        if stack is not None:
+            await stack.aclose()

@@ -83,7 +83,8 @@ def test_the_written_configuration_is_valid(tmp_path: Path) -> None:
     pair = Pair(made, tmp_path, {"db1": 20001, "db2": 20002}, 100)
     sprayers = Sprayers(made, {"spray1": 20003, "spray2": 20004}, {"spray1": 20005, "spray2": 20006})
     ports = {name: 20010 + number for number, name in enumerate(mail.NODES)}
-    made.config.write_text(configuration.text(made, "7711020137138805939", {"s1": 20020}, pair, sprayers, ports, 8))
+    made.config.write_text(configuration.text(made, "7711020137138805939", {"s1": 20020}, pair, sprayers, ports, 8,
+                                              {"path": "ledger.json"}))
     pool = load(made.config)
     assert pool.servers[0].address == "http://127.0.0.1:20020"
     assert pool.servers[0].capacity == 10

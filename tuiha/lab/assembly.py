@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.lab import binaries, configuration, enterprise, mail, python, users
+from tuiha.lab import binaries, configuration, enterprise, etcd, mail, python, users
 from tuiha.lab.agents import Agents
 from tuiha.lab.children import Children, ChildState, Command
 from tuiha.lab.haproxy import SprayerError, Sprayers
@@ -43,6 +43,7 @@ class Options:
     servers: int = 4
     users: int = 200
     load: bool = True
+    ledger: str = "file"  # or "etcd"
 
 
 Say = Callable[[str], None]
@@ -57,7 +58,10 @@ class Assembly:
         self._children = children
         self._say = say
         self._programs = binaries.find()
+        in_etcd = options.ledger == "etcd"
+        self._etcd_program = etcd.find() if in_etcd else None
         names = [*DATABASES, *SPRAYERS, *("peer " + name for name in SPRAYERS), *mail.NODES,
+                 *((etcd.NAME, etcd.PEER) if in_etcd else ()),
                  *(f"s{number}" for number in range(1, options.servers + 1))]
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._servers = {name: self._ports[name] for name in names if name.startswith("s") and name[1:].isdigit()}
@@ -65,6 +69,7 @@ class Assembly:
         self._sprayers = Sprayers(layout, {name: self._ports[name] for name in SPRAYERS},
                                   {name: self._ports["peer " + name] for name in SPRAYERS})
         self._mail = Mail(layout, {name: self._ports[name] for name in mail.NODES})
+        self._etcd = etcd.Etcd(layout, self._ports[etcd.NAME], self._ports[etcd.PEER]) if in_etcd else None
         self._users = users.make(options.users)
         self._growing = asyncio.Lock()
         self._commands: dict[str, Callable[[], Command]] = {}
@@ -81,6 +86,7 @@ class Assembly:
         self._pair = Pair(layout, self._programs.postgres, {name: self._ports[name] for name in DATABASES},
                           connections=(len(self._servers) + _SPARE_SERVERS) * 10 + 40)
         self.agents = Agents(self._pair, self._children)
+        await self._start_etcd()
         take_orphans_in(True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._build_databases())
@@ -94,6 +100,18 @@ class Assembly:
         self._nursery.close()
         take_orphans_in(False)
         self._say(f"the pool answers after {_since(began)}")
+
+    async def _start_etcd(self) -> None:
+        """Start the etcd that the ledger is in, if it is; it elects itself while the databases are made."""
+        if self._etcd is None or self._etcd_program is None:
+            return
+        program = self._etcd_program
+        if self._layout.account is not None:
+            program = await asyncio.to_thread(etcd.copy, program, self._layout.folder / "programs")
+        self._layout.make_node(etcd.NAME)
+        command = self._etcd.command(program)
+        self._commands[etcd.NAME] = lambda: command
+        self._children.start(etcd.NAME, command)
 
     async def _build_databases(self) -> None:
         began = time.monotonic()
@@ -112,15 +130,22 @@ class Assembly:
 
     async def _configure(self, identifier: str) -> None:
         """Write the configuration and the ledger's first record."""
-        from tuiha.drivers.ledgers.file import FileLedger
         from tuiha.model.reports import LedgerRecord, Standby
 
+        place = self._etcd or etcd.NoEtcd(self._layout)
         self._layout.write(self._layout.config, configuration.text(
             self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports,
-            self._options.users), 0o644)
-        await FileLedger(self._layout.ledger).create(LedgerRecord(
-            pool=configuration.POOL, epoch=1, active=DATABASES[0], standby=Standby.SYNC,
-            system_identifier=identifier, timeline=1))
+            self._options.users, place.settings()), 0o644)
+        if self._etcd is not None:
+            endpoint = self._etcd.endpoint
+            await self._until(etcd.NAME, lambda: etcd.answers(endpoint))
+        ledger = place.ledger(configuration.POOL)
+        try:
+            await ledger.create(LedgerRecord(
+                pool=configuration.POOL, epoch=1, active=DATABASES[0], standby=Standby.SYNC,
+                system_identifier=identifier, timeline=1))
+        finally:
+            await ledger.close()
 
     async def _build_the_rest(self) -> None:
         self._python = await asyncio.to_thread(python.for_children, self._layout)

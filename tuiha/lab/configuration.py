@@ -17,7 +17,8 @@ _HEAD = """\
 
 
 def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pair: postgres.Pair,
-         sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int], users: int) -> str:
+         sprayers: haproxy.Sprayers, mail_ports: Mapping[str, int], users: int,
+         ledger: Mapping[str, Any]) -> str:
     """The YAML document. Servers are sized so that the pool can do without one of them, with a quarter to spare."""
     import yaml
 
@@ -36,7 +37,7 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
             for name, port in sprayers.ports.items()
         ],
         "mail": [_cluster(layout, cluster, names, mail_ports) for cluster, names in mail.CLUSTERS.items()],
-        "ledger": {"driver": "file", "path": layout.ledger.name},
+        "ledger": dict(ledger),
         "control": {"viewer": _secret(layout, "viewer"), "operator": _secret(layout, "operator")},
         "recording": {"path": "recording.sqlite"},  # it goes with the pool
     }

@@ -1,4 +1,4 @@
-"""One etcd on loopback, for an embedded pool whose ledger is in it."""
+"""Where an embedded pool's ledger is: in a file, or in one etcd on loopback."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuiha.drivers.ledgers.etcd import EtcdLedger
+from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.gateway import Gateway
-from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.lab.binaries import MissingServers
 from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout
 
 NAME = "etcd"
 PEER = "etcd peer"
-_TALK = 0.5  # seconds for one request
+PREFIX = "/tuiha"
+_TALK = 0.5  # seconds for one look
+_WRITE = 5.0
 
 
 def find() -> Path:
@@ -65,6 +69,21 @@ async def answers(endpoint: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class NoEtcd:
+    """The ledger as a file in the run folder."""
+
+    layout: Layout
+
+    def settings(self) -> dict[str, Any]:
+        """The section `ledger` of the pool's configuration."""
+        return {"driver": "file", "path": self.layout.ledger.name}
+
+    def ledger(self, pool: str) -> LedgerDriver:
+        """The driver."""
+        return FileLedger(self.layout.ledger)
+
+
+@dataclass(frozen=True, slots=True)
 class Etcd:
     """The etcd of one embedded pool."""
 
@@ -85,4 +104,8 @@ class Etcd:
 
     def settings(self) -> dict[str, Any]:
         """The section `ledger` of the pool's configuration; operations are kept in the run folder."""
-        return {"driver": "etcd", "endpoints": [self.endpoint], "path": self.layout.ledger.name}
+        return {"driver": "etcd", "endpoints": [self.endpoint], "prefix": PREFIX, "path": self.layout.ledger.name}
+
+    def ledger(self, pool: str) -> LedgerDriver:
+        """The driver."""
+        return EtcdLedger(Gateway([self.endpoint], _WRITE), PREFIX, pool)

@@ -16,6 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the pool's size."""
     parser.add_argument("--servers", type=whole(1, 16), default=4, metavar="N", help="pool servers (4)")
     parser.add_argument("--users", type=whole(1, 5000), default=200, metavar="N", help="users (200)")
+    parser.add_argument("--ledger", choices=("file", "etcd"), default="file",
+                        help="where the pool's record is: in a file, or in an etcd of its own (needs tuiha[etcd])")
     parser.add_argument("--no-load", action="store_true", help="without devices and mail")
 
 
@@ -26,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.lab.embedded import EmbeddedPool, RunningAlready, StartError
 
     pool = EmbeddedPool(arguments.servers, arguments.users, load=not arguments.no_load,
-                        announce=True, background=True, say=say)
+                        announce=True, background=True, say=say, ledger=arguments.ledger)
     try:
         asyncio.run(pool.open())
     except RunningAlready as error:

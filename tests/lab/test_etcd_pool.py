@@ -1,0 +1,69 @@
+"""An embedded pool whose ledger is in etcd: a switchover on it, and what goes on without it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.drivers.etcdnode import program
+from tests.operate.pools import until
+from tuiha.config.load import load
+from tuiha.drivers.ledgers.etcd import EtcdLedger
+from tuiha.drivers.opening import open_ledger
+from tuiha.drivers.protocols import DriverError
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate import api
+from tuiha.operate.state import OperationState
+
+pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[EmbeddedPool]:
+    program()  # skips where there is none
+    async with EmbeddedPool(servers=2, users=10, ledger="etcd") as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ledger(pool: EmbeddedPool) -> AsyncIterator[EtcdLedger]:
+    opened = open_ledger(load(pool.config_path), pool.folder)
+    assert isinstance(opened, EtcdLedger)
+    yield opened
+    await opened.close()
+
+
+async def test_a_switchover_under_the_intents_lease(pool: EmbeddedPool, ledger: EtcdLedger) -> None:
+    settings = load(pool.config_path)
+    plan = await api.make_plan(settings, pool.folder, "switchover")
+    assert not plan.stopped_by, plan.stopped_by
+    name = await api.apply(settings, pool.folder, pool.config_path, plan, plan.confirm, who="test")
+    assert await ledger.holder() is not None
+    last: OperationState | None = None
+    async for last in api.follow(settings, pool.folder, name):
+        assert last.state != "failed", last.text
+    assert last is not None
+    assert last.state == "done", last.text
+    record = await ledger.poll()
+    assert (record.active, record.epoch, record.standby, record.phase) == ("db2", 2, "SYNC", "STEADY")
+    assert record.intent is None
+    assert await ledger.holder() is None
+
+
+async def test_without_etcd_nothing_is_planned_and_the_pool_serves(pool: EmbeddedPool, ledger: EtcdLedger) -> None:
+    settings = load(pool.config_path)
+    await pool.kill("etcd")
+    with pytest.raises(Exception, match=r"no endpoint of etcd .*: connection refused"):
+        await api.make_plan(settings, pool.folder, "switchover")
+    await pool.start("etcd")
+
+    async def back() -> bool:
+        try:
+            return (await ledger.poll()).epoch >= 1
+        except DriverError:
+            return False
+
+    await until(back)
+    assert not (await api.make_plan(settings, pool.folder, "switchover")).stopped_by

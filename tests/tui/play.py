@@ -15,7 +15,7 @@ from dataclasses import replace
 from tests.tui.samples import AT, SAMPLES, SampleFeed, mail
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.app import Dashboard, run
-from tuiha.tui.theme import load_theme
+from tuiha.tui.looks import Looks
 
 
 def at_time(snapshot: Snapshot, now: float) -> Snapshot:
@@ -84,7 +84,7 @@ def main(sample: str, pace: str) -> int:
     first, happened = (twenty_nodes(), ()) if sample == "twenty" else SAMPLES[sample]()
     if pace == "still":
         feed = SampleFeed(first, happened)
-        dashboard = Dashboard(feed, first.pool, load_theme(None), now=lambda: AT + 0.2)
+        dashboard = Dashboard(feed, first.pool, Looks().palette(), now=lambda: AT + 0.2)
         return dashboard.run(mouse=False) or 0
     feed = SampleFeed(at_time(first, time.time()), happened)
     done = threading.Event()

@@ -10,20 +10,23 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
 import pyte
 
 TOP = Path(__file__).resolve().parents[2]
+NOT_INHERITED = ("COLUMNS", "LINES", "NO_COLOR", "TERM", "COLORTERM", "SSH_CONNECTION", "SSH_TTY")
 PATIENCE = 30.0  # seconds until a test gives up waiting for what it expects
 
 
 class Terminal:
     """A child process on a pseudo-terminal of a given size, with an emulator that reads what it writes."""
 
-    def __init__(self, arguments: list[str], columns: int = 80, rows: int = 24) -> None:
+    def __init__(
+        self, arguments: list[str], columns: int = 80, rows: int = 24, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.received = 0  # bytes
@@ -35,10 +38,9 @@ class Terminal:
             size = struct.pack("HHHH", rows, columns, 0, 0)
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
             os.chdir(TOP)
-            environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            for name in ("COLUMNS", "LINES", "NO_COLOR"):
-                environment.pop(name, None)
-            os.execve(sys.executable, [sys.executable, *arguments], environment)
+            inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+            own = {"TERM": "xterm-256color", "COLORTERM": "truecolor"} if environment is None else environment
+            os.execve(sys.executable, [sys.executable, *arguments], {**inherited, **own})
 
     def __enter__(self) -> Terminal:
         return self

@@ -8,6 +8,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from rich.color import ColorSystem
@@ -15,11 +16,12 @@ from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.screen import Screen
-from textual.theme import Theme
 
 from tuiha.model.facts import Snapshot
+from tuiha.tui.alarms import Alarms
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.looks import Looks, ThemeFile, textual_theme
 from tuiha.tui.operations import Operations
 from tuiha.tui.operator import Operator
 from tuiha.tui.past import TimeTravel, Travels
@@ -31,7 +33,7 @@ from tuiha.tui.screens.views import HOME, view_named
 from tuiha.tui.terminal.driver import TerminalDriver
 from tuiha.tui.terminal.image import Image
 from tuiha.tui.terminal.pieces import pieces_of
-from tuiha.tui.theme import Palette, load_theme
+from tuiha.tui.theme import Palette, ThemeError, load_theme
 from tuiha.watch.feed import Feed
 
 if TYPE_CHECKING:
@@ -54,9 +56,14 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
-        operator: Operator | None = None, past: Callable[[], Replay] | None = None, replay: Replay | None = None,
+        operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
+        replay: Replay | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
+        looks = looks or Looks()
+        self._clock = looks.clock
+        self._alarms = Alarms(bell=looks.bell, notify=looks.notify)
+        self._filters = []  # NO_COLOR is a theme here; Textual would turn colours grey
         self.feed = feed
         self.trends = Trends(self.history)
         self.palette = palette
@@ -75,11 +82,9 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         self._skipped = False
         self._unsubscribe: Callable[[], None] | None = None
         self.animation_level = "none"
-        self.register_theme(Theme(
-            name="tuiha", primary=palette.colours["flow"], background=palette.colours["ground"],
-            surface=palette.colours["ground"], foreground=palette.colours["text"], dark=palette.dark,
-        ))
-        self.theme = "tuiha"
+        self._themes = 0
+        self._theme_file = ThemeFile(palette)
+        self.use_palette(palette)
 
     # What screens ask
 
@@ -88,7 +93,7 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         """What there is to draw now."""
         snapshot = self.feed.latest()
         mode = self.operations.mode(self._mode)
-        live = View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events())
+        live = View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events(), self._clock)
         return self.past.seen(live)
 
     def now(self) -> float:
@@ -162,10 +167,14 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
     def _woken(self) -> None:
         self._waking = False
         self._woken_at = time.monotonic()
-        self.past.woken()
+        snapshot = self.feed.latest()
+        sound = self._alarms.sound(snapshot) if snapshot is not None and not self.past.woken() else ""
+        if sound and self._driver is not None and not self.is_headless:
+            self._driver.write(sound)
         self.paint()
 
     def _tick(self) -> None:
+        self._read_theme_again()
         if time.monotonic() - self._woken_at > 1.5 * TICK:  # else a snapshot is about to be painted anyway
             self.paint()
 
@@ -267,6 +276,35 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
 
     # What commands and screens do
 
+    def use_palette(self, palette: Palette) -> None:
+        """Draw everything in these colours from now on."""
+        self.palette = palette
+        self._themes += 1
+        theme = textual_theme(palette, self._themes)
+        self.register_theme(theme)
+        self.theme = theme.name
+        for screen in self._installed_screens.values():
+            for widget in screen.walk_children(with_self=True) if isinstance(screen, Screen) else ():
+                widget.refresh()  # also of screens behind: they keep what they drew
+
+    def use_theme(self, name: str) -> None:
+        """Another theme by name; says why when it cannot be used."""
+        try:
+            palette = replace(load_theme(name), ascii=self.palette.ascii)
+        except ThemeError as error:
+            self.say(str(error))
+            return
+        self._theme_file = ThemeFile(palette)
+        self.use_palette(palette)
+
+    def _read_theme_again(self) -> None:
+        """The theme's file was saved: use it, or say what is wrong with it."""
+        changed = self._theme_file.changed()
+        if isinstance(changed, Palette):
+            self.use_palette(changed)
+        elif changed is not None:
+            self.say(str(changed))
+
     def _installed(self, name: str, make: Callable[[], S]) -> S:
         """A screen, made and installed when it is first needed."""
         if not self.is_screen_installed(name):
@@ -321,16 +359,19 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
 
 
 def run(
-    feed: Feed, pool: str, *, mode: str = "VIEW", theme: str | None = None,
+    feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
     ready: Callable[[], None] | None = None, operator: Operator | None = None,
+    past: Callable[[], Replay] | None = None, replay: Replay | None = None,
 ) -> int:
     """Show the dashboard until it is left; returns an exit code.
 
     `ready` is called after the first frame, on a thread: what is slow to start is started there, and what it
-    raises is raised again from here. Without an `operator` it only watches. Raises ThemeError before anything is
-    painted.
+    raises is raised again from here. Without an `operator` it only watches. `past` opens the pool's recording when
+    it is asked for; `replay` is a recording that is the feed itself. Raises ThemeError before anything is painted.
     """
-    dashboard = Dashboard(feed, pool, load_theme(theme), mode=mode, ready=ready, operator=operator)
+    looks = looks or Looks()
+    dashboard = Dashboard(feed, pool, looks.palette(), mode=mode, ready=ready, operator=operator, looks=looks,
+                          past=past, replay=replay)
     gc.disable()
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.offers import Offer
 from tuiha.tui.screens.views import HOME, VIEWS
+from tuiha.tui.theme import theme_names
 
 if TYPE_CHECKING:
     from tuiha.tui.app import Dashboard
@@ -129,6 +130,8 @@ COMMANDS: dict[str, Command] = {
                       lambda dashboard, words, _: dashboard.find(" ".join(words)), "[TEXT...]"),
     **{view.name: Command(f"{view.title}: {view.shows}", _view(view.name), "[TEXT...]") for view in VIEWS},
     "status": Command("Home", _view(HOME)),
+    "theme": Command("other colours, until this dashboard is left",
+                     lambda dashboard, words, _: dashboard.use_theme(words[0]), "THEME", check=_known("THEME")),
     "arm": Command("allow changes for 15 minutes, with this reason",
                    lambda dashboard, words, _: _arm(dashboard, " ".join(words)), "TEXT...",
                    check=lambda dashboard, _: dashboard.operations.refusal or ""),
@@ -223,6 +226,8 @@ def completed(text: str, word: str) -> str:
 
 
 def _candidates(kind: str, snapshot: Snapshot | None) -> Iterable[tuple[str, str]]:
+    if kind == "THEME":
+        return [(name, "") for name in theme_names()]
     return () if snapshot is None else _nodes(kind, snapshot)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +20,14 @@ GROUNDS = ("ground", "cursor", "alarm")
 TEXTS = ("text", "strong", "quiet", "heading", "flow", "well", "warning", "bad", "armed")
 COLOURS = (*GROUNDS, *TEXTS, "lines")
 DEFAULT = "dark"
+ANSI = "ansi"
+PLAIN = "plain"
+ATTRIBUTES = ("bold", "dim", "underline")
+_NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+NAMES = frozenset(("default", *_NAMES, *(f"bright_{name}" for name in _NAMES)))
+_REVERSE = "reverse"
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
+_WITHOUT_COLOURS = ("vt", "dumb", "xterm-mono", "screen-m")
 _KEYS = ("name", "dark", "colors")
 
 
@@ -33,6 +42,8 @@ class Palette:
     name: str
     dark: bool
     colours: dict[str, str]
+    path: Path | None = None  # the file it was read from
+    ascii: bool = False  # nothing but ASCII is drawn
     _made: dict[tuple[str, str], Style] = field(default_factory=dict, compare=False, repr=False)
 
     def style(self, name: str, ground: str = "ground") -> Style:
@@ -41,20 +52,49 @@ class Palette:
         if made is None:
             look, _, own = name.partition("@")
             colour, _, bold = look.partition(" ")
-            made = Style.from_color(
-                Color.parse(self.colours[colour]), Color.parse(self.colours[own or ground])
-            ) + (Style(bold=True) if bold else Style())
+            made = self._make(self.colours[colour], self.colours[own or ground], bool(bold))
             self._made[name, ground] = made
         return made
+
+    @property
+    def native(self) -> bool:
+        """Whether the ground is the terminal's own."""
+        return not self.colours["ground"].startswith("#")
+
+    @staticmethod
+    def _make(text: str, ground: str, bold: bool) -> Style:
+        colour, *attributes = text.split()
+        turned = ground == _REVERSE
+        return Style(
+            color=Color.parse(colour), bgcolor=Color.parse("default" if turned else ground), reverse=turned or None,
+            bold="bold" in attributes or bold or None,
+            dim=("dim" in attributes and not turned) or None, underline="underline" in attributes or None,
+        )
 
 
 def load_theme(name: str | None) -> Palette:
     """The theme of that name or file.
 
     A name is looked up in the user's configuration folder first, then among the themes that come
-    with tuiha. Raises ThemeError.
+    with tuiha. Without a name it is the one for this terminal. Raises ThemeError.
     """
-    return read_theme(_path(name or DEFAULT))
+    return read_theme(_path(name or for_terminal(os.environ)))
+
+
+def for_terminal(environment: Mapping[str, str]) -> str:
+    """The name of the theme that fits a terminal: no colours where none are wanted, few over a slow line."""
+    terminal = environment.get("TERM", "")
+    if environment.get("NO_COLOR") or terminal.startswith(_WITHOUT_COLOURS):
+        return PLAIN
+    remote = environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")
+    many = environment.get("COLORTERM") in ("truecolor", "24bit") or "256" in terminal or "direct" in terminal
+    return ANSI if remote or not many else DEFAULT
+
+
+def theme_names() -> tuple[str, ...]:
+    """The themes that there are: the user's own and those that come with tuiha."""
+    own = config_folder() / "themes"
+    return tuple(sorted({path.stem for path in own.glob("*.yaml")} | set(_shipped())))
 
 
 def _path(name: str) -> Path:
@@ -95,7 +135,7 @@ def read_theme(path: Path) -> Palette:
     dark = content.get("dark", True)
     if not isinstance(dark, bool):
         raise ThemeError(Problem(f"{dark!r} is neither true nor false", "write one of them", "dark", path))
-    return Palette(str(content.get("name", path.stem)), dark, _colours(path, colours))
+    return Palette(str(content.get("name", path.stem)), dark, _colours(path, colours), path)
 
 
 def _colours(path: Path, colours: dict[object, object]) -> dict[str, str]:
@@ -103,12 +143,22 @@ def _colours(path: Path, colours: dict[object, object]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name in COLOURS:
         value = colours.get(name)
-        if not isinstance(value, str) or not _HEX.fullmatch(value):
+        look = value.lower().strip() if isinstance(value, str) else ""
+        if not _drawable(name, look):
             wrong = "missing" if value is None else f"{value!r} is not a colour"
-            remedy = f'write six hexadecimal digits in quotes, for example {name}: "#4cc2ff"'
+            remedy = f'write six hexadecimal digits in quotes, for example {name}: "#4cc2ff", or a name such as cyan'
             raise ThemeError(Problem(wrong, remedy, f"colors.{name}", path))
-        checked[name] = value.lower()
+        checked[name] = look
     return checked
+
+
+def _drawable(name: str, look: str) -> bool:
+    """Whether that is a colour; texts may have attributes, grounds may be the text's colours turned round."""
+    colour, *attributes = look.split() or [""]
+    if name in GROUNDS:
+        turned = colour == _REVERSE and name != "ground"
+        return not attributes and (bool(_HEX.fullmatch(colour)) or colour in NAMES or turned)
+    return bool(_HEX.fullmatch(colour) or colour in NAMES) and set(attributes) <= set(ATTRIBUTES)
 
 
 def _known(path: Path, prefix: str, content: dict[object, object], known: tuple[str, ...]) -> None:

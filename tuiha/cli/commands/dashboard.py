@@ -7,6 +7,7 @@ import gc
 import sys
 
 from tuiha.cli import exits
+from tuiha.cli.looks import add_looks, looks_of
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
@@ -18,8 +19,8 @@ exit codes: 0 left, 2 configuration or no terminal"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add --theme."""
-    parser.add_argument("--theme", metavar="NAME", help="dark, light, one of your own by name, or a theme's file")
+    """Add how it looks."""
+    add_looks(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,13 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     path = find(arguments.config).absolute()
     pool, base = load(path), path.parent
     from tuiha.cli.operator import PoolOperator
+    from tuiha.cli.recording import Kept
     from tuiha.tui.app import run as show
     from tuiha.watch.watcher import Watcher
 
-    watcher, operator = Watcher(pool, base), PoolOperator(pool, base, path)
+    watcher, operator, kept = Watcher(pool, base), PoolOperator(pool, base, path), Kept(pool, base)
+
+    def ready() -> None:
+        watcher.start()
+        kept.start(watcher)
+
     try:
         # What polls is imported and opened on the watcher's thread, behind the first frame; what acts on another.
-        return show(watcher, pool.pool, theme=arguments.theme, ready=watcher.start, operator=operator)
+        return show(watcher, pool.pool, looks=looks_of(arguments), ready=ready, operator=operator,
+                    past=kept.open)
     finally:
         operator.close()
         watcher.stop()
+        kept.stop()

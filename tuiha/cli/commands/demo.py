@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from tuiha.cli import exits
+from tuiha.cli.looks import add_looks, looks_of
 from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
 
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=whole(1, 86400), metavar="S",
                         help=f"end after so many seconds (with --headless: {SECONDS})")
     parser.add_argument("--json", action="store_true", help="with --headless: print one JSON object (tuiha.demo/1)")
-    parser.add_argument("--theme", metavar="NAME", help="the dashboard's colours")
+    add_looks(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,6 +59,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
         from tuiha.cli.operator import PoolOperator
+        from tuiha.cli.recording import Kept
         from tuiha.config.load import load
         from tuiha.tui.app import run as show
         from tuiha.watch.watcher import Watcher
@@ -65,13 +67,17 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         _wait(starting)
         settings = load(pool.config_path)
         watcher, operator = Watcher(settings, pool.folder), PoolOperator(settings, pool.folder, pool.config_path)
+        kept = Kept(settings, pool.folder)
         watcher.start()
+        kept.start(watcher)
         try:
             with _ended_after(arguments.seconds):
-                return show(watcher, "demo", mode="DEMO", theme=arguments.theme, operator=operator)
+                return show(watcher, "demo", mode="DEMO", looks=looks_of(arguments), operator=operator,
+                            past=kept.open)
         finally:
             operator.close()
             watcher.stop()
+            kept.stop()
 
 
 def _wait(starting: Any) -> None:

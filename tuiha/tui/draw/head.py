@@ -81,6 +81,8 @@ def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     age = figures.age_text(view.age, interval) if view.snapshot else "-"
     aged: list[Span] = [("age ", "quiet"), (age, "bad bold" if stale else "quiet")]
     clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")]
+    if not view.clock:
+        return joined([mode, aged] if stale else [mode])
     return joined([mode, aged] if width < 60 else [mode, aged, clock])
 
 

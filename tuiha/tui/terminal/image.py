@@ -129,11 +129,20 @@ class Image:
     def _style(self, style: Style | None, system: ColorSystem) -> str:
         known = self._styles.get((style, system))
         if known is None:
-            known = "" if style is None else style._make_ansi_codes(system)
+            known = "" if style is None else _codes(style, system)
             if len(self._styles) > 4096:
                 self._styles.clear()
             self._styles[style, system] = known
         return known
+
+
+def _codes(style: Style, system: ColorSystem) -> str:
+    """The parameters of a style after a reset: what is the terminal's default is said by the reset."""
+    codes = style._make_ansi_codes(system)
+    for colour, default in ((style.bgcolor, "49"), (style.color, "39")):
+        if colour is not None and colour.is_default:
+            codes = codes.removesuffix(default).removesuffix(";")
+    return codes
 
 
 def _move(from_x: int, from_y: int, x: int, y: int) -> str:

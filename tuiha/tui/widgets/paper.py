@@ -10,6 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuiha.tui.draw.ascii import in_ascii
 from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.theme import Palette
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def strip_of(line: Line, width: int, palette: Palette) -> Strip:
     """A line as Textual wants it, filled or cut to the width."""
     ground = line.ground
-    strip = Strip([Segment(text, palette.style(style, ground)) for text, style in line.spans])
+    drawn = [(in_ascii(text, style), style) for text, style in line.spans] if palette.ascii else line.spans
+    strip = Strip([Segment(text, palette.style(style, ground)) for text, style in drawn])
     return strip.adjust_cell_length(width, palette.style("text", ground))
 
 

@@ -1,0 +1,59 @@
+"""Everything that is drawn, in ASCII: for terminals that have neither box nor braille characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from rich.cells import cell_len
+
+_GLYPHS = {
+    "●": "*", "✗": "x", "▲": "!", "○": "o", "▸": ">", "▏": "_", "▶": ">", "◀": "<", "▾": "v", "▴": "^", "▼": "v",
+    "…": ".", "·": ".", "╌": "-", "╳": "X", "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "±": "+", "—": "-",
+    "–": "-", "━": "=", "╸": "-", "╺": "-", "─": "-", "▮": "#", "▯": ".", "█": "#", "│": "|", "┃": "H", "║": "H",
+    "═": "=", "✓": "+", "≥": ">", "≤": "<",
+}
+_SPARKS = dict(zip("▁▂▃▄▅▆▇", "_.,-~+=", strict=True))
+_UNLIT = {"▮": "."}  # the empty part of a gauge differs in colour only
+
+
+@lru_cache(maxsize=4096)
+def in_ascii(text: str, style: str = "") -> str:
+    """The text in as many cells, each an ASCII character. `style` tells the empty part of a gauge from the full one."""
+    if text.isascii():
+        return text
+    unlit = style.startswith("lines")
+    return "".join(_shown(character, unlit) for character in text)
+
+
+def _shown(character: str, unlit: bool) -> str:
+    if character.isascii():
+        return character
+    if unlit and character in _UNLIT:
+        return _UNLIT[character]
+    known = _GLYPHS.get(character) or _SPARKS.get(character)
+    if known is not None:
+        return known
+    code = ord(character)
+    if 0x2800 <= code <= 0x28FF:  # braille: by how many dots there are
+        return " .:|#"[(int.bit_count(code - 0x2800) + 1) // 2]
+    if 0x2500 <= code <= 0x257F:
+        return _box(character)
+    return _letter(character)
+
+
+def _box(character: str) -> str:
+    """A box character by the arms that its name tells."""
+    name = unicodedata.name(character)
+    if "VERTICAL" in name and "AND" not in name:
+        return "|"
+    if "HORIZONTAL" in name and "AND" not in name:
+        return "=" if "HEAVY" in name else "-"
+    return "+"
+
+
+def _letter(character: str) -> str:
+    """A letter of somebody's name: without its accents, or a question mark for each of its cells."""
+    plain = unicodedata.normalize("NFKD", character)[:1]
+    size = cell_len(character)
+    return plain if size == 1 and plain.isascii() and plain.isprintable() else "?" * size

@@ -1,0 +1,78 @@
+"""How a dashboard looks and sounds, as asked for by whoever starts it; and a theme file that is read again on save."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from textual.theme import Theme
+
+from tuiha.tui.theme import PLAIN, Palette, ThemeError, for_terminal, load_theme, read_theme
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What can be asked for on the command line."""
+
+    theme: str | None = None  # a name or a file; None: the one for this terminal
+    ascii: bool = False  # nothing but ASCII
+    clock: bool = True  # the time on line 1
+    bell: bool = True  # once for each node that is newly DOWN
+    notify: bool = False  # the same as a message to the desktop (OSC 9)
+
+    def palette(self) -> Palette:
+        """The colours. Raises ThemeError."""
+        palette = load_theme(self.theme)
+        return replace(palette, ascii=True) if self.ascii or only_ascii(os.environ) else palette
+
+
+def only_ascii(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal has no more than ASCII: by its kind, or by the character set of this user's locale."""
+    if for_terminal({"TERM": environment.get("TERM", "")}) == PLAIN:
+        return True
+    asked = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    return asked not in ("", "C", "POSIX") and "utf" not in asked.lower()
+
+
+def textual_theme(palette: Palette, number: int) -> Theme:
+    """The theme that Textual needs for what no widget of ours draws: blank ground."""
+    ground = "ansi_default" if palette.native else palette.colours["ground"]
+    text = "ansi_default" if palette.native else palette.colours["text"].split()[0]
+    if not palette.native and not text.startswith("#"):
+        text = "#ffffff"
+    return Theme(
+        name=f"tuiha-{number}", primary=text, background=ground, surface=ground, foreground=text, dark=palette.dark,
+        ansi=palette.native, variables={"ansi-background": ground, "ansi-foreground": text},
+    )
+
+
+class ThemeFile:
+    """The file of a theme: tells when it was saved with other content."""
+
+    def __init__(self, palette: Palette) -> None:
+        self._palette = palette
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        path: Path | None = self._palette.path
+        if path is None:
+            return None
+        try:
+            about = path.stat()
+        except OSError:
+            return None  # being saved, or gone: what was read stays
+        return about.st_mtime_ns, about.st_size
+
+    def changed(self) -> Palette | ThemeError | None:
+        """The palette of the file as it is now; why it cannot be used; None when nothing has changed."""
+        stamp, path = self._stamp(), self._palette.path
+        if stamp is None or stamp == self._seen or path is None:
+            return None
+        self._seen = stamp
+        try:
+            self._palette = replace(read_theme(path), ascii=self._palette.ascii)
+        except ThemeError as error:
+            return error
+        return self._palette

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,11 +229,18 @@ class Assembly:
         """The parts that orders can name."""
         return sorted(self._commands)
 
-    async def start(self, name: str) -> None:
-        """Start a part again that was killed or ended."""
+    async def start(self, name: str, words: Sequence[str] = ()) -> None:
+        """Start a part again that was killed or ended; a pool server, if wanted, as another module with arguments.
+
+        From then on that is how it is started.
+        """
         if name not in self._commands:
             raise OrderError(self.unknown(name))
-        self._children.start(name, self._commands[name]())
+        if words and name not in self._servers:
+            raise OrderError(f"{name} is not a pool server: only those are started otherwise than they were")
+        command = self._commands[name] if not words else lambda: self._run(*words)
+        self._children.start(name, command())
+        self._commands[name] = command
 
     def unknown(self, name: str) -> str:
         """The message for a name that is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,12 @@ class Control:
         """Let a paused part go on. Raises ControlError."""
         await self._order("resume", name)
 
-    async def start(self, name: str) -> None:
-        """Start a part that was killed or ended. Raises ControlError."""
-        await self._order("start", name)
+    async def start(self, name: str, words: Sequence[str] = ()) -> None:
+        """Start a part that was killed or ended; a pool server, if wanted, as a module with arguments (`words`).
+
+        Raises ControlError.
+        """
+        await self._order("start", name, words=list(words))
 
     async def add_server(self) -> str:
         """Start one more pool server, behind both sprayers; returns its name. Raises ControlError."""
@@ -89,12 +93,12 @@ class Control:
                 raise ControlError(f"the pool was told to stop, but {self.folder} is still there after {_GONE:g} s")
             await asyncio.sleep(_STEP)
 
-    async def _order(self, do: str, name: str = "") -> dict[str, Any]:
+    async def _order(self, do: str, name: str = "", **more: Any) -> dict[str, Any]:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 reader, writer = await asyncio.open_unix_connection(str(Layout(self.folder).socket), limit=2**20)
                 try:
-                    writer.write(json.dumps({"do": do, "name": name}).encode() + b"\n")
+                    writer.write(json.dumps({"do": do, "name": name, **more}).encode() + b"\n")
                     await writer.drain()
                     line = await reader.readline()
                 finally:

@@ -247,6 +247,8 @@ class Proxy:
                 with contextlib.suppress(OSError):  # reset meanwhile
                     writer.write_eof()
                 return
+            if writer.is_closing():  # it hung up meanwhile; the other direction tells the one that still sends
+                continue
             if await self._springs(connection, way, data):
                 return
             with contextlib.suppress(OSError):  # the other direction finds the end and tells the client

@@ -2,10 +2,11 @@
 
 It starts every part as its own child and takes orders on a unix socket in the run folder: one JSON object a line,
 {"do": ORDER, "name": PART}, answered by {"ok": true, ...} or {"ok": false, "error": TEXT}; the order `agent` has
-"action" and "argument" as well. While it starts, it tells its progress on standard output, one JSON object a line:
-{"folder": PATH}, then {"step": TEXT} for each step, at the end {"ready": true} or {"failed": TEXT, "running": PATH or
-null}. It ends at SIGTERM, SIGINT, the order `stop`, and with `--lifeline` at the end of its standard input. Cleaning
-up is the watchdog's: however this process ends, the same thing happens.
+"action" and "argument" as well, and `start` may have "words": a module and its arguments, run as that pool server.
+While it starts, it tells its progress on standard output, one JSON object a line: {"folder": PATH}, then {"step": TEXT}
+for each step, at the end {"ready": true} or {"failed": TEXT, "running": PATH or null}. It ends at SIGTERM, SIGINT, the
+order `stop`, and with `--lifeline` at the end of its standard input. Cleaning up is the watchdog's: however this
+process ends, the same thing happens.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ class Supervisor:
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         by_name: dict[str, Callable[[str], Awaitable[Answer]]] = {
             "state": self._state, "kill": self._kill, "pause": self._pause, "resume": self._resume,
-            "start": self._start, "add server": self._add, "stop": self._end,
+            "add server": self._add, "stop": self._end,
         }
         self._orders: dict[str, Callable[[Answer], Awaitable[Answer]]] = {
-            **{do: _named(carry_out) for do, carry_out in by_name.items()}, "agent": self._agent,
+            **{do: _named(carry_out) for do, carry_out in by_name.items()},
+            "start": self._start, "agent": self._agent,
         }
 
     async def run(self, lifeline: bool) -> int:
@@ -173,8 +175,11 @@ class Supervisor:
         await self._assembly.resume(self._checked(name))
         return {}
 
-    async def _start(self, name: str) -> Answer:
-        await self._assembly.start(name)
+    async def _start(self, order: Answer) -> Answer:
+        words = order.get("words", [])
+        if not isinstance(words, list):
+            raise OrderError("'words' is a list: a module and its arguments")
+        await self._assembly.start(str(order.get("name", "")), [str(word) for word in words])
         return {}
 
     async def _add(self, name: str) -> Answer:

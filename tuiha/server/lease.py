@@ -21,11 +21,14 @@ from tuiha.server.identity import Expected, Identity, identify, verify
 log = logging.getLogger("tuiha.lease")
 
 # FOR SHARE: a coordinator that fences the epoch waits for renewals in flight, and later ones see FENCED.
+# greatest: a renewal whose connection was cut while it waited may be done after a later one, and must not make the
+# lease look older than it is. Never in the future, though: the database's clock may have been set back.
 _RENEW = """
 WITH current AS (SELECT epoch FROM pool_epoch WHERE epoch = $2 AND state = 'ACTIVE' FOR SHARE)
 INSERT INTO lease AS l (server, epoch, instance, renewed_at) SELECT $1, epoch, $3, clock_timestamp() FROM current
 ON CONFLICT (server) DO UPDATE
-   SET epoch = excluded.epoch, instance = excluded.instance, renewed_at = excluded.renewed_at
+   SET epoch = excluded.epoch, instance = excluded.instance,
+       renewed_at = greatest(excluded.renewed_at, least(l.renewed_at, clock_timestamp()))
  WHERE l.instance = excluded.instance OR l.renewed_at < clock_timestamp() - make_interval(secs => $4)
 RETURNING epoch
 """

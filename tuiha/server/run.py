@@ -18,8 +18,12 @@ async def serve(pool: Pool, base: Path, name: str, listen: str | None = None) ->
 
     `base` is the configuration file's folder. Raises CannotServe or ConfigError when it cannot start.
     """
-    me = identity(pool, base, name, listen)
-    log_to_stderr(name)
+    await serve_as(pool, base, identity(pool, base, name, listen))
+
+
+async def serve_as(pool: Pool, base: Path, me: Identity) -> None:
+    """Serve with an identity, which says where to listen and which address others are told. Raises CannotServe."""
+    log_to_stderr(me.name)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

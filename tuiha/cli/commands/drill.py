@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
@@ -60,7 +60,21 @@ def _chosen(arguments: argparse.Namespace, known: Mapping[str, Scenario]) -> lis
             raise exits.CommandError(f"there is no scenario '{name}'; {hint}", exits.USAGE)
     if arguments.scenarios:
         return [known[name] for name in arguments.scenarios]
-    return [scenario for scenario in known.values() if arguments.all or scenario.quick]
+    return list(_possible(known)) if arguments.all else [s for s in known.values() if s.quick]
+
+
+def _possible(known: Mapping[str, Scenario]) -> Iterator[Scenario]:
+    """Every scenario that this user can run; says which are left out, and why."""
+    import os
+
+    from tuiha.lab.drill.needs import lacking
+
+    for scenario in known.values():
+        why = lacking(scenario.acts, os.geteuid() == 0)
+        if why is None:
+            yield scenario
+        else:
+            say(f"{scenario.name}: skipped: {why}")
 
 
 async def _run(scenarios: Sequence[Scenario], as_json: bool) -> list[Verdict]:

@@ -90,15 +90,16 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """End a part with SIGTERM, as a host that shuts down does, and start it again."""
+    """End a part by a signal (SIGTERM, as a host that shuts down does), and start it again."""
 
     name: str
     seconds: float = 15.0
+    number: signal.Signals = signal.SIGTERM
 
     @property
     def text(self) -> str:
         """In words."""
-        return f"SIGTERM to {self.name}, then start it"
+        return f"{self.number.name} to {self.name}, then start it"
 
     async def do(self, stage: Stage) -> None:
         """End it, wait for its end, start it."""
@@ -106,7 +107,7 @@ class Restart:
         pid = (await stage.pool.state()).part(self.name).pid
         if pid is None:
             raise NotReached(f"{self.name} does not run")
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, self.number)
         async with asyncio.timeout(self.seconds):
             while (await stage.pool.state()).part(self.name).state == "running":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)

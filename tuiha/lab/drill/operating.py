@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuiha.config.load import load
+from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.model.reports import Standby
@@ -40,7 +43,8 @@ class Operate:
     at: str | None = None
     begun: bool = False
     then: tuple[Act, ...] = ()
-    after_death: str = "resume"
+    after_death: str | None = "resume"  # None: the scenario says later what becomes of it
+    terminal: bool = False  # by `tuiha apply` in a process of its own, which may be killed
     patience: float = 12.0  # seconds for its checks: a failover is refused until everybody misses the primary
 
     @property
@@ -52,13 +56,8 @@ class Operate:
 
     async def do(self, stage: Stage) -> None:
         """Run it to its result. Raises NotReached when it is refused or ends otherwise."""
-        plan = await self._plan(stage)
         stage.mark()
-        try:
-            name = await api.apply(stage.settings, stage.pool.folder, stage.pool.config_path, plan, plan.confirm,
-                                   "drill", self.overrides, "drill")
-        except Refused as refused:
-            raise NotReached(f"{self.kind} was refused: {refused}") from None
+        plan, name = await self._begun(stage)
         stage.operating = name
         meanwhile = asyncio.create_task(self._meanwhile(stage, plan), name="meanwhile")
         try:
@@ -66,19 +65,35 @@ class Operate:
             await meanwhile
         finally:
             meanwhile.cancel()
-        if state.interrupted:
-            state = await self._again(stage, name)
-        stage.operation = summary(state, stage.operation)
-        if state.state not in self.result:
-            why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
-            raise NotReached(f"{self.kind} ended {state.state} in place of {' or '.join(self.result)}: {why}")
+        if state.interrupted and self.after_death is not None:
+            state = await again(stage, name, self.after_death)
+        concluded(stage, state, self.result)
+
+    async def _begun(self, stage: Stage) -> tuple[Plan, str]:
+        """Plan and apply; plan again when the pool changed in between, as an operator does. Raises NotReached."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            plan = await self._plan(stage)
+            try:
+                return plan, await self._apply(stage, plan)
+            except Refused as refused:
+                if "is void" not in str(refused) or time.monotonic() > deadline:
+                    raise NotReached(f"{self.kind} was refused: {refused}") from None
+
+    async def _apply(self, stage: Stage, plan: Plan) -> str:
+        """Start it, as the dashboard does; or from a terminal. Returns the operation's id."""
+        if self.terminal:
+            return await in_terminal(stage, plan)
+        return await api.apply(load(stage.coordinator), stage.pool.folder, stage.coordinator, plan, plan.confirm,
+                               "drill", self.overrides, "drill")
 
     async def _plan(self, stage: Stage) -> Plan:
         """A plan that its checks allow, waited for. Raises NotReached."""
         deadline = time.monotonic() + self.patience
         while True:
             try:
-                plan = await api.make_plan(stage.settings, stage.pool.folder, self.kind, self.target, self.options)
+                plan = await api.make_plan(load(stage.coordinator), stage.pool.folder, self.kind, self.target,
+                                           self.options)
                 left = [check for check in plan.stopped_by if check.name not in self.overrides]
                 why = "; ".join(f"{c.name} {c.subject}: {c.value}, wanted {c.limit}" for c in left)
             except (Refused, DatabaseGone) as error:
@@ -107,17 +122,6 @@ class Operate:
             if self.begun and any(record["record"] == "result" for record in read_records(journal)):
                 raise NotReached(f"{self.kind} was over before: {act.text}")
             await act.do(stage)
-
-    async def _again(self, stage: Stage, name: str) -> OperationState:
-        """What comes of an operation whose runner died. Raises NotReached."""
-        where = (stage.settings, stage.pool.folder, stage.pool.config_path, name)
-        ways = {"resume": lambda: api.resume(*where), "undo": lambda: api.undo(*where, "drill")}
-        try:
-            await ways[self.after_death]()
-        except Refused as refused:
-            raise NotReached(f"{self.kind} cannot {self.after_death}: {refused}") from None
-        return await _followed(stage, name)
-
 
 @dataclass(frozen=True, slots=True)
 class ProtectAgain:
@@ -152,6 +156,43 @@ class KillRunner:
         os.kill(pids[-1], signal.SIGKILL)
 
 
+async def in_terminal(stage: Stage, plan: Plan) -> str:
+    """`tuiha apply` in a session of its own, as in a terminal; returns the operation's id. Raises NotReached."""
+    store = api.store_of(stage.settings, stage.pool.folder)
+    before = {folder.id for folder in store.folders()}
+    store.save_plan(plan)
+    stage.terminal = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tuiha", "apply", plan.id, "--config", str(stage.coordinator), "--confirm", plan.confirm,
+        "--reason", "drill", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL, start_new_session=True)
+
+    def begun() -> list[str]:
+        return [f.id for f in store.folders() if f.id not in before and f.alive()]
+
+    await until(lambda: bool(begun()), 20.0, f"`tuiha apply` of {plan.kind} started nothing")
+    return begun()[0]
+
+
+async def again(stage: Stage, name: str, how: str) -> OperationState:
+    """What comes of an operation that is resumed or taken back. Raises NotReached."""
+    where = (load(stage.coordinator), stage.pool.folder, stage.coordinator, name)
+    ways = {"resume": lambda: api.resume(*where), "undo": lambda: api.undo(*where, "drill")}
+    try:
+        await ways[how]()
+    except (Refused, DriverError) as refused:
+        raise NotReached(f"the operation cannot {how}: {refused}") from None
+    return await _followed(stage, name)
+
+
+def concluded(stage: Stage, state: OperationState, allowed: tuple[str, ...]) -> None:
+    """Note what became of an operation. Raises NotReached when it is no end that is allowed."""
+    stage.operation = summary(state, stage.operation)
+    found = "interrupted" if state.interrupted else state.state
+    if found not in allowed:
+        why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
+        raise NotReached(f"{state.kind} ended {found} in place of {' or '.join(allowed)}: {why}")
+
+
 async def _followed(stage: Stage, name: str) -> OperationState:
     """The last state that following an operation gives."""
     last: OperationState | None = None
@@ -167,7 +208,7 @@ def summary(state: OperationState, before: Mapping[str, Any] | None) -> dict[str
     return {
         "operation": state.id,
         "kind": state.kind,
-        "result": state.state,
+        "result": "interrupted" if state.interrupted else state.state,
         "text": state.text,
         **{name: outcome.get(name) for name in _FIGURES},
         "steps": [

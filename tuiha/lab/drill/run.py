@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+import asyncpg
 
 from tuiha.lab.control import ControlError
 from tuiha.lab.drill import verdict
+from tuiha.lab.drill.faults.disk import NoDisk
+from tuiha.lab.drill.needs import lacking
 from tuiha.lab.drill.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
@@ -15,7 +21,7 @@ from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
 
-LONGEST = 60.0  # seconds from the first device to the last act
+LONGEST = 90.0  # seconds from the first device to the last act
 _RECOVERY = 25.0  # seconds for the pool to be whole after the last act
 
 Say = Callable[[str], None]
@@ -24,10 +30,13 @@ Say = Callable[[str], None]
 async def drill(scenario: Scenario, say: Say) -> Verdict:
     """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so."""
     say(f"{scenario.name}: {scenario.story}")
+    why = lacking(scenario.acts, os.geteuid() == 0)
+    if why is not None:
+        return verdict.not_run(scenario, why)
     try:
         async with staged(scenario, lambda text: say(f"  {text}")) as stage:
             return await _on(stage, scenario, say)
-    except (StartError, LoadFailed, ObserverFailed) as error:
+    except (StartError, LoadFailed, ObserverFailed, NoDisk) as error:
         return verdict.not_run(scenario, str(error))
     except Exception as error:  # noqa: BLE001 - one drill's fault must not end the others
         return verdict.not_run(scenario, f"{type(error).__name__}: {error}")
@@ -48,7 +57,11 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
     load = await stage.load.stop()
     recording = await asyncio.to_thread(stage.observer.stop)
     active = await stage.active()
-    in_database = await kept(stage.observer.databases, active, stage.observer.users)
+    try:
+        in_database = await kept(stage.observer.databases, active, stage.observer.users)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = "; ".join([*missed, f"{active} does not answer at the end: {error or 'no answer'}"])
+        return replace(verdict.not_run(scenario, why), operation=stage.operation)
     return verdict.conclude(scenario, verdict.Run(
         recording, load, in_database, stage.settings.lease.seconds, stage.began, stage.since or stage.began, ended,
         tuple(missed), stage.operation))

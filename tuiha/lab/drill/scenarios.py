@@ -1,6 +1,6 @@
 """Drills in which nobody operates: something breaks, and the pool goes on by itself. Data, one entry each.
 
-`table` has the drills of operations as well.
+`table` has the drills of operations and those of `matrix` as well.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ _DATABASES = (
 def table() -> Mapping[str, Scenario]:
     """Name -> scenario, in the order in which they run."""
     from tuiha.lab.drill import operations
+    from tuiha.lab.drill.matrix import control, databases, network, servers, users
 
-    every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL)
+    every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL, *network.ALL, *databases.ALL, *servers.ALL,
+             *control.ALL, *users.ALL)
     return {scenario.name: scenario for scenario in every}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.lab.account import unprivileged
+from tuiha.lab.drill.needs import Needs, needs
+from tuiha.lab.drill.network import Link, Network, spread
 from tuiha.lab.drill.observer import Observer
 from tuiha.lab.drill.records import Status
+from tuiha.lab.drill.wiring import Wired, groups, ports_of, wire
 from tuiha.lab.embedded import EmbeddedPool, StartError
 from tuiha.lab.layout import Layout
 from tuiha.lab.load.devices import read_users
@@ -46,6 +54,37 @@ class Stage:
     since: float = 0.0  # the moment of the fault or of the operation's start, unix seconds; 0 before it
     operating: str | None = None  # id of the operation that was applied last
     operation: dict[str, Any] | None = None  # what became of it
+    wired: Wired | None = None  # the network, when the scenario hurts it
+    stopped: list[int] = field(default_factory=list)  # processes below a part that were stopped one by one
+    strangers: list[asyncio.StreamWriter] = field(default_factory=list)  # connections that use a database up
+    guests: list[Any] = field(default_factory=list)  # connections with a transaction open
+    ledger_text: str | None = None  # what was in the ledger when it was taken away
+    terminal: asyncio.subprocess.Process | None = None  # `tuiha apply` of the operation that was applied last
+
+    @property
+    def layout(self) -> Layout:
+        """Where the pool's files are."""
+        return Layout(self.pool.folder, unprivileged())
+
+    @property
+    def network(self) -> Network:
+        """The network between the pool's parts. Raises NotReached in a scenario that hurts none."""
+        if self.wired is None:
+            raise NotReached("this scenario has no network")
+        return self.wired.network
+
+    @property
+    def coordinator(self) -> Path:
+        """The configuration that operations are run with."""
+        return self.pool.config_path if self.wired is None else self.wired.coordinator
+
+    def links(self, *wanted: Link) -> list[Link]:
+        """Single links for those that name groups."""
+        return [one for link in wanted for one in spread(link, groups(self.settings))]
+
+    def port(self, name: str) -> int:
+        """Where a part really listens."""
+        return ports_of(self.settings)[name]
 
     def mark(self) -> None:
         """Now is the moment: the outage is looked for from here on."""
@@ -136,6 +175,8 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
     async with _pool(scenario.servers, scenario.users) as pool:
         say("the pool answers; devices register")
         settings = load(pool.config_path)
+        wanted = needs(scenario.acts)
+        wired = await _wired(pool, settings, wanted, say)
         lines = pool.users_path.read_text().splitlines(keepends=True)
         witnesses = scenario.users // _WITNESS
         of_load = pool.folder / "drill-users.txt"
@@ -143,13 +184,61 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
         of_load.write_text("".join(lines[:-witnesses]))
         databases = setting(settings, pool.folder).databases
         observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
-        running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
-        try:
-            await asyncio.to_thread(observer.start)
-            yield Stage(pool, settings, observer, running)
-        finally:
-            await running.kill()
-            await asyncio.to_thread(observer.end)
+        async with _ended(wired), _on_disks(pool, wanted):
+            running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
+            stage = Stage(pool, settings, observer, running, wired=wired)
+            try:
+                await asyncio.to_thread(observer.start)
+                yield stage
+            finally:
+                await running.kill()
+                await asyncio.to_thread(observer.end)
+                _let_go(stage)
+
+
+async def _wired(pool: EmbeddedPool, settings: Pool, wanted: Needs, say: Callable[[str], None]) -> Wired | None:
+    """The network that the scenario's faults need; None when they need none."""
+    if not wanted.links and not wanted.hurtable:
+        return None
+    say("connections are led through the drill's network")
+    known = groups(settings)
+    links = [one for link in wanted.links for one in spread(link, known)]
+    return await wire(pool, settings, links, wanted.hurtable)
+
+
+@asynccontextmanager
+async def _ended(wired: Wired | None) -> AsyncIterator[None]:
+    """The network ends with the stage."""
+    try:
+        yield
+    finally:
+        if wired is not None:
+            await wired.network.close()
+
+
+@asynccontextmanager
+async def _on_disks(pool: EmbeddedPool, wanted: Needs) -> AsyncIterator[None]:
+    """Parts whose disk will be full are on small file systems. Raises NoDisk."""
+    from tuiha.lab.drill.faults import disk
+
+    mounted = await disk.put_on_disks(pool, wanted.disks)
+    try:
+        yield
+    finally:
+        await disk.take_disks_away(mounted)
+
+
+def _let_go(stage: Stage) -> None:
+    """Let everything go that the scenario held on to."""
+    for pid in stage.stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    for writer in stage.strangers:
+        writer.transport.abort()
+    for connection in stage.guests:
+        connection.terminate()
+    if stage.terminal is not None and stage.terminal.returncode is None:
+        stage.terminal.kill()
 
 
 async def steady(stage: Stage) -> None:

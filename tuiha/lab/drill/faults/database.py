@@ -1,0 +1,224 @@
+"""Faults in a database that goes on running: its sender stopped, its replay paused, strangers and long transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.lab.postgres import DATABASE, SUPERUSER
+
+_SENDER = "SELECT pid FROM pg_stat_replication LIMIT 1"
+_SECONDS = 5.0
+_MOST = 400  # connections that a stranger tries
+_STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
+
+
+async def connected(stage: Stage, name: str, database: str = DATABASE) -> Any:
+    """A superuser's connection to a database. Raises NotReached."""
+    try:
+        return await asyncpg.connect(
+            host="127.0.0.1", port=stage.port(name), user=SUPERUSER, database=database, timeout=_SECONDS, ssl=False,
+            password=stage.layout.read_secret("postgres"), server_settings={"application_name": "drill stranger"})
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise NotReached(f"the drill cannot reach {name}: {error}") from None
+
+
+async def ask(stage: Stage, name: str, statement: str) -> Any:
+    """One value from a database, as its superuser. Raises NotReached."""
+    connection = await connected(stage, name)
+    try:
+        return await connection.fetchval(statement, timeout=_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise NotReached(f"{name} did not take '{statement}': {error}") from None
+    finally:
+        await connection.close(timeout=_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Something that somebody does in a database by hand."""
+
+    database: str
+    statement: str
+    text: str
+    marks: bool = True
+
+    async def do(self, stage: Stage) -> None:
+        """Do it."""
+        if self.marks:
+            stage.mark()
+        await ask(stage, self.database, self.statement)
+
+
+def pause_replay(name: str) -> Statement:
+    """The secondary receives and does not replay."""
+    return Statement(name, "SELECT pg_wal_replay_pause()", f"{name} replays nothing")
+
+
+def resume_replay(name: str) -> Statement:
+    """It replays again."""
+    return Statement(name, "SELECT pg_wal_replay_resume()", f"{name} replays again", marks=False)
+
+
+def promote_by_hand(name: str) -> Statement:
+    """Somebody promotes the secondary who has not read the manual."""
+    return Statement(name, "SELECT pg_promote()", f"somebody promotes {name} by hand")
+
+
+@dataclass(frozen=True, slots=True)
+class StopSender:
+    """SIGSTOP the process that sends the write-ahead log; the database goes on otherwise."""
+
+    database: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"stop only the WAL sender of {self.database} (SIGSTOP)"
+
+    async def do(self, stage: Stage) -> None:
+        """Stop it. Raises NotReached when there is none."""
+        stage.mark()
+        pid = await ask(stage, self.database, _SENDER)
+        if pid is None:
+            raise NotReached(f"nobody receives from {self.database}")
+        os.kill(pid, signal.SIGSTOP)
+        stage.stopped.append(pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Let processes go on that were stopped one by one."""
+
+    text: str = "the stopped process goes on"
+
+    async def do(self, stage: Stage) -> None:
+        """Let them go on; they may have ended meanwhile."""
+        while stage.stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stage.stopped.pop(), signal.SIGCONT)
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Somebody takes every connection that a database has to give."""
+
+    database: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"a stranger takes all connections of {self.database}"
+
+    async def do(self, stage: Stage) -> None:
+        """Begin connections, and never finish their log-in, until one is refused. Raises NotReached."""
+        stage.mark()
+        port = stage.port(self.database)
+        for number in range(_MOST):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stage.strangers.append(writer)
+            writer.write(struct.pack("!II", 8 + len(_STARTUP), 196608) + _STARTUP)
+            if number % 8 == 0 and await self._refused(reader):
+                return
+        raise NotReached(f"{self.database} still takes connections after {_MOST}")
+
+    async def _refused(self, reader: asyncio.StreamReader) -> bool:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await reader.read(1) in (b"E", b"")
+        except OSError:
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersLeave:
+    """Strangers hang up."""
+
+    text: str = "the stranger leaves"
+
+    async def do(self, stage: Stage) -> None:
+        """Close their connections."""
+        for writer in stage.strangers:
+            writer.transport.abort()
+        stage.strangers.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class LongTransaction:
+    """Somebody begins a transaction in the active database, writes, and goes for a coffee."""
+
+    database: str
+    seconds: float  # how old it is when the drill goes on
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"a stranger's transaction on {self.database} stays open"
+
+    async def do(self, stage: Stage) -> None:
+        """Begin it, and wait until it is old."""
+        stage.mark()
+        connection = await connected(stage, self.database)
+        stage.guests.append(connection)
+        await connection.execute("BEGIN")
+        await connection.execute("LOCK TABLE event IN ROW EXCLUSIVE MODE")
+        await asyncio.sleep(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestsLeave:
+    """Whoever has a transaction open hangs up."""
+
+    text: str = "the stranger hangs up"
+
+    async def do(self, stage: Stage) -> None:
+        """Close the connections."""
+        for connection in stage.guests:
+            connection.terminate()
+        stage.guests.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFollows:
+    """Wait until commits of a database wait for its partner again."""
+
+    database: str
+    seconds: float = 20.0
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"commits of {self.database} wait for its partner"
+
+    async def do(self, stage: Stage) -> None:
+        """Wait for it."""
+        await stage.protected(self.database, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """Wait until a database that was promoted takes writes."""
+
+    database: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.database} takes writes"
+
+    async def do(self, stage: Stage) -> None:
+        """Wait for it, as the sampler sees it."""
+
+        def writable() -> bool:
+            mine = [s for s in stage.observer.recording.samples[-50:] if s.database == self.database]
+            return bool(mine) and mine[-1].writable
+
+        await until(writable, 10.0, f"{self.database} does not take writes")

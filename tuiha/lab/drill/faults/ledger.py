@@ -1,0 +1,81 @@
+"""Faults of the file that is the ledger, and of the journal of an operation."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tuiha.lab.drill.stage import NotReached, Stage
+from tuiha.operate import api
+from tuiha.operate.journal import read_records
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFault:
+    """Something that becomes of the ledger's file."""
+
+    text: str
+    happen: Callable[[Stage], None]
+    marks: bool = True
+
+    async def do(self, stage: Stage) -> None:
+        """Let it happen."""
+        if self.marks:
+            stage.mark()
+        self.happen(stage)
+
+
+def _away(stage: Stage) -> None:
+    path = stage.layout.ledger
+    stage.ledger_text = path.read_text(encoding="utf-8")
+    path.unlink()
+
+
+def _damaged(stage: Stage) -> None:
+    path = stage.layout.ledger
+    stage.ledger_text = path.read_text(encoding="utf-8")
+    path.write_text(stage.ledger_text[:len(stage.ledger_text) // 2], encoding="utf-8")
+
+
+def _unwritable(stage: Stage) -> None:
+    """Nobody can take its lock any more: also not root, for whom no file is read-only."""
+    lock = stage.layout.ledger.with_name(f"{stage.layout.ledger.name}.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+
+
+def _writable(stage: Stage) -> None:
+    stage.layout.ledger.with_name(f"{stage.layout.ledger.name}.lock").rmdir()
+
+
+def _back(stage: Stage) -> None:
+    if stage.ledger_text is None:
+        raise NotReached("the ledger was not taken away")
+    draft = stage.layout.ledger.with_suffix(".restored")
+    draft.write_text(stage.ledger_text, encoding="utf-8")
+    draft.rename(stage.layout.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFull:
+    """No byte more can be written to the journal of the operation that runs: its runner's files may not grow."""
+
+    text: str = "there is no room for the journal any more"
+
+    async def do(self, stage: Stage) -> None:
+        """Limit the size of the runner's files to what the journal has. Raises NotReached when it has ended."""
+        stage.mark()
+        folder = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "")
+        pids = [record["pid"] for record in read_records(folder.journal) if record.get("pid")]
+        if not pids or not folder.alive():
+            raise NotReached("the runner had ended before its journal was full")
+        most = folder.journal.stat().st_size
+        resource.prlimit(pids[-1], resource.RLIMIT_FSIZE, (most, most))
+
+
+LEDGER_LOST = LedgerFault("the ledger's file is gone", _away)
+LEDGER_DAMAGED = LedgerFault("the ledger's file is cut in half", _damaged)
+LEDGER_UNWRITABLE = LedgerFault("the ledger cannot be written", _unwritable)
+LEDGER_WRITABLE = LedgerFault("the ledger can be written again", _writable, marks=False)
+LEDGER_RESTORED = LedgerFault("the ledger is restored from a copy of the moment", _back, marks=False)

@@ -1,0 +1,109 @@
+"""Drills of who operates: a second operator, closed terminals, dead runners, a ledger that is lost, a full disk."""
+
+from __future__ import annotations
+
+from tuiha.lab.drill.acts import Act, Kill, Start, Wait
+from tuiha.lab.drill.faults.ledger import (
+    LEDGER_DAMAGED,
+    LEDGER_LOST,
+    LEDGER_RESTORED,
+    LEDGER_UNWRITABLE,
+    LEDGER_WRITABLE,
+    JournalFull,
+)
+from tuiha.lab.drill.operating import KillRunner, Operate, ProtectAgain
+from tuiha.lab.drill.operators import Ask, CloseTerminal, GoOn, RefusedTo
+from tuiha.lab.drill.scenario import STEADY, Scenario
+
+_ENDED = ("done", "failed", "undone", "cancelled")
+_OR_OPEN = (*_ENDED, "unknown", "interrupted")
+_SLOW = {"rate": "1"}
+
+
+def _drain(*then: Act, result: tuple[str, ...] = ("done",), terminal: bool = False,
+           after_death: str | None = "resume") -> Operate:
+    """A drain that is slow enough for something to happen meanwhile."""
+    return Operate("drain", ("s2",), options=_SLOW, at="hand over", begun=True, then=(Wait(1), *then), result=result,
+                   terminal=terminal, after_death=after_death)
+
+
+_OPERATORS = (
+    Scenario("second-operator", "a second operator begins a switchover while a server is drained: refused",
+             "in mid-move", (_drain(RefusedTo("switchover", "drain")), Wait(1)), outage=2.0),
+    Scenario("drain-terminal-closed", "the terminal that a drain was started from is killed in mid-move",
+             "in mid-move", (_drain(CloseTerminal(), terminal=True), Wait(1)), outage=2.0),
+    Scenario("switchover-terminal-closed", "the terminal that a switchover was started from is killed",
+             "after 'hold requests'",
+             (Operate("switchover", at="hold requests", then=(CloseTerminal(),), terminal=True), Wait(1)),
+             ends_on="db2"),
+    Scenario("drain-cancelled", "a drain is cancelled in mid-move", "in mid-move",
+             (_drain(Ask("cancel"), result=("cancelled",)), Wait(2)), outage=2.0),
+    Scenario("drain-cancelled-and-resumed", "a drain is cancelled in mid-move, and goes on later", "in mid-move",
+             (_drain(Ask("cancel"), result=("cancelled",)), Wait(1), GoOn(), Wait(1)), outage=2.0),
+    Scenario("drain-undone", "a drain is taken back in mid-move", "in mid-move",
+             (_drain(Ask("undo"), result=("undone",)), Wait(2)), outage=2.0),
+    Scenario("drain-runner-killed-and-undone", "the runner of a drain dies in mid-move, and all is taken back",
+             "in mid-move", (_drain(KillRunner(), result=("undone",), after_death="undo"), Wait(2)), outage=2.0),
+    Scenario("last-server-drained", "all servers but one are drained; draining the last is refused", STEADY,
+             (Operate("drain", ("s1",), overrides=("capacity",)), Operate("drain", ("s2",), overrides=("capacity",)),
+              RefusedTo("drain", "s3", ("s3",)), Operate("enable", ("s1",)),
+              Operate("enable", ("s2",)), Wait(1)), outage=2.0),
+)
+
+_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1"}
+_ABORTED = tuple(
+    Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after '{words}', and all is taken back",
+             f"after '{words}'",
+             (Operate("switchover", at=words, then=(KillRunner(),), after_death="undo",
+                      result=("undone",)), Wait(1)), failed=None)
+    for name, words in _BEFORE.items()
+)
+
+_RUNNERS = (
+    Scenario("failover-undone", "the failover's runner dies before the promotion, db1 returns, and all is taken back",
+             "after 'cut'",
+             (Kill(("db1",)), Operate("failover", at="cut db2 off", then=(KillRunner(), Start("db1")),
+                                      after_death="undo", result=("undone",)), ProtectAgain(), Wait(2))),
+    Scenario("degrade-runner-killed", "the runner of a degrade dies after the ledger says STALE, and is resumed",
+             "after 'STALE'",
+             (Kill(("db2",)), Operate("degrade", at="STALE", then=(KillRunner(),)), Start("db2"), Wait(1),
+              Operate("protect"), Wait(1))),
+    Scenario("protect-runner-killed", "the runner of a protect dies in the middle, and is resumed", "in 'commits wait'",
+             (Kill(("db2",)), Operate("degrade"), Start("db2"),
+              Operate("protect", at="commits", begun=True, patience=20.0, then=(KillRunner(),)), Wait(1))),
+)
+
+_LEDGER = (
+    Scenario("ledger-lost", "the ledger is gone: the pool serves on, a switchover is refused", STEADY,
+             (LEDGER_LOST, RefusedTo("switchover", "ledger"), Wait(6), LEDGER_RESTORED, Operate("switchover"),
+              Wait(1)), outage=2.0, ends_on="db2"),
+    Scenario("ledger-damaged", "the ledger is cut in half: the pool serves on, a switchover is refused", STEADY,
+             (LEDGER_DAMAGED, RefusedTo("switchover", "damaged"), Wait(6), LEDGER_RESTORED, Operate("switchover"),
+              Wait(1)), outage=2.0, ends_on="db2"),
+    Scenario("ledger-unwritable", "the ledger cannot be written: the pool serves on, a switchover is refused", STEADY,
+             (LEDGER_UNWRITABLE, RefusedTo("switchover", "lock"), Wait(6), LEDGER_WRITABLE, Operate("switchover"),
+              Wait(1)), outage=2.0, ends_on="db2"),
+    Scenario("switchover-ledger-unwritable", "the ledger cannot be written right after the promotion",
+             "after 'promote'",
+             (Operate("switchover", result=_OR_OPEN, at="promote db2", then=(LEDGER_UNWRITABLE,), after_death=None),
+              LEDGER_WRITABLE, GoOn(result=("done",)), Wait(2)), ends_on="db2", failed=None),
+    Scenario("switchover-ledger-lost", "the ledger is gone while requests are held, and restored later",
+             "after 'hold requests'",
+             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(LEDGER_LOST,), after_death=None),
+              LEDGER_RESTORED, GoOn(result=_ENDED), ProtectAgain(), Wait(2)), ends_on=None, failed=None),
+    Scenario("failover-ledger-unwritable", "db1 dies and the ledger cannot be written: refused until it can", STEADY,
+             (Kill(("db1",)), LEDGER_UNWRITABLE, RefusedTo("failover", "lock", patience=15.0), LEDGER_WRITABLE,
+              Operate("failover"), Wait(2)), ends_on="db2", failed=None),
+)
+
+_JOURNAL = (
+    Scenario("drain-journal-full", "the journal of a drain cannot be written any more, in the middle of it",
+             "in mid-move",
+             (_drain(JournalFull(), result=_OR_OPEN, after_death=None), GoOn(result=_ENDED), Wait(2)), outage=2.0),
+    Scenario("switchover-journal-full", "the journal of a switchover cannot be written while requests are held",
+             "after 'hold requests'",
+             (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(JournalFull(),), after_death=None),
+              GoOn(result=_ENDED), Wait(2)), ends_on=None, failed=None),
+)
+
+ALL = (*_OPERATORS, *_ABORTED, *_RUNNERS, *_LEDGER, *_JOURNAL)

@@ -1,0 +1,38 @@
+"""What the acts of a scenario need to be prepared before the load begins: found in the acts themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tuiha.lab.drill.network import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Links with a proxy, servers that can be hurt from inside, parts on a small disk."""
+
+    links: tuple[Link, ...] = ()
+    hurtable: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
+
+
+def needs(acts: Iterable[object]) -> Needs:
+    """Everything that the acts name, those within an operation too."""
+    every = list(_flat(acts))
+    return Needs(*(tuple(dict.fromkeys(one for act in every for one in getattr(act, name, ())))
+                   for name in ("links", "hurtable", "disks")))
+
+
+def lacking(acts: Iterable[object], root: bool) -> str | None:
+    """Why a scenario cannot be run by this user; None when it can."""
+    wanted = needs(acts).disks
+    if wanted and not root:
+        return f"only root can mount the small file system for {' and '.join(wanted)} that is filled"
+    return None
+
+
+def _flat(acts: Iterable[object]) -> Iterator[object]:
+    for act in acts:
+        yield act
+        yield from _flat(getattr(act, "then", ()))

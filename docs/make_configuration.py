@@ -96,7 +96,8 @@ def kind(field: FieldInfo) -> str:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if any(getattr(extra, "func", None) is seconds for extra in field.metadata):
         return "duration"
-    parts = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
+    inside = () if get_origin(annotation) is list else get_args(annotation)
+    parts = [part for part in inside if part is not type(None)] or [annotation]
     extras = [*field.metadata, *(extra for part in parts for extra in getattr(part, "__metadata__", ()))]
     for extra in extras:
         pattern = getattr(extra, "pattern", None) or next(

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "resume": "go on with an operation that stopped half-way",
     "undo": "take an operation back, before its point of no return",
     "cancel": "stop a running operation where that is safe",
+    "export": "the whole pool for Prometheus, and alerts when its verdict changes",
     "check": "validate the configuration, probe everything, say what to fix",
     "serve": "run a pool server",
     "drill": "load, a fault and an independent checker's verdict, on embedded pools",

@@ -338,6 +338,15 @@ class Recording(Settings):
     megabytes: Annotated[int, Field(ge=1, le=1_000_000)] = 100
 
 
+class Alerts(Settings):
+    """A command that is run when the verdict of the pool changes."""
+
+    command: Annotated[list[str], Field(min_length=1)]  # reads one line of JSON
+    after: Seconds = 5.0  # that a verdict has to last
+    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the command may take
+    again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is run again when it failed
+
+
 class Pool(Settings):
     """A whole pool."""
 
@@ -354,6 +363,7 @@ class Pool(Settings):
     lease: Lease = Lease()
     hold: Hold = Hold()
     watch: Watch = Watch()
+    alerts: Alerts | None = None
     recording: Recording = Recording()
 
     @model_validator(mode="after")

@@ -26,6 +26,16 @@ _MAIL_GAUGES = {
     "errors": "Log-ins and connections that failed since the start",
     "queue": "Users that wait for their turn to log in",
 }
+_MAIL_LABELS = ("mail_server", "cluster")
+_STATE = ("tuiha_state", "1 for the state this server is in", ("state",))
+_REQUESTS = ("tuiha_requests", "Requests answered", ("interface", "status"))
+_WORK = ("tuiha_request_work_seconds", "Time a request worked, waiting for changes left out")
+
+DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documentation: name, labels, meaning
+    *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
+    *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
+    (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
+)
 
 
 class Metrics:
@@ -39,16 +49,13 @@ class Metrics:
             field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
         }
         self._mail_gauges = {
-            field: Gauge(f"tuiha_mail_{field}", text, ["mail_server", "cluster"], registry=self._registry)
+            field: Gauge(f"tuiha_mail_{field}", text, _MAIL_LABELS, registry=self._registry)
             for field, text in _MAIL_GAUGES.items()
         }
-        self._state = Gauge("tuiha_state", "1 for the state this server is in", ["state"], registry=self._registry)
-        self._requests = Counter(
-            "tuiha_requests", "Requests answered", ["interface", "status"], registry=self._registry
-        )
+        self._state = Gauge(*_STATE, registry=self._registry)
+        self._requests = Counter(*_REQUESTS, registry=self._registry)
         self._work = Histogram(
-            "tuiha_request_work_seconds",
-            "Time a request worked, waiting for changes left out",
+            *_WORK,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             registry=self._registry,
         )

@@ -1,0 +1,44 @@
+"""Write the tables of docs/metrics.md: `python -m docs.make_metrics`, from the top of the checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.model.looks import healthy
+from tuiha.model.conclude import conclude
+from tuiha.server.metrics import DESCRIBED
+from tuiha.watch.exposition import FAMILIES
+
+TARGET = Path(__file__).parent / "metrics.md"
+WORDS = """# Metrics
+
+For Prometheus, in its text format. Two sources: each pool server has its own `/metrics`, without a password, on the
+address that devices use; and `tuiha export` watches the whole pool from outside, so it also tells of what is gone. A
+figure that is not known is left out.
+
+An alert that wakes somebody needs one line: `tuiha_pool_verdict{verdict="HEALTHY"} == 0`. Or let `tuiha export` run a
+command (`alerts:` in the configuration). Watch the watcher, too: `time() - tuiha_pool_seen_timestamp_seconds > 30`.
+"""
+_TITLES = "| metric | labels | meaning |\n|---|---|---|"
+
+
+def rows() -> Iterator[str]:
+    """The pool's families with their labels, then a server's."""
+    snapshot = conclude(healthy())
+    yield f"\n## `tuiha export`\n\nEvery sample also has the label `pool`.\n\n{_TITLES}"
+    for family in FAMILIES:
+        names = next((labels for labels, _ in family.samples(snapshot)), {})
+        yield f"| `{family.name}` | {', '.join(f'`{name}`' for name in names)} | {family.help} |"
+    yield f"\n## A pool server's `/metrics`\n\n{_TITLES}"
+    for name, labels, text in DESCRIBED:
+        yield f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |"
+
+
+def document() -> str:
+    """The whole document."""
+    return WORDS + "\n".join(rows()) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(document(), encoding="utf-8")

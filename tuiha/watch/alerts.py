@@ -1,0 +1,122 @@
+"""Telling somebody when the verdict changes: a configured command, once for each change, again until it succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiha.config.settings import Alerts
+from tuiha.model.facts import Snapshot, Verdict
+
+_log = logging.getLogger(__name__)
+_SAID = 300  # characters of what a failing command says
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verdict that has lasted long enough to be told, and the one that was told before."""
+
+    before: Verdict | None
+    snapshot: Snapshot
+
+    def document(self) -> dict[str, object]:
+        """What the command reads on its standard input, as one line of JSON."""
+        now = self.snapshot
+        return {
+            "schema": "tuiha.alert/1", "pool": now.pool, "verdict": str(now.verdict),
+            "before": None if self.before is None else str(self.before), "at": now.at, "active": now.active,
+            "epoch": now.epoch,
+            "problems": [{"severity": str(p.severity), "subject": p.subject, "what": p.what, "means": p.means,
+                          "next": p.next} for p in now.problems],
+        }
+
+
+class Steady:
+    """Decides when a verdict is to be told: when it differs from the last one told and has lasted. Pure.
+
+    The first verdict after the start is told only when it is not HEALTHY.
+    """
+
+    def __init__(self, after: float) -> None:
+        self._after = after
+        self._told: Verdict = Verdict.HEALTHY
+        self._ever = False
+        self._since: tuple[Verdict, float] | None = None
+
+    def look(self, snapshot: Snapshot) -> Change | None:
+        """What is to be told now, if anything."""
+        if snapshot.verdict == self._told:
+            self._since = None
+            return None
+        if self._since is None or self._since[0] != snapshot.verdict:
+            self._since = (snapshot.verdict, snapshot.at)
+        if snapshot.at - self._since[1] < self._after:
+            return None
+        change = Change(self._told if self._ever else None, snapshot)
+        self._told, self._ever, self._since = snapshot.verdict, True, None
+        return change
+
+
+class Alerting:
+    """Runs the command. `add` is called with every snapshot, on the loop that `run` runs on."""
+
+    def __init__(self, settings: Alerts, base: Path, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._base = base
+        self._say = say
+        self._steady = Steady(settings.after)
+        self._waiting: Change | None = None  # the newest; an older one that could not be told is no news any more
+        self._news = asyncio.Event()
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Look at a snapshot."""
+        change = self._steady.look(snapshot)
+        if change is not None:
+            self._waiting = change
+            self._news.set()
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while (change := self._waiting) is not None:
+                why = await self._tell(change)
+                if why is None:
+                    if self._waiting is change:
+                        self._waiting = None
+                    self._say(f"told: {change.snapshot.pool} is {change.snapshot.verdict}")
+                    continue
+                self._say(f"the alert that {change.snapshot.pool} is {change.snapshot.verdict} was not delivered: "
+                          f"{why}; again in {self._settings.again:g} s")
+                await asyncio.sleep(self._settings.again)
+
+    async def _tell(self, change: Change) -> str | None:
+        """Run the command; why it failed, None when it did not."""
+        pool, verdict = change.snapshot.pool, str(change.snapshot.verdict)
+        text = json.dumps(change.document()) + "\n"
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._settings.command, cwd=self._base, stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+                env={**os.environ, "TUIHA_POOL": pool, "TUIHA_VERDICT": verdict})
+        except OSError as error:
+            return f"{self._settings.command[0]}: {error.strerror or error}"
+        try:
+            async with asyncio.timeout(self._settings.seconds):
+                _, said = await process.communicate(text.encode())
+        except TimeoutError:
+            return f"the command did not end within {self._settings.seconds:g} s"
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode == 0:
+            return None
+        words = " ".join(said.decode("utf-8", "replace").split())[-_SAID:]
+        return f"the command ended with {process.returncode}" + (f": {words}" if words else "")

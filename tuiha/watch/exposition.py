@@ -1,0 +1,121 @@
+"""A snapshot in Prometheus' text format. Pure: names, help, labels and values, one family after the other.
+
+A figure that is not known is left out, as Prometheus wants it: a gap in the graph, not a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.facts import Snapshot, Verdict
+from tuiha.model.verdict import PROTECTED
+
+Sample = tuple[dict[str, str], "float | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric of the whole pool."""
+
+    name: str
+    help: str
+    samples: Callable[[Snapshot], Iterable[Sample]]
+
+
+def _pool(value: Callable[[Snapshot], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [({}, value(snapshot))]
+
+
+def _nodes(group: str, label: str, value: Callable[[Any], float | None],
+           more: Callable[[Any], dict[str, str]] = lambda _: {}) -> Callable[[Snapshot], Iterable[Sample]]:
+    return lambda snapshot: [({label: node.name, **more(node)}, value(node)) for node in getattr(snapshot, group)]
+
+
+def _field(group: str, label: str, field: str) -> Callable[[Snapshot], Iterable[Sample]]:
+    return _nodes(group, label, lambda node: getattr(node, field))
+
+
+def _state(group: str, label: str) -> Callable[[Snapshot], Iterable[Sample]]:
+    return _nodes(group, label, lambda _: 1.0, lambda node: {"state": str(node.state)})
+
+
+def _cluster(node: Any) -> dict[str, str]:
+    return {"cluster": node.cluster}
+
+
+def _verdicts(snapshot: Snapshot) -> Iterable[Sample]:
+    return [({"verdict": str(one)}, float(one is snapshot.verdict)) for one in Verdict]
+
+
+def _problems(snapshot: Snapshot) -> Iterable[Sample]:
+    levels = ("bad", "warning", "note")
+    return [({"severity": level}, sum(p.severity == level for p in snapshot.problems)) for level in levels]
+
+
+def _attached(snapshot: Snapshot) -> Iterable[Sample]:
+    return [({"server": s.name, "database": s.database or ""}, 1.0 if s.database else None) for s in snapshot.servers]
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("tuiha_pool_verdict", "1 for the pool's verdict, 0 for the others", _verdicts),
+    Family("tuiha_pool_problems", "Problems that are known now", _problems),
+    Family("tuiha_pool_epoch", "Counts the changes of the active database", _pool(lambda s: s.epoch)),
+    Family("tuiha_pool_protected", "1: the secondary has every acknowledged write",
+           _pool(lambda s: None if s.protection is None else float(s.protection == PROTECTED))),
+    Family("tuiha_pool_users", "Users of the pool", _pool(lambda s: s.users)),
+    Family("tuiha_pool_seen_timestamp_seconds", "When this was seen", _pool(lambda s: s.at)),
+    Family("tuiha_server_state", "1 for the state that a pool server is in", _state("servers", "server")),
+    Family("tuiha_server_alive", "1: its heartbeat is inside the window",
+           _nodes("servers", "server", lambda s: None if s.alive is None else float(s.alive))),
+    Family("tuiha_server_attached", "1 for the database that a pool server is attached to", _attached),
+    Family("tuiha_server_users", "Users whose mail is monitored there", _field("servers", "server", "users")),
+    Family("tuiha_server_devices", "Devices of those users seen lately", _field("servers", "server", "devices")),
+    Family("tuiha_server_availability_index", "0 to 100 available, below constrained, -200 withdrawn",
+           _field("servers", "server", "availability_index")),
+    Family("tuiha_server_lease_seconds", "What is left of its lease on the database",
+           _field("servers", "server", "lease_seconds")),
+    Family("tuiha_server_requests_per_second", "Requests of devices",
+           _field("servers", "server", "requests_per_second")),
+    Family("tuiha_server_latency_seconds", "95th percentile of the time that a request works", _nodes(
+        "servers", "server", lambda s: None if s.latency_ms is None else s.latency_ms / 1000)),
+    Family("tuiha_server_memory_bytes", "Resident memory", _field("servers", "server", "memory_bytes")),
+    Family("tuiha_database_state", "1 for the state that a database is in",
+           _nodes("databases", "database", lambda _: 1.0,
+                  lambda d: {"state": str(d.state), "role": str(d.role or "UNKNOWN")})),
+    Family("tuiha_database_writable", "1: it takes writes", _nodes(
+        "databases", "database", lambda d: None if d.writable is None else float(d.writable))),
+    Family("tuiha_database_timeline", "PostgreSQL's timeline", _field("databases", "database", "timeline")),
+    Family("tuiha_database_lag_bytes", "What the secondary has still to replay",
+           _field("databases", "database", "lag_bytes")),
+    Family("tuiha_database_lag_seconds", "How far the secondary is behind",
+           _field("databases", "database", "lag_seconds")),
+    Family("tuiha_database_sessions", "Sessions of pool servers", _field("databases", "database", "pool_sessions")),
+    Family("tuiha_sprayer_state", "1 for the state that a sprayer is in", _state("sprayers", "sprayer")),
+    Family("tuiha_sprayer_sessions", "Connections of devices", _field("sprayers", "sprayer", "sessions")),
+    Family("tuiha_mail_server_state", "1 for the state that a mail server is in",
+           _nodes("mail", "mail_server", lambda _: 1.0, lambda m: {**_cluster(m), "state": str(m.state)})),
+    Family("tuiha_mail_server_users", "Users monitored through it",
+           _nodes("mail", "mail_server", lambda m: m.users, _cluster)),
+    Family("tuiha_mail_server_latency_seconds", "Time of the probe's log-in and SELECT", _nodes(
+        "mail", "mail_server", lambda m: None if m.latency_ms is None else m.latency_ms / 1000, _cluster)),
+)
+
+
+def exposition(snapshot: Snapshot) -> str:
+    """All families of a snapshot; every sample names the pool."""
+    return "".join(_lines(snapshot))
+
+
+def _lines(snapshot: Snapshot) -> Iterator[str]:
+    for family in FAMILIES:
+        yield f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n"
+        for labels, value in family.samples(snapshot):
+            if value is not None:
+                told = ",".join(f'{key}="{_escaped(text)}"' for key, text in {"pool": snapshot.pool, **labels}.items())
+                yield f"{family.name}{{{told}}} {float(value):.17g}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -29,10 +29,10 @@ async def test_what_stands_half_way_may_be_left_so(studio: Studio, what: str) ->
 
 
 async def test_a_request_to_stop_is_heard_also_after_a_step_that_went_wrong(studio: Studio) -> None:
-    gate = studio.fault(1, "after", "wait")
-    studio.fault(2, "before", "unknown")
+    gate = studio.fault(2, "before", "wait")
+    studio.fault(2, "after", "unknown")
     operation = await studio.apply(await studio.plan("sketch"))
-    await studio.until(operation, lambda s: s.steps[0].state == "running")
+    await studio.until(operation, lambda s: s.steps[1].state == "running")
     await api.stop(studio.pool, studio.base, operation, "eve")
     gate.unlink()
     assert (await studio.end(operation)).state == "cancelled"

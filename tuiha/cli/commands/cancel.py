@@ -10,6 +10,7 @@ from tuiha.cli.operating import CODES, add_following
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 
 One that has a point of no return before it is taken back; of another what was done stays, and `tuiha resume` goes on.
+That is so also for one that stands half-way, or whose runner died: it gives the pool back, for instance for a failover.
 With this command, 0 means stopped.
 
 {CODES}"""
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     place = placed(arguments)
 
     async def ask(place: Place) -> str:
-        return api.cancel(place.pool, place.base, arguments.operation, api.whoami())
+        return await api.stop(place.pool, place.base, arguments.operation, api.whoami())
 
     operation = acted(ask(place))
     code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

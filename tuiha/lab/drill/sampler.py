@@ -78,7 +78,7 @@ class Sampler:
         try:
             async with asyncio.timeout(_PATIENCE):
                 row = await (await self._open(node)).fetchrow(_LOOK)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             self._drop(node.name)
             return
         if row is not None:

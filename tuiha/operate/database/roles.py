@@ -31,9 +31,10 @@ _FENCE = """
 UPDATE pool_epoch SET state = 'FENCED', changed_at = clock_timestamp()
 WHERE epoch = $1 AND active = $2 AND state = 'ACTIVE'
 """
+# Whatever the row shows: a fence whose commit still waits is not to be seen yet, and would come true afterwards.
 _UNFENCE = """
 UPDATE pool_epoch SET state = 'ACTIVE', changed_at = clock_timestamp()
-WHERE epoch = $1 AND active = $2 AND state = 'FENCED'
+WHERE epoch = $1 AND active = $2
 """
 _EPOCH = "SELECT epoch, active, state FROM pool_epoch"
 _END = "SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"

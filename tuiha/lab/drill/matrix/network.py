@@ -85,7 +85,7 @@ _SWITCHOVER = (
              (cut("s2>db2"), RefusedTo("switchover", "s2", patience=10.0), mend("s2>db2"), Wait(1),
               Operate("switchover"), Wait(1)), ends_on="db2"),
     Scenario("switchover-wal-cut", "the databases are cut off from each other: refused", STEADY,
-             (cut(_WAL), RefusedTo("switchover", "synchronous", patience=15.0), mend(_WAL), WaitFollows("db1"),
+             (cut(_WAL), Wait(7), RefusedTo("switchover", "synchronous", patience=15.0), mend(_WAL), WaitFollows("db1"),
               Leased("db1"), Wait(1))),
     Scenario("switchover-wal-cut-at-hold", "the databases are cut off from each other while requests are held",
              "after 'hold requests'",

@@ -1,0 +1,58 @@
+"""Steps of a switchover that do not end: they are taken back, and the pool serves on."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.operate.support import Told, planned
+from tuiha.config.load import load
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.model.reports import Standby
+from tuiha.operate.database import KINDS, roles
+from tuiha.operate.kinds import StepUnknown
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.world import open_world
+
+pytestmark = pytest.mark.pool
+
+
+async def test_a_stop_that_hangs_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "_ENDING", 1.0)
+    async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
+        kind = KINDS["switchover"]()
+        *before, stop = kind.steps(await planned(world, kind))[:5]
+        assert isinstance(stop, roles.Stop)
+        for step in before:
+            await step.run(world, Told())
+        sender = await world.databases["db1"].value("SELECT pid FROM pg_stat_replication")
+        os.kill(sender, signal.SIGSTOP)
+        with pytest.raises(StepUnknown, match="did not end within"):
+            await stop.run(world, Told())
+        for step in (stop, *reversed(before)):
+            await step.undo(world, Told())
+        assert await world.databases["db1"].value("SELECT state FROM pool_epoch") == "ACTIVE"
+        report = await world.drivers.databases["db1"].poll()
+        assert report.writable
+
+
+async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
+    async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
+        kind = KINDS["switchover"]()
+        *before, fence = kind.steps(await planned(world, kind))[:4]
+        assert isinstance(fence, roles.Fence)
+        for step in before:
+            await step.run(world, Told())
+        await pool.pause("db2")
+        with pytest.raises((StepUnknown, DatabaseGone)):
+            await fence.run(world, Told())
+        for step in (fence, *reversed(before)):
+            await step.undo(world, Told())
+        assert world.drivers.ledger is not None
+        assert (await world.drivers.ledger.poll()).standby is Standby.STALE  # it was lost, and is given up
+        await pool.resume("db2")
+        pending = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        assert await world.databases["db1"].value(pending) == 0
+        assert await world.databases["db1"].value("SELECT state FROM pool_epoch") == "ACTIVE"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,8 @@ END = at_turn(TURNS[-1])
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield recorded(tmp_path_factory.mktemp("recording") / "r.sqlite", TURNS)
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded(tmp_path_factory.mktemp("recording") / "r.sqlite", TURNS)
 
 
 def dashboard(past: Callable[[], Replay] | None, feed: SampleFeed | None = None, **other: object) -> Dashboard:
@@ -168,3 +168,15 @@ async def test_it_fits(recording: Path, size: tuple[int, int]) -> None:
             await pilot.pause()
         assert all(len(line) <= size[0] for line in lines(pilot))
         assert "REPLAY" in lines(pilot)[0]
+
+
+async def test_a_moment_on_the_command_line(recording: Path) -> None:
+    async with dashboard(lambda: Replay(recording)).run_test(size=(120, 24)) as pilot:
+        await pilot.press("colon", *"replay noon", "enter")
+        await seen(pilot, lambda: "write for example" in text(pilot))
+        await pilot.press("ctrl+u", *"replay 03:13", "enter")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0] and clock(pilot) == "03:13:00Z")
+        await pilot.press("colon", *"replay 1m", "enter")
+        await at(pilot, "03:14:26Z")
+        await pilot.press("colon", *"live", "enter")
+        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])

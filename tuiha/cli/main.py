@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "events": "what happened in the pool",
     "users": "find users: monitoring server, mail server, devices, last sync",
     "record": "keep what the pool looks like in a file, without a screen",
+    "replay": "the pool as it was recorded, on the dashboard",
     "plan": "what an operation would do: checks, steps, what can be lost; changes nothing",
     "apply": "do what a plan says, and follow it",
     "operations": "what was done and what runs, with steps and evidence",

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from rich.color import ColorSystem
-from rich.console import RenderableType
-from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App
 from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import Alarms
+from tuiha.tui.draw.running import goes_on
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
-from tuiha.tui.looks import Looks, ThemeFile, textual_theme
+from tuiha.tui.looks import Looks, ThemeFile
 from tuiha.tui.operations import Operations
 from tuiha.tui.operator import Operator
 from tuiha.tui.past import TimeTravel, Travels
@@ -30,9 +27,7 @@ from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.views import HOME, view_named
-from tuiha.tui.terminal.driver import TerminalDriver
-from tuiha.tui.terminal.image import Image
-from tuiha.tui.terminal.pieces import pieces_of
+from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.theme import Palette, ThemeError, load_theme
 from tuiha.watch.feed import Feed
 
@@ -42,16 +37,10 @@ if TYPE_CHECKING:
 ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 S = TypeVar("S", bound=Screen[None])
-_SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 
 
-class Dashboard(Travels, App[int], inherit_bindings=False):
+class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     """The dashboard of one pool."""
-
-    ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = None
-    BINDINGS = []  # noqa: RUF012 - Textual's way to declare them; the screens hold them
-    CSS = "Screen { overflow: hidden; background: $background; layout: vertical; }"
 
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
@@ -59,32 +48,26 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
         replay: Replay | None = None,
     ) -> None:
-        super().__init__(driver_class=TerminalDriver)
+        super().__init__(palette)
         looks = looks or Looks()
         self._clock = looks.clock
         self._alarms = Alarms(bell=looks.bell, notify=looks.notify)
-        self._filters = []  # NO_COLOR is a theme here; Textual would turn colours grey
         self.feed = feed
         self.trends = Trends(self.history)
-        self.palette = palette
         self._pool = pool
         self._mode = mode
         self._now = now
         self._ready_call = ready
         self.past = TimeTravel(self, past, replay)
         self.operations: Operations = Operations(self, operator, now)
+        self.goodbye = ""  # said on the terminal when the dashboard has been left
         self._not_ready: Exception | None = None
         self._paused = False
         self._frozen: View | None = None
         self._waking = False
         self._woken_at = 0.0
-        self._image = Image()
-        self._skipped = False
         self._unsubscribe: Callable[[], None] | None = None
-        self.animation_level = "none"
-        self._themes = 0
         self._theme_file = ThemeFile(palette)
-        self.use_palette(palette)
 
     # What screens ask
 
@@ -111,13 +94,7 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         for name, screen in (("home", HomeScreen()), ("detail", DetailScreen()), ("help", HelpScreen())):
             self.install_screen(screen, name)
         self.push_screen("home")
-        loop = asyncio.get_running_loop()
-        if not self.is_headless:
-            for number in (signal.SIGHUP, signal.SIGTERM):
-                loop.add_signal_handler(number, self.exit, 0)
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.on_drained = self._drained
-
+        self.settle_in()
         self.use_feed(self.feed)
         self.set_interval(TICK, self._tick)
         self.call_after_refresh(self._first_frame)
@@ -141,9 +118,7 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         self.paint()
 
     def _first_frame(self) -> None:
-        gc.collect()
-        gc.freeze()
-        gc.enable()
+        self.spare_memory()
         if self._ready_call is not None:
             self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
         self.set_timer(ATTACH_AFTER, self.operations.attach)
@@ -184,31 +159,6 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
         if isinstance(screen, PoolScreen):
             live = self.view
             screen.paint(live, self._frozen or live)
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Send what differs from what the terminal shows; while it is behind, nothing."""
-        if not isinstance(renderable, (LayoutUpdate, ChopsUpdate)) or self.is_headless:
-            super()._display(screen, renderable)
-            return
-        driver = self._driver
-        if isinstance(driver, TerminalDriver) and self._running and not self._batch_count:
-            if driver.behind:
-                self._skipped = True
-            else:
-                size = screen.size
-                if (size.width, size.height) != (self._image.width, self._image.height):
-                    self._image.resize(size.width, size.height)
-                system = self.console._color_system or ColorSystem.TRUECOLOR
-                text = self._image.update(pieces_of(renderable), system)
-                if text:
-                    start, end = _SYNC if self._sync_available else ("", "")
-                    driver.write(f"{start}{text}{end}")
-        self.post_display_hook()
-
-    def _drained(self) -> None:
-        if self._skipped:
-            self._skipped = False
-            self.screen.refresh()
 
     # Actions of every screen
 
@@ -276,17 +226,6 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
 
     # What commands and screens do
 
-    def use_palette(self, palette: Palette) -> None:
-        """Draw everything in these colours from now on."""
-        self.palette = palette
-        self._themes += 1
-        theme = textual_theme(palette, self._themes)
-        self.register_theme(theme)
-        self.theme = theme.name
-        for screen in self._installed_screens.values():
-            for widget in screen.walk_children(with_self=True) if isinstance(screen, Screen) else ():
-                widget.refresh()  # also of screens behind: they keep what they drew
-
     def use_theme(self, name: str) -> None:
         """Another theme by name; says why when it cannot be used."""
         try:
@@ -336,7 +275,8 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
             self.screen.find(text)
 
     def leave(self) -> None:
-        """End the dashboard; an operation that runs goes on."""
+        """End the dashboard; an operation that runs goes on, and the terminal says so afterwards."""
+        self.goodbye = goes_on(self.operations.now_running)
         self.exit(0)
 
     def show_detail(self, node: str) -> None:
@@ -350,12 +290,6 @@ class Dashboard(Travels, App[int], inherit_bindings=False):
     def failure(self) -> Exception | None:
         """The fault that ended the dashboard, or why what `ready` starts did not start."""
         return self._not_ready or self._exception
-
-    def _fatal_error(self) -> None:
-        self._close_messages_no_wait()
-
-    def _print_error_renderables(self) -> None:
-        self._exit_renderables.clear()
 
 
 def run(
@@ -376,4 +310,6 @@ def run(
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:
         raise dashboard.failure
+    if dashboard.goodbye:
+        sys.stderr.write(f"{dashboard.goodbye}\n")
     return result or 0

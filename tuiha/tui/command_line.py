@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.offers import Offer
+from tuiha.tui.past import unclear
 from tuiha.tui.screens.views import HOME, VIEWS
 from tuiha.tui.theme import theme_names
 
@@ -138,6 +139,11 @@ COMMANDS: dict[str, Command] = {
     "disarm": Command("allow no changes", lambda dashboard, _words, _options: dashboard.operations.disarm()),
     "poll": Command("look at the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
     "pause": Command("stop painting, or go on", lambda dashboard, _words, _options: dashboard.action_pause()),
+    "replay": Command("the pool as it was recorded: 03:00, 2026-11-21 03:00 or 15m before; without a word its end",
+                      lambda dashboard, words, _: dashboard.past.go(" ".join(words)), "[TEXT...]",
+                      check=lambda _, words: unclear(" ".join(words))),
+    "live": Command("back from a recording to the pool as it is",
+                    lambda dashboard, _words, _options: dashboard.past.back()),
     "help": Command("the keys of Home", lambda dashboard, _words, _options: dashboard.action_show_help()),
     "quit": Command("leave; the pool does not notice", lambda dashboard, _words, _options: dashboard.leave()),
 }

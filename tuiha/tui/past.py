@@ -13,6 +13,7 @@ from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.watch.feed import Feed
+from tuiha.watch.recording.moments import moment
 
 if TYPE_CHECKING:
     from tuiha.tui.app import Dashboard
@@ -22,6 +23,16 @@ REPLAY = "REPLAY"
 THE_PAST = "this is a recording: nothing can be changed in the past"
 NO_RECORDING = "nothing is recorded here"
 NO_LIVE = "this is a recording; there is no live pool behind it"
+
+
+def unclear(text: str) -> str:
+    """Why a text is no moment; empty when it is one, or nothing."""
+    try:
+        if text:
+            moment(text, 0.0)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 IN_THE_PAST = frozenset({"time_step", "time_change", "time_screen"})  # actions
@@ -111,6 +122,11 @@ class TimeTravel:
             self._dashboard.say(f"not now: {NO_RECORDING}")
         elif at is not None:
             self._replay.jump(at(self._replay.where.blocks[-1].last_at))
+
+    def go(self, text: str) -> None:
+        """As `:replay 03:00` says; without a text to the recording's end."""
+        at = (lambda end: moment(text, end)) if text else None
+        self._dashboard.run_worker(self.enter(at), exit_on_error=False)
 
     def _begin(self, replay: Replay) -> None:
         self._live, self._replay = self._dashboard.feed, replay

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuiha.watch.recording.store import Block
 
 KEYS = ((",.", "step"), ("<>", "change"), ("=", "compare"), ("@", "go to"), ("t", "live"))
-TEXTS = frozenset({"seen_at", "at", "number"})  # figures that are another one in every snapshot
+RESTLESS = frozenset({"seen_at", "at", "number"})  # figures that are another one in every snapshot
 _MARKS = {"well": "─", "warning": "▄", "bad": "█"}
 
 
@@ -30,12 +30,13 @@ def date(at: float) -> str:
 
 def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: int) -> Line:
     """The last line in REPLAY: when, what changed just then, how the pool is now if it is not well, the keys."""
-    end: list[Span] = []
+    keys: list[Span] = []
     for key, meaning in KEYS:
-        end += [(key, "flow bold"), (f" {meaning}  ", "quiet")]
+        keys += [(key, "flow bold"), (f" {meaning}  ", "quiet")]
+    now: list[Span] = []
     if live is not None and live.verdict is not Verdict.HEALTHY:
         style = VERDICT_STYLES[live.verdict]
-        end = [("now ", "quiet"), (live.verdict.value, f"{style} bold"), ("  ", "text"), *end]
+        now = [("now ", "quiet"), (live.verdict.value, f"{style} bold"), ("  ", "text")]
     start: list[Span] = [(f" {date(snapshot.at)} {figures.clock(snapshot.at)}Z", "strong bold")]
     if where.remark:
         start.append((f"  {where.remark}", "warning"))
@@ -47,9 +48,9 @@ def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: in
             more = f" (+{len(where.here) - 1})" if len(where.here) > 1 else ""
             start.append((f"  {where.here[0].subject} {where.here[0].text}{more}",
                           SEVERITY_STYLES[where.here[0].severity]))
-    if width_of(end) > width - 24:
-        end = [span for place, span in enumerate(end) if place % 2 == 0 or span[1] != "quiet"]
-    return Line(spread(start, end, width))
+    if width_of((*start, *now, *keys)) > width:  # what happened counts for more than what keys do
+        keys = [(f"{text} ", style) for text, style in keys if style != "quiet"]
+    return Line(spread(start, (*now, *keys), width))
 
 
 # The whole of a recording in one line
@@ -60,8 +61,8 @@ def verdict_style(verdict: str) -> str:
     return VERDICT_STYLES[Verdict(verdict)] if verdict in Verdict.__members__ else "bad"
 
 
-def strip(blocks: Sequence[Block], at: float, width: int) -> tuple[Line, Line]:
-    """The recording from left to right, each cell the worst of its time; under it where `at` is, and both ends."""
+def strip(blocks: Sequence[Block], at: float, width: int) -> tuple[Line, Line, Line]:
+    """Where `at` is; the recording from left to right, each cell the worst of its time; its ends."""
     first, last = blocks[0].first_at, blocks[-1].last_at
     scale = max(1.0, last - first) / max(1, width - 2)
     worst: list[str | None] = [None] * (width - 2)
@@ -78,11 +79,8 @@ def strip(blocks: Sequence[Block], at: float, width: int) -> tuple[Line, Line]:
         spans.append((" " if found is None else _MARKS[found], found or "text"))
     place = max(0, min(len(worst) - 1, int((at - first) / scale)))
     ends = (f"{date(first)} {figures.clock(first)}Z", f"{date(last)} {figures.clock(last)}Z")
-    under = ends[0] + " " * max(1, len(worst) - len(ends[0]) - len(ends[1])) + ends[1]
-    under = f"{under[:place]}▲{under[place + 1:]}"
-    before, after = under[:place], under[place + 1 :]
-    return (Line(fit(spans, width)),
-            Line(fit(((" ", "text"), (before, "quiet"), ("▲", "strong bold"), (after, "quiet")), width)))
+    return (Line(fit(((" " * (place + 1), "text"), ("▼", "strong bold")), width)), Line(fit(spans, width)),
+            Line(spread(((f" {ends[0]}", "quiet"),), ((f"{ends[1]} ", "quiet"),), width)))
 
 
 # What changed since the snapshot before
@@ -117,10 +115,11 @@ def changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
 def _changes(name: str, old: Any, new: Any) -> Iterator[Change]:
     for field in fields(new):
         before, after = getattr(old, field.name, None), getattr(new, field.name)
-        if before == after or field.name in TEXTS or isinstance(after, tuple) or isinstance(before, tuple):
+        if before == after or field.name in RESTLESS or isinstance(after, tuple) or isinstance(before, tuple):
             continue
         number = isinstance(after, (int, float)) and not isinstance(after, bool)
-        yield Change(name, field.name.replace("_", " "), _shown(before), _shown(after), not number)
+        if _shown(before) != _shown(after):
+            yield Change(name, field.name.replace("_", " "), _shown(before), _shown(after), not number)
 
 
 def _shown(value: object) -> str:

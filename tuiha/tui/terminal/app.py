@@ -1,0 +1,103 @@
+"""An application that sends a terminal what changed and nothing else, ends on signals, and shows no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App
+from textual.screen import Screen
+
+from tuiha.tui.looks import textual_theme
+from tuiha.tui.terminal.driver import TerminalDriver
+from tuiha.tui.terminal.image import Image
+from tuiha.tui.terminal.pieces import pieces_of
+from tuiha.tui.theme import Palette
+
+_SYNC = ("\x1b[?2026h", "\x1b[?2026l")
+
+
+class TerminalApp(App[int], inherit_bindings=False):
+    """What the dashboard, the wall and the list of pools have in common."""
+
+    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
+    BINDINGS = []  # noqa: RUF012 - Textual's way to declare them; the screens hold them
+    CSS = "Screen { overflow: hidden; background: $background; layout: vertical; }"
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(driver_class=TerminalDriver)
+        self._filters = []  # NO_COLOR is a theme here; Textual would turn colours grey
+        self._image = Image()
+        self._skipped = False
+        self.animation_level = "none"
+        self._themes = 0
+        self.use_palette(palette)
+
+    def use_palette(self, palette: Palette) -> None:
+        """Draw everything in these colours from now on."""
+        self.palette = palette
+        self._themes += 1
+        theme = textual_theme(palette, self._themes)
+        self.register_theme(theme)
+        self.theme = theme.name
+        for screen in self._installed_screens.values():
+            for widget in screen.walk_children(with_self=True) if isinstance(screen, Screen) else ():
+                widget.refresh()  # also of screens behind: they keep what they drew
+
+    def settle_in(self) -> None:
+        """When mounted: end on the signals that mean it, and hear when the terminal has caught up."""
+        loop = asyncio.get_running_loop()
+        if not self.is_headless:
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                loop.add_signal_handler(number, self.exit, 0)
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.on_drained = self._drained
+
+    def spare_memory(self) -> None:
+        """After the first frame: what is there now stays, and need not be looked through again."""
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send what differs from what the terminal shows; while it is behind, nothing."""
+        if not isinstance(renderable, (LayoutUpdate, ChopsUpdate)) or self.is_headless:
+            super()._display(screen, renderable)
+            return
+        driver = self._driver
+        if isinstance(driver, TerminalDriver) and self._running and not self._batch_count:
+            if driver.behind:
+                self._skipped = True
+            else:
+                size = screen.size
+                if (size.width, size.height) != (self._image.width, self._image.height):
+                    self._image.resize(size.width, size.height)
+                system = self.console._color_system or ColorSystem.TRUECOLOR
+                text = self._image.update(pieces_of(renderable), system)
+                if text:
+                    start, end = _SYNC if self._sync_available else ("", "")
+                    driver.write(f"{start}{text}{end}")
+        self.post_display_hook()
+
+    def _drained(self) -> None:
+        if self._skipped:
+            self._skipped = False
+            self.screen.refresh()
+
+    # Failure: the terminal is left clean, and whoever ran it says in words what happened
+
+    @property
+    def failure(self) -> Exception | None:
+        """The fault that ended it."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()

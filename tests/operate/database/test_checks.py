@@ -157,6 +157,14 @@ def test_failover_wants_the_active_database_gone_for_everybody() -> None:
     assert red(Failover(), healthy()).keys() == {"disputed", "receiving"}
 
 
+@pytest.mark.parametrize(("silence", "verdict"), [(0.4, BAD), (None, BAD), (3.2, None)])
+def test_a_primary_that_hangs_keeps_its_connection_and_says_nothing(silence: float | None,
+                                                                    verdict: CheckVerdict | None) -> None:
+    hung = with_report(lost(healthy()), "db2", receiving=True)
+    hung = with_node(hung, "db2", obstacles={**NOTHING, "silence": silence})
+    assert red(Failover(), hung).get("receiving") == verdict
+
+
 def test_one_server_that_still_sees_the_active_database_makes_it_disputed() -> None:
     sight = replace(lost(healthy()), servers=(server("s1"), server("s2", probes={"db1": SYSTEM, "db2": SYSTEM})))
     disputed = next(check for check in Failover().checks(sight) if check.name == "disputed")

@@ -16,6 +16,8 @@ from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.world import World
 
+_SILENT = 3.0  # seconds; each server writes its lease every second
+
 
 class Failover(PairKind):
     """The secondary becomes the active database without the old one's help."""
@@ -76,11 +78,13 @@ def gone(sight: Sight) -> Check:
 
 
 def not_received(sight: Sight) -> Check:
-    """The secondary receives nothing from it."""
-    report = sight.partner.report
-    receiving = report is not None and bool(report.receiving)
-    return checks.check(not receiving, "receiving", sight.partner.name,
-                        "receives" if receiving else "receives nothing", "receives nothing",
+    """The secondary receives nothing from it: its receiver is gone, or has heard nothing for as long as three leases
+    need to be renewed. A primary that hangs keeps its connections."""
+    report, silence = sight.partner.report, sight.partner.obstacles.get("silence")
+    connected = report is not None and bool(report.receiving)
+    receiving = connected and (silence is None or silence < _SILENT)
+    value = "receives" if receiving else f"heard nothing for {silence:.1f} s" if connected else "receives nothing"
+    return checks.check(not receiving, "receiving", sight.partner.name, value, "receives nothing",
                         f"{sight.active.name} is there and sends: `tuiha plan switchover`")
 
 

@@ -31,7 +31,8 @@ _RECOVERING = "SELECT pg_is_in_recovery()"
 _FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
-_FENCE = 5.0  # seconds for the agent of a host that may be gone
+_FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
+_MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for nobody
 
 
 class Cut(PairStep):
@@ -72,6 +73,7 @@ class FenceOld(PairStep):
     """The old primary is stopped if its agent can be reached; else the end of the leases is what fences it."""
 
     action = "fence {old}, if it can be reached"
+    limit = 35.0
 
     @property
     def where(self) -> str:
@@ -82,7 +84,7 @@ class FenceOld(PairStep):
         """Fence it. A primary that waited for nobody must be fenced: no end of leases stops it."""
         name, memory = self.job.old, self.job.memory
         try:
-            async with asyncio.timeout(_FENCE):
+            async with asyncio.timeout(_MUST_FENCE if self.job.standby == Standby.STALE else _FENCE):
                 ran = await agent_of(world, name).fence()
         except (AgentError, StepFailed, TimeoutError) as error:
             if self.job.standby == Standby.STALE:

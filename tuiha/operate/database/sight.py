@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -20,7 +20,10 @@ from tuiha.watch.opening import guarded
 
 _PROBE = 3.0  # seconds for a server's connection to a database that should be there
 _PROBE_GONE = 1.0  # and to one that should not
-_PAUSE = 0.05  # seconds between two probes
+_PAUSE = 0.05  # seconds between a probe that failed and the next one
+_STAGGER = 0.25  # and between one that has no answer yet and the next one
+_GONE = 1.5  # seconds for an answer of a database that may be gone
+_GRACE = 0.3  # seconds for the active database to name the servers, before those that others name are asked
 
 # What a change of roles can stumble over. $1: seconds after which a transaction counts as long.
 _OBSTACLES = """
@@ -32,6 +35,8 @@ SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
        (SELECT extract(epoch FROM clock_timestamp() - checkpoint_time)::float8
           FROM pg_control_checkpoint()) AS checkpoint,
        CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,
+       (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8
+          FROM pg_stat_wal_receiver) AS silence,
        (SELECT count(*)::int FROM pg_replication_slots) AS slots,
        current_setting('max_replication_slots')::int AS most_slots,
        (SELECT rolreplication FROM pg_roles WHERE rolname = current_user) AS may_make_slots,
@@ -122,20 +127,42 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
         raise Refused(f"{error}; without the ledger no role may change") from None
     if ledger.active not in world.databases:
         raise Refused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
-    nodes = await asyncio.gather(*(_node(world, name) for name in world.databases))
     probes = {name: (active, _PROBE_GONE) if name == ledger.active else (int(partner), _PROBE)
               for name in world.databases}
-    members = _addresses(world, {node.name: node for node in nodes}, ledger.active)
-    servers, sprayers = await asyncio.gather(
-        asyncio.gather(*(_server(world, *member, probes) for member in members)),
-        asyncio.gather(*(_sprayer(world, name) for name in world.drivers.sprayers)),
-    )
-    return Sight(world.pool.pool, ledger, {node.name: node for node in nodes}, tuple(servers), dict(sprayers))
+    async with asyncio.TaskGroup() as group:
+        sprayers = [group.create_task(_sprayer(world, name)) for name in world.drivers.sprayers]
+        nodes = {name: group.create_task(_node(world, name, _gone_after(world, name == ledger.active and active > 0)))
+                 for name in world.databases}
+        # One that hangs is waited for beside the servers, and not before them.
+        await asyncio.wait([nodes[name] for name in nodes if name != ledger.active])
+        await asyncio.wait([nodes[ledger.active]], timeout=_GRACE)
+        known = {name: task.result() for name, task in nodes.items() if task.done()}
+        asked = {member[0]: group.create_task(_server(world, *member, probes))
+                 for member in _addresses(world, known, ledger.active)}
+    found = {name: task.result() for name, task in nodes.items()}
+    return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
+                 dict(task.result() for task in sprayers))
 
 
-async def _node(world: World, name: str) -> NodeSight:
+def _gone_after(world: World, perhaps_gone: bool) -> float:
+    """Seconds that a database has for its answer."""
+    return min(_GONE, world.pool.watch.timeout) if perhaps_gone else world.pool.watch.timeout
+
+
+async def _completed(
+    world: World, nodes: Mapping[str, NodeSight], active: str, asked: Mapping[str, asyncio.Task[ServerSight]],
+    probes: Mapping[str, tuple[int, float]],
+) -> tuple[ServerSight, ...]:
+    """The servers, with what a database that answered late says of them; those that only it knows are asked now."""
+    members = _addresses(world, nodes, active)
+    late = [member for member in members if member[0] not in asked]
+    seen = {name: task.result() for name, task in asked.items()}
+    seen |= {one.name: one for one in await asyncio.gather(*(_server(world, *member, probes) for member in late))}
+    return tuple(replace(seen[name], alive=alive) for name, _, alive in members)
+
+
+async def _node(world: World, name: str, seconds: float) -> NodeSight:
     agent = name in world.agents
-    seconds = world.pool.watch.timeout
     try:
         async with asyncio.timeout(seconds):
             report = await world.drivers.databases[name].poll()
@@ -175,16 +202,52 @@ async def _server(
         await driver.close()
     found: dict[str, str] = {}
     failures: dict[str, str] = {}
-    for database, (times, seconds) in probes.items():
-        for number in range(times):
-            await asyncio.sleep(_PAUSE if number else 0.0)
-            try:
-                answer = await world.control.post(address, "probe", {"database": database}, seconds=seconds)
-                found[database] = str(answer["system_identifier"])
-                break
-            except ControlError as error:
-                failures[database] = str(error)
+    answers = await asyncio.gather(*(_probe(world, address, database, *how) for database, how in probes.items()))
+    for database, (identifier, failure) in zip(probes, answers, strict=True):
+        if identifier is not None:
+            found[database] = identifier
+        elif failure:
+            failures[database] = failure
     return ServerSight(name, address, alive, report, None, found, failures)
+
+
+async def _probe(world: World, address: str, database: str, times: int, seconds: float) -> tuple[str | None, str]:
+    """The identifier that a server finds at a database, or why none, after so many tries.
+
+    The next try does not wait for one that hangs: a host that is silent is silent to all of them.
+    """
+    async def attempt() -> str:
+        answer = await world.control.post(address, "probe", {"database": database}, seconds=seconds)
+        return str(answer["system_identifier"])
+
+    tries: list[asyncio.Task[str]] = []
+    try:
+        for _ in range(times):
+            tries.append(asyncio.create_task(attempt()))
+            await asyncio.wait(tries[-1:], timeout=_STAGGER)
+            if _answered(tries) is not None:
+                break
+            if tries[-1].done():
+                await asyncio.sleep(_PAUSE)
+        while _answered(tries) is None and (left := [task for task in tries if not task.done()]):
+            await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        failures = [str(task.exception()) for task in tries if task.done() and task.exception() is not None]
+        return _answered(tries), failures[-1] if failures else ""
+    finally:
+        for task in tries:
+            task.cancel()
+        await asyncio.gather(*tries, return_exceptions=True)
+
+
+def _answered(tries: Iterable[asyncio.Task[str]]) -> str | None:
+    """The first identifier that was found. Raises what no server's answer explains."""
+    for task in tries:
+        error = task.exception() if task.done() else None
+        if error is not None and not isinstance(error, ControlError):
+            raise error
+        if task.done() and error is None:
+            return task.result()
+    return None
 
 
 async def _sprayer(world: World, name: str) -> tuple[str, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.lab.drill.recordings import LEASE, ack, read, sample, status, switched, ticks
@@ -40,6 +42,15 @@ def test_a_server_without_a_lease_is_on_no_database() -> None:
     recording = switched()
     recording.statuses += [status("s1", 15.0, "db1", 1, lease=0.0), status("s1", 15.2, None, 1, lease=None)]
     assert judge.split(recording) == []
+
+
+def test_a_server_that_holds_its_requests_uses_nothing() -> None:
+    recording = switched()
+    late = status("s1", 15.0, "db1", 1)
+    recording.statuses.append(replace(late, held=True))
+    assert judge.split(recording) == []
+    recording.statuses.append(late)  # it goes on with the old database
+    assert len(judge.split(recording)) == 1
 
 
 def test_a_lease_that_the_old_database_renews_is_a_split() -> None:

@@ -2,7 +2,8 @@
 
 - split: a server used the database of an ended epoch after another server had begun with the next one, or two servers
   used different databases in one epoch, or a database granted or renewed a lease of an ended epoch. By the servers'
-  statuses and by the rows of `lease`; nothing is concluded from two looks that may have been at the same time.
+  statuses and by the rows of `lease`; nothing is concluded from two looks that may have been at the same time. A server
+  that holds its requests has nothing in flight: it uses nothing, though its lease may last a little longer.
 - late: an answer that was released by a server that had no right to release it any more. Three kinds of evidence:
   (1) it came more than the lease (and some slack) after the newest renewal of that server that any database ever
   showed; (2) the server used one database in one epoch before the request and after the answer, and the answer came
@@ -45,8 +46,8 @@ def begun(samples: Iterable[Sample]) -> dict[int, float]:
 
 def split(recording: Recording) -> list[str]:
     """What shows servers on two databases."""
-    leased = [status for status in recording.statuses if status.leased]
-    return [*_two_in_one_epoch(leased), *_old_after_new(leased), *_old_leases(recording.samples)]
+    using = [status for status in recording.statuses if status.using]
+    return [*_two_in_one_epoch(using), *_old_after_new(using), *_old_leases(recording.samples)]
 
 
 def _two_in_one_epoch(leased: Iterable[Status]) -> list[str]:

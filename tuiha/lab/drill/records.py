@@ -20,6 +20,12 @@ class Status:
     database: str | None
     epoch: int | None
     lease_seconds: float | None
+    held: bool = False  # it lets nothing through, and nothing is in flight
+
+    @property
+    def using(self) -> bool:
+        """Whether it said that it may use a database, and lets requests through to it."""
+        return self.leased and not self.held
 
     @property
     def leased(self) -> bool:

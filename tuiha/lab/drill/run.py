@@ -21,7 +21,7 @@ from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
 
-LONGEST = 90.0  # seconds from the first device to the last act
+LONGEST = 120.0  # seconds from the first act to the last
 _RECOVERY = 25.0  # seconds for the pool to be whole after the last act
 
 Say = Callable[[str], None]
@@ -45,8 +45,8 @@ async def drill(scenario: Scenario, say: Say) -> Verdict:
 async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
     missed: list[str] = []
     try:
+        await steady(stage)
         async with asyncio.timeout(LONGEST):
-            await steady(stage)
             await _play(stage, scenario, say)
     except (NotReached, ControlError) as error:
         missed.append(str(error))

@@ -71,7 +71,8 @@ class Sampler:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return  # what does not answer says nothing: no evidence in either direction
         self._recording.statuses.append(Status(
-            name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"]))
+            name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"],
+            held=told["state"] == "HELD"))
 
     async def _sample(self, node: Node) -> None:
         sent = time.time()

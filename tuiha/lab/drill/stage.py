@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _WITNESS = 3  # every third user is the witness's; the others are the load's
 _LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60")
 _STEP = 0.05
+_BUSY = 60.0  # seconds until a new pool serves everybody, on a very busy machine
 _FRESH = 1.0  # seconds: a status is the present one when it is not older
 
 
@@ -248,7 +249,7 @@ async def steady(stage: Stage) -> None:
         figures = stage.load.figures()
         return figures is not None and figures["registered"] == figures["devices"] and figures["changes"] > 0
 
-    await until(registered, 30.0, "the devices have not all registered")
-    await stage.leased("db1", 10.0)
-    await stage.served(10.0)
+    await until(registered, _BUSY, "the devices have not all registered")
+    await stage.leased("db1", _BUSY)
+    await stage.served(_BUSY)
     await asyncio.sleep(1.0)

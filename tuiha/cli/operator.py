@@ -122,18 +122,17 @@ class PoolOperator:
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Tell each change."""
 
-        async def work() -> OperationFacts:
+        async def work() -> None:
             from tuiha.operate.api import follow
 
-            last: OperationFacts | None = None
             async for state in follow(self._pool, self._base, operation):
-                if last is not None:
-                    told(last)
-                last = facts_of(state)
-            assert last is not None, "following tells at least the state that it found"
-            return last
+                told(facts_of(state))
 
-        return self._run(work, told)
+        def ended(trouble: Trouble | None) -> None:
+            if trouble is not None:
+                told(trouble)
+
+        return self._run(work, ended)
 
     def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
         """Ask it to stop."""

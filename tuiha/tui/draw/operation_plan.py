@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 TITLES: Mapping[str, str] = {
     "switchover": "switch over to the secondary", "failover": "fail over to the secondary",
     "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
-    "rejoin": "rejoin a database", "rebalance": "rebalance users", "move": "move a user",
-    "drain": "drain", "enable": "enable", "failover-mail": "take out of service", "return-mail": "return to service",
+    "rejoin": "rejoin a database", "rebalance": "rebalance users", "failover-mail": "take out of service",
+    "return-mail": "return to service",
 }
+_TO: Mapping[str, str] = {"switchover": "switch over", "failover": "fail over"}
 _VERDICTS: Mapping[str, Span] = {
     "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
 }
@@ -26,6 +27,10 @@ _LABEL = 9  # cells of "Checks  " and its like
 
 def title_of(kind: str, target: Sequence[str]) -> str:
     """What an operation is, in words."""
+    if kind == "move" and len(target) == 2:
+        return f"move {target[0]} to {target[1]}"
+    if kind in _TO and target:
+        return f"{_TO[kind]} to {target[0]}"
     return " ".join((TITLES.get(kind, kind), *target))
 
 
@@ -44,7 +49,7 @@ def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = Fal
     """The whole plan; `changed` facts became others while it was read. In `short`, good checks share lines."""
     lines = [screen_title("PLAN", plan.kind, plan.target, (f"plan {plan.id}", "quiet"), width)]
     lines += [Line(fit(((f" {WARN} planned again, another fact: {fact}", "warning"),), width)) for fact in changed]
-    lines.append(BLANK)
+    lines += [] if short else [BLANK]
     told = [check for check in plan.checks if not short or check.verdict != "ok"]
     good = [check for check in plan.checks if check not in told]
     lines += _good_lines(good, width)
@@ -52,8 +57,11 @@ def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = Fal
         lines += _check_lines("" if place or good else "Checks", check, width)
     lines += _losses(plan, width)
     lines += _figures(plan.details, width)
-    lines.append(BLANK)
-    lines += [_step_line("" if place else "Steps", step, width) for place, step in enumerate(plan.steps)]
+    lines += [] if short else [BLANK]
+    for place, step in enumerate(plan.steps):
+        if step.point_of_no_return:
+            lines.append(labelled("", (("── NO RETURN FROM HERE ──", "bad bold"),), width))
+        lines.append(_step_line("" if place else "Steps", step, width))
     return tuple(lines)
 
 
@@ -92,15 +100,13 @@ def _good_lines(checks: Sequence[Check], width: int) -> list[Line]:
 
 def _step_line(label: str, step: PlannedStep, width: int) -> Line:
     turning = step.point_of_no_return
-    end = ("NO RETURN FROM HERE", "bad bold") if turning else ("undo" if step.undo else "", "quiet")
-    room = max(20, width - _LABEL - 32)  # the number, the limit and what is at the end take the rest
-    target = room * 2 // 7
-    action = min(44, room - target)
+    room = max(20, width - _LABEL - 19)  # the number, the limit and whether it can be undone take the rest
+    target = room // 4
     return labelled(label, (
         (f"{right(str(step.number), 2)} ", "quiet"),
-        (left(step.action, action) + " ", "bad bold" if turning else "text"),
+        (left(step.action, room - target) + " ", "bad bold" if turning else "text"),
         (left(step.target, target), "heading"),
-        (right(f"{step.limit_seconds:g} s", 7) + "  ", "quiet"), end,
+        (right(f"{step.limit_seconds:g} s", 7) + "  ", "quiet"), ("undo" if step.undo and not turning else "", "quiet"),
     ), width)
 
 

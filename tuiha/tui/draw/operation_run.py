@@ -116,8 +116,8 @@ def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()
         lines.append(_fact("" if place else "Next", text, width, "flow bold"))
     if keys:
         lines.append(_fact("Keys", "   ".join(keys), width, "flow bold"))
-    if operation.command:
-        lines.append(_fact("Command", operation.command, width, "heading"))
+    for place, text in enumerate(wrapped(clean(operation.command), width - 16) if operation.command else ()):
+        lines.append(_fact("" if place else "Command", text, width, "heading"))
     lines.append(BLANK)
     for step in operation.steps:
         lines += _ended_step(step, width)

@@ -75,8 +75,9 @@ def sheet_lines(details: Mapping[str, Any], width: int) -> list[Line]:
     forced = f", {details['forced']:,} of them from servers that go" if details.get("forced") else ""
     logins = ", ".join(f"{name} {number:,}" for name, number in sorted(details.get("logins", {}).items()))
     pace = details.get("pace", {})
-    rate = f", {details.get('minutes', 0):g} minutes at {pace['rate']:g} a second" if pace.get("rate") else ""
-    told = f"{moves:,} users: {least}{forced}{rate}" if moves else "nobody moves: every server is near its share"
+    rate = pace.get("rate")
+    timed = f", in about {figures.duration(moves / rate)} at {rate:g} a second" if rate else ""
+    told = f"{moves:,} users: {least}{forced}{timed}" if moves else "nobody moves: every server is near its share"
     lines = [labelled("" if place else "Moves", ((text, "text"),), width)
              for place, text in enumerate(wrapped(told, width - _LABEL - 1))]
     if logins:

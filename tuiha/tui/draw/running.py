@@ -38,6 +38,14 @@ def running(snapshot: Snapshot | None) -> Running | None:
         return Running("unknown", "an operation of another version", "somebody", "an unknown host", snapshot.at, 0, "")
 
 
+def goes_on(found: Running | None) -> str:
+    """What somebody who leaves is told while an operation runs; empty when none does."""
+    if found is None:
+        return ""
+    return (f"{found.kind} by {found.owner} goes on without this terminal. "
+            f"`tuiha` opens it again; `tuiha operations {found.id}` shows it.")
+
+
 def running_line(view: View, width: int, ground: str, key: str = "a") -> Line | None:
     """Line 2 while an operation runs; None when none does, or when something worse is to be said.
 

@@ -109,8 +109,8 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
     mail = f"{row.mail_server} of {row.mail_cluster}" if row.mail_server else f"no server of {row.mail_cluster} yet"
     sync = "no device yet" if row.last_sync is None else (
         f"{row.devices} {'device' if row.devices == 1 else 'devices'}, last sync {_ago(row.last_sync, now)} ago")
-    told.append(("Mail", f"monitored through {mail}    {sync}", "text"))
-    told.append(("Points", "   ".join(map(_points, found.points)) or "no server of the pool is known", "heading"))
+    told.append(("Mail", f"monitored through {mail}; {sync}", "text"))
+    told.append(("Points", ",  ".join(map(_points, found.points)) or "no server of the pool is known", "heading"))
     lines = []
     for label, text, style in told:
         parts = wrapped(text, width - _LABEL - 1)[:2]
@@ -119,7 +119,7 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
 
 
 def _next(row: UserRow, found: Outlook) -> str:
-    lost = f"    if {row.server} is lost: {found.if_lost or 'nobody can take it'}" if row.server else ""
+    lost = f"; if {row.server} is lost: {found.if_lost or 'nobody can take it'}" if row.server else ""
     if found.next is None:
         return f"no server may take it{lost}"
     if found.next == row.server:

@@ -18,7 +18,7 @@ from tuiha.tui.screens.steering import STEER_KEYS, SteeringScreen
 from tuiha.tui.screens.tabular import TABLE_KEYS, Content, TableView
 
 AGAIN = 2.0  # seconds between two looks at the journals
-LIST_KEYS = (*TABLE_KEYS, *STEER_KEYS, ARM, *EVERYWHERE)
+LIST_KEYS = (*TABLE_KEYS, ARM, *STEER_KEYS, *EVERYWHERE)
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word result:failed who:ann took>60")
 
 

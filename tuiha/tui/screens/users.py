@@ -204,7 +204,8 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         self._entry.start(self._pattern, self._remark())
 
     def on_entry_changed(self, message: Entry.Changed) -> None:
-        """Look for what is typed so far."""
+        """Look for what is typed so far, in the database and not in what was read."""
+        message.prevent_default()
         self.find(message.text)
 
     def on_entry_steered(self, message: Entry.Steered) -> None:
@@ -213,6 +214,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
 
     def on_entry_ended(self, message: Entry.Ended) -> None:
         """To the list, or drop what was typed."""
+        message.prevent_default()
         self.set_focus(None)
         self._entry.display = False
         if not message.kept:

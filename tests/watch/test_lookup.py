@@ -1,0 +1,159 @@
+"""Users are looked up in a real database with the watcher's role, a page at a time, on an index."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
+from tuiha.config.load import load
+from tuiha.watch.lookup import NoAnswer, Page, UserLookup
+from tuiha.watch.reader import USERS, bounds
+
+__all__ = ["binaries", "configured", "folder", "prepared_pair"]
+PATIENCE = 30.0
+MANY = 200_000
+
+
+class Asked:
+    """What was answered, in the order of the answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[Page | NoAnswer] = []
+        self.threads: set[str] = set()
+        self._came = threading.Condition()
+
+    def __call__(self, answer: Page | NoAnswer) -> None:
+        with self._came:
+            self.answers.append(answer)
+            self.threads.add(threading.current_thread().name)
+            self._came.notify_all()
+
+    def first(self) -> Page:
+        with self._came:
+            assert self._came.wait_for(lambda: self.answers, PATIENCE)
+        answer = self.answers[0]
+        assert isinstance(answer, Page), answer
+        return answer
+
+
+async def _fill(connection: Any) -> None:
+    await connection.execute("INSERT INTO app_user (name, password_hash, mail_cluster) SELECT "
+                             f"'user' || to_char(n, 'FM000000'), 'x', 'east' FROM generate_series(1, {MANY}) AS n")
+    await connection.execute("INSERT INTO server (name, address, version, state, availability_index, capacity, users, "
+                             "epoch, started_at, heartbeat) VALUES ('s1', 'a:1', '1', 'UP', 70, 100, 5, 1, now(), "
+                             "now()), ('s2', 'a:2', '1', 'UP', 80, 100, 5, 1, now(), now() - interval '1 hour')")
+    await connection.execute("INSERT INTO binding (user_id, server, generation, expires_at, pinned) SELECT id, 's1', "
+                             "3, now() + interval '1 day', true FROM app_user WHERE name = 'user000007'")
+    await connection.execute("ANALYZE app_user, binding")
+
+
+@pytest.fixture
+def lookup(configured: Configured) -> Any:
+    configured.admin(_fill)
+    found = UserLookup(load(configured.write()), configured.folder)
+    yield found
+    found.close()
+
+
+def test_pages_with_the_facts_that_decide(lookup: UserLookup) -> None:
+    first, after = Asked(), Asked()
+    lookup.find("user00000", "", 5, first)
+    page = first.first()
+    assert [user.name for user in page.users] == [f"user00000{n}" for n in range(1, 6)]
+    assert (page.more, page.active, page.database) == (True, True, "db1")
+    assert {name: (one.alive, one.availability_index) for name, one in page.servers.items()} == {
+        "s1": (True, 70), "s2": (False, 80)}
+    lookup.find("user00000", page.users[-1].name, 5, after)
+    rest = after.first()
+    assert [user.name for user in rest.users] == [f"user00000{n}" for n in range(6, 10)]
+    assert not rest.more
+    seventh = rest.users[1]
+    assert (seventh.server, seventh.generation, seventh.pinned, seventh.locked) == ("s1", 3, True, False)
+    assert first.threads == {"tuiha-lookup"}
+
+
+def test_of_many_questions_the_newest_is_answered(lookup: UserLookup) -> None:
+    """As somebody types: each question gives up the one before it, and the connection stays good."""
+    asked = [Asked() for _ in range(8)]
+    for number, one in enumerate(asked):
+        lookup.find("*7*3*" if number % 2 == 0 else "user0000"[: number + 1], "", 10, one)  # * * reads much
+    assert [user.name for user in asked[-1].first().users][:2] == ["user000001", "user000002"]
+    again = Asked()
+    lookup.find("user199999", "", 10, again)
+    assert [user.name for user in again.first().users] == ["user199999"]
+
+
+def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) -> None:
+    async def silent() -> AsyncIterator[int]:
+        server = await asyncio.start_server(lambda reader, writer: asyncio.sleep(PATIENCE), "127.0.0.1", 0)
+        yield server.sockets[0].getsockname()[1]
+        server.close()
+
+    async def ask() -> None:
+        async for port in silent():
+            nodes = [{"name": "db1", "address": f"127.0.0.1:{port}"}]
+            database = configured.settings["database"] | {"nodes": nodes}
+            lookup, asked = UserLookup(load(configured.write(database=database)), configured.folder, 0.3), Asked()
+            began = time.monotonic()
+            lookup.find("user", "", 10, asked)
+            assert time.monotonic() - began < 0.25  # the screen does not wait
+            while not asked.answers:
+                await asyncio.sleep(0.02)
+            lookup.close()
+            told = asked.answers[0]
+            assert isinstance(told, NoAnswer)
+            assert "did not answer in 0.3 s" in told.text
+
+    asyncio.run(asyncio.wait_for(ask(), PATIENCE))
+
+
+def _plan(configured: Configured, without_index: bool) -> tuple[set[str], int]:
+    """The nodes of the plan of one page, and how many rows of the table of users were read for it."""
+
+    async def explain(connection: Any) -> Any:
+        transaction = connection.transaction()
+        await transaction.start()
+        if without_index:
+            await connection.execute("DROP INDEX app_user_name_prefix")
+            await connection.execute("ALTER TABLE app_user DROP CONSTRAINT app_user_name_key")  # the next best
+        beginning, end, expression = bounds("user1234")
+        query = USERS
+        for number, text in enumerate((f"'{beginning}'", f"'{end}'", "'user123400'", f"'{expression}'", "50"), 1):
+            query = query.replace(f"${number}", text)
+        found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) {query}")
+        await transaction.rollback()
+        return json.loads(found)[0]["Plan"]
+
+    nodes: set[str] = set()
+    read = 0
+
+    def walk(plan: dict[str, Any]) -> None:
+        nonlocal read
+        if plan.get("Relation Name") == "app_user":
+            nodes.add(plan["Node Type"])
+            read += plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+        for child in plan.get("Plans", ()):
+            walk(child)
+
+    walk(configured.admin(explain))
+    return nodes, read
+
+
+def test_a_page_reads_an_index_and_as_many_users_as_it_shows(lookup: UserLookup, configured: Configured) -> None:
+    nodes, read = _plan(configured, without_index=False)
+    assert nodes <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+    assert read <= 100
+
+
+def test_without_the_index_the_whole_table_would_be_read(lookup: UserLookup, configured: Configured) -> None:
+    """The control: the test above tells the two apart."""
+    nodes, read = _plan(configured, without_index=True)
+    assert "Seq Scan" in nodes
+    assert read >= MANY / 2

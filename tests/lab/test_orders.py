@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import signal
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from tests.lab.remains import owner, state_of, until
+from tuiha.config.load import load
+from tuiha.drivers.opening import server_opener
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.servers.pool import PoolServer
 from tuiha.lab import reaper
 from tuiha.lab.control import ControlError
 from tuiha.lab.embedded import EmbeddedPool
@@ -61,6 +68,50 @@ async def test_files_are_for_those_who_need_them(pool: EmbeddedPool) -> None:
         secret = path.read_text().strip()
         assert len(secret) >= 32
         assert secret not in pool.config_path.read_text()
+
+
+async def test_a_token_is_changed_while_servers_and_watchers_run(pool: EmbeddedPool) -> None:
+    """The old one is accepted as long as the configuration says, the watcher takes the new one by itself."""
+    settings = yaml.safe_load(pool.config_path.read_text())
+    place, before = pool.folder / "secrets" / "viewer", pool.folder / "secrets" / "viewer.before"
+    old, address = place.read_text().strip(), settings["servers"][0]["address"]
+    watcher = server_opener(load(pool.config_path), pool.folder, old, lambda: place.read_text().strip())("s1", address)
+
+    async def told(**more: object) -> None:
+        """Change the configuration, and tell the server."""
+        pool.config_path.write_text(yaml.safe_dump({**settings, "control": {**settings["control"], **more}}))
+        pid = next(part.pid for part in (await pool.state()).parts if part.name == "s1")
+        assert pid is not None
+        os.kill(pid, signal.SIGHUP)
+
+    async def becomes(token: str, accepted: bool) -> None:
+        one = PoolServer("s1", address, token)
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await one.poll()
+                except DriverError:
+                    if not accepted:
+                        break
+                else:
+                    if accepted:
+                        break
+                await asyncio.sleep(0.05)
+        await one.close()
+
+    before.write_bytes(place.read_bytes())
+    os.chmod(before, 0o600)
+    shutil.chown(before, *(place.stat().st_uid, place.stat().st_gid))
+    place.write_text("the new one")
+    await told(viewer_before={"file": "secrets/viewer.before"})
+    await becomes("the new one", accepted=True)
+    await becomes(old, accepted=True)
+    await told()
+    await becomes(old, accepted=False)
+    with pytest.raises(DriverError, match="does not accept the token"):
+        await watcher.poll()  # it still has the old one, and reads the new one now
+    assert (await watcher.poll()).name == "s1"
+    await watcher.close()
 
 
 async def test_kill_ends_a_database_with_its_sessions_and_start_brings_it_back(pool: EmbeddedPool) -> None:

@@ -288,6 +288,8 @@ class Control(Settings):
 
     viewer: Secret
     operator: Secret | None = None
+    viewer_before: Secret | None = None  # accepted by servers as well, while it is being changed
+    operator_before: Secret | None = None
 
 
 class Heartbeat(Settings):

@@ -48,7 +48,7 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
     wanted = {"viewer": pool.control.viewer, "watcher": pool.database.roles.watcher.password}
     wanted |= {f"probe {cluster.cluster}": cluster.probe.password for cluster in pool.mail}
     found = secrets.resolve_all(wanted, base)
-    opener = server_opener(pool, base, found["viewer"])
+    opener = server_opener(pool, base, found["viewer"], lambda: secrets.resolve(pool.control.viewer, base))
     return Drivers(
         servers={server.name: opener(server.name, server.address) for server in pool.servers},
         databases=_databases(pool, base, found["watcher"]),
@@ -59,8 +59,13 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
     )
 
 
-def server_opener(pool: Pool, base: Path, token: str) -> Callable[[str, str], ServerDriver]:
-    """Makes drivers for pool servers, those in the settings and those found in the database."""
+def server_opener(
+    pool: Pool, base: Path, token: str, renew: Callable[[], str] | None = None
+) -> Callable[[str, str], ServerDriver]:
+    """Makes drivers for pool servers, those in the settings and those found in the database.
+
+    `renew` reads the token again, when a server refuses it.
+    """
     from tuiha.drivers.servers.pool import PoolServer
 
     known: dict[str, Server] = {server.name: server for server in pool.servers}
@@ -71,7 +76,7 @@ def server_opener(pool: Pool, base: Path, token: str) -> Callable[[str, str], Se
         context = None
         if secure:
             context = tls.client(None, base) if server is None else tls.for_server(server, base)
-        return PoolServer(name, address, token, context, pool.pool)
+        return PoolServer(name, address, token, context, pool.pool, renew)
 
     return opener
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 import time
@@ -22,6 +21,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.identity import Identity
 from tuiha.server.membership import Membership
 from tuiha.server.problem import Problem
+from tuiha.server.tokens import Tokens
 
 _USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = $1"
 _SERVICE = """
@@ -34,29 +34,11 @@ _MOST_USERS = 200  # in one request; with less than 16 kB of body
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The two roles' tokens. Without an operator's token nobody can act through this server."""
-
-    viewer: str
-    operator: str | None
-
-    def role(self, header: str) -> str | None:
-        """The role of an Authorization header; None for none. Compares in constant time."""
-        kind, _, token = header.partition(" ")
-        if kind.lower() != "bearer":
-            return None
-        given = token.strip().encode()
-        if self.operator is not None and hmac.compare_digest(given, self.operator.encode()):
-            return "operator"
-        return "viewer" if hmac.compare_digest(given, self.viewer.encode()) else None
-
-
 @dataclass(slots=True)
 class Control:
     """Handlers of /control."""
 
-    tokens: Tokens
+    tokens: Callable[[], Tokens]  # the present ones
     report: Callable[[], ServerReport]
     gate: Gate
     attacher: Attacher
@@ -87,7 +69,7 @@ class Control:
 
     def _as(self, needed: str, handler: Handler) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
-            role = self.tokens.role(request.headers.get(hdrs.AUTHORIZATION, ""))
+            role = self.tokens().role(request.headers.get(hdrs.AUTHORIZATION, ""))
             if role is None:
                 raise Problem(
                     401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",

@@ -12,7 +12,6 @@ import asyncpg
 from aiohttp import web
 
 from tuiha import __version__
-from tuiha.config import secrets
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
 from tuiha.drivers.opening import open_ledger
@@ -22,7 +21,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import Place
 from tuiha.server.bindings import Bindings
-from tuiha.server.control import Control, Tokens
+from tuiha.server.control import Control
 from tuiha.server.devices import Devices
 from tuiha.server.fence import Fence
 from tuiha.server.figures import Figures, Meter
@@ -37,6 +36,7 @@ from tuiha.server.monitor.monitor import Monitor
 from tuiha.server.provision import Provisioner
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
+from tuiha.server.tokens import Tokens
 from tuiha.server.users import Users
 from tuiha.server.waiters import Waiters
 
@@ -79,11 +79,7 @@ class PoolServer:
         self._ledger = open_ledger(pool, base)
         self.attacher = self._attacher(base)
         self.metrics = Metrics(self.report, self.monitor.figures)
-        control = pool.control
-        self.tokens = Tokens(
-            secrets.resolve(control.viewer, base),
-            secrets.resolve(control.operator, base) if control.operator is not None else None,
-        )
+        self.tokens = Tokens.read(pool.control, base)
 
     def _attacher(self, base: Path) -> Attacher:
         pool = self.pool
@@ -104,8 +100,8 @@ class PoolServer:
         """Its HTTP application."""
         devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters)
         control = Control(
-            self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings, self.monitor.follows,
-            self.attacher.look_at, self.meter,
+            lambda: self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings,
+            self.monitor.follows, self.attacher.look_at, self.meter,
         )
         return app.build(self.gate, devices, control, self.metrics, self.meter, self.report, self._last)
 

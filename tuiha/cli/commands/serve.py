@@ -7,7 +7,8 @@ import sys
 
 from tuiha.cli import exits
 
-HELP = """Run a pool server in the foreground until SIGTERM, then hand its users over and leave the pool.
+HELP = """Run a pool server in the foreground until SIGTERM, then hand its users over and leave the pool. SIGHUP reads the
+tokens of the control interface again; nobody is interrupted.
 Logs are JSON lines on stderr. A server that is not in the configuration joins with --listen."""
 
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = find(arguments.config)
     pool = load(path)
     try:
-        asyncio.run(serve(pool, path.parent, arguments.name, arguments.listen))
+        asyncio.run(serve(pool, path.parent, arguments.name, arguments.listen, lambda: load(path)))
     except CannotServe as error:
         sys.stderr.write(f"tuiha serve: {error}\n")
         return exits.USAGE

@@ -19,7 +19,8 @@ _NAMES = (
 _ROLES = """
 SELECT asked.name, r.oid IS NOT NULL AS exists,
        array_remove(ARRAY[CASE WHEN r.rolsuper THEN 'SUPERUSER' END, CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
-                          CASE WHEN r.rolcreatedb THEN 'CREATEDB' END, CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+                          CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
+                          CASE WHEN r.rolreplication THEN 'REPLICATION' END,
                           CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END], NULL) AS powers,
        ARRAY(SELECT c.relname::text FROM pg_class c
               WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL

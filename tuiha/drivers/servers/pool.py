@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl as tls
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tuiha.config.errors import ConfigError
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded, short, why_http
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
 _SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
+_RENEW = 10.0  # seconds between two looks at a token that is refused
 
 _REFUSALS = {
     401: "the server does not accept the token",
@@ -30,13 +34,15 @@ _REFUSALS = {
 class PoolServer:
     """Polls one pool server; keeps its connection open.
 
-    `pool` is the name of our pool: a server of another one is refused. None accepts any.
+    `pool` is the name of our pool: a server of another one is refused. None accepts any. `renew` reads the token again
+    (it may block): when the server refuses the one it has, somebody may have changed it.
     """
 
     capabilities: frozenset[str] = frozenset({"poll"})
 
     def __init__(
-        self, name: str, address: str, token: str, ssl: tls.SSLContext | None = None, pool: str | None = None
+        self, name: str, address: str, token: str, ssl: tls.SSLContext | None = None, pool: str | None = None,
+        renew: Callable[[], str] | None = None,
     ) -> None:
         self.name = name
         self.address = address.rstrip("/")
@@ -45,6 +51,8 @@ class PoolServer:
         self._pool = pool
         url = urlsplit(self.address)
         self._private = url.scheme == "https" or is_loopback(url.hostname or "")
+        self._renew = renew
+        self._renewed_at = float("-inf")
         self._session: aiohttp.ClientSession | None = None
 
     async def poll(self) -> ServerReport:
@@ -59,11 +67,27 @@ class PoolServer:
                 status = answer.status
         except (OSError, aiohttp.ClientError) as error:
             raise DriverError(why_http(error)) from None
+        if status in (401, 403):
+            await self._renew_token()
         if status != 200:
             raise DriverError(_REFUSALS.get(status) or f"answered {status}{_detail(body)}")
         report = parse_status(body)
         self._verify(report)
         return report
+
+    async def _renew_token(self) -> None:
+        """Take the token from its source again, now and then; the next poll uses it."""
+        now = time.monotonic()
+        if self._renew is None or now - self._renewed_at < _RENEW:
+            return
+        self._renewed_at = now
+        try:
+            token = await asyncio.to_thread(self._renew)
+        except ConfigError as error:
+            raise DriverError(f"the server does not accept the token, and it cannot be read again: {error}") from None
+        if token != self._token:
+            self._token = token
+            await self.close()  # the session sends the one it began with
 
     async def close(self) -> None:
         """Drop the connection."""

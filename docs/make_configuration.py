@@ -92,6 +92,8 @@ def kind(field: FieldInfo) -> str:
         return "secret"
     if inner is not None:
         return "list" if get_origin(annotation) is list else "mapping"
+    if get_origin(annotation) is dict:
+        return "mapping"
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if any(getattr(extra, "func", None) is seconds for extra in field.metadata):
@@ -114,7 +116,7 @@ def default(field: FieldInfo) -> str:
     if field.is_required():
         return "*required*"
     value = field.default
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return "none"
     if isinstance(value, BaseModel):
         return "as below"

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
 
 from tests.tui.pty_terminal import PATIENCE, TOP, Terminal
 
 
-def play(sample: str, pace: str = "still", columns: int = 80, rows: int = 24) -> Terminal:
-    return Terminal(["-m", "tests.tui.play", sample, pace], columns, rows)
+def play(
+    sample: str, pace: str = "still", columns: int = 80, rows: int = 24, environment: Mapping[str, str] | None = None
+) -> Terminal:
+    return Terminal(["-m", "tests.tui.play", sample, pace], columns, rows, environment)
 
 
 @pytest.mark.parametrize(("sample", "one", "two"), [
@@ -142,6 +146,64 @@ def test_no_mouse_is_asked_for() -> None:
         terminal.read(0.3)
         assert b"\x1b[?1000h" not in terminal.raw
         assert b"\x1b[?1003h" not in terminal.raw
+
+
+TERMINALS = {
+    "no colours wanted": {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"},
+    "vt100": {"TERM": "vt100"},
+    "16 colours": {"TERM": "xterm-16color"},
+    "over ssh": {"TERM": "xterm-256color", "COLORTERM": "truecolor", "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"},
+}
+RICH = re.compile(rb"\x1b\[[0-9;]*[34]8;[25];")  # 24-bit and 256 colours
+SIXTEEN = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|9[0-7]|4[0-7])(?:;[0-9;]*)?m")
+
+
+def drawn(terminal: Terminal, columns: int, rows: int) -> bool:
+    """Whether Home stands there at that size."""
+    seen = terminal.lines
+    return columns in map(len, seen) and "q quit" in seen[rows - 1] and "Z" in seen[0] and terminal.has("STATE")
+
+
+SIZES = ((60, 20), (200, 60), (120, 40), (80, 24))
+
+
+@pytest.mark.parametrize("kind", TERMINALS)
+def test_every_kind_of_terminal_at_every_size(kind: str) -> None:
+    with play("split", environment=TERMINALS[kind]) as terminal:
+        terminal.shows("q quit")
+        for size in SIZES:
+            terminal.resize(*size)
+            terminal.kill(signal.SIGWINCH)
+            terminal.until(lambda seen, size=size: drawn(seen, *size))  # type: ignore[misc]
+            assert "SPLIT" in terminal.lines[0]
+            for key, shown in (("\r", "address"), ("?", "KEYS"), ("\x10", "up down choose"), (":", "complete")):
+                terminal.send(key)
+                terminal.until(lambda seen, shown=shown: seen.has(shown) and not seen.has("STATE"))  # type: ignore[misc]
+                terminal.send("\x1b")
+                terminal.until(lambda seen, size=size: drawn(seen, *size))  # type: ignore[misc]
+            assert any(cell.reverse for cell in terminal.screen.buffer[0].values())  # an alarm stands out anyhow
+        assert not RICH.search(terminal.raw)
+        assert bool(SIXTEEN.search(terminal.raw)) == (kind in ("16 colours", "over ssh"))
+        if kind == "vt100":
+            assert all(line.isascii() for line in terminal.lines)
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_the_control_a_terminal_with_all_colours_gets_them() -> None:
+    with play("split") as terminal:
+        terminal.shows("q quit")
+        assert RICH.search(terminal.raw)
+
+
+def test_few_colours_are_few_bytes() -> None:
+    sent = []
+    for environment in (None, TERMINALS["over ssh"]):
+        with play("healthy", environment=environment) as terminal:
+            terminal.shows("q quit")
+            terminal.read(0.3)
+            sent.append(terminal.received)
+    assert sent[1] < 0.75 * sent[0]
 
 
 def test_bytes_a_second_stay_in_the_budget() -> None:

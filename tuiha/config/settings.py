@@ -349,6 +349,22 @@ class Alerts(Settings):
     again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is run again when it failed
 
 
+def _key_names(value: object) -> object:
+    """`z` and `z, f5` are written like that; a list is for the comma itself."""
+    if isinstance(value, str):
+        return value.replace(",", " ").split() or [value]
+    return value
+
+
+def _none_yet(value: object) -> object:
+    """A section with all its keys commented out is an empty one."""
+    return {} if value is None else value
+
+
+KeyNames = Annotated[list[str], BeforeValidator(_key_names)]
+OwnKeys = Annotated[dict[str, KeyNames], BeforeValidator(_none_yet)]
+
+
 class Pool(Settings):
     """A whole pool."""
 
@@ -367,6 +383,7 @@ class Pool(Settings):
     watch: Watch = Watch()
     alerts: Alerts | None = None
     recording: Recording = Recording()
+    keys: OwnKeys = {}  # id of an action of the dashboard -> its keys; the dashboard checks them
 
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:

@@ -50,6 +50,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     ) -> None:
         super().__init__(palette)
         looks = looks or Looks()
+        self.set_keymap(dict(looks.keys))
         self._clock = looks.clock
         self._alarms = Alarms(bell=looks.bell, notify=looks.notify)
         self.feed = feed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from textual.theme import Theme
@@ -21,6 +21,7 @@ class Looks:
     clock: bool = True  # the time on line 1
     bell: bool = True  # once for each node that is newly DOWN
     notify: bool = False  # the same as a message to the desktop (OSC 9)
+    keys: Mapping[str, str] = field(default_factory=dict)  # a checked keymap: id -> keys
 
     def palette(self) -> Palette:
         """The colours. Raises ThemeError."""

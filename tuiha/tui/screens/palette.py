@@ -38,7 +38,7 @@ class PaletteScreen(PromptScreen):
         """Actions and commands with these words in them."""
         behind = self._behind
         actions = [
-            Offer(id, key.description, self._names[id], against=(behind.against(key) if behind else None) or "")
+            Offer(id, key.description, self._names[id], id, against=(behind.against(key) if behind else None) or "")
             for id, key in self._keys.items()
         ]
         commands = [

@@ -38,14 +38,12 @@ def beat():
 threading.Thread(target=beat, daemon=True).start()
 boot = time.clock_gettime(time.CLOCK_BOOTTIME)
 print("ready", flush=True)
-last, stall, seen = time.monotonic(), 0.0, 0
-while stall < 0.3:
-    before = len(beats)
+seen = 0
+while not clock.ahead:  # set by the handler, which then blocks this thread for half a second
+    seen = len(beats)
     time.sleep(0.01)
-    if time.monotonic() - last > stall:
-        stall, seen = time.monotonic() - last, len(beats) - before
-    last = time.monotonic()
-print(time.time() - clock._time(), time.clock_gettime(time.CLOCK_BOOTTIME) - boot, seen, flush=True)
+print(time.time() - clock._time(), time.clock_gettime(time.CLOCK_BOOTTIME) - boot, len(beats) - seen,
+      flush=True)
 """
 
 
@@ -108,7 +106,7 @@ async def test_a_server_is_blocked_and_its_wall_clock_moved_from_inside(tmp_path
         sys.executable, "-c", _CHILD, str(orders), stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             assert (await child.stdout.readline()).strip() == b"ready"
             child.send_signal(signal.SIGUSR1)
             ahead, boot, beats = map(float, (await child.stdout.readline()).split())
@@ -117,5 +115,5 @@ async def test_a_server_is_blocked_and_its_wall_clock_moved_from_inside(tmp_path
             child.kill()
         await child.wait()
     assert ahead == pytest.approx(-3600, abs=1)
-    assert 0 < boot < 60  # what leases are measured by goes on
+    assert 0 < boot < 90  # what leases are measured by goes on
     assert beats > 5  # the fence's thread does, too

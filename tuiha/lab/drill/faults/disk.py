@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,10 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class StartIfEnded:
-    """Start a part if it has ended by itself."""
+    """Start a part if it has ended by itself, or does so within some seconds."""
 
     name: str
+    seconds: float = 5.0
 
     @property
     def text(self) -> str:
@@ -93,8 +95,29 @@ class StartIfEnded:
 
     async def do(self, stage: Stage) -> None:
         """Look, and start it."""
-        if (await stage.pool.state()).part(self.name).pid is None:
-            await stage.pool.start(self.name)
+        deadline = time.monotonic() + self.seconds
+        while time.monotonic() < deadline:
+            if (await stage.pool.state()).part(self.name).pid is None:
+                await stage.pool.start(self.name)
+                return
+            await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class KillIfRunning:
+    """SIGKILL a part that has not ended by itself."""
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"kill -9 {self.name}, if it has not ended"
+
+    async def do(self, stage: Stage) -> None:
+        """Look, and kill it."""
+        if (await stage.pool.state()).part(self.name).pid is not None:
+            await stage.pool.kill(self.name)
 
 
 async def put_on_disks(pool: EmbeddedPool, names: Iterable[str]) -> list[Path]:

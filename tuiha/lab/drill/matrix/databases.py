@@ -16,7 +16,7 @@ from tuiha.lab.drill.faults.database import (
     promote_by_hand,
     resume_replay,
 )
-from tuiha.lab.drill.faults.disk import Fill, Free, StartIfEnded
+from tuiha.lab.drill.faults.disk import Fill, Free, KillIfRunning, StartIfEnded
 from tuiha.lab.drill.operating import Operate, ProtectAgain
 from tuiha.lab.drill.operators import GoOn, RefusedTo
 from tuiha.lab.drill.scenario import STEADY, Scenario
@@ -72,13 +72,15 @@ _STRANGERS = (
 
 _DISKS = (
     Scenario("disk-full-primary", "the disk of db1 is full; there is room again after 6 s", STEADY,
-             (Fill("db1"), Wait(6), Free("db1"), StartIfEnded("db1"), WaitFollows("db1"), Leased("db1"), Wait(2))),
+             (Fill("db1"), Wait(6), Free("db1"), StartIfEnded("db1"), WaitFollows("db1", 40.0), Leased("db1", 40.0),
+              Wait(2)), failed=None),
     Scenario("disk-full-secondary", "the disk of db2 is full; there is room again after 6 s", STEADY,
-             (Fill("db2"), Wait(6), Free("db2"), StartIfEnded("db2"), WaitFollows("db1"), Leased("db1"), Wait(2))),
+             (Fill("db2"), Wait(6), Free("db2"), StartIfEnded("db2"), WaitFollows("db1", 40.0), Leased("db1", 40.0),
+              Wait(2)), failed=None),
     Scenario("failover-disk-full", "the disk of db1 is full until it dies of it, and the pool fails over", STEADY,
-             (Fill("db1"), Wait(3), Kill(("db1",)), Operate("failover", result=_OR_OPEN, patience=20.0,
-                                                            after_death=None),
-              Free("db1"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on="db2"),
+             (Fill("db1"), Wait(3), KillIfRunning("db1"),
+              Operate("failover", result=_OR_OPEN, patience=20.0, after_death=None), Free("db1"), GoOn(result=_ENDED),
+              ProtectAgain(), Wait(3)), ends_on="db2", failed=None),
 )
 
 _MOMENTS = {"hold": "hold requests", "fence": "fence db1", "checkpoint": "checkpoint"}

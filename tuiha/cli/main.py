@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "up": "start the embedded pool in the background",
     "down": "stop the embedded pool",
     "lab": "hurt or grow the embedded pool: kill, pause, resume, start, add",
+    "wall": "pools in large figures, for a screen that only shows",
     "status": "the pool's state as text or JSON; the exit code says whether it is whole",
     "events": "what happened in the pool",
     "users": "find users: monitoring server, mail server, devices, last sync",
@@ -126,10 +127,20 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
 
 
 def _add_config(parser: argparse.ArgumentParser, default: Any) -> None:
-    action = parser.add_argument("--config", metavar="FILE", type=Path, default=default,
-                                 help="the pool's configuration (YAML)")
+    action = parser.add_argument("--config", metavar="FILE", type=Path, default=default, action=_Config,
+                                 help="the pool's configuration (YAML); dashboard and wall take several")
     action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files",  # type: ignore[attr-defined]
                        "fish": "-F"}
+
+
+class _Config(argparse.Action):
+    """Keeps the last file, and all of them beside it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        """Take one more."""
+        namespace.config = values
+        namespace.configs = (*getattr(namespace, "configs", ()), values)
 
 
 def with_default(argv: Sequence[str]) -> list[str]:

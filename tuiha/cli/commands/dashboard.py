@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from pathlib import Path
 
 from tuiha.cli import exits
 from tuiha.cli.looks import add_looks, looks_of
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
+
+With several configurations (--config for each, or tuiha.yaml and pools/*.yaml in the configuration folder) it begins
+with the list of pools: `enter` opens one, and `q` leads back to the list.
 
 `w` arms for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
 operation, and nothing happens before the plan is confirmed by name. `?` shows the keys. The dashboard needs a
@@ -28,16 +32,26 @@ def run(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
     gc.disable()  # until the first frame: nothing that is imported is garbage
-    from tuiha.config.find import find
+    from tuiha.cli.pools import paths_of
+
+    paths = paths_of(arguments)
+    if len(paths) > 1:
+        from tuiha.cli.several import show_several
+
+        return show_several(paths, looks_of(arguments))
+    return _one(paths[0], arguments)
+
+
+def _one(path: Path, arguments: argparse.Namespace) -> int:
     from tuiha.config.load import load
 
-    path = find(arguments.config).absolute()
     pool, base = load(path), path.parent
     from tuiha.cli.operator import PoolOperator
     from tuiha.cli.recording import Kept
     from tuiha.tui.app import run as show
     from tuiha.watch.watcher import Watcher
 
+    looks = looks_of(arguments, pool, path)
     watcher, operator, kept = Watcher(pool, base), PoolOperator(pool, base, path), Kept(pool, base)
 
     def ready() -> None:
@@ -46,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         # What polls is imported and opened on the watcher's thread, behind the first frame; what acts on another.
-        return show(watcher, pool.pool, looks=looks_of(arguments), ready=ready, operator=operator,
+        return show(watcher, pool.pool, looks=looks, ready=ready, operator=operator,
                     past=kept.open)
     finally:
         operator.close()

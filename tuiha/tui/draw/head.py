@@ -53,9 +53,13 @@ def verdict_line(view: View, width: int) -> Line:
     return Line(spread(((" ", "text"), *start), (*end, (" ", "text")), width), ground_of(snapshot))
 
 
+def attendance(snapshot: Snapshot) -> tuple[int, int]:
+    """How many servers are there, and how many there should be."""
+    return sum(server.state not in _GONE for server in snapshot.servers), len(snapshot.servers)
+
+
 def _attendance(snapshot: Snapshot, width: int) -> list[Span]:
-    there = sum(server.state not in _GONE for server in snapshot.servers)
-    total = len(snapshot.servers)
+    there, total = attendance(snapshot)
     style = "text" if there == total else "bad bold"
     return [(f"{there}/{total}", style), (" servers" if width >= 70 else " up", "quiet")]
 

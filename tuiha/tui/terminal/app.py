@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+from typing import ClassVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -28,6 +29,8 @@ class TerminalApp(App[int], inherit_bindings=False):
     AUTO_FOCUS = None
     BINDINGS = []  # noqa: RUF012 - Textual's way to declare them; the screens hold them
     CSS = "Screen { overflow: hidden; background: $background; layout: vertical; }"
+
+    told_to_end: ClassVar[bool] = False  # this process got a signal that ends it: nothing is opened after that
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(driver_class=TerminalDriver)
@@ -54,9 +57,13 @@ class TerminalApp(App[int], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         if not self.is_headless:
             for number in (signal.SIGHUP, signal.SIGTERM):
-                loop.add_signal_handler(number, self.exit, 0)
+                loop.add_signal_handler(number, self._told)
         if isinstance(self._driver, TerminalDriver):
             self._driver.on_drained = self._drained
+
+    def _told(self) -> None:
+        TerminalApp.told_to_end = True
+        self.exit(0)
 
     def spare_memory(self) -> None:
         """After the first frame: what is there now stays, and need not be looked through again."""

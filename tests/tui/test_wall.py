@@ -1,0 +1,228 @@
+"""The wall and the list of pools: what they show, and what they can never do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from textual.pilot import Pilot
+
+from tests.drivers.daemons import free_port
+from tests.tui.pty_terminal import Terminal
+from tests.tui.samples import AT, SAMPLES, SampleFeed, healthy, split
+from tests.tui.test_app import lines, seen, text
+from tuiha.config.errors import ConfigError, Problem
+from tuiha.tui.draw.large import large, width_of_large
+from tuiha.tui.pools.picker import Picker
+from tuiha.tui.pools.wall import Wall
+from tuiha.tui.pools.watching import Watched
+from tuiha.tui.theme import load_theme
+
+SIZES = [(20, 5), (60, 20), (80, 24), (120, 40), (200, 60)]
+
+
+def watched(sample: str, name: str = "") -> Watched:
+    snapshot, happened = SAMPLES[sample]()
+    snapshot = replace(snapshot, pool=name or snapshot.pool)
+    return Watched(snapshot.pool, SampleFeed(snapshot, happened), lambda: None)
+
+
+class Clock:
+    """A time that a test moves."""
+
+    def __init__(self) -> None:
+        self.at = AT + 0.2
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def wall(*pools: Watched, now: Clock | None = None) -> Wall:
+    return Wall(pools, load_theme("dark"), now=now or Clock())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("sample", SAMPLES)
+async def test_it_fits_any_size(sample: str, size: tuple[int, int]) -> None:
+    async with wall(watched(sample), watched("healthy", "other")).run_test(size=size) as pilot:
+        await pilot.pause()
+        assert len(lines(pilot)) == size[1]
+        if size[0] >= 60:
+            assert "WALL" in lines(pilot)[0]
+            assert SAMPLES[sample]()[0].pool[:5] in lines(pilot)[0]
+
+
+async def test_what_is_wrong_is_said_large_and_in_words() -> None:
+    async with wall(watched("split")).run_test(size=(120, 40)) as pilot:
+        shown = text(pilot)
+        assert all(row.rstrip() in shown for row in large("SPLIT", high=True))
+        assert "Two histories are being written" in shown
+        assert all(row.rstrip() in shown for row in large("4/4", high=False))
+
+
+async def test_old_data_are_called_old() -> None:
+    now = Clock()
+    async with wall(watched("healthy"), watched("healthy", "other"), now=now).run_test(size=(80, 24)) as pilot:
+        now.at = AT + 2.9
+        wall_app(pilot).paint()
+        assert "OLD" not in text(pilot)
+        now.at = AT + 3.5  # more than three polls of a second
+        wall_app(pilot).paint()
+        await pilot.pause()
+        assert "THIS IS 3s OLD: nobody knows how the pool is now" in lines(pilot)[1]
+        assert "other ▲ OLD" in lines(pilot)[-1]
+
+
+def wall_app(pilot: Pilot[int]) -> Wall:
+    assert isinstance(pilot.app, Wall)
+    return pilot.app
+
+
+async def test_pools_take_turns_and_all_are_named() -> None:
+    now = Clock()
+    async with wall(watched("healthy", "east"), watched("down", "west"), now=now).run_test(size=(80, 24)) as pilot:
+        assert "east" in lines(pilot)[0]
+        assert "1 of 2" in lines(pilot)[0]
+        assert "east ● HEALTHY   west ✗ DOWN" in lines(pilot)[-1]
+        now.at += 10
+        wall_app(pilot).paint()
+        await pilot.pause()
+        assert "west" in lines(pilot)[0]
+
+
+async def test_a_pool_that_cannot_be_watched_does_not_hide_the_others() -> None:
+    def start() -> None:
+        raise ConfigError(Problem("the token cannot be read"))
+
+    bad = Watched("west", SampleFeed(None), start)
+    async with wall(watched("healthy", "east"), bad).run_test(size=(80, 24)) as pilot:
+        await seen(pilot, lambda: "west ✗ NOT WATCHED" in lines(pilot)[-1])
+        assert "HEALTHY" in lines(pilot)[-1]
+
+
+async def test_no_key_but_q() -> None:
+    app = wall(watched("healthy"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert set(app.screen.active_bindings) == {"q", "ctrl+c"}
+        await pilot.press("w", "r", "f", "d", "e", "enter", "t", "colon", "ctrl+p", "escape")
+        assert "WALL" in lines(pilot)[0]
+        assert len(app.screen_stack) == 2
+        await pilot.press("q")
+    assert app.return_code == 0
+
+
+def test_large_letters_have_one_height() -> None:
+    for word in ("HEALTHY", "DEGRADED", "DISPUTED", "SPLIT", "DOWN", "0123456789", "1,024", "4/4", "12k", "1.05M", "-"):
+        assert len(large(word, high=True)) == 5
+        assert {len(row) for row in large(word, high=True)} == {width_of_large(word, high=True)}
+        assert len(large(word, high=False)) == 3
+        assert {len(row) for row in large(word, high=False)} == {width_of_large(word, high=False)}
+
+
+# The list of pools
+
+
+async def test_the_list_names_each_pool_with_its_worst_problem_and_opens_one() -> None:
+    now = Clock()
+    picker = Picker([watched("healthy", "east"), watched("degraded", "west")], load_theme("dark"), now=now)
+    async with picker.run_test(size=(100, 20)) as pilot:
+        rows = [line for line in lines(pilot) if "4/4" in line]
+        assert "east" in rows[0]
+        assert "HEALTHY" in rows[0]
+        assert "west" in rows[1]
+        assert "mail2 DOWN" in rows[1]
+        assert "VIEW" in lines(pilot)[0]
+        feed = picker.pools[0].feed
+        assert isinstance(feed, SampleFeed)
+        feed.publish(replace(split(), pool="east"))
+        await seen(pilot, lambda: "SPLIT" in text(pilot))
+        await pilot.press("j", "j", "enter")
+    assert picker.chosen == 1
+
+
+async def test_leaving_the_list_opens_none() -> None:
+    picker = Picker([watched("healthy", "east")], load_theme("dark"))
+    async with picker.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+    assert picker.chosen is None
+
+
+# Nothing that acts, and no operator's secret, in a process of its own on a real terminal
+
+AUDITED = """
+import json, sys
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
+from tuiha.cli.main import main
+code = main(sys.argv[2:])
+acting = sorted(n for n in sys.modules if n.startswith((
+    "tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.cli.operat", "tuiha.tui.operat", "tuiha.tui.ways",
+    "tuiha.tui.arming", "tuiha.tui.screens", "tuiha.tui.command_line", "tuiha.tui.app")))
+with open(sys.argv[1], "w") as file:
+    json.dump({"code": code, "acting": acting, "opened": opened}, file)
+"""
+
+
+def configuration(folder: Path) -> Path:
+    """A pool that is not there, with a secret of every kind in a file of its own."""
+    def secret(name: str) -> dict[str, str]:
+        (folder / name).write_text(f"secret of {name}\n")
+        (folder / name).chmod(0o600)
+        return {"file": name}
+
+    roles = {name: {"user": f"tuiha_{name}", "password": secret(name)} for name in ("pool", "watcher", "coordinator")}
+    settings: dict[str, Any] = {
+        "pool": "nowhere", "database": {"nodes": [{"name": name, "address": f"127.0.0.1:{free_port()}"}
+                                                  for name in ("db1", "db2")], "roles": roles},
+        "servers": [{"name": "s1", "address": f"http://127.0.0.1:{free_port()}"}],
+        "control": {"viewer": secret("viewer"), "operator": secret("operator")},
+        "ledger": {"path": "ledger.json"}, "recording": {"path": "recording.sqlite"},
+    }
+    file = folder / "tuiha.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+@pytest.mark.parametrize("command", ["wall", "dashboard"])
+def test_the_wall_loads_nothing_that_acts_and_reads_no_secret_of_an_operator(tmp_path: Path, command: str) -> None:
+    """The dashboard is the negative control: the same look at it finds what acts."""
+    report = tmp_path / "report.json"
+    with Terminal(["-c", AUDITED, str(report), command, "--config", str(configuration(tmp_path))]) as terminal:
+        terminal.shows("nowhere")
+        terminal.shows("refused" if command == "wall" else "s1")
+        terminal.read(1.5)  # the dashboard attaches to operations a moment after its first frame
+        terminal.send("q")
+        assert terminal.wait() == 0
+    found = json.loads(report.read_text())
+    files = {Path(name).name for name in found["opened"] if Path(name).parent == tmp_path}
+    assert found["code"] == 0
+    assert "viewer" in files
+    assert "watcher" in files
+    assert bool(found["acting"]) is (command == "dashboard")
+    if command == "wall":
+        assert not files & {"operator", "coordinator", "pool"}
+
+
+def test_two_configurations_begin_with_the_list(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    words = []
+    for folder in folders:
+        folder.mkdir()
+        file = configuration(folder)
+        file.write_text(file.read_text().replace("nowhere", f"pool-{folder.name}"))
+        words += ["--config", str(file)]
+    with Terminal(["-m", "tuiha", *words], 100, 24) as terminal:
+        terminal.shows("pool-one")
+        terminal.shows("pool-two")
+        terminal.shows("DOWN")
+        terminal.send("j\r")
+        terminal.until(lambda seen: "pool-two" in seen.lines[0])
+        terminal.send("q")
+        terminal.until(lambda seen: "2 pools" in seen.lines[0])
+        terminal.send("q")
+        assert terminal.wait() == 0
+    assert healthy().pool not in terminal.lines[0]

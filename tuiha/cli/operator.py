@@ -135,12 +135,12 @@ class PoolOperator:
         return self._run(work, ended)
 
     def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Ask it to stop."""
+        """Ask it to stop; one that stands half-way is left so."""
 
         async def work() -> None:
-            from tuiha.operate.api import cancel, whoami
+            from tuiha.operate.api import stop, whoami
 
-            await asyncio.to_thread(cancel, self._pool, self._base, operation, whoami())
+            await stop(self._pool, self._base, operation, whoami())
 
         self._run(work, answer)
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tests.proof.virtual import PROCESS, Process
 from tests.proof.world import World
@@ -40,6 +41,23 @@ class Outcome:
         return not (self.late or self.lost or self.stale or self.shown_and_lost)
 
 
+class Observer(Protocol):
+    """Who is told what a server releases, and what becomes of it."""
+
+    acknowledged: dict[int, str]  # row -> node
+
+    @property
+    def fallen(self) -> dict[str, Exception]:
+        """Servers whose process would have ended."""
+
+    @property
+    def happened(self) -> Counter[str]:
+        """Counts."""
+
+    def released(self, node: str, needs: frozenset[int], *, wrote: int | None, read: frozenset[int]) -> None:
+        """An answer goes to a device."""
+
+
 class Witness:
     """Sees every released answer."""
 
@@ -49,6 +67,16 @@ class Witness:
         self.acknowledged: dict[int, str] = {}  # row -> node
         self.shown: set[int] = set()
         self.outcome = Outcome()
+
+    @property
+    def fallen(self) -> dict[str, Exception]:
+        """Servers whose process would have ended."""
+        return self.outcome.fallen
+
+    @property
+    def happened(self) -> Counter[str]:
+        """Counts."""
+        return self.outcome.happened
 
     def released(self, node: str, needs: frozenset[int], *, wrote: int | None, read: frozenset[int]) -> None:
         """An answer goes to a device at this moment."""
@@ -77,7 +105,7 @@ class Server:
 
     rows = itertools.count(1)
 
-    def __init__(self, name: str, world: World, witness: Witness) -> None:
+    def __init__(self, name: str, world: World, witness: Observer, lease: float = LEASE) -> None:
         chance = world.chance
         self.process = Process(name, speed=chance.uniform(1 - DRIFT, 1 + DRIFT))
         if chance.random() < 0.5:
@@ -93,8 +121,8 @@ class Server:
             system_identifier=None,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(name, name, LEASE, lambda _: None),
-            lease_seconds=LEASE,
+            keeper=LeaseKeeper(name, name, lease, lambda _: None),
+            lease_seconds=lease,
             connections=4,
             prepare=self._prepared,
         )
@@ -108,7 +136,7 @@ class Server:
         try:
             await self._parts()
         except Exception as error:  # noqa: BLE001 (whatever it is: it is reported with its seed)
-            self._witness.outcome.fallen[self.process.name] = error
+            self._witness.fallen[self.process.name] = error
 
     async def _parts(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -135,7 +163,7 @@ class Server:
                 async with asyncio.timeout(chance.uniform(0.1, 0.5) if chance.random() < 0.3 else None):
                     await (self._write() if chance.random() < 0.5 else self._read())
             except (Unavailable, OutcomeUnknown, TimeoutError) as error:
-                self._witness.outcome.happened[type(error).__name__] += 1
+                self._witness.happened[type(error).__name__] += 1
 
     async def _write(self) -> None:
         row = next(self.rows)

@@ -229,9 +229,9 @@ class Connection:
         async with asyncio.timeout(timeout):
             return dict(await self._ask(self._about_itself))
 
-    async def fetchval(self, _: str, __: str, epoch: int, *___: Any) -> int | None:
+    async def fetchval(self, _: str, server: str, epoch: int, *__: Any) -> int | None:
         """The renewal of a lease: the only statement of this form."""
-        return epoch if await self._ask(lambda: self._renew(epoch)) else None
+        return epoch if await self._ask(lambda: self._renew(server, epoch)) else None
 
     async def read(self) -> tuple[str, frozenset[int]]:
         """The node that answered, and every row it shows."""
@@ -262,10 +262,13 @@ class Connection:
         try:
             await self._ask(lambda: self._write(rows))
         except asyncio.CancelledError:
-            # Like PostgreSQL: who cancels a commit that waits for the secondary makes it visible on the primary.
-            self._node.visible.update(row for row in rows if row in self._node.log)
+            self._cancelled(rows)
             raise
         self._rows = None
+
+    def _cancelled(self, rows: list[int]) -> None:
+        """Like PostgreSQL: who cancels a commit that waits for the secondary makes it visible on the primary."""
+        self._node.visible.update(row for row in rows if row in self._node.log)
 
     async def _ask(self, work: Callable[[], Awaitable[Any]]) -> Any:
         """There, the work, and back. Raises ConnectionResetError when the connection is shut meanwhile."""
@@ -298,7 +301,7 @@ class Connection:
             "pool": "demo", "epoch": node.epoch, "active": node.active, "state": "ACTIVE",
         }
 
-    async def _renew(self, epoch: int) -> bool:
+    async def _renew(self, server: str, epoch: int) -> bool:
         if not self._node.writable or self._node.epoch != epoch:
             return False
         await self._world.commit(self._node, [LEASE_ROW])

@@ -1,0 +1,124 @@
+"""Negative controls: the same code with one of its guards taken out. With each of them some run must break a rule."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from tests.proof.operations.stage import Control, Stage
+from tuiha.model.reports import Standby
+from tuiha.operate import intent as intents
+from tuiha.operate import runner, running
+from tuiha.operate.database.pair import Protect, streams
+from tuiha.operate.database.roles import Announce, CatchUp, Fence, Stop
+from tuiha.operate.database.serving import Hold, LetGo
+from tuiha.operate.database.steps import change_ledger, followers, set_parameter, until
+from tuiha.operate.journal import Journal
+from tuiha.operate.kinds import Progress, StepFailed
+from tuiha.operate.state import OperationState
+from tuiha.operate.world import World
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One guard: in which scenario it counts, and how it is taken out."""
+
+    name: str
+    scenario: str
+    control: Control
+    span: tuple[int, int] = (1, 400)  # the awaits at one of which a death makes it count
+    tries: int = 0  # deaths for each seed
+
+    def deaths(self, seed: int) -> list[int]:
+        """Some awaits of the span, other ones for each seed."""
+        return random.Random(seed).sample(range(*self.span), self.tries)
+
+
+def _instead(*patches: tuple[Any, str, Any]) -> Control:
+    @contextmanager
+    def control(_: Stage) -> Iterator[None]:
+        with ExitStack() as stack:
+            for target, name, instead in patches:
+                stack.enter_context(mock.patch.object(target, name, instead))
+            yield
+
+    return control
+
+
+async def _done(self: Any, world: World, progress: Progress) -> str:
+    return "left out"
+
+
+@contextmanager
+def _blind_ledger(stage: Stage) -> Iterator[None]:
+    stage.ground.memory.compares = False
+    yield
+
+
+_let_go = LetGo.run
+
+
+async def _waits_no_more(self: LetGo, world: World, progress: Progress) -> str:
+    """Resumed, it takes the leases for ended."""
+    if self.job.memory.cut_at is None:
+        self.job.memory.cut_at = -1000.0
+    return await _let_go(self, world, progress)
+
+
+async def _protects_too_early(self: Protect, world: World, progress: Progress) -> str:
+    """Without waiting until the secondary has everything and everybody waits for it."""
+    database, name = world.databases[self.primary], self.secondary
+    if not await until(lambda: streams(database, name), 20.0, 0.02):
+        raise StepFailed("it does not stream")
+    await set_parameter(database, "synchronous_standby_names", followers(name))
+    await change_ledger(world, self._refusal, standby=Standby.SYNC)
+    return "protected"
+
+
+_written = Journal.write
+
+
+async def _writes_results_only(self: Journal, record: str, **fields: Any) -> None:
+    """That a step begins is not written."""
+    if fields.get("state") != "running":
+        await _written(self, record, **fields)
+
+
+async def _startable(*_: Any) -> None:
+    """Whatever has happened since."""
+
+
+async def _own_intent(world: World, state: OperationState) -> intents.Intent:
+    """The pool is taken as if nothing had happened since."""
+    ledger = world.drivers.ledger
+    assert ledger is not None
+    mine = intents.Intent(state.id, state.kind, state.who, socket.gethostname(), 0.0)
+    await intents.take(ledger, await ledger.poll(), mine)
+    return mine
+
+
+def _no_refusal(*_: Any) -> None:
+    """Whatever the ledger says."""
+
+
+LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
+    LeftOut("the wait for the leases' end", "failover, disputed", _instead((LetGo, "run", _done))),
+    LeftOut("that wait when resumed", "failover, disputed", _instead((LetGo, "run", _waits_no_more)),
+            (100, 250), 12),
+    LeftOut("hold, fence and stop", "switchover",
+            _instead(*((step, "run", _done) for step in (Hold, Fence, Stop, CatchUp)))),
+    LeftOut("the catch-up", "switchover, unprotected", _instead((CatchUp, "run", _done))),
+    LeftOut("the ledger's compare-and-set", "failover or degrade", _blind_ledger),
+    LeftOut("protect's wait for the secondary", "protect, then failover",
+            _instead((Protect, "run", _protects_too_early))),
+    LeftOut("the record that a step begins", "switchover", _instead((Journal, "write", _writes_results_only)),
+            (100, 220), 12),
+    LeftOut("the second look at the ledger when resumed", "failover or degrade",
+            _instead((running, "_startable", _startable), (runner, "own_intent", _own_intent),
+                     (Announce, "_refusal", _no_refusal)), (20, 100), 12),
+)}

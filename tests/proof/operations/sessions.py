@@ -1,0 +1,278 @@
+"""A session on a pretended database: what pool servers ask, and the coordinator's statements, by their very text.
+
+A statement that is not in the table is a fault of the simulation, and is told as one: the coordinator has learned a
+new one, and the pretended database has to learn it, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from tests.proof.operations.lives import LIFE
+from tests.proof.operations.postgres import CONNINFO, Entry, Node
+from tests.proof.world import IDENTIFIER, Connection
+from tuiha.operate import keeping
+from tuiha.operate.database import pair, rejoining, roles, serving, sight
+
+if TYPE_CHECKING:
+    from tests.proof.operations.ground import Ground
+
+_OBSTACLES: Mapping[str, Any] = {
+    "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
+    "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
+    "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
+}
+
+
+class Unknown(Exception):
+    """The pretended database does not know this statement."""
+
+
+class Row:
+    """Like asyncpg's: by number, by name, and as a tuple of its values."""
+
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    def __getitem__(self, key: int | str) -> Any:
+        return list(self._values.values())[key] if isinstance(key, int) else self._values[key]
+
+    def __iter__(self) -> Any:
+        return iter(self._values.values())
+
+    def keys(self) -> Any:
+        """The columns."""
+        return self._values.keys()
+
+
+class Session(Connection):
+    """A connection of a pool server or of the coordinator."""
+
+    _node: Node  # type: ignore[assignment]
+    _world: Ground
+
+    def __init__(self, ground: Ground, node: Node, user: str, application: str) -> None:
+        super().__init__(ground, node)  # type: ignore[arg-type]
+        self.user, self.application = user, application
+        self.ended = False  # by the database
+        self._generation = node.generation
+        self._life = LIFE.get()
+
+    def end(self) -> None:
+        """The database ends it."""
+        self.ended = True
+        self.shut()
+        self._world.change()
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+        """Any of the coordinator's statements."""
+        return list(await self._ask(lambda: run(self._node, self, statement, arguments)))
+
+    # What the base class asks for
+
+    async def _there_and_back(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        await self._world.travel()
+        if not self._world.reaches(self._node):
+            await asyncio.Event().wait()
+        if self.ended or self._node.generation is not self._generation or self._world.loses(0.003):
+            self.shut()
+            raise ConnectionResetError
+        if self._life is not None and self._life.dead and self._world.chance.random() < 0.5:
+            await asyncio.Event().wait()  # it never left the dead process
+        answer = await work()
+        await self._world.travel()
+        if not self._world.reaches(self._node):
+            await asyncio.Event().wait()
+        if self._world.loses(0.003):  # it is done, and nobody is told
+            self.shut()
+            raise ConnectionResetError
+        return answer
+
+    async def _show(self) -> frozenset[int]:
+        return frozenset(self._node.tables.rows)
+
+    async def _about_itself(self) -> dict[str, Any]:
+        node = self._node
+        epoch, active, state = node.tables.epoch
+        return {"system_identifier": IDENTIFIER, "timeline": node.timeline, "writable": node.writable,
+                "has_schema": True, "pool": "demo", "epoch": epoch, "active": active, "state": state}
+
+    async def _renew(self, server: str, epoch: int) -> bool:
+        if not await self._node.renew(self, server, epoch):
+            return False
+        self._world.on_lease(self._node)
+        return True
+
+    async def _write(self, rows: list[int]) -> None:
+        await self._node.commit(self, Entry(rows=tuple(rows)))
+
+    def _cancelled(self, rows: list[int]) -> None:
+        if self._node.writable:
+            self._node.tables.rows.update(rows)
+
+
+async def run(node: Node, session: Session, statement: str, arguments: tuple[Any, ...]) -> list[Row]:
+    """A statement's rows."""
+    known = _STATEMENTS.get(statement)
+    if known is not None:
+        return await known(node, session, *arguments)
+    for pattern, work in _PATTERNS.items():
+        if found := re.fullmatch(pattern, statement):
+            await work(node, *found.groups())
+            return []
+    raise Unknown(statement)
+
+
+def _reads(look: Callable[..., Any]) -> Callable[..., Awaitable[list[Row]]]:
+    """A statement of one value."""
+    async def answer(node: Node, session: Session, *arguments: Any) -> list[Row]:
+        return [Row(value=look(node, *arguments))]
+
+    return answer
+
+
+async def _fence(node: Node, session: Session, epoch: int, active: str) -> list[Row]:
+    await node.update_epoch(session, (epoch, active, "ACTIVE"), Entry(epoch=(epoch, active, "FENCED")))
+    return []
+
+
+async def _unfence(node: Node, session: Session, epoch: int, active: str) -> list[Row]:
+    await node.update_epoch(session, (epoch, active, None), Entry(epoch=(epoch, active, "ACTIVE")))
+    return []
+
+
+async def _begin(node: Node, session: Session, epoch: int, active: str) -> list[Row]:
+    await node.update_epoch(session, (epoch - 1, None, None), Entry(epoch=(epoch, active, "ACTIVE"), canary=epoch))
+    return []
+
+
+async def _epoch(node: Node, session: Session) -> list[Row]:
+    epoch, active, state = node.tables.epoch
+    return [Row(epoch=epoch, active=active, state=state)]
+
+
+async def _begun(node: Node, session: Session, subject: str) -> list[Row]:
+    if node.recovering:
+        raise asyncpg.ObjectNotInPrerequisiteStateError("recovery is in progress")
+    epoch, active, state = node.tables.epoch
+    return [Row(epoch=epoch, active=active, state=state, timeline=node.timeline,
+                canaries=node.tables.canaries.count(epoch))]
+
+
+async def _end(node: Node, session: Session, users: list[str]) -> list[Row]:
+    ended = [one for one in list(node.connections) if one.user in users]
+    for one in ended:
+        one.end()
+    return [Row(count=len(ended))]
+
+
+async def _checkpoint(node: Node, session: Session) -> list[Row]:
+    await node._ground.pause(0.005, 0.05)
+    if not node.recovering:
+        node.arrived()
+        node.log.append(Entry())
+        node.replayed = len(node.log)
+        node._ground.change()
+    return []
+
+
+async def _promote(node: Node, session: Session) -> list[Row]:
+    node._ground.spawn(node.promote())
+    return [Row(value=True)]
+
+
+async def _reload(node: Node, session: Session) -> list[Row]:
+    await node.reload()
+    return [Row(value=True)]
+
+
+async def _follows(node: Node, session: Session, name: str) -> list[Row]:
+    return [Row(state=row.state, sync_state=row.sync_state) for row in followers(node) if row.name == name]
+
+
+async def _flushed(node: Node, session: Session, name: str, position: str) -> list[Row]:
+    return [Row(value=sender.flushed >= int(position)) for sender in node.senders.values() if sender.name == name]
+
+
+async def _make_slot(node: Node, session: Session, name: str) -> list[Row]:
+    node.slots.add(name)
+    return []
+
+
+async def _drop_slot(node: Node, session: Session, name: str) -> list[Row]:
+    if name not in node.senders:
+        node.slots.discard(name)
+    return []
+
+
+async def _leases(node: Node, session: Session, epoch: int, seconds: float) -> list[Row]:
+    found = {server: at for server, (number, at) in node.tables.leases.items() if number == epoch}
+    return [Row(server=server) for server, at in found.items() if at > max(found.values()) - seconds]
+
+
+async def _sessions(node: Node, session: Session, users: list[str]) -> list[Row]:
+    counted: dict[str, int] = {}
+    for one in node.connections:
+        if one.user in users and one.application.startswith("tuiha:"):
+            server = one.application.removeprefix("tuiha:")
+            counted[server] = counted.get(server, 0) + 1
+    return [Row(server=server, sessions=sessions) for server, sessions in counted.items()]
+
+
+async def _obstacles(node: Node, session: Session, seconds: float) -> list[Row]:
+    return [Row(**_OBSTACLES)]
+
+
+async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
+    await node.commit(session, Entry())
+    return []
+
+
+async def _set(node: Node, name: str, text: str) -> None:
+    node.file[name] = text
+
+
+async def _reset(node: Node, name: str) -> None:
+    node.file.pop(name, None)
+
+
+def _waiting(node: Node) -> int:
+    return 0 if not node.waits_for else node.readers + int(node.writer)
+
+
+def followers(node: Node) -> list[Any]:
+    """The rows of pg_stat_replication."""
+    from tuiha.model.reports import ReplicationRow
+
+    return [ReplicationRow(sender.name, "streaming" if sender.caught_up else "catchup",
+                           "sync" if sender.name in node.ranks_by.replace("(", " ").replace(")", " ").split()
+                           else "async", len(node.log) - sender.flushed, 0.0) for sender in node.senders.values()]
+
+
+_POSITION = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
+_WAITING = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+_STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
+    roles._FENCE: _fence, roles._UNFENCE: _unfence, roles._EPOCH: _epoch, roles._END: _end,
+    roles._LEFT: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
+    roles._REPLAYED: _reads(lambda node: node.replayed), roles._RECOVERING: _reads(lambda node: node.recovering),
+    roles._BEGIN: _begin, roles._BEGUN: _begun, _POSITION: _reads(lambda node: len(node.log)),
+    "CHECKPOINT": _checkpoint, "SELECT pg_promote(false)": _promote, "SELECT pg_reload_conf()": _reload,
+    "SELECT current_setting($1)": _reads(lambda node, name: node.setting(name)),
+    "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),
+    pair._RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
+    f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
+    pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
+    "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
+    rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, serving._LEASES: _leases,
+    serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
+}
+_PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {
+    r"ALTER SYSTEM SET (\w+) = '(.*)'": _set, r"ALTER SYSTEM RESET (\w+)": _reset,
+}
+

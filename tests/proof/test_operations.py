@@ -1,0 +1,59 @@
+"""The real coordinator on a pretended pool, killed at its awaits: no rule is broken, and without a guard one is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.proof.operations.campaign import Tally, places, search, sweep
+from tests.proof.operations.controls import LEFT_OUT
+from tests.proof.operations.scenarios import SCENARIOS
+from tests.proof.operations.stage import simulate
+
+MOST = 5  # awaits of each scenario; `python -m tests.proof.operations --all` takes every one
+CONTROL_RUNS = 60  # at most; the first run that breaks a rule ends a control
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    """Lost leases are what this is about; nobody reads their log."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def tallies() -> dict[str, Tally]:
+    return {name: sweep(name, 0, MOST) for name in SCENARIOS}
+
+
+def test_no_rule_is_broken_wherever_the_coordinator_dies(tallies: dict[str, Tally]) -> None:
+    assert {name: tally.broken for name, tally in tallies.items() if tally.broken} == {}
+
+
+def test_the_runs_show_what_they_are_for(tallies: dict[str, Tally]) -> None:
+    assert all(tally.deaths >= MOST for tally in tallies.values())
+    every = Tally("all")
+    for tally in tallies.values():
+        every.merge(tally)
+    assert min(every.happened[what] for what in ("resume", "undo", "anew", "exams")) > 0
+    assert every.happened["promotions"] > every.runs / 3
+    assert every.happened["answers"] > 20 * every.runs
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_without_this_guard_some_run_breaks_a_rule(name: str) -> None:
+    assert any(verdict.broken for _, _, verdict in search(LEFT_OUT[name], CONTROL_RUNS))
+
+
+def test_the_same_run_again() -> None:
+    first, again = (simulate(SCENARIOS["switchover in trouble"], 3, 150) for _ in range(2))
+    assert first == again
+    assert first.kills == 1
+
+
+def test_the_awaits_are_spread_evenly() -> None:
+    assert places(3, 10) == [1, 2, 3]
+    assert places(100, 4) == [1, 34, 67, 100]

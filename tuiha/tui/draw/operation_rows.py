@@ -12,7 +12,7 @@ from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.operation_run import RESULTS, step_line
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.running import Running
-from tuiha.tui.draw.spans import Line, Span, fit
+from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.operator import OperationFacts
 
 _RANKS = {"running": 1, "done": 3, "undone": 3, "cancelled": 2}  # others are bad
@@ -114,7 +114,10 @@ def step_lines(row: OperationRow, width: int) -> list[Line]:
     """The steps of an operation with what was read back, and what was said of it."""
     facts = row.facts
     lines = [step_line(step, row.now, width) for step in facts.steps]
-    if not lines:
+    why = f": {facts.reason}" if facts.reason else ""
+    told = f" by {facts.who}{f', from {facts.host}' if facts.host else ''}{why}"
+    lines.insert(0, Line(fit(((clean(told), "armed"),), width)))
+    if not facts.steps:
         text = f"its journal is on {facts.host or 'another host'}" if facts.elsewhere else "no steps are known"
         lines.append(Line(fit(((f" {text}", "quiet"),), width)))
     if facts.next:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.draw.operation_plan import changed_facts, forbidden, plan_lines, screen_title, wanted
+from tuiha.tui.draw.operation_plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
@@ -48,6 +48,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
         self._each = False
+        self._saved = ""  # the command that applies the plan that was kept
         self._timer: Timer | None = None
 
     @property
@@ -59,7 +60,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         """Forget what was shown and plan this."""
         self._wanted = (kind, target, options)
         self._plan = self._trouble = None
-        self._changed = ()
+        self._changed, self._saved = (), ""
         self._asking = self._top = 0
 
     def on_screen_resume(self) -> None:
@@ -93,16 +94,19 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
             self._trouble, self._plan = answer, None
         else:
             if self._plan is not None and self._plan.id != answer.id:
-                self._changed = changed_facts(self._plan.facts, answer.facts)
+                self._changed, self._saved = changed_facts(self._plan.facts, answer.facts), ""
             self._trouble, self._plan = None, answer
         self.dashboard.paint()
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The plan, or why there is none."""
         if self._plan is not None:
-            every = plan_lines(self._plan, self._changed, width)
-            short = not self._each and len(every) > self.size.height - 5
-            return plan_lines(self._plan, self._changed, width, short=True) if short else every
+            saved = [labelled("" if place else "Saved", ((text, "flow"),), width)
+                     for place, text in enumerate(wrapped(self._saved, width - 11) if self._saved else ())]
+            every = (*saved, *plan_lines(self._plan, self._changed, width))
+            if self._each or len(every) <= self.size.height - 5:
+                return every
+            return (*saved, *plan_lines(self._plan, self._changed, width, short=True))
         kind, target, _ = self._wanted
         lines = [screen_title("PLAN", kind, target, ("", "quiet"), width), BLANK]
         if self._trouble is None:
@@ -146,7 +150,11 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
             return
 
         def saved(trouble: Trouble | None) -> None:
-            self.say(f"saved: {self._applied(plan)}" if trouble is None else trouble.text)
+            if trouble is not None:
+                self.say(trouble.text)
+            elif plan is self._plan:
+                self._saved = self._applied(plan)
+                self.say("saved: the command is above")
 
         self.dashboard.operations.save(plan, saved)
 

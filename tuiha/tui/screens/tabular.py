@@ -115,10 +115,10 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         room -= len(above)
         kept_below = min(self.KEEP_BELOW, max(0, room - LEAST_TABLE))
         table = max(1, min(max(1, len(items)), room - kept_below))
+        at = body.now if body.snapshot is None else body.snapshot.at
+        self._table.show(kept, Sight(at, self.dashboard.trends), width, table)  # first: below is of its cursor's row
         below = tuple(self.below(body, width, room - table))[: room - table]
         self._below.show(below, len(below))
-        at = body.now if body.snapshot is None else body.snapshot.at
-        self._table.show(kept, Sight(at, self.dashboard.trends), width, room - len(below))
         self._titles.show((self._rule(items, kept, room - len(below), width),
                            title_line(self._table.columns, width, order.column)), 2)
         self._footer.show((self.footer(width),), 0 if self._entry.display or height < HEAD + 1 else 1)

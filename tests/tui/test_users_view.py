@@ -1,0 +1,154 @@
+"""View 5 over an operator that is a fake: typing, pages, late answers, and the way to a move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from textual.pilot import Pilot
+
+from tests.tui.fake_operator import FakeOperator
+from tests.tui.samples import AT
+from tests.tui.test_app import lines, seen, text
+from tests.tui.test_operations import on, running
+from tuiha.model.binding import Biases, Candidate
+from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.menu import MenuScreen
+from tuiha.tui.screens.plan import PlanScreen
+from tuiha.tui.screens.users import PAGE, UsersScreen
+from tuiha.watch.lookup import NoAnswer, Page
+from tuiha.watch.reader import UserRow
+
+SERVERS = {
+    "s1": Candidate("s1", "127.0.0.1:1", 60, True, 40, 100),
+    "s2": Candidate("s2", "127.0.0.1:2", 80, True, 20, 100),
+    "s3": Candidate("s3", "127.0.0.1:3", -200, True, 0, 100),
+}
+THEN = datetime.fromtimestamp(AT, UTC)
+
+
+def row(name: str, server: str | None = "s1", **other: Any) -> UserRow:
+    facts: dict[str, Any] = {"since": THEN - timedelta(hours=3), "locked_until": None, "devices": 2,
+                             "mail_server": "mail1", "last_sync": THEN - timedelta(seconds=7), "mail_cluster": "east"}
+    return UserRow(name=name, server=server, **{**facts, "generation": 4, **other})
+
+
+def page(*names: str, more: bool = False) -> Page:
+    return Page(tuple(map(row, names)), more, SERVERS, Biases(), "db1", True)
+
+
+class Slow(FakeOperator):
+    """Answers when a test says so, and in the order that it says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[tuple[str, str, Callable[[Page | NoAnswer], None]]] = []
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        self.open.append((pattern, after, answer))
+
+    def reply(self, pattern: str, found: Page | NoAnswer) -> None:
+        for _, _, answer in [one for one in self.open if one[0] == pattern]:
+            self._later(answer, found)
+
+
+async def opened(pilot: Pilot[int]) -> None:
+    await pilot.press("5")
+    await on(pilot, UsersScreen)
+
+
+async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
+    operator = FakeOperator()
+    operator.page = page("ann", "anna")
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await seen(pilot, lambda: "anna" in text(pilot))
+        await pilot.press("a", "n")
+        await seen(pilot, lambda: ("find_users", "an", "", PAGE) in operator.asked("find_users"))
+        await pilot.press("down", "enter")
+        await seen(pilot, lambda: "── anna ─" in text(pilot))
+        shown = text(pilot)
+        for told in ("s1, for 3h00m, generation 4", "s1 has the most points for it: 60 + 30", "if s1 is lost: s2",
+                     "mail1 of east; 2 devices, last sync 7s ago", "s3 withdrawn", "names from 'an': 2"):
+            assert told in shown, told
+        await pilot.press("escape", "escape")
+        await on(pilot, HomeScreen)
+
+
+async def test_an_answer_that_comes_late_never_replaces_a_newer_one() -> None:
+    operator = Slow()
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await pilot.press("a", "n", "n")
+        await seen(pilot, lambda: [one[0] for one in operator.open][-3:] == ["a", "an", "ann"])
+        operator.reply("ann", page("ann"))
+        await seen(pilot, lambda: "── ann ─" in text(pilot))
+        for earlier in ("", "a", "an"):
+            operator.reply(earlier, page("abel", "zoe"))
+        for thread in operator.threads:
+            thread.join()
+        await pilot.pause(0.1)
+        assert "abel" not in text(pilot)
+        assert "ann" in text(pilot)
+
+
+async def test_the_screen_goes_on_while_nothing_is_answered() -> None:
+    operator = Slow()
+    async with running(operator) as pilot:
+        await opened(pilot)
+        assert "all names: reading" in text(pilot)
+        await pilot.press("x")
+        await seen(pilot, lambda: "names from 'x': reading" in text(pilot))
+        operator.reply("x", NoAnswer("the database did not answer in 5 s"))
+        await seen(pilot, lambda: "did not answer in 5 s" in text(pilot))
+
+
+async def test_the_next_page_is_read_near_the_end_of_the_one_before() -> None:
+    operator = FakeOperator()
+    names = [f"user{n:03d}" for n in range(PAGE)]
+    operator.page = page(*names, more=True)
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await seen(pilot, lambda: "100 and more" in text(pilot))
+        operator.page = page("userz", more=False)
+        await pilot.press("enter", "G")
+        await seen(pilot, lambda: ("find_users", "", "user099", PAGE) in operator.asked("find_users"))
+        await seen(pilot, lambda: "all names: 101" in text(pilot))
+
+
+async def test_m_offers_servers_and_plans_the_move() -> None:
+    operator = FakeOperator()
+    operator.page = page("ann")
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await seen(pilot, lambda: "── ann ─" in text(pilot))
+        await pilot.press("enter", "m")
+        await on(pilot, MenuScreen)
+        shown = text(pilot)
+        assert "move ann to s2" in shown
+        assert "withdrawn" in shown
+        assert "ann is there" in shown
+        await pilot.press("enter")
+        await on(pilot, PlanScreen)
+        await seen(pilot, lambda: operator.asked("plan")[0] == ("plan", "move", ("ann", "s2")))
+        assert "move ann to s2" in text(pilot)
+        await pilot.press("escape", "escape")
+        await on(pilot, UsersScreen)
+
+
+async def test_m_is_greyed_unless_armed() -> None:
+    operator = FakeOperator()
+    operator.page = page("ann")
+    async with running(operator, armed=False) as pilot:
+        await opened(pilot)
+        await seen(pilot, lambda: "── ann ─" in text(pilot))
+        await pilot.press("enter", "m")
+        assert "not armed" in lines(pilot)[-1]
+        assert isinstance(pilot.app.screen, UsersScreen)
+
+
+async def test_a_dashboard_that_only_watches_says_so() -> None:
+    async with running(None, armed=False) as pilot:
+        await opened(pilot)
+        assert "no database to look users up in" in text(pilot)

@@ -2,8 +2,15 @@
 
 Every operation goes the operator's way: plan, confirm, a runner in a process of its own, until the pool is protected
 again. Switchover: the time for which writes were held. Failover: from the confirmation to the last server's lease on
-the new primary. Lost, doubled and failures are the checker's, over all the runs. Exit code 1 when something is out of
-reach. About three minutes.
+the new primary. Lost, doubled and failures are the checker's, over all the runs.
+
+After that, in the same run, Patroni with etcd on the same PostgreSQL binaries, where both are installed: switchovers by
+its REST interface, kill -9 of the primary, and of the primary with its Patroni, each with its own timings and quick
+ones. To compare, both have writers of the same kind, and the same is measured: the longest time in which no write was
+acknowledged. The pool's writers are devices that write through the sprayers while its load goes on; Patroni's are
+clients of PostgreSQL that look for the primary at both nodes at once, with nothing beside them on the machine.
+
+Exit code 1 when something is out of reach. About three minutes, and fifteen with Patroni.
 """
 
 from __future__ import annotations
@@ -17,6 +24,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.benchmarks.peer import Compared, measure_patroni
+from tests.benchmarks.writers import Crew, DeviceWriter
+from tests.drivers.patronipair import missing
 from tuiha.cli.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
@@ -25,6 +35,10 @@ from tuiha.operate import api
 from tuiha.operate.database.steps import stamped
 
 HEAD = ["what", "runs", "median", "least", "most", "reach", "reached"]
+SEEN = ["seen by writers", "runs", "no write: median", "least", "most", "writes failed", "by Patroni / by the pool"]
+SWITCHED, KILLED = "the pool: switchover", "the pool: kill -9 of the primary, confirmed at once"
+RATIO = 10.0  # how much longer Patroni's switchover stops writes, at least
+WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ class Bench:
         self.pool = pool
         self.settings = load(pool.config_path)
         self.runs: dict[str, list[Run]] = {"switchover": [], "failover": []}
+        self.compared = Compared()
 
     async def operate(self, kind: str) -> Run:
         """Plan, confirm and follow to the end. Raises RuntimeError unless it is done and protected."""
@@ -61,15 +76,27 @@ class Bench:
         return Run(_outage(kind, confirmed, last.outcome or {}, evidence), time.time() - confirmed,
                    int((last.outcome or {}).get("requests_delayed", 0)))
 
-    async def play(self, kind: str, times: int) -> None:
+    async def play(self, kind: str, times: int, crew: Crew) -> None:
         """Run an operation again and again, the primary killed before each failover."""
+        what = {"switchover": SWITCHED, "failover": KILLED}[kind]
         for number in range(1, times + 1):
             await self.settle()
-            if kind == "failover":
-                await self.pool.kill(await self.active())
-            run = await self.operate(kind)
-            self.runs[kind].append(run)
+            await self.compared.measure(what, crew, lambda: self.once(kind))
+            run = self.runs[kind][-1]
             _say(f"{kind} {number}: {run.outage * 1000:.0f} ms, whole {run.whole:.1f} s, {run.requests} waited")
+
+    async def once(self, kind: str) -> None:
+        """One operation, and for a failover what makes it necessary."""
+        if kind == "failover":
+            await self.pool.kill(await self.active())
+        self.runs[kind].append(await self.operate(kind))
+
+    def writers(self) -> list[DeviceWriter]:
+        """Devices of the last users, through both sprayers by turns."""
+        users = [line.split("\t") for line in self.pool.users_path.read_text().splitlines()]
+        sprayers = [f"http://{sprayer.address}" for sprayer in self.settings.sprayers]
+        return [DeviceWriter(sprayers[number % 2:] + sprayers[:number % 2], user, password, f"writer{number}")
+                for number, (user, password) in enumerate(users[-WRITERS:])]
 
     async def active(self) -> str:
         """The active database."""
@@ -114,16 +141,50 @@ def _row(what: str, values: list[float], reach: float | None) -> list[str]:
     return [what, str(len(values)), *cells, "" if reach is None else f"{reach * 1000:,.0f} ms", verdict]
 
 
-async def run(servers: int, users: int, times: int) -> int:
-    """Both series, the table, and the checker's verdict."""
-    async with EmbeddedPool(servers, users) as pool:
+def seen(compared: Compared) -> list[list[str]]:
+    """The lines of what writers saw; the ratio is of medians, to the pool's same kind of operation."""
+    own = {what: statistics.median(gaps.gaps) for what, gaps in compared.seen.items()}
+    lines = []
+    for what, gaps in compared.seen.items():
+        base = own.get(SWITCHED if "switchover" in what else KILLED)
+        cells = [f"{value * 1000:,.0f} ms" for value in (own[what], min(gaps.gaps), max(gaps.gaps))]
+        ratio = "" if base is None or what in (SWITCHED, KILLED) else f"{own[what] / base:.1f}"
+        lines.append([what, str(len(gaps.gaps)), *cells, f"{sum(gaps.failures):,}", ratio])
+    return lines
+
+
+def out_of_ratio(compared: Compared) -> bool:
+    """Whether Patroni's switchover stopped writes for less than ten times the pool's."""
+    peers = [statistics.median(gaps.gaps) for what, gaps in compared.seen.items()
+             if what.startswith("Patroni") and "switchover" in what]
+    own = statistics.median(compared.seen[SWITCHED].gaps) if SWITCHED in compared.seen else 0.0
+    return any(peer < RATIO * own for peer in peers)
+
+
+async def compare(compared: Compared, times: int) -> int:
+    """Patroni's part of the run, and the table of both; 1 when the ratio is out of reach."""
+    why = missing()
+    if why is not None:
+        _say(f"Patroni is not measured: {why}")
+    elif times:
+        peer = await measure_patroni(times)
+        compared.seen.update(peer.seen)
+        sys.stdout.write(f"Patroni: {peer.written:,} writes acknowledged, {peer.lost} of them lost\n")
+    sys.stdout.write("\n".join(aligned([SEEN, *seen(compared)])) + "\n")
+    return int(out_of_ratio(compared))
+
+
+async def run(servers: int, users: int, times: int, peers: int, ledger: str) -> int:
+    """Both series, the tables, the checker's verdict, and Patroni's series."""
+    async with EmbeddedPool(servers, users, ledger=ledger) as pool:
         loading = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", "20")
         try:
             bench = Bench(pool)
             await asyncio.sleep(5.0)
-            await bench.play("switchover", times)
-            planned = loading.figures() or {}
-            await bench.play("failover", times)
+            async with Crew(bench.writers()) as crew:
+                await bench.play("switchover", times, crew)
+                planned = loading.figures() or {}
+                await bench.play("failover", times, crew)
             await bench.settle()
             report = await loading.stop()
         finally:
@@ -136,7 +197,8 @@ async def run(servers: int, users: int, times: int) -> int:
         f"{failures} while switching over and {report['failures'] - failures} while the primary was killed, "
         f"{report['messages']:,} messages, {report['answers']:,} answers, {report['delayed']:,} told to ask again\n")
     wrong = report["lost"] + report["doubled"] + report["monitored_twice"] + failures
-    return int(bool(wrong) or any(row[-1] == "no" for row in table))
+    unequal = await compare(bench.compared, peers)
+    return int(bool(wrong) or bool(unequal) or any(row[-1] == "no" for row in table))
 
 
 def _say(text: str) -> None:
@@ -149,8 +211,10 @@ def main() -> int:
     parser.add_argument("--servers", type=int, default=4)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--peers", type=int, default=10, help="operations of each kind by Patroni (10; 0: without it)")
+    parser.add_argument("--ledger", choices=("file", "etcd"), default="file", help="of the pool (file)")
     arguments = parser.parse_args()
-    return asyncio.run(run(arguments.servers, arguments.users, arguments.times))
+    return asyncio.run(run(arguments.servers, arguments.users, arguments.times, arguments.peers, arguments.ledger))
 
 
 if __name__ == "__main__":

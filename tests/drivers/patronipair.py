@@ -1,0 +1,229 @@
+"""A real pair under Patroni, with etcd as its store and the embedded pool's PostgreSQL binaries."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import yaml
+
+from tests.drivers.daemons import PASSWORD, Account, free_port
+from tests.drivers.etcdnode import EtcdNode
+from tuiha.lab import etcd, python
+from tuiha.lab.account import unprivileged
+from tuiha.lab.binaries import MissingServers
+from tuiha.lab.layout import Layout
+from tuiha.lab.mirror import mirror
+
+DEFAULT = {"ttl": 30, "loop_wait": 10, "retry_timeout": 10}  # Patroni's own
+QUICK = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}  # the shortest it accepts with some sense
+_PARAMETERS = {  # as the embedded pool has them
+    "shared_buffers": "32MB", "dynamic_shared_memory_type": "mmap", "io_method": "sync", "jit": "off",
+    "max_wal_size": "256MB", "wal_retrieve_retry_interval": "100ms", "wal_receiver_status_interval": "1s",
+    "wal_receiver_timeout": "5s", "wal_sender_timeout": "5s", "log_checkpoints": "off", "max_connections": 60,
+}
+SCOPE = "peer"
+
+
+def missing() -> str | None:
+    """Why there can be no such pair here, in words; None when there can."""
+    for module, package in (("patroni", "patroni"), ("psycopg", "psycopg")):
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            return f"{package} is not installed: pip install 'tuiha[patroni]'"
+    try:
+        etcd.find()
+    except MissingServers as error:
+        return str(error)
+    return None
+
+
+def command(folder: Path) -> list[str]:
+    """How Patroni is run: as it is, or from a copy when PostgreSQL's user could not read it."""
+    layout = Layout(folder, unprivileged())
+    found = python.for_children(layout)
+    site = layout.python / "site"
+    if site.is_dir():
+        for entry in python.entries(("patroni", "python-etcd", "psycopg", "psycopg-binary")):
+            if not (site / entry.name).exists():
+                mirror(entry, site / entry.name)
+    return ["/usr/bin/env", *(f"{name}={value}" for name, value in found.env.items()), *found.module("patroni")]
+
+
+@dataclass
+class PatroniNode:
+    """One Patroni with its PostgreSQL."""
+
+    name: str
+    folder: Path
+    binaries: Path
+    account: Account
+    store: EtcdNode
+    timing: Mapping[str, int]
+    command: Sequence[str]
+    port: int = field(default_factory=free_port)
+    rest: int = field(default_factory=free_port)
+    process: Any = None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / self.name / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.rest}"
+
+    def start(self) -> None:
+        """Start Patroni, which starts PostgreSQL."""
+        own = self.folder / self.name
+        own.mkdir(exist_ok=True)
+        own.chmod(0o777)
+        file = self.folder / f"{self.name}.yaml"
+        file.write_text(yaml.safe_dump(self._settings()))
+        file.chmod(0o644)
+        self.process = self.account.popen([*self.command, str(file)], self.log)
+
+    def _settings(self) -> dict[str, Any]:
+        users = {role: {"username": role, "password": PASSWORD} for role in ("superuser", "replication", "rewind")}
+        users["superuser"]["username"] = "postgres"
+        return {
+            "scope": SCOPE, "name": self.name,
+            "restapi": {"listen": f"127.0.0.1:{self.rest}", "connect_address": f"127.0.0.1:{self.rest}"},
+            "etcd3": {"host": f"127.0.0.1:{self.store.port}"},
+            "bootstrap": {
+                "dcs": {**self.timing, "synchronous_mode": True, "maximum_lag_on_failover": 1048576,
+                        "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": _PARAMETERS}},
+                "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
+            },
+            "postgresql": {
+                "listen": f"127.0.0.1:{self.port}", "connect_address": f"127.0.0.1:{self.port}",
+                "data_dir": str(self.data), "bin_dir": str(self.binaries),
+                "pgpass": str(self.folder / self.name / "pgpass"), "authentication": users,
+                "parameters": {"unix_socket_directories": str(self.folder / self.name)},
+                "pg_hba": ["local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256",
+                           "host replication replication 127.0.0.1/32 scram-sha-256"],
+            },
+        }
+
+    def kill_postgres(self) -> None:
+        """SIGKILL PostgreSQL and all of its processes; Patroni lives."""
+        for process in self._postgres():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def kill(self) -> None:
+        """SIGKILL Patroni and PostgreSQL: the host is lost, as far as anybody can see."""
+        tree = self._postgres()
+        if self.process is not None and self.process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                tree = [*psutil.Process(self.process.pid).children(recursive=True), *tree]
+            self.process.send_signal(signal.SIGKILL)
+        for process in tree:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self.process is not None:
+            self.process.wait(30)
+            self.process = None
+
+    def _postgres(self) -> list[psutil.Process]:
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+            server = psutil.Process(pid)
+            if not server.name().startswith("postgres"):
+                return []
+            return [server, *server.children(recursive=True)]
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return []
+
+
+class PatroniPair:
+    """Two nodes, p1 and p2, and their etcd."""
+
+    def __init__(self, folder: Path, binaries: Path, timing: Mapping[str, int] = DEFAULT) -> None:
+        self.folder = folder
+        self.store = EtcdNode(folder)
+        self.nodes: dict[str, PatroniNode] = {}
+        self._binaries = binaries
+        self._timing = timing
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> PatroniPair:
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o777)
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        try:
+            self.store.start()
+            await self.store.ready()
+            parts = (self.folder, self._binaries, Account(), self.store, self._timing, command(self.folder))
+            self.nodes = {name: PatroniNode(name, *parts) for name in ("p1", "p2")}
+            for node in self.nodes.values():
+                node.start()
+            await self.whole(120)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for node in self.nodes.values():
+            await asyncio.to_thread(node.kill)
+        self.store.stop()
+        if self._session is not None:
+            await self._session.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def members(self) -> dict[str, dict[str, Any]]:
+        """Name -> what Patroni says of a member; {} while nobody answers."""
+        assert self._session is not None
+        for node in self.nodes.values():
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with self._session.get(f"{node.url}/cluster", timeout=aiohttp.ClientTimeout(total=3)) as answer:
+                    return {member["name"]: member for member in (await answer.json())["members"]}
+        return {}
+
+    async def leader(self) -> str:
+        """The leader's name."""
+        return next(name for name, member in (await self.members()).items() if member["role"] == "leader")
+
+    async def whole(self, seconds: float = 90.0) -> None:
+        """Wait until there is a leader, and the other one is its synchronous standby."""
+        give_up = time.monotonic() + seconds
+        while True:
+            members = await self.members()
+            roles = sorted((str(m["role"]), str(m["state"])) for m in members.values())
+            if roles == [("leader", "running"), ("sync_standby", "streaming")]:
+                return
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"the pair under Patroni is not whole after {seconds:g} s: {members}\n"
+                                   + "\n".join(node.log.read_text()[-1500:] for node in self.nodes.values()))
+            await asyncio.sleep(0.2)
+
+    async def switchover(self) -> None:
+        """POST /switchover to the leader; returns when Patroni says that it is done."""
+        assert self._session is not None
+        leader = await self.leader()
+        other = next(name for name in self.nodes if name != leader)
+        async with self._session.post(f"{self.nodes[leader].url}/switchover",
+                                      json={"leader": leader, "candidate": other}) as answer:
+            if answer.status != 200:
+                raise RuntimeError(f"Patroni refused the switchover ({answer.status}): {await answer.text()}")
+
+    async def tune(self, timing: Mapping[str, int]) -> None:
+        """Change ttl, loop_wait and retry_timeout for both."""
+        assert self._session is not None
+        async with self._session.patch(f"{next(iter(self.nodes.values())).url}/config", json=dict(timing)) as answer:
+            answer.raise_for_status()

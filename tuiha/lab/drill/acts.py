@@ -152,7 +152,7 @@ class Leased:
     """Wait until every running server holds a lease on a database."""
 
     database: str
-    seconds: float = 20.0
+    seconds: float = 60.0  # a process that starts needs its time on a very busy machine
 
     @property
     def text(self) -> str:

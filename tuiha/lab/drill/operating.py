@@ -45,7 +45,7 @@ class Operate:
     then: tuple[Act, ...] = ()
     after_death: str | None = "resume"  # None: the scenario says later what becomes of it
     terminal: bool = False  # by `tuiha apply` in a process of its own, which may be killed
-    patience: float = 12.0  # seconds for its checks: a failover is refused until everybody misses the primary
+    patience: float = 30.0  # seconds for its checks: a failover is refused until everybody misses the primary
 
     @property
     def text(self) -> str:

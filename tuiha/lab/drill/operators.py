@@ -69,7 +69,7 @@ class RefusedTo:
     kind: str
     because: str
     target: tuple[str, ...] = ()
-    patience: float = 6.0  # seconds until it is seen that it must not
+    patience: float = 20.0  # seconds until it is seen that it must not
 
     @property
     def text(self) -> str:

@@ -21,8 +21,8 @@ from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
 
-LONGEST = 120.0  # seconds from the first act to the last
-_RECOVERY = 25.0  # seconds for the pool to be whole after the last act
+LONGEST = 240.0  # seconds from the first act to the last
+_RECOVERY = 60.0  # seconds for the pool to be whole after the last act
 
 Say = Callable[[str], None]
 

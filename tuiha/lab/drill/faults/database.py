@@ -191,7 +191,7 @@ class WaitFollows:
     """Wait until commits of a database wait for its partner again."""
 
     database: str
-    seconds: float = 20.0
+    seconds: float = 60.0
 
     @property
     def text(self) -> str:

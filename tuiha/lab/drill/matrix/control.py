@@ -70,7 +70,7 @@ _RUNNERS = (
               Operate("protect"), Wait(1))),
     Scenario("protect-runner-killed", "the runner of a protect dies in the middle, and is resumed", "in 'commits wait'",
              (Kill(("db2",)), Operate("degrade"), Start("db2"),
-              Operate("protect", at="commits", begun=True, patience=20.0, then=(KillRunner(),)), Wait(1))),
+              Operate("protect", at="commits", begun=True, then=(KillRunner(),)), Wait(1))),
 )
 
 _LEDGER = (
@@ -92,7 +92,7 @@ _LEDGER = (
              (Operate("switchover", result=_OR_OPEN, at="hold requests", then=(LEDGER_LOST,), after_death=None),
               LEDGER_RESTORED, GoOn(result=_ENDED), ProtectAgain(), Wait(2)), ends_on=None, failed=None),
     Scenario("failover-ledger-unwritable", "db1 dies and the ledger cannot be written: refused until it can", STEADY,
-             (Kill(("db1",)), LEDGER_UNWRITABLE, RefusedTo("failover", "lock", patience=15.0), LEDGER_WRITABLE,
+             (Kill(("db1",)), LEDGER_UNWRITABLE, RefusedTo("failover", "lock"), LEDGER_WRITABLE,
               Operate("failover"), Wait(2)), ends_on="db2", failed=None),
 )
 

@@ -41,8 +41,8 @@ _REPLAY = (
                       after_death=None),
               resume_replay("db2"), GoOn(result=_ENDED), ProtectAgain(), Wait(3)), ends_on=None, failed=None),
     Scenario("failover-secondary-lagging", "db1 dies while db2 replays nothing: refused until it does", STEADY,
-             (pause_replay("db2"), Wait(2), Kill(("db1",)), RefusedTo("failover", "replay", patience=20.0),
-              resume_replay("db2"), Operate("failover", patience=20.0), Wait(2)), ends_on="db2"),
+             (pause_replay("db2"), Wait(2), Kill(("db1",)), RefusedTo("failover", "replay"),
+              resume_replay("db2"), Operate("failover"), Wait(2)), ends_on="db2"),
     Scenario("secondary-promoted-by-hand", "somebody promotes db2 by hand: seen, and every change of roles refused",
              STEADY,
              (promote_by_hand("db2"), Writable("db2"), RefusedTo("switchover", "split"),
@@ -61,7 +61,7 @@ _STRANGERS = (
     Scenario("connections-exhausted", "a stranger takes all connections of db1", STEADY,
              (Strangers("db1"), Wait(6), StrangersLeave(), Leased("db1"), Wait(2)), outage=3.0),
     Scenario("switchover-connections-exhausted", "a stranger takes all connections of db2: refused", STEADY,
-             (Strangers("db2"), RefusedTo("switchover", "db2", patience=10.0), StrangersLeave(), Wait(1),
+             (Strangers("db2"), RefusedTo("switchover", "db2"), StrangersLeave(), Wait(1),
               Operate("switchover"), Wait(1)), ends_on="db2"),
     Scenario("switchover-exhausted-at-promotion", "a stranger takes all connections of db2 as it is promoted",
              "after 'stop'",
@@ -72,14 +72,14 @@ _STRANGERS = (
 
 _DISKS = (
     Scenario("disk-full-primary", "the disk of db1 is full; there is room again after 6 s", STEADY,
-             (Fill("db1"), Wait(6), Free("db1"), StartIfEnded("db1"), WaitFollows("db1", 40.0), Leased("db1", 40.0),
+             (Fill("db1"), Wait(6), Free("db1"), StartIfEnded("db1"), WaitFollows("db1"), Leased("db1"),
               Wait(2)), failed=None),
     Scenario("disk-full-secondary", "the disk of db2 is full; there is room again after 6 s", STEADY,
-             (Fill("db2"), Wait(6), Free("db2"), StartIfEnded("db2"), WaitFollows("db1", 40.0), Leased("db1", 40.0),
+             (Fill("db2"), Wait(6), Free("db2"), StartIfEnded("db2"), WaitFollows("db1"), Leased("db1"),
               Wait(2)), failed=None),
     Scenario("failover-disk-full", "the disk of db1 is full until it dies of it, and the pool fails over", STEADY,
              (Fill("db1"), Wait(3), KillIfRunning("db1"),
-              Operate("failover", result=_OR_OPEN, patience=20.0, after_death=None), Free("db1"), GoOn(result=_ENDED),
+              Operate("failover", result=_OR_OPEN, after_death=None), Free("db1"), GoOn(result=_ENDED),
               ProtectAgain(), Wait(3)), ends_on="db2", failed=None),
 )
 
@@ -94,7 +94,7 @@ _KILLED = tuple(
 _DEGRADED = (
     Scenario("degraded-primary-killed", "db1 dies while it runs without its secondary: a failover is refused", STEADY,
              (Kill(("db2",)), Operate("degrade"), Wait(1), Start("db2"), Kill(("db1",)),
-              RefusedTo("failover", "protection", patience=12.0), Start("db1"), Leased("db1"), Operate("protect"),
+              RefusedTo("failover", "protection"), Start("db1"), Leased("db1"), Operate("protect"),
               Wait(2)), failed=None),
     Scenario("degrade-secondary-returns", "the secondary comes back by itself in the middle of a degrade", STEADY,
              (Pause("db2"), Operate("degrade", result=_ENDED, begun=True, at="STALE", then=(Resume("db2"),)),

@@ -14,7 +14,7 @@ _BLOCKED = (
     Scenario("server-blocked", "a server's event loop is blocked for two leases; its thread fences it", STEADY,
              (block(10.0, "s2"), Fenced("s2"), Wait(8), Leased("db1"), Wait(2)), outage=2.0),
     Scenario("server-blocked-across-failover", "a server's event loop is blocked while the pool fails over", STEADY,
-             (block(14.0, "s3"), Kill(("db1",)), Operate("failover", patience=20.0), Wait(10)), ends_on="db2",
+             (block(14.0, "s3"), Kill(("db1",)), Operate("failover"), Wait(10)), ends_on="db2",
              failed=None),
     Scenario("switchover-server-blocked", "a server's event loop is blocked while requests are held",
              "after 'hold requests'",

@@ -47,11 +47,11 @@ _REBALANCE = (
              "in mid-move",
              (*_rebalance(Kill(("db1",)), RefusedTo("failover", "rebalance"), Ask("cancel"), result=_OR_OPEN,
                           after_death=None),
-              Operate("failover", patience=25.0), Wait(8)), ends_on="db2", failed=None),
+              Operate("failover"), Wait(8)), ends_on="db2", failed=None),
     Scenario("rebalance-stuck-failover", "db1 dies in a rebalance, which then stands half-way: given up, failed over",
              "in mid-move",
              (*_rebalance(Kill(("db1",)), KillRunner(), result=("interrupted",), after_death=None), Ask("cancel"),
-              Operate("failover", patience=25.0), Wait(8)), ends_on="db2", failed=None),
+              Operate("failover"), Wait(8)), ends_on="db2", failed=None),
 )
 
 _SPRAYERS = (

@@ -21,7 +21,8 @@ FULL = ServerReport(
     name="s1", pool="demo", version="0.1.0", state=ServerState.UP, target=ServerTarget.UP, users=5, devices=7,
     availability_index=-200, database="db1", epoch=3, system_identifier="731", lease_seconds=4.5,
     requests_per_second=10.0, latency_ms=1.5, cpu_percent=0.0, memory_bytes=10**8, queue=0, started_at=1.7e9,
-    reason=None,
+    reason=None, host_cpu_percent=12.5, host_memory_percent=40.0, host_disk_percent=61.2, host_load=0.7,
+    host_processors=8,
 )
 MINIMAL = {"name": "s1", "pool": "demo", "version": "1", "state": "FENCED", "target": "DRAIN"}
 

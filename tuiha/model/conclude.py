@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuiha.model.dispute import dispute
 from tuiha.model.facts import Look, Polled, R, Snapshot
 from tuiha.model.problems import problems
-from tuiha.model.rates import requests, transactions
+from tuiha.model.rates import backends, requests, transactions
 from tuiha.model.rows import database_facts, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
 from tuiha.model.scene import Scene
@@ -25,13 +25,14 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
     """
     stand = standing(look, previous)
     commits, asked = transactions(look, earlier, previous), requests(look, earlier, previous)
+    behind = backends(look, earlier, previous)
     scene = Scene(
         look=look,
         stand=stand,
         rules=rules,
         servers=tuple(server_facts(s, stand, rules) for s in sorted(look.servers, key=_order)),
         databases=tuple(database_facts(d, stand, rules, commits.get(d.name)) for d in look.databases),
-        sprayers=tuple(sprayer_facts(s, rules, asked.get(s.name)) for s in look.sprayers),
+        sprayers=tuple(sprayer_facts(s, rules, asked.get(s.name), behind.get(s.name, {})) for s in look.sprayers),
         mail=tuple(mail_facts(m, stand, rules) for m in look.mail),
         split=split(look, earlier),
         dispute=dispute(look, earlier, stand, rules),

@@ -11,6 +11,8 @@ from tuiha.model.reports import (
     LedgerRecord,
     MailReport,
     ServerReport,
+    SessionRow,
+    SlotRow,
     SprayerReport,
 )
 
@@ -127,6 +129,15 @@ class ServerFacts:
     seen_at: float | None
     note: str  # a few words for the table's last column, may be empty
     error: str | None = None
+    system_identifier: str | None = None  # of the physical database that it is attached to
+    queue: int | None = None  # requests that wait for the database: reads and writes that are held
+    version: str | None = None
+    started_at: float | None = None  # unix seconds
+    host_cpu_percent: float | None = None
+    host_memory_percent: float | None = None
+    host_disk_percent: float | None = None
+    host_load: float | None = None  # load average of the last minute
+    host_processors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +161,13 @@ class DatabaseFacts:
     seen_at: float | None
     note: str
     error: str | None = None
+    position: int | None = None  # where the WAL ends here: written by a primary, received by a secondary; bytes
+    replayed: int | None = None  # of a secondary, bytes
+    receiving: bool | None = None  # of a secondary: the stream is up
+    synchronous_names: str | None = None  # what commits wait for, as the database is set
+    version: str | None = None
+    sessions: tuple[SessionRow, ...] = ()  # of each pool server
+    slots: tuple[SlotRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +178,9 @@ class BackendFacts:
     state: str
     sessions: int
     queue: int = 0
+    requests_per_second: float | None = None
+    since_seconds: int | None = None  # since its state changed
+    check: str | None = None  # the last health check in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +197,9 @@ class SprayerFacts:
     seen_at: float | None
     note: str
     error: str | None = None
+    version: str | None = None
+    uptime_seconds: int | None = None
+    learned: int | None = None  # users whose server it knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +216,9 @@ class MailFacts:
     seen_at: float | None
     note: str
     error: str | None = None
+    reason: str | None = None  # why an operator took it out of service
+    changed_at: float | None = None  # unix seconds: taken out of service, or back in
+    failing_since: float | None = None  # unix seconds of the first failed poll in a row
 
 
 @dataclass(frozen=True, slots=True)

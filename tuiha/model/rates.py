@@ -28,6 +28,25 @@ def requests(look: Look, earlier: Look | None, previous: Snapshot | None) -> Map
     return dict(_rates(look.sprayers, before, lambda report: report.requests, last))
 
 
+def backends(look: Look, earlier: Look | None, previous: Snapshot | None) -> Mapping[str, Mapping[str, float | None]]:
+    """Requests per second of each server behind each sprayer."""
+    last = {s.name: {b.server: b.requests_per_second for b in s.backends} for s in previous.sprayers} \
+        if previous is not None else {}
+    old = {polled.name: polled for polled in earlier.sprayers} if earlier is not None else {}
+    found: dict[str, Mapping[str, float | None]] = {}
+    for polled in look.sprayers:
+        then = old.get(polled.name)
+        if polled.report is None or then is None or then.report is None:
+            found[polled.name] = {}
+        elif polled.seen_at == then.seen_at:
+            found[polled.name] = last.get(polled.name, {})
+        else:
+            before = {b.server: b.requests for b in then.report.backends}
+            found[polled.name] = {b.server: rate(b.requests, polled.seen_at, before.get(b.server), then.seen_at)
+                                  for b in polled.report.backends}
+    return found
+
+
 def _rates(now: Sequence[Polled[R]], before: Sequence[Polled[R]], counter: Callable[[R], int | None],
            last: Mapping[str, float | None]) -> Iterator[tuple[str, float | None]]:
     old = {polled.name: polled for polled in before}

@@ -73,6 +73,11 @@ class ServerReport:
     queue: int | None = None  # requests that wait for the database
     started_at: float | None = None  # unix seconds
     reason: str | None = None  # why it is constrained, fenced, withdrawn or held
+    host_cpu_percent: float | None = None  # of the whole machine, all its processors
+    host_memory_percent: float | None = None
+    host_disk_percent: float | None = None  # of the file system that the server runs on
+    host_load: float | None = None  # load average of the last minute
+    host_processors: int | None = None
     clock: float | None = None  # unix seconds by its host's clock when it answered
 
 
@@ -85,6 +90,17 @@ class ReplicationRow:
     sync_state: str  # sync, async, quorum, potential
     lag_bytes: int | None
     lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """A replication slot of a database."""
+
+    name: str
+    kind: str  # physical or logical
+    active: bool
+    kept_bytes: int | None  # WAL that is kept for it
+    state: str | None  # reserved, extended, unreserved, lost; None when it keeps nothing yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,8 @@ class MailRow:
     cluster: str
     in_service: bool
     users: int
+    reason: str | None = None  # why an operator took it out of service
+    changed_at: float | None = None  # unix seconds: taken out, or back in
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +164,7 @@ class DatabaseReport:
     synchronous_names: str | None = None  # synchronous_standby_names
     replication: tuple[ReplicationRow, ...] = ()
     sessions: tuple[SessionRow, ...] = ()
+    slots: tuple[SlotRow, ...] = ()
     transactions: int | None = None  # xact_commit + xact_rollback, a counter
     epoch: EpochRow | None = None
     members: tuple[MemberRow, ...] = ()

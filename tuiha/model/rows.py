@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -24,6 +27,7 @@ from tuiha.model.reports import (
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 
+_NO_SPEEDS: Mapping[str, float | None] = {}
 UP, DOWN, OUT, STRAY, UNKNOWN = "UP", "DOWN", "OUT", "STRAY", "UNKNOWN"
 
 
@@ -63,7 +67,18 @@ def server_facts(polled: Polled[ServerReport], stand: Standing, rules: Rules) ->
         seen_at=polled.seen_at,
         note=polled.error or (report.reason if report is not None else None) or "",
         error=polled.error,
+        **_told(report, _OF_SERVER),
     )
+
+
+_OF_SERVER = ("system_identifier", "queue", "version", "started_at", "host_cpu_percent", "host_memory_percent",
+              "host_disk_percent", "host_load", "host_processors")
+_OF_DATABASE = ("position", "replayed", "receiving", "synchronous_names", "sessions", "slots")
+
+
+def _told(report: ServerReport | DatabaseReport | None, names: tuple[str, ...]) -> dict[str, Any]:
+    """Figures that are facts as the node told them; nothing when it cannot be asked."""
+    return {} if report is None else {name: getattr(report, name) for name in names}
 
 
 def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: Standing, rules: Rules) -> str:
@@ -104,6 +119,8 @@ def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules
         seen_at=polled.seen_at,
         note=polled.error or "",
         error=polled.error,
+        version=report.version if report is not None else None,
+        **_told(report if reachable else None, _OF_DATABASE),
     )
 
 
@@ -145,11 +162,14 @@ def _lag_seconds(polled: Polled[DatabaseReport], row: ReplicationRow | None, rul
     return polled.report.replay_lag_seconds
 
 
-def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | None) -> SprayerFacts:
-    """Conclude on one sprayer."""
+def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | None,
+                  speeds: Mapping[str, float | None] = _NO_SPEEDS) -> SprayerFacts:
+    """Conclude on one sprayer; `speed` is its requests per second, `speeds` those of each server behind it."""
     report = None if down(polled, rules) else polled.report
-    backends = tuple(BackendFacts(b.server, b.state, b.sessions, b.queue) for b in report.backends) \
-        if report is not None else ()
+    backends = tuple(
+        BackendFacts(b.server, b.state, b.sessions, b.queue, speeds.get(b.server), b.since_seconds, b.check)
+        for b in report.backends
+    ) if report is not None else ()
     return SprayerFacts(
         name=polled.name,
         address=polled.address,
@@ -161,6 +181,9 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
         seen_at=polled.seen_at,
         note=polled.error or "",
         error=polled.error,
+        version=report.version if report is not None else None,
+        uptime_seconds=report.uptime_seconds if report is not None else None,
+        learned=report.learned if report is not None else None,
     )
 
 
@@ -181,4 +204,7 @@ def mail_facts(polled: PolledMail, stand: Standing, rules: Rules) -> MailFacts:
         seen_at=polled.seen_at,
         note=polled.error or ("out of service" if row is not None and not row.in_service else ""),
         error=polled.error,
+        reason=row.reason if row is not None else None,
+        changed_at=row.changed_at if row is not None else None,
+        failing_since=polled.failing_since,
     )

@@ -11,6 +11,7 @@ import psutil
 
 from tuiha.model.availability import Load
 
+_DISK = "."  # the file system that this process runs on
 _SMOOTH = 0.2  # weight of a new measurement: one noisy second must not move users
 
 
@@ -22,6 +23,17 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine, as of the last heartbeat; percents are of the whole."""
+
+    cpu_percent: float | None = None  # None until there are two measurements
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    load: float | None = None
+    processors: int | None = None
+
+
 @dataclass(slots=True)
 class Figures:
     """Measures this process. `measure` is called once per heartbeat, `watch_loop` runs beside it."""
@@ -30,6 +42,7 @@ class Figures:
     cpu: float = 0.0
     loop_lag: float = 0.0
     database_latency: float = 0.0
+    host: Host = field(default_factory=Host)
     _process: psutil.Process = field(default_factory=psutil.Process)
     _descriptors: int = field(default_factory=raise_descriptor_limit)
 
@@ -48,9 +61,11 @@ class Figures:
     def measure(self, users: int, queue: int) -> Load:
         """Measure now."""
         self.cpu = _smooth(self.cpu, self._process.cpu_percent() / 100)
+        memory = psutil.virtual_memory().percent
+        self.host = self._look_at_host(memory)
         return Load(
             cpu=self.cpu,
-            memory=psutil.virtual_memory().percent / 100,
+            memory=memory / 100,
             descriptors=self._process.num_fds() / self._descriptors,
             loop_lag=self.loop_lag,
             database_latency=self.database_latency,
@@ -58,6 +73,15 @@ class Figures:
             users=users,
             capacity=self.capacity,
         )
+
+    def _look_at_host(self, memory: float) -> Host:
+        used = psutil.cpu_percent()  # since the last call; the first one says 0.0, which is not known
+        cpu = None if self.host.memory_percent is None else round(used, 1)
+        try:
+            disk: float | None = psutil.disk_usage(_DISK).percent
+        except OSError:
+            disk = None  # no figure; the folder went away
+        return Host(cpu, memory, disk, round(psutil.getloadavg()[0], 2), psutil.cpu_count())
 
     def memory_bytes(self) -> int:
         """Resident memory of this process."""

@@ -70,7 +70,7 @@ class PoolServer:
             me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
-        self.forwarder = Forwarder(me.name, for_partners(pool.servers, base))
+        self.forwarder = Forwarder(me.name, for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
         self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
         self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
@@ -231,6 +231,11 @@ class PoolServer:
             queue=self.gate.waiting,
             started_at=self.membership.started_at,
             reason=reason,
+            host_cpu_percent=self.figures.host.cpu_percent,
+            host_memory_percent=self.figures.host.memory_percent,
+            host_disk_percent=self.figures.host.disk_percent,
+            host_load=self.figures.host.load,
+            host_processors=self.figures.host.processors,
             clock=time.time(),
         )
 

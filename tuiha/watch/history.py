@@ -13,7 +13,8 @@ SPAN = 900.0  # seconds
 POINTS = 900  # at most, for each figure
 
 _SERVER = ("users", "devices", "availability_index", "lease_seconds", "requests_per_second", "latency_ms",
-           "cpu_percent", "memory_bytes")
+           "cpu_percent", "memory_bytes", "queue", "host_cpu_percent", "host_memory_percent", "host_disk_percent",
+           "host_load")
 _DATABASE = ("lag_bytes", "lag_seconds", "pool_sessions", "transactions_per_second")
 _SPRAYER = ("sessions", "requests_per_second")
 _MAIL = ("users", "latency_ms")
@@ -78,8 +79,22 @@ def _figures(snapshot: Snapshot) -> Iterator[tuple[str, str, float | None]]:
             for metric in metrics:
                 yield getattr(node, "name"), metric, getattr(node, metric)  # noqa: B009 - any of four kinds
     yield snapshot.pool, "users", snapshot.users
+    yield snapshot.pool, "availability_index", _mean(server.availability_index for server in snapshot.servers)
+    yield snapshot.pool, "latency_ms", _most(server.latency_ms for server in snapshot.servers)
+    yield snapshot.pool, "queue", _sum(server.queue for server in snapshot.servers)
+    yield snapshot.pool, "lag_bytes", _most(database.lag_bytes for database in snapshot.databases)
+    yield snapshot.pool, "lag_seconds", _most(database.lag_seconds for database in snapshot.databases)
     yield snapshot.pool, "requests_per_second", _sum(s.requests_per_second for s in snapshot.servers)
     yield snapshot.pool, "sessions", _sum(s.sessions for s in snapshot.sprayers)
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -91,7 +91,8 @@ class Postgres:
         answers = Answers()
         answers.node = await connection.fetchrow(questions.NODE)
         if not answers.node["secondary"]:
-            answers.replication = await self._replication(connection)
+            answers.replication = await self._unless_changed(connection, questions.REPLICATION)
+        answers.slots = await self._unless_changed(connection, questions.SLOTS)
         answers.sessions = await connection.fetch(questions.SESSIONS)
         tables = await self._tables(connection)
         if "pool_epoch" in tables:
@@ -104,11 +105,11 @@ class Postgres:
         answers.counts = await self._counting.counts(connection, counted)
         return answers
 
-    async def _replication(self, connection: Any) -> Any:
+    async def _unless_changed(self, connection: Any, question: str) -> Any:
         import asyncpg
 
         try:
-            return await connection.fetch(questions.REPLICATION)
+            return await connection.fetch(question)
         except asyncpg.ObjectNotInPrerequisiteStateError:  # it stopped being the primary between two questions
             return ()
 

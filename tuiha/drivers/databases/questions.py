@@ -17,6 +17,7 @@ from tuiha.model.reports import (
     ServerState,
     ServerTarget,
     SessionRow,
+    SlotRow,
 )
 
 Row = Mapping[str, Any]
@@ -57,6 +58,13 @@ SELECT application_name AS name, coalesce(state, '') AS state, coalesce(sync_sta
   FROM pg_stat_replication ORDER BY application_name
 """
 
+SLOTS = """
+SELECT slot_name::text AS name, slot_type AS kind, active, wal_status AS state,
+       greatest(0, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                        ELSE pg_current_wal_lsn() END, restart_lsn))::bigint AS kept_bytes
+  FROM pg_replication_slots ORDER BY slot_name
+"""
+
 SESSIONS = """
 SELECT substr(application_name, 7) AS server, count(*)::int AS sessions
   FROM pg_stat_activity
@@ -78,7 +86,10 @@ SELECT name, address, state, target, availability_index, epoch, users,
   FROM server ORDER BY name
 """
 
-MAIL = "SELECT name, cluster, in_service FROM mail_server ORDER BY cluster, name"
+MAIL = """
+SELECT name, cluster, in_service, reason, extract(epoch FROM changed_at)::float8 AS changed_at
+  FROM mail_server ORDER BY cluster, name
+"""
 
 # These three read whole tables.
 BOUND_USERS = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > now() GROUP BY server"
@@ -100,6 +111,7 @@ class Answers:
         self.node: Row = {}
         self.replication: Sequence[Row] = ()
         self.sessions: Sequence[Row] = ()
+        self.slots: Sequence[Row] = ()
         self.epoch: Row | None = None
         self.members: Sequence[Row] = ()
         self.mail: Sequence[Row] = ()
@@ -133,6 +145,7 @@ def report(answers: Answers, window: float) -> DatabaseReport:
         synchronous_names=node["synchronous_names"],
         replication=tuple(ReplicationRow(**row) for row in answers.replication),
         sessions=tuple(SessionRow(**row) for row in answers.sessions),
+        slots=tuple(SlotRow(**row) for row in answers.slots),
         transactions=node["transactions"],
         epoch=None if answers.epoch is None else _epoch(answers.epoch),
         members=tuple(_member(row, window, counts) for row in answers.members),

@@ -207,5 +207,10 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "queue": _whole(0),
     "started_at": _real,
     "reason": _maybe_text,
+    "host_cpu_percent": _real,
+    "host_memory_percent": _real,
+    "host_disk_percent": _real,
+    "host_load": _real,
+    "host_processors": _whole(1),
     "clock": _real,
 }

@@ -80,7 +80,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
         (changed("address: \"http://127.0.0.1:8080\"", "adress: \"http://127.0.0.1:8080\""),
          ":3: servers[0].adress: unknown key; did you mean 'address'?"),
         (changed("capacity: 500", "zzz: 1"),
-         ":4: servers[1].zzz: unknown key; the keys here are name, address, driver, capacity, tls"),
+         ":4: servers[1].zzz: unknown key; "
+         "the keys here are name, address, driver, capacity, tls, http, traveler, options"),
         (changed("capacity: 500", "capacity: many"),
          ":4: servers[1].capacity: is not a whole number; write a whole number"),
         (changed("capacity: 500", "capacity: 0"),
@@ -89,7 +90,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          ":4: servers[1].capacity: is true or false, not a number; write a number"),
         (changed("capacity: 500", "capacity: "), ":4: servers[1].capacity: is empty; write a whole number"),
         (changed("capacity: 500", "driver: travler"),
-         ":4: servers[1].driver: is not one of the choices; write pool"),
+         ":4: servers[1].driver: there is no driver 'travler'; did you mean 'traveler'?"),
         (changed("interval: 500ms", "interval: 5 minutes"),
          ":21: heartbeat.interval: is not a duration; write for example 250ms, 10s, 10m or 24h"),
         (changed("interval: 500ms", "interval: .inf"), ":21: heartbeat.interval: is not a finite number; "
@@ -112,7 +113,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          ":20: control.viewer: missing; name where it comes from: file: PATH, env: VARIABLE, or command: "
          "[PROGRAM, ARGUMENT]"),
         (changed("control: {viewer: {file: v}}\n", ""), ":1: control: missing; it needs viewer"),
-        (changed("control: {viewer: {file: v}}", "control:"), ":20: control: is empty; its keys are viewer, operator"),
+        (changed("control: {viewer: {file: v}}", "control:"), 
+         ":20: control: is empty; its keys are viewer, operator, viewer_before, operator_before"),
         (changed("viewer: {file: v}", "viewer: {file: v, env: V}"),
          ":20: control.viewer: does not name one source; write exactly one of file, env and command"),
         (changed("viewer: {file: v}", "viewer: {command: cat v}"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tuiha.config.errors import Location, field_name
+from tuiha.config.plugins import unknown_server
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
@@ -24,7 +25,16 @@ def broken_rules(pool: Pool) -> list[Found]:
         *_twice([(("database", "nodes", i, "address"), d.address) for i, d in enumerate(pool.database.nodes)],
                 "the pair is two databases"),
         *_times(pool),
+        *_drivers(pool),
     ]
+
+
+def _drivers(pool: Pool) -> Iterator[Found]:
+    """Drivers that there are not."""
+    for index, server in enumerate(pool.servers):
+        remedy = unknown_server(server.driver)
+        if remedy is not None:
+            yield ("servers", index, "driver"), f"there is no driver '{server.driver}'", remedy
 
 
 def _node_names(pool: Pool) -> Iterator[tuple[Location, str]]:

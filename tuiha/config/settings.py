@@ -30,6 +30,8 @@ _SOCKET = r"^(unix:/.+|tcp:(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5})$"
 _DIGITS = r"^\d{1,20}$"
 _DATABASE_NAME = r"^[^\s\x00]{1,63}$"
 _PREFIX = r"^(/[A-Za-z0-9._-]+){1,8}$"
+_PATH = r"^/[^\s#]*$"
+_POINTER = r"^/[^\s#]*(#(/[^/]*)*)?$"
 
 PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to write
     _NAME: ("is not a name", "use letters, digits, '.', '_' and '-', at most 63, a letter or digit first"),
@@ -39,6 +41,8 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _DIGITS: ("is not a system identifier", "write the number that pg_controldata prints, in quotes"),
     _DATABASE_NAME: ("is not a name of PostgreSQL", "write 1 to 63 characters without spaces"),
     _PREFIX: ("is not a path of keys", "write for example /tuiha"),
+    _PATH: ("is not a path", "write for example /health"),
+    _POINTER: ("is not a path with a JSON pointer", "write for example /stats#/pool/users"),
 }
 
 
@@ -140,14 +144,41 @@ class Tls(Located):
         return self
 
 
+class HttpServer(Settings):
+    """What a server that is not one of ours tells over HTTP."""
+
+    health: Annotated[str, Field(pattern=_PATH)] = "/health"  # 2xx: it serves
+    users: Annotated[str, Field(pattern=_POINTER)] | None = None  # PATH#POINTER: its number of users in a JSON document
+    token: Secret | None = None
+
+
+class TravelerServer(Settings):
+    """A server of an HCL Traveler pool (not tried on a live server)."""
+
+    user: Annotated[str, Field(min_length=1)]  # an administrator
+    password: Secret
+    domino_name: Annotated[str, Field(min_length=1)] | None = None  # None: found by the host of the address
+    console: Annotated[list[str], Field(min_length=1)] | None = None  # one Domino command is appended
+    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the console may take
+
+
 class Server(Settings):
     """A pool server. Servers that join by themselves are found in the database and need no entry."""
 
     name: Name
     address: Url  # devices, forwarding and control
-    driver: Literal["pool"] = "pool"
+    driver: Name = "pool"  # pool, http, traveler, or one that is installed
     capacity: Annotated[int, Field(gt=0)] = 2000  # users it is sized for
     tls: Tls | None = None  # its own certificate, when address is https
+    http: HttpServer = HttpServer()
+    traveler: TravelerServer | None = None
+    options: dict[str, str] = {}  # of a driver that is installed
+
+    @model_validator(mode="after")
+    def _driver_has_what_it_needs(self) -> Server:
+        if self.driver == "traveler" and self.traveler is None:
+            raise ValueError("is of driver traveler and has no log-in; write traveler: with user and password")
+        return self
 
 
 class Role(Settings):
@@ -384,6 +415,11 @@ class Pool(Settings):
     alerts: Alerts | None = None
     recording: Recording = Recording()
     keys: OwnKeys = {}  # id of an action of the dashboard -> its keys; the dashboard checks them
+
+    @property
+    def own_servers(self) -> list[Server]:
+        """The servers that speak our control interface: only they are told anything, or shown a token."""
+        return [server for server in self.servers if server.driver == "pool"]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:

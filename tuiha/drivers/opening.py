@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.config import secrets, tls
+from tuiha.config.plugins import SERVERS
+from tuiha.drivers.finding import imported
 from tuiha.drivers.protocols import (
     DatabaseDriver,
     LedgerDriver,
@@ -64,21 +66,48 @@ def server_opener(
 ) -> Callable[[str, str], ServerDriver]:
     """Makes drivers for pool servers, those in the settings and those found in the database.
 
-    `renew` reads the token again, when a server refuses it.
+    `renew` reads the token again, when a server refuses it. The opener raises ConfigError for an unknown driver.
     """
-    from tuiha.drivers.servers.pool import PoolServer
-
     known: dict[str, Server] = {server.name: server for server in pool.servers}
 
-    def opener(name: str, address: str) -> ServerDriver:
-        server = known.get(name)
-        secure = address.startswith("https://")
+    def ours(server: Server | None, name: str, address: str) -> ServerDriver:
+        from tuiha.drivers.servers.pool import PoolServer
+
         context = None
-        if secure:
+        if address.startswith("https://"):
             context = tls.client(None, base) if server is None else tls.for_server(server, base)
         return PoolServer(name, address, token, context, pool.pool, renew)
 
+    def opener(name: str, address: str) -> ServerDriver:
+        server = known.get(name)
+        if server is None or server.driver == "pool":
+            return ours(server, name, address)
+        found = _SERVERS.get(server.driver) or imported(SERVERS, server.driver, f"servers.{name}.driver")
+        driver: ServerDriver = found(server, pool.pool, base)
+        return driver
+
     return opener
+
+
+def _http(server: Server, pool: str, base: Path) -> ServerDriver:
+    from tuiha.drivers.servers.http import HttpServer
+
+    told = server.http
+    token = None if told.token is None else secrets.resolve(told.token, base)
+    return HttpServer(server.name, server.address, pool, told.health, told.users, token, tls.for_server(server, base))
+
+
+def _traveler(server: Server, pool: str, base: Path) -> ServerDriver:
+    from tuiha.drivers.servers.traveler import TravelerServer
+
+    told = server.traveler
+    assert told is not None  # the settings see to it
+    return TravelerServer(server.name, server.address, pool, told.user, secrets.resolve(told.password, base),
+                          told.domino_name, told.console, told.seconds, tls.for_server(server, base), base)
+
+
+# driver -> what opens it: (its settings, the pool's name, the configuration's folder) -> ServerDriver
+_SERVERS: Mapping[str, Callable[[Server, str, Path], ServerDriver]] = {"http": _http, "traveler": _traveler}
 
 
 def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDriver]:

@@ -34,6 +34,7 @@ class Expected:
     operator: bool  # an operator's token is configured
     same_tokens: bool = False  # viewer's and operator's token are the same
     attempts: tuple[Attempt, ...] = field(default=())
+    foreign: frozenset[str] = frozenset()  # servers of other systems: they have no database of ours
 
 
 def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, ...]:
@@ -152,6 +153,9 @@ def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Findin
                        f"tuiha serve {server.name}, or correct its address or control.viewer")
             continue
         reports.append((server.name, report.version))
+        if server.name in expected.foreign:
+            yield ok(server.name, f"{report.state}, of another system ({report.version}): it is only looked at")
+            continue
         yield from [*_server(server.name, report, look, stand)] or [
             ok(server.name, f"{report.state}, attached to {report.database}, epoch {report.epoch}, "
                 f"version {report.version}")]

@@ -81,7 +81,7 @@ async def refuse_a_viewer(world: World) -> None:
 
     The first server that answers decides: all have the same tokens. Without one nothing is known, and the steps tell.
     """
-    for server in world.pool.servers:
+    for server in world.pool.own_servers:
         try:
             await world.control.post(server.address, "probe", {})
         except ControlError as error:

@@ -27,7 +27,7 @@ class ControlClient:
 
     def __init__(self, pool: Pool, base: Path, token: str) -> None:
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._ssl = for_partners(pool.servers, base)
+        self._ssl = for_partners(pool.own_servers, base)
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, address: str, path: str, *, seconds: float = 2.0) -> Any:

@@ -65,7 +65,7 @@ def _lost(was: Mapping[str, float] | None, now: Mapping[str, float] | None, bega
 
 async def _servers(world: World, plan: Plan) -> dict[str, str]:
     """Name and address: of the plan when it has them, else of the pool's table, else of the configuration."""
-    found: dict[str, str] = {server.name: server.address for server in world.pool.servers}
+    found: dict[str, str] = {server.name: server.address for server in world.pool.own_servers}
     told = plan.details.get("servers")
     if isinstance(told, Mapping):
         found |= {str(name): str(address) for name, address in told.items()}

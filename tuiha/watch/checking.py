@@ -66,6 +66,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     stand = standing(look, None)
     expected = Expected(
         servers=frozenset(s.name for s in pool.servers),
+        foreign=frozenset(s.name for s in pool.servers if s.driver != "pool"),
         system_identifier=pool.database.system_identifier,
         ledger=pool.ledger is not None,
         operator=pool.control.operator is not None,
@@ -168,6 +169,7 @@ def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Ite
         return Attempt(name, "the operator's token", why, "nobody can act on this server from here",
                        "correct control.operator; it must be the one that the server was started with")
 
+    foreign = {server.name for server in pool.servers} - {server.name for server in pool.own_servers}
     for server in look.servers:
-        if server.fresh:
+        if server.fresh and server.name not in foreign:
             yield ask(server.name, server.address)

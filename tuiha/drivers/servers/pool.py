@@ -8,20 +8,15 @@ import ssl as tls
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from tuiha.config.errors import ConfigError
-from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import bounded, short, why_http
+from tuiha.drivers.reach import short
+from tuiha.drivers.servers.asking import Asker
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
-if TYPE_CHECKING:
-    import aiohttp
-
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
-_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
 _RENEW = 10.0  # seconds between two looks at a token that is refused
 
 _REFUSALS = {
@@ -49,24 +44,13 @@ class PoolServer:
         self._token = token
         self._ssl = ssl
         self._pool = pool
-        url = urlsplit(self.address)
-        self._private = url.scheme == "https" or is_loopback(url.hostname or "")
         self._renew = renew
         self._renewed_at = float("-inf")
-        self._session: aiohttp.ClientSession | None = None
+        self._asker = self._asking()
 
     async def poll(self) -> ServerReport:
         """Ask the server for its own view. Raises DriverError."""
-        import aiohttp
-
-        if not self._private:
-            raise DriverError("http:// to another machine would show the token to everybody; the server needs https://")
-        try:
-            async with self._open().get(f"{self.address}/control/status", allow_redirects=False) as answer:
-                body = await bounded(answer, _SIZE_LIMIT)
-                status = answer.status
-        except (OSError, aiohttp.ClientError) as error:
-            raise DriverError(why_http(error)) from None
+        status, body = await self._asker.get("/control/status", _SIZE_LIMIT)
         if status in (401, 403):
             await self._renew_token()
         if status != 200:
@@ -87,25 +71,15 @@ class PoolServer:
             raise DriverError(f"the server does not accept the token, and it cannot be read again: {error}") from None
         if token != self._token:
             self._token = token
-            await self.close()  # the session sends the one it began with
+            await self.close()  # the connection sends the one it began with
+            self._asker = self._asking()
 
     async def close(self) -> None:
         """Drop the connection."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._asker.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        import aiohttp
-
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=2, ssl=True if self._ssl is None else self._ssl),
-                headers={"Authorization": f"Bearer {self._token}"},
-                timeout=aiohttp.ClientTimeout(total=_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
+    def _asking(self) -> Asker:
+        return Asker(self.address, {"Authorization": f"Bearer {self._token}"}, self._ssl)
 
     def _verify(self, report: ServerReport) -> None:
         if self._pool is not None and report.pool != self._pool:

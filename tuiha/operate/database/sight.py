@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.protocols import AgentError, DriverError, Measuring
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused
@@ -37,6 +37,7 @@ SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
        CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,
        (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8
           FROM pg_stat_wal_receiver) AS silence,
+       (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
        (SELECT count(*)::int FROM pg_replication_slots) AS slots,
        current_setting('max_replication_slots')::int AS most_slots,
        (SELECT rolreplication FROM pg_roles WHERE rolname = current_user) AS may_make_slots,
@@ -58,6 +59,7 @@ class NodeSight:
     error: str | None = None
     obstacles: Mapping[str, Any] = field(default_factory=dict)  # empty: the coordinator's role cannot ask
     refusal: str | None = None  # why it cannot
+    free: int | None = None  # bytes on its disk, as its agent says; None: nobody can tell
 
     @property
     def writable(self) -> bool:
@@ -139,7 +141,8 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
         known = {name: task.result() for name, task in nodes.items() if task.done()}
         asked = {member[0]: group.create_task(_server(world, *member, probes))
                  for member in _addresses(world, known, ledger.active)}
-    found = {name: task.result() for name, task in nodes.items()}
+        free = {name: group.create_task(_free(world, name)) for name in world.databases}
+    found = {name: replace(task.result(), free=free[name].result()) for name, task in nodes.items()}
     return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
                  dict(task.result() for task in sprayers))
 
@@ -147,6 +150,18 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
 def _gone_after(world: World, perhaps_gone: bool) -> float:
     """Seconds that a database has for its answer."""
     return min(_GONE, world.pool.watch.timeout) if perhaps_gone else world.pool.watch.timeout
+
+
+async def _free(world: World, name: str) -> int | None:
+    """Free bytes where a database's data is. Its host may be gone: nothing else waits longer for it than for others."""
+    agent = world.agents.get(name)
+    if not isinstance(agent, Measuring):
+        return None
+    try:
+        async with asyncio.timeout(_GONE):
+            return await agent.space()
+    except (AgentError, TimeoutError):
+        return None
 
 
 async def _completed(
@@ -179,7 +194,7 @@ async def _node(world: World, name: str, seconds: float) -> NodeSight:
 
 def _addresses(world: World, nodes: Mapping[str, NodeSight], active: str) -> list[tuple[str, str, bool]]:
     """Name, address and liveness of every server, of the configuration and of the database that knows most."""
-    found = {server.name: (server.name, server.address, False) for server in world.pool.servers}
+    found = {server.name: (server.name, server.address, False) for server in world.pool.own_servers}
     for node in sorted(nodes.values(), key=lambda n: n.name == active):
         for row in node.report.members if node.report else ():
             if row.state is ServerState.LEFT:

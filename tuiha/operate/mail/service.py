@@ -205,7 +205,7 @@ async def said_through(world: World, servers: Sequence[ServerFacts], mail_server
         except (aiohttp.ClientError, TimeoutError):
             return -1
 
-    connector = aiohttp.TCPConnector(ssl=for_partners(world.pool.servers, world.base) or True)
+    connector = aiohttp.TCPConnector(ssl=for_partners(world.pool.own_servers, world.base) or True)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=2.0)) as session:
         found = await asyncio.gather(*(one(session, server.address) for server in servers))
     return -1 if -1 in found else sum(found)

@@ -1,0 +1,184 @@
+"""The Traveler driver against a double. NO LIVE SERVER WAS TRIED: the double speaks the shapes that HCL documents, and
+is wrong in the ways that operators and public clients report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.drivers.conformance import conforms
+from tests.drivers.serving import serving
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.servers.traveler import TravelerServer, _number, judged
+from tuiha.model.reports import ServerState, ServerTarget
+
+NOW = 1_700_000_000.0
+ME = "CN=traveler1/O=ACME"
+
+
+def row(name: str = ME, **changes: Any) -> dict[str, Any]:
+    return {"domino_name": name, "hostname": "127.0.0.1" if name == ME else "192.0.2.2", "ip_address": "192.0.2.1",
+            "port": 80, "availability_index": 88, "number_of_users": 512, "heart_beat": int((NOW - 3) * 1000),
+            "server_status": "available", **changes}
+
+
+class Double:
+    """A Traveler pool: what its REST interface says is set by the test."""
+
+    def __init__(self) -> None:
+        self.rows = [row("CN=traveler2/O=ACME", number_of_users=3), row()]
+        self.page = 100
+        self.status = "Traveler server is available."
+        self.redirects = ""
+        self.logins: list[str] = []
+        self.address = ""
+
+    async def servers(self, request: web.Request) -> web.Response:
+        login = request.headers.get("Authorization", "").removeprefix("Basic ")
+        self.logins.append(b64decode(login).decode())
+        if self.logins[-1] != "admin:secret":
+            return web.Response(status=401)
+        first = int(request.query.get("start", "0"))
+        rest = first + self.page < len(self.rows)
+        return web.json_response({
+            "code": 0, "message": "", "href": str(request.rel_url), "totalRecords": str(len(self.rows)),
+            "next": f"/api/traveler/servers?start={first + self.page}" if rest else "",
+            "data": self.rows[first : first + self.page]})
+
+    async def get_status(self, request: web.Request) -> web.Response:
+        if self.redirects:
+            raise web.HTTPFound(self.redirects)
+        return web.Response(text=self.status)
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    made = Double()
+    routes = {"/api/traveler/servers": made.servers, "/traveler": made.get_status,
+              "/traveler/there": there}
+    async with serving(routes) as address:
+        made.address = address
+        yield made
+
+
+async def there(_: web.Request) -> web.Response:
+    return web.Response(text="Traveler server is available.")
+
+
+def driver(address: str, password: str = "secret", domino_name: str | None = "traveler1/acme",
+           console: list[str] | None = None, seconds: float = 30.0) -> TravelerServer:
+    return TravelerServer("s1", address, "demo", "admin", password, domino_name, console, seconds, clock=lambda: NOW)
+
+
+async def test_it_conforms(double: Double) -> None:
+    report = await conforms(driver, double.address)
+    assert (report.state, report.users, report.availability_index) == (ServerState.UP, 512, 88)
+    assert (report.database, report.epoch, report.lease_seconds) == (None, None, None), "nobody tells these"
+
+
+async def test_it_is_found_by_its_host_when_it_has_no_name_in_the_configuration(double: Double) -> None:
+    one = driver(double.address, domino_name=None)
+    assert (await one.poll()).users == 512
+    double.rows = [row(), row("CN=traveler3/O=ACME", hostname="127.0.0.1")]
+    with pytest.raises(DriverError, match="it lists CN=traveler1/O=ACME, CN=traveler3/O=ACME"):
+        await one.poll()
+    await one.close()
+
+
+async def test_pages_are_followed_but_not_for_ever(double: Double) -> None:
+    double.page, double.rows = 1, [*(row(f"CN=t{n}/O=A") for n in range(9)), row()]
+    one = driver(double.address)
+    assert (await one.poll()).users == 512
+    double.rows = [row(f"CN=t{n}/O=A") for n in range(99)]
+    with pytest.raises(DriverError, match="does not list it"):
+        await one.poll()
+    await one.close()
+
+
+@pytest.mark.parametrize(("changes", "state", "words"), [
+    ({"availability_index": "88", "number_of_users": "1,024"}, ServerState.UP, None),
+    ({"availability_index": -200}, ServerState.WITHDRAWN, "available off"),
+    ({"availability_index": -1}, ServerState.CONSTRAINED, "constrained"),
+    ({"availability_index": None}, ServerState.UP, "no availability index"),
+    ({"availability_index": "n/a", "server_status": "Wird gestartet"}, ServerState.UP, "Wird gestartet"),
+    ({"heart_beat": int((NOW - 61) * 1000)}, ServerState.FENCED, "61 s old"),
+    ({"heart_beat": int((NOW + 900) * 1000)}, ServerState.UP, None),  # its clock is ahead: no reason to call it dead
+    ({"heart_beat": "soon"}, ServerState.UP, None),
+])
+async def test_rows_as_they_come(
+    double: Double, changes: dict[str, Any], state: ServerState, words: str | None
+) -> None:
+    double.rows = [row(**changes)]
+    one = driver(double.address)
+    report = await one.poll()
+    await one.close()
+    assert report.state is state
+    assert report.target is (ServerTarget.DRAIN if state is ServerState.WITHDRAWN else ServerTarget.UP)
+    assert (report.reason is None) if words is None else words in (report.reason or "")
+    assert report.users in (512, 1024)
+
+
+async def test_a_localised_status_text_only_leaves_a_remark(double: Double) -> None:
+    double.status = "Der Traveler-Server ist verfügbar."
+    one = driver(double.address)
+    report = await one.poll()
+    assert (report.state, report.reason) == (ServerState.UP, "getStatus does not say that it is available (in English)")
+    await one.close()
+
+
+async def test_redirects_are_followed_on_the_same_server_only(double: Double) -> None:
+    one = driver(double.address)
+    double.redirects = "/traveler/there"
+    assert (await one.poll()).reason is None
+    double.redirects = "http://192.0.2.9/elsewhere"
+    with pytest.raises(DriverError, match="redirects to another server"):
+        await one.poll()
+    await one.close()
+
+
+async def test_a_wrong_password_is_said_without_saying_it(double: Double) -> None:
+    one = driver(double.address, password="wrong password")
+    with pytest.raises(DriverError, match="no administrator") as caught:
+        await one.poll()
+    assert "wrong password" not in str(caught.value)
+    await one.close()
+
+
+CONSOLE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + chr(10)); print('Command has been executed')"
+
+
+async def test_withdraw_and_accept_are_console_commands(tmp_path: Path) -> None:
+    one = driver("http://127.0.0.1:1", console=[sys.executable, "-c", CONSOLE, str(tmp_path / "told")])
+    assert {"withdraw", "accept"} <= one.capabilities
+    assert await one.withdraw() == "Command has been executed"
+    await one.accept()
+    assert (tmp_path / "told").read_text().split("\n")[:2] == ["tell traveler available off",
+                                                               "tell traveler available on"]
+
+
+async def test_a_console_that_fails_or_hangs_or_is_not_there() -> None:
+    assert driver("http://127.0.0.1:1").capabilities == {"poll"}
+    for console, words in (([], "no console command is configured"), (["/nonexistent/console"], "No such file"),
+                           (["/bin/sh", "-c", "echo denied; exit 3"], "ended with 3: denied"),
+                           (["/bin/sh", "-c", "sleep 60"], "outcome is not known")):
+        with pytest.raises(DriverError, match=words):
+            await driver("http://127.0.0.1:1", console=console, seconds=0.2).withdraw()
+
+
+@given(st.dictionaries(st.sampled_from(["availability_index", "heart_beat"]), st.none() | st.booleans() | st.text() |
+                       st.integers() | st.floats() | st.lists(st.integers())))
+def test_no_field_can_break_it(found: dict[str, Any]) -> None:
+    index, beat = _number(found, "availability_index", -200, 100), _number(found, "heart_beat", 0, 1 << 53)
+    assert index is None or -200 <= index <= 100
+    state, _ = judged(index, None if beat is None else float(beat), None)
+    assert isinstance(state, ServerState)
+    json.dumps([index, beat])

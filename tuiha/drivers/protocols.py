@@ -7,7 +7,7 @@ one (`asyncio.timeout`), and a driver must survive being cancelled there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tuiha.model.reports import (
     DatabaseReport,
@@ -94,6 +94,14 @@ class LedgerDriver(Protocol):
 
     async def close(self) -> None:
         """Drop what is open."""
+
+
+@runtime_checkable
+class LeasedLedger(LedgerDriver, Protocol):
+    """A ledger that knows whether the operation in it still has a living host."""
+
+    async def holder(self) -> str | None:
+        """The host that holds the intent; None when there is none, or its lease has ended. Raises DriverError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from dataclasses import dataclass, replace
 
-from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
+from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.kinds import Refused
 
@@ -85,6 +86,17 @@ async def release(ledger: LedgerDriver, intent: Intent) -> None:
         await _change(ledger, intent, None)
     except Busy:
         return  # it was released, and somebody else has it by now
+
+
+async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
+    """Raises Refused when another host has this operation, unless the ledger knows that it is gone; DriverError."""
+    if intent.host == socket.gethostname():
+        return
+    if not isinstance(ledger, LeasedLedger):
+        raise Refused(f"operation {intent.id} is run from {intent.host}; go on there")
+    if await ledger.holder() is not None:
+        raise Refused(f"operation {intent.id} is run from {intent.host}, which holds it still; go on there, or here a "
+                      "quarter of a minute after that host or its runner has died")
 
 
 async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> None:

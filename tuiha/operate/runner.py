@@ -224,9 +224,9 @@ async def own_intent(world: World, state: OperationState) -> intents.Intent:
     host = socket.gethostname()
     mine = intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)
     if found is not None and found.id == state.id:
-        if found.host != host:
-            raise Refused(f"operation {state.id} is run from {found.host}; go on there")
-        return found
+        await intents.refuse_if_elsewhere(ledger, found)
+        if found.host == host:
+            return found  # what another host left behind is taken like a new one
     if found is None and not state.ever_began:
         raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
     await intents.take(ledger, seen, mine)

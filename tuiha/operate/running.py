@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,11 +118,12 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
     if state.alive and not state.ended:  # one that wrote its result lets go of the lock in this moment
         raise Refused(f"operation {folder.id} is running")
     async with open_world(pool, base) as world:
-        found = intents.parse((await ledger_of(world).poll()).intent)
-    if found is not None and found.id != folder.id:
-        raise intents.Busy(found)
-    if found is not None and found.host != socket.gethostname():
-        raise Refused(f"operation {folder.id} is run from {found.host}; go on there")
+        ledger = ledger_of(world)
+        found = intents.parse((await ledger.poll()).intent)
+        if found is not None and found.id != folder.id:
+            raise intents.Busy(found)
+        if found is not None:
+            await intents.refuse_if_elsewhere(ledger, found)
     if found is None and not state.ever_began:
         raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
                       f"tuiha plan {' '.join((state.kind, *state.plan.target))}")

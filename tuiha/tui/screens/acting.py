@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.model.facts import NodeKind
+from tuiha.model.facts import NodeKind, Verdict
 from tuiha.tui.draw.choices import choices
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import Key
@@ -84,10 +84,18 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
             self._choose_failover()
 
     def _choose_failover(self) -> None:
-        """The menu; or the plan itself when only one thing is possible."""
+        """The menu; or the plan itself when only one thing is possible.
+
+        A mail server that is UP is only in question when somebody chose it: with the pool down, or at first, the
+        database is meant.
+        """
         row, operations = self.row_under_cursor, self.dashboard.operations
-        free = [choice for choice in choices(self.dashboard.view.snapshot, row) if not choice.against]
+        snapshot = self.dashboard.view.snapshot
+        ill = row is not None and row.kind is NodeKind.MAIL and row.state != "UP"
+        down = snapshot is not None and snapshot.verdict is Verdict.DOWN
+        free = [choice for choice in choices(snapshot, None if down and not ill else row) if not choice.against]
         if len(free) == 1:
             operations.open_plan(free[0].kind, free[0].target)
         else:
-            operations.open_menu("FAIL OVER", lambda snapshot: choices(snapshot, row), row.name if row else "")
+            first = row.name if row is not None and ill else ""
+            operations.open_menu("FAIL OVER", lambda newest: choices(newest, row), first)

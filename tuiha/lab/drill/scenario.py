@@ -21,7 +21,7 @@ class Scenario:
     outage: float | None = None  # seconds that no server may go without acknowledging a write; None: only reported
     ends_on: str | None = "db1"  # where every running server is at the end; None: where the ledger says
     protected: bool = True  # every commit waits for the secondary at the end
-    grace: float = 60.0  # the longest wait for devices to fetch the rest at the end, seconds; over when they have it
+    grace: float = 40.0  # the longest wait for devices to fetch the rest at the end, seconds; over when they have it
     servers: int = 3
     users: int = 30
     quick: bool = False  # in the subset that runs without --all

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _WITNESS = 3  # every third user is the witness's; the others are the load's
 _LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60")
 _STEP = 0.05
-_BUSY = 60.0  # seconds until a new pool serves everybody, on a very busy machine
+_BUSY = 120.0  # seconds until a new pool serves everybody, on a very busy machine
 _FRESH = 1.0  # seconds: a status is the present one when it is not older
 
 

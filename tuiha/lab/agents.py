@@ -29,7 +29,7 @@ class Agents:
         self._children = children
         self._actions: Mapping[str, Callable[[str, str], Awaitable[Answer]]] = {
             "stop": self._stop, "start": self._start, "position": self._position, "fence": self._fence,
-            "rewind": self._rewind, "base_backup": self._base_backup, "follow": self._follow,
+            "rewind": self._rewind, "base_backup": self._base_backup, "follow": self._follow, "space": self._space,
         }
 
     async def act(self, name: str, action: str, argument: str) -> Answer:
@@ -70,6 +70,9 @@ class Agents:
         if ran:
             await self._children.kill(name)
         return {"ran": ran}
+
+    async def _space(self, name: str, argument: str) -> Answer:
+        return {"free": shutil.disk_usage(self._pair.data(name)).free}
 
     async def _rewind(self, name: str, source: str) -> Answer:
         self._stopped(name)

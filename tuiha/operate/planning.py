@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,12 @@ from pathlib import Path
 from tuiha.config.settings import Pool
 from tuiha.operate import kinds
 from tuiha.operate.kinds import Kind, Misused
-from tuiha.operate.plan import Plan
+from tuiha.operate.plan import Check, CheckVerdict, Plan
+from tuiha.operate.store import store_of
 from tuiha.operate.world import World, open_world
+
+_MB = 1024 * 1024
+_ROOM = 16 * _MB  # bytes that a journal may need, many times over
 
 
 def kind_of(name: str) -> Kind:
@@ -57,4 +62,18 @@ async def plan_again(world: World, plan: Plan) -> Plan:
 
 async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
     plan = await kind.plan(world, target, options)
-    return replace(plan, details={**plan.details, "options": dict(options)})
+    room = journal_room(store_of(world.pool, world.base).root)
+    return replace(plan, checks=(*plan.checks, room), details={**plan.details, "options": dict(options)})
+
+
+def journal_room(root: Path) -> Check:
+    """Room for the journal on this host: an operation must not end half-way because nothing can be written down."""
+    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    try:
+        free: int | None = shutil.disk_usage(there).free
+    except OSError:
+        free = None
+    good, value = free is not None and free >= _ROOM, "unknown" if free is None else f"{free // _MB:,} MB free"
+    verdict = CheckVerdict.OK if good else CheckVerdict.WARNING if free is None else CheckVerdict.BAD
+    return Check("state-folder", "this host", value, f"{_ROOM // _MB} MB for the journal in {there}", verdict,
+                 "" if good else f"make room in {there}, or name another folder by $TUIHA_STATE")

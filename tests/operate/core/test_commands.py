@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
+from tuiha.operate.planning import journal_room
 
 Captured = pytest.CaptureFixture[str]
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -133,6 +135,18 @@ async def test_a_wrong_question_is_not_a_refusal(studio: Studio, capsys: Capture
                                                  said: str) -> None:
     assert await tuiha(studio, "plan", *words) == exits.USAGE
     assert said in capsys.readouterr().err
+
+
+async def test_a_full_disk_stops_what_could_not_be_written_down(
+    studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(studio.base)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3 * 1024 * 1024))
+    plan = await planned(studio, capsys)
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall") == exits.REFUSED
+    assert "BAD  state-folder this host: 3 MB free, wanted 16 MB for the journal" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert journal_room(studio.base / "not" / "yet").verdict == "ok"
 
 
 async def test_an_override_of_no_check(studio: Studio, capsys: Captured) -> None:

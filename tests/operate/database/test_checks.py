@@ -20,6 +20,7 @@ from tuiha.model.reports import (
     ServerTarget,
     Standby,
 )
+from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, facts_of, outage
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
@@ -34,6 +35,7 @@ NOTHING: dict[str, Any] = {
     "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
     "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
     "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
+    "bytes": 2**30,
 }
 
 
@@ -57,8 +59,8 @@ def server(name: str, **changes: Any) -> ServerSight:
 def healthy() -> Sight:
     return Sight(
         "west", LedgerRecord("west", 4, "db1", Standby.SYNC, SYSTEM, 1),
-        {"db1": NodeSight("db1", True, database(DatabaseRole.PRIMARY), obstacles=NOTHING),
-         "db2": NodeSight("db2", True, database(DatabaseRole.SECONDARY), obstacles=NOTHING)},
+        {"db1": NodeSight("db1", True, database(DatabaseRole.PRIMARY), obstacles=NOTHING, free=2**40),
+         "db2": NodeSight("db2", True, database(DatabaseRole.SECONDARY), obstacles=NOTHING, free=2**40)},
         (server("s1"), server("s2")), {"spray1": None},
     )
 
@@ -137,6 +139,8 @@ FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
     ("settings", BAD, obstructed("db2", max_connections=50)),
     ("slots", BAD, obstructed("db2", slots=10)),
     ("slots", BAD, obstructed("db2", may_make_slots=False)),
+    ("disk", WARNING, lambda s: with_node(s, "db1", free=2**30)),
+    ("disk", WARNING, lambda s: with_node(s, "db1", free=None)),
     ("server", BAD, with_server(report=None, error="no answer")),
     ("server", BAD, with_server(probes={}, failures={"db2": "no route"})),
     ("server", BAD, with_server(probes={"db2": "another system"})),
@@ -190,6 +194,16 @@ def test_what_may_end_a_dispute_may_be_overridden_and_a_split_may_not() -> None:
     for kind in (Switchover(), Failover(), Degrade(), ProtectKind()):
         astray = with_server(report=leased("s2", database="db2"))(healthy())
         assert red(kind, astray)["split"] is NEVER
+
+
+def test_what_nobody_can_tell_of_a_disk_is_unknown_and_not_good() -> None:
+    full = checks.disk(healthy(), replace(healthy().active, free=2**30), healthy().partner)
+    assert (full.value, full.limit) == ("1.0 GB free", "1.3 GB for a fresh copy")
+    unknown = checks.disk(healthy(), replace(healthy().active, free=None), healthy().partner)
+    assert (unknown.value, unknown.verdict) == ("unknown", WARNING)
+    assert "look by hand" in unknown.remedy
+    sizes = replace(healthy().active, obstacles={}), replace(healthy().partner, obstacles={})
+    assert checks.disk(healthy(), *sizes).verdict is WARNING
 
 
 def test_a_stale_secondary_takes_over_only_with_the_loss_named() -> None:

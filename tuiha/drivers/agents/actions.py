@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tuiha.drivers.protocols import AgentError, Stopped
 
+_LOOK = 3.0  # seconds for an action that only looks
 _COPY = 60  # a base backup may take that many times the limit of an action
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """An agent that can tell how much room a database's host has."""
+
+    async def space(self) -> int:
+        """Free bytes where the data is. Raises AgentError."""
+
+
 class Actions(ABC):
-    """An agent as seven actions over one `_order`."""
+    """An agent as eight actions over one `_order`."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name = name
@@ -52,6 +61,14 @@ class Actions(ABC):
     async def follow(self, source: str) -> None:
         """Have the stopped database start as the secondary of `source`."""
         await self._order("follow", source, self.seconds)
+
+    async def space(self) -> int:
+        """Free bytes where the database's data folder is. Raises AgentError, also for an agent that cannot tell."""
+        answer = await self._order("space", "", min(self.seconds, _LOOK))
+        free = answer.get("free")
+        if not isinstance(free, int) or isinstance(free, bool):
+            raise AgentError(f"the agent of {self.name} did not say how many bytes are free")
+        return free
 
     def _stopped(self, action: str, answer: Mapping[str, Any]) -> Stopped:
         try:

@@ -10,6 +10,8 @@ from tuiha.operate.plan import Check, CheckVerdict
 
 _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long
+_COPY = 1.1  # a fresh copy, as a multiple of the databases
+_WAL = 256 * 1024 * 1024  # bytes written while it is made, at least
 _SETTINGS = ("max_connections", "max_wal_senders", "max_worker_processes", "max_prepared_transactions",
              "max_locks_per_transaction")
 _GOOD, _BAD, _NEVER, _WARNING = CheckVerdict.OK, CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
@@ -157,6 +159,28 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     yield check(free > 0 and there["may_make_slots"], "slots", partner.name, f"{free} free",
                 "one free, and the coordinator may make it",
                 "drop unused slots; ALTER ROLE tuiha_coordinator REPLICATION")
+
+
+def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
+    """Room for a fresh copy, should it be needed: beside the old one, with what is written meanwhile."""
+    bytes_ = leader.obstacles.get("bytes")
+    if bytes_ is None and follower.obstacles.get("bytes") is not None:
+        bytes_ = follower.obstacles["bytes"]  # the other one has as much
+    needed = None if bytes_ is None else int(bytes_ * _COPY) + _WAL
+    good = follower.free is not None and needed is not None and follower.free >= needed
+    value = "unknown" if follower.free is None else f"{size(follower.free)} free"
+    limit = "room for a fresh copy, of unknown size" if needed is None else f"{size(needed)} for a fresh copy"
+    remedy = f"{follower.name}'s agent does not tell (action space): look by hand" if follower.free is None else \
+        f"make room on {follower.name}: when it cannot be rewound, it is copied beside what it has"
+    return check(good, "disk", follower.name, value, limit, remedy, _WARNING)
+
+
+def size(bytes_: int) -> str:
+    """Bytes as people read them."""
+    for unit, power in (("TB", 40), ("GB", 30), ("MB", 20)):
+        if bytes_ >= 1 << power:
+            return f"{bytes_ / (1 << power):.1f} {unit}"
+    return f"{bytes_:,} bytes"
 
 
 def version(sight: Sight) -> Check:

@@ -43,7 +43,8 @@ class Failover(PairKind):
         return [
             checks.steady(sight), checks.one_primary(sight), gone(sight), not_received(sight),
             checks.protected(sight), checks.answers(partner, writable=False), checks.identity(sight, partner),
-            checks.epoch_row(sight, partner), *checks.replaying(partner), *_servers(sight), *checks.sprayers(sight),
+            checks.epoch_row(sight, partner), *checks.replaying(partner),
+            checks.disk(sight, sight.active, partner), *_servers(sight), *checks.sprayers(sight),
         ]
 
     def loses(self, sight: Sight) -> str:

@@ -106,6 +106,7 @@ class RejoinKind(PairKind):
                          f"{sight.active.name} still waits for {name}: `tuiha plan degrade` first"),
             checks.check(sight.partner.agent, "agent", name, "one" if sight.partner.agent else "none", "one",
                          f"write database.nodes[].agent of {name} into the configuration", CheckVerdict.NEVER),
+            checks.disk(sight, sight.partner, sight.active),
             checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, "stray", name,
                          sight.partner.error or str(partner and partner.role), "stopped, or a secondary",
                          "it is stopped first; what it has that the active one lacks is lost", CheckVerdict.WARNING),

@@ -9,7 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.drivers.protocols import AgentError, DriverError, Measuring
+from tuiha.drivers.agents.actions import Measuring
+from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused

@@ -47,6 +47,7 @@ class Switchover(PairKind):
             checks.identity(sight, active), checks.identity(sight, partner),
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
             checks.synchronous(sight), checks.lag(sight), checks.version(sight), checks.agents(sight),
+            checks.disk(sight, active, partner),
             *checks.obstacles(sight), *checks.servers(sight), *checks.sprayers(sight),
         ]
 

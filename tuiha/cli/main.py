@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "down": "stop the embedded pool",
     "lab": "hurt or grow the embedded pool: kill, pause, resume, start, add",
     "wall": "pools in large figures, for a screen that only shows",
+    "web": "the wall in a browser",
     "status": "the pool's state as text or JSON; the exit code says whether it is whole",
     "events": "what happened in the pool",
     "users": "find users: monitoring server, mail server, devices, last sync",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from tuiha.cli import exits
@@ -27,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the wall until it is left."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+    in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # `tuiha web` has started it
+    if not in_browser and not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the wall needs a terminal; `tuiha status --watch` does without", exits.USAGE)
     from tuiha.cli.pools import Opened, chosen, paths_of
     from tuiha.tui.pools.wall import Wall

@@ -32,7 +32,7 @@ class Picker(Watching, inherit_bindings=False):
         self.chosen: int | None = None
         self._trends = Trends(lambda _node, _metric: ())
 
-    def lines(self, width: int, height: int) -> Sequence[Line]:
+    def drawn(self, width: int, height: int) -> Sequence[Line]:
         """The list."""
         now = self.now()
         pools = [OnWall(View(watched.pool, now, "VIEW", False, watched.feed.latest()), self._trends,

@@ -33,7 +33,7 @@ class Wall(Watching):
         """The number of the pool that is shown now."""
         return int(max(0.0, self.now() - self._began) // self._cycle) % max(1, len(self.pools))
 
-    def lines(self, width: int, height: int) -> Sequence[Line]:
+    def drawn(self, width: int, height: int) -> Sequence[Line]:
         """The wall."""
         return wall_lines(self.on_wall(), self.shown, width, height)
 

@@ -69,9 +69,9 @@ class Watching(TerminalApp, inherit_bindings=False):
         self.failed: dict[str, str] = {}  # pool -> why it cannot be watched
         self._waking = False
         self._ends: list[Callable[[], None]] = []
-        self._screen = WatchScreen(self.lines)
+        self._screen = WatchScreen(self.drawn)
 
-    def lines(self, width: int, height: int) -> Sequence[Line]:
+    def drawn(self, width: int, height: int) -> Sequence[Line]:
         """What the screen shows."""
         raise NotImplementedError
 

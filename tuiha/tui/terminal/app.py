@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from typing import ClassVar
 
@@ -33,7 +34,8 @@ class TerminalApp(App[int], inherit_bindings=False):
     told_to_end: ClassVar[bool] = False  # this process got a signal that ends it: nothing is opened after that
 
     def __init__(self, palette: Palette) -> None:
-        super().__init__(driver_class=TerminalDriver)
+        # In a browser the server names the driver, and the page takes the frames as Textual makes them.
+        super().__init__(driver_class=None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver)
         self._filters = []  # NO_COLOR is a theme here; Textual would turn colours grey
         self._image = Image()
         self._skipped = False
@@ -73,11 +75,11 @@ class TerminalApp(App[int], inherit_bindings=False):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send what differs from what the terminal shows; while it is behind, nothing."""
-        if not isinstance(renderable, (LayoutUpdate, ChopsUpdate)) or self.is_headless:
+        driver = self._driver
+        if not isinstance(renderable, (LayoutUpdate, ChopsUpdate)) or not isinstance(driver, TerminalDriver):
             super()._display(screen, renderable)
             return
-        driver = self._driver
-        if isinstance(driver, TerminalDriver) and self._running and not self._batch_count:
+        if self._running and not self._batch_count:
             if driver.behind:
                 self._skipped = True
             else:

@@ -28,7 +28,7 @@ def looks_of(arguments: argparse.Namespace, pool: Pool | None = None, path: Path
 
     keys = own_keys(pool, path) if pool is not None and pool.keys else {}
     return Looks(
-        arguments.theme, arguments.ascii, not arguments.no_clock, not arguments.no_bell, arguments.notify, keys
+        arguments.theme, arguments.ascii, not arguments.no_clock, not arguments.no_bell, arguments.notify, keys=keys
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from textual import events
 from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tuiha.watch.recording.replay import Replay
 
 ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
+PICTURE_FOR = 2.0  # seconds that an old picture stays when no look at the pool comes to an end
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 S = TypeVar("S", bound=Screen[None])
 
@@ -69,6 +71,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self._woken_at = 0.0
         self._unsubscribe: Callable[[], None] | None = None
         self._theme_file = ThemeFile(palette)
+        self._pictured = looks.pictured
+        self.home_lines: list[str] = []  # what Home showed last
 
     # What screens ask
 
@@ -94,6 +98,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         """Install the screens, take snapshots, and end on the signals that mean it."""
         for name, screen in (("home", HomeScreen()), ("detail", DetailScreen()), ("help", HelpScreen())):
             self.install_screen(screen, name)
+        if self._pictured:
+            self.hold_frames(PICTURE_FOR)
         self.push_screen("home")
         self.settle_in()
         self.use_feed(self.feed)
@@ -143,6 +149,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     def _woken(self) -> None:
         self._waking = False
         self._woken_at = time.monotonic()
+        self.release_frames()
         snapshot = self.feed.latest()
         sound = self._alarms.sound(snapshot) if snapshot is not None and not self.past.woken() else ""
         if sound and self._driver is not None and not self.is_headless:
@@ -278,7 +285,25 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     def leave(self) -> None:
         """End the dashboard; an operation that runs goes on, and the terminal says so afterwards."""
         self.goodbye = goes_on(self.operations.now_running)
+        self.remember_home()
         self.exit(0)
+
+    def remember_home(self) -> None:
+        """Keep what Home shows, for the next start."""
+        if isinstance(self.screen, HomeScreen) and self.feed.latest() is not None and not self.past.active:
+            self.home_lines = self.lines
+
+    def _told(self) -> None:
+        self.remember_home()
+        super()._told()
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key ends an old picture: whoever presses it wants to see what it does. Once told to end, no key counts."""
+        if isinstance(event, events.InputEvent):
+            if self._exit:
+                return
+            self.release_frames()
+        await super().on_event(event)
 
     def show_detail(self, node: str) -> None:
         """The detail of a node."""
@@ -297,12 +322,14 @@ def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
     ready: Callable[[], None] | None = None, operator: Operator | None = None,
     past: Callable[[], Replay] | None = None, replay: Replay | None = None,
+    keep: Callable[[Sequence[str]], None] | None = None,
 ) -> int:
     """Show the dashboard until it is left; returns an exit code.
 
     `ready` is called after the first frame, on a thread: what is slow to start is started there, and what it
     raises is raised again from here. Without an `operator` it only watches. `past` opens the pool's recording when
-    it is asked for; `replay` is a recording that is the feed itself. Raises ThemeError before anything is painted.
+    it is asked for; `replay` is a recording that is the feed itself; `keep` gets what Home showed last. Raises
+    ThemeError before anything is painted.
     """
     looks = looks or Looks()
     dashboard = Dashboard(feed, pool, looks.palette(), mode=mode, ready=ready, operator=operator, looks=looks,
@@ -311,6 +338,8 @@ def run(
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:
         raise dashboard.failure
+    if keep is not None and dashboard.home_lines:
+        keep(dashboard.home_lines)
     if dashboard.goodbye:
         sys.stderr.write(f"{dashboard.goodbye}\n")
     return result or 0

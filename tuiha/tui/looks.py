@@ -21,6 +21,7 @@ class Looks:
     clock: bool = True  # the time on line 1
     bell: bool = True  # once for each node that is newly DOWN
     notify: bool = False  # the same as a message to the desktop (OSC 9)
+    pictured: bool = False  # an old picture stands on the terminal: nothing is drawn over it before there is news
     keys: Mapping[str, str] = field(default_factory=dict)  # a checked keymap: id -> keys
 
     def palette(self) -> Palette:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from tuiha.cli import exits
+from tuiha.cli.first import FirstPicture
 from tuiha.cli.looks import add_looks, looks_of
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
@@ -43,6 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _one(path: Path, arguments: argparse.Namespace) -> int:
+    picture = FirstPicture(path)
+    picture.paint(time.time())
+    try:
+        return _shown(path, arguments, picture)
+    finally:
+        picture.clear()
+
+
+def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
     from tuiha.config.load import load
 
     pool, base = load(path), path.parent
@@ -51,17 +63,18 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
     from tuiha.tui.app import run as show
     from tuiha.watch.watcher import Watcher
 
-    looks = looks_of(arguments, pool, path)
+    looks = replace(looks_of(arguments, pool, path), pictured=picture.painted)
     watcher, operator, kept = Watcher(pool, base), PoolOperator(pool, base, path), Kept(pool, base)
 
     def ready() -> None:
+        picture.painted = False  # the terminal is the dashboard's now
         watcher.start()
         kept.start(watcher)
 
     try:
         # What polls is imported and opened on the watcher's thread, behind the first frame; what acts on another.
-        return show(watcher, pool.pool, looks=looks, ready=ready, operator=operator,
-                    past=kept.open)
+        return show(watcher, pool.pool, looks=looks, ready=ready, operator=operator, past=kept.open,
+                    keep=lambda lines: picture.keep(lines, time.time()))
     finally:
         operator.close()
         watcher.stop()

@@ -39,6 +39,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         self._filters = []  # NO_COLOR is a theme here; Textual would turn colours grey
         self._image = Image()
         self._skipped = False
+        self._holding = False
         self.animation_level = "none"
         self._themes = 0
         self.use_palette(palette)
@@ -80,7 +81,7 @@ class TerminalApp(App[int], inherit_bindings=False):
             super()._display(screen, renderable)
             return
         if self._running and not self._batch_count:
-            if driver.behind:
+            if driver.behind or self._holding:
                 self._skipped = True
             else:
                 size = screen.size
@@ -93,8 +94,24 @@ class TerminalApp(App[int], inherit_bindings=False):
                     driver.write(f"{start}{text}{end}")
         self.post_display_hook()
 
+    def hold_frames(self, seconds: float) -> None:
+        """Leave what stands on the terminal, until `release_frames` or for so long."""
+        self._holding = True
+        self.set_timer(seconds, self.release_frames)
+
+    def release_frames(self) -> None:
+        """Draw from now on."""
+        if self._holding:
+            self._holding = False
+            self._drained()
+
+    @property
+    def lines(self) -> list[str]:
+        """What the terminal shows, as text."""
+        return self._image.lines
+
     def _drained(self) -> None:
-        if self._skipped:
+        if self._skipped and not self._holding:
             self._skipped = False
             self.screen.refresh()
 

@@ -50,6 +50,11 @@ class Image:
         """Something else may have written to the terminal: send everything with the next frame."""
         self.resize(self.width, self.height)
 
+    @property
+    def lines(self) -> list[str]:
+        """What the terminal shows, as text; cells that nothing was sent for are spaces."""
+        return ["".join(" " if text == _UNSEEN[0] else text for text, _ in row) for row in self._rows]
+
     def update(self, pieces: Iterable[Piece], system: ColorSystem) -> str:
         """Take the pieces of a new frame over, and return what a terminal must be sent to show them."""
         groups: dict[str, list[_Run]] = {}

@@ -1,0 +1,77 @@
+"""The first picture: what Home showed when the dashboard was left last, on the terminal before anything is imported.
+
+It is marked as old in words, and lasts until the first look at the pool. Nothing in it can be acted on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+OLDEST = 7 * 86400.0  # seconds: an older picture says nothing about today
+_BEGIN = "\x1b[?1049h\x1b[?25l\x1b[0m\x1b[H\x1b[2J"
+_END = "\x1b[?1049l\x1b[?25h"
+
+
+class FirstPicture:
+    """The picture of one configuration's pool."""
+
+    def __init__(self, configuration: Path) -> None:
+        self._configuration = configuration
+        self.painted = False
+
+    def paint(self, now: float) -> None:
+        """Paint it, when there is one that fits this terminal."""
+        kept = self._read()
+        if kept is None:
+            return
+        lines, at = kept
+        size = os.get_terminal_size(2)
+        if not lines or len(lines) != size.lines or now - at > OLDEST:
+            return
+        mark = time.strftime(" STALE, as of %m-%d %H:%M:%SZ ", time.gmtime(at))
+        top = f"{lines[0][: max(0, size.columns - len(mark))]:<{max(0, size.columns - len(mark))}}{mark}"
+        drawn = [top, *(line.rstrip() for line in lines[1:-1]), " starting"]
+        self._write(_BEGIN + "\r\n".join(line[: size.columns] for line in drawn))
+        self.painted = True
+
+    def clear(self) -> None:
+        """Give the terminal back: what should have followed did not come."""
+        if self.painted:
+            self._write(_END)
+            self.painted = False
+
+    def keep(self, lines: Sequence[str], now: float) -> None:
+        """Keep a picture for the next start. That it cannot be kept hurts nobody."""
+        with suppress(OSError):
+            path = self._path()
+            beside = path.with_suffix(f".{os.getpid()}")
+            beside.touch(0o600)
+            beside.write_text(json.dumps({"at": now, "lines": list(lines)}), encoding="utf-8")
+            beside.replace(path)
+
+    def _read(self) -> tuple[list[str], float] | None:
+        try:
+            found = json.loads(self._path().read_text(encoding="utf-8"))
+            lines, at = [str(line) for line in found["lines"]], float(found["at"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # there is none, or it is not ours: the dashboard starts as if there had never been one
+        return (lines if all(line.isprintable() for line in lines) else []), at
+
+    def _path(self) -> Path:
+        from tuiha.config.places import state_folder
+
+        name = hashlib.sha256(str(self._configuration).encode()).hexdigest()[:16]
+        return state_folder() / f"picture-{name}.json"
+
+    @staticmethod
+    def _write(text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.samples import SampleFeed
@@ -77,3 +78,14 @@ def test_a_feed_never_waits_for_the_disk(tmp_path: Path) -> None:
     recorder.stop()
     assert threading.active_count() < 20
     assert Recording(tmp_path / "r.sqlite").snapshot(1).number == 1
+
+
+def test_a_snapshot_that_cannot_be_recorded_ends_nothing(tmp_path: Path) -> None:
+    feed, recorder = SampleFeed(None), Recorder(tmp_path / "r.sqlite", "corp-east", KEEP, again=0.05)
+    recorder.start(feed)
+    feed.publish(replace(at_turn(0), users=object()))  # type: ignore[arg-type]
+    until(lambda: "unexpected TypeError" in (recorder.trouble or ""))
+    feed.publish(at_turn(1))
+    until(lambda: recorder.written == 1)
+    recorder.stop()
+    assert recorder.trouble is None

@@ -53,7 +53,8 @@ class Recording:
                 self._connection.execute("ROLLBACK")
             raise store.unusable(self.path, error) from None
         except (TypeError, ValueError):  # a file from elsewhere, with texts where numbers should be
-            raise RecordingError(Problem("its list of blocks is damaged", "name another file", file=self.path)) from None
+            problem = Problem("its list of blocks is damaged", "name another file", file=self.path)
+            raise RecordingError(problem) from None
         if not self._blocks:
             raise RecordingError(Problem("nothing is recorded yet", "wait for the first snapshot", file=self.path))
 

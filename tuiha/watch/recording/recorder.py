@@ -78,6 +78,10 @@ class Recorder:
             except (OSError, sqlite3.Error) as error:
                 self._in_trouble(f"{self.path}: {error}")
                 self._rest()
+            except Exception as error:  # noqa: BLE001 - watching goes on, and its terminal is not written to
+                _log.warning("a snapshot could not be recorded", exc_info=True)
+                self._in_trouble(f"unexpected {type(error).__name__} while recording")
+                self._rest()
 
     def _write_with(self, writer: Writer) -> None:
         try:

@@ -120,10 +120,16 @@ class Replay:
     def _work(self) -> None:
         try:
             while (moves := self._next()) is not None:
-                if moves:
-                    self._go(moves)
-                else:
-                    self._settle()
+                try:
+                    if moves:
+                        self._go(moves)
+                    else:
+                        self._settle()
+                except Exception as error:  # noqa: BLE001 - a file from elsewhere may hold anything
+                    _log.warning("a move in a recording failed", exc_info=True)
+                    self._where = self._place_of_failure(f"unexpected {type(error).__name__}: go to another moment")
+                    self._settled = True
+                    self._tell()
         finally:
             self._recording.close()
 

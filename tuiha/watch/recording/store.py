@@ -185,8 +185,10 @@ def pool_of(connection: sqlite3.Connection) -> str:
 
 def blocks(connection: sqlite3.Connection) -> tuple[Block, ...]:
     """All blocks in their order; the tail is one or several that are not sealed."""
-    found = [Block(int(row[0]), int(row[1]), float(row[2]), float(row[3]), str(row[4]), int(row[5]), 1) for row in connection.execute(
-        "SELECT number, frames, first_at, last_at, verdict, changes FROM block ORDER BY number")]
+    sealed_ones = connection.execute(
+        "SELECT number, frames, first_at, last_at, verdict, changes FROM block ORDER BY number")
+    found = [Block(int(row[0]), int(row[1]), float(row[2]), float(row[3]), str(row[4]), int(row[5]), 1)
+             for row in sealed_ones]
     rows = connection.execute("SELECT number, at, verdict, changes, whole FROM frame ORDER BY number").fetchall()
     for run in _runs(rows):
         found.append(Block(run[0][0], len(run), run[0][1], run[-1][1], worst(row[2] for row in run),

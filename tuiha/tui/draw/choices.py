@@ -46,7 +46,8 @@ def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:
         Choice("degrade", (), f"go on without {second.name}", "commits wait for nobody",
                alone or ("" if writes else f"{first.name} does not take writes: fail over")),
         Choice("protect", (), f"protect: commits wait for {second.name} again", "the end of degraded",
-               "" if running_alone else "the pool is protected"),
+               "the pool is protected" if not running_alone else
+               "" if writes else f"{first.name} does not take writes"),
         Choice("rejoin", (second.name,), f"rejoin {second.name}", f"make it follow {first.name}",
                _against_rejoin(first, second)),
     )

@@ -73,6 +73,8 @@ def _head(state: OperationState) -> Document:
         "nothing_changed": state.settled and not state.changed,
         "step": None if state.current is None else state.current.planned.number,
         "who": state.who,
+        "host": state.host or None,
+        "journal_here": state.alive is not None,
         "reason": state.reason,
         "overrides": list(state.overrides),
         "started": moment(state.started_at),

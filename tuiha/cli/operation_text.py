@@ -75,6 +75,8 @@ def operation_text(state: OperationState) -> str:
 
 def next_step(state: OperationState) -> str:
     """What an operator does now; empty when there is nothing to do."""
+    if state.alive is None and not state.settled:
+        return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
     if state.settled or not (state.ended or state.interrupted):
         return ""
     back = f", `tuiha undo {state.id}` takes it back" if state.undoable else ""
@@ -83,10 +85,11 @@ def next_step(state: OperationState) -> str:
 
 def operations_text(states: Sequence[OperationState]) -> str:
     """The operations, one a line."""
-    head = ("OPERATION", "WHAT", "RESULT", "STEP", "WHO", "STARTED", "REASON")
+    head = ("OPERATION", "WHAT", "RESULT", "STEP", "WHO", "HOST", "STARTED", "REASON")
     return "\n".join(aligned([head, *((
         state.id, what(state.plan), result(state), cell(state.current and state.current.planned.number),
-        plain(state.who), moment(state.started_at) or "-", plain(state.reason)) for state in states)]))
+        plain(state.who), plain(state.host) or "-", moment(state.started_at) or "-",
+        plain(state.reason)) for state in states)]))
 
 
 def step_line(step: StepState) -> str:

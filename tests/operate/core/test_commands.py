@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,11 @@ import pytest
 from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.operate import intent as intents
+from tuiha.operate.elsewhere import merged, of_row
 from tuiha.operate.planning import journal_room
+from tuiha.watch.reader import OperationRow
 
 Captured = pytest.CaptureFixture[str]
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -168,7 +174,41 @@ async def test_without_credentials_or_a_ledger(studio: Studio, capsys: Captured)
 
 async def test_no_operation_yet(studio: Studio, capsys: Captured) -> None:
     assert await tuiha(studio, "operations") == exits.OK
-    assert capsys.readouterr() == ("", "no operation was started on this host\n")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("operations of other hosts that are over are not shown: ")
+    assert told.err.endswith("no operation is known here\n")
+
+
+async def test_the_operation_of_another_host_is_shown_and_says_where_its_journal_is(
+    studio: Studio, capsys: Captured
+) -> None:
+    there = intents.Intent("20260101-000000-beef", "paint", "eve", "host9", 1_800_000_000.0, 2, "wall prepare")
+    await intents.take(FileLedger(studio.base / "ledger.json"), studio.ledger, there)
+    assert await tuiha(studio, "operations", "--json") == exits.OK
+    (found,) = document(capsys.readouterr().out)["operations"]
+    assert (found["host"], found["journal_here"], found["step"], found["who"]) == ("host9", False, 2, "eve")
+    assert await tuiha(studio, "operations", "beef") == exits.UNKNOWN
+    told = capsys.readouterr().out
+    assert told.startswith("RUNNING  paint  operation 20260101-000000-beef")
+    assert "Its journal is on host9" in told
+    for command in ("resume", "undo", "cancel"):
+        assert await tuiha(studio, command, "beef") == exits.REFUSED
+        assert f"On that host: tuiha {command} 20260101-000000-beef" in capsys.readouterr().err
+    assert await tuiha(studio, "resume", "cafe") == exits.USAGE
+
+
+def test_copies_are_merged_with_what_is_here() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    row = OperationRow("b", "paint", "red", "done", "eve", None, at, at, '[{"record": "start", "at": 1, "host": "h9"}]')
+    other = of_row(row)
+    assert (other.state, other.host, other.plan.target, other.alive) == ("done", "h9", ("red",), None)
+    assert other.settled
+    mine = replace(other, id="a", started_at=at.timestamp() + 1, alive=False)
+    own = replace(other, alive=False, host="here")
+    assert [state.id for state in merged([mine], [other], 10)] == ["a", "b"]
+    assert merged([own], [other], 10) == [own]
+    assert merged([mine], [other], 1) == [mine]
 
 
 @pytest.mark.parametrize("module", ["tuiha.cli.commands.status", "tuiha.cli.commands.events", "tuiha.watch.watcher",

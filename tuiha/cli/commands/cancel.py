@@ -26,12 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask for it, and follow."""
     from tuiha.cli.operating import Place, acted, follow_to_end, placed
     from tuiha.operate import api
+    from tuiha.operate.elsewhere import refuse_if_elsewhere
 
     place = placed(arguments)
 
     async def ask(place: Place) -> str:
         return await api.stop(place.pool, place.base, arguments.operation, api.whoami())
 
+    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "cancel"))
     operation = acted(ask(place))
     code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
     if arguments.detach:

@@ -9,7 +9,8 @@ from tuiha.cli import exits
 from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
 
-HELP = """List the operations that were started on this host, newest first, or show one with its steps.
+HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
+running one that the ledger names; or show one with its steps.
 
 exit codes: 0 listed; of one operation: 0 done, 1 nothing is left of it or it was cancelled, 2 there is none such,
 5 running, stopped half-way, or with an unknown outcome"""
@@ -30,19 +31,30 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.cli.operation_documents import operations as document
     from tuiha.cli.operation_text import operations_text
     from tuiha.operate import api
+    from tuiha.operate.elsewhere import elsewhere, find, merged
     from tuiha.operate.state import OperationState
+    from tuiha.operate.store import NotThere
 
     place = placed(arguments)
     if arguments.operation is not None:
         async def one(place: Place) -> OperationState:
-            return api.operation(place.pool, place.base, arguments.operation)
+            try:
+                return api.operation(place.pool, place.base, arguments.operation)
+            except NotThere:
+                other = await find(place.pool, place.base, arguments.operation)
+                if other is None:
+                    raise
+                return other
 
         return show(place, acted(one(place)), as_json=arguments.json)
-    found = api.operations(place.pool, place.base, arguments.limit)
+    others = acted(elsewhere(place.pool, place.base, arguments.limit))
+    found = merged(api.operations(place.pool, place.base, arguments.limit), others.states, arguments.limit)
+    for text in others.untold:
+        say(text)
     if arguments.json:
         put(json.dumps(document(place.pool.pool, found), indent=2))
     elif found:
         put(operations_text(found))
     else:
-        say("no operation was started on this host")
+        say("no operation is known here")
     return exits.OK

@@ -21,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Start the runner again and follow it."""
     from tuiha.cli.operating import acted, follow_to_end, placed
     from tuiha.operate.api import resume, whoami
+    from tuiha.operate.elsewhere import refuse_if_elsewhere
 
     place = placed(arguments)
+    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "resume"))
     operation = acted(resume(place.pool, place.base, place.config, arguments.operation, whoami()))
     return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

@@ -24,8 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask for it, and follow."""
     from tuiha.cli.operating import acted, follow_to_end, placed
     from tuiha.operate import api
+    from tuiha.operate.elsewhere import refuse_if_elsewhere
 
     place = placed(arguments)
+    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "undo"))
     operation = acted(api.undo(place.pool, place.base, place.config, arguments.operation, api.whoami()))
     code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
     if arguments.detach:

@@ -105,3 +105,8 @@ def test_the_recording_of_another_pool_is_not_written_into(
     assert configured.run("record", str(path), "--seconds", "2") == 1
     assert "of pool corp-east, not of demo" in capsys.readouterr().err
     assert Recording(path).last == 3
+
+
+def test_a_command_for_one_pool_refuses_several(configured: Configured, capsys: Captured) -> None:
+    assert configured.run("status", "--config", "other.yaml") == 2
+    assert "`tuiha status` works on one pool" in capsys.readouterr().err

@@ -180,3 +180,17 @@ async def test_a_moment_on_the_command_line(recording: Path) -> None:
         await at(pilot, "03:14:26Z")
         await pilot.press("colon", *"live", "enter")
         await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+
+
+async def test_what_is_not_recorded_is_not_shown_as_if_it_were(recording: Path) -> None:
+    app = dashboard(lambda: Replay(recording), operator=FakeOperator())
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.press("6")
+        await seen(pilot, lambda: app.screen is app.get_screen("operations"))
+        await pilot.press("t")
+        await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
+        assert app.screen is app.get_screen("home")
+        for key in ("5", "6"):
+            await pilot.press(key)
+            await seen(pilot, lambda: "not recorded" in lines(pilot)[-1])
+            assert app.screen is app.get_screen("home")

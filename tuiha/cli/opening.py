@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def config_of(arguments: argparse.Namespace) -> Path:
+    """The one configuration that is meant. Raises CommandError for several, ConfigError when there is none."""
+    from tuiha.config.find import find
+
+    if len(set(getattr(arguments, "configs", ()))) > 1:
+        raise CommandError(f"`tuiha {arguments.command}` works on one pool, and several configurations are named; "
+                           "name one with --config", exits.USAGE)
+    return find(arguments.config)
+
+
 def opened(arguments: argparse.Namespace) -> tuple[Pool, Path]:
     """The pool, and the folder that its relative paths start from. Raises ConfigError."""
-    from tuiha.config.find import find
     from tuiha.config.load import load
 
-    path = find(arguments.config)
+    path = config_of(arguments)
     return load(path), path.parent
 
 

@@ -35,10 +35,10 @@ class Place:
 
 def placed(arguments: argparse.Namespace) -> Place:
     """The pool and its configuration's path. Raises ConfigError."""
-    from tuiha.config.find import find
+    from tuiha.cli.opening import config_of
     from tuiha.config.load import load
 
-    path = find(arguments.config)
+    path = config_of(arguments)
     return Place(load(path), path.parent, path)
 
 

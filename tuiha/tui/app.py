@@ -22,7 +22,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.looks import Looks, ThemeFile
 from tuiha.tui.operations import Operations
 from tuiha.tui.operator import Operator
-from tuiha.tui.past import TimeTravel, Travels
+from tuiha.tui.past import PRESENT_ONLY, TimeTravel, Travels
 from tuiha.tui.screens.base import PoolScreen
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
@@ -222,6 +222,9 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_show_view(self, name: str) -> None:
         """A view, in place of what is in front: Home is always behind it. Made when it is first wanted."""
+        if self.past.hides(name):
+            self.say(f"not now: {PRESENT_ONLY}")
+            return
         if not self.is_screen_installed(name):
             self.install_screen(view_named(name).make(), name)
         wanted = self.get_screen(name)

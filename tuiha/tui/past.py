@@ -35,6 +35,8 @@ def unclear(text: str) -> str:
     return ""
 
 
+PRESENT = frozenset({"users", "operations"})  # views
+PRESENT_ONLY = "users and operations are not recorded; t leads back to the pool as it is"
 IN_THE_PAST = frozenset({"time_step", "time_change", "time_screen"})  # actions
 
 
@@ -75,6 +77,10 @@ class TimeTravel:
             return live
         snapshot = self._replay.latest()
         return replace(live, now=snapshot.at, mode=REPLAY, snapshot=snapshot, events=self._replay.events())
+
+    def hides(self, view: str) -> bool:
+        """Whether a view is not there in the past: what it shows is asked of the pool, and not recorded."""
+        return self.active and view in PRESENT
 
     def woken(self) -> bool:
         """There is a new snapshot; whether it is one of the past, which sounds no alarm."""
@@ -131,6 +137,10 @@ class TimeTravel:
     def _begin(self, replay: Replay) -> None:
         self._live, self._replay = self._dashboard.feed, replay
         self._dashboard.operations.disarm()
+        open_ones = [self._dashboard.get_screen(name) for name in PRESENT
+                     if self._dashboard.is_screen_installed(name)]
+        if any(screen in self._dashboard.screen_stack for screen in open_ones):
+            self._dashboard.action_show_view("home")
         self._dashboard.use_feed(replay)
 
     def back(self) -> None:

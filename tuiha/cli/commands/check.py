@@ -37,11 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings."""
-    from tuiha.config.find import find
+    from tuiha.cli.opening import config_of
     from tuiha.config.load import load
     from tuiha.watch.checking import check
 
-    path = find(arguments.config)
+    path = config_of(arguments)
     pool, base = load(path), path.parent
     with progress(f"probing {pool.pool}"):
         checked = asyncio.run(check(pool, base, path))

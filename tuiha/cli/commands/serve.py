@@ -22,12 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve."""
     import asyncio
 
-    from tuiha.config.find import find
+    from tuiha.cli.opening import config_of
     from tuiha.config.load import load
     from tuiha.server.run import serve
     from tuiha.server.settled import CannotServe
 
-    path = find(arguments.config)
+    path = config_of(arguments)
     pool = load(path)
     try:
         asyncio.run(serve(pool, path.parent, arguments.name, arguments.listen, lambda: load(path)))

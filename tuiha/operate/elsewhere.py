@@ -65,7 +65,8 @@ def of_row(row: OperationRow) -> OperationState:
         return read_state(row.id, from_document(kept), records)
     plan = _unknown_plan("", row.kind, tuple((row.target or "").split()), ())
     return replace(read_state(row.id, plan, records), state=row.state, who=row.who, reason=row.reason or "",
-                   started_at=row.started_at.timestamp(), ended_at=row.ended_at and row.ended_at.timestamp())
+                   started_at=row.started_at.timestamp(),
+                   ended_at=row.ended_at.timestamp() if row.ended_at else None)
 
 
 def of_intent(pool: str, intent: intents.Intent) -> OperationState:

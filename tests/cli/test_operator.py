@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tuiha.cli.operator import PoolOperator
 from tuiha.config.load import load
 from tuiha.config.places import data_file
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plan import Plan
 from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.watch.lookup import Page
 
 PATIENCE = 60.0
 
@@ -52,7 +55,28 @@ async def followed(operator: PoolOperator, operation: str) -> list[OperationFact
     return told
 
 
-async def test_a_server_is_drained_through_it() -> None:
+async def on_another_host(pool: EmbeddedPool, operation: str) -> OperationFacts:
+    """The operation as an operator sees it who has none of this host's journals: from the database."""
+    operator = PoolOperator(load(pool.config_path), pool.folder, pool.config_path)
+    loop, found = asyncio.get_running_loop(), asyncio.Event()
+    seen: list[OperationFacts] = []
+
+    def told(known: tuple[OperationFacts, ...] | Trouble) -> None:
+        if isinstance(known, tuple) and any(one.id == operation for one in known):
+            seen.append(next(one for one in known if one.id == operation))
+            loop.call_soon_threadsafe(found.set)
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not found.is_set():
+                operator.operations(told)
+                await asyncio.sleep(0.5)
+    finally:
+        operator.close()
+    return seen[0]
+
+
+async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with EmbeddedPool(servers=2, users=20, load=False) as pool:
         operator = PoolOperator(load(pool.config_path), pool.folder, pool.config_path)
         try:
@@ -76,8 +100,16 @@ async def test_a_server_is_drained_through_it() -> None:
             unknown = await answer(lambda call: operator.plan("drain", ("s9",), {}, call))
             assert isinstance(unknown, Trouble)
             assert "s9" in unknown.text
+            user = pool.users_path.read_text().partition("\t")[0]
+            page = await answer(lambda call: operator.find_users(user, "", 10, call))
+            assert isinstance(page, Page), page
+            assert (page.users[0].name, set(page.servers), page.active) == (user, {"s1", "s2"}, True)
         finally:
             operator.close()
+        monkeypatch.setenv("TUIHA_STATE", str(tmp_path / "nothing here"))
+        copy = await on_another_host(pool, started)
+        assert (copy.elsewhere, copy.state, copy.reason, copy.target) == (True, "done", "test", ("s1",))
+        assert copy.steps == told[-1].steps
 
 
 def test_without_a_token_or_a_role_it_says_which(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,6 +43,7 @@ class Tally:
 
     acknowledged: list[float] = field(default_factory=list)
     failed: list[float] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def longest(self, since: float) -> float:
         """The longest time without an acknowledgement since then, in seconds."""
@@ -76,22 +78,24 @@ class Crew:
         while True:
             try:
                 await writer.write()
-            except Failed:
+            except Failed as failed:
                 self.tally.failed.append(time.monotonic())
+                self.tally.reasons[str(failed)] += 1
                 await asyncio.sleep(_AGAIN)
                 continue
             self.tally.acknowledged.append(time.monotonic())
             await asyncio.sleep(PAUSE)
 
-    async def steady(self, count: int = 50, seconds: float = 60.0) -> None:
-        """Wait for so many more acknowledgements. Raises TimeoutError, and what a writer died of."""
-        wanted = len(self.tally.acknowledged) + count
-        async with asyncio.timeout(seconds):
-            while len(self.tally.acknowledged) < wanted:
-                for task in self._tasks:
-                    if task.done():
-                        task.result()
-                await asyncio.sleep(0.05)
+    async def steady(self, count: int = 50, seconds: float = 180.0) -> None:
+        """Wait for so many more acknowledgements. Raises RuntimeError without them, and what a writer died of."""
+        wanted, give_up = len(self.tally.acknowledged) + count, time.monotonic() + seconds
+        while len(self.tally.acknowledged) < wanted:
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"the writers do not come through: {self.tally.reasons}")
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.05)
 
 
 class DeviceWriter:
@@ -110,11 +114,11 @@ class DeviceWriter:
         try:
             async with self._session.put(place, json={"kind": "bench"}) as answer:
                 await answer.read()
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._sprayer = next(self._sprayers)
-            raise Failed from None
+            raise Failed(type(error).__name__) from None
         if answer.status not in (200, 201):
-            raise Failed
+            raise Failed(f"answered {answer.status}")
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -142,9 +146,9 @@ class RowWriter:
                 self._connection = await self._primary()
             number = self._numbers()
             await self._connection.execute("INSERT INTO written (writer, number) VALUES ($1, $2)", self._number, number)
-        except _LOST:
+        except _LOST as error:
             await self.close()
-            raise Failed from None
+            raise Failed(type(error).__name__) from None
         self.written.append(number)
 
     async def close(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -50,6 +53,21 @@ async def test_a_switchover_under_the_intents_lease(pool: EmbeddedPool, ledger: 
     assert (record.active, record.epoch, record.standby, record.phase) == ("db2", 2, "SYNC", "STEADY")
     assert record.intent is None
     assert await ledger.holder() is None
+
+
+async def test_check_creates_the_first_record_in_etcd(pool: EmbeddedPool, ledger: EtcdLedger) -> None:
+    config = pool.folder / "fresh.yaml"
+    config.write_text(pool.config_path.read_text().replace("prefix: /tuiha", "prefix: /fresh"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tuiha", "--config", str(config), "check", "--create-ledger",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    _, told = await process.communicate()
+    known = await ledger.poll()
+    assert f"ledger created: epoch {known.epoch}, {known.active} active, standby {known.standby}" in told.decode()
+    fresh = open_ledger(load(config), pool.folder)
+    assert fresh is not None
+    assert replace(await fresh.poll(), revision=0) == replace(known, revision=0)
+    await fresh.close()
 
 
 async def test_without_etcd_nothing_is_planned_and_the_pool_serves(pool: EmbeddedPool, ledger: EtcdLedger) -> None:

@@ -128,7 +128,7 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
     row = primary.epoch if primary is not None else None
     if record.pool != look.pool:
         yield bad("ledger", f"it is the ledger of the pool '{record.pool}'", "it says nothing about this one",
-                   "correct ledger.path")
+                   "correct the section ledger of the configuration")
     elif row is not None and (record.epoch, record.active) != (row.epoch, row.active):
         yield bad("ledger", f"it says epoch {record.epoch} on {record.active}, the database epoch {row.epoch} on "
                    f"{row.active}", "role changes are refused", "tuiha status; is it an old copy?")

@@ -17,6 +17,7 @@ from tuiha.lab.drill.acts import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.model.reports import Standby
 from tuiha.operate import api
+from tuiha.operate.intent import Busy
 from tuiha.operate.journal import read_records
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Plan
@@ -76,8 +77,10 @@ class Operate:
             plan = await self._plan(stage)
             try:
                 return plan, await self._apply(stage, plan)
+            except Busy as busy:
+                raise NotReached(f"{self.kind} was refused: {busy}") from None
             except Refused as refused:
-                if "is void" not in str(refused) or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise NotReached(f"{self.kind} was refused: {refused}") from None
 
     async def _apply(self, stage: Stage, plan: Plan) -> str:

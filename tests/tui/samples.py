@@ -20,6 +20,7 @@ from tuiha.model.facts import (
     SprayerFacts,
     Verdict,
 )
+from tuiha.model.reports import SessionRow, SlotRow
 
 AT = 1_795_144_327.0  # 03:12:07 UTC of some day
 
@@ -70,7 +71,8 @@ class SampleFeed:
 _LEVELS = {
     "users": (500.0, 10.0), "requests_per_second": (205.0, 60.0), "latency_ms": (10.0, 4.0),
     "availability_index": (83.0, 6.0), "transactions_per_second": (410.0, 90.0), "sessions": (1020.0, 40.0),
-    "pool_sessions": (16.0, 2.0), "lag_bytes": (900.0, 800.0),
+    "pool_sessions": (16.0, 2.0), "lag_bytes": (900.0, 800.0), "lag_seconds": (0.004, 0.003), "queue": (0.0, 2.0),
+    "cpu_percent": (31.0, 9.0), "host_cpu_percent": (37.0, 12.0),
 }
 
 
@@ -92,6 +94,8 @@ def server(name: str, users: int | None = 500, **other: object) -> ServerFacts:
         alive=True, users=users, devices=None if users is None else 2 * users + 7, availability_index=82,
         database="db1", epoch=12, lease_seconds=4.4, requests_per_second=212.0, latency_ms=11.0,
         cpu_percent=31.0, memory_bytes=84_000_000, seen_at=AT - 0.3, note="",
+        system_identifier="7401234567890123456", queue=0, version="0.1.0", started_at=AT - 90_000,
+        host_cpu_percent=37.0, host_memory_percent=52.0, host_disk_percent=61.0, host_load=1.4, host_processors=8,
     )
     return replace(facts, **other)  # type: ignore[arg-type]
 
@@ -104,6 +108,10 @@ def database(name: str, role: str, **other: object) -> DatabaseFacts:
         lag_bytes=0 if second else None, lag_seconds=0.001 if second else None,
         sync_state="sync" if second else None, pool_sessions=None if second else 16,
         transactions_per_second=None if second else 412.0, seen_at=AT - 0.2, note="",
+        position=81_235_968, replayed=81_235_968 if second else None, receiving=True if second else None,
+        synchronous_names="" if second else "db2", version="18.1",
+        sessions=() if second else tuple(SessionRow(f"s{n}", 4) for n in range(1, 5)),
+        slots=() if second else (SlotRow("db2", "physical", True, 0, "reserved"),),
     )
     return replace(facts, **other)  # type: ignore[arg-type]
 
@@ -113,8 +121,11 @@ def sprayer(name: str, active: bool, servers: tuple[str, ...], **other: object) 
     facts = SprayerFacts(
         name=name, address="127.0.0.1:8080", state="UP", active=active, sessions=each * len(servers),
         requests_per_second=824.0 if active else 0.0,
-        backends=tuple(BackendFacts(server_name, "UP", each) for server_name in servers),
-        seen_at=AT - 0.3, note="",
+        backends=tuple(
+            BackendFacts(server_name, "UP", each, requests_per_second=206.0 if active else 0.0, since_seconds=90_000,
+                         check="L7OK 200") for server_name in servers
+        ),
+        seen_at=AT - 0.3, note="", version="2.8.25", uptime_seconds=90_000, learned=2004 if active else 0,
     )
     return replace(facts, **other)  # type: ignore[arg-type]
 
@@ -122,7 +133,7 @@ def sprayer(name: str, active: bool, servers: tuple[str, ...], **other: object) 
 def mail(name: str, cluster: str, users: int | None, **other: object) -> MailFacts:
     facts = MailFacts(
         name=name, cluster=cluster, address="127.0.0.1:143", state="UP", users=users, latency_ms=3.4,
-        in_service=True, seen_at=AT - 0.4, note="",
+        in_service=True, seen_at=AT - 0.4, note="", changed_at=AT - 90_000,
     )
     return replace(facts, **other)  # type: ignore[arg-type]
 
@@ -162,7 +173,7 @@ def degraded() -> Snapshot:
     """A mail server is down and a server drains."""
     base = healthy()
     down = mail("mail2", "east", 0, state="DOWN", latency_ms=None, seen_at=AT - 252,
-                error="connection refused")
+                error="connection refused", failing_since=AT - 252)
     drained = server("s2", 37, state="WITHDRAWN", target="DRAIN", availability_index=-200, cpu_percent=10.0,
                      requests_per_second=16.0, note="drain by oncall")
     return replace(
@@ -192,7 +203,8 @@ def split() -> Snapshot:
     base = healthy()
     stray = database("db2", "PRIMARY", state="STRAY", expected="SECONDARY", timeline=8, sync_state=None,
                      lag_bytes=None, lag_seconds=None, transactions_per_second=3.0, pool_sessions=4,
-                     note="promoted outside this pool")
+                     position=81_300_000, replayed=None, receiving=None, synchronous_names="",
+                     sessions=(SessionRow("s4", 4),), slots=(), note="promoted outside this pool")
     lost = server("s4", 489, state="FENCED", availability_index=-100, database="db2", lease_seconds=0.0,
                   requests_per_second=0.0, latency_ms=None, note="attached to db2")
     return replace(
@@ -204,7 +216,8 @@ def split() -> Snapshot:
             Problem(Severity.BAD, NodeKind.DATABASE, "db2", "STRAY  writable on timeline 8",
                     "Somebody promoted it outside this pool.", AT - 12, "tuiha plan rejoin db2"),
         ),
-        servers=(*base.servers[:3], lost), databases=(base.databases[0], stray),
+        servers=(*base.servers[:3], lost),
+        databases=(replace(base.databases[0], sessions=base.databases[0].sessions[:3], pool_sessions=12), stray),
     )
 
 

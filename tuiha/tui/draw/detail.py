@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.lists import event_line, problem_lines, rule
-from tuiha.tui.draw.marks import buckets, nice_limit, plot, state_mark, state_style
+from tuiha.tui.draw.marks import state_mark, state_style
+from tuiha.tui.draw.plots import Metric, Plotted, plot_lines
 from tuiha.tui.draw.rows import is_astray, target_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right, spread
 from tuiha.tui.draw.trends import History
@@ -21,16 +22,6 @@ Pair = tuple[str, Span]
 LABEL = 14  # cells of a label
 PLOT_ROWS = 4
 EVENTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure whose history is plotted."""
-
-    name: str
-    title: str
-    text: Callable[[float | None], str]
-    style: str = "flow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,8 @@ def detail_lines(view: View, name: str, history: History, width: int) -> tuple[L
     portrait = _PORTRAITS[type(node)](node, snapshot)
     lines = [_title(node, portrait, view, width), BLANK, *_two_columns(portrait, width)]
     lines += portrait.extra
-    lines += [BLANK, *_plots(node.name, portrait.metrics, history, snapshot.at, width)]
+    plotted = [Plotted(node.name, metric) for metric in portrait.metrics]
+    lines += [BLANK, *plot_lines(plotted, history, snapshot.at, width, PLOT_ROWS)]
     lines += _problems(view, snapshot, node.name, width)
     return (*lines, *_events(view, node.name, width))
 
@@ -96,40 +88,6 @@ def _two_columns(portrait: Portrait, width: int) -> list[Line]:
 
 def _pair(label: str, value: Span, width: int) -> tuple[Span, ...]:
     return fit(((" " + left(label, LABEL), "quiet"), value), width)
-
-
-def _plots(
-    name: str, metrics: Sequence[Metric], history: History, at: float, width: int
-) -> list[Line]:
-    across = 2 if width >= 70 else 1
-    cell = (width - 1) // across
-    lines: list[Line] = []
-    for start in range(0, len(metrics), across):
-        blocks = [_plot(name, metric, history, at, cell - 3) for metric in metrics[start : start + across]]
-        for row in range(PLOT_ROWS + 1):
-            spans: list[Span] = [(" ", "text")]
-            for block in blocks:
-                spans += (*fit(block[row], cell - 2), ("  ", "text"))
-            lines.append(Line(fit(spans, width)))
-        lines.append(BLANK)
-    return lines
-
-
-def _plot(name: str, metric: Metric, history: History, at: float, width: int) -> list[tuple[Span, ...]]:
-    values = history(name, metric.name)
-    shown = buckets(values, 2 * width, at)
-    known = [value for value in values if value is not None]
-    top = nice_limit(max(known, default=1.0))
-    now = known[-1] if known and values[-1] is not None else None
-    title: tuple[Span, ...] = (
-        (metric.title, "heading"), ("  now ", "quiet"), (metric.text(now), "strong"),
-        ("  most ", "quiet"), (metric.text(max(known, default=None)), "text"), ("  of ", "quiet"),
-        (metric.text(top), "quiet"),
-    )
-    rows = plot(shown, width, PLOT_ROWS, top)
-    if not known:
-        rows = [left("nothing known yet", width), *[" " * width] * (PLOT_ROWS - 1)]
-    return [title, *[((row, metric.style if known else "quiet"),) for row in rows]]
 
 
 def _problems(view: View, snapshot: Snapshot, name: str, width: int) -> list[Line]:

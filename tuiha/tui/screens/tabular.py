@@ -17,7 +17,7 @@ from tuiha.tui.draw.spans import Line, Span, fit, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.base import MOVES, PoolScreen
-from tuiha.tui.screens.views import HOME
+from tuiha.tui.screens.views import HOME, VIEWS
 from tuiha.tui.widgets.entry import Entry
 from tuiha.tui.widgets.paper import Paper
 from tuiha.tui.widgets.table import Table
@@ -27,6 +27,8 @@ TABLE_KEYS: tuple[Key, ...] = (
     Key("table.open", "enter", "open", "more about the row under the cursor", "open"),
     Key("table.filter", "slash", "filter", "filter the rows as you type", "filter"),
     Key("table.sort", "o", "sort", "sort by the next column", "sort"),
+    Key("table.next", "tab", "neighbour(1)", "the next view"),
+    Key("table.previous", "shift+tab", "neighbour(-1)", "the view before"),
     Key("table.back", "escape", "back", "back: drop the filter, then to Home", "back", first=True),
 )
 HEAD = 3  # lines that stay live
@@ -173,6 +175,13 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
             self.dashboard.paint()
         elif self.is_current:
             self.dashboard.action_show_view(HOME)
+
+    def action_neighbour(self, places: int) -> None:
+        """The next view, or the one before; after the last one Home."""
+        names = [view.name for view in VIEWS]
+        here = next((name for name in names if self.app.is_screen_installed(name)
+                     and self.app.get_screen(name) is self), HOME)
+        self.dashboard.action_show_view(names[(names.index(here) + places) % len(names)])
 
     # Filter
 

@@ -29,6 +29,30 @@ def _home() -> PoolScreen:
     return HomeScreen()
 
 
+def _database() -> PoolScreen:
+    from tuiha.tui.screens.database import DatabaseScreen
+
+    return DatabaseScreen()
+
+
+def _sprayers() -> PoolScreen:
+    from tuiha.tui.screens.sprayers import SprayersScreen
+
+    return SprayersScreen()
+
+
+def _mail() -> PoolScreen:
+    from tuiha.tui.screens.mail import MailScreen
+
+    return MailScreen()
+
+
+def _events() -> PoolScreen:
+    from tuiha.tui.screens.events import EventsScreen
+
+    return EventsScreen()
+
+
 def _users() -> PoolScreen:
     from tuiha.tui.screens.users import UsersScreen
 
@@ -43,8 +67,12 @@ def _operations() -> PoolScreen:
 
 VIEWS: tuple[ViewEntry, ...] = (
     ViewEntry("1", HOME, "Home", "the whole pool", _home),
+    ViewEntry("2", "database", "Database", "the pair, and who is attached to which", _database),
+    ViewEntry("3", "sprayers", "Sprayers", "who carries devices, what is behind each", _sprayers),
+    ViewEntry("4", "mail", "Mail", "the clusters, and who stands in for whom", _mail),
     ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it", _users),
     ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why", _operations),
+    ViewEntry("7", "events", "Events", "what changed, when", _events),
 )
 
 

@@ -34,6 +34,10 @@ class Table(ScrollView, Generic[T]):
         self._node: str | None = None
         self._cursor = 0
 
+    def use(self, sheet: Sheet[T]) -> None:
+        """Show these columns from the next `show` on."""
+        self._sheet = sheet
+
     @property
     def columns(self) -> tuple[Placed, ...]:
         """The columns with their places, for the line of titles."""

@@ -1,0 +1,212 @@
+"""The views of nodes and of events: what they show, at every size, and how one moves between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split
+from tests.tui.test_app import dashboard, lines, seen, text
+from tuiha.model.facts import Event, Severity, Snapshot
+from tuiha.tui.draw.database_panel import panel_lines, position
+from tuiha.tui.draw.event_rows import ORDERS, event_items
+from tuiha.tui.draw.mail_rows import cluster_lines, mail_items
+from tuiha.tui.draw.matrix import matrix_items
+from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
+from tuiha.tui.draw.rows import arranged
+from tuiha.tui.draw.spans import Line, plain, width_of
+from tuiha.tui.draw.sprayer_rows import sprayer_items
+from tuiha.tui.screens.detail import DetailScreen
+from tuiha.tui.screens.events import EventsScreen
+from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.views import VIEWS
+
+SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (40, 8))
+OURS = ("2", "3", "4", "7")
+
+
+def of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+    """The cells of a row of the matrix."""
+    return next(tuple(cell for cell, _ in item.cells) for item in matrix_items(snapshot, AT) if item.name == name)
+
+
+# The matrix and the panel
+
+
+def test_each_server_is_in_the_column_of_its_database_and_nowhere_else() -> None:
+    assert of(healthy(), "s1") == ("● 4 sessions", "·")
+    assert of(split(), "s4") == ("·", "✗ HERE 4 sessions")
+    assert of(split(), "s1") == ("● 4 sessions", "·")
+
+
+def test_a_server_that_is_down_is_on_no_database() -> None:
+    base = healthy()
+    gone = replace(base.servers[0], state="DOWN", database=None)
+    snapshot = replace(base, servers=(gone, *base.servers[1:]))
+    assert of(snapshot, "s1")[0].startswith("·")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_split_fills_a_line_with_red(width: int) -> None:
+    def alarms(snapshot: Snapshot) -> list[Line]:
+        return [line for line in panel_lines(snapshot, width, 8) if line.ground == "alarm"]
+
+    (line,) = alarms(split())
+    assert "SPLIT: s4 not on db1" in plain(line)
+    assert width_of(line.spans) == width
+    assert alarms(healthy()) == []
+
+
+def test_two_clusters_without_a_common_history_are_told() -> None:
+    base = healthy()
+    other = replace(base.databases[1], system_identifier="7400000000000000000")
+    said = panel_lines(replace(base, databases=(base.databases[0], other)), 120, 8)[0]
+    assert "different clusters" in plain(said)
+    assert said.ground == "alarm"
+
+
+def test_the_panel_names_what_an_operator_compares() -> None:
+    said = "\n".join(plain(line) for line in panel_lines(healthy(), 120, 13))
+    for word in ("7401234567890123456", "timeline", "0/4D79000", "0 B, 1 ms  sync", "wait for db2", "db2 keeps 0 B",
+                 "s1 4  s2 4", "412 transactions/s"):
+        assert word in said
+
+
+def test_a_position_reads_as_postgresql_writes_it() -> None:
+    assert position((3 << 32) + 0x4C4B40) == "3/4C4B40"
+    assert position(None) == "-"
+
+
+# Sprayers, mail, events
+
+
+def test_under_each_sprayer_are_its_servers() -> None:
+    names = [item.name for item in sprayer_items(healthy(), AT)]
+    assert names[:6] == ["spray1", "spray1/s1", "spray1/s2", "spray1/s3", "spray1/s4", "spray2"]
+
+
+def test_a_server_is_judged_by_what_the_sprayer_sees() -> None:
+    base = healthy()
+    spray = base.sprayers[0]
+    drained = replace(spray, backends=(replace(spray.backends[0], state="DRAIN"), *spray.backends[1:]))
+    items = sprayer_items(replace(base, sprayers=(drained, base.sprayers[1])), AT)
+    assert [item.rank for item in items[:3]] == [3, 1, 3]
+
+
+def test_who_stands_in_for_whom() -> None:
+    stands = {item.name: item.stands for item in mail_items(degraded(), AT)}
+    assert stands == {"mail1": "for mail2", "mail2": "-> mail1", "mail3": "", "mail4": ""}
+
+
+def test_troubled_clusters_come_first_and_the_rest_is_counted() -> None:
+    base = degraded()
+    more = tuple(replace(base.mail[0], name=f"m{n}", cluster=f"c{n}") for n in range(9))
+    said = [plain(line) for line in cluster_lines(mail_items(replace(base, mail=(*more, *base.mail)), AT), 100, 4)]
+    assert "east" in said[0]
+    assert "mail2 DOWN 4m -> mail1" in said[0]
+    assert "and 8 more clusters" in said[-1]
+
+
+def test_a_mail_server_without_a_partner_says_so() -> None:
+    base = degraded()
+    alone = tuple(one for one in base.mail if one.name != "mail1")
+    assert mail_items(replace(base, mail=alone), AT)[0].stands == "nobody takes over"
+
+
+def test_equal_events_are_rows_of_their_own_and_keep_their_names() -> None:
+    one = Event(AT - 5, Severity.NOTE, "s1", "UP -> DOWN")
+    before = event_items((one, one), AT)
+    after = event_items((Event(AT, Severity.BAD, "s2", "x"), one, one), AT + 1)
+    assert len({item.name for item in before}) == 2
+    assert [item.name for item in after[1:]] == [item.name for item in before]
+    assert arranged(after, ORDERS[0])[0].event.subject == "s2"
+
+
+# Plots
+
+
+def test_a_plot_of_milliseconds_uses_its_height() -> None:
+    assert scale(0.008) == 0.008
+    assert scale(0.0012) == 0.0015
+    drawn = plot_lines((Plotted("db2", Metric("lag_seconds", "LAG", seconds, least=0.001)),),
+                       lambda *_: (0.004,) * 900, AT, 40, 3)
+    assert "now 4 ms" in plain(drawn[0])
+    assert plain(drawn[1]).strip()
+
+
+def test_a_plot_of_what_was_never_recorded_says_so() -> None:
+    drawn = plot_lines((Plotted("x", Metric("y", "Y", seconds)),), lambda *_: (), AT, 40, 3)
+    assert "nothing known yet" in plain(drawn[1])
+
+
+# Screens
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_view_at_every_size_of_every_sample(size: tuple[int, int]) -> None:
+    for sample in SAMPLES.values():
+        snapshot, happened = sample()
+        async with dashboard(None, SampleFeed(snapshot, happened)).run_test(size=size) as pilot:
+            for key in OURS:
+                await pilot.press(key)
+                await pilot.pause()
+                assert lines(pilot)[0].strip()
+                assert max(len(line) for line in lines(pilot)) <= size[0]
+
+
+async def test_keys_lead_to_views_and_home_is_behind_each() -> None:
+    async with dashboard(healthy()).run_test(size=(100, 30)) as pilot:
+        for view in VIEWS:
+            await pilot.press(view.key)
+            if view.name == "users":  # it begins with typing
+                await pilot.press("escape")
+        await pilot.press("2", "3", "4", "7")
+        assert isinstance(pilot.app.screen, EventsScreen)
+        assert len(pilot.app.screen_stack) == 3
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+
+async def test_tab_goes_through_the_views() -> None:
+    async with dashboard(healthy()).run_test(size=(100, 30)) as pilot:
+        await pilot.press("2", "tab")
+        assert "── Sprayers" in text(pilot)
+        await pilot.press("shift+tab", "shift+tab")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+
+async def test_the_split_is_seen_in_the_database_view_at_80x24() -> None:
+    async with dashboard(split()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        assert "SPLIT: s4 not on db1" in text(pilot)
+        assert "✗ HERE" in text(pilot)
+
+
+async def test_a_view_filters_sorts_and_opens() -> None:
+    async with dashboard(many(60)).run_test(size=(100, 30)) as pilot:
+        await pilot.press("2", "slash", *"s17", "enter")
+        assert "filter: s17  1 of 62" in text(pilot)
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, DetailScreen)
+        assert "s17  pool server" in text(pilot)
+        await pilot.press("escape", "escape")
+        assert "filter:" not in text(pilot)
+
+
+async def test_enter_on_an_event_opens_its_node_or_says_why_not() -> None:
+    other = Event(AT, Severity.NOTE, "corp-east", "epoch 11 -> 12")
+    feed = SampleFeed(degraded(), (other, *degraded_events()))
+    async with dashboard(None, feed).run_test(size=(80, 24)) as pilot:
+        await pilot.press("7", "enter")
+        assert "corp-east is not one of the nodes" in text(pilot)
+        await pilot.press("j", "enter")
+        assert isinstance(pilot.app.screen, DetailScreen)
+
+
+async def test_a_new_snapshot_repaints_the_view_in_front() -> None:
+    feed = SampleFeed(healthy())
+    async with dashboard(None, feed).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        feed.publish(split())
+        await seen(pilot, lambda: "✗ HERE" in text(pilot))

@@ -1,0 +1,84 @@
+"""Braille plots over the last 15 minutes, each with what it shows now and at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.marks import buckets, nice_limit, plot
+from tuiha.tui.draw.spans import Line, Span, fit, left, shrink
+from tuiha.tui.draw.trends import History
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure whose history is plotted."""
+
+    name: str
+    title: str
+    text: Callable[[float | None], str]
+    style: str = "flow"
+    least: float = 1.0  # the top of the scale is never under it: noise must not look like a mountain
+
+
+@dataclass(frozen=True, slots=True)
+class Plotted:
+    """A figure of a node, or of the pool under its name."""
+
+    node: str
+    metric: Metric
+
+
+def size(value: float | None) -> str:
+    """Bytes."""
+    return figures.size(None if value is None else int(value))
+
+
+def seconds(value: float | None) -> str:
+    """Seconds, from a millisecond on."""
+    return figures.milliseconds(None if value is None else value * 1000, " ")
+
+
+def plot_lines(
+    chosen: Sequence[Plotted], history: History, at: float, width: int, rows: int, across: int = 0
+) -> list[Line]:
+    """The plots, `rows` rows each under a line of words, and an empty line after each row of plots.
+
+    `across` is how many stand side by side; 0: as many as the width has room for.
+    """
+    across = across or (1 if width < 70 else 2 if width < 150 else 3)
+    cell = (width - 1) // across
+    lines: list[Line] = []
+    for start in range(0, len(chosen), across):
+        blocks = [_block(one, history, at, cell - 3, rows) for one in chosen[start : start + across]]
+        for row in range(rows + 1):
+            spans: list[Span] = [(" ", "text")]
+            for block in blocks:
+                spans += (*fit(block[row], cell - 2), ("  ", "text"))
+            lines.append(Line(fit(spans, width)))
+        lines.append(Line(()))
+    return lines
+
+
+def scale(most: float) -> float:
+    """The top of a scale: a round number that is not under `most`, also far under 1."""
+    return nice_limit(most) if most >= 1.0 else nice_limit(most * 1000) / 1000
+
+
+def _block(one: Plotted, history: History, at: float, width: int, rows: int) -> list[tuple[Span, ...]]:
+    metric = one.metric
+    values = history(one.node, metric.name)
+    known = [value for value in values if value is not None]
+    top = scale(max(metric.least, *known)) if known else metric.least
+    now = values[-1] if values else None
+    words: list[tuple[Span, ...]] = [
+        ((metric.title, "heading"),), (("now ", "quiet"), (metric.text(now), "strong")),
+        (("most ", "quiet"), (metric.text(max(known, default=None)), "text")),
+        (("of ", "quiet"), (metric.text(top), "quiet")),
+    ]
+    if not known:
+        nothing: tuple[Span, ...] = ((left("nothing known yet", width), "quiet"),)
+        return [words[0], nothing, *[((" " * width, "text"),)] * (rows - 1)]
+    drawn = plot(buckets(values, 2 * width, at), width, rows, top)
+    return [shrink(words, width), *[((row, metric.style),) for row in drawn]]

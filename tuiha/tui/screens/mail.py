@@ -1,0 +1,47 @@
+"""View 4: the mail clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.draw.lists import rule
+from tuiha.tui.draw.mail_rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
+from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.view import View
+from tuiha.tui.screens.nodes import NodeView
+from tuiha.tui.screens.tabular import Content
+
+CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500")
+PLOT_ROWS = 3
+CLUSTERS = 8  # lines above the table, at most
+
+
+class MailScreen(NodeView[MailItem]):
+    """Each cluster in a line, the servers, and plots of the one under the cursor."""
+
+    TITLE_TEXT = "Mail"
+    KEEP_BELOW = PLOT_ROWS + 2
+
+    def __init__(self) -> None:
+        super().__init__(CONTENT)
+
+    def items(self, view: View) -> Sequence[MailItem]:
+        """The mail servers."""
+        return () if view.snapshot is None else mail_items(view.snapshot, view.now)
+
+    def above(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """The clusters."""
+        if view.snapshot is None:
+            return ()
+        lines = cluster_lines(mail_items(view.snapshot, view.now), width, min(CLUSTERS, room // 2))
+        return (rule(width), *lines)[:room] if lines else ()
+
+    def below(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """Plots of the server under the cursor."""
+        current = self.table.current
+        if view.snapshot is None or current is None or room < 4:
+            return ()
+        rows = min(PLOT_ROWS, room - 2)
+        lines = plot_lines(mail_plots(current.node), self.dashboard.history, view.snapshot.at, width, rows, across=2)
+        return [BLANK, *lines][:room]

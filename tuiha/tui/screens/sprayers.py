@@ -1,0 +1,42 @@
+"""View 3: the sprayers, and what is behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.sprayer_rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
+from tuiha.tui.draw.view import View
+from tuiha.tui.screens.nodes import NodeView
+from tuiha.tui.screens.tabular import Content
+
+CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
+PLOT_ROWS = 3
+
+
+class SprayersScreen(NodeView[SprayerItem]):
+    """The table, and plots of the sprayer under the cursor or of all, as there is room."""
+
+    TITLE_TEXT = "Sprayers"
+    KEEP_BELOW = PLOT_ROWS + 2
+
+    def __init__(self) -> None:
+        super().__init__(CONTENT)
+
+    def items(self, view: View) -> Sequence[SprayerItem]:
+        """Sprayers and servers."""
+        return () if view.snapshot is None else sprayer_items(view.snapshot, view.now)
+
+    def below(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """Plots: of all sprayers, else of the one under the cursor."""
+        current = self.table.current
+        if view.snapshot is None or current is None or room < 4:
+            return ()
+        every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)
+        for names in (every, (current.sprayer.name,)):
+            lines = plot_lines(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width,
+                               min(PLOT_ROWS, room - 2), across=2)
+            if len(lines) <= room:
+                return [BLANK, *lines][:room]
+        return lines[:room]

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.play_acting import STARTS
@@ -23,15 +24,19 @@ PASTE_ENDS = "\x1b[201~"
 def back_home(terminal: Terminal) -> None:
     """Wait until everything sent so far was acted on, and Home is in front."""
     terminal.send(PASTE_ENDS)
-    for key, there in (("?", lambda: terminal.has("MARKS") or terminal.has("KEYS")),
-                       ("", lambda: terminal.has("STATE") and not terminal.has("KEYS"))):
-        until = time.monotonic() + PATIENCE
-        while not there():
-            assert time.monotonic() < until, "\n".join(terminal.lines)
-            terminal.send("\x1b")
-            terminal.read(0.2)  # an esc right before another key would be alt and that key
-            terminal.send(key)
-            terminal.read(0.2)
+    press(terminal, "?", lambda: terminal.has("KEYS"))
+    press(terminal, "", lambda: terminal.has("STATE") and not terminal.has("KEYS"))
+
+
+def press(terminal: Terminal, key: str, there: Callable[[], bool]) -> None:
+    """esc and that key, until it is there."""
+    until = time.monotonic() + PATIENCE
+    while not there():
+        assert time.monotonic() < until, "\n".join(terminal.lines)
+        terminal.send("\x1b")
+        terminal.read(0.2)  # an esc right before another key would be alt and that key
+        terminal.send(key)
+        terminal.read(0.2)
 
 
 def asked(terminal: Terminal, target: Path) -> dict[str, object]:

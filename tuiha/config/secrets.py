@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tuiha.config.settings import Secret
 
 COMMAND_SECONDS = 10.0
+HIDDEN = "***"
+_resolved: set[str] = set()  # what must not be in any log
 MOST_BYTES = 64 * 1024
 
 
@@ -42,6 +44,14 @@ def resolve(secret: Secret, base: Path) -> str:
     if not text.isprintable():
         raise _failed(secret, f"{source} holds more than one line, or control characters",
                       "a secret is one line of text")
+    _resolved.add(text)
+    return text
+
+
+def without_secrets(text: str) -> str:
+    """The text without any secret that was resolved in this process, for logs."""
+    for secret in sorted(_resolved, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
 PICTURE_FOR = 2.0  # seconds that an old picture stays when no look at the pool comes to an end
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
+_log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Screen[None])
 
 
@@ -163,6 +165,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def paint(self) -> None:
         """Have the screen in front draw what there is now."""
+        if not self.screen_stack:
+            return  # a tick after the last screen has gone
         screen = self.screen
         if isinstance(screen, PoolScreen):
             live = self.view
@@ -242,7 +246,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         try:
             palette = replace(load_theme(name), ascii=self.palette.ascii)
         except ThemeError as error:
-            self.say(str(error))
+            self.say(_shortly(error))
             return
         self._theme_file = ThemeFile(palette)
         self.use_palette(palette)
@@ -253,7 +257,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         if isinstance(changed, Palette):
             self.use_palette(changed)
         elif changed is not None:
-            self.say(str(changed))
+            self.say(_shortly(changed))
 
     def _installed(self, name: str, make: Callable[[], S]) -> S:
         """A screen, made and installed when it is first needed."""
@@ -321,6 +325,13 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         return self._not_ready or self._exception
 
 
+def _shortly(error: ThemeError) -> str:
+    """What is wrong with a theme, on one line: its file's name without the folders."""
+    problem = error.problems[0]
+    name = "" if problem.file is None else problem.file.name
+    return ": ".join(part for part in (name, problem.field, problem.what) if part)
+
+
 def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
     ready: Callable[[], None] | None = None, operator: Operator | None = None,
@@ -340,6 +351,7 @@ def run(
     gc.disable()
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:
+        _log.error("the dashboard has ended", exc_info=dashboard.failure)
         raise dashboard.failure
     if keep is not None and dashboard.home_lines:
         keep(dashboard.home_lines)

@@ -15,8 +15,9 @@ class Armed:
     until: float
 
     def left(self, now: float) -> float:
-        """Seconds that remain; 0 when it is over."""
-        return max(0.0, self.until - now)
+        """Seconds that remain; 0 when it is over, and when the clock was set to before it began."""
+        left = self.until - now
+        return max(0.0, left) if left <= ARMED_FOR else 0.0
 
 
 def arm(reason: str, now: float) -> Armed | None:

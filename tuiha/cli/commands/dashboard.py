@@ -55,8 +55,10 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
 
 
 def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
+    from tuiha.cli.logfile import log_to_file
     from tuiha.config.load import load
 
+    log_to_file()
     pool, base = load(path), path.parent
     from tuiha.cli.operator import PoolOperator
     from tuiha.cli.recording import Kept

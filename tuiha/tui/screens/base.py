@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -42,7 +43,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def footer(self, width: int) -> Line:
         """The keys that most people need; or, for a moment, why one of them does nothing now."""
-        if self._said and self.dashboard.now() < self._said_until:
+        if self._said and time.monotonic() < self._said_until:
             return Line(fit(((f" {self._said}", "warning"),), width))
         past = self.dashboard.past.line(width)
         if past is not None:
@@ -64,7 +65,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def say(self, text: str) -> None:
         """Say something in place of the footer for a moment."""
-        self._said, self._said_until = text, self.dashboard.now() + SAID_FOR
+        self._said, self._said_until = text, time.monotonic() + SAID_FOR
         self.dashboard.paint()
 
     def shell_command(self) -> str:

@@ -254,13 +254,14 @@ def followers(node: Node) -> list[Any]:
                            else "async", len(node.log) - sender.flushed, 0.0) for sender in node.senders.values()]
 
 
+_REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
 _POSITION = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
 _WAITING = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     roles._FENCE: _fence, roles._UNFENCE: _unfence, roles._EPOCH: _epoch, roles._END: _end,
     roles._LEFT: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
-    roles._REPLAYED: _reads(lambda node: node.replayed), roles._RECOVERING: _reads(lambda node: node.recovering),
+    _REPLAYED: _reads(lambda node: node.replayed), roles._RECOVERING: _reads(lambda node: node.recovering),
     roles._BEGIN: _begin, roles._BEGUN: _begun, _POSITION: _reads(lambda node: len(node.log)),
     "CHECKPOINT": _checkpoint, "SELECT pg_promote(false)": _promote, "SELECT pg_reload_conf()": _reload,
     "SELECT current_setting($1)": _reads(lambda node, name: node.setting(name)),

@@ -9,7 +9,7 @@ import asyncpg
 
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.roles import give_up_secondary, nobody_to_wait_for
+from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for
 from tuiha.operate.database.steps import (
     PairStep,
     agent_of,
@@ -30,6 +30,7 @@ _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn(
 _RECOVERING = "SELECT pg_is_in_recovery()"
 _FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
+_STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
 _MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for nobody
@@ -115,13 +116,37 @@ class Replay(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Wait for the replay."""
         database = world.databases[self.job.new]
+        still = _Still()
 
         async def look() -> bool:
-            return bool(await value(database, f"SELECT NOT pg_is_in_recovery() OR ({_REPLAYED})"))
+            if await value(database, f"SELECT NOT pg_is_in_recovery() OR ({_REPLAYED})"):
+                return True
+            return still.at(await value(database, REPLAYED), time.monotonic())
 
         if not await until(look, self.limit - 5.0):
             raise StepFailed(f"{self.job.new} did not replay all that it received")
-        return f"{self.job.new} has replayed all that it received"
+        return f"{self.job.new} has replayed all that it received" + (
+            ", but for the beginning of a record whose end never came" if still.so else "")
+
+
+class _Still:
+    """Whether the replay stands still: what was received may end within a record that is never to be completed.
+
+    A primary that dies while it sends leaves such an end; nobody was told that it is committed. The replay waits there
+    for ever, and promoting replays whatever is whole all the same.
+    """
+
+    def __init__(self) -> None:
+        self.so = False
+        self._at: object = self  # no position yet
+        self._since = 0.0
+
+    def at(self, position: object, now: float) -> bool:
+        """Note where the replay is; True when it has been there for a while."""
+        if position != self._at:
+            self._at, self._since = position, now
+        self.so = now - self._since >= _STILL
+        return self.so
 
 
 class Protect(PairStep):

@@ -39,7 +39,7 @@ WHERE epoch = $1 AND active = $2
 _EPOCH = "SELECT epoch, active, state FROM pool_epoch"
 _END = "SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
 _LEFT = "SELECT count(*)::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
-_REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
+REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
 _RECOVERING = "SELECT pg_is_in_recovery()"
 # The canary is written in the very transaction that begins the epoch, and read back in the next one.
 _BEGIN = """
@@ -210,12 +210,12 @@ class CatchUp(PairStep):
             wanted = int((await by_agent(agent_of(world, self.job.old).position())).position)
 
         async def look() -> bool:
-            return bool(await value(database, _REPLAYED) >= wanted)
+            return bool(await value(database, REPLAYED) >= wanted)
 
         if not await until(look, _REPLAYING):
             raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old} "
                              f"within {_REPLAYING:g} s")
-        return f"replayed to {_lsn(await value(database, _REPLAYED))}"
+        return f"replayed to {_lsn(await value(database, REPLAYED))}"
 
 
 class Promote(PairStep):

@@ -105,13 +105,15 @@ class Server:
 
     rows = itertools.count(1)
 
-    def __init__(self, name: str, world: World, witness: Observer, lease: float = LEASE) -> None:
+    def __init__(
+        self, name: str, world: World, witness: Observer, lease: float = LEASE, readers: int = 0
+    ) -> None:
         chance = world.chance
         self.process = Process(name, speed=chance.uniform(1 - DRIFT, 1 + DRIFT))
         if chance.random() < 0.5:
             begin = chance.uniform(0.5, 6.0)
             self.process.stopped = (begin, begin + chance.uniform(0.2, 5.0))
-        self._world, self._witness = world, witness
+        self._world, self._witness, self._readers = world, witness, readers
         self.gate = Gate(3.0, 100)
         self.fence = Fence()
         self.attacher = Attacher(
@@ -142,8 +144,8 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.attacher.run())
             tasks.create_task(self._guard())
-            for _ in range(2):
-                tasks.create_task(self._device())
+            for writes in [0.5, 0.5] + [0.0] * self._readers:
+                tasks.create_task(self._device(writes))
 
     async def _guard(self) -> None:
         """What the fence's thread does; now and then the machine lets it wait."""
@@ -155,13 +157,13 @@ class Server:
                 if not wires.cut and not wires.whole:
                     wires.sever()
 
-    async def _device(self) -> None:
+    async def _device(self, writes: float) -> None:
         chance = self._world.chance
         while True:
             await asyncio.sleep(chance.uniform(0.02, 0.3))
             try:
                 async with asyncio.timeout(chance.uniform(0.1, 0.5) if chance.random() < 0.3 else None):
-                    await (self._write() if chance.random() < 0.5 else self._read())
+                    await (self._write() if chance.random() < writes else self._read())
             except (Unavailable, OutcomeUnknown, TimeoutError) as error:
                 self._witness.happened[type(error).__name__] += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -74,10 +75,13 @@ def places(awaits: int, most: int) -> list[int]:
 
 def search(left_out: LeftOut, most: int) -> Iterator[tuple[int, int, Verdict]]:
     """Runs with a guard left out: seed, the await at which the coordinator is killed (0: nowhere), what it showed."""
-    runs = 0
-    for seed in range(most):
-        for at in (0, *left_out.deaths(seed)):
-            if runs == most:
-                return
-            runs += 1
-            yield seed, at, simulate(SCENARIOS[left_out.scenario], seed, at, control=left_out.control)
+    runs, scenario = 0, SCENARIOS[left_out.scenario]
+    for seed in itertools.count(left_out.first):
+        unharmed = simulate(scenario, seed, control=left_out.control)
+        yield seed, 0, unharmed
+        deaths = left_out.deaths(unharmed, seed)
+        for at in deaths:
+            yield seed, at, simulate(scenario, seed, at, control=left_out.control)
+        runs += 1 + len(deaths)
+        if runs >= most:
+            return

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from tests.proof.operations.jury import Verdict
 from tests.proof.operations.stage import Control, Stage
 from tuiha.model.reports import Standby
-from tuiha.operate import intent as intents
-from tuiha.operate import runner, running
 from tuiha.operate.database.pair import Protect, streams
-from tuiha.operate.database.roles import Announce, CatchUp, Fence, Stop
+from tuiha.operate.database.roles import CatchUp, Fence, Stop
 from tuiha.operate.database.serving import Hold, LetGo
 from tuiha.operate.database.steps import change_ledger, followers, set_parameter, until
 from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Progress, StepFailed
-from tuiha.operate.state import OperationState
 from tuiha.operate.world import World
+
+_BEFORE = 8  # awaits before a step is named in which what it begins with is decided
+_TRIES = 6  # deaths for each seed
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class LeftOut:
     name: str
     scenario: str
     control: Control
-    span: tuple[int, int] = (1, 400)  # the awaits at one of which a death makes it count
-    tries: int = 0  # deaths for each seed
+    steps: tuple[int, int] = (0, 0)  # a death between the beginnings of these two makes it count; (0, 0): none does
+    first: int = 0  # the seed at which the search begins; earlier ones do not show it
 
-    def deaths(self, seed: int) -> list[int]:
-        """Some awaits of the span, other ones for each seed."""
-        return random.Random(seed).sample(range(*self.span), self.tries)
+    def deaths(self, unharmed: Verdict, seed: int) -> list[int]:
+        """Some awaits between the two steps, as a run without a death had them."""
+        begin, end = (unharmed.marks.get(step) for step in self.steps)
+        if begin is None or end is None or self.steps == (0, 0):
+            return []
+        places = range(max(1, begin - _BEFORE), end + 1)
+        return random.Random(seed).sample(places, min(_TRIES, len(places)))
 
 
 def _instead(*patches: tuple[Any, str, Any]) -> Control:
@@ -89,27 +93,10 @@ async def _writes_results_only(self: Journal, record: str, **fields: Any) -> Non
         await _written(self, record, **fields)
 
 
-async def _startable(*_: Any) -> None:
-    """Whatever has happened since."""
-
-
-async def _own_intent(world: World, state: OperationState) -> intents.Intent:
-    """The pool is taken as if nothing had happened since."""
-    ledger = world.drivers.ledger
-    assert ledger is not None
-    mine = intents.Intent(state.id, state.kind, state.who, socket.gethostname(), 0.0)
-    await intents.take(ledger, await ledger.poll(), mine)
-    return mine
-
-
-def _no_refusal(*_: Any) -> None:
-    """Whatever the ledger says."""
-
-
 LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
-    LeftOut("the wait for the leases' end", "failover, disputed", _instead((LetGo, "run", _done))),
-    LeftOut("that wait when resumed", "failover, disputed", _instead((LetGo, "run", _waits_no_more)),
-            (100, 250), 12),
+    LeftOut("the wait for the leases' end", "failover, a server deaf", _instead((LetGo, "run", _done))),
+    LeftOut("that wait when resumed", "failover, a server deaf", _instead((LetGo, "run", _waits_no_more)),
+            (3, 5), 6),
     LeftOut("hold, fence and stop", "switchover",
             _instead(*((step, "run", _done) for step in (Hold, Fence, Stop, CatchUp)))),
     LeftOut("the catch-up", "switchover, unprotected", _instead((CatchUp, "run", _done))),
@@ -117,8 +104,5 @@ LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
     LeftOut("protect's wait for the secondary", "protect, then failover",
             _instead((Protect, "run", _protects_too_early))),
     LeftOut("the record that a step begins", "switchover", _instead((Journal, "write", _writes_results_only)),
-            (100, 220), 12),
-    LeftOut("the second look at the ledger when resumed", "failover or degrade",
-            _instead((running, "_startable", _startable), (runner, "own_intent", _own_intent),
-                     (Announce, "_refusal", _no_refusal)), (20, 100), 12),
+            (7, 8), 1),
 )}

@@ -50,6 +50,7 @@ class MemoryLedger:
         if self.compares and old.revision != self.record.revision:
             raise Conflict("somebody else was first")
         self.record = replace(new, revision=self.record.revision + 1)
+        self._ground.on_ledger()
         self._ground.change()
         self._ground.may_lose("the ledger's answer is lost")
         return self.record
@@ -72,6 +73,7 @@ class Ground(World):
         self.cut: set[tuple[str, str]] = set()  # (process, database) that do not reach each other
         self.deaf: set[str] = set()  # servers whose control interface nobody reaches
         self.on_promotion: Callable[[Node], None] = lambda node: None
+        self.on_ledger: Callable[[], None] = lambda: None
         self.on_lease: Callable[[Node], None] = lambda node: None
         self.trouble_with_agents: set[str] = set()  # databases whose agents cannot be reached
         standby = Standby.SYNC if protected else Standby.STALE

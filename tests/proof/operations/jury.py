@@ -20,6 +20,7 @@ class Verdict:
     happened: Counter[str] = field(default_factory=Counter)
     awaits: int = 0  # of the coordinator's processes
     kills: int = 0
+    marks: dict[int, int] = field(default_factory=dict)  # step -> how many awaits there were when the ledger named it
     story: list[str] = field(default_factory=list)
 
     @property

@@ -102,7 +102,7 @@ class Counted(Coroutine[Any, Any, Any]):
             try:
                 self._work.close()
                 return
-            except (RuntimeError, OSError):  # its cleanup awaits, or closes what is closed
+            except (RuntimeError, OSError, BaseExceptionGroup):  # its cleanup awaits, or closes what is closed
                 continue
 
     def __await__(self) -> Generator[Any, Any, Any]:

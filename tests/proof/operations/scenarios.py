@@ -84,6 +84,14 @@ async def _disputed(stage: Stage) -> None:
     await stage.ground.pause(0.0, stage.chance.choice((0.1, 0.1, 2.0)))
 
 
+async def _deaf(stage: Stage) -> None:
+    """One server still uses the active database, and the coordinator reaches neither: only the lease's end is left."""
+    await _steady(stage)
+    _cut_from(stage, "coordinator")
+    stage.ground.trouble_with_agents.add("db1")
+    stage.ground.deaf.add("s2")
+
+
 def _cut_from(stage: Stage, *processes: str) -> None:
     stage.ground.link = False
     stage.ground.cut.update((name, "db1") for name in processes)
@@ -164,6 +172,7 @@ SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in (
              False),
     Scenario("failover", "failover", _lost, _comes_back),
     Scenario("failover, disputed", "failover", _disputed, _comes_back, blind=True),
+    Scenario("failover, a server deaf", "failover", _deaf, _comes_back, blind=True),
     Scenario("failover or degrade", "failover", _link_cut, _degrades, blind=True),
     Scenario("degrade", "degrade", _cut_off, _heals),
     Scenario("protect", "protect", _steady, _anything, (), False),

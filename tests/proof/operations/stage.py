@@ -59,10 +59,15 @@ class Stage:
         self.ground, self.chance = ground, ground.chance
         self.jury = Jury(ground)
         self.desk = Desk(ground, self.jury, _settings(), base, crash)
-        self.servers = [Server(name, ground, self.jury, _LEASE) for name in ("s1", "s2")]
+        self.servers = [Server(name, ground, self.jury, _LEASE, readers=1) for name in ("s1", "s2")]
         self.members = [Member(server, f"http://127.0.0.1:{9000 + number}")
                         for number, server in enumerate(self.servers, 1)]
         self.jury.members = self.members
+        ground.on_ledger = lambda: self._mark(crash)
+
+    def _mark(self, crash: Crash) -> None:
+        if self.ground.memory.record.intent is not None:
+            self.jury.verdict.marks.setdefault(self.desk.step, crash.awaits)
 
     async def play(self, scenario: Scenario) -> None:
         """From a healthy pool to a healthy pool."""

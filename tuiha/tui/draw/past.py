@@ -48,7 +48,7 @@ def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: in
             more = f" (+{len(where.here) - 1})" if len(where.here) > 1 else ""
             start.append((f"  {where.here[0].subject} {where.here[0].text}{more}",
                           SEVERITY_STYLES[where.here[0].severity]))
-    if width_of((*start, *now, *keys)) > width:  # what happened counts for more than what keys do
+    if width_of((*start, *now, *keys)) > width - 2:  # what happened counts for more than what keys do
         keys = [(f"{text} ", style) for text, style in keys if style != "quiet"]
     return Line(spread(start, (*now, *keys), width))
 

@@ -174,10 +174,11 @@ async def compare(compared: Compared, times: int) -> int:
     return int(out_of_ratio(compared))
 
 
-async def run(servers: int, users: int, times: int, peers: int, ledger: str) -> int:
+async def run(options: argparse.Namespace) -> int:
     """Both series, the tables, the checker's verdict, and Patroni's series."""
-    async with EmbeddedPool(servers, users, ledger=ledger) as pool:
-        loading = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", "20")
+    times = options.times
+    async with EmbeddedPool(options.servers, options.users, ledger=options.ledger) as pool:
+        loading = await LoadProcess.start(pool.config_path, pool.users_path, "--rate", str(options.rate))
         try:
             bench = Bench(pool)
             await asyncio.sleep(5.0)
@@ -197,7 +198,7 @@ async def run(servers: int, users: int, times: int, peers: int, ledger: str) -> 
         f"{failures} while switching over and {report['failures'] - failures} while the primary was killed, "
         f"{report['messages']:,} messages, {report['answers']:,} answers, {report['delayed']:,} told to ask again\n")
     wrong = report["lost"] + report["doubled"] + report["monitored_twice"] + failures
-    unequal = await compare(bench.compared, peers)
+    unequal = await compare(bench.compared, options.peers)
     return int(bool(wrong) or bool(unequal) or any(row[-1] == "no" for row in table))
 
 
@@ -211,10 +212,11 @@ def main() -> int:
     parser.add_argument("--servers", type=int, default=4)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--rate", type=int, default=20, help="messages a second of the pool's load (20)")
     parser.add_argument("--peers", type=int, default=10, help="operations of each kind by Patroni (10; 0: without it)")
     parser.add_argument("--ledger", choices=("file", "etcd"), default="file", help="of the pool (file)")
     arguments = parser.parse_args()
-    return asyncio.run(run(arguments.servers, arguments.users, arguments.times, arguments.peers, arguments.ledger))
+    return asyncio.run(run(arguments))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The same kind of writer for every system that is compared: write, wait for the acknowledgement, pause, write again.
 
 What is measured is what a client sees: the longest time in which nobody's write was acknowledged, and the writes that
-failed. A writer that fails tries again after 10 ms, at whoever takes writes then.
+failed. A writer that fails tries again after 10 ms, then after twice as long each time, up to a quarter of a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 import asyncpg
 
 PAUSE = 0.02  # seconds between two writes of one writer
-_AGAIN = 0.01
+_AGAIN, _AGAIN_MOST = 0.01, 0.25
 _CONNECT = 1.0
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -75,14 +75,17 @@ class Crew:
             await writer.close()
 
     async def _work(self, writer: Writer) -> None:
+        pause = _AGAIN
         while True:
             try:
                 await writer.write()
             except Failed as failed:
                 self.tally.failed.append(time.monotonic())
                 self.tally.reasons[str(failed)] += 1
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _AGAIN_MOST)
                 continue
+            pause = _AGAIN
             self.tally.acknowledged.append(time.monotonic())
             await asyncio.sleep(PAUSE)
 

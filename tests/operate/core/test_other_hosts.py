@@ -47,6 +47,18 @@ async def test_an_operation_runs_under_a_lease(shared: Studio, node: EtcdNode) -
     await ledger.close()
 
 
+async def test_on_its_own_host_it_is_gone_on_with_at_once(shared: Studio, node: EtcdNode) -> None:
+    shared.fault(2, "before", "die")
+    operation = await shared.apply(await shared.plan())
+    await shared.end(operation)
+    ledger = node.ledger("studio")
+    assert await ledger.holder() is not None  # the dead runner's lease has not ended yet
+    await api.resume(shared.pool, shared.base, shared.config, operation)
+    assert (await shared.end(operation)).state == "done"
+    assert await ledger.holder() is None
+    await ledger.close()
+
+
 async def test_it_is_gone_on_with_elsewhere_when_its_host_is_gone_and_not_before(
         shared: Studio, node: EtcdNode) -> None:
     shared.fault(1, "after", "die")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-
 from tests.tui.pty_terminal import PATIENCE, Terminal
 from tuiha.config.load import load
 from tuiha.config.settings import Pool

@@ -12,6 +12,7 @@ from tests.tui.fake_operator import FakeOperator, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_operations import at_once, by_hand, made, on, running
+from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.operation_run import run_lines
@@ -186,3 +187,22 @@ def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:
     step = StepFacts(1, "s1", "take users", "running", 60, True, False, started_at=AT - 10, done=200, of=1000)
     shown = "\n".join(plain(line) for line in run_lines(replace(operation(0), steps=(step,)), AT, 80))
     assert "200 of 1,000  20/s, 40s left" in shown
+
+
+@pytest.mark.parametrize("size", [(40, 10), (60, 20), (80, 24), (200, 60)])
+async def test_every_size(size: tuple[int, int]) -> None:
+    operator = FakeOperator()
+    operator.known = (ended(), half())
+    operator.page = page(*[f"user{n}" for n in range(50)], more=True)
+    app = made(operator, busy(healthy()))
+    async with app.run_test(size=size) as pilot:
+        assert app.operations.arm("patch")
+        for key, word in (("6", "switchover"), ("5", "user1")):
+            await pilot.press(key)
+            await seen(pilot, lambda word=word: word in text(pilot))  # type: ignore[misc]
+            await pilot.press("enter")
+            await pilot.press("1")
+        await on(pilot, HomeScreen)
+        await pilot.press("r")
+        await on(pilot, RebalanceScreen)
+        assert "rate" in text(pilot)

@@ -49,9 +49,15 @@ def test_without_this_guard_some_run_breaks_a_rule(name: str) -> None:
 
 
 def test_the_same_run_again() -> None:
-    first, again = (simulate(SCENARIOS["switchover in trouble"], 3, 150) for _ in range(2))
+    first, again = (simulate(SCENARIOS["failover, a server deaf"], 0, 60) for _ in range(2))
     assert first == again
     assert first.kills == 1
+
+
+def test_a_primary_that_dies_under_protect_does_not_keep_the_pool() -> None:
+    """Protect cannot end without its primary: it is left as it stands, and the failover has the pool."""
+    verdict = simulate(SCENARIOS["protect, then failover"], 1, 58)
+    assert verdict.broken == []
 
 
 def test_the_awaits_are_spread_evenly() -> None:

@@ -116,10 +116,11 @@ class Desk:
         return operation or ""
 
     async def go_on(self, state: OperationState, how: str) -> bool:
-        """Resume or undo; False when it was refused."""
+        """Resume, undo, or stop where it stands; False when it was refused."""
         work: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {
             "resume": lambda: api.resume(self.pool, self.base, self.config, state.id, "eve"),
             "undo": lambda: api.undo(self.pool, self.base, self.config, state.id, "eve"),
+            "stop": lambda: api.stop(self.pool, self.base, state.id, "eve"),
         }
         try:
             await self.command(work[how]())

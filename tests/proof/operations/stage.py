@@ -28,7 +28,7 @@ from tests.proof.parties import Server
 from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
 from tuiha.model.reports import Standby
-from tuiha.operate import apply, intent, journal, planning, runner, running, start, stepping, store
+from tuiha.operate import apply, intent, journal, planning, runner, running, start, stepping, stopping, store
 from tuiha.operate.database import failover, kinds, pair, serving, steps
 from tuiha.operate.database.checks import check
 from tuiha.server import clock
@@ -153,7 +153,8 @@ class Stage:
         if (state := desk.open(begun=True)) is not None:
             if not await desk.go_on(state, "resume"):
                 await desk.go_on(state, "undo")
-            await desk.see(state.id)
+            if not (await desk.see(state.id)).settled and not active.up:
+                self.jury.happened["left half-way"] += await desk.go_on(state, "stop")
             return
         if not active.up and record.standby is Standby.SYNC and self.chance.random() < 0.7:
             await self._apply("failover")
@@ -219,7 +220,7 @@ def _stood_in(stage: Stage) -> Iterator[None]:
     with ExitStack() as patches:
         for module in _TIMED:
             patches.enter_context(mock.patch.object(module, "time", host_time))
-        for module in (apply, planning, runner, running):
+        for module in (apply, planning, runner, running, stopping):
             patches.enter_context(mock.patch.object(module, "open_world", world))
         for target, name, instead in (
             (asyncpg, "connect", ground.connect), (clock, "time", Clock), (journal, "ThreadPoolExecutor", Disk),

@@ -91,7 +91,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         """
         row, operations = self.row_under_cursor, self.dashboard.operations
         snapshot = self.dashboard.view.snapshot
-        ill = row is not None and row.kind is NodeKind.MAIL and row.state != "UP"
+        ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
         down = snapshot is not None and snapshot.verdict is Verdict.DOWN
         free = [choice for choice in choices(snapshot, None if down and not ill else row) if not choice.against]
         if len(free) == 1:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split
+from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split, wave
 from tests.tui.test_app import dashboard, lines, seen, text
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.tui.draw.database_panel import panel_lines, position
+from tuiha.tui.draw.detail import detail_lines
 from tuiha.tui.draw.event_rows import ORDERS, event_items
 from tuiha.tui.draw.mail_rows import cluster_lines, mail_items
 from tuiha.tui.draw.matrix import matrix_items
@@ -17,6 +18,7 @@ from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
 from tuiha.tui.draw.sprayer_rows import sprayer_items
+from tuiha.tui.draw.view import View
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.events import EventsScreen
 from tuiha.tui.screens.home import HomeScreen
@@ -138,6 +140,56 @@ def test_a_plot_of_milliseconds_uses_its_height() -> None:
 def test_a_plot_of_what_was_never_recorded_says_so() -> None:
     drawn = plot_lines((Plotted("x", Metric("y", "Y", seconds)),), lambda *_: (), AT, 40, 3)
     assert "nothing known yet" in plain(drawn[1])
+
+
+# Details
+
+
+def told(snapshot: Snapshot, node: str, width: int = 100) -> str:
+    return "\n".join(plain(line) for line in detail_lines(View("corp-east", AT, snapshot=snapshot), node, wave, width))
+
+
+def test_the_detail_of_a_server_has_its_machine_and_its_commands() -> None:
+    said = told(healthy(), "s1")
+    for words in ("HOST  cpu", "37%", "disk", "61%", "load 1.4 of 8", "tuiha plan drain s1", "not now: it takes users",
+                  "REQUESTS HELD", "CPU OF THE HOST", "7401234567890123456", "db1 4"):
+        assert words in said
+
+
+def test_a_server_that_does_not_tell_of_its_machine_has_no_such_line() -> None:
+    base = healthy()
+    quiet = replace(base.servers[0], host_cpu_percent=None, host_memory_percent=None, host_disk_percent=None,
+                    host_load=None)
+    assert "HOST  cpu" not in told(replace(base, servers=(quiet, *base.servers[1:])), "s1")
+
+
+def test_the_detail_of_a_database_has_its_lag_slots_and_commands() -> None:
+    assert "SECONDS BEHIND" in told(healthy(), "db2")
+    said = told(healthy(), "db1")
+    for words in ("db2 active, keeps 0 B, reserved", "s1 4   s2 4", "tuiha plan switchover", "0/4D79000",
+                  "commits wait for db2"):
+        assert words in said
+
+
+def test_the_detail_of_a_mail_server_says_since_when_and_what_can_be_done() -> None:
+    said = told(degraded(), "mail2")
+    assert "failing for             4m" in said
+    assert "tuiha plan failover-mail mail2" in said
+    assert "not now: mail2 is in service" in said
+
+
+def test_the_worst_comes_first_in_a_detail() -> None:
+    said = told(split(), "s4").splitlines()
+    assert next(number for number, line in enumerate(said) if "SPLIT" in line) < 3
+
+
+async def test_the_keys_of_operations_mean_the_node_of_the_detail() -> None:
+    async with dashboard(degraded()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("4", "j", "enter")
+        screen = pilot.app.screen
+        assert isinstance(screen, DetailScreen)
+        assert screen.row_under_cursor is not None
+        assert screen.row_under_cursor.name == "mail2"
 
 
 # Screens

@@ -13,7 +13,7 @@ from tuiha.tui.screens.nodes import NodeView
 from tuiha.tui.screens.tabular import Content
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500")
-PLOT_ROWS = 3
+PLOT_ROWS, PLOT_MOST = 3, 6
 CLUSTERS = 8  # lines above the table, at most
 
 
@@ -42,6 +42,6 @@ class MailScreen(NodeView[MailItem]):
         current = self.table.current
         if view.snapshot is None or current is None or room < 4:
             return ()
-        rows = min(PLOT_ROWS, room - 2)
+        rows = min(PLOT_MOST, room - 3) if room > 4 else 2
         lines = plot_lines(mail_plots(current.node), self.dashboard.history, view.snapshot.at, width, rows, across=2)
         return [BLANK, *lines][:room]

@@ -12,7 +12,7 @@ from tuiha.tui.screens.nodes import NodeView
 from tuiha.tui.screens.tabular import Content
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
-PLOT_ROWS = 3
+PLOT_ROWS, PLOT_MOST = 3, 6
 
 
 class SprayersScreen(NodeView[SprayerItem]):
@@ -34,9 +34,7 @@ class SprayersScreen(NodeView[SprayerItem]):
         if view.snapshot is None or current is None or room < 4:
             return ()
         every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)
-        for names in (every, (current.sprayer.name,)):
-            lines = plot_lines(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width,
-                               min(PLOT_ROWS, room - 2), across=2)
-            if len(lines) <= room:
-                return [BLANK, *lines][:room]
-        return lines[:room]
+        names = every if room >= len(every) * (PLOT_ROWS + 2) + 1 else (current.sprayer.name,)
+        rows = max(1, min(PLOT_MOST, (room - 1) // len(names) - 2))
+        drawn = plot_lines(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width, rows, across=2)
+        return [BLANK, *drawn][:room]

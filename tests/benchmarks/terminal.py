@@ -1,6 +1,8 @@
-"""What the dashboard costs, in a real pseudo-terminal of 80x24: `python -m tests.benchmarks.terminal [--seconds N]`.
+"""What the dashboard costs, in a real pseudo-terminal of 80x24: `python -m tests.benchmarks.terminal [--pool]`.
 
-Twenty nodes over a made-up feed that takes no time itself. Prints one JSON object.
+First over a made-up feed that takes no time itself: 20 nodes under load and idle, and 1,000 nodes; then with a pool of
+which every part takes connections and never answers. With --pool also on a running embedded pool, polls included,
+beside pg_activity and hatop where they are installed. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.tui.pty_terminal import Terminal
 
 KEYS = 100
+COLOURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+REMOTE = {**COLOURS, "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+Figures = dict[str, float]
 
 
 def resident_megabytes(pid: int) -> float:
@@ -31,51 +38,92 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def key_latencies(terminal: Terminal) -> list[float]:
+def key_latencies(terminal: Terminal, keys: tuple[str, str] = ("j", "k")) -> list[float]:
     """Milliseconds from a key to the first bytes of the changed screen."""
     taken = []
     for number in range(KEYS):
         terminal.read(0.03)
         before, started = terminal.received, time.perf_counter()
-        terminal.send("j" if number % 2 == 0 else "k")
-        while terminal.received == before:
+        terminal.send(keys[number % 2])
+        while terminal.received == before and time.perf_counter() - started < 10.0:
             terminal.read_once(1.0)
         taken.append(1000 * (time.perf_counter() - started))
     return sorted(taken)
 
 
-def measure(pace: str, seconds: float) -> dict[str, float]:
-    """One run of the dashboard."""
-    with Terminal(["-m", "tests.tui.play", "twenty", pace]) as terminal:
-        terminal.shows("HEALTHY")
-        first = 1000 * (time.monotonic() - terminal.started)
-        first_bytes = terminal.received
-        terminal.read(2.5)
-        cpu, started = cpu_seconds(terminal.pid), time.monotonic()
-        received = terminal.read(seconds)
-        passed = time.monotonic() - started
-        cpu = cpu_seconds(terminal.pid) - cpu
-        keys = key_latencies(terminal) if pace == "load" else [0.0] * 20
-        memory = resident_megabytes(terminal.pid)
-        started = time.monotonic()
-        terminal.send("q")
-        terminal.wait()
-        return {
-            "first_frame_ms": round(first, 1), "first_frame_bytes": first_bytes,
-            "bytes_per_second": round(received / passed, 1), "cpu_percent": round(100 * cpu / passed, 2),
-            "key_ms_median": round(statistics.median(keys), 2),
-            "key_ms_p95": round(keys[int(0.95 * len(keys))], 2),
-            "resident_mb": memory, "quit_ms": round(1000 * (time.monotonic() - started), 1),
+def running(terminal: Terminal, seconds: float, keys: tuple[str, str] | None = ("j", "k")) -> Figures:
+    """The figures of a program that is up: bytes and processor time a second, keys, memory."""
+    cpu, started = cpu_seconds(terminal.pid), time.monotonic()
+    received = terminal.read(seconds)
+    passed = time.monotonic() - started
+    cpu = cpu_seconds(terminal.pid) - cpu
+    found = {
+        "bytes_per_second": round(received / passed, 1), "cpu_percent": round(100 * cpu / passed, 2),
+        "resident_mb": resident_megabytes(terminal.pid),
+    }
+    if keys is not None:
+        taken = key_latencies(terminal, keys)
+        found |= {
+            "key_ms_median": round(statistics.median(taken), 2), "key_ms_p95": round(taken[int(0.95 * len(taken))], 2),
+            "key_ms_max": round(taken[-1], 2),
         }
+    return found
+
+
+def leave(terminal: Terminal) -> float:
+    """Milliseconds from `q` to the end."""
+    started = time.monotonic()
+    terminal.send("q")
+    terminal.wait()
+    return round(1000 * (time.monotonic() - started), 1)
+
+
+def measure(
+    sample: str, pace: str, seconds: float, *options: str, environment: Mapping[str, str] = COLOURS
+) -> Figures:
+    """One run of the dashboard over a made-up feed."""
+    with Terminal(["-m", "tests.tui.play", sample, pace, *options], environment=environment) as terminal:
+        terminal.shows("HEALTHY")
+        first, first_bytes = 1000 * (time.monotonic() - terminal.started), terminal.received
+        terminal.read(2.5)
+        found = running(terminal, seconds, ("j", "k") if pace == "load" else None)
+        first_frame = {"first_frame_ms": round(first, 1), "first_frame_bytes": first_bytes}
+        return {**first_frame, **found, "quit_ms": leave(terminal)}
+
+
+def hanging(seconds: float) -> Figures:
+    """A pool of which every part takes connections and never answers: how long a key waits at the worst."""
+    from tests.benchmarks.terminal_pool import black_hole
+
+    with tempfile.TemporaryDirectory() as folder, black_hole(Path(folder)) as configuration:
+        environment = {**COLOURS, "XDG_STATE_HOME": folder}
+        with Terminal(["-m", "tuiha", "--config", str(configuration)], environment=environment) as terminal:
+            terminal.shows("q quit")
+            terminal.read(5.0)
+            return running(terminal, seconds)
 
 
 def main() -> None:
-    """Measure under load and idle."""
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
-    seconds = parser.parse_args().seconds
-    result = {"schema": 1, "size": "80x24", "nodes": 20,
-              "load": measure("load", seconds), "idle": measure("idle", seconds)}
+    parser.add_argument("--pool", action="store_true", help="also on an embedded pool, beside other programs")
+    arguments = parser.parse_args()
+    seconds: float = arguments.seconds
+    result: dict[str, object] = {
+        "schema": 2, "size": "80x24", "load_average": os.getloadavg()[0], "processors": os.cpu_count(),
+        "twenty_nodes": {
+            "load": measure("twenty", "load", seconds), "idle": measure("twenty", "idle", seconds),
+            "idle_no_clock": measure("twenty", "idle", seconds, "no-clock"),
+            "load_ansi": measure("twenty", "load", seconds, environment=REMOTE),
+        },
+        "thousand_nodes": {"load": measure("thousand", "load", seconds)},
+        "every_backend_hangs": hanging(seconds),
+    }
+    if arguments.pool:
+        from tests.benchmarks.terminal_pool import beside_others
+
+        result["embedded_pool"] = beside_others(seconds)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 

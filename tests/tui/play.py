@@ -1,4 +1,4 @@
-"""The dashboard over a made-up feed, to run in a pseudo-terminal: `python -m tests.tui.play SAMPLE [PACE]`.
+"""The dashboard over a made-up feed, to run in a pseudo-terminal: `python -m tests.tui.play SAMPLE [PACE] [no-clock]`.
 
 PACE: `still` (nothing comes after the first snapshot), `idle` (a snapshot a second, equal but for its
 time), `load` (a snapshot a second in which most numbers change).
@@ -76,12 +76,20 @@ def twenty_nodes() -> Snapshot:
     return replace(many(12), mail=tuple(mail(f"mail{n}", "east", 1500 + n) for n in range(1, 5)))
 
 
+def thousand_nodes() -> Snapshot:
+    """Many more servers than anybody has, for the budget of a thousand nodes."""
+    from tests.tui.samples import many
+
+    return replace(many(992), mail=tuple(mail(f"mail{n}", "east", 1500 + n) for n in range(1, 5)))
+
+
+MORE = {"twenty": twenty_nodes, "thousand": thousand_nodes}
 PACES: dict[str, Callable[[Snapshot, int], Snapshot]] = {"idle": lambda snapshot, _: snapshot, "load": busy}
 
 
-def main(sample: str, pace: str) -> int:
+def main(sample: str, pace: str, *options: str) -> int:
     """Run it; returns the exit code."""
-    first, happened = (twenty_nodes(), ()) if sample == "twenty" else SAMPLES[sample]()
+    first, happened = (MORE[sample](), ()) if sample in MORE else SAMPLES[sample]()
     if pace == "still":
         feed = SampleFeed(first, happened)
         dashboard = Dashboard(feed, first.pool, Looks().palette(), now=lambda: AT + 0.2)
@@ -96,10 +104,10 @@ def main(sample: str, pace: str) -> int:
             feed.publish(at_time(PACES[pace](first, turn), time.time()))
 
     thread = threading.Thread(target=watch, daemon=True)
-    code = run(feed, first.pool, ready=thread.start)
+    code = run(feed, first.pool, ready=thread.start, looks=Looks(clock="no-clock" not in options))
     done.set()
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "still"))
+    sys.exit(main(*(sys.argv[1:] if len(sys.argv) > 2 else (sys.argv[1], "still"))))

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, healthy, many, server, split
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
-from tuiha.tui.keys import EVERYWHERE, TIME_KEYS
+from tuiha.tui.keys import EVERYWHERE
 from tuiha.tui.screens.base import READING_KEYS
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.help import HelpScreen
@@ -168,7 +168,7 @@ async def test_the_detail_stays_live() -> None:
 async def test_help_is_made_from_the_bindings() -> None:
     async with dashboard(healthy()).run_test(size=(80, 50)) as pilot:
         keys = [entry.key for entry in home(pilot).bound_keys()]
-        assert {key.id for key in HOME_KEYS} - {key.id for key in keys} == {key.id for key in TIME_KEYS[1:]}
+        assert {key.id for key in HOME_KEYS} == {key.id for key in keys}
         await pilot.press("question_mark")
         assert isinstance(pilot.app.screen, HelpScreen)
         for key in keys:

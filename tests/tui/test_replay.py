@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -14,9 +15,11 @@ from tests.tui.samples import AT, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.tui.app import Dashboard
+from tuiha.tui.draw.past import Incident, incidents
 from tuiha.tui.past import THE_PAST
 from tuiha.tui.theme import load_theme
 from tuiha.watch.recording.replay import Replay
+from tuiha.watch.recording.store import Block
 
 TURNS = range(200)
 END = at_turn(TURNS[-1])
@@ -138,7 +141,9 @@ async def test_without_a_recording_it_says_why(tmp_path: Path) -> None:
     async with dashboard(None).run_test(size=(80, 24)) as pilot:
         await pilot.press("t")
         await seen(pilot, lambda: "nothing is recorded here" in lines(pilot)[-1])
-        await pilot.press("comma", "less_than_sign", "at", "equals_sign")
+        for key in ("comma", "less_than_sign", "at", "equals_sign"):
+            await pilot.press("t", key)
+            await seen(pilot, lambda: "only in a recording: t leads there" in lines(pilot)[-1])
         assert "VIEW" in lines(pilot)[0]
     async with dashboard(lambda: Replay(tmp_path / "none.sqlite")).run_test(size=(80, 24)) as pilot:
         await pilot.press("t")
@@ -194,3 +199,29 @@ async def test_what_is_not_recorded_is_not_shown_as_if_it_were(recording: Path) 
             await pilot.press(key)
             await seen(pilot, lambda: "not recorded" in lines(pilot)[-1])
             assert app.screen is app.get_screen("home")
+
+
+def test_incidents_are_runs_of_trouble_and_a_gap_ends_one() -> None:
+    def block(at: float, verdict: str, changes: int = 1) -> Block:
+        return Block(int(at), 60, at, at + 59, verdict, changes, 1)
+
+    blocks = [block(0, "HEALTHY"), block(60, "DEGRADED"), block(120, "DOWN", 4), block(180, "HEALTHY"),
+              block(240, "DEGRADED"), block(3600, "DEGRADED"), block(3660, "HYPERBAD")]
+    assert incidents(blocks) == (
+        Incident(3600, 3719, "HYPERBAD", 2), Incident(240, 299, "DEGRADED", 1), Incident(60, 179, "DOWN", 5))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("keys", [(), ("equals_sign",)], ids=["home", "compare"])
+def test_looks(
+    snap_compare: Callable[..., Any], recording: Path, size: tuple[int, int], keys: tuple[str, ...]
+) -> None:
+    replay = Replay(recording, at_turn(TROUBLE.start).at)
+    app = dashboard(None, replay, replay=replay)  # type: ignore[arg-type]
+
+    async def settled(pilot: Pilot[int]) -> None:
+        await seen(pilot, lambda: sum(value is not None for value in replay.history("s1", "users")) > TROUBLE.start)
+        await pilot.press(*keys)
+
+    assert snap_compare(app, run_before=settled, terminal_size=size)
+    replay.close()

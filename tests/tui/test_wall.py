@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,17 @@ async def test_leaving_the_list_opens_none() -> None:
     async with picker.run_test(size=(80, 24)) as pilot:
         await pilot.press("q")
     assert picker.chosen is None
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("sample", ["healthy", "degraded", "split", "down"])
+def test_looks(snap_compare: Callable[..., Any], sample: str, size: tuple[int, int]) -> None:
+    assert snap_compare(wall(watched(sample, "east"), watched("degraded", "west")), terminal_size=size)
+
+
+def test_the_list_looks(snap_compare: Callable[..., Any]) -> None:
+    pools = [watched("healthy", "east"), watched("degraded", "west"), watched("split", "lab")]
+    assert snap_compare(Picker(pools, load_theme("dark"), now=Clock()), press=["j"], terminal_size=(80, 24))
 
 
 # Nothing that acts, and no operator's secret, in a process of its own on a real terminal

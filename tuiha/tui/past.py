@@ -37,7 +37,9 @@ def unclear(text: str) -> str:
 
 PRESENT = frozenset({"users", "operations"})  # views
 PRESENT_ONLY = "users and operations are not recorded; t leads back to the pool as it is"
-IN_THE_PAST = frozenset({"time_step", "time_change", "time_screen"})  # actions
+ONLY_IN_PAST = "only in a recording: t leads there"
+IN_THE_PAST = frozenset({"time.before", "time.after", "time.change_before", "time.change_after", "time.compare",
+                         "time.go"})  # keys
 
 
 class TimeTravel:
@@ -81,6 +83,12 @@ class TimeTravel:
     def hides(self, view: str) -> bool:
         """Whether a view is not there in the past: what it shows is asked of the pool, and not recorded."""
         return self.active and view in PRESENT
+
+    def against(self, key: str) -> str | None:
+        """Why the key with that id does nothing now; None when it does something."""
+        if key == "time.travel" and self._past is None and not self.active:
+            return NO_RECORDING
+        return ONLY_IN_PAST if key in IN_THE_PAST and not self.active else None
 
     def woken(self) -> bool:
         """There is a new snapshot; whether it is one of the past, which sounds no alarm."""
@@ -157,6 +165,8 @@ class TimeTravel:
 
     def open(self, name: str) -> None:
         """A screen of the past: `compare` or `jump`. Made when it is first wanted."""
+        if not self._here():
+            return
         from tuiha.tui.screens.past import CompareScreen, JumpScreen
 
         dashboard = self._dashboard
@@ -168,14 +178,20 @@ class TimeTravel:
         if screen not in dashboard.screen_stack:
             dashboard.push_screen(screen)
 
+    def _here(self) -> bool:
+        """Whether the past is shown; says so when it is not."""
+        if not self.active:
+            self._dashboard.say(f"not now: {ONLY_IN_PAST}")
+        return self.active
+
     def step(self, frames: int) -> None:
         """By so many snapshots."""
-        if self._replay is not None:
+        if self._here() and self._replay is not None:
             self._replay.step(frames)
 
     def change(self, forward: bool) -> None:
         """To the next change, or the one before."""
-        if self._replay is not None:
+        if self._here() and self._replay is not None:
             self._replay.change(forward)
 
     def jump(self, at: float) -> None:
@@ -185,13 +201,9 @@ class TimeTravel:
 
 
 class Travels:
-    """The actions of time travel, for the application: `time` keys are there while a recording is shown."""
+    """The actions of time travel, for the application."""
 
     past: TimeTravel
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that move in a recording are there while one is shown."""
-        return action not in IN_THE_PAST or self.past.active
 
     async def action_time_travel(self) -> None:
         """Into the past, or back."""

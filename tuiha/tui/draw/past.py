@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = ((",.", "step"), ("<>", "change"), ("=", "compare"), ("@", "go to"), ("t", "live"))
 RESTLESS = frozenset({"seen_at", "at", "number"})  # figures that are another one in every snapshot
+GAP = 120.0  # seconds without a snapshot
 _MARKS = {"well": "─", "warning": "▄", "bad": "█"}
 
 
@@ -36,7 +37,7 @@ def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: in
     now: list[Span] = []
     if live is not None and live.verdict is not Verdict.HEALTHY:
         style = VERDICT_STYLES[live.verdict]
-        now = [("now ", "quiet"), (live.verdict.value, f"{style} bold"), ("  ", "text")]
+        now = [("  now ", "quiet"), (live.verdict.value, f"{style} bold"), ("  ", "text")]
     start: list[Span] = [(f" {date(snapshot.at)} {figures.clock(snapshot.at)}Z", "strong bold")]
     if where.remark:
         start.append((f"  {where.remark}", "warning"))
@@ -169,14 +170,14 @@ class Incident:
 
 
 def incidents(blocks: Sequence[Block]) -> tuple[Incident, ...]:
-    """Runs of blocks that are not healthy, newest first."""
+    """Runs of blocks that are not healthy, newest first; a time in which nothing was recorded ends one."""
     found: list[Incident] = []
     open_one: Incident | None = None
     for block in blocks:
         if block.verdict == Verdict.HEALTHY.value:
             open_one = None
             continue
-        if open_one is None:
+        if open_one is None or block.first_at - open_one.end > GAP:
             open_one = Incident(block.first_at, block.last_at, block.verdict, block.changes)
             found.append(open_one)
         else:

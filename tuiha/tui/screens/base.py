@@ -54,7 +54,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def against(self, key: Key) -> str | None:
         """Why that key does nothing now; None when it does something."""
-        return self.dashboard.operations.against() if key.danger else None
+        return self.dashboard.operations.against() if key.danger else self.dashboard.past.against(key.id)
 
     def allowed(self, id: str) -> bool:
         """Whether the key with that id may do what it does; says why not."""

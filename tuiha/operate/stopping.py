@@ -1,12 +1,15 @@
 """Stopping an operation for good, also one that stands half-way and that nothing brings to an end now.
 
 A primary that dies in the middle of a rebalance leaves it half-way: it can be neither finished nor taken back without a
-database, and the failover that would bring one needs the pool. What has no point of no return may stay as it is.
+database, and the failover that would bring one needs the pool. So an operation may be left as it is while the ledger is
+in its usual phase: nothing of the pair's roles is then half changed. That is any operation on users and mail servers,
+one that never began, and a change of roles that has done all but bringing the old primary back.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from tuiha.config.settings import Pool
@@ -20,6 +23,7 @@ from tuiha.operate.store import Folder, store_of
 from tuiha.operate.world import open_world
 
 _STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
+_STARTING = 60.0  # seconds: whoever started it may not have come to its runner yet
 
 
 async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
@@ -29,8 +33,11 @@ async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
     """
     folder = store_of(pool, base).find(name)
     state = folder.state()
-    if state.settled or (state.alive and not state.ended) or state.plan.point_of_no_return is not None:
+    before_return = state.plan.point_of_no_return is not None and state.ever_began and not state.past_no_return
+    if state.settled or (state.alive and not state.ended) or before_return:  # the last one can be taken back
         return cancel(pool, base, folder.id, who)
+    if not state.ever_began and time.time() - (state.started_at or 0.0) < _STARTING:
+        raise Refused(f"operation {folder.id} is only just starting; try again in a minute")
     lock = folder.lock()
     if lock is None:
         raise Refused(f"operation {folder.id} is running")

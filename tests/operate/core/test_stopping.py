@@ -9,8 +9,10 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate import api
+from tuiha.operate import api, stopping
+from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Refused
+from tuiha.operate.store import store_of
 
 
 @pytest.mark.parametrize("what", ["unknown", "die"])
@@ -46,6 +48,34 @@ async def test_one_with_a_point_of_no_return_is_not_left_half_way(studio: Studio
     with pytest.raises(Refused, match="resume"):
         await api.stop(studio.pool, studio.base, operation, "eve")
     assert studio.ledger.intent is not None
+
+
+async def test_one_that_is_past_its_point_and_whose_rest_cannot_be_done_gives_the_pool_back(studio: Studio) -> None:
+    """As a switchover that waits for a former primary that never comes back."""
+    studio.fault(4, "after", "unknown")
+    operation = await studio.apply(await studio.plan())
+    await studio.end(operation)
+    assert api.operation(studio.pool, studio.base, operation).past_no_return
+    assert studio.ledger.intent is not None
+    await api.stop(studio.pool, studio.base, operation, "eve")
+    assert api.operation(studio.pool, studio.base, operation).state == "cancelled"
+    assert studio.ledger.intent is None
+
+
+async def test_one_that_never_began_is_ended_when_it_is_surely_not_starting(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = await studio.plan()
+    folder = store_of(studio.pool, studio.base).create(plan)  # as who died before it took the pool
+    journal = Journal(folder.journal)
+    await journal.write("start", id=folder.id, who="eve", host="here", reason="", overrides=[])
+    journal.close()
+    with pytest.raises(Refused, match="only just starting"):
+        await api.stop(studio.pool, studio.base, folder.id, "eve")
+    monkeypatch.setattr(stopping, "_STARTING", 0.0)
+    await api.stop(studio.pool, studio.base, folder.id, "eve")
+    state = api.operation(studio.pool, studio.base, folder.id)
+    assert (state.state, state.changed, state.settled) == ("cancelled", False, True)
 
 
 async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: Studio) -> None:

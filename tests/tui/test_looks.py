@@ -12,6 +12,7 @@ from tests.tui.fake_operator import CHECKS, FakeOperator, bad, ended, operation,
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_app import seen, text
 from tuiha.tui.app import Dashboard
+from tuiha.tui.screens.result import ResultScreen
 from tuiha.tui.theme import load_theme
 
 
@@ -98,7 +99,10 @@ def test_result(snap_compare: Callable[..., Any]) -> None:
 
     async def shown(pilot: Pilot[int]) -> None:
         await pilot.press("6")
-        await seen(pilot, lambda: "RESULT" in text(pilot))
+        await seen(pilot, lambda: "switchover" in text(pilot))
+        await pilot.press("enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, ResultScreen))
+        await pilot.pause()
 
     assert snap_compare(acting(operator), run_before=shown, terminal_size=(80, 24))
 

@@ -69,7 +69,7 @@ def view_keys() -> tuple[Key, ...]:
 
 
 TIME_KEYS: tuple[Key, ...] = (
-    Key("time.travel", "t", "app.time_travel", "the pool as it was recorded (REPLAY); again: as it is", "replay"),
+    Key("time.travel", "t", "app.time_travel", "the pool as it was recorded (REPLAY); again: as it is"),
     Key("time.before", "comma", "app.time_step(-1)", "in a recording: the snapshot before"),
     Key("time.after", "full_stop", "app.time_step(1)", "in a recording: the next snapshot"),
     Key("time.change_before", "less_than_sign", "app.time_change(-1)", "in a recording: the change before"),

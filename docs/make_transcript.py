@@ -91,12 +91,14 @@ def pressed(tmux: Tmux, keys: tuple[str, ...], why: str, then: str) -> None:
 def fail_over(tmux: Tmux) -> None:
     """The primary is dead: from the alarm to the result."""
     tmux.until(r"next: plan failover")
-    tmux.say("The primary is dead. Line 1 says DOWN, line 2 what is broken and what comes next.")
+    tmux.say("The primary is dead. Line 1 says how the pool is, line 2 what is broken and what comes next.")
     tmux.show()
     pressed(tmux, ("f",), "fail over. Not armed yet: the dashboard asks why, and suggests the reason itself.",
             r"enter takes: .*db1")
-    pressed(tmux, ("Enter",), "takes that reason. Only one thing is possible now, so its plan is there at once.",
-            r"NO RETURN FROM HERE")
+    pressed(tmux, ("Enter",), "takes that reason. When one thing is possible, its plan is there at once.",
+            r"NO RETURN FROM HERE|FAIL OVER")
+    if "FAIL OVER" in "\n".join(tmux.screen()):
+        pressed(tmux, ("Enter",), "plans what the cursor is on.", r"NO RETURN FROM HERE")
     pressed(tmux, ("c",), "on to the confirmation.", r"then ctrl\+x")
     pressed(tmux, ("d", "b", "2", "C-x"), "the new primary's name, typed by hand, and `ctrl+x`.", r"RUN  |RESULT  ")
     tmux.until(r"RESULT .*DONE")

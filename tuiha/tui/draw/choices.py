@@ -68,6 +68,8 @@ def _against_failover(first: DatabaseFacts, second: DatabaseFacts) -> str:
 def _against_rejoin(first: DatabaseFacts, second: DatabaseFacts) -> str:
     if not first.reachable:
         return f"{first.name} does not answer: nothing to follow"
+    if first.state != "UP" or not first.writable:
+        return f"{first.name} is {first.state} and takes no writes: nothing to follow"
     return f"{second.name} follows {first.name}" if second.state == "UP" and second.lag_bytes is not None else ""
 
 

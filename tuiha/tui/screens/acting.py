@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.model.facts import NodeKind, Verdict
+from tuiha.model.facts import NodeKind
 from tuiha.tui.draw.choices import choices
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import Key
@@ -86,13 +86,13 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
     def _choose_failover(self) -> None:
         """The menu; or the plan itself when only one thing is possible.
 
-        A mail server that is UP is only in question when somebody chose it: with the pool down, or at first, the
-        database is meant.
+        A mail server that works is only in question when nothing is wrong with the active database.
         """
         row, operations = self.row_under_cursor, self.dashboard.operations
         snapshot = self.dashboard.view.snapshot
         ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
-        down = snapshot is not None and snapshot.verdict is Verdict.DOWN
+        down = snapshot is not None and any(
+            database.name == snapshot.active and database.state != "UP" for database in snapshot.databases)
         free = [choice for choice in choices(snapshot, None if down and not ill else row) if not choice.against]
         if len(free) == 1:
             operations.open_plan(free[0].kind, free[0].target)

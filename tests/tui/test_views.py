@@ -9,7 +9,7 @@ import pytest
 from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split, wave
 from tests.tui.test_app import dashboard, lines, seen, text
 from tuiha.model.facts import Event, Severity, Snapshot
-from tuiha.tui.draw.database_panel import panel_lines, position
+from tuiha.tui.draw.database_panel import panel_lines, position, waited_for
 from tuiha.tui.draw.detail import detail_lines
 from tuiha.tui.draw.event_rows import ORDERS, event_items
 from tuiha.tui.draw.mail_rows import cluster_lines, mail_items
@@ -25,7 +25,7 @@ from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.views import VIEWS
 
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (40, 8))
-OURS = ("2", "3", "4", "7")
+OURS = ("2", "3", "4", "7", "0")
 
 
 def of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
@@ -73,6 +73,13 @@ def test_the_panel_names_what_an_operator_compares() -> None:
     for word in ("7401234567890123456", "timeline", "0/4D79000", "0 B, 1 ms  sync", "wait for db2", "db2 keeps 0 B",
                  "s1 4  s2 4", "412 transactions/s"):
         assert word in said
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    ("db2", "db2"), ("FIRST 1 (db2)", "db2"), ('ANY 1 (db2, "db3")', "1 of db2, db3"), ("2 (a, b)", "a, b"), ("*", "*"),
+])
+def test_what_commits_wait_for_in_words(names: str, said: str) -> None:
+    assert waited_for(names) == said
 
 
 def test_a_position_reads_as_postgresql_writes_it() -> None:
@@ -254,6 +261,15 @@ async def test_enter_on_an_event_opens_its_node_or_says_why_not() -> None:
         assert "corp-east is not one of the nodes" in text(pilot)
         await pilot.press("j", "enter")
         assert isinstance(pilot.app.screen, DetailScreen)
+
+
+async def test_the_pool_has_plots_of_its_own() -> None:
+    async with dashboard(split()).run_test(size=(120, 40)) as pilot:
+        await pilot.press("0")
+        said = text(pilot)
+        for title in ("USERS", "AVAILABILITY", "REQUESTS/S", "LATENCY", "BYTES BEHIND", "SECONDS BEHIND",
+                      "REQUESTS HELD", "TRANSACTIONS/S", "SPLIT"):
+            assert title in said
 
 
 async def test_a_new_snapshot_repaints_the_view_in_front() -> None:

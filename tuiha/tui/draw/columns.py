@@ -190,13 +190,14 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column("state", "STATE", 0, _state, 7, 11),
     Column("target", "TARGET", 80, _target, 6, 9),
     Column("users", "USERS", 0, _users, 6, numeric=True),
-    Column("users15", "USERS 15m", 150, _spark("users", "heading", _WITH_USERS), SPARK_CELLS),
+    Column("users15", "USERS 15m", 120, _spark("users", "heading", _WITH_USERS), SPARK_CELLS),
     Column("devices", "DEVICES", 120, _devices, 7, numeric=True),
     Column("rate", "REQ/S", 120, _rate, 5, numeric=True),
+    Column("rate15", "REQ/S 15m", 120, _spark("requests_per_second", "heading", _WITH_RATE), SPARK_CELLS),
     Column("latency", "P95", 120, _latency, 5, numeric=True),
     Column("latency15", "P95 15m", 120, _spark("latency_ms", "heading", _WITH_USERS), SPARK_CELLS),
     Column("availability", "AVAIL", 80, _availability, 5, numeric=True),
-    Column("availability15", "AVAIL 15m", 150,
+    Column("availability15", "AVAIL 15m", 120,
            _spark("availability_index", "heading", (NodeKind.SERVER,)), SPARK_CELLS),
     Column("load", "LOAD", 80, _load, 4, numeric=True),
     Column("memory", "MEM", 120, _memory, 4, numeric=True),
@@ -208,7 +209,7 @@ COLUMNS: tuple[Column[Row], ...] = (
 # The weightiest first: what a width has no room for goes from the end.
 _WEIGHT = (
     "node", "state", "users", "role", "age", "availability", "database", "load", "target", "note",
-    "latency15", "latency", "rate", "host", "devices", "users15", "availability15", "memory",
+    "latency15", "latency", "rate", "devices", "users15", "rate15", "availability15", "host", "memory",
 )
 NODES = Sheet(COLUMNS, _WEIGHT)
 

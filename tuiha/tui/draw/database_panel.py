@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tuiha.model.facts import DatabaseFacts, Snapshot
@@ -140,7 +141,16 @@ def _waits(database: DatabaseFacts) -> Sequence[Span]:
     names = database.synchronous_names
     if names is None:
         return (_NOTHING,)
-    return ((f"wait for {names}", "well"),) if names else (("wait for nobody", "warning"),)
+    return ((f"wait for {waited_for(names)}", "well"),) if names else (("wait for nobody", "warning"),)
+
+
+def waited_for(names: str) -> str:
+    """PostgreSQL's `FIRST 1 (db2)` as people say it: `db2`, or `1 of db2, db3`."""
+    found = re.fullmatch(r"(?:FIRST |ANY )?(\d+) *\((.*)\)", names.strip(), re.IGNORECASE)
+    if found is None:
+        return names
+    number, listed = int(found[1]), [name.strip().strip('"') for name in found[2].split(",")]
+    return ", ".join(listed) if number >= len(listed) else f"{number} of {', '.join(listed)}"
 
 
 def _slots(database: DatabaseFacts) -> Sequence[Span]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
-from tuiha.tui.draw.database_panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position
+from tuiha.tui.draw.database_panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
 from tuiha.tui.draw.items import coarse
 from tuiha.tui.draw.mail_rows import LATENCY, USERS
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
@@ -128,8 +128,8 @@ def _database(database: DatabaseFacts, snapshot: Snapshot, _: float) -> Portrait
     access = {True: "read and write", False: "read only", None: None}[database.writable]
     lag = None if database.lag_seconds is None else database.lag_seconds * 1000
     wrong = database.expected is not None and database.role not in (None, database.expected)
-    waits = None if database.role != "PRIMARY" else "nobody" if database.synchronous_names == "" \
-        else database.synchronous_names
+    names = database.synchronous_names
+    waits = None if database.role != "PRIMARY" or names is None else waited_for(names) or "nobody"
     return Portrait(
         "database",
         (

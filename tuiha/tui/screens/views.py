@@ -65,6 +65,12 @@ def _operations() -> PoolScreen:
     return OperationList()
 
 
+def _pool() -> PoolScreen:
+    from tuiha.tui.screens.pool import PoolFiguresScreen
+
+    return PoolFiguresScreen()
+
+
 VIEWS: tuple[ViewEntry, ...] = (
     ViewEntry("1", HOME, "Home", "the whole pool", _home),
     ViewEntry("2", "database", "Database", "the pair, and who is attached to which", _database),
@@ -73,6 +79,7 @@ VIEWS: tuple[ViewEntry, ...] = (
     ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it", _users),
     ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why", _operations),
     ViewEntry("7", "events", "Events", "what changed, when", _events),
+    ViewEntry("0", "pool", "Pool", "its figures over the last 15 minutes", _pool),
 )
 
 

@@ -22,6 +22,7 @@ from tuiha.tui.pools.picker import Picker
 from tuiha.tui.pools.wall import Wall
 from tuiha.tui.pools.watching import Watched
 from tuiha.tui.theme import load_theme
+from tuiha.watch.recording.reading import Recording
 
 SIZES = [(20, 5), (60, 20), (80, 24), (120, 40), (200, 60)]
 
@@ -215,6 +216,11 @@ def test_the_wall_loads_nothing_that_acts_and_reads_no_secret_of_an_operator(tmp
     assert "viewer" in files
     assert "watcher" in files
     assert bool(found["acting"]) is (command == "dashboard")
+    recording = tmp_path / "recording.sqlite"
+    assert recording.exists() is (command == "dashboard")
+    if recording.exists():  # by default the dashboard records
+        assert Recording(recording).last >= 1
+        assert recording.stat().st_mode & 0o777 == 0o600
     if command == "wall":
         assert not files & {"operator", "coordinator", "pool"}
 

@@ -47,7 +47,7 @@ class Replay:
         self._latest: Snapshot = self._recording.snapshot(number)
         self._where = self._place(number, "")
         self._history = History(self._latest.interval)
-        self._events: tuple[Event, ...] = self._where.here
+        self._events: tuple[Event, ...] = self._where.here[::-1]
         self._calls: tuple[Callable[[Snapshot], None], ...] = ()
         self._moves: list[Move] = []
         self._settled = False
@@ -160,7 +160,7 @@ class Replay:
         except RecordingError as error:
             self._where = self._place_of_failure(str(error))
         known = [event for event in self._events if event.at < self._latest.at]
-        self._events = (*self._where.here, *known)[:KEPT]
+        self._events = (*self._where.here[::-1], *known)[:KEPT]
         self._settled = False
         self._tell()
 

@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.fake_operator import FakeOperator
+from tests.tui.pty_terminal import Terminal
 from tests.tui.samples import AT, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
@@ -225,3 +226,18 @@ def test_looks(
 
     assert snap_compare(app, run_before=settled, terminal_size=size)
     replay.close()
+
+
+def test_a_recording_on_a_real_terminal(recording: Path) -> None:
+    with Terminal(["-m", "tuiha", "replay", str(recording), "--at", "03:13:47"]) as terminal:
+        terminal.shows("DEGRADED")
+        assert "REPLAY" in terminal.lines[0]
+        assert "03:13:47Z" in terminal.lines[0]
+        terminal.send(",")
+        terminal.until(lambda seen: "HEALTHY" in seen.lines[0] and "03:13:46Z" in seen.lines[0])
+        terminal.send("@")
+        terminal.shows("Go to a moment")
+        terminal.send("03:13:50\r")
+        terminal.until(lambda seen: "03:13:50Z" in seen.lines[0])
+        terminal.send("q")
+        assert terminal.wait() == 0

@@ -17,6 +17,7 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.mail.client import ImapClient, ImapError
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.watch.once import look_once
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 
@@ -182,3 +183,25 @@ async def test_a_wrong_password_is_refused(pool: EmbeddedPool, settings: Pool) -
     async with aiohttp.ClientSession() as session, session.get(
             f"http://{settings.sprayers[0].address}/v1/me", headers=_basic(name, "wrong")) as answer:
         assert answer.status == 401
+
+
+async def test_a_look_has_machines_slots_sessions_and_positions(pool: EmbeddedPool, settings: Pool) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            seen = await look_once(settings, pool.config_path.parent)
+            if all(server.host_cpu_percent is not None for server in seen.servers) and len(seen.servers) == 2:
+                break
+            await asyncio.sleep(0.2)
+    for server in seen.servers:
+        assert 0 < (server.host_memory_percent or 0) <= 100
+        assert 0 < (server.host_disk_percent or 0) <= 100
+        assert (server.host_processors or 0) >= 1
+        assert server.host_load is not None
+        assert server.queue == 0
+    first, second = seen.databases
+    assert [(slot.name, slot.active) for slot in first.slots] == [("db2", True)]
+    assert {said.server for said in first.sessions} == {"s1", "s2"}
+    assert (first.position or 0) >= (second.replayed or 0) > 0
+    assert second.receiving is True
+    assert all(backend.check for sprayer in seen.sprayers for backend in sprayer.backends)
+    assert all(one.changed_at for one in seen.mail)

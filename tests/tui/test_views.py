@@ -75,6 +75,13 @@ def test_the_panel_names_what_an_operator_compares() -> None:
         assert word in said
 
 
+def test_a_pair_without_its_primary_claims_nothing() -> None:
+    said = "\n".join(plain(line) for line in panel_lines(SAMPLES["down"]()[0], 120, 13))
+    assert "it leads" not in said
+    assert "not replicating" in said
+    assert "connection refused" in said
+
+
 @pytest.mark.parametrize(("names", "said"), [
     ("db2", "db2"), ("FIRST 1 (db2)", "db2"), ('ANY 1 (db2, "db3")', "1 of db2, db3"), ("2 (a, b)", "a, b"), ("*", "*"),
 ])

@@ -40,7 +40,7 @@ def attached_line(snapshot: Snapshot, width: int) -> Line:
     """To which physical database the servers are attached; anything but one for all is on a red ground."""
     wrong = any(is_astray(server, snapshot) for server in snapshot.servers)
     systems = {database.system_identifier for database in snapshot.databases if database.system_identifier}
-    spans: list[Span] = [(" ATTACHED   ", "heading"), *attachment_spans(snapshot)]
+    spans: list[Span] = [(" SERVERS    ", "heading"), *attachment_spans(snapshot)]
     if wrong:
         astray = ", ".join(server.name for server in snapshot.servers if is_astray(server, snapshot))
         spans = [(f" {DOWN} SPLIT: {astray} not on {snapshot.active}   ", "bad bold"), *attachment_spans(snapshot)]
@@ -120,15 +120,17 @@ def _position(database: DatabaseFacts) -> Sequence[Span]:
 
 
 def _behind(database: DatabaseFacts, snapshot: Snapshot) -> Sequence[Span]:
+    if not database.reachable:
+        return (_NOTHING,)
     if database.name == snapshot.active:
         return (("it leads", "quiet"),)
-    if database.lag_bytes is None and database.lag_seconds is None:
-        return (("not replicating", "bad") if database.reachable else _NOTHING,)
-    lag = "" if database.lag_seconds is None else f", {seconds(database.lag_seconds)}"
+    lag = "" if database.lag_seconds is None else seconds(database.lag_seconds)
+    if database.sync_state is None:  # the primary does not know it, or cannot be asked
+        return (("not replicating", "bad"), (f"  {lag}", "quiet"))
     style = "well" if not database.lag_bytes else "text"
-    state = database.sync_state or "unknown"
-    return ((f"{figures.size(database.lag_bytes)}{lag}", style), ("  ", "text"),
-            (state, "well" if state in ("sync", "quorum") else "warning"))
+    words = ", ".join(word for word in (figures.size(database.lag_bytes), lag) if word)
+    return ((words, style), ("  ", "text"),
+            (database.sync_state, "well" if database.sync_state in ("sync", "quorum") else "warning"))
 
 
 def _waits(database: DatabaseFacts) -> Sequence[Span]:

@@ -76,6 +76,15 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
         await on(pilot, HomeScreen)
 
 
+async def test_what_is_typed_right_after_the_key_of_the_view_is_a_name() -> None:
+    operator = FakeOperator()
+    operator.page = page("ann")
+    async with running(operator) as pilot:
+        await pilot.press("5", "w", "a", "6")
+        await seen(pilot, lambda: ("find_users", "wa6", "", PAGE) in operator.asked("find_users"))
+        assert isinstance(pilot.app.screen, UsersScreen)
+
+
 async def test_an_answer_that_comes_late_never_replaces_a_newer_one() -> None:
     operator = Slow()
     async with running(operator) as pilot:

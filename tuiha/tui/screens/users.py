@@ -59,7 +59,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         if self._timer is None:
             self._timer = self.set_interval(AGAIN, self._again)
             if not self.dashboard.operations.only_watches:
-                self.call_after_refresh(self.action_filter)
+                self.action_filter()
         self._timer.resume()
         self._ask()
         super().on_screen_resume()
@@ -202,6 +202,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         self._entry.display = True
         self._footer.show((), 0)
         self._entry.start(self._pattern, self._remark())
+        self.set_focus(self._entry)  # at once: the next key is meant for it
 
     def on_entry_changed(self, message: Entry.Changed) -> None:
         """Look for what is typed so far, in the database and not in what was read."""

@@ -119,6 +119,7 @@ SCENES: Mapping[str, Scene] = {
     "home-split": Scene(live("split")),
     "home-down": Scene(live("down")),
     "home-write": Scene(live("healthy", FakeOperator(), WHY)),
+    "pool": Scene(live("healthy"), ("0",)),
     "detail": Scene(live("healthy"), ("enter",)),
     "database": Scene(live("healthy"), ("2",)),
     "database-split": Scene(live("split"), ("2",)),

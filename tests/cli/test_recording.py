@@ -9,15 +9,20 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Configured
 from tests.drivers.daemons import PASSWORD
+from tests.tui.samples import SampleFeed
+from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tests.watch.recording.test_recorder import until
 from tuiha.cli.main import main
+from tuiha.cli.recording import Kept
 from tuiha.config.errors import ConfigError
+from tuiha.config.settings import Recording as RecordingSettings
 from tuiha.watch.recording import store
 from tuiha.watch.recording.reading import Recording
 
@@ -110,3 +115,18 @@ def test_the_recording_of_another_pool_is_not_written_into(
 def test_a_command_for_one_pool_refuses_several(configured: Configured, capsys: Captured) -> None:
     assert configured.run("status", "--config", "other.yaml") == 2
     assert "`tuiha status` works on one pool" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("recording", "says"), [
+    ({"enabled": False, "path": "r.sqlite"}, "recording.enabled: false"),
+    ({"path": "missing/r.sqlite"}, r"nothing is recorded: .*No such file"), ({"path": "r.sqlite"}, "no recording|nothing is recorded yet"),
+])
+def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: str) -> None:
+    kept = Kept(settings().model_copy(update={"recording": RecordingSettings(**recording)}), tmp_path)
+    feed = SampleFeed(None)
+    kept.start(feed)
+    if "missing" in str(recording["path"]):
+        until(lambda: bool(kept._recorder and kept._recorder.trouble))
+    with pytest.raises(ConfigError, match=says):
+        kept.open()
+    kept.stop()

@@ -38,11 +38,19 @@ class Kept:
         self._recorder = recorder
 
     def open(self) -> Replay:
-        """Look at what was recorded. Raises ConfigError."""
+        """Look at what was recorded. Raises ConfigError, with the reason why nothing is recorded if that is so."""
+        from tuiha.config.errors import ConfigError, Problem
         from tuiha.watch.recording.replay import Replay
-        from tuiha.watch.recording.setup import place_of
+        from tuiha.watch.recording.setup import OFF, place_of
 
-        return Replay(place_of(self._pool, self._base))
+        try:
+            return Replay(place_of(self._pool, self._base))
+        except ConfigError:
+            if not self._pool.recording.enabled:
+                raise ConfigError(Problem(OFF)) from None
+            if self._recorder is not None and self._recorder.trouble is not None:
+                raise ConfigError(Problem(f"nothing is recorded: {self._recorder.trouble}")) from None
+            raise
 
     def stop(self) -> None:
         """Write what has come, and end."""

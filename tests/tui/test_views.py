@@ -270,6 +270,14 @@ async def test_enter_on_an_event_opens_its_node_or_says_why_not() -> None:
         assert isinstance(pilot.app.screen, DetailScreen)
 
 
+async def test_a_pool_without_sprayers_or_mail_says_so() -> None:
+    async with dashboard(SAMPLES["odd"]()[0]).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        assert "the configuration names no sprayer" in text(pilot)
+        await pilot.press("4")
+        assert "the configuration names no mail server" in text(pilot)
+
+
 async def test_the_pool_has_plots_of_its_own() -> None:
     async with dashboard(split()).run_test(size=(120, 40)) as pilot:
         await pilot.press("0")

@@ -122,7 +122,7 @@ def _position(database: DatabaseFacts) -> Sequence[Span]:
 def _behind(database: DatabaseFacts, snapshot: Snapshot) -> Sequence[Span]:
     if not database.reachable:
         return (_NOTHING,)
-    if database.name == snapshot.active:
+    if database.name == snapshot.active or (snapshot.active is None and database.role == "PRIMARY"):
         return (("it leads", "quiet"),)
     lag = "" if database.lag_seconds is None else seconds(database.lag_seconds)
     if database.sync_state is None:  # the primary does not know it, or cannot be asked

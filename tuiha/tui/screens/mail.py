@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.mail_rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
 from tuiha.tui.draw.plots import plot_lines
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.nodes import NodeView
 from tuiha.tui.screens.tabular import Content
@@ -40,6 +40,8 @@ class MailScreen(NodeView[MailItem]):
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
         """Plots of the server under the cursor."""
         current = self.table.current
+        if view.snapshot is not None and not view.snapshot.mail:
+            return (Line(fit(((" the configuration names no mail server", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
         rows = min(PLOT_MOST, room - 3) if room > 4 else 2

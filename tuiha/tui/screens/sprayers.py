@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.tui.draw.plots import plot_lines
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.sprayer_rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.nodes import NodeView
@@ -31,6 +31,8 @@ class SprayersScreen(NodeView[SprayerItem]):
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
         """Plots: of all sprayers, else of the one under the cursor."""
         current = self.table.current
+        if view.snapshot is not None and not view.snapshot.sprayers:
+            return (Line(fit(((" the configuration names no sprayer", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
         every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)

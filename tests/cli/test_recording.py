@@ -119,7 +119,8 @@ def test_a_command_for_one_pool_refuses_several(configured: Configured, capsys: 
 
 @pytest.mark.parametrize(("recording", "says"), [
     ({"enabled": False, "path": "r.sqlite"}, "recording.enabled: false"),
-    ({"path": "missing/r.sqlite"}, r"nothing is recorded: .*No such file"), ({"path": "r.sqlite"}, "no recording|nothing is recorded yet"),
+    ({"path": "missing/r.sqlite"}, r"nothing is recorded: .*No such file"),
+    ({"path": "r.sqlite"}, "no recording|nothing is recorded yet"),
 ])
 def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: str) -> None:
     kept = Kept(settings().model_copy(update={"recording": RecordingSettings(**recording)}), tmp_path)

@@ -127,7 +127,8 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
     for index, endpoint in enumerate(pool.ledger.endpoints if pool.ledger is not None else ()):
         if endpoint.startswith("http://") and not is_loopback(urlsplit(endpoint).hostname or ""):
             yield ("ledger", "endpoints", index), \
-                "plain text would leave this machine, and the ledger could be changed on the way", "write https:// ('tls: {}' verifies against the system's trust store)"
+                "plain text would leave this machine, and the ledger could be changed on the way", \
+                "write https:// ('tls: {}' verifies against the system's trust store)"
 
 
 _LEAVES = "plain text would leave this machine with passwords in it"

@@ -310,6 +310,11 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
             if self._exit:
                 return
             self.release_frames()
+            # A key comes back here when nobody took it: it was sent off before the line to type into was there.
+            front = self.screen if self.screen_stack else None
+            if (isinstance(event, events.Key) and event.is_forwarded and isinstance(front, PoolScreen)
+                    and front.take(event)):
+                return
         await super().on_event(event)
 
     def show_detail(self, node: str) -> None:

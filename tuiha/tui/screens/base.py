@@ -14,6 +14,7 @@ from tuiha.tui.draw.lists import footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Bound, Key, bindings, bound
+from tuiha.tui.widgets.entry import Entry
 from tuiha.tui.widgets.paper import Paper
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         if against is not None:
             self.say(f"not now: {against}")
         return against is None
+
+    def take(self, event: events.Key) -> bool:
+        """Take a key that was typed before the line to type into was there; False: there is no such line."""
+        if not isinstance(self.focused, Entry):
+            return False
+        self.focused.on_key(event)
+        return True
 
     def say(self, text: str) -> None:
         """Say something in place of the footer for a moment."""

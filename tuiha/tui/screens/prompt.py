@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import events
+
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.offers import Offer, offer_lines
@@ -27,6 +29,8 @@ class PromptScreen(PoolScreen):
         self._entry = Entry(self.PROMPT, id="entry")
         self._cursor = 0
         self._offers: tuple[Offer, ...] = ()
+        self._begun = False
+        self._early: list[events.Key] = []
 
     def compose(self) -> Sequence[Paper]:
         """The list above the line."""
@@ -56,12 +60,26 @@ class PromptScreen(PoolScreen):
     def start(self, text: str) -> None:
         """Begin with that text."""
         self._cursor = 0
+        self._begun = False
+        self._early = []
         self._entry.text = text
 
     def on_screen_resume(self) -> None:
         """In front: type."""
         self._entry.start(self._entry.text, self.remark(self._entry.text))
         super().on_screen_resume()
+        self._begun = True
+        early, self._early = self._early, []
+        for event in early:
+            self._entry.on_key(event)
+
+    def take(self, event: events.Key) -> bool:
+        """Typed before the line was there: it comes first in it."""
+        if self._begun:
+            self._entry.on_key(event)
+        else:
+            self._early.append(event)
+        return True
 
     def paint(self, live: View, body: View) -> None:
         """Draw."""

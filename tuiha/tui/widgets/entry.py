@@ -48,7 +48,8 @@ class Entry(Paper, can_focus=True):
         """Begin with a text; the remark stands at the right."""
         self.text = text
         self.remark(remark)
-        self.focus()
+        self.screen.set_focus(self)
+        self.focus()  # once more, later: a widget that was just mounted does not take it yet
 
     def remark(self, remark: Span) -> None:
         """Change the remark at the right."""

@@ -65,6 +65,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         from tuiha.watch.watcher import Watcher
 
         _wait(starting)
+        log_to_file()  # a line of a log on the screen would be a line too many
         settings = load(pool.config_path)
         watcher, operator = Watcher(settings, pool.folder), PoolOperator(settings, pool.folder, pool.config_path)
         kept = Kept(settings, pool.folder)

@@ -45,6 +45,18 @@ class Content(Generic[T]):
     example: str  # terms of a filter that make sense here
 
 
+@dataclass(frozen=True, slots=True)
+class _Painted:
+    """What the last painting was made from."""
+
+    body: View
+    items: int  # rows there are
+    kept: int  # of those, by the filter
+    width: int
+    room: int  # lines for the table and what is below it
+    table: int  # of those, the table's at least
+
+
 class TableView(PoolScreen, Generic[T], inherit_bindings=False):
     """A view: lines 1 to 3, something above the table or nothing, the table, something below it, the footer."""
 
@@ -65,6 +77,7 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         self._entry = Entry("/", id="entry")
         self._filter: Filter[T] = EVERYTHING
         self._order = 0
+        self._painted: _Painted | None = None
 
     # What a view says of itself
 
@@ -119,20 +132,31 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         table = max(1, min(max(1, len(items)), room - kept_below))
         at = body.now if body.snapshot is None else body.snapshot.at
         self._table.show(kept, Sight(at, self.dashboard.trends), width, table)  # first: below is of its cursor's row
-        below = tuple(self.below(body, width, room - table))[: room - table]
-        self._below.show(below, len(below))
-        self._titles.show((self._rule(items, kept, room - len(below), width),
-                           title_line(self._table.columns, width, order.column)), 2)
+        self._painted = _Painted(body, len(items), len(kept), width, room, table)
+        self._paint_around(self._painted)
         self._footer.show((self.footer(width),), 0 if self._entry.display or height < HEAD + 1 else 1)
 
-    def _rule(self, items: Sequence[T], kept: Sequence[T], room: int, width: int) -> Line:
+    def _paint_around(self, painted: _Painted) -> None:
+        """What depends on the cursor: the part below, the titles' rule. A key must not make a thousand rows again."""
+        width, room = painted.width, painted.room - painted.table
+        below = tuple(self.below(painted.body, width, room))[:room]
+        self._below.show(below, len(below))
+        titles = title_line(self._table.columns, width, self.content.orders[self._order].column)
+        self._titles.show((self._rule(painted, painted.room - len(below)), titles), 2)
+
+    def _moved(self) -> None:
+        if self._painted is not None:
+            self._paint_around(self._painted)
+
+    def _rule(self, painted: _Painted, room: int) -> Line:
         """The line above the titles: the view's name, and what is special about the table now."""
         remark: list[Span] = []
+        kept, width = painted.kept, painted.width
         if self._filter.tests:
-            remark.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(items)} ", "warning"))
-        if len(kept) > room:
+            remark.append((f" filter: {self._filter.text.strip()}  {kept} of {painted.items} ", "warning"))
+        if kept > room:
             first = self._table.first_seen
-            remark.append((f" {first + 1} to {min(first + room, len(kept))} of {len(kept)} ", "heading"))
+            remark.append((f" {first + 1} to {min(first + room, kept)} of {kept} ", "heading"))
         title = rule(width - width_of(remark) - 3, self.TITLE_TEXT)
         return Line(fit((*title.spans, *remark, ("───", "lines")), width))
 
@@ -141,7 +165,7 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
         self._table.move(rows)
-        self.dashboard.paint()
+        self._moved()
 
     def action_page(self, pages: int) -> None:
         """Move by what is in sight."""
@@ -150,12 +174,12 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
     def action_first(self) -> None:
         """To the first row."""
         self._table.move_to(0)
-        self.dashboard.paint()
+        self._moved()
 
     def action_last(self) -> None:
         """To the last row."""
         self._table.move_to(-1)
-        self.dashboard.paint()
+        self._moved()
 
     def action_sort(self) -> None:
         """Sort by the next column."""

@@ -58,6 +58,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     pool = EmbeddedPool(arguments.servers, arguments.users, load=True, announce=True, say=say)
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
+        from tuiha.cli.logfile import log_to_file
         from tuiha.cli.operator import PoolOperator
         from tuiha.cli.recording import Kept
         from tuiha.config.load import load

@@ -103,19 +103,16 @@ async def test_no_signal_to_a_dashboard_stops_what_it_started() -> None:
     assert state.reason == "kernel patch"
 
 
-async def test_one_that_runs_already_is_where_a_dashboard_opens() -> None:
-    """Started without a terminal, it is found by a dashboard that starts meanwhile, and followed to its result."""
-
-    def watched(config: Path) -> None:
-        with dashboard(config) as terminal:
-            terminal.until(lambda seen: seen.has("RUN  ") or seen.has("RESULT  "))
-            terminal.shows("RESULT")
-            terminal.shows("DONE")
-
+async def test_one_that_another_terminal_starts_is_told_and_followed_with_a() -> None:
+    """The dashboard was open before; the operation is started without a terminal."""
     async with EmbeddedPool(servers=2, users=10, load=False) as pool:
         settings = load(pool.config_path)
-        plan = await api.make_plan(settings, pool.folder, "drain", ["s1"])
-        await api.apply(settings, pool.folder, pool.config_path, plan, "s1", "test", (), "ann@desk")
-        await asyncio.to_thread(watched, pool.config_path)
-
-
+        plan = await api.make_plan(settings, pool.folder, "switchover", ["db2"])
+        with dashboard(pool.config_path) as terminal:
+            await asyncio.to_thread(terminal.shows, "db1 PRIMARY")
+            await api.apply(settings, pool.folder, pool.config_path, plan, plan.confirm, "test", (), "ann@desk")
+            await asyncio.to_thread(terminal.until, lambda seen: "a attaches" in seen.lines[1])
+            terminal.send("a")
+            await asyncio.to_thread(terminal.until, lambda seen: seen.has("RUN  ") or seen.has("RESULT  "))
+            await asyncio.to_thread(terminal.until, lambda seen: seen.has("RESULT  ") and seen.has("DONE"))
+            assert terminal.has("by ann@desk")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.terminal_pool import black_hole
 from tests.tui.pty_terminal import TOP, Terminal
 from tuiha.cli.first import FirstPicture
 
@@ -28,17 +29,10 @@ def dashboard(configuration: Path) -> Terminal:
 
 
 @pytest.fixture
-def configuration(tmp_path: Path) -> Path:
-    """The example with secrets of its own; nothing in it answers."""
-    text = EXAMPLE.read_text(encoding="utf-8")
-    path = tmp_path / "pool.yaml"
-    path.write_text(text, encoding="utf-8")
-    for name in re.findall(r"file: ([\w./-]+)", text):
-        secret = tmp_path / name
-        secret.parent.mkdir(parents=True, exist_ok=True)
-        secret.write_text("x", encoding="utf-8")
-        secret.chmod(0o600)
-    return path
+def configuration(tmp_path: Path) -> Iterator[Path]:
+    """A pool of which nothing ever answers."""
+    with black_hole(tmp_path) as path:
+        yield path
 
 
 def test_what_home_showed_is_there_first_and_says_how_old_it_is(tmp_path: Path, configuration: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tuiha.model.binding import Biases, Bound, Candidate
 from tuiha.model.outlook import Outlook, Points, against, outlook
@@ -16,7 +17,9 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.operation_plan import labelled
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span
-from tuiha.watch.reader import UserRow
+
+if TYPE_CHECKING:  # with its drivers it is heavy
+    from tuiha.watch.reader import UserRow
 
 _LABEL = 9
 

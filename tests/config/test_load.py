@@ -113,7 +113,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          ":20: control.viewer: missing; name where it comes from: file: PATH, env: VARIABLE, or command: "
          "[PROGRAM, ARGUMENT]"),
         (changed("control: {viewer: {file: v}}\n", ""), ":1: control: missing; it needs viewer"),
-        (changed("control: {viewer: {file: v}}", "control:"), 
+        (changed("control: {viewer: {file: v}}", "control:"),
          ":20: control: is empty; its keys are viewer, operator, viewer_before, operator_before"),
         (changed("viewer: {file: v}", "viewer: {file: v, env: V}"),
          ":20: control.viewer: does not name one source; write exactly one of file, env and command"),

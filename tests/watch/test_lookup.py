@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -101,10 +100,9 @@ def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) 
             nodes = [{"name": "db1", "address": f"127.0.0.1:{port}"}]
             database = configured.settings["database"] | {"nodes": nodes}
             lookup, asked = UserLookup(load(configured.write(database=database)), configured.folder, 0.3), Asked()
-            began = time.monotonic()
             lookup.find("user", "", 10, asked)
-            assert time.monotonic() - began < 0.25  # the screen does not wait
-            while not asked.answers:
+            assert not asked.answers  # the screen did not wait for it
+            while not asked.answers:  # noqa: ASYNC110 - it comes on another thread
                 await asyncio.sleep(0.02)
             lookup.close()
             told = asked.answers[0]

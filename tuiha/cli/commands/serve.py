@@ -8,7 +8,8 @@ import sys
 from tuiha.cli import exits
 
 HELP = """Run a pool server in the foreground until SIGTERM, then hand its users over and leave the pool. SIGHUP reads
-the tokens of the control interface again; nobody is interrupted. Logs are JSON lines on stderr. A server that is not in the configuration joins with --listen."""
+the tokens of the control interface again; nobody is interrupted. Logs are JSON lines on stderr. A server that is not in
+the configuration joins with --listen."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

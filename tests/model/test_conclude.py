@@ -188,9 +188,12 @@ def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_disp
 
 def test_a_stray_database_that_is_not_active() -> None:
     row = EpochRow("east", 11, "db2", EpochState.FENCED)
-    snapshot = conclude(with_database(healthy(), primary("db2", epoch=row, sessions=())))
+    look = with_database(healthy(), primary("db2", epoch=row, sessions=()))
+    snapshot = conclude(look)
     assert snapshot.databases[1].state == "STRAY"
-    assert (snapshot.verdict, only(snapshot, "db2").next) == (Verdict.DEGRADED, "tuiha plan rejoin db2")
+    assert (snapshot.verdict, only(snapshot, "db2").next) == (Verdict.DEGRADED, "tuiha plan degrade")
+    given_up = replace(look, ledger=record(standby=Standby.STALE))
+    assert only(conclude(given_up), "db2").next == "tuiha plan rejoin db2"
 
 
 def test_the_highest_epoch_names_the_active_database() -> None:

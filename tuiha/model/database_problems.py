@@ -78,7 +78,7 @@ def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
 def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
     if facts.state == STRAY:
         yield _bad(facts.name, f"STRAY  writable, though {scene.stand.active} is active",
-                   "whatever is written in it is not in the pool's database", f"tuiha plan rejoin {facts.name}")
+                   "whatever is written in it is not in the pool's database", after_stray(scene, facts.name))
         return
     primary = scene.primary
     if primary is None:
@@ -131,3 +131,10 @@ def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | No
         return scene.stand.ledger.system_identifier
     active = known.get(scene.stand.active or "")
     return active.system_identifier if active is not None else None
+
+
+def after_stray(scene: Scene, name: str) -> str:
+    """What to do about a second primary: the pool gives it up first, while the ledger still counts on it."""
+    ledger = scene.stand.ledger
+    counted = ledger is not None and ledger.standby == Standby.SYNC
+    return "tuiha plan degrade" if counted else f"tuiha plan rejoin {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from tuiha.model.database_problems import database_problems
+from tuiha.model.database_problems import after_stray, database_problems
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.reports import ServerState
@@ -56,7 +56,7 @@ def _pool(scene: Scene) -> Iterator[Problem]:
 
 def _after_split(scene: Scene) -> str:
     stray = next((d.name for d in scene.databases if d.name != scene.stand.active and d.writable), None)
-    return f"tuiha plan rejoin {stray}" if stray is not None else "tuiha check"
+    return after_stray(scene, stray) if stray is not None else "tuiha check"
 
 
 def _sprayers(scene: Scene) -> Iterator[Problem]:

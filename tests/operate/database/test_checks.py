@@ -196,6 +196,14 @@ def test_what_may_end_a_dispute_may_be_overridden_and_a_split_may_not() -> None:
         assert red(kind, astray)["split"] is NEVER
 
 
+def test_a_partner_that_somebody_promoted_can_be_given_up_unless_a_server_uses_it() -> None:
+    promoted = with_report(healthy(), "db2", role=DatabaseRole.PRIMARY, writable=True)
+    promoted = with_report(promoted, "db1", replication=())
+    assert red(Degrade(), promoted) == {"split": WARNING}
+    used = with_server(report=leased("s2", database="db2"))(promoted)
+    assert red(Degrade(), used)["split"] is NEVER
+
+
 def test_what_nobody_can_tell_of_a_disk_is_unknown_and_not_good() -> None:
     full = checks.disk(healthy(), replace(healthy().active, free=2**30), healthy().partner)
     assert (full.value, full.limit) == ("1.0 GB free", "1.3 GB for a fresh copy")

@@ -29,18 +29,23 @@ def steady(sight: Sight) -> Check:
                  "an operation did not end: `tuiha operations` shows it, `tuiha resume ID` ends it")
 
 
-def one_primary(sight: Sight) -> Check:
-    """Never SPLIT: no second database that takes writes, no server with a lease on another one than the ledger's."""
+def one_primary(sight: Sight, partner: CheckVerdict = _NEVER) -> Check:
+    """Never SPLIT: no second database that takes writes, no server with a lease on another one than the ledger's.
+
+    `partner` is the verdict when all that is wrong is a partner that somebody promoted, and that no server uses.
+    """
     active = sight.ledger.active
     both = [node.name for node in sight.nodes.values() if node.writable]
     stray = [name for name in both if name != active]
     astray = [f"{one.name} has a lease on {one.report.database}" for one in sight.servers
               if one.report is not None and one.report.lease_seconds and _elsewhere(sight, one.report)]
     value = "; ".join([f"{' and '.join(both) or 'none'} can be written", *astray])
-    remedy = f"stop {', '.join(stray)}; `tuiha plan rejoin {', '.join(stray)}` makes it the secondary" if stray else \
-        "stop those servers; started again, each one asks the ledger"
+    back = f"`tuiha plan rejoin {', '.join(stray)}` makes it the secondary"
+    first = "`tuiha plan degrade`, then " if sight.ledger.standby is Standby.SYNC else ""
+    remedy = first + back if stray else "stop those servers; started again, each one asks the ledger"
     good = not stray and not astray
-    return check(good, "split", "pool", value if good else f"SPLIT: {value}", f"only {active}", remedy, _NEVER)
+    return check(good, "split", "pool", value if good else f"SPLIT: {value}", f"only {active}", remedy,
+                 _NEVER if astray else partner)
 
 
 def _elsewhere(sight: Sight, report: ServerReport) -> bool:

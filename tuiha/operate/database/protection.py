@@ -12,11 +12,11 @@ from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Check, CheckVerdict
 
 
-def _active(sight: Sight) -> list[Check]:
-    """What every change of the protection needs of the active database."""
+def _active(sight: Sight, stray: CheckVerdict = CheckVerdict.NEVER) -> list[Check]:
+    """What every change of the protection needs of the active database; `stray`: the verdict on a promoted partner."""
     active = sight.active
     # Nothing is promoted and nobody is moved here, and it may be what ends a dispute: an operator may go on.
-    return [checks.steady(sight), checks.one_primary(sight), checks.undisputed(sight, CheckVerdict.BAD),
+    return [checks.steady(sight), checks.one_primary(sight, stray), checks.undisputed(sight, CheckVerdict.BAD),
             checks.answers(active, writable=True),
             checks.identity(sight, active), checks.epoch_row(sight, active)]
 
@@ -45,7 +45,8 @@ class Degrade(PairKind):
         """The secondary should really be gone."""
         name = sight.partner.name
         follows = _follows(sight)
-        return [*_active(sight),
+        # A partner that somebody promoted is given up all the more: only then can it be made the secondary again.
+        return [*_active(sight, CheckVerdict.WARNING),
                 checks.check(not follows, "follows", name, "streams" if follows else "does not stream",
                              "is gone", f"{name} is there: nothing has to be given up")]
 

@@ -26,7 +26,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 
 _BALLAST = "ballast"
-_ROOM = 48  # megabytes beyond what is there
+_ROOM = 192  # megabytes beyond what is there: a secondary that comes back needs all segments that were begun meanwhile
 _CHUNK = bytes(65536)
 _END = 15.0
 _SWITCHES = 8  # segments of the write-ahead log that are begun until there is no room for one

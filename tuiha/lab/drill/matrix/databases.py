@@ -46,8 +46,7 @@ _REPLAY = (
     Scenario("secondary-promoted-by-hand", "somebody promotes db2 by hand: seen, and every change of roles refused",
              STEADY,
              (promote_by_hand("db2"), Writable("db2"), RefusedTo("switchover", "split"),
-              RefusedTo("failover", "split"), Kill(("db2",)), Operate("rejoin", ("db2",)), ProtectAgain(),
-              Leased("db1"), Wait(2))),
+              RefusedTo("failover", "split"), Operate("degrade"), Operate("rejoin", ("db2",)), Leased("db1"), Wait(2))),
 )
 
 _STRANGERS = (
@@ -80,7 +79,7 @@ _DISKS = (
     Scenario("failover-disk-full", "the disk of db1 is full until it dies of it, and the pool fails over", STEADY,
              (Fill("db1"), Wait(3), KillIfRunning("db1"),
               Operate("failover", result=_OR_OPEN, after_death=None), Free("db1"), GoOn(result=_ENDED),
-              ProtectAgain(), Wait(3)), ends_on="db2", failed=None),
+              Operate("rejoin", ("db1",)), Wait(3)), ends_on="db2", failed=None),
 )
 
 _MOMENTS = {"hold": "hold requests", "fence": "fence db1", "checkpoint": "checkpoint"}

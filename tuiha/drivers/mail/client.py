@@ -125,10 +125,6 @@ class ImapClient(Talk):
         self._note(response)
         return words[0] == b"PREAUTH"
 
-    async def _learn(self) -> None:
-        if not self._capabilities:
-            await self._command([b"CAPABILITY"])
-
     # ------------------------------------------------------------------ commands
 
     async def login(self, user: str, password: str) -> None:
@@ -157,9 +153,8 @@ class ImapClient(Talk):
                 await self._authenticated([b"AUTHENTICATE PLAIN"], answer=secret)
 
     async def _authenticated(self, pieces: Sequence[Piece], answer: bytes | None = None) -> None:
-        self._capabilities = frozenset()  # the server may offer others now
+        self._capabilities = frozenset()  # the server may offer others now; it is asked when that matters
         await self._command(pieces, answer=answer)
-        await self._learn()
 
     async def select(self, mailbox: str, read_only: bool = False) -> Selected:
         """Select a mailbox. `read_only` (EXAMINE) leaves its flags as they are."""

@@ -36,7 +36,7 @@ class Talk:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the server offers, upper case."""
+        """What the server said that it offers, upper case; empty until it was asked."""
         return self._capabilities
 
     @property
@@ -91,8 +91,14 @@ class Talk:
                 self._wire.send(answer + b"\r\n")
                 answer = None
 
+    async def _learn(self) -> None:
+        """Ask what the server offers, unless it has said so."""
+        if not self._capabilities:
+            await self._command([b"CAPABILITY"])
+
     async def _begin(self, pieces: Sequence[Piece], on: Callable[[Response], None] | None) -> bytes:
         """Send a command with literals: at once where the server offers LITERAL+, else one step at a time."""
+        await self._learn()
         self._tag += 1
         tag = b"a%d" % self._tag
         text = tag + b" "

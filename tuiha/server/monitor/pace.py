@@ -12,7 +12,7 @@ class Pace:
     deadline: float = 10.0  # of one call to a mail server
     idle_shortest: float = 540.0  # IDLE is issued again after a random time between these two:
     idle_longest: float = 1500.0  # servers may drop an IDLE after 30 minutes
-    probe_interval: float = 1.0  # between keep-alive probes of one mail server
+    probe_interval: float = 0.5  # between keep-alive probes of one mail server
     probe_deadline: float = 1.0  # a mail server that is silent for longer is gone
     gone_interval: float = 5.0  # between probes of a mail server that is gone and not needed
     failures: int = 3  # so many users in a row failing at a mail server mean that it is gone

@@ -1,4 +1,4 @@
-"""The keep-alive probe: one connection of its own to each mail server, a NOOP every second.
+"""The keep-alive probe: one connection of its own to each mail server, a NOOP twice a second.
 
 Users wait in IDLE for minutes and hear nothing from a server that hangs; the probe does, for all of them.
 """

@@ -242,3 +242,14 @@ async def test_logout_of_a_server_that_is_gone_is_quiet() -> None:
     async with talking(lambda tag, command: b"", timeout=0.2) as (client, _):
         await client.logout()
         assert not client.connected
+
+
+@pytest.mark.parametrize(("answer", "there"), [
+    (b"* 3 FETCH (UID 7)\r\n", True), (b"* 3 FETCH (uid 6)\r\n", False), (b"* 3 FETCH (FLAGS () UID 9)\r\n", True),
+    (b"", False), (b"* 4 EXISTS\r\n* 3 FETCH (UID 6)\r\n", False),
+])
+async def test_whether_there_is_anything_from_a_uid_on(answer: bytes, there: bool) -> None:
+    """n:* always names the last message, also when its UID is smaller than n."""
+    async with talking(lambda tag, command: answer + ok(tag, command)) as (client, script):
+        assert await client.any_from(7) is there
+        assert script.lines[-1].endswith(b"UID FETCH 7:* (UID)")

@@ -188,6 +188,21 @@ class ImapClient(Talk):
         for start in range(0, len(uids), _BATCH):
             yield await self._fetch(_uid_set(uids[start : start + _BATCH]), first)
 
+    async def any_from(self, first_uid: int) -> bool:
+        """Whether the mailbox has a message with a UID of at least `first_uid`; costs the server next to nothing."""
+        self._news = False  # as for a fetch
+        newest = 0
+
+        def on(response: Response) -> None:
+            nonlocal newest
+            found = re.search(rb"\bUID (\d{1,10})", response.text, re.IGNORECASE)
+            if found is not None and response.words[1:] == [b"FETCH"]:
+                newest = max(newest, int(found[1]))
+
+        async with self._call():
+            await self._command([f"UID FETCH {max(1, first_uid)}:* (UID)".encode("ascii")], on)
+        return newest >= first_uid
+
     def _expected(self, first: int) -> int:
         if self._selected is None:
             return self._exists

@@ -179,7 +179,7 @@ class Follower:
         since, reached = None, first or 1
         if first is None:
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
-        if selected.exists or reached < selected.uidnext:
+        if reached < selected.uidnext or (selected.exists and await client.any_from(reached)):
             reached = await self._read(client, standing, selected, reached, since)
         done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
         if done != self._cursor or known.assigned != standing.name:

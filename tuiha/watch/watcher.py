@@ -15,6 +15,7 @@ from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.history import History
 from tuiha.watch.opening import open_poller
 from tuiha.watch.poller import Poller
+from tuiha.watch.subscribers import Subscribers
 
 EVENTS = 1000  # kept
 STOP = 3.0  # seconds that the thread gets to end
@@ -29,8 +30,7 @@ class Watcher:
         self._latest: Snapshot | None = None
         self._events: tuple[Event, ...] = ()
         self._history = History(pool.watch.interval)
-        self._calls: tuple[Callable[[Snapshot], None], ...] = ()
-        self._lock = threading.Lock()  # guards _calls
+        self._subscribers = Subscribers()
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], None] = _nothing
         self._wake: Callable[[], None] = _nothing
@@ -56,14 +56,7 @@ class Watcher:
 
     def subscribe(self, call: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have `call` called with each new snapshot, on the watcher's thread. Returns what ends it."""
-        with self._lock:
-            self._calls = (*self._calls, call)
-
-        def end() -> None:
-            with self._lock:
-                self._calls = tuple(c for c in self._calls if c is not call)
-
-        return end
+        return self._subscribers.add(call)
 
     def events(self) -> tuple[Event, ...]:
         """What changed, newest first."""
@@ -110,11 +103,7 @@ class Watcher:
         if found:
             self._events = (*reversed(found), *self._events)[:EVENTS]
         self._latest = snapshot
-        for call in self._calls:
-            try:
-                call(snapshot)
-            except Exception:  # noqa: BLE001 - a screen's fault must not end the watching
-                _log.warning("a subscriber failed", exc_info=True)
+        self._subscribers.tell(snapshot)
 
 
 def _nothing() -> None:

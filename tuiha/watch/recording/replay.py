@@ -13,6 +13,7 @@ from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.history import SPAN, History
 from tuiha.watch.recording.reading import Recording
 from tuiha.watch.recording.store import Block, RecordingError
+from tuiha.watch.subscribers import Subscribers
 
 SETTLE = 0.15  # seconds without a move until history and older events are put together
 NODES = 20_000  # that are read for it, at most: a large pool's history is coarser
@@ -48,7 +49,7 @@ class Replay:
         self._where = self._place(number, "")
         self._history = History(self._latest.interval)
         self._events: tuple[Event, ...] = self._where.here[::-1]
-        self._calls: tuple[Callable[[Snapshot], None], ...] = ()
+        self._subscribers = Subscribers()
         self._moves: list[Move] = []
         self._settled = False
         self._condition = threading.Condition()
@@ -71,14 +72,7 @@ class Replay:
 
     def subscribe(self, call: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have `call` called after each move, on the thread of the replay. Returns what ends it."""
-        with self._condition:
-            self._calls = (*self._calls, call)
-
-        def end() -> None:
-            with self._condition:
-                self._calls = tuple(c for c in self._calls if c is not call)
-
-        return end
+        return self._subscribers.add(call)
 
     def events(self) -> tuple[Event, ...]:
         """What had changed up to that moment, newest first; found again from pairs of snapshots."""
@@ -129,7 +123,7 @@ class Replay:
                     _log.warning("a move in a recording failed", exc_info=True)
                     self._where = self._place_of_failure(f"unexpected {type(error).__name__}: go to another moment")
                     self._settled = True
-                    self._tell()
+                    self._subscribers.tell(self._latest)
         finally:
             self._recording.close()
 
@@ -162,7 +156,7 @@ class Replay:
         known = [event for event in self._events if event.at < self._latest.at]
         self._events = (*self._where.here[::-1], *known)[:KEPT]
         self._settled = False
-        self._tell()
+        self._subscribers.tell(self._latest)
 
     def _place(self, number: int, remark: str) -> Where:
         recording = self._recording
@@ -195,14 +189,7 @@ class Replay:
         except RecordingError as error:
             _log.warning("the history of a replay is not whole: %s", error)
         self._history, self._events = history, tuple(reversed(found))[:KEPT]
-        self._tell()
-
-    def _tell(self) -> None:
-        for call in self._calls:
-            try:
-                call(self._latest)
-            except Exception:  # noqa: BLE001 - a screen's fault must not end the replay
-                _log.warning("a subscriber failed", exc_info=True)
+        self._subscribers.tell(self._latest)
 
 
 def _nodes(snapshot: Snapshot) -> int:

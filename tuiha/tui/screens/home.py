@@ -156,7 +156,7 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         at = view.now if view.snapshot is None else view.snapshot.at
         self._table.show(kept, Sight(at, self.dashboard.trends), width - pane, parts.table)
         titles = title_line(self._table.columns, width - pane, ORDERS[self._order].column)
-        remark = self._remark(rows, kept)
+        remark = self._remark(rows, kept, parts.table)
         drawn = (("─" * max(0, width - width_of(remark) - 3), "lines"), *remark, ("───", "lines"))
         self._titles.show((Line(fit(drawn, width)), titles), 2)
         self._side.display = bool(pane)
@@ -165,17 +165,16 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
             lines = () if current is None else detail_lines(view, current.name, self.dashboard.history, pane - 2)
             self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
 
-    def _remark(self, rows: tuple[Row, ...], kept: tuple[Row, ...]) -> tuple[Span, ...]:
+    def _remark(self, rows: tuple[Row, ...], kept: tuple[Row, ...], room: int) -> tuple[Span, ...]:
         """What is special about the table now: a filter, more rows than fit."""
         spans: list[Span] = []
         if self.marked:
             spans.append((f" marked: {' '.join(self.marked)} ", "armed"))
         if self._filter.tests:
             spans.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(rows)} ", "warning"))
-        hidden = len(kept) - max(1, self._table.size.height)
-        if hidden > 0 and self._table.size.height:
+        if len(kept) > room:
             first = self._table.first_seen
-            spans.append((f" {first + 1} to {first + self._table.size.height} of {len(kept)} ", "heading"))
+            spans.append((f" {first + 1} to {first + room} of {len(kept)} ", "heading"))
         return tuple(spans)
 
     def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:

@@ -52,6 +52,7 @@ class Session:
 
     connection: Any
     warned: int = 0
+    let_go: bool = False  # it is this side that ends it
 
     @property
     def closed(self) -> bool:
@@ -112,15 +113,31 @@ class Attachment:
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
         async with self._room:
-            session = self._take() or await connect(self.place, self.wires)
+            session = self._take() or await self._another()
             try:
                 yield session
             finally:
                 self._give_back(session)
 
+    async def _another(self) -> Session:
+        """Open one more session. When the database drops it, the attachment ends.
+
+        A database that restarts shows commits that the secondary never confirmed: nothing may be read from it under a
+        lease of before. The next lease is a commit, and whoever confirms that one has all that came before it.
+        """
+        session = await connect(self.place, self.wires)
+
+        def dropped(_: Any) -> None:
+            if not session.let_go:
+                self.end()
+
+        session.connection.add_termination_listener(dropped)
+        return session
+
     def _give_back(self, session: Session) -> None:
         # A session left in mid-transaction (cancelled, or lost while it rolled back) is not fit for anybody else.
         if session.closed or not self.whole or session.connection.is_in_transaction():
+            session.let_go = True
             session.connection.terminate()
         else:
             self._free.append(session)
@@ -135,9 +152,10 @@ class Attachment:
     def end(self) -> None:
         """End this attachment now: sockets shut, sessions dropped."""
         self.wires.sever()
-        for session in self._free:
+        free, self._free = self._free, []
+        for session in free:
+            session.let_go = True
             session.connection.terminate()
-        self._free.clear()
 
 
 async def never_cancelled(work: Callable[[], Awaitable[Any]]) -> Any:

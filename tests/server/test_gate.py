@@ -256,3 +256,20 @@ async def test_control_without_the_second_look_a_late_answer_is_released(
     monkeypatch.setattr(Gate, "still", lambda *_: None)
     async with attached(own_pair, lease=1.0, fence_interval=3600.0) as one:
         assert await read_across_a_promotion(one, own_pair) == 0, "stale: the new primary has one row"
+
+
+async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Attach, node: Node) -> None:
+    """A primary that restarted shows commits that nobody confirmed: what is read next needs a new lease."""
+    one = await attach()
+    before = one.gate.attachment
+    async with one.gate.transaction() as connection:
+        await connection.execute("SELECT 1")
+        pid = connection.get_server_pid()
+    assert one.gate.attachment is before
+    await node.admin.execute("SELECT pg_terminate_backend($1)", pid)
+    await eventually(lambda: one.gate.attachment is not before, "the attachment is over")
+    assert before is not None
+    assert not before.whole
+    await eventually(lambda: one.gate.attachment is not None, "there is another one")
+    async with one.gate.transaction() as connection:
+        assert await connection.fetchval("SELECT 1") == 1

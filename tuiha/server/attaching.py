@@ -52,7 +52,6 @@ class Attacher:
         self._expected: Expected | None = None
         self._told: Expected | None = None  # an operator's word: the ledger outranks it with a later epoch only
         self._trying: Wires | None = None  # of an attempt to attach that is under way
-        self._ended = asyncio.Event()
         self._wanted = asyncio.Event()
         self.was_attached = False  # at least once since the start
         self.problem: str = "looking for the active database"
@@ -70,8 +69,7 @@ class Attacher:
             self._trying.sever()
         attachment = self._gate.attachment
         if attachment is not None and (attachment.epoch, attachment.place.name) != (epoch, active):
-            attachment.end()
-            self._ended.set()
+            attachment.end("told to use another database")
 
     async def look_at(self, name: str) -> Identity:
         """Reach a database of the pair and ask who it is. Raises KeyError for a name unknown, or what LOST lists."""
@@ -140,19 +138,18 @@ class Attacher:
 
     async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
         self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier)
-        self._ended.clear()
         self.was_attached = True
         self.problem = ""
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})
         self._gate.open(attachment)
-        why = "stopping"
+        attachment.watch(session)
         try:
-            why = await self._keeper.keep(attachment, session, self._ended)
+            await self._keeper.keep(attachment, session)
         finally:
-            attachment.end()
+            attachment.end("stopping")
             session.connection.terminate()
-            self._gate.close(why)
-            self._say(why)
+            self._gate.close(attachment.why)
+            self._say(attachment.why)
 
     def _say(self, problem: str) -> None:
         if problem != self.problem:

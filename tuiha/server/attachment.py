@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl as tls
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +96,10 @@ class Attachment:
         self.timeline = timeline
         self.wires = wires
         self.since = boottime()
+        self.why = ""  # it ended
         self._free: list[Session] = []
         self._room = asyncio.Semaphore(size)
+        self._over = asyncio.Event()
 
     @property
     def whole(self) -> bool:
@@ -120,19 +122,29 @@ class Attachment:
                 self._give_back(session)
 
     async def _another(self) -> Session:
-        """Open one more session. When the database drops it, the attachment ends.
+        session = await connect(self.place, self.wires)
+        self.watch(session)
+        return session
+
+    def watch(self, session: Session) -> None:
+        """Have the attachment end when the database drops this session of it.
 
         A database that restarts shows commits that the secondary never confirmed: nothing may be read from it under a
         lease of before. The next lease is a commit, and whoever confirms that one has all that came before it.
         """
-        session = await connect(self.place, self.wires)
 
         def dropped(_: Any) -> None:
             if not session.let_go:
-                self.end()
+                self.lose()
 
         session.connection.add_termination_listener(dropped)
-        return session
+
+    async def over(self, seconds: float) -> bool:
+        """Wait for its end for so long; whether it has ended."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        return self._over.is_set()
 
     def _give_back(self, session: Session) -> None:
         # A session left in mid-transaction (cancelled, or lost while it rolled back) is not fit for anybody else.
@@ -149,13 +161,21 @@ class Attachment:
                 return session
         return None
 
-    def end(self) -> None:
-        """End this attachment now: sockets shut, sessions dropped."""
+    def lose(self) -> None:
+        """End it because a session broke: the fence shut it, or the database dropped it."""
+        name = self.place.name
+        self.end(f"{name} confirmed no renewal in time: it is gone, or its commits wait for the secondary"
+                 if self.wires.cut else f"{name} dropped a session: all that is known of it is asked anew")
+
+    def end(self, why: str) -> None:
+        """End this attachment now: sockets shut, sessions dropped. Only the first reason counts."""
+        if self._over.is_set():
+            return
+        self.why = why
+        self._over.set()
         self.wires.sever()
-        free, self._free = self._free, []
-        for session in free:
-            session.let_go = True
-            session.connection.terminate()
+        while self._free:
+            self._free.pop().connection.terminate()
 
 
 async def never_cancelled(work: Callable[[], Awaitable[Any]]) -> Any:

@@ -7,14 +7,12 @@ coordinator promote the secondary after one lease time without asking this serve
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 import asyncpg
 
-from tuiha.server.attachment import LOST, Attachment, Place, Session, connect, never_cancelled
+from tuiha.server.attachment import LOST, Attachment, Place, Session, never_cancelled
 from tuiha.server.clock import boottime
 from tuiha.server.identity import Expected, Identity, identify, verify
 
@@ -65,54 +63,25 @@ class LeaseKeeper:
             return "the pool's epoch changed, or its database is fenced"
         return f"another process that is called {self._server} holds the lease; stop it, or wait until its lease ends"
 
-    async def keep(self, attachment: Attachment, session: Session, ended: asyncio.Event) -> str:
-        """Renew until the lease ends or `ended` is set. Returns why it ended."""
+    async def keep(self, attachment: Attachment, session: Session) -> None:
+        """Renew until the attachment ends."""
         try:
-            await self._listen(session)
-        except (*LOST, asyncpg.PostgresError):  # it broke right after the first renewal
-            replacement = await self._again(attachment, ended)
-            if replacement is None:
-                return f"{attachment.place.name} broke the connection"
-            session = replacement
-        while True:
-            try:
-                async with asyncio.timeout(self._seconds / 5):
-                    await ended.wait()
-                return "told to use another database"
-            except TimeoutError:
-                pass  # the ordinary case: time to renew
-            try:
-                await self.take(attachment, session)
-            except LeaseRefused as refusal:
-                return str(refusal)
-            except LOST as error:
-                replacement = await self._again(attachment, ended)
-                if replacement is None:
-                    log.info("renewal lost", extra={"error": type(error).__name__})
-                    return (
-                        f"{attachment.place.name} confirmed no renewal in time: "
-                        "it is gone, or its commits wait for the secondary"
-                    )
-                session = replacement
+            await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
+            while not await attachment.over(self._seconds / 5):
+                await self._renew(attachment, session)
+        except LeaseRefused as refusal:
+            attachment.end(str(refusal))
+        except (*LOST, asyncpg.PostgresError) as error:
+            log.info("renewal lost", extra={"error": type(error).__name__})
+            attachment.lose()
 
-    async def _listen(self, session: Session) -> None:
-        await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
-
-    async def _again(self, attachment: Attachment, ended: asyncio.Event) -> Session | None:
-        """Reconnect to the very same database while the lease lasts."""
-        while attachment.whole:
-            try:
-                session = await connect(attachment.place, attachment.wires, timeout=min(1.0, self._seconds / 5))
-                found = await identify(session.connection)
-                if (found.system_identifier, found.timeline) != (attachment.system_identifier, attachment.timeline):
-                    return None
-                await self._listen(session)
-                return session
-            except (*LOST, asyncpg.PostgresError):
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.1):
-                        await ended.wait()
-        return None
+    async def _renew(self, attachment: Attachment, session: Session) -> None:
+        """Renew once more. What was refused on a session that still works is tried again, until the lease is over."""
+        try:
+            await self.take(attachment, session)
+        except (*LOST, asyncpg.PostgresError):
+            if session.closed or not attachment.whole:
+                raise
 
 
 async def verified(place: Place, session: Session, pool: str, expected: Expected | None, known: str | None) -> Identity:

@@ -273,3 +273,56 @@ async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Att
     await eventually(lambda: one.gate.attachment is not None, "there is another one")
     async with one.gate.transaction() as connection:
         assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("whose", ["the lease's", "a reader's"])
+async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
+    attach: Attach, pair: Pair, whose: str
+) -> None:
+    # The next renewal would be in 200 s: who waits for it does not come back in the time that a test has.
+    one = await attach(lease=1000.0)
+    first = one.gate.attachment
+    reader = await one.gate.read(lambda c: c.fetchval("SELECT pg_backend_pid()"))
+    admin = await pair.admin()
+    try:
+        ended = await admin.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE application_name = 'tuiha:s1' AND (pid = $1) = $2", reader, whose == "a reader's")
+    finally:
+        await admin.close()
+    assert ended == 1
+    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    assert "dropped a session" in first.why
+    assert await one.gate.read(lambda c: c.fetchval(COUNT)) == 0
+
+
+async def test_a_session_that_was_opened_ahead_is_used_and_its_lease_is_no_longer_for_that(
+    attach: Attach, pair: Pair
+) -> None:
+    one = await attach(lease=5.0)
+    first = one.gate.attachment
+    await one.attacher.log_in_ahead("db1", 100.0)
+    admin = await pair.admin()
+    try:
+        pids = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'tuiha:s1'"
+        both = await admin.fetchval(pids)
+        first.end("a test")
+        await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+        assert await admin.fetchval(pids) in [[pid] for pid in both]
+    finally:
+        await admin.close()
+    assert one.gate.attachment.lease_seconds <= 5.0
+
+
+async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attach, pair: Pair) -> None:
+    one = await attach()
+    await one.attacher.log_in_ahead("db1", 0.5)
+    admin = await pair.admin()
+    try:
+        async with asyncio.timeout(30):
+            while await admin.fetchval("SELECT count(*) FROM pg_stat_activity "  # noqa: ASYNC110
+                                       "WHERE application_name = 'tuiha:s1'") > 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    assert one.gate.attachment is not None

@@ -17,7 +17,7 @@ from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Misused, Refused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.planning import plan_again
-from tuiha.operate.start import start_runner
+from tuiha.operate.start import loading_runner
 from tuiha.operate.store import Folder, store_of
 from tuiha.operate.world import World, open_world
 
@@ -111,7 +111,7 @@ async def apply(
     refuse_unless_confirmed(plan, confirm)
     if time.time() > plan.expires_at:
         raise Refused(f"plan {plan.id} is too old; plan again: tuiha plan {' '.join((plan.kind, *plan.target))}")
-    async with open_world(pool, base) as world:
+    async with loading_runner(config_path) as runner, open_world(pool, base) as world:
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
         other = intents.parse(seen.intent)
@@ -131,7 +131,7 @@ async def apply(
         except Refused:
             store.discard(folder)
             raise
-    await start_runner(folder, config_path, who)
+        await runner.begin(folder, who)
     return folder.id
 
 

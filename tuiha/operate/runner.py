@@ -25,6 +25,7 @@ from tuiha.operate.journal import Journal, read_records
 from tuiha.operate.keeping import keep_in_database
 from tuiha.operate.kinds import Refused, Step
 from tuiha.operate.planning import kind_of
+from tuiha.operate.start import Order, handed
 from tuiha.operate.state import OperationState
 from tuiha.operate.stepping import Teller, attempt
 from tuiha.operate.store import Folder, store_of
@@ -237,19 +238,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run an operation; what it cannot say in the journal it says on stderr, which is the operation's log."""
     parser = argparse.ArgumentParser(prog="python -m tuiha.operate.runner")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--lock", type=int, help="the descriptor of the operation's lock, already held")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--handed", type=int, help="the socket on which the operation comes, once that is decided")
+    given.add_argument("operation", nargs="?")
     parser.add_argument("--undo", action="store_true")
-    parser.add_argument("operation")
     arguments = parser.parse_args(argv)
     pool, base = load(arguments.config), arguments.config.parent
-    folder = store_of(pool, base).find(arguments.operation)
-    lock: int | None = folder.lock() if arguments.lock is None else arguments.lock
+    order = Order(arguments.operation, arguments.undo) if arguments.handed is None else handed(arguments.handed)
+    if order is None:
+        return 0
+    folder = store_of(pool, base).find(order.operation)
+    lock = folder.lock() if order.lock is None else order.lock
     if lock is None:
         print(f"operation {folder.id} is running", file=sys.stderr)  # noqa: T201
         return 4
     fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # programs that steps start must not keep it
+    return _to_the_end(pool, base, folder, lock, order.undo)
+
+
+def _to_the_end(pool: Pool, base: Path, folder: Folder, lock: int, undo: bool) -> int:
     try:
-        asyncio.run(run(pool, base, folder, lock, undo=arguments.undo))
+        asyncio.run(run(pool, base, folder, lock, undo=undo))
     except Refused as refused:
         print(refused, file=sys.stderr)  # noqa: T201
         return 4

@@ -52,6 +52,7 @@ class Attacher:
         self._expected: Expected | None = None
         self._told: Expected | None = None  # an operator's word: the ledger outranks it with a later epoch only
         self._trying: Wires | None = None  # of an attempt to attach that is under way
+        self._ready: dict[str, tuple[Wires, Session]] = {}  # opened ahead, by database
         self._wanted = asyncio.Event()
         self.was_attached = False  # at least once since the start
         self.problem: str = "looking for the active database"
@@ -80,6 +81,18 @@ class Attacher:
             return await identify((await connect(place, wires, timeout=2.0)).connection)
         finally:
             wires.sever()
+
+    async def log_in_ahead(self, name: str, seconds: float) -> None:
+        """Open a session on a database that the pool is about to change to; without use it is shut after `seconds`.
+
+        It spares time when that database is promoted: who it is then, is asked then. Raises what `look_at` raises.
+        """
+        place, wires = self._places[name], Wires(boottime() + seconds)
+        self._fence.guard(wires)
+        session = await connect(place, wires, timeout=min(seconds, 2.0))
+        before, self._ready[name] = self._ready.get(name), (wires, session)
+        if before is not None:
+            before[0].sever()
 
     async def run(self) -> None:
         """Attach and keep attached, until cancelled."""
@@ -114,16 +127,16 @@ class Attacher:
 
     async def _use(self, place: Place) -> bool:
         """Attach to a place and stay until that ends. False when it could not be used at all."""
-        wires = Wires(boottime() + self._lease_seconds)
-        self._fence.guard(wires)
+        wires, session = self._wires(place)
         self._trying = wires
         try:
             await self._prepare(place)
-            session = await connect(place, wires, timeout=min(2.0, self._lease_seconds))
+            session = session or await connect(place, wires, timeout=min(2.0, self._lease_seconds))
             found = await verified(place, session, self._pool, self._expected, self._known_identifier)
             attachment = Attachment(
                 place, found.epoch, found.system_identifier, found.timeline, wires, self._connections
             )
+            attachment.watch(session)
             await self._keeper.take(attachment, session)
         except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
             wires.sever()
@@ -136,13 +149,22 @@ class Attacher:
         await self._stay(attachment, session, found)
         return True
 
+    def _wires(self, place: Place) -> tuple[Wires, Session | None]:
+        """Wires that end no later than a lease from now on, with the session that was opened on them ahead, if any."""
+        until = boottime() + self._lease_seconds
+        wires, session = self._ready.pop(place.name, (None, None))
+        if wires is None or not wires.whole or session is None or session.closed:
+            wires, session = Wires(until), None
+            self._fence.guard(wires)
+        wires.deadline = until
+        return wires, session
+
     async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
         self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier)
         self.was_attached = True
         self.problem = ""
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})
         self._gate.open(attachment)
-        attachment.watch(session)
         try:
             await self._keeper.keep(attachment, session)
         finally:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeGuard
 
@@ -63,6 +64,7 @@ class Control:
             web.post("/control/take", self._as("operator", self.take)),
             web.get("/control/monitored", self._as("viewer", self.monitored)),
             web.post("/control/probe", self._as("operator", self.probe)),
+            web.post("/control/ready", self._as("operator", self.ready)),
             web.post("/control/mail/{server}/out", self._as("operator", self.mail_out)),
             web.post("/control/mail/{server}/in", self._as("operator", self.mail_in)),
         ]
@@ -169,13 +171,8 @@ class Control:
         """POST /control/probe {database}: reach a database of the pair and say who it is."""
         database = _text(await _body(request), "database")
         began = time.monotonic()
-        try:
+        with _reaching(database):
             found = await self.look_at(database)
-        except KeyError:
-            raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
-        except (*LOST, asyncpg.PostgresError) as error:
-            detail = f"{database} could not be reached from here ({type(error).__name__})."
-            raise Problem(409, "Not reached", detail) from None
         return web.json_response(
             {
                 "database": database,
@@ -186,6 +183,14 @@ class Control:
                 "seconds": round(time.monotonic() - began, 3),
             }
         )
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """POST /control/ready {database, seconds}: open a session there, and keep it for a change that is to come."""
+        body = await _body(request)
+        database, seconds = _text(body, "database"), _number(body, "seconds", 0.1, 120.0)
+        with _reaching(database):
+            await self.attacher.log_in_ahead(database, seconds)
+        return web.json_response({"database": database, "seconds": seconds})
 
     async def mail_out(self, request: web.Request) -> web.Response:
         """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
@@ -211,6 +216,18 @@ class Control:
 
         await self.gate.write(work)
         return web.json_response({"server": server, "in_service": in_service})
+
+
+@contextmanager
+def _reaching(database: str) -> Iterator[None]:
+    """What goes wrong with a database that a request names, as a Problem."""
+    try:
+        yield
+    except KeyError:
+        raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
+    except (*LOST, asyncpg.PostgresError) as error:
+        detail = f"{database} could not be reached from here ({type(error).__name__})."
+        raise Problem(409, "Not reached", detail) from None
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def _control_paths() -> dict[str, Any]:
             }
         },
         "/control/probe": _act("Reach a database of the pair and say who it is", database),
+        "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
         "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_MAIL]},
         "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_MAIL]},
     }

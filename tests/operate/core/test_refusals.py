@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -34,6 +35,14 @@ async def test_a_stale_plan_says_which_fact_changed(studio: Studio) -> None:
     plan = await studio.plan()
     studio.change(owner="carol")
     await refused(studio, plan, rf"{plan.id} is void.*wall\.owner: bob -> carol.\nPlan again: tuiha plan paint red")
+
+
+async def test_the_runner_that_was_loading_for_a_refused_plan_ends(studio: Studio) -> None:
+    plan = await studio.plan()
+    studio.change(owner="carol")
+    await refused(studio, plan, "is void")
+    for runner in [child for child in psutil.Process().children() if "--handed" in " ".join(child.cmdline())]:
+        await asyncio.to_thread(runner.wait, 30)
 
 
 async def test_figures_that_are_no_facts_void_nothing(studio: Studio) -> None:

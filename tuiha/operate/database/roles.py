@@ -15,6 +15,7 @@ from tuiha.operate.database.steps import (
     set_parameter,
     sql,
     stamp,
+    tell_all,
     until,
     value,
 )
@@ -25,6 +26,7 @@ from tuiha.operate.world import World
 # Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
 _ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
 _LOOK_AGAIN = 0.5
+_READY, _LOGGING_IN = 60.0, 2.5  # seconds for which a log-in ahead is kept, and within which it is made
 _REPLAYING = 10.0  # seconds for the secondary to replay the last of what it has received
 
 _FENCE = """
@@ -90,9 +92,9 @@ class Announce(PairStep):
 
 
 class Prepare(PairStep):
-    """What takes long is done before anything waits: a checkpoint, and no synchronous names on the secondary."""
+    """What takes long is done before anything waits: a checkpoint, no synchronous names on the secondary, log-ins."""
 
-    action = "checkpoint; {new} will wait for nobody"
+    action = "checkpoint; {new} will wait for nobody; servers log in to {new}"
     limit = 120.0
 
     @property
@@ -101,10 +103,13 @@ class Prepare(PairStep):
         return f"{self.job.old}, {self.job.new}"
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Checkpoint and setting."""
-        await nobody_to_wait_for(world.databases[self.job.new])
-        await sql(world.databases[self.job.old], "CHECKPOINT", seconds=self.limit)
-        return f"checkpoint on {self.job.old}; synchronous_standby_names of {self.job.new} is empty"
+        """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
+        job = self.job
+        await nobody_to_wait_for(world.databases[job.new])
+        await sql(world.databases[job.old], "CHECKPOINT", seconds=self.limit)
+        ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
+        return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
+                f"{len(ready)} of {len(job.servers)} servers logged in to {job.new}")
 
 
 class Fence(PairStep):

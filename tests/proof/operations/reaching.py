@@ -52,6 +52,7 @@ class Member:
         self.handlers: Mapping[str, Callable[[Any], Awaitable[Any]]] = {
             "status": self._control.status, "hold": self._control.hold, "release": self._control.release,
             "attach": self._control.attach, "probe": self._control.probe,
+            "ready": self._control.ready,
         }
 
     def report(self) -> ServerReport:

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import io
 import itertools
+import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -211,11 +213,13 @@ def _stood_in(stage: Stage) -> Iterator[None]:
     world = opener(ground, stage.members)
     host_time = HostTime(loop)
 
-    def popen(words: list[str], **settings: Any) -> Any:
-        stage.desk.started(words[-1], settings["pass_fds"][0], "--undo" in words)
-        return SimpleNamespace(wait=lambda: 0)
+    def send_fds(_: Any, messages: list[bytes], descriptors: list[int]) -> None:
+        order = json.loads(messages[0])
+        stage.desk.started(order["operation"], descriptors[0], order["undo"])
 
-    processes = SimpleNamespace(Popen=popen, DEVNULL=None)
+    nothing = mock.MagicMock()
+    processes = SimpleNamespace(Popen=nothing, DEVNULL=None)
+    sockets = SimpleNamespace(socketpair=lambda: (nothing, nothing), send_fds=send_fds, gethostname=socket.gethostname)
     threads = SimpleNamespace(Thread=lambda **_: SimpleNamespace(start=lambda: None))
     with ExitStack() as patches:
         for module in _TIMED:
@@ -225,6 +229,7 @@ def _stood_in(stage: Stage) -> Iterator[None]:
         for target, name, instead in (
             (asyncpg, "connect", ground.connect), (clock, "time", Clock), (journal, "ThreadPoolExecutor", Disk),
             (os, "fsync", lambda _: None), (start, "subprocess", processes), (start, "threading", threads),
+            (start, "socket", sockets),
         ):
             patches.enter_context(mock.patch.object(target, name, instead))
         patches.enter_context(mock.patch.dict(os.environ))

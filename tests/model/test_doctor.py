@@ -18,7 +18,7 @@ from tuiha.model.standing import standing
 
 GOOD: Mapping[str, str] = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica", "hot_standby": "on",
-    "max_wal_senders": "8", "max_replication_slots": "8", "max_slot_wal_keep_size": "16384",
+    "max_wal_senders": "8", "max_replication_slots": "8", "wal_keep_size": "1024", "max_slot_wal_keep_size": "16384",
     "wal_receiver_timeout": "5000", "wal_sender_timeout": "5000", "password_encryption": "scram-sha-256",
     "wal_log_hints": "on", "data_checksums": "off", "ssl": "on", "max_connections": "200",
     "synchronous_standby_names": "FIRST 1 (db2)",
@@ -56,7 +56,8 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     ("fsync", "off", Level.BAD), ("full_page_writes", "off", Level.BAD), ("synchronous_commit", "local", Level.BAD),
     ("synchronous_commit", "remote_write", Level.BAD), ("wal_level", "minimal", Level.BAD),
     ("hot_standby", "off", Level.BAD), ("max_wal_senders", "1", Level.BAD), ("max_replication_slots", "0", Level.BAD),
-    ("max_slot_wal_keep_size", "-1", Level.WARNING), ("wal_receiver_timeout", "60000", Level.WARNING),
+    ("wal_keep_size", "0", Level.WARNING), ("max_slot_wal_keep_size", "-1", Level.WARNING),
+    ("wal_receiver_timeout", "60000", Level.WARNING),
     ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
 ])
 def test_each_setting(setting: str, value: str, level: Level) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
+from tuiha.drivers.protocols import LedgerDriver
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import Place
 from tuiha.server.fence import Fence
@@ -55,6 +56,7 @@ async def attached(
     instance: str = "one",
     both: bool = False,
     wait: bool = True,
+    ledger: LedgerDriver | None = None,
 ) -> AsyncIterator[Attached]:
     """A gate on the primary (or, with `both`, on whichever database of the pair is active)."""
 
@@ -66,7 +68,7 @@ async def attached(
     attacher = Attacher(
         pool="demo",
         places=[place(pair, name, server) for name in (("db1", "db2") if both else ("db1",))],
-        ledger=None,
+        ledger=ledger,
         system_identifier=None,
         gate=gate,
         fence=fence,

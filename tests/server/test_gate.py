@@ -7,12 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drivers.conftest import Pair
 from tests.server.support import Attached, Node, attached, eventually
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.gate import Gate
 
@@ -326,3 +329,29 @@ async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attac
     finally:
         await admin.close()
     assert one.gate.attachment is not None
+
+
+class CountingLedger(FileLedger):
+    """The file's ledger, which counts how often it is asked."""
+
+    polls = 0
+
+    async def poll(self) -> LedgerRecord:
+        self.polls += 1
+        return await super().poll()
+
+
+@pytest.mark.parametrize(("told", "asked"), [(True, False), (False, True)])
+async def test_what_an_operator_said_waits_for_no_ledger(
+    attach: Attach, node: Node, tmp_path: Path, told: bool, asked: bool
+) -> None:
+    ledger = CountingLedger(tmp_path / "ledger.json")
+    identifier = await node.admin.fetchval("SELECT system_identifier::text FROM pg_control_system()")
+    await ledger.create(LedgerRecord("demo", 1, "db1", Standby.SYNC, identifier, 1))
+    one = await attach(ledger=ledger)
+    first, polls = one.gate.attachment, ledger.polls
+    first.end("a test")
+    if told:
+        one.attacher.attach(1, "db1")
+    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    assert (ledger.polls > polls) is asked

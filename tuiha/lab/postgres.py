@@ -46,6 +46,7 @@ wal_log_hints = on                  # pg_rewind needs it
 hot_standby = on
 max_wal_senders = 10                # a secondary must not have fewer than initdb's 10
 max_replication_slots = 10
+wal_keep_size = 128MB               # who rejoins needs what was written before its slot was made
 max_slot_wal_keep_size = 512MB      # a secondary that is away does not fill the disk
 wal_retrieve_retry_interval = 100ms
 wal_receiver_status_interval = 1s

@@ -69,6 +69,8 @@ WANTED: tuple[Wanted, ...] = (
     Wanted("max_wal_senders", _at_least(2), "max_wal_senders = 8", "no secondary can follow, or be made anew"),
     Wanted("max_replication_slots", _at_least(1), "max_replication_slots = 8",
            "what the secondary needs is not kept while it is away"),
+    Wanted("wal_keep_size", _at_least(64), "wal_keep_size = 1GB",
+           "after a change of the database the old primary may need a fresh copy, hours for a large one", serious=False),
     Wanted("max_slot_wal_keep_size", _at_least(0), "max_slot_wal_keep_size = 16GB (smaller than the free space)",
            "a secondary that is away for long fills this disk, and the pool stops", serious=False),
     Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), "wal_receiver_timeout = 5s",

@@ -96,14 +96,17 @@ class Attacher:
 
     async def run(self) -> None:
         """Attach and keep attached, until cancelled."""
+        told = False
         while True:
-            await self._learn()
+            if not told:  # else a ledger that is slow, or away, would only delay what an operator has said
+                await self._learn()
             for place in self._candidates():
                 if await self._use(place):
                     break
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE):
                     await self._wanted.wait()
+            told = self._wanted.is_set()
             self._wanted.clear()
 
     async def _learn(self) -> None:

@@ -17,7 +17,7 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import keeping
-from tuiha.operate.database import pair, rejoining, roles, serving, sight
+from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
 
 if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
@@ -262,7 +262,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     roles._FENCE: _fence, roles._UNFENCE: _unfence, roles._EPOCH: _epoch, roles._END: _end,
     roles._LEFT: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
     _REPLAYED: _reads(lambda node: node.replayed), roles._RECOVERING: _reads(lambda node: node.recovering),
-    roles._BEGIN: _begin, roles._BEGUN: _begun, _POSITION: _reads(lambda node: len(node.log)),
+    epochs._BEGIN: _begin, epochs._BEGUN: _begun, _POSITION: _reads(lambda node: len(node.log)),
     "CHECKPOINT": _checkpoint, "SELECT pg_promote(false)": _promote, "SELECT pg_reload_conf()": _reload,
     "SELECT current_setting($1)": _reads(lambda node, name: node.setting(name)),
     "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),

@@ -13,7 +13,7 @@ SELECT name, setting, coalesce(sourcefile, '') AS file FROM pg_settings WHERE na
 """
 _NAMES = (
     "fsync", "full_page_writes", "synchronous_commit", "wal_level", "hot_standby", "max_wal_senders",
-    "max_replication_slots", "max_slot_wal_keep_size", "wal_receiver_timeout", "wal_sender_timeout",
+    "max_replication_slots", "wal_keep_size", "max_slot_wal_keep_size", "wal_receiver_timeout", "wal_sender_timeout",
     "password_encryption", "wal_log_hints", "data_checksums", "ssl", "max_connections", "synchronous_standby_names",
 )
 _ROLES = """

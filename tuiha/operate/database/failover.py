@@ -7,10 +7,11 @@ from typing import Any
 
 from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
+from tuiha.operate.database.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.pair import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
 from tuiha.operate.database.rejoining import RejoinIfThere
-from tuiha.operate.database.roles import Announce, BeginEpoch, Promote, Record
+from tuiha.operate.database.roles import Promote
 from tuiha.operate.database.serving import Attach, LetGo, Verify
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan

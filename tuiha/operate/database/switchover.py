@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuiha.operate.database import checks
+from tuiha.operate.database.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.pair import Protect
 from tuiha.operate.database.rejoining import RejoinClean
-from tuiha.operate.database.roles import (
-    Announce,
-    BeginEpoch,
-    CatchUp,
-    Fence,
-    Prepare,
-    Promote,
-    Record,
-    Stop,
-)
+from tuiha.operate.database.roles import CatchUp, Fence, Prepare, Promote, Stop
 from tuiha.operate.database.serving import Attach, Hold, Verify
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plan import Check, Plan

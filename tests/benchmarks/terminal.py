@@ -25,17 +25,36 @@ REMOTE = {**COLOURS, "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 Figures = dict[str, float]
 
 
-def resident_megabytes(pid: int) -> float:
-    """Memory of a process that is in RAM."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return round(int(line.split()[1]) / 1024, 1)
+def family(pid: int) -> list[int]:
+    """A process and those that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def megabytes(pid: int) -> tuple[float, float]:
+    """Memory of a process that is in RAM: resident, and its proportional share of what others use as well."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    found = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in text.splitlines() if line[0] in "RP"}
+    return found["Rss"], found["Pss"]
+
+
+def memory(pid: int) -> Figures:
+    """Megabytes of the process that draws, and of all of its processes together."""
+    each = [megabytes(one) for one in family(pid)]
+    found = {"resident_mb": round(each[0][0], 1)}
+    if len(each) > 1:
+        found |= {"resident_mb_of_both": round(sum(resident for resident, _ in each), 1)}
+    return found | {"proportional_mb_of_all": round(sum(share for _, share in each), 1)}
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time so far, of a process and those that it started."""
+
+    def of(one: int) -> float:
+        fields = Path(f"/proc/{one}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    return sum(map(of, family(pid)))
 
 
 def key_latencies(terminal: Terminal, keys: tuple[str, str] = ("j", "k")) -> list[float]:
@@ -59,7 +78,7 @@ def running(terminal: Terminal, seconds: float, keys: tuple[str, str] | None = (
     cpu = cpu_seconds(terminal.pid) - cpu
     found = {
         "bytes_per_second": round(received / passed, 1), "cpu_percent": round(100 * cpu / passed, 2),
-        "resident_mb": resident_megabytes(terminal.pid),
+        **memory(terminal.pid),
     }
     if keys is not None:
         taken = key_latencies(terminal, keys)

@@ -89,9 +89,9 @@ def test_what_is_unknown_is_null() -> None:
     document = documents.status(conclude(LOOKS["lost"]))
     assert (document["epoch"], document["protection"]) == (None, None)
     node = document["databases"][0]
-    assert {key: node[key] for key in node if key not in ("name", "address", "reachable")} == dict.fromkeys(
-        ["role", "writable", "system_identifier", "timeline", "lag_bytes", "lag_seconds", "sync_state", "pool_sessions",
-         "age_seconds"])
+    known = {"name", "address", "reachable", "state", "note", "error", "sessions", "slots"}
+    assert [key for key in node if node[key] is not None and key not in known] == []
+    assert (node["state"], node["error"], node["sessions"], node["slots"]) == ("DOWN", "connection refused", [], [])
     assert document["servers"][0]["state"] == "DOWN"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tuiha.cli.operator import PoolOperator
+from tuiha.cli.operator import PoolOperator, operator_of
 from tuiha.config.load import load
 from tuiha.config.places import data_file
 from tuiha.lab.embedded import EmbeddedPool
@@ -57,7 +57,7 @@ async def followed(operator: PoolOperator, operation: str) -> list[OperationFact
 
 async def on_another_host(pool: EmbeddedPool, operation: str) -> OperationFacts:
     """The operation as an operator sees it who has none of this host's journals: from the database."""
-    operator = PoolOperator(load(pool.config_path), pool.folder, pool.config_path)
+    operator = operator_of(load(pool.config_path), pool.folder, pool.config_path)
     loop, found = asyncio.get_running_loop(), asyncio.Event()
     seen: list[OperationFacts] = []
 
@@ -78,7 +78,7 @@ async def on_another_host(pool: EmbeddedPool, operation: str) -> OperationFacts:
 
 async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with EmbeddedPool(servers=2, users=20, load=False) as pool:
-        operator = PoolOperator(load(pool.config_path), pool.folder, pool.config_path)
+        operator = operator_of(load(pool.config_path), pool.folder, pool.config_path)
         try:
             assert operator.refusal is None
             plan = await answer(lambda call: operator.plan("drain", ("s1",), {}, call))
@@ -119,11 +119,11 @@ def test_without_a_token_or_a_role_it_says_which(tmp_path: Path) -> None:
     pool = example.model_copy(update={
         "control": control, "database": example.database.model_copy(update={"roles": roles}),
     })
-    assert PoolOperator(pool, tmp_path, tmp_path / "pool.yaml").refusal is None
+    assert operator_of(pool, tmp_path, tmp_path / "pool.yaml").refusal is None
     control = pool.control.model_copy(update={"operator": None})
     roles = pool.database.roles.model_copy(update={"coordinator": None})
     database = pool.database.model_copy(update={"roles": roles})
     for change, missing in (({"control": control}, "control.operator"), ({"database": database}, "roles.coordinator")):
-        refusal = PoolOperator(pool.model_copy(update=change), tmp_path, tmp_path / "pool.yaml").refusal
+        refusal = operator_of(pool.model_copy(update=change), tmp_path, tmp_path / "pool.yaml").refusal
         assert refusal is not None
         assert missing in refusal

@@ -127,7 +127,7 @@ def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: s
     feed = SampleFeed(None)
     kept.start(feed)
     if "missing" in str(recording["path"]):
-        until(lambda: bool(kept._recorder and kept._recorder.trouble))
+        until(lambda: bool(kept._recording.trouble))
     with pytest.raises(ConfigError, match=says):
         kept.open()
     kept.stop()

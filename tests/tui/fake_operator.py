@@ -128,12 +128,18 @@ class FakeOperator:
         self.calls.append(("apply", plan.id, confirm, reason, tuple(overrides)))
         self._later(answer, self.started)
 
-    def operations(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
+    def operations(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
         self.calls.append(("operations",))
         self._later(answer, self.known)
 
     def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         self.calls.append(("find_users", pattern, after, limit))
+        self._later(answer, self.page)
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        self.calls.append(("users_on", server, after, limit))
         self._later(answer, self.page)
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:

@@ -245,7 +245,7 @@ def down() -> Snapshot:
         problems=(
             Problem(Severity.BAD, NodeKind.DATABASE, "db1", "DOWN  connection refused",
                     "No server has a lease: devices get 503 and try again; nothing is written.", AT - 9,
-                    "tuiha plan failover"),
+                    "tuiha plan failover", "f"),
         ),
         servers=fenced, databases=(gone, second),
     )

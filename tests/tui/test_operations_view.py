@@ -14,11 +14,11 @@ from tests.tui.test_app import lines, seen, text
 from tests.tui.test_operations import at_once, by_hand, made, on, running
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
+from tuiha.model.running import running as running_in
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.operation_run import run_lines
 from tuiha.tui.draw.rebalance import LIMITS, options_of
 from tuiha.tui.draw.running import goes_on
-from tuiha.tui.draw.running import running as running_in
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
 from tuiha.tui.screens.home import HomeScreen

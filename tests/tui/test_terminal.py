@@ -122,13 +122,23 @@ def test_random_bytes_do_not_crash_it(seed: int) -> None:
             terminal.read_once(0.01)
         terminal.read(0.3)
         assert not terminal.ended()
-        terminal.send("\x1b[201~")  # whatever paste was begun is over
-        for _ in range(8):
-            terminal.send("\x1b")
-            terminal.read(0.15)
-        terminal.send("q")
+        terminal.send("\x1b[201~" + 8 * "\x1b" + "q")  # whatever paste was begun is over, and every screen is left
         assert terminal.wait() == 0
         assert b"Traceback" not in terminal.raw
+
+
+def test_an_esc_that_comes_together_with_the_next_key_is_both_keys() -> None:
+    """As when a busy machine or a slow link delivers at once what was pressed one after the other."""
+    with play("healthy") as terminal:
+        terminal.shows("q quit")
+        terminal.send("?")
+        terminal.shows("KEYS")
+        terminal.send("\x1bj")
+        terminal.until(lambda seen: seen.has("▸● s2") and not seen.has("KEYS"))
+        terminal.send("?")
+        terminal.shows("KEYS")
+        terminal.send("\x1bq")
+        assert terminal.wait() == 0
 
 
 def test_a_paste_is_no_key() -> None:

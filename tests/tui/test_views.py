@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split, wave
 from tests.tui.test_app import dashboard, lines, seen, text
+from tests.tui.test_users_view import page
 from tuiha.model.facts import Event, Severity, Snapshot
+from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.database_panel import panel_lines, position, waited_for
 from tuiha.tui.draw.detail import detail_lines
 from tuiha.tui.draw.event_rows import ORDERS, event_items
@@ -19,10 +22,14 @@ from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
 from tuiha.tui.draw.sprayer_rows import sprayer_items
 from tuiha.tui.draw.view import View
+from tuiha.tui.looks import Looks
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.events import EventsScreen
 from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.server_users import PAGE
 from tuiha.tui.screens.views import VIEWS
+from tuiha.tui.theme import load_theme
+from tuiha.watch.lookup import NoAnswer
 
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (40, 8))
 OURS = ("2", "3", "4", "7", "0")
@@ -293,3 +300,73 @@ async def test_a_new_snapshot_repaints_the_view_in_front() -> None:
         await pilot.press("2")
         feed.publish(split())
         await seen(pilot, lambda: "✗ HERE" in text(pilot))
+
+
+# The users of a server
+
+
+async def test_a_servers_detail_lists_its_users_and_reads_on_at_the_end() -> None:
+    operator = FakeOperator()
+    names = [f"user{number:03}" for number in range(PAGE)]
+    first = page(*names, more=True)
+    operator.page = replace(first, users=tuple(replace(user, id=place) for place, user in enumerate(first.users, 1)))
+    app = Dashboard(SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, operator=operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await seen(pilot, lambda: operator.asked("users_on") == [("users_on", "s1", 0, PAGE)])
+        assert "users: " not in text(pilot)  # it is last: nobody has to scroll past it
+        await pilot.press("G")
+        await seen(pilot, lambda: names[-1] in text(pilot))
+        await seen(pilot, lambda: ("users_on", "s1", PAGE, PAGE) in operator.asked("users_on"))
+        assert len(operator.asked("users_on")) == 2
+        operator.page = NoAnswer("no database answers")
+        await pilot.press("escape", "j", "enter")
+        await seen(pilot, lambda: ("users_on", "s2", 0, PAGE) in operator.asked("users_on"))
+        await pilot.press("G")
+        await seen(pilot, lambda: "no database answers" in text(pilot))
+
+
+async def test_only_a_server_has_users_and_a_dashboard_that_only_watches_asks_nobody() -> None:
+    operator = FakeOperator()
+    app = Dashboard(SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, operator=operator)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_detail("db1")
+        await pilot.pause()
+        await pilot.press("G")
+        assert "users:" not in text(pilot)
+        assert not operator.asked("users_on")
+    async with dashboard(healthy()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter", "G")
+        assert "users:" not in text(pilot)
+
+
+# The key of what comes next
+
+
+async def test_line_2_names_the_key_where_it_works_and_only_there() -> None:
+    snapshot, happened = SAMPLES["down"]()
+    app = Dashboard(SampleFeed(snapshot, happened), "corp-east", load_theme("dark"), now=lambda: AT + 0.2,
+                    operator=FakeOperator(), looks=Looks(keys={"home.failover": "z"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert lines(pilot)[1].endswith("next: z  plan failover")
+        await pilot.press("5", "escape")
+        assert lines(pilot)[1].endswith("next: plan failover")
+    async with dashboard(snapshot).run_test(size=(80, 24)) as pilot:
+        assert lines(pilot)[1].endswith("next: plan failover")  # it only watches: no key leads there
+
+
+async def test_f_means_the_mail_server_of_line_2_wherever_the_cursor_is() -> None:
+    base = degraded()
+    worst = replace(base.problems[0], next="tuiha plan failover-mail mail2", key="f")
+    snapshot = replace(base, problems=(worst, *base.problems[1:]))
+    app = Dashboard(SampleFeed(snapshot), "corp-east", load_theme("dark"), now=lambda: AT + 0.2,
+                    operator=FakeOperator())
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.operations.arm("test")
+        home = app.screen
+        assert isinstance(home, HomeScreen)
+        home.table.follow("s1")
+        app.paint()
+        await pilot.press("f")
+        await seen(pilot, lambda: "FAIL OVER" in text(pilot))
+        assert "take mail2 out of service" in text(pilot)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
 from tuiha.config.load import load
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
-from tuiha.watch.reader import USERS, bounds
+from tuiha.watch.reader import USERS, USERS_ON, bounds
 
 __all__ = ["binaries", "configured", "folder", "prepared_pair"]
 PATIENCE = 30.0
@@ -56,7 +57,7 @@ async def _fill(connection: Any) -> None:
 @pytest.fixture
 def lookup(configured: Configured) -> Any:
     configured.admin(_fill)
-    found = UserLookup(load(configured.write()), configured.folder)
+    found = UserLookup(partial(load, configured.write()), configured.folder)
     yield found
     found.close()
 
@@ -99,7 +100,8 @@ def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) 
         async for port in silent():
             nodes = [{"name": "db1", "address": f"127.0.0.1:{port}"}]
             database = configured.settings["database"] | {"nodes": nodes}
-            lookup, asked = UserLookup(load(configured.write(database=database)), configured.folder, 0.3), Asked()
+            path, asked = configured.write(database=database), Asked()
+            lookup = UserLookup(partial(load, path), configured.folder, 0.3)
             lookup.find("user", "", 10, asked)
             assert not asked.answers  # the screen did not wait for it
             while not asked.answers:  # noqa: ASYNC110 - it comes on another thread
@@ -110,6 +112,52 @@ def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) 
             assert "did not answer in 0.3 s" in told.text
 
     asyncio.run(asyncio.wait_for(ask(), PATIENCE))
+
+
+async def _bind(connection: Any) -> None:
+    """Every tenth user is on s2, but for one whose binding has ended."""
+    await connection.execute("INSERT INTO binding (user_id, server, generation, expires_at) SELECT id, 's2', 1, "
+                             "now() + interval '1 day' FROM app_user WHERE name LIKE '%0'")
+    await connection.execute("UPDATE binding SET expires_at = now() WHERE user_id = (SELECT id FROM app_user "
+                             "WHERE name = 'user000020')")
+    await connection.execute("ANALYZE binding")
+
+
+def test_pages_of_a_servers_users_end_where_the_next_begins(lookup: UserLookup, configured: Configured) -> None:
+    configured.admin(_bind)
+    first, after, other = Asked(), Asked(), Asked()
+    lookup.find_on("s2", 0, 3, first)
+    page = first.first()
+    assert [user.name for user in page.users] == ["user000010", "user000030", "user000040"]
+    assert {user.server for user in page.users} == {"s2"}
+    assert page.more
+    lookup.find_on("s2", page.users[-1].id, 2, after)
+    assert [user.name for user in after.first().users] == ["user000050", "user000060"]
+    lookup.find_on("s1", 0, 3, other)
+    assert [user.name for user in other.first().users] == ["user000007"]
+    assert not other.first().more
+
+
+async def _explain_on(connection: Any) -> Any:
+    query = USERS_ON.replace("$1", "'s2'").replace("$2", "1000").replace("$3", "50")
+    return json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) {query}"))[0]["Plan"]
+
+
+def test_a_page_of_a_servers_users_reads_as_many_as_it_shows(lookup: UserLookup, configured: Configured) -> None:
+    configured.admin(_bind)
+    seen: dict[str, float] = {}
+
+    def walk(plan: dict[str, Any]) -> None:
+        name = plan.get("Relation Name")
+        if name is not None:
+            seen[name] = seen.get(name, 0) + plan["Actual Loops"] * (
+                plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+        for child in plan.get("Plans", ()):
+            walk(child)
+
+    walk(configured.admin(_explain_on))
+    assert seen["app_user"] <= 100
+    assert seen["binding"] <= 200
 
 
 def _plan(configured: Configured, without_index: bool) -> tuple[set[str], int]:

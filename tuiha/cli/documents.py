@@ -15,6 +15,7 @@ from tuiha.model.facts import (
     SprayerFacts,
 )
 from tuiha.model.rows import UNKNOWN
+from tuiha.model.running import Running, running
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import EventRow, UserRow
@@ -53,15 +54,26 @@ def status(snapshot: Snapshot) -> Document:
         "problems": [_problem(p) for p in snapshot.problems],
         "servers": [_server(s, snapshot.at) for s in snapshot.servers],
         "databases": [_database(d, snapshot.at) for d in snapshot.databases],
-        "sprayers": [_sprayer(s) for s in snapshot.sprayers],
-        "mail": [{"cluster": cluster, "servers": [_mail(m) for m in snapshot.mail if m.cluster == cluster]}
+        "sprayers": [_sprayer(s, snapshot.at) for s in snapshot.sprayers],
+        "mail": [{"cluster": cluster, "servers": [_mail(m, snapshot.at) for m in snapshot.mail if m.cluster == cluster]}
                  for cluster in dict.fromkeys(m.cluster for m in snapshot.mail)],
+        "active": snapshot.active,
+        "users": snapshot.users,
+        "interval_seconds": snapshot.interval,
+        "operation": _operation(running(snapshot)),
     }
+
+
+def _operation(found: Running | None) -> Document | None:
+    if found is None:
+        return None
+    return {"id": found.id, "kind": found.kind, "who": found.owner, "host": found.host, "since": moment(found.since),
+            "step": found.step, "action": found.action}
 
 
 def _problem(problem: Problem) -> Document:
     return {"severity": str(problem.severity), "subject": problem.subject, "what": problem.what,
-            "since": moment(problem.since), "next": problem.next}
+            "since": moment(problem.since), "next": problem.next, "kind": str(problem.kind), "means": problem.means}
 
 
 def _age(seen_at: float | None, now: float) -> float | None:
@@ -94,6 +106,20 @@ def _server(facts: ServerFacts, now: float) -> Document:
         "memory_bytes": facts.memory_bytes,
         "age_seconds": _age(facts.seen_at, now),
         "address": facts.address,
+        "epoch": facts.epoch,
+        "system_identifier": facts.system_identifier,
+        "queue": facts.queue,
+        "note": facts.note,
+        "error": facts.error,
+        "version": facts.version,
+        "started_at": moment(facts.started_at),
+        "host": {
+            "cpu_percent": _short(facts.host_cpu_percent),
+            "memory_percent": _short(facts.host_memory_percent),
+            "disk_percent": _short(facts.host_disk_percent),
+            "load": _short(facts.host_load),
+            "processors": facts.host_processors,
+        },
     }
 
 
@@ -111,21 +137,42 @@ def _database(facts: DatabaseFacts, now: float) -> Document:
         "pool_sessions": facts.pool_sessions,
         "address": facts.address,
         "age_seconds": _age(facts.seen_at, now),
+        "state": _known(facts.state),
+        "expected": None if facts.expected is None else str(facts.expected),
+        "transactions_per_second": _short(facts.transactions_per_second),
+        "position": facts.position,
+        "replayed": facts.replayed,
+        "receiving": facts.receiving,
+        "synchronous_names": facts.synchronous_names,
+        "note": facts.note,
+        "error": facts.error,
+        "version": facts.version,
+        "sessions": [{"server": one.server, "sessions": one.sessions} for one in facts.sessions],
+        "slots": [{"name": one.name, "kind": one.kind, "active": one.active, "kept_bytes": one.kept_bytes,
+                   "state": one.state} for one in facts.slots],
     }
 
 
-def _sprayer(facts: SprayerFacts) -> Document:
+def _sprayer(facts: SprayerFacts, now: float) -> Document:
     return {
         "name": facts.name,
         "state": _known(facts.state),
         "active": facts.active,
         "sessions": facts.sessions,
-        "backends": [{"server": b.server, "state": str(b.state), "sessions": b.sessions} for b in facts.backends],
+        "backends": [{"server": b.server, "state": str(b.state), "sessions": b.sessions, "queue": b.queue,
+                      "requests_per_second": _short(b.requests_per_second), "since_seconds": b.since_seconds,
+                      "check": b.check} for b in facts.backends],
         "address": facts.address,
+        "requests_per_second": _short(facts.requests_per_second),
+        "age_seconds": _age(facts.seen_at, now),
+        "error": facts.error,
+        "version": facts.version,
+        "uptime_seconds": facts.uptime_seconds,
+        "learned": facts.learned,
     }
 
 
-def _mail(facts: MailFacts) -> Document:
+def _mail(facts: MailFacts, now: float) -> Document:
     return {
         "name": facts.name,
         "state": _known(facts.state),
@@ -133,6 +180,11 @@ def _mail(facts: MailFacts) -> Document:
         "latency_ms": _short(facts.latency_ms),
         "in_service": facts.in_service,
         "address": facts.address,
+        "age_seconds": _age(facts.seen_at, now),
+        "error": facts.error,
+        "reason": facts.reason,
+        "changed_at": moment(facts.changed_at),
+        "failing_since": moment(facts.failing_since),
     }
 
 

@@ -34,10 +34,10 @@ class _PrivateFile(RotatingFileHandler):
         return super()._open()
 
 
-def log_to_file() -> Path | None:
-    """Send all logs of this process to the file; None, and no logs, when it cannot be written."""
+def log_to_file(name: str = NAME) -> Path | None:
+    """Send all logs of this process to a file of the state folder; None, and no logs, when it cannot be written."""
     try:
-        path = state_folder() / NAME
+        path = state_folder() / name
         handler: logging.Handler = _PrivateFile(path, maxBytes=MOST_BYTES, backupCount=1, encoding="utf-8")
     except (OSError, ConfigError):
         handler, path = logging.NullHandler(), Path(os.devnull)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Pool
     from tuiha.tui.looks import Looks
 
 
@@ -22,20 +22,22 @@ def add_looks(parser: argparse.ArgumentParser) -> None:
                         help="tell the desktop as well when a node is newly DOWN (OSC 9)")
 
 
-def looks_of(arguments: argparse.Namespace, pool: Pool | None = None, path: Path | None = None) -> Looks:
+def looks_of(
+    arguments: argparse.Namespace, wanted: Mapping[str, list[str]] | None = None, path: Path | None = None
+) -> Looks:
     """What was asked for, with the keys of the pool's configuration. Raises ConfigError when they cannot be used."""
     from tuiha.tui.looks import Looks
 
-    keys = own_keys(pool, path) if pool is not None and pool.keys else {}
+    keys = own_keys(wanted, path) if wanted else {}
     return Looks(
         arguments.theme, arguments.ascii, not arguments.no_clock, not arguments.no_bell, arguments.notify, keys=keys
     )
 
 
-def own_keys(pool: Pool, path: Path | None) -> dict[str, str]:
+def own_keys(wanted: Mapping[str, list[str]], path: Path | None) -> dict[str, str]:
     """The `keys:` section, checked. Raises ConfigError with file and line."""
     from tuiha.config.document import read
     from tuiha.tui.keymap import keymap
 
     document = None if path is None else read(path)
-    return keymap(pool.keys, lambda id: (path, None if document is None else document.line(("keys", id))))
+    return keymap(wanted, lambda id: (path, None if document is None else document.line(("keys", id))))

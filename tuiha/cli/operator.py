@@ -1,6 +1,6 @@
 """The operator of the dashboard: plans, starts and follows operations on a thread of its own.
 
-What acts is imported on that thread, when it is first asked for something.
+What acts is imported on that thread, when it is first asked for something; the settings are read there, too.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.cli.operation_facts import facts_of, facts_of_row
 from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.watch.apart.messages import Outline, outline_of
 from tuiha.watch.background import Background
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
     from tuiha.operate.plan import Plan
+    from tuiha.operate.store import Store
 
 T = TypeVar("T")
 LISTED = 50  # operations
@@ -28,21 +30,23 @@ READ_EVERY = 5.0  # seconds: the operations of other hosts are read from the dat
 class PoolOperator:
     """Operations of one pool. Answers come on its thread; `close` ends it, and no operation."""
 
-    def __init__(self, pool: Pool, base: Path, config_path: Path) -> None:
-        self._pool = pool
+    def __init__(self, outline: Outline, settings: Callable[[], Pool], base: Path, config_path: Path) -> None:
+        """`settings` is called on threads, when something is asked that needs more than the outline."""
+        self._outline = outline
+        self._settings = settings
         self._base = base
         self._config_path = config_path
         self._background = Background("tuiha-operator")
-        self._lookup = UserLookup(pool, base)
+        self._lookup = UserLookup(settings, base)
         self._elsewhere: tuple[OperationFacts, ...] = ()
         self._read_at = -READ_EVERY
 
     @property
     def refusal(self) -> str | None:
         """Why nobody may act with this configuration; None when one may."""
-        if self._pool.control.operator is None:
+        if not self._outline.operator:
             return "the configuration has no operator's token (control.operator)"
-        if self._pool.database.roles.coordinator is None:
+        if not self._outline.coordinator:
             return "the configuration has no coordinator's role (database.roles.coordinator)"
         return None
 
@@ -67,7 +71,7 @@ class PoolOperator:
         async def work() -> Plan:
             from tuiha.operate.api import make_plan
 
-            return await make_plan(self._pool, self._base, kind, tuple(target), options)
+            return await make_plan(self._settings(), self._base, kind, tuple(target), options)
 
         self._run(work, answer)
 
@@ -80,23 +84,24 @@ class PoolOperator:
             from tuiha.operate.api import apply, whoami
 
             return await apply(
-                self._pool, self._base, self._config_path, plan, confirm, reason, tuple(overrides), whoami()
+                self._settings(), self._base, self._config_path, plan, confirm, reason, tuple(overrides), whoami()
             )
 
         self._run(work, answer)
 
-    def operations(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
+    def operations(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
         """Those of this host, and those that other hosts have copied to the database, newest first.
 
-        This host's are told at once, and once more when the database has answered.
+        This host's are told at once, and once more when the database has answered; without `elsewhere` it is not
+        asked.
         """
 
         async def work() -> tuple[OperationFacts, ...]:
-            from tuiha.operate.api import operations
-
-            states = await asyncio.to_thread(operations, self._pool, self._base, LISTED)
+            states = await asyncio.to_thread(self._store().states, LISTED)
             here = tuple(facts_of(state) for state in states)
-            if time.monotonic() - self._read_at >= READ_EVERY:
+            if elsewhere and time.monotonic() - self._read_at >= READ_EVERY:
                 self._read_at = time.monotonic()
                 answer(_merged(here, self._elsewhere))
                 self._elsewhere = await self._kept()
@@ -104,12 +109,18 @@ class PoolOperator:
 
         self._run(work, answer)
 
+    def _store(self) -> Store:
+        """Where this host's operations are: known without the settings, which cost memory."""
+        from tuiha.operate.store import store_at
+
+        return store_at(self._outline.pool, self._outline.ledger, self._base)
+
     async def _kept(self) -> tuple[OperationFacts, ...]:
         """The copies in the database; what was known before when it cannot be read now."""
         from tuiha.watch.reader import Unreachable, read_operations, reader
 
         try:
-            async with reader(self._pool, self._base) as source:
+            async with reader(self._settings(), self._base) as source:
                 rows = await read_operations(source, LISTED)
         except Unreachable:
             return self._elsewhere
@@ -119,13 +130,17 @@ class PoolOperator:
         """A page of users, with the watcher's role."""
         self._lookup.find(pattern, after, limit, answer)
 
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of a server's users, with the watcher's role."""
+        self._lookup.find_on(server, after, limit, answer)
+
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Tell each change."""
 
         async def work() -> None:
             from tuiha.operate.api import follow
 
-            async for state in follow(self._pool, self._base, operation):
+            async for state in follow(self._settings(), self._base, operation):
                 told(facts_of(state))
 
         def ended(trouble: Trouble | None) -> None:
@@ -140,7 +155,7 @@ class PoolOperator:
         async def work() -> None:
             from tuiha.operate.api import stop, whoami
 
-            await stop(self._pool, self._base, operation, whoami())
+            await stop(self._settings(), self._base, operation, whoami())
 
         self._run(work, answer)
 
@@ -150,7 +165,7 @@ class PoolOperator:
         async def work() -> None:
             from tuiha.operate.api import undo, whoami
 
-            await undo(self._pool, self._base, self._config_path, operation, whoami())
+            await undo(self._settings(), self._base, self._config_path, operation, whoami())
 
         self._run(work, answer)
 
@@ -160,7 +175,7 @@ class PoolOperator:
         async def work() -> None:
             from tuiha.operate.api import resume, whoami
 
-            await resume(self._pool, self._base, self._config_path, operation, whoami())
+            await resume(self._settings(), self._base, self._config_path, operation, whoami())
 
         self._run(work, answer)
 
@@ -168,11 +183,14 @@ class PoolOperator:
         """Keep it where `tuiha apply` finds it."""
 
         async def work() -> None:
-            from tuiha.operate.api import store_of
-
-            await asyncio.to_thread(store_of(self._pool, self._base).save_plan, plan)
+            await asyncio.to_thread(self._store().save_plan, plan)
 
         self._run(work, answer)
+
+
+def operator_of(pool: Pool, base: Path, config_path: Path) -> PoolOperator:
+    """An operator of settings that have been read already."""
+    return PoolOperator(outline_of(pool), lambda: pool, base, config_path)
 
 
 def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:

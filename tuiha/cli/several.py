@@ -48,11 +48,11 @@ def _show(pool: Opened, recordings: dict[Path, Kept], looks: Looks) -> None:
     """The dashboard of one pool; of one that cannot be watched the list says why."""
     if pool.settings is None or pool.watcher is None:
         return
-    from tuiha.cli.operator import PoolOperator
+    from tuiha.cli.operator import operator_of
     from tuiha.tui.app import run as show
 
     kept = recordings.get(pool.path)
-    operator = PoolOperator(pool.settings, pool.path.parent, pool.path)
+    operator = operator_of(pool.settings, pool.path.parent, pool.path)
     try:
         show(pool.watcher, pool.name, looks=looks, ready=pool.start, operator=operator,
              past=kept.open if kept is not None else None)

@@ -16,13 +16,15 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
-from tuiha.config.settings import Pool
 from tuiha.operate.journal import JournalDamaged, read_records
 from tuiha.operate.plan import Plan, from_document
 from tuiha.operate.state import OperationState, read_state
+
+if TYPE_CHECKING:  # a dashboard that only reads journals does without
+    from tuiha.config.settings import Pool
 
 PLANS_KEPT = 100
 
@@ -178,16 +180,20 @@ class Store:
 
 
 def store_of(pool: Pool, base: Path) -> Store:
-    """The pool's store: $TUIHA_STATE, else beside the ledger's path, else the user's state folder.
+    """The pool's store. Raises ConfigError when the state folder cannot be used. Creates nothing else."""
+    return store_at(pool.pool, None if pool.ledger is None else pool.ledger.path, base)
 
-    Raises ConfigError when the state folder cannot be used. Creates nothing else.
+
+def store_at(pool: str, ledger: Path | None, base: Path) -> Store:
+    """The store of a pool by its name and its ledger's file: $TUIHA_STATE, else beside the ledger's file, else in the
+    user's state folder. Raises ConfigError when that cannot be used.
     """
     told = os.environ.get("TUIHA_STATE")
     if told:
         return Store(Path(told))
-    if pool.ledger is not None and pool.ledger.path is not None:
-        return Store((base / pool.ledger.path.expanduser()).resolve().parent / "operations")
-    return Store(places.state_folder() / "operations" / pool.pool)
+    if ledger is not None:
+        return Store((base / ledger.expanduser()).resolve().parent / "operations")
+    return Store(places.state_folder() / "operations" / pool)
 
 
 def _matching(folder: Path, name: str, suffix: str) -> list[Path]:

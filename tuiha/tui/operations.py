@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from tuiha.model.running import Running, running
 from tuiha.tui.arming import Armed, arm, mode_word
-from tuiha.tui.draw.running import Running, running
 from tuiha.tui.operator import OperationFacts, Operator, Trouble
 from tuiha.tui.possible import WAYS
 from tuiha.tui.ways import Ways
@@ -101,13 +101,15 @@ class Operations(Ways):
         """Follow an operation; returns what ends that."""
         return (lambda: None) if self._operator is None else self._operator.follow(operation, self.here(told))
 
-    def listed(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
+    def listed(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
         """Operations that run or ran, newest first; answered more than once when more gets known."""
         if self._operator is not None:
-            self._operator.operations(self.here(answer))
+            self._operator.operations(self.here(answer), elsewhere=elsewhere)
 
     def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
-        """The operation that runs, or else the last one."""
+        """The operation of this host that runs, or else the last one."""
 
         def chosen(found: tuple[OperationFacts, ...] | Trouble) -> None:
             if isinstance(found, Trouble):
@@ -116,12 +118,17 @@ class Operations(Ways):
             open_ones = (operation for operation in found if not operation.ended or not operation.settled)
             answer(next(open_ones, found[0] if found else None))
 
-        self.listed(chosen)
+        self.listed(chosen, elsewhere=False)
 
     def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of users; of several questions only the newest is sure of an answer."""
         if self._operator is not None:
             self._operator.find_users(pattern, after, limit, self.here(answer))
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of a server's users; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.users_on(server, after, limit, self.here(answer))
 
     @property
     def now_running(self) -> Running | None:

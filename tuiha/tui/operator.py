@@ -91,11 +91,19 @@ class Operator(Protocol):
     ) -> None:
         """Start it; the answer is the operation's id. Refused when a fact has changed meanwhile."""
 
-    def operations(self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None]) -> None:
-        """Operations that run or ran, whoever started them, newest first; told again when more is known."""
+    def operations(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
+        """Operations that run or ran, whoever started them, newest first; told again when more is known.
+
+        Without `elsewhere` only those of this host, for which no database is asked.
+        """
 
     def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """At most `limit` users after the name `after`; of several questions only the newest is sure of an answer."""
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users that a server monitors, after the one with the id `after`; answered as above."""
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Have `told` called whenever the operation is farther. Returns what ends it."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.settings import Pool
 from tuiha.model.binding import Biases, Candidate
 from tuiha.watch.background import Background
 
 if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
     from tuiha.watch.reader import Reader, UserRow
 
+Read = Callable[["Reader"], Awaitable["list[UserRow]"]]
 DEADLINE = 5.0  # seconds that one question may take, the way to the database included
 KEPT = 5.0  # seconds after a question in which the next one uses the same connection
 
@@ -43,8 +44,9 @@ class NoAnswer:
 class UserLookup:
     """Pages of users. Of several questions only the newest is answered: the one before it is given up."""
 
-    def __init__(self, pool: Pool, base: Path, deadline: float = DEADLINE) -> None:
-        self._pool, self._base, self._deadline = pool, base, deadline
+    def __init__(self, settings: Callable[[], Pool], base: Path, deadline: float = DEADLINE) -> None:
+        """`settings` is called on the lookup's thread, when somebody is looked for."""
+        self._settings, self._base, self._deadline = settings, base, deadline
         self._background = Background("tuiha-lookup", self._disconnect)
         self._give_up: Callable[[], None] | None = None
         self._stack: AsyncExitStack | None = None
@@ -55,10 +57,28 @@ class UserLookup:
     def find(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """At most `limit` users after the name `after`; `pattern` as in `tuiha users`. Answers on the thread."""
 
+        async def read(source: Reader) -> list[UserRow]:
+            from tuiha.watch.reader import read_users
+
+            return await read_users(source, pattern, after, limit + 1)
+
+        self._answer(read, limit, answer)
+
+    def find_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users that a server monitors, after the one with the id `after`. Answers on the thread."""
+
+        async def read(source: Reader) -> list[UserRow]:
+            from tuiha.watch.reader import read_users_on
+
+            return await read_users_on(source, server, after, limit + 1)
+
+        self._answer(read, limit, answer)
+
+    def _answer(self, read: Read, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         async def work() -> Page:
             try:
                 async with asyncio.timeout(self._deadline):
-                    return await self._page(pattern, after, limit)
+                    return await self._page(read, limit)
             except TimeoutError:
                 raise TimeoutError(f"the database did not answer in {self._deadline:g} s") from None
 
@@ -73,25 +93,25 @@ class UserLookup:
         """End the thread, and the connection with it."""
         self._background.close()
 
-    async def _page(self, pattern: str, after: str, limit: int) -> Page:
-        from tuiha.watch.reader import read_candidates, read_users
+    async def _page(self, read: Read, limit: int) -> Page:
+        from tuiha.watch.reader import read_candidates
 
+        pool = self._settings()
         if self._free is None:
             self._free = asyncio.Lock()
         async with self._free:  # one connection, one question at a time
             try:
-                source = await self._connected()
-                servers = await read_candidates(source, self._pool.heartbeat.window)
-                rows = await read_users(source, pattern, after, limit + 1)
+                source = await self._connected(pool)
+                servers = await read_candidates(source, pool.heartbeat.window)
+                rows = await read(source)
             except BaseException:  # given up as well: what the connection is at is not known then
                 await self._disconnect()
                 raise
             self._used = time.monotonic()
-        settings = self._pool.binding
         return Page(tuple(rows[:limit]), len(rows) > limit, servers,
-                    Biases(settings.local_bias, settings.current_bias), source.database, source.active)
+                    Biases(pool.binding.local_bias, pool.binding.current_bias), source.database, source.active)
 
-    async def _connected(self) -> Reader:
+    async def _connected(self, pool: Pool) -> Reader:
         """The connection of the last question while it is fresh: the active database may be another one since."""
         from tuiha.watch.reader import reader
 
@@ -99,7 +119,7 @@ class UserLookup:
             return self._source
         await self._disconnect()
         stack = AsyncExitStack()
-        self._source = await stack.enter_async_context(reader(self._pool, self._base))
+        self._source = await stack.enter_async_context(reader(pool, self._base))
         self._stack = stack
         return self._source
 

@@ -58,6 +58,7 @@ class UserRow:
     pinned: bool = False
     weight: float = 1.0
     mail_cluster: str = ""
+    id: int = 0  # by which the pages of a server's users follow each other
 
     @property
     def locked(self) -> bool:
@@ -163,20 +164,27 @@ async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
     return [OperationRow(**row) for row in rows]
 
 
-# name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
-USERS = """
+_USERS = """
 SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked_until END AS locked_until,
        d.devices, a.mail_server, d.last_sync, b.generation, coalesce(b.pinned, false) AS pinned,
-       coalesce(b.weight, 1) AS weight, u.mail_cluster
-  FROM (SELECT id, name, mail_cluster FROM app_user
-         WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
-         ORDER BY name USING ~<~ LIMIT $5) u
+       coalesce(b.weight, 1) AS weight, u.mail_cluster, u.id
+  FROM {page} u
   LEFT JOIN binding b ON b.user_id = u.id AND b.expires_at > now()
   LEFT JOIN mail_assignment a ON a.user_id = u.id
  CROSS JOIN LATERAL (SELECT count(*)::int AS devices, max(last_seen) AS last_sync
                        FROM device WHERE user_id = u.id) d
- ORDER BY u.name USING ~<~
+ ORDER BY {order}
 """
+# name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
+USERS = _USERS.format(order="u.name USING ~<~", page="""
+       (SELECT id, name, mail_cluster FROM app_user
+         WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
+         ORDER BY name USING ~<~ LIMIT $5)""")
+# The index binding_server has the users of a server in the order of their ids.
+USERS_ON = _USERS.format(order="u.id", page="""
+       (SELECT one.id, one.name, one.mail_cluster
+          FROM (SELECT user_id FROM binding WHERE server = $1 AND user_id > $2 AND expires_at > now()
+                 ORDER BY user_id LIMIT $3) bound JOIN app_user one ON one.id = bound.user_id)""")
 
 
 SERVERS = """
@@ -196,6 +204,11 @@ async def read_users(source: Reader, pattern: str, after: str, limit: int) -> li
     beginning, end, expression = bounds(pattern)
     rows = await source.connection.fetch(USERS, beginning, end, after, expression, limit)
     return [UserRow(**row) for row in rows]
+
+
+async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:
+    """A page of the users that a server monitors, by the time of their coming: those after the id `after`."""
+    return [UserRow(**row) for row in await source.connection.fetch(USERS_ON, server, after, limit)]
 
 
 def bounds(pattern: str) -> tuple[str, str | None, str]:

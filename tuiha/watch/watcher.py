@@ -50,6 +50,11 @@ class Watcher:
         if self._thread is not None:
             self._thread.join(STOP)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it polls; False also when a fault has ended it."""
+        return self._thread is not None and self._thread.is_alive()
+
     def latest(self) -> Snapshot | None:
         """The newest snapshot; None before the first."""
         return self._latest

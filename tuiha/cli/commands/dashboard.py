@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
 from tuiha.cli.first import FirstPicture
 from tuiha.cli.looks import add_looks, looks_of
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
@@ -55,29 +61,42 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
 
 
 def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
-    from tuiha.cli.logfile import log_to_file
-    from tuiha.config.load import load
+    from tuiha.cli.watching import watch_apart
 
-    log_to_file()
-    pool, base = load(path), path.parent
-    from tuiha.cli.operator import PoolOperator
-    from tuiha.cli.recording import Kept
-    from tuiha.tui.app import run as show
-    from tuiha.watch.watcher import Watcher
-
-    looks = replace(looks_of(arguments, pool, path), pictured=picture.painted)
-    watcher, operator, kept = Watcher(pool, base), PoolOperator(pool, base, path), Kept(pool, base)
-
-    def ready() -> None:
-        picture.painted = False  # the terminal is the dashboard's now
-        watcher.start()
-        kept.start(watcher)
-
+    watched, base = watch_apart(path), path.parent  # it polls while this process imports what draws
     try:
-        # What polls is imported and opened on the watcher's thread, behind the first frame; what acts on another.
-        return show(watcher, pool.pool, looks=looks, ready=ready, operator=operator, past=kept.open,
-                    keep=lambda lines: picture.keep(lines, time.time()))
+        from tuiha.cli.logfile import log_to_file
+
+        log_to_file()
+        from tuiha.cli.operator import PoolOperator
+        from tuiha.cli.recording import open_past
+        from tuiha.tui.app import run as show
+
+        outline = watched.outline()
+        looks = replace(looks_of(arguments, outline.keys, path), pictured=picture.painted)
+        operator = PoolOperator(outline, _settings_of(path), base, path)
+
+        def ready() -> None:
+            picture.painted = False  # the terminal is the dashboard's now
+            watched.start()
+
+        try:
+            return show(watched, outline.pool, looks=looks, ready=ready, operator=operator,
+                        past=lambda: open_past(outline, base, lambda: watched.recording_trouble),
+                        keep=lambda lines: picture.keep(lines, time.time()))
+        finally:
+            operator.close()
     finally:
-        operator.close()
-        watcher.stop()
-        kept.stop()
+        watched.stop()
+
+
+def _settings_of(path: Path) -> Callable[[], Pool]:
+    """The settings, read when they are first needed: with what reads them they are the half of a dashboard's memory."""
+
+    @functools.cache
+    def settings() -> Pool:
+        from tuiha.config.load import load
+
+        return load(path)
+
+    return settings

@@ -59,7 +59,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
         from tuiha.cli.logfile import log_to_file
-        from tuiha.cli.operator import PoolOperator
+        from tuiha.cli.operator import operator_of
         from tuiha.cli.recording import Kept
         from tuiha.config.load import load
         from tuiha.tui.app import run as show
@@ -68,7 +68,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         _wait(starting)
         log_to_file()  # a line of a log on the screen would be a line too many
         settings = load(pool.config_path)
-        watcher, operator = Watcher(settings, pool.folder), PoolOperator(settings, pool.folder, pool.config_path)
+        watcher, operator = Watcher(settings, pool.folder), operator_of(settings, pool.folder, pool.config_path)
         kept = Kept(settings, pool.folder)
         watcher.start()
         kept.start(watcher)

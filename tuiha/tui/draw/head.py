@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tuiha.model.facts import DatabaseFacts, Problem, Severity, Snapshot, Verdict
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
@@ -25,6 +27,7 @@ SEVERITY_STYLES: dict[Severity, str] = {
 }
 _MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold", "REPLAY": "warning bold"}
 _GONE = ("DOWN", "LEFT", "UNKNOWN")
+NO_KEYS: Mapping[str, str] = {}
 
 
 def ground_of(snapshot: Snapshot | None) -> str:
@@ -33,9 +36,9 @@ def ground_of(snapshot: Snapshot | None) -> str:
     return "alarm" if alarming else "ground"
 
 
-def head(view: View, width: int) -> tuple[Line, Line, Line]:
-    """Lines 1 to 3 of every screen."""
-    return verdict_line(view, width), problem_line(view, width), pair_line(view, width)
+def head(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> tuple[Line, Line, Line]:
+    """Lines 1 to 3 of every screen; `keys` are those that lead to operations here: as declared, and as bound."""
+    return verdict_line(view, width), problem_line(view, width, keys), pair_line(view, width)
 
 
 def verdict_line(view: View, width: int) -> Line:
@@ -90,8 +93,8 @@ def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     return joined([mode, aged] if width < 60 else [mode, aged, clock])
 
 
-def problem_line(view: View, width: int) -> Line:
-    """Line 2: the worst problem, how many more there are, and the command that comes next."""
+def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> Line:
+    """Line 2: the worst problem, how many more there are, and what comes next: its key if any, and the command."""
     snapshot = view.snapshot
     ground = ground_of(snapshot)
     found = running_line(view, width, ground)
@@ -105,7 +108,10 @@ def problem_line(view: View, width: int) -> Line:
     start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
     command: list[Span] = [(" ", "text")]
     if worst.next:
-        command = [("next: ", "quiet"), (_command(worst.next, width), "flow bold"), (" ", "text")]
+        key = keys.get(worst.key or "")
+        pressed: list[Span] = [(key, "flow bold"), ("  ", "text")] if key else []
+        told: Span = (_command(worst.next, width), "flow" if key else "flow bold")
+        command = [("next: ", "quiet"), *pressed, told, (" ", "text")]
     more = len(snapshot.problems) - 1
     room = width - width_of(start) - width_of(command) - 4
     counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuiha.model.running import Running
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.operation_run import RESULTS, step_line
 from tuiha.tui.draw.rows import Order
-from tuiha.tui.draw.running import Running
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.operator import OperationFacts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
 from tuiha.tui.draw.choices import choices
-from tuiha.tui.draw.rows import Row
+from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key
 from tuiha.tui.screens.base import ARM, PoolScreen
 
@@ -83,12 +83,22 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         else:
             self._choose_failover()
 
+    def _row_of_failover(self) -> Row | None:
+        """The mail server under the cursor, or else the one that line 2 says to fail over."""
+        row, view = self.row_under_cursor, self.dashboard.view
+        if view.snapshot is None or not view.snapshot.problems or (row is not None and row.kind is NodeKind.MAIL):
+            return row
+        worst = view.snapshot.problems[0]
+        if worst.kind is not NodeKind.MAIL or worst.key is None:
+            return row
+        return next((one for one in rows_of(view.snapshot, view.now) if one.name == worst.subject), row)
+
     def _choose_failover(self) -> None:
         """The menu; or the plan itself when only one thing is possible.
 
         A mail server that works is only in question when nothing is wrong with the active database.
         """
-        row, operations = self.row_under_cursor, self.dashboard.operations
+        row, operations = self._row_of_failover(), self.dashboard.operations
         snapshot = self.dashboard.view.snapshot
         ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
         down = snapshot is not None and any(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -41,6 +41,16 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     def bound_keys(self) -> tuple[Bound, ...]:
         """This screen's keys as they are bound now."""
         return bound(self.KEYS, self.active_bindings)
+
+    def head(self, live: View, width: int) -> tuple[Line, Line, Line]:
+        """Lines 1 to 3, with the key of what comes next where that key works."""
+        return head(live, width, self.operation_keys())
+
+    def operation_keys(self) -> Mapping[str, str]:
+        """The keys here that lead to operations: as they are declared, and as they are bound now."""
+        if self.dashboard.operations.refusal is not None:
+            return {}
+        return {one.key.keys.split(",")[0]: one.names[0] for one in self.bound_keys() if one.key.danger}
 
     def footer(self, width: int) -> Line:
         """The keys that most people need; or, for a moment, why one of them does nothing now."""
@@ -161,7 +171,7 @@ class ReadingScreen(PoolScreen, inherit_bindings=False):
         self._length = len(lines)
         self._top = max(0, min(self._top, self._length - room))
         more = self._length - self._top - room
-        self._head.show((*head(live, width), rule(width)), min(4, height))
+        self._head.show((*self.head(live, width), rule(width)), min(4, height))
         seen = [*lines[self._top : self._top + room]]
         self._body.show((*seen, *[BLANK] * (room - len(seen))), room)
         footer = self.footer(width - 12)

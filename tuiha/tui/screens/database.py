@@ -10,8 +10,8 @@ from tuiha.tui.draw.matrix import FIELDS, ORDERS, MatrixItem, matrix_items, matr
 from tuiha.tui.draw.plots import plot_lines
 from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.draw.view import View
+from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
-from tuiha.tui.screens.tabular import Content
 
 CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:fenced db:db2 waiting>0")
 PLOT_LEAST, PLOT_MOST = 3, 6  # rows of a plot

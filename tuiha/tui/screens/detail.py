@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.timer import Timer
+
+from tuiha.model.facts import NodeKind
 from tuiha.tui.draw.detail import detail_lines
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.draw.spans import Line
@@ -11,7 +14,10 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.keys import bindings
 from tuiha.tui.screens.acting import ACTING_KEYS, ActingScreen
 from tuiha.tui.screens.base import READING_KEYS, ReadingScreen
+from tuiha.tui.screens.server_users import ServerUsers
 
+AGAIN = 5.0  # seconds between two looks at a server's users
+NEAR = 20  # lines before the end of the list from which on the next page is read
 DETAIL_KEYS = (*ACTING_KEYS, *READING_KEYS)
 
 
@@ -25,11 +31,33 @@ class DetailScreen(ReadingScreen, ActingScreen):
     def __init__(self) -> None:
         super().__init__()
         self._node = ""
+        self._users = ServerUsers(lambda: self.dashboard.operations, self._paint_again)
+        self._timer: Timer | None = None
 
     def choose(self, node: str) -> None:
         """Show that node from now on."""
-        self._node = node
+        self._node, self._top = node, 0
         self.marked = ()
+
+    def on_screen_resume(self) -> None:
+        """In front: read the users of a server, now and every few seconds; never those of a recorded one."""
+        row = self.row_under_cursor
+        server = row is not None and row.kind is NodeKind.SERVER and not self.dashboard.past.active
+        self._users.choose(self._node if server else "")
+        if self._timer is None:
+            self._timer = self.set_interval(AGAIN, self._users.ask)
+        self._timer.resume()
+        self._users.ask()
+        super().on_screen_resume()
+
+    def on_screen_suspend(self) -> None:
+        """Away: nothing is read."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def _paint_again(self) -> None:
+        if self.is_current:
+            self.dashboard.paint()
 
     @property
     def row_under_cursor(self) -> Row | None:
@@ -39,5 +67,11 @@ class DetailScreen(ReadingScreen, ActingScreen):
         return next((row for row in rows if row.name == self._node), None)
 
     def text(self, view: View, width: int) -> Sequence[Line]:
-        """The node's detail."""
-        return detail_lines(view, self._node, self.dashboard.history, width)
+        """The node's detail; the users of a server are last, as there may be many."""
+        return (*detail_lines(view, self._node, self.dashboard.history, width), *self._users.lines(view.now, width))
+
+    def paint(self, live: View, body: View) -> None:
+        """Draw; near the end of the list the next page is read."""
+        super().paint(live, body)
+        if self._top + self.size.height + NEAR > self._length and self._top:
+            self._users.read_on()

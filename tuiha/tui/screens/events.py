@@ -8,7 +8,8 @@ from tuiha.tui.draw.detail import find_node
 from tuiha.tui.draw.event_rows import FIELDS, ORDERS, SHEET, EventItem, event_items
 from tuiha.tui.draw.spans import Line, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.screens.tabular import Content, TableView
+from tuiha.tui.screens.filtered import Content
+from tuiha.tui.screens.tabular import TableView
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word node:s2 severity:bad age<600")
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from tuiha.tui.draw.columns import Sight, title_line
+from tuiha.tui.draw.columns import NODES, Sight, title_line
 from tuiha.tui.draw.detail import detail_lines
-from tuiha.tui.draw.filtering import EVERYTHING, Filter, parse
-from tuiha.tui.draw.head import head, pair_line, problem_line, verdict_line
+from tuiha.tui.draw.filtering import EVERYTHING, NODE_FIELDS
+from tuiha.tui.draw.head import pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.picture import picture, picture_rows
 from tuiha.tui.draw.picture_database import mail_lines
-from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
+from tuiha.tui.draw.rows import ORDERS, Row, rows_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, plain, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.acting import ACTING_KEYS, ActingScreen
 from tuiha.tui.screens.base import MOVES
-from tuiha.tui.widgets.entry import Entry
+from tuiha.tui.screens.filtered import Content, FilteredScreen
 from tuiha.tui.widgets.paper import Paper
-from tuiha.tui.widgets.table import NodeTable
 
 HOME_KEYS: tuple[Key, ...] = (
     *MOVES,
@@ -34,6 +34,7 @@ HOME_KEYS: tuple[Key, ...] = (
     Key("home.pane", "tab", "pane", "move between the nodes and the events", "pane"),
     *EVERYWHERE,
 )
+CONTENT = Content(NODES, ORDERS, NODE_FIELDS, "word !word role:mail state:down users>500")
 PICTURE_FROM = 100  # columns
 PICTURE_HEIGHT = 28  # rows: with fewer the table needs them all
 PANE_FROM = 160
@@ -69,7 +70,7 @@ def shape(width: int, height: int, nodes: int, top: int) -> Shape:
     return Shape(head_rows, top, table, room - table)
 
 
-class HomeScreen(ActingScreen, inherit_bindings=False):
+class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
     """The first screen."""
 
     KEYS = HOME_KEYS
@@ -81,25 +82,13 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._head = Paper(id="head")
+        super().__init__(CONTENT)
         self._picture = Paper(id="picture")
-        self._titles = Paper(id="titles")
-        self._table = NodeTable(id="nodes")
         self._side = Paper(id="side")
         self._middle = Horizontal(id="middle")
         self._events = Paper(id="events")
-        self._footer = Paper(id="footer")
-        self._entry = Entry("/", id="entry")
-        self._filter: Filter[Row] = EVERYTHING
-        self._order = 0
         self._in_events = False
         self._event_top = 0
-
-    @property
-    def table(self) -> NodeTable:
-        """The table of nodes."""
-        return self._table
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -122,16 +111,14 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         if not width or not height:
             return
         snapshot = body.snapshot
-        rows = () if snapshot is None else arranged(rows_of(snapshot, body.now), ORDERS[self._order])
-        kept = tuple(row for row in rows if self._filter.accepts(row))
+        rows = () if snapshot is None else rows_of(snapshot, body.now)
         wide = width >= PICTURE_FROM and height >= PICTURE_HEIGHT
         top = self._top_lines(body, width, height) if wide else []
         parts = shape(width, height, len(rows), len(top))
-        lines = (verdict_line(live, width), problem_line(live, width)) if wide else head(live, width)
-        self._head.show(lines[: parts.head], parts.head)
+        self._head.show(self.head(live, width)[: parts.head], parts.head)  # where there is a picture, line 3 is in it
         self._picture.show(top, len(top))
         self._paint_bottom(body, parts, width, height)
-        self._paint_table(body, parts, width, rows, kept)
+        self._paint_table(body, parts, width, rows)
 
     def _top_lines(self, view: View, width: int, height: int) -> list[Line]:
         """The picture and the mail clusters."""
@@ -145,9 +132,8 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
             lines.append(BLANK)
         return [*lines, *mail]
 
-    def _paint_table(
-        self, view: View, parts: Shape, width: int, rows: tuple[Row, ...], kept: tuple[Row, ...]
-    ) -> None:
+    def _paint_table(self, view: View, parts: Shape, width: int, rows: Sequence[Row]) -> None:
+        kept = self.sifted(rows)
         self._middle.display = bool(parts.table)
         if not parts.table:
             self._titles.show((), 0)
@@ -155,8 +141,9 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
         self._table.show(kept, Sight(at, self.dashboard.trends), width - pane, parts.table)
-        titles = title_line(self._table.columns, width - pane, ORDERS[self._order].column)
-        remark = self._remark(rows, kept, parts.table)
+        titles = title_line(self._table.columns, width - pane, self.order.column)
+        marked: Span = (f" marked: {' '.join(self.marked)} ", "armed")
+        remark = [*((marked,) if self.marked else ()), *self.remarks(len(kept), len(rows), parts.table)]
         drawn = (("─" * max(0, width - width_of(remark) - 3), "lines"), *remark, ("───", "lines"))
         self._titles.show((Line(fit(drawn, width)), titles), 2)
         self._side.display = bool(pane)
@@ -164,18 +151,6 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
             current = self._table.current
             lines = () if current is None else detail_lines(view, current.name, self.dashboard.history, pane - 2)
             self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
-
-    def _remark(self, rows: tuple[Row, ...], kept: tuple[Row, ...], room: int) -> tuple[Span, ...]:
-        """What is special about the table now: a filter, more rows than fit."""
-        spans: list[Span] = []
-        if self.marked:
-            spans.append((f" marked: {' '.join(self.marked)} ", "armed"))
-        if self._filter.tests:
-            spans.append((f" filter: {self._filter.text.strip()}  {len(kept)} of {len(rows)} ", "warning"))
-        if len(kept) > room:
-            first = self._table.first_seen
-            spans.append((f" {first + 1} to {first + room} of {len(kept)} ", "heading"))
-        return tuple(spans)
 
     def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:
         if not parts.table:  # a very low terminal: the problems instead of the table
@@ -206,10 +181,6 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         if top != self._table.first_seen or self._side.display:
             self.dashboard.paint()
 
-    def action_page(self, pages: int) -> None:
-        """Move by what is in sight."""
-        self.action_move(pages * max(1, self._table.size.height - 1))
-
     def action_first(self) -> None:
         """To the first row."""
         self.action_move(-1_000_000)
@@ -222,11 +193,6 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         """To the other pane."""
         self._in_events = not self._in_events
         self._event_top = 0
-        self.dashboard.paint()
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._order = (self._order + 1) % len(ORDERS)
         self.dashboard.paint()
 
     def action_detail(self) -> None:
@@ -248,19 +214,6 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         problems = (problem.next for problem in snapshot.problems if problem.subject == current.name and problem.next)
         return next(problems, "tuiha status")
 
-    # Filter
-
-    def find(self, text: str) -> None:
-        """Filter by that text."""
-        self._filter = parse(text) if text else EVERYTHING
-        self.dashboard.paint()
-
-    def action_filter(self) -> None:
-        """Start typing a filter."""
-        self._entry.display = True
-        self._footer.show((), 0)
-        self._entry.start(self._filter.text, self._filter_remark())
-
     def action_clear(self) -> None:
         """Drop the filter; in a recording without one, back to the pool as it is."""
         if self._filter is EVERYTHING and not self._in_events and self.dashboard.past.active:
@@ -269,22 +222,3 @@ class HomeScreen(ActingScreen, inherit_bindings=False):
         self._filter = EVERYTHING
         self._in_events = False
         self.dashboard.paint()
-
-    def on_entry_changed(self, message: Entry.Changed) -> None:
-        """Filter by what is typed so far."""
-        self._filter = parse(message.text)
-        self._entry.remark(self._filter_remark())
-        self.dashboard.paint()
-
-    def on_entry_ended(self, message: Entry.Ended) -> None:
-        """Keep the filter or drop it."""
-        if not message.kept:
-            self._filter = EVERYTHING
-        self.set_focus(None)
-        self._entry.display = False
-        self.dashboard.paint()
-
-    def _filter_remark(self) -> Span:
-        if self._filter.error:
-            return (self._filter.error, "warning")
-        return ("enter keep   esc drop   word !word role:mail state:down users>500", "quiet")

@@ -9,8 +9,8 @@ from tuiha.tui.draw.mail_rows import FIELDS, ORDERS, SHEET, MailItem, cluster_li
 from tuiha.tui.draw.plots import plot_lines
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
+from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
-from tuiha.tui.screens.tabular import Content
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500")
 PLOT_ROWS, PLOT_MOST = 3, 6

@@ -8,7 +8,8 @@ from tuiha.tui.draw.items import Item
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.screens.acting import ACTING_KEYS, ActingScreen
-from tuiha.tui.screens.tabular import TABLE_KEYS, Content, TableView
+from tuiha.tui.screens.filtered import Content
+from tuiha.tui.screens.tabular import TABLE_KEYS, TableView
 
 NODE_KEYS = (*TABLE_KEYS, *ACTING_KEYS, *EVERYWHERE)
 I = TypeVar("I", bound=Item)  # noqa: E741 - an item

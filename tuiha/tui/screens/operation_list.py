@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from textual.timer import Timer
 
+from tuiha.model.running import running
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.operation_rows import FIELDS, ORDERS, SHEET, OperationRow, operation_rows, step_lines
-from tuiha.tui.draw.running import running
 from tuiha.tui.draw.spans import Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.operator import OperationFacts, Trouble
 from tuiha.tui.screens.base import ARM
+from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.steering import STEER_KEYS, SteeringScreen
-from tuiha.tui.screens.tabular import TABLE_KEYS, Content, TableView
+from tuiha.tui.screens.tabular import TABLE_KEYS, TableView
 
 AGAIN = 2.0  # seconds between two looks at the journals
 LIST_KEYS = (*TABLE_KEYS, ARM, *STEER_KEYS, *EVERYWHERE)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
+from tuiha.model.running import Running, running
 from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.operation_run import run_lines
-from tuiha.tui.draw.running import Running, running, running_elsewhere
+from tuiha.tui.draw.running import running_elsewhere
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings

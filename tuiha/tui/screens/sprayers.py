@@ -8,8 +8,8 @@ from tuiha.tui.draw.plots import plot_lines
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.sprayer_rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
 from tuiha.tui.draw.view import View
+from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
-from tuiha.tui.screens.tabular import Content
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
 PLOT_ROWS, PLOT_MOST = 3, 6

@@ -8,19 +8,16 @@ from typing import ClassVar, Generic
 
 from textual.app import ComposeResult
 
-from tuiha.tui.draw.columns import Sheet, Sight, T, title_line
-from tuiha.tui.draw.filtering import EVERYTHING, Fields, Filter, parse_for
-from tuiha.tui.draw.head import head
+from tuiha.tui.draw.columns import Sight, T, title_line
+from tuiha.tui.draw.filtering import EVERYTHING
 from tuiha.tui.draw.lists import rule
-from tuiha.tui.draw.rows import Order, arranged
-from tuiha.tui.draw.spans import Line, Span, fit, width_of
+from tuiha.tui.draw.spans import Line, fit, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.screens.base import MOVES, PoolScreen
+from tuiha.tui.screens.base import MOVES
+from tuiha.tui.screens.filtered import Content, FilteredScreen
 from tuiha.tui.screens.views import HOME, VIEWS
-from tuiha.tui.widgets.entry import Entry
 from tuiha.tui.widgets.paper import Paper
-from tuiha.tui.widgets.table import Table
 
 TABLE_KEYS: tuple[Key, ...] = (
     *MOVES,
@@ -36,16 +33,6 @@ LEAST_TABLE = 4  # rows of the table that a part above or below it must leave
 
 
 @dataclass(frozen=True, slots=True)
-class Content(Generic[T]):
-    """What a table shows: its columns, the ways to sort it (the first is how it starts), what a filter can look at."""
-
-    sheet: Sheet[T]
-    orders: tuple[Order[T], ...]
-    fields: Fields[T]
-    example: str  # terms of a filter that make sense here
-
-
-@dataclass(frozen=True, slots=True)
 class _Painted:
     """What the last painting was made from."""
 
@@ -57,7 +44,7 @@ class _Painted:
     table: int  # of those, the table's at least
 
 
-class TableView(PoolScreen, Generic[T], inherit_bindings=False):
+class TableView(FilteredScreen[T], Generic[T], inherit_bindings=False):
     """A view: lines 1 to 3, something above the table or nothing, the table, something below it, the footer."""
 
     KEYS: ClassVar[tuple[Key, ...]] = (*TABLE_KEYS, *EVERYWHERE)
@@ -66,17 +53,9 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
     KEEP_BELOW: ClassVar[int] = 0  # rows that the part below the table keeps, however long the table is
 
     def __init__(self, content: Content[T]) -> None:
-        super().__init__()
-        self.content = content
-        self._head = Paper(id="head")
+        super().__init__(content)
         self._above = Paper(id="above")
-        self._titles = Paper(id="titles")
-        self._table: Table[T] = Table(content.sheet, id="rows")
         self._below = Paper(id="below")
-        self._footer = Paper(id="footer")
-        self._entry = Entry("/", id="entry")
-        self._filter: Filter[T] = EVERYTHING
-        self._order = 0
         self._painted: _Painted | None = None
 
     # What a view says of itself
@@ -97,11 +76,6 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         """`enter` on a row: its node's detail, unless a view means something else."""
         self.dashboard.show_detail(item.name)
 
-    @property
-    def table(self) -> Table[T]:
-        """The table."""
-        return self._table
-
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._head
@@ -120,11 +94,10 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         width, height = self.size
         if not width or not height:
             return
-        order = self.content.orders[self._order]
-        items = arranged(self.items(body), order)
-        kept = tuple(item for item in items if self._filter.accepts(item))
+        items = self.items(body)
+        kept = self.sifted(items)
         room = max(1, height - HEAD - 3)  # the titles with their rule, the footer
-        self._head.show(head(live, width), min(HEAD, height))
+        self._head.show(self.head(live, width), min(HEAD, height))
         above = tuple(self.above(body, width, max(0, room - min(len(items), LEAST_TABLE))))
         self._above.show(above, len(above))
         room -= len(above)
@@ -141,7 +114,7 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         width, room = painted.width, painted.room - painted.table
         below = tuple(self.below(painted.body, width, room))[:room]
         self._below.show(below, len(below))
-        titles = title_line(self._table.columns, width, self.content.orders[self._order].column)
+        titles = title_line(self._table.columns, width, self.order.column)
         self._titles.show((self._rule(painted, painted.room - len(below)), titles), 2)
 
     def _moved(self) -> None:
@@ -150,13 +123,7 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
 
     def _rule(self, painted: _Painted, room: int) -> Line:
         """The line above the titles: the view's name, and what is special about the table now."""
-        remark: list[Span] = []
-        kept, width = painted.kept, painted.width
-        if self._filter.tests:
-            remark.append((f" filter: {self._filter.text.strip()}  {kept} of {painted.items} ", "warning"))
-        if kept > room:
-            first = self._table.first_seen
-            remark.append((f" {first + 1} to {min(first + room, kept)} of {kept} ", "heading"))
+        remark, width = self.remarks(painted.kept, painted.items, room), painted.width
         title = rule(width - width_of(remark) - 3, self.TITLE_TEXT)
         return Line(fit((*title.spans, *remark, ("───", "lines")), width))
 
@@ -167,10 +134,6 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         self._table.move(rows)
         self._moved()
 
-    def action_page(self, pages: int) -> None:
-        """Move by what is in sight."""
-        self.action_move(pages * max(1, self._table.size.height - 1))
-
     def action_first(self) -> None:
         """To the first row."""
         self._table.move_to(0)
@@ -180,11 +143,6 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         """To the last row."""
         self._table.move_to(-1)
         self._moved()
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._order = (self._order + 1) % len(self.content.orders)
-        self.dashboard.paint()
 
     def action_open(self) -> None:
         """Into the row under the cursor."""
@@ -206,30 +164,3 @@ class TableView(PoolScreen, Generic[T], inherit_bindings=False):
         here = next((name for name in names if self.app.is_screen_installed(name)
                      and self.app.get_screen(name) is self), HOME)
         self.dashboard.action_show_view(names[(names.index(here) + places) % len(names)])
-
-    # Filter
-
-    def action_filter(self) -> None:
-        """Start typing a filter."""
-        self._entry.display = True
-        self._footer.show((), 0)
-        self._entry.start(self._filter.text, self._filter_remark())
-
-    def on_entry_changed(self, message: Entry.Changed) -> None:
-        """Filter by what is typed so far."""
-        self._filter = parse_for(message.text, self.content.fields)
-        self._entry.remark(self._filter_remark())
-        self.dashboard.paint()
-
-    def on_entry_ended(self, message: Entry.Ended) -> None:
-        """Keep the filter or drop it."""
-        if not message.kept:
-            self._filter = EVERYTHING
-        self.set_focus(None)
-        self._entry.display = False
-        self.dashboard.paint()
-
-    def _filter_remark(self) -> Span:
-        if self._filter.error:
-            return (self._filter.error, "warning")
-        return (f"enter keep   esc drop   {self.content.example}", "quiet")

@@ -12,7 +12,8 @@ from tuiha.tui.draw.user_rows import FIELDS, ORDERS, SHEET, UserItem, items_of, 
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.base import ARM
-from tuiha.tui.screens.tabular import TABLE_KEYS, Content, TableView
+from tuiha.tui.screens.filtered import Content
+from tuiha.tui.screens.tabular import TABLE_KEYS, TableView
 from tuiha.tui.screens.views import HOME
 from tuiha.tui.shell import users_command
 from tuiha.tui.widgets.entry import Entry

@@ -17,16 +17,29 @@ import termios
 import threading
 from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from textual import messages
+from textual import events, messages
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 LAST_WORDS = 0.2  # seconds that the last bytes may take at the end
 _POLL = 0.1  # seconds between the parser's looks at an escape that stands alone
+
+
+def as_pressed(message: Message) -> Iterator[Message]:
+    """An esc that came together with the next key is both keys: what they do must not depend on how fast the link is.
+
+    Terminals send alt and a key in the same way; no key here has alt.
+    """
+    if isinstance(message, events.Key) and message.key.startswith("alt+") and message.character is not None:
+        yield events.Key("escape", "\x1b")
+        yield events.Key(message.character, message.character)
+    else:
+        yield message
 
 
 class PatientWriter(WriterThread):
@@ -182,10 +195,13 @@ class TerminalDriver(LinuxDriver):
                         self.send_message(messages.ExitApp())
                         return
                     text = decode(data)  # empty after the first bytes of a character; the parser takes that for the end
-                    for message in parser.feed(text) if text else ():
-                        self.process_message(message)
-                for message in parser.tick():
-                    self.process_message(message)
+                    self._process(parser.feed(text) if text else ())
+                self._process(parser.tick())
+
+    def _process(self, found: Iterable[Message]) -> None:
+        for message in found:
+            for one in as_pressed(message):
+                self.process_message(one)
 
     def _read(self) -> bytes:
         try:

@@ -9,8 +9,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tuiha.tui.draw.columns import NODES, Cells, Placed, Sheet, Sight, T, cells_of, placed, row_line
-from tuiha.tui.draw.rows import Row
+from tuiha.tui.draw.columns import Cells, Placed, Sheet, Sight, T, cells_of, placed, row_line
 from tuiha.tui.widgets.paper import strip_of
 
 if TYPE_CHECKING:
@@ -156,10 +155,3 @@ class Table(ScrollView, Generic[T]):
         cursor = place == self._cursor
         ground = "alarm" if self._rows[place].astray else "cursor" if cursor else "ground"
         return strip_of(row_line(self._cells_at(place), self._columns, width, cursor, ground), width, palette)
-
-
-class NodeTable(Table[Row]):
-    """The table of nodes."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(NODES, id=id)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiha.config import places
-from tuiha.config.settings import Pool
 from tuiha.watch.recording.recorder import Recorder
 from tuiha.watch.recording.writer import Keep
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
 
 OFF = "nothing is recorded: the configuration says recording.enabled: false"
 
 
 def place_of(pool: Pool, base: Path) -> Path:
     """The file of a pool's recording; its folder is made when it is the state folder. Raises ConfigError."""
-    if pool.recording.path is not None:
-        return base / pool.recording.path.expanduser()
+    return place(pool.pool, pool.recording.path, base)
+
+
+def place(pool: str, path: Path | None, base: Path) -> Path:
+    """The same for a pool by its name and the path that its configuration names. Raises ConfigError."""
+    if path is not None:
+        return base / path.expanduser()
     folder = places.state_folder() / "recordings"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{pool.pool}.sqlite"
+    return folder / f"{pool}.sqlite"
 
 
 def recorder_of(pool: Pool, base: Path, path: Path | None = None) -> Recorder:

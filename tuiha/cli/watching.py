@@ -1,0 +1,50 @@
+"""The process that watches a pool for a dashboard: `python -m tuiha.cli.watching FILE`, started by it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiha.watch.apart.feed import Apart
+
+LOG = "watching.log"  # in the state folder: two processes must not turn one log over
+FAULT = 1
+
+
+def watch_apart(path: Path) -> Apart:
+    """Start watching that configuration's pool in a process of its own, which ends with this one."""
+    from tuiha.config.places import state_folder
+    from tuiha.watch.apart.feed import Apart
+
+    command = (sys.executable, "-m", "tuiha.cli.watching", str(path.absolute()))
+    return Apart(command, log=str(state_folder() / LOG))
+
+
+def main(path: Path) -> int:
+    """Watch, and tell it on the standard streams, until they end; returns an exit code."""
+    gc.disable()  # until the first look: nothing that is imported is garbage
+    from tuiha.cli.logfile import log_to_file
+
+    log_to_file(LOG)
+    news, told = os.dup(1), os.dup(0)
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1):  # whatever prints or asks must not get between
+        os.dup2(quiet, standard)
+    try:
+        from tuiha.watch.apart.process import watch
+
+        return watch(path, news, told)
+    except BrokenPipeError:
+        return 0
+    except Exception:
+        logging.getLogger(__name__).exception("watching has ended")
+        return FAULT
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,111 @@
+"""The watching process: a watcher and a recorder whose looks go into a pipe.
+
+It ends when the pipe that it is told things through is closed, so also when the screen's process was killed; and it
+ends by itself when its watcher has, for the screen's process to start another one. A screen that does not read keeps
+neither polling nor recording waiting: it gets the newest look when it reads again.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+from pathlib import Path
+
+from tuiha.config.errors import ConfigError
+from tuiha.config.load import load
+from tuiha.model.facts import Event, Snapshot
+from tuiha.watch.apart.messages import LAST, News, Refusal, Started, outline_of, send
+from tuiha.watch.recording.optional import Recording
+from tuiha.watch.watcher import Watcher
+
+ENDED, FAULT = 0, 1  # exit codes
+LOOK = 1.0  # seconds between two looks at whether the watcher is still there
+_log = logging.getLogger(__name__)
+
+
+def watch(path: Path, news: int, told: int) -> int:
+    """Watch the configured pool: looks go to the descriptor `news`, requests come from `told`. Returns an exit code."""
+    try:
+        return _Watching(path, news, told).run()
+    except BrokenPipeError:
+        return ENDED
+    except ConfigError as error:
+        send(news, Refusal(error.problems))
+        return FAULT
+
+
+class _Watching:
+    """One life of the process."""
+
+    def __init__(self, path: Path, news: int, told: int) -> None:
+        self._news, self._told, self._base = news, told, path.parent
+        self._pool = load(path)
+        send(news, outline_of(self._pool))
+        self._watcher = Watcher(self._pool, self._base)
+        self._change = threading.Condition()
+        self._newest: Snapshot | None = None
+        self._sent: Event | None = None  # the newest event that was sent
+        self._ending = False
+
+    def run(self) -> int:
+        """Until nobody listens, or the watcher has ended."""
+        threading.Thread(target=self._listen, name="tuiha-told", daemon=True).start()
+        self._watcher.start()
+        recording = Recording(self._pool, self._base)
+        try:
+            send(self._news, Started())
+            self._watcher.subscribe(self._take)
+            recording.start(self._watcher)
+            while (snapshot := self._next()) is not None:
+                send(self._news, News(snapshot, self._happened(), recording.trouble))
+                if not gc.isenabled():  # whoever started this has put it off for the first look
+                    gc.collect()
+                    gc.freeze()
+                    gc.enable()
+            return ENDED if self._ending else FAULT
+        finally:
+            _end_in(LAST)
+            self._watcher.stop()
+            recording.stop()
+
+    def _listen(self) -> None:
+        """On a thread of its own: each request, until the pipe ends."""
+        while os.read(self._told, 64):
+            self._watcher.poll_now()
+        with self._change:
+            self._ending = True
+            self._change.notify()
+        _end_in(LAST)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """On the watcher's thread: never waits for the screen."""
+        with self._change:
+            self._newest = snapshot
+            self._change.notify()
+
+    def _next(self) -> Snapshot | None:
+        """The newest look that was not sent; None at the end."""
+        with self._change:
+            while self._newest is None and not self._ending:
+                self._change.wait(LOOK)
+                if not self._watcher.alive:
+                    _log.error("the watcher has ended")
+                    return None
+            snapshot, self._newest = self._newest, None
+            return None if self._ending else snapshot
+
+    def _happened(self) -> tuple[Event, ...]:
+        """Events that were not sent, newest first."""
+        every = self._watcher.events()
+        known = next((place for place, event in enumerate(every) if event is self._sent), len(every))
+        self._sent = every[0] if every else None
+        return every[:known]
+
+
+def _end_in(seconds: float) -> None:
+    """Nobody is left who could end a process that hangs: it ends by itself."""
+    timer = threading.Timer(seconds, os._exit, (FAULT,))
+    timer.daemon = True
+    timer.start()

@@ -27,7 +27,7 @@ TABLE = "| key | value | without it | meaning |\n|---|---|---|---|\n"  # what is
 
 def uncommented(text: str) -> str:
     """The example with its optional keys made real; every line stays on its line."""
-    return re.sub(r"(?m)^( *)#(?=[a-z_]+:)|^( *)#(?=  [a-z])", r"\1\2", text)
+    return re.sub(r"(?m)^( *)#(?=[a-z_]+:)|^( *)#(?=(?:  ){1,2}[a-z])", r"\1\2", text)
 
 
 def rows() -> Iterator[str]:

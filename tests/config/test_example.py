@@ -23,7 +23,7 @@ EXAMPLE = data_file("config/pool.example.yaml")
 def whole(tmp_path: Path) -> Path:
     """The example with its optional keys made real."""
     file = tmp_path / "whole.yaml"
-    file.write_text(re.sub(r"(?m)^( *)#(?=[ ]*[a-z_]+:)(?! )|^( *)#(?=  [a-z])", r"\1\2", EXAMPLE.read_text()))
+    file.write_text(re.sub(r"(?m)^( *)#(?=[ ]*[a-z_]+:)(?! )|^( *)#(?=(?:  ){1,2}[a-z])", r"\1\2", EXAMPLE.read_text()))
     return file
 
 

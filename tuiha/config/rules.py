@@ -26,6 +26,7 @@ def broken_rules(pool: Pool) -> list[Found]:
                 "the pair is two databases"),
         *_times(pool),
         *_drivers(pool),
+        *_managed(pool),
     ]
 
 
@@ -35,6 +36,22 @@ def _drivers(pool: Pool) -> Iterator[Found]:
         remedy = unknown_server(server.driver)
         if remedy is not None:
             yield ("servers", index, "driver"), f"there is no driver '{server.driver}'", remedy
+
+
+def _managed(pool: Pool) -> Iterator[Found]:
+    """What a pair under Patroni needs, and what it must not have."""
+    database = pool.database
+    if database.driver != "patroni":
+        return
+    rests = [(("database", "nodes", i, "rest"), node.rest) for i, node in enumerate(database.nodes) if node.rest]
+    yield from _twice(rests, "every node has a Patroni of its own")
+    for index, node in enumerate(database.nodes):
+        place: Location = ("database", "nodes", index)
+        if node.rest is None:
+            yield place, "has no address of its Patroni", "write rest: https://HOST:8008, its restapi.connect_address"
+        if node.agent is not None:
+            yield (*place, "agent"), "stops and starts what Patroni stops and starts", \
+                "take it out: operations ask Patroni"
 
 
 def _node_names(pool: Pool) -> Iterator[tuple[Location, str]]:

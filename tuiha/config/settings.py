@@ -220,9 +220,26 @@ class DatabaseNode(Settings):
 
 
 class Database(Settings):
+    rest: Url | None = None  # of Patroni's REST interface
+
+
+class Patroni(Settings):
+    """How Patroni is reached, when it manages the pair."""
+
+    scope: Annotated[str, Field(min_length=1)] | None = None  # its name of the cluster; another one is refused
+    user: Annotated[str, Field(min_length=1)] | None = None  # for what changes something
+    password: Secret | None = None
+    timeout: Annotated[Seconds, Field(gt=0)] = 1.0  # of one question to one node
+    tls: Tls | None = None  # of https:// addresses
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Patroni:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("has a user without a password, or a password without a user; write both or none")
+        return self
     """The enterprise database: a pair."""
 
-    driver: Literal["postgres"] = "postgres"
+    driver: Literal["postgres", "patroni"] = "postgres"
     name: DatabaseName = "tuiha"  # the PostgreSQL database
     nodes: Annotated[list[DatabaseNode], Field(min_length=1, max_length=2)]
     roles: Roles
@@ -232,6 +249,22 @@ class Database(Settings):
 
 
 class Sprayer(Settings):
+    patroni: Patroni | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rest_means_patroni(cls, value: object) -> object:
+        """Two who change the roles of one pair would undo each other's work: that is never so by oversight."""
+        nodes = value.get("nodes") if isinstance(value, dict) else None
+        if isinstance(value, dict) and "driver" not in value and isinstance(nodes, list) and any(
+                isinstance(node, dict) and node.get("rest") for node in nodes):
+            return {**value, "driver": "patroni"}
+        return value
+
+    @property
+    def manager(self) -> str | None:
+        """Who decides which database is active when it is not this project's own operations."""
+        return "Patroni" if self.driver == "patroni" else None
     """An IP sprayer: HAProxy, steered through its runtime socket."""
 
     name: Name

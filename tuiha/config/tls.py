@@ -87,6 +87,13 @@ def for_database(database: Database, base: Path) -> ssl.SSLContext | None:
     return None if database.tls is None else client(database.tls, base)
 
 
+def for_patroni(database: Database, base: Path) -> ssl.SSLContext | None:
+    """The context to reach Patroni with; None when none of its addresses is https://. Raises ConfigError."""
+    secure = any((node.rest or "").startswith("https://") for node in database.nodes)
+    told = database.patroni
+    return client(None if told is None else told.tls, base) if secure else None
+
+
 def for_mail(cluster: MailCluster, server: MailServer, base: Path) -> ssl.SSLContext | None:
     """The context to reach a mail server with; None when its security is plain. Raises ConfigError."""
     return None if server.security == "plain" else client(cluster.tls, base)
@@ -124,6 +131,11 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
         for number, mail_server in enumerate(cluster.servers):
             if mail_server.security == "plain" and not is_loopback(_host(mail_server.address)):
                 yield ("mail", index, "servers", number, "security"), _LEAVES, "write tls or starttls"
+    for index, node in enumerate(pool.database.nodes if pool.database.driver == "patroni" else ()):
+        if (node.rest or "").startswith("http://") and not is_loopback(urlsplit(node.rest or "").hostname or ""):
+            yield ("database", "nodes", index, "rest"), \
+                "plain text would leave this machine, and who leads could be changed on the way", \
+                "write https:// (restapi.certfile and keyfile in Patroni's configuration; database.patroni.tls here)"
     for index, endpoint in enumerate(pool.ledger.endpoints if pool.ledger is not None else ()):
         if endpoint.startswith("http://") and not is_loopback(urlsplit(endpoint).hostname or ""):
             yield ("ledger", "endpoints", index), \

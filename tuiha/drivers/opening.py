@@ -20,6 +20,7 @@ from tuiha.drivers.protocols import (
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Ledger, Pool, Server
+    from tuiha.drivers.databases.rest import PatroniRest
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,35 @@ def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDrive
 
     context = tls.for_database(pool.database, base)
     user = pool.database.roles.watcher.user
-    return {
+    found = {
         node.name: Postgres(
             node.name, node.address, pool.database.name, user, password, pool.heartbeat.window, context
         )
         for node in pool.database.nodes
     }
+    if pool.database.driver == "patroni":
+        from tuiha.drivers.databases.patroni import Patroni
+
+        rests = _rests(pool, base)
+        return {name: Patroni(postgres, rests[name]) for name, postgres in found.items()}
+    return {**found}
+
+
+def _rests(pool: Pool, base: Path) -> dict[str, PatroniRest]:
+    """Patroni's interface on every node. Raises ConfigError."""
+    from tuiha.config.settings import Patroni
+    from tuiha.drivers.databases.rest import PatroniRest
+
+    told, context = pool.database.patroni or Patroni(), tls.for_patroni(pool.database, base)
+
+    def login() -> tuple[str, str] | None:
+        """Read when something is to be changed: who only looks need not have it."""
+        if told.user is None or told.password is None:
+            return None
+        return told.user, secrets.resolve(told.password, base)
+
+    return {node.name: PatroniRest(node.name, node.rest or "", told.scope, told.timeout, context, login)
+            for node in pool.database.nodes}
 
 
 def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
@@ -152,9 +176,26 @@ def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver
 
 
 def open_ledger(pool: Pool, base: Path) -> LedgerDriver | None:
-    """The driver of the pool's ledger; None when none is configured. Raises ConfigError; may block on a secret."""
+    """The driver of the pool's ledger; None when none is configured. Raises ConfigError; may block on a secret.
+
+    Under Patroni its store says who is active; what is configured keeps operations apart, and nothing more.
+    """
     settings = pool.ledger
-    return None if settings is None else _LEDGERS[settings.driver](pool.pool, settings, base)
+    own = None if settings is None else _LEDGERS[settings.driver](pool.pool, settings, base)
+    if pool.database.driver != "patroni":
+        return own
+    from tuiha.drivers.ledgers.patroni import open_patroni_ledger
+
+    return open_patroni_ledger(pool.pool, _rests(pool, base), own)
+
+
+def open_authority(pool: Pool, base: Path) -> LedgerDriver | None:
+    """What says which database is active, for who does not operate: under Patroni that alone. Raises ConfigError."""
+    if pool.database.driver != "patroni":
+        return open_ledger(pool, base)
+    from tuiha.drivers.ledgers.patroni import open_patroni_ledger
+
+    return open_patroni_ledger(pool.pool, _rests(pool, base), None)
 
 
 def _file_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:

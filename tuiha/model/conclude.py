@@ -54,6 +54,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         sprayers=scene.sprayers,
         mail=scene.mail,
         intent=stand.ledger.intent if stand.ledger is not None else None,
+        manager=rules.manager,
     )
 
 

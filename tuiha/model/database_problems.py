@@ -23,6 +23,7 @@ def database_problems(scene: Scene) -> Iterator[Problem]:
         if facts is not scene.primary:
             yield from _other(scene, facts)
     yield from _identity(scene)
+    yield from _managed(scene)
 
 
 def _bad(subject: str, what: str, means: str, then: str, key: str | None = None, since: float | None = None,
@@ -65,10 +66,15 @@ def _active(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
 
 def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
     other = scene.secondary
+    manager = scene.rules.manager
     if other is None or not other.reachable:
         return _bad(facts.name, f"DOWN  {facts.error}", "no database can be reached: nothing is answered, "
                     "nothing is lost while the disks are there", "tuiha check", since=_since(scene, facts.name))
     ledger = scene.stand.ledger
+    if manager is not None and not _paused(scene):
+        return _bad(facts.name, f"DOWN  {facts.error}", f"{manager} promotes {other.name} by itself when its ttl is "
+                    f"over; servers hold requests, then answer 503, and follow", "tuiha status",
+                    since=_since(scene, facts.name))
     means = f"servers hold requests, then answer 503 until the pool fails over to {other.name}"
     if ledger is not None and ledger.standby == Standby.STALE:
         means += f"; {other.name} is STALE: acknowledged writes would be lost"
@@ -96,20 +102,53 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
         yield _lost(scene, facts, f"NOT STREAMING  {primary.name} sends it nothing", None)
     elif not scene.in_step or not scene.waits:
         yield _bad(facts.name, f"UNPROTECTED  replication is {facts.sync_state}, not synchronous",
-                   f"losing {primary.name} now would lose acknowledged writes", "tuiha plan protect",
+                   f"losing {primary.name} now would lose acknowledged writes", _protects(scene),
                    severity=Severity.WARNING)
     elif scene.stand.ledger is not None and scene.stand.ledger.standby == Standby.STALE:
         yield _bad(facts.name, "STALE  the ledger does not say that it has every write",
-                   "it may not be promoted until the pool is protected again", "tuiha plan protect",
+                   "it may not be promoted until the pool is protected again", _protects(scene),
                    severity=Severity.WARNING)
 
 
 def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) -> Problem:
     """The secondary follows no more."""
+    if scene.rules.manager is not None and scene.waits is not False:
+        return _bad(facts.name, what, f"{_STOPS}; {scene.rules.manager} lets the leader go on alone by itself, unless "
+                    "it is strict", "tuiha status", None, since)
     if scene.waits is False:
         then = "tuiha check" if facts.state == DOWN else f"tuiha plan rejoin {facts.name}"
         return _bad(facts.name, what, _ALONE, then, None, since)
     return _bad(facts.name, what, _STOPS if scene.waits else _ALONE, "tuiha plan degrade", "f", since)
+
+
+def _protects(scene: Scene) -> str:
+    """What makes commits wait for the secondary: an operation, or the manager when it is left to itself."""
+    return "tuiha plan protect" if scene.rules.manager is None else "tuiha check"
+
+
+def _paused(scene: Scene) -> bool:
+    return any(facts.managed is not None and facts.managed.paused for facts in scene.databases)
+
+
+def _managed(scene: Scene) -> Iterator[Problem]:
+    """What the manager of the pair says of itself."""
+    manager = scene.rules.manager
+    if manager is None:
+        return
+    if _paused(scene):
+        yield _bad(scene.look.pool, f"PAUSED  {manager} is in maintenance mode", "it neither fails over nor brings a "
+                   "database back by itself", "patronictl resume", severity=Severity.WARNING)
+    for facts in scene.databases:
+        said = facts.managed
+        if said is None or not facts.reachable:
+            continue
+        if said.error is not None:
+            yield _bad(facts.name, f"UNMANAGED  its {manager} cannot be asked: {said.error}",
+                       "whether it is brought back, or promoted, is not known", "tuiha check",
+                       severity=Severity.WARNING)
+        elif said.pending_restart:
+            yield _bad(facts.name, f"PENDING RESTART  {manager} has settings that wait for it",
+                       "they count after the next start only", "patronictl restart", severity=Severity.NOTE)
 
 
 def _identity(scene: Scene) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from tuiha.model.reports import (
     DatabaseReport,
     LedgerRecord,
     MailReport,
+    Managed,
     ServerReport,
     SessionRow,
     SlotRow,
@@ -168,6 +169,7 @@ class DatabaseFacts:
     version: str | None = None
     sessions: tuple[SessionRow, ...] = ()  # of each pool server
     slots: tuple[SlotRow, ...] = ()
+    managed: Managed | None = None  # what Patroni says, when it manages the pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,7 @@ class Snapshot:
     mail: tuple[MailFacts, ...]
     intent: str | None = None
 
+    manager: str | None = None  # who decides which database is active; None: this project's operations
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tuiha.model.database_problems import after_stray, database_problems
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.mail_problems import mail_problems
+from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN
 from tuiha.model.scene import Scene
@@ -86,11 +87,22 @@ def _ledger(scene: Scene) -> Iterator[Problem]:
                       "the service goes on; the database's roles cannot be changed until it is back",
                       polled.failing_since, "tuiha check")
         return
-    record, primary = polled.report, scene.stand.primary_report
+    record, primary, manager = polled.report, scene.stand.primary_report, scene.rules.manager
+    if manager is not None and record is not None and record.phase == LEADERLESS:
+        yield Problem(Severity.BAD, NodeKind.LEDGER, "ledger", f"NO LEADER  {manager} has none at this moment",
+                      "nothing can be written until one is promoted", None, "tuiha plan failover", "f")
+        return
     row = primary.epoch if primary is not None else None
     if record is None or row is None or record.intent is not None:
         return
     if (record.epoch, record.active, record.pool) != (row.epoch, row.active, row.pool):
+        if manager is not None and record.epoch > row.epoch and record.pool == row.pool:
+            yield Problem(Severity.WARNING, NodeKind.LEDGER, "ledger",
+                          f"FOLLOWING  {manager}'s leader is {record.active} on timeline {record.epoch}, "
+                          f"the epoch row says {row.epoch} on {row.active}",
+                          "the first pool server begins the epoch when no lease on the leader before can be left",
+                          None, "tuiha status")
+            return
         yield Problem(Severity.WARNING, NodeKind.LEDGER, "ledger",
                       f"DISAGREES  it says epoch {record.epoch} on {record.active}, "
                       f"the database epoch {row.epoch} on {row.active}",

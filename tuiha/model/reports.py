@@ -149,6 +149,24 @@ class SessionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Managed:
+    """What Patroni says of one node of the pair, and of the pair as this node sees it."""
+
+    role: str | None = None  # leader, sync_standby, quorum_standby, replica
+    state: str | None = None  # running, streaming, stopped, start failed, ...
+    leader: str | None = None  # whom its store names; None: nobody has the lock
+    timeline: int | None = None
+    lag_bytes: int | None = None  # of a secondary, behind what the leader told last
+    pending_restart: bool = False
+    paused: bool = False  # maintenance mode: nothing is done without being asked
+    scheduled: str | None = None  # a switchover that is to come, in words
+    synchronous: bool | None = None  # synchronous_mode; None: not told
+    strict: bool | None = None  # synchronous_mode_strict
+    version: str | None = None  # Patroni's
+    error: str | None = None  # why it could not be asked; then nothing else is known
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseReport:
     """One PostgreSQL node, asked directly."""
 
@@ -170,6 +188,7 @@ class DatabaseReport:
     members: tuple[MemberRow, ...] = ()
     mail: tuple[MailRow, ...] = ()
     users: int | None = None  # rows of app_user, None where not readable
+    managed: Managed | None = None  # under Patroni, what that says
 
 
 class BackendState(StrEnum):

@@ -15,6 +15,7 @@ from tuiha.model.facts import (
     ServerFacts,
     SprayerFacts,
 )
+from tuiha.model.managed import in_words
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -73,7 +74,7 @@ def server_facts(polled: Polled[ServerReport], stand: Standing, rules: Rules) ->
 
 _OF_SERVER = ("system_identifier", "queue", "version", "started_at", "host_cpu_percent", "host_memory_percent",
               "host_disk_percent", "host_load", "host_processors")
-_OF_DATABASE = ("position", "replayed", "receiving", "synchronous_names", "sessions", "slots")
+_OF_DATABASE = ("position", "replayed", "receiving", "synchronous_names", "sessions", "slots", "managed")
 
 
 def _told(report: ServerReport | DatabaseReport | None, names: tuple[str, ...]) -> dict[str, Any]:
@@ -117,11 +118,16 @@ def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules
         pool_sessions=sum(s.sessions for s in report.sessions) if report is not None and reachable else None,
         transactions_per_second=speed if reachable else None,
         seen_at=polled.seen_at,
-        note=polled.error or "",
+        note=polled.error or _managed_note(report),
         error=polled.error,
         version=report.version if report is not None else None,
         **_told(report if reachable else None, _OF_DATABASE),
     )
+
+
+def _managed_note(report: DatabaseReport | None) -> str:
+    said = report.managed if report is not None else None
+    return "" if said is None else f"Patroni: {in_words(said)}"
 
 
 def replication_row(name: str, stand: Standing) -> ReplicationRow | None:

@@ -14,6 +14,7 @@ class Rules:
     down_after: int = 3  # failed polls in a row
     heartbeat: float = 1.0  # between two heartbeats of a server
     lease: float = 5.0  # a lease's whole length
+    manager: str | None = None  # who decides which database is active: "Patroni"; None: this project's operations
 
     @property
     def beating(self) -> float:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from random import random
 from typing import Any
 
+import asyncpg
+
+log = logging.getLogger("tuiha.migrate")
+
 _LOCK = 0x7475696861  # "tuiha": the advisory lock that all migrating servers share
+_LOCK_MS = 500  # milliseconds that a table may be waited for; everybody who comes later waits as long
+_STATEMENT_MS = 8000  # milliseconds of one statement: shorter than requests are held (hold.seconds)
+_TRIES, _PAUSE = 20, 1.0  # seconds between two tries, give or take a half
+_VERSIONS = """
+CREATE TABLE IF NOT EXISTS schema_version (
+    number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE schema_version IS 'Which numbered SQL files have been applied';
+"""
 
 # UPDATE on the epoch row's constant column is what `FOR SHARE` asks for; it lets a server change nothing.
 _GRANTS = """
@@ -28,6 +44,21 @@ GRANT UPDATE ON pool_epoch TO tuiha_coordinator;
 GRANT INSERT, UPDATE ON operation, event TO tuiha_coordinator;
 """
 
+_TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
+# Under Patroni an epoch begins without a coordinator. A pool server may do that and nothing else: the epoch becomes the
+# timeline that this very database is on, and only a later one.
+_FOLLOW = f"""
+CREATE OR REPLACE FUNCTION public.follow_timeline(node text, seen bigint) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE public.pool_epoch SET epoch = {_TIMELINE}, active = node, state = 'ACTIVE', changed_at = clock_timestamp()
+     WHERE epoch = seen AND epoch < {_TIMELINE} RETURNING epoch
+$$;
+COMMENT ON FUNCTION public.follow_timeline(text, bigint) IS 'Patroni: the epoch follows the timeline';
+REVOKE ALL ON FUNCTION public.follow_timeline(text, bigint) FROM PUBLIC;
+"""
+_HAS_FOLLOW = "SELECT to_regprocedure('public.follow_timeline(text, bigint)')::text"
+_FOLLOW_GRANT = "GRANT EXECUTE ON FUNCTION public.follow_timeline(text, bigint) TO tuiha_pool"
+
 
 class WrongPool(Exception):
     """The database belongs to another pool."""
@@ -40,42 +71,83 @@ def migrations() -> list[tuple[int, str]]:
     return [(number, entry.read_text(encoding="utf-8")) for number, entry in sorted(found, key=lambda f: f[0])]
 
 
-async def migrate(connection: Any, pool: str, active: str) -> None:
+async def migrate(connection: Any, pool: str, active: str, follows: bool = False) -> None:
     """Create or update the schema, and give an empty database its epoch row (epoch 1, ACTIVE, `active`).
 
+    Servers may be at work meanwhile: each file is a transaction of its own, which waits half a second for a lock and
+    then lets the others go first. `follows`: Patroni changes the active database, and the epoch follows its timeline.
     `connection` is an asyncpg connection of the role that owns the schema. Raises WrongPool when the database
-    holds another pool. Grants go to the roles that exist; a pool with a single role needs none.
+    holds another pool, LockNotAvailableError when a lock was not to be had. Grants go to the roles that exist; a pool
+    with a single role needs none.
     """
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await _refuse_another(connection, pool)
+        for number, text in [*await _pending(connection), (None, "")]:
+            await _patiently(lambda: _step(connection, pool, active, follows, number, text))  # noqa: B023 - awaited here
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _refuse_another(connection: Any, pool: str) -> None:
+    if await connection.fetchval("SELECT to_regclass('public.pool_epoch')") is not None:
+        owner = await connection.fetchval("SELECT pool FROM pool_epoch")
+        if owner not in (None, pool):
+            raise WrongPool(f"this database holds the pool '{owner}', not '{pool}'")
+
+
+async def _pending(connection: Any) -> list[tuple[int, str]]:
+    """The numbered files that the database does not have."""
+    if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
+        return migrations()
+    applied = {row["number"] for row in await connection.fetch("SELECT number FROM schema_version")}
+    return [(number, text) for number, text in migrations() if number not in applied]
+
+
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
+    """Take a step again when a lock was not to be had. Whoever waits for a lock makes all that come later wait."""
+    for _ in range(_TRIES):
+        try:
+            await step()
+            return
+        except asyncpg.LockNotAvailableError as error:
+            log.info("the schema waits for a lock", extra={"reason": str(error)})
+            await asyncio.sleep(_PAUSE * (0.5 + random()))
+    raise asyncpg.LockNotAvailableError(
+        "its schema cannot be brought up to date: somebody else's transaction keeps a table locked. "
+        "pg_stat_activity on the database shows the oldest; this server goes on trying"
+    )
+
+
+async def _step(connection: Any, pool: str, active: str, follows: bool, number: int | None, text: str) -> None:
+    """One file, or none, and what every server relies on: the epoch row and the grants."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_version ("
-            "number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        await connection.execute("COMMENT ON TABLE schema_version IS 'Which numbered SQL files have been applied'")
-        applied = {row["number"] for row in await connection.fetch("SELECT number FROM schema_version")}
-        for number, text in migrations():
-            if number not in applied:
-                await connection.execute(text)
-                await connection.execute("INSERT INTO schema_version (number) VALUES ($1)", number)
+        await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}; SET LOCAL statement_timeout = {_STATEMENT_MS}")
+        if number is not None:
+            await connection.execute(_VERSIONS)
+            await connection.execute(text)
+            await connection.execute("INSERT INTO schema_version (number) VALUES ($1)", number)
         await connection.execute(
             "INSERT INTO pool_epoch (pool, epoch, active, state) VALUES ($1, 1, $2, 'ACTIVE') ON CONFLICT DO NOTHING",
             pool,
             active,
         )
-        owner = await connection.fetchval("SELECT pool FROM pool_epoch")
-        if owner != pool:
-            raise WrongPool(f"this database holds the pool '{owner}', not '{pool}'")
+        if follows:
+            await connection.execute(_FOLLOW)
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
         if len(roles) == 2:
             await connection.execute(_GRANTS)
+            if follows:
+                await connection.execute(_FOLLOW_GRANT)
         if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
             await connection.execute(_COORDINATOR_GRANTS)
 
 
-async def is_current(connection: Any) -> bool:
-    """Whether every numbered file of this version has been applied to the database."""
+async def is_current(connection: Any, follows: bool = False) -> bool:
+    """Whether every numbered file of this version has been applied to the database, and what Patroni needs."""
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return False
-    applied = {row["number"] for row in await connection.fetch("SELECT number FROM schema_version")}
-    return {number for number, _ in migrations()} <= applied
+    if follows and await connection.fetchval(_HAS_FOLLOW) is None:
+        return False
+    return not await _pending(connection)

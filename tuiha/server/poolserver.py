@@ -14,7 +14,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.opening import open_ledger
+from tuiha.drivers.opening import open_authority
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
 from tuiha.server.access import OutcomeUnknown, Unavailable
@@ -25,6 +25,7 @@ from tuiha.server.control import Control
 from tuiha.server.devices import Devices
 from tuiha.server.fence import Fence
 from tuiha.server.figures import Figures, Meter
+from tuiha.server.following import Following
 from tuiha.server.forwarding import Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.lease import LeaseKeeper
@@ -76,7 +77,11 @@ class PoolServer:
         self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
-        self._ledger = open_ledger(pool, base)
+        self._ledger = open_authority(pool, base)
+        self._instance = uuid.uuid4().hex
+        self._following: Following | None = None
+        if pool.database.manager is not None and self._ledger is not None:
+            self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
         self.attacher = self._attacher(base)
         self.metrics = Metrics(self.report, self.monitor.figures)
         self.tokens = Tokens.read(pool.control, base)
@@ -90,7 +95,7 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, uuid.uuid4().hex, pool.lease.seconds, self.bindings.notified),
+            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self.bindings.notified),
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
             prepare=self._prepare,
@@ -114,8 +119,10 @@ class PoolServer:
             log.info("listening", extra={"address": self.me.address, "version": __version__})
             self.fence.start()
             async with asyncio.TaskGroup() as tasks:
-                parts = (self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run(), self._tell_waiting())
+                parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
+                         self.monitor.run(), self._tell_waiting()]
+                if self._following is not None:
+                    parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]
                 await stop.wait()
                 await self._leave()
@@ -144,6 +151,12 @@ class PoolServer:
         await self.waiters.gone(2.0)
 
     async def _prepare(self, place: Place) -> None:
+        """What comes before an attachment. Raises what LOST lists, WrongPool, WrongDatabase."""
+        await self._migrated(place)
+        if self._following is not None:
+            await self._following.prepare(place)
+
+    async def _migrated(self, place: Place) -> None:
         """Create or update the schema, once, if this database is writable. Raises what LOST lists, WrongPool."""
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this
@@ -154,8 +167,9 @@ class PoolServer:
         )
         try:
             if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
-                if not await is_current(connection):
-                    await migrate(connection, self.pool.pool, place.name)
+                follows = self._following is not None
+                if not await is_current(connection, follows):
+                    await migrate(connection, self.pool.pool, place.name, follows)
                 self._prepared.add(place.name)
         finally:
             connection.terminate()

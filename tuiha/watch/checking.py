@@ -20,6 +20,7 @@ from tuiha.model.facts import Look
 from tuiha.model.finding import Finding
 from tuiha.model.findings import Attempt, Expected, findings
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.managed import managed_findings
 from tuiha.model.standing import Standing, standing
 from tuiha.model.verdict import PROTECTED
 from tuiha.watch.inspecting import inspection
@@ -73,7 +74,8 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         same_tokens=found["viewer"] == found.get("operator"),
         attempts=tuple(attempts),
     )
-    found_all = (*findings(look, stand, expected), *advice(look, stand, seen))
+    found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
+                 *advice(look, stand, seen))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 

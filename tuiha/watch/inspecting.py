@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import stat
 from collections.abc import Awaitable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,13 +34,20 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
     shown = [_certificate(pool, *place) for place in _places(pool, base)]
     seen, days = await asyncio.gather(asyncio.gather(*databases), asyncio.gather(*shown))
     return Inspection(
-        databases=tuple(one for one in seen if one is not None),
+        databases=tuple(_as_managed(one) if pool.database.manager is not None else one
+                        for one in seen if one is not None),
         certificates=tuple(one for one in days if one is not None),
         files=tuple(_open_files(pool, base, config)),
         capacities={server.name: server.capacity for server in pool.servers},
         connections=pool.database.connections,
         tls=context is not None,
     )
+
+
+def _as_managed(node: DatabaseInspection) -> DatabaseInspection:
+    """What the manager of the pair writes and sets is not asked of the files and the roles here."""
+    files = {name: file for name, file in node.files.items() if name != "synchronous_standby_names"}
+    return replace(node, files=files, roles={task: role for task, role in node.roles.items() if task != "coordinator"})
 
 
 async def _database(

@@ -99,4 +99,6 @@ def targets_of(pool: Pool, drivers: Drivers, open_server: OpenServer) -> Targets
 
 
 def _place(pool: Pool) -> str:
-    return pool.ledger.place if pool.ledger is not None else ""
+    own = pool.ledger.place if pool.ledger is not None else ""
+    manager = pool.database.manager
+    return own if manager is None else f"{manager}; operations: {own or 'none'}"

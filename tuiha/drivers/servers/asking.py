@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl as tls
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -30,7 +31,8 @@ class Asker:
         self._ssl = ssl
         url = urlsplit(self.address)
         self._origin = (url.scheme, url.netloc)
-        self._open_to_all = secret and url.scheme != "https" and not is_loopback(url.hostname or "")
+        self._clear_text = url.scheme != "https" and not is_loopback(url.hostname or "")
+        self._open_to_all = secret and self._clear_text
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, limit: int, follow: bool = False) -> tuple[int, bytes]:
@@ -53,6 +55,23 @@ class Asker:
         except (OSError, aiohttp.ClientError, ValueError) as error:
             raise DriverError(why_http(error)) from None
         raise DriverError("it redirects again and again")
+
+    async def post(
+        self, path: str, body: Mapping[str, object], limit: int, login: tuple[str, str] | None, seconds: float,
+    ) -> tuple[int, bytes]:
+        """POST JSON with a log-in (user and password) of this request alone; status and body. Raises DriverError."""
+        import aiohttp
+
+        if login is not None and self._clear_text:
+            raise DriverError("http:// to another machine would show the log-in to everybody; it needs https://")
+        headers = {} if login is None else {"Authorization": f"Basic {b64encode(':'.join(login).encode()).decode()}"}
+        try:
+            async with self._opened().post(urljoin(f"{self.address}/", path), json=dict(body), headers=headers,
+                                           allow_redirects=False,
+                                           timeout=aiohttp.ClientTimeout(total=seconds)) as answer:
+                return answer.status, await bounded(answer, limit)
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            raise DriverError(why_http(error)) from None
 
     def _same_server(self, url: str) -> str:
         to = urlsplit(url)

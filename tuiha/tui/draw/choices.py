@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, NodeKind, Snapshot
+from tuiha.model.managed import not_here
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
@@ -38,16 +39,17 @@ def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:
     first, second = pair[0], pair[1]
     way = f"{first.name} ──▶ {second.name}"
     running_alone = snapshot.protection == "degraded"
+    theirs = not_here("degrade", snapshot.manager), not_here("protect", snapshot.manager)
     alone = "the pool runs without a secondary already" if running_alone else ""
     writes = first.reachable and bool(first.writable)
     return (
         Choice("switchover", (), f"switch over  {way}", "planned: nothing is lost", _against_switchover(first, second)),
         Choice("failover", (), f"fail over  {way}", f"{first.name} is gone", _against_failover(first, second)),
         Choice("degrade", (), f"go on without {second.name}", "commits wait for nobody",
-               alone or ("" if writes else f"{first.name} does not take writes: fail over")),
+               theirs[0] or alone or ("" if writes else f"{first.name} does not take writes: fail over")),
         Choice("protect", (), f"protect: commits wait for {second.name} again", "the end of degraded",
-               "the pool is protected" if not running_alone else
-               "" if writes else f"{first.name} does not take writes"),
+               theirs[1] or ("the pool is protected" if not running_alone else
+                             "" if writes else f"{first.name} does not take writes")),
         Choice("rejoin", (second.name,), f"rejoin {second.name}", f"make it follow {first.name}",
                _against_rejoin(first, second)),
     )

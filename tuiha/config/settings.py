@@ -31,6 +31,7 @@ _DIGITS = r"^\d{1,20}$"
 _DATABASE_NAME = r"^[^\s\x00]{1,63}$"
 _PREFIX = r"^(/[A-Za-z0-9._-]+){1,8}$"
 _PATH = r"^/[^\s#]*$"
+_SEPARATOR = r"^[!#$%&*+,/:;=^|~]$"
 _POINTER = r"^/[^\s#]*(#(/[^/]*)*)?$"
 
 PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to write
@@ -42,6 +43,8 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _DATABASE_NAME: ("is not a name of PostgreSQL", "write 1 to 63 characters without spaces"),
     _PREFIX: ("is not a path of keys", "write for example /tuiha"),
     _PATH: ("is not a path", "write for example /health"),
+    _SEPARATOR: ("is not a separator", "write one of ! # $ % & * + , / : ; = ^ | ~ in quotes; Dovecot's is its "
+                 "auth_master_user_separator"),
     _POINTER: ("is not a path with a JSON pointer", "write for example /stats#/pool/users"),
 }
 
@@ -217,9 +220,6 @@ class DatabaseNode(Settings):
     name: Name
     address: HostPort
     agent: Agent | None = None  # None: a person stops and starts it
-
-
-class Database(Settings):
     rest: Url | None = None  # of Patroni's REST interface
 
 
@@ -237,6 +237,9 @@ class Patroni(Settings):
         if (self.user is None) != (self.password is None):
             raise ValueError("has a user without a password, or a password without a user; write both or none")
         return self
+
+
+class Database(Settings):
     """The enterprise database: a pair."""
 
     driver: Literal["postgres", "patroni"] = "postgres"
@@ -246,9 +249,6 @@ class Patroni(Settings):
     system_identifier: Annotated[str, BeforeValidator(_digits), Field(pattern=_DIGITS)] | None = None
     tls: Tls | None = None
     connections: Annotated[int, Field(ge=2, le=500)] = 8  # per pool server
-
-
-class Sprayer(Settings):
     patroni: Patroni | None = None
 
     @model_validator(mode="before")
@@ -265,6 +265,9 @@ class Sprayer(Settings):
     def manager(self) -> str | None:
         """Who decides which database is active when it is not this project's own operations."""
         return "Patroni" if self.driver == "patroni" else None
+
+
+class Sprayer(Settings):
     """An IP sprayer: HAProxy, steered through its runtime socket."""
 
     name: Name
@@ -291,13 +294,20 @@ class Login(Settings):
     password: Secret
 
 
+class MonitorLogin(Login):
+    """The log-in that acts for every user."""
+
+    acts: Literal["identity", "master"] = "identity"  # SASL PLAIN's authorization identity, or USER*MASTER
+    separator: Annotated[str, Field(pattern=_SEPARATOR)] = "*"  # between the user's name and the master's
+
+
 class MailCluster(Settings):
     """Mail servers that hold the same mailboxes."""
 
     cluster: Name
     driver: Literal["imap"] = "imap"
     servers: Annotated[list[MailServer], Field(min_length=1)]
-    monitor: Login  # may read every user's mailbox (SASL PLAIN with an authorization identity)
+    monitor: MonitorLogin  # may read every user's mailbox
     probe: Login  # an ordinary user, for the watcher
     tls: Tls | None = None
     logins_per_second: Annotated[float, Field(gt=0)] = 100.0  # to one server, from one pool server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, Verdict
+from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, SprayerFacts, Verdict
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
 from tuiha.model.verdict import UNPROTECTED
@@ -54,6 +54,7 @@ def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
                                 (old.sprayers, new.sprayers, "sprayer"), (old.mail, new.mail, "mail server")):
         found += _nodes(before, after, kind, event)
     found += _roles(old.databases, new.databases, event)
+    found += _restarts(old.sprayers, new.sprayers, event)
     found += _targets(old, new, event)
     found += _moves({s.name: s.users for s in old.servers}, {s.name: s.users for s in new.servers}, event)
     for cluster in sorted({m.cluster for m in new.mail}):
@@ -102,6 +103,20 @@ def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Ma
         if was.sync_state != node.sync_state and was.reachable and node.reachable:
             yield event(Severity.NOTE if node.sync_state in ("sync", "quorum") else Severity.WARNING, node.name,
                         f"replication {was.sync_state or 'none'} -> {node.sync_state or 'none'}")
+
+
+def _restarts(old: Sequence[SprayerFacts], new: Sequence[SprayerFacts], event: Make) -> Iterator[Event]:
+    """Sprayers that are another process now, or one with less time behind it: what it had learned went with the old."""
+    before = {s.name: s for s in old}
+    for sprayer in new:
+        was = before.get(sprayer.name)
+        if was is None or sprayer.uptime_seconds is None:
+            continue
+        other = None not in (was.process, sprayer.process) and was.process != sprayer.process
+        if other or sprayer.uptime_seconds < (was.uptime_seconds or 0):
+            knew = "" if was.learned is None else f"; it knew {count(was.learned, 'user')}"
+            knows = "" if sprayer.learned is None else f", knows {sprayer.learned:,}"
+            yield event(Severity.WARNING, sprayer.name, f"started anew{knew}{knows}")
 
 
 def _targets(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:

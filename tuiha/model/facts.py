@@ -202,6 +202,7 @@ class SprayerFacts:
     version: str | None = None
     uptime_seconds: int | None = None
     learned: int | None = None  # users whose server it knows
+    process: int | None = None  # its process id
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +243,8 @@ class Snapshot:
     sprayers: tuple[SprayerFacts, ...]
     mail: tuple[MailFacts, ...]
     intent: str | None = None
-
     manager: str | None = None  # who decides which database is active; None: this project's operations
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.reports import DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
+from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
 
 
@@ -132,6 +133,10 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
     elif row is not None and (record.epoch, record.active) != (row.epoch, row.active):
         yield bad("ledger", f"it says epoch {record.epoch} on {record.active}, the database epoch {row.epoch} on "
                    f"{row.active}", "role changes are refused", "tuiha status; is it an old copy?")
+    elif primary is not None and record.intent is None and record.timeline != primary.timeline:
+        yield bad("ledger", f"it says timeline {record.timeline}, {record.active} is on timeline {primary.timeline}",
+                   "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
+                   "docs/backup.md says what to do after a restore")
     elif record.intent is not None:
         yield warning("ledger", "an operation is running", "it may be unfinished", "tuiha operations")
     else:
@@ -161,7 +166,13 @@ def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Findin
                 f"version {report.version}")]
         if server.name not in expected.servers:
             yield ok(server.name, "found in the database; it needs no entry in the configuration")
-    yield from _versions(reports, "tuiha", "they may behave differently", "update the older ones")
+    own = [(name, version) for name, version in reports if name not in expected.foreign]
+    if neighbours(version for _, version in own) is False:
+        yield from _versions(own, "tuiha", "they are more than one version apart: nobody tried them together",
+                             "update the older ones, one version at a time (docs/upgrades.md)", bad)
+    else:
+        yield from _versions(own, "tuiha", "while you update that is as it should be; do not stay there",
+                             "update the older ones (docs/upgrades.md)")
 
 
 def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Iterator[Finding]:
@@ -188,11 +199,13 @@ def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Ite
                    "it answers 503", "its log says why; can it reach the database?")
 
 
-def _versions(found: list[tuple[str, str]], of: str, means: str, fix: str) -> Iterator[Finding]:
+def _versions(
+    found: list[tuple[str, str]], of: str, means: str, fix: str, level: Callable[..., Finding] = warning
+) -> Iterator[Finding]:
     versions = Counter(version for _, version in found)
     if len(versions) > 1:
         said = "; ".join(f"{names(n for n, v in found if v == version)}: {version}" for version in sorted(versions))
-        yield warning(of, f"versions differ: {said}", means, fix)
+        yield level(of, f"versions differ: {said}", means, fix)
 
 
 def _sprayers(look: Look) -> Iterator[Finding]:

@@ -223,6 +223,7 @@ class SprayerReport:
     uptime_seconds: int | None = None
     learned: int | None = None  # users in its user -> server map
     requests: int | None = None  # a counter
+    process: int | None = None  # its process id: another one, and it has started anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tuiha.config import tls
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import DatabaseNode, MailCluster, MailServer, Pool, Role, Secret
+from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.opening import server_opener
 from tuiha.drivers.protocols import DriverError
@@ -19,8 +20,8 @@ from tuiha.model.doctor import advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding
 from tuiha.model.findings import Attempt, Expected, findings
-from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.managed import managed_findings
+from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.standing import Standing, standing
 from tuiha.model.verdict import PROTECTED
 from tuiha.watch.inspecting import inspection
@@ -138,18 +139,22 @@ async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Rol
 
 
 async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
+    monitor = cluster.monitor
+    separator = monitor.separator if monitor.acts == "master" else None
+
     async def attempt() -> None:
         context = tls.for_mail(cluster, server, base)
         client = await ImapClient.connect(*host_and_port(server.address), server.security, context,
                                           pool.watch.timeout)
         try:
-            await client.authenticate_plain(cluster.probe.user, cluster.monitor.user, password)
+            await log_in_for(client, cluster.probe.user, monitor.user, password, separator)
         finally:
             client.close()
 
-    return Attempt(server.name, f"{cluster.monitor.user}, acting as {cluster.probe.user},", await _why(pool, attempt),
+    return Attempt(server.name, f"{monitor.user}, acting as {cluster.probe.user},", await _why(pool, attempt),
                    "no user's mailbox can be monitored through it",
-                   "correct mail.monitor; it must be allowed to act for every user (SASL PLAIN)")
+                   "correct mail.monitor; it must be allowed to act for every user ("
+                   + ("SASL PLAIN with an authorization identity)" if separator is None else "as a master user)"))
 
 
 def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:

@@ -10,13 +10,13 @@ import asyncio
 import re
 import ssl as tls
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal as OneOf
 
 from tuiha.drivers.mail.envelopes import ITEMS, Envelope, envelope, number, search_date
-from tuiha.drivers.mail.talk import Talk
+from tuiha.drivers.mail.listening import Listening
 from tuiha.drivers.mail.wire import (
     ImapError,
     ImapFailure,
@@ -33,7 +33,6 @@ from tuiha.drivers.mail.wire import (
 __all__ = ["Envelope", "ImapClient", "ImapError", "ImapFailure", "ImapGone", "Selected"]
 
 Security = OneOf["plain", "starttls", "tls"]
-News = OneOf["exists", "expunge", "bye", "timeout"]
 
 _DIRECT = 500  # so many new messages are fetched by one command
 _BATCH = 200  # UIDs of one FETCH command, when there are more
@@ -60,7 +59,7 @@ def _uid_set(uids: Sequence[int]) -> bytes:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs).encode("ascii")
 
 
-class ImapClient(Talk):
+class ImapClient(Listening):
     """One connection to an IMAP server. Made by `ImapClient.connect`."""
 
     __slots__ = ("_selected",)
@@ -130,9 +129,11 @@ class ImapClient(Talk):
     async def login(self, user: str, password: str) -> None:
         """Log in. Raises ImapError when the server refuses.
 
-        LOGIN is for ASCII; a name or password beyond that goes by SASL PLAIN, which is UTF-8 by definition.
+        LOGIN is for ASCII; a name or password beyond that goes by SASL PLAIN, which is UTF-8 by definition, and so
+        does everything where LOGIN is disabled.
         """
-        if not (user + password).isascii() and "AUTH=PLAIN" in self._capabilities:
+        wanted = not (user + password).isascii() or "LOGINDISABLED" in self._capabilities
+        if wanted and "AUTH=PLAIN" in self._capabilities:
             await self.authenticate_plain("", user, password)
             return
         async with self._call():
@@ -249,54 +250,6 @@ class ImapClient(Talk):
             raise ImapError("a message with a NUL character cannot be sent", "BAD")
         async with self._call():
             await self._command([b"APPEND ", mailbox_name(mailbox), b" ", Literal(message)])
-
-    async def noop(self) -> None:
-        """Ask the server for a sign of life; new messages are then told by `idle`."""
-        async with self._call():
-            await self._command([b"NOOP"])
-
-    async def idle(self, timeout: float) -> News:
-        """Wait up to `timeout` seconds for news of the selected mailbox.
-
-        Answers `exists` at once when messages arrived since the last fetch began; after `bye` the connection is
-        closed. Raises ImapGone when the connection is lost, and ImapError when the server cannot IDLE.
-        """
-        if self._news:
-            return "exists"
-        seen: list[News] = []
-
-        def on(response: Response) -> None:
-            if response.words[1:] == [b"EXPUNGE"]:
-                seen.append("expunge")
-
-        async with self._call(timeout + 2 * self._timeout):
-            async with asyncio.timeout(self._timeout):
-                tag = self._send([b"IDLE"])
-                while (response := await self._next(tag, on)).tag != b"+":
-                    if response.tag == tag:
-                        raise ImapError("the server ends IDLE by itself")
-            told = await self._wait(timeout, tag, on, seen)
-            if told == "bye":
-                self.close()
-                return told
-            self._wire.send(b"DONE\r\n")
-            async with asyncio.timeout(self._timeout):
-                while (await self._next(tag, on)).tag != tag:
-                    pass
-        return "exists" if self._news else seen[0] if seen else told
-
-    async def _wait(self, timeout: float, tag: bytes, on: Callable[[Response], None], seen: list[News]) -> News:
-        try:
-            async with asyncio.timeout(timeout):
-                while not self._news and not seen:
-                    response = await self._next(tag, on, bye=True)
-                    if response.words[:1] == [b"BYE"]:
-                        return "bye"
-                    if response.tag == tag:
-                        raise ImapError("the server ended IDLE by itself")
-        except TimeoutError:
-            return "timeout"
-        return "exists"
 
     async def logout(self) -> None:
         """Say goodbye and close. A server that is gone already is no error."""

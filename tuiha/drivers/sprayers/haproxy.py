@@ -196,7 +196,7 @@ def report(info: str, statistics: str, learned: int | None) -> SprayerReport:
     totals = [row for row in rows if row.get("svname") == "BACKEND"]
     if len(totals) != 1:
         raise DriverError("the sprayer's statistics hold no total of the backend")
-    uptime = facts.get("Uptime_sec")
+    uptime, process = facts.get("Uptime_sec"), facts.get("Pid")
     return SprayerReport(
         version=text(facts, "Version"),
         sessions=whole(totals[0], "scur"),
@@ -204,6 +204,7 @@ def report(info: str, statistics: str, learned: int | None) -> SprayerReport:
         uptime_seconds=uptime if isinstance(uptime, int) else None,
         learned=learned,
         requests=whole(totals[0], "req_tot") if "req_tot" in totals[0] else None,
+        process=process if isinstance(process, int) else None,
     )
 
 

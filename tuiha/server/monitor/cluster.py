@@ -37,12 +37,13 @@ class Cluster:
 
     name: str
     servers: tuple[MailServer, ...]
-    monitor: Credentials  # acts as every user (SASL PLAIN with an authorization identity)
+    monitor: Credentials  # acts for every user
     probe: Credentials  # an ordinary user, for the keep-alive probe
     ssl: tls.SSLContext | None = None  # None: the system's trust store
     logins_per_second: float = 100.0  # to one mail server
     login_burst: int = 50
     history: float = 30 * 86400.0  # seconds: how far back a mailbox is read the first time
+    separator: str | None = None  # of USER*MASTER; None: the monitor acts by SASL PLAIN's authorization identity
 
     @classmethod
     def of(
@@ -58,6 +59,7 @@ class Cluster:
             chosen.logins_per_second,
             chosen.login_burst,
             chosen.history,
+            chosen.monitor.separator if chosen.monitor.acts == "master" else None,
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
+from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapFailure, ImapGone, Selected
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
@@ -157,7 +158,8 @@ class Follower:
             server.host, server.port, server.security, cluster.ssl, tools.pace.deadline
         )
         try:
-            await client.authenticate_plain(self._bound.name, cluster.monitor.user, cluster.monitor.password)
+            monitor = cluster.monitor
+            await log_in_for(client, self._bound.name, monitor.user, monitor.password, cluster.separator)
             standing.health.answered(tools.clock())
             selected = await client.select(INBOX, read_only=True)
             await self._catch_up(client, standing, known, selected)

@@ -126,7 +126,9 @@ class Probe:
             self._client = None
 
 
-_SERVERS_FAULTS = frozenset({"UNAVAILABLE", "SERVERBUG", "LIMIT", "CONTACTADMIN", "INUSE"})
+# LIMIT and INUSE are not among them: Dovecot says LIMIT to a user who has too many connections, and INUSE is of one
+# mailbox. Whoever hears it goes to another server of the cluster alone, after a few tries.
+_SERVERS_FAULTS = frozenset({"UNAVAILABLE", "SERVERBUG", "CONTACTADMIN"})
 
 
 def servers_fault(failure: ImapFailure) -> bool:

@@ -1,0 +1,141 @@
+"""The monitor's whole path against real Dovecot: log in, catch up, hear of news, and survive what servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Dovecot, cluster
+from tests.drivers.dovecot import Cluster as Dovecots
+from tests.server.monitor.world import CLUSTER, PATIENCE, Processes, World, until, world
+from tuiha.drivers.mail.client import ImapClient, ImapError
+from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor
+from tuiha.server.monitor.probe import servers_fault
+
+
+@dataclass
+class DovecotWorld(World):
+    """The world with Dovecot in the place of its mail servers."""
+
+    dovecots: Dovecots | None = None
+    master: bool = True  # how the monitor acts for users
+
+    @property
+    def mail(self) -> Dovecots:
+        assert self.dovecots is not None
+        return self.dovecots
+
+    def cluster(self, **other: Any) -> Cluster:
+        servers = tuple(MailServer(node.name, "127.0.0.1", node.port, "plain") for node in self.mail.nodes)
+        monitor = Credentials(MASTER, "the master's") if self.master else Credentials(PROXY, "the proxy's")
+        return Cluster(CLUSTER, servers, monitor, Credentials(PROBE, "the probe's"),
+                       separator=SEPARATOR if self.master else None, **other)
+
+    def node(self, name: str | None) -> Dovecot:
+        return next(node for node in self.mail.nodes if node.name == name)
+
+    async def client(self, bound: Bound, node: str = "mail1") -> ImapClient:
+        client = await ImapClient.connect("127.0.0.1", self.node(node).port, "plain", None, PATIENCE)
+        await client.login(bound.name, "pw")
+        return client
+
+    async def send(self, bound: Bound, *message_ids: str, node: str = "mail1", **headers: str) -> None:
+        client = await self.client(bound, node)
+        for message_id in message_ids:
+            await client.append("INBOX", f"Message-ID: {message_id}\r\nSubject: x\r\n\r\nx\r\n".encode())
+        await client.logout()
+
+
+@pytest.fixture(scope="module")
+def dovecots() -> Iterator[Dovecots]:
+    folder = Path(tempfile.mkdtemp(prefix="tuiha-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        users = {f"someone{number:05}": "pw" for number in range(1, 1000)}
+        with cluster(folder, None, users, most=3) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def lab(processes: Processes, dovecots: Dovecots) -> AsyncIterator[DovecotWorld]:
+    async with world(processes) as plain:
+        for node in dovecots.nodes:
+            if node.process is None:
+                node.start()
+        yield DovecotWorld(plain.processes, plain.database, plain.access, dovecots=dovecots)
+
+
+def gone(monitor: Monitor) -> dict[str, str | None]:
+    return {server.name: server.gone for server in monitor.figures().servers}
+
+
+@pytest.mark.parametrize("master", [True, False])
+async def test_catch_up_push_and_expunge(lab: DovecotWorld, master: bool) -> None:
+    lab.master = master
+    user = await lab.user()
+    await lab.send(user, "<before@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<before@x>")
+        await lab.send(user, "<push@x>", node="mail2")  # delivered by the other server, told by this one's IDLE
+        await lab.arrived(user, "<before@x>", "<push@x>")
+        other = await lab.client(user)
+        await other.select("INBOX")
+        async with other._call():
+            await other._command([b"UID STORE 1:* +FLAGS.SILENT (\\Deleted)"])
+            await other._command([b"EXPUNGE"])
+        await other.append("INBOX", b"Message-ID: <after@x>\r\n\r\nx\r\n")
+        await other.logout()
+        await lab.arrived(user, "<before@x>", "<push@x>", "<after@x>")
+
+
+async def test_a_mailbox_with_another_uidvalidity(lab: DovecotWorld) -> None:
+    user = await lab.user()
+    await lab.send(user, "<a@x>", "<b@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<a@x>", "<b@x>")
+    cursor = "SELECT max(uidvalidity) FROM mail_cursor WHERE user_id = $1"
+    before = await lab.database.fetchval(cursor, user.user_id)
+    await asyncio.sleep(1.1)  # Dovecot takes UIDVALIDITY from the clock's seconds
+    lab.mail.forget_index(user.name)
+    await lab.send(user, "<c@x>")
+    async with lab.monitor([user]):
+        await lab.arrived(user, "<a@x>", "<b@x>", "<c@x>")
+        assert await lab.database.fetchval(cursor, user.user_id) > before
+
+
+async def test_bye_and_the_other_server(lab: DovecotWorld) -> None:
+    users = [await lab.user() for _ in range(6)]
+    async with lab.monitor(users) as monitor:
+        lab.node("mail1").stop()  # its connections hear BYE
+        await until(lambda: all(s.connected == (6 if s.name == "mail2" else 0) for s in monitor.figures().servers),
+                    "all are monitored through mail2")
+        assert gone(monitor)["mail2"] is None
+        for user in users:
+            await lab.send(user, "<a@x>", node="mail2")
+        for user in users:
+            await lab.arrived(user, "<a@x>")
+
+
+async def test_users_at_their_limit_of_connections_do_not_make_the_server_gone(lab: DovecotWorld) -> None:
+    users = [await lab.user() for _ in range(4)]
+    taken = [await lab.client(user, node) for user in users for node in ("mail1", "mail2") for _ in range(3)]
+    with pytest.raises(ImapError) as refused:
+        await lab.client(users[0])
+    assert not servers_fault(refused.value), f"{refused.value.code}: {refused.value}"
+    other = await lab.user()
+    async with lab.monitor([other]) as monitor:
+        monitor.set_bound({user.user_id: user for user in (*users, other)})
+        await until(lambda: sum(s.errors for s in monitor.figures().servers) >= 12, "each failed several times")
+        assert gone(monitor) == {"mail1": None, "mail2": None}
+        for client in taken:
+            client.close()
+        await until(lambda: monitor.figures().connected == 5, "they are let in again")

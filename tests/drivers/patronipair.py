@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _PARAMETERS = {  # as the embedded pool has them
     "wal_receiver_timeout": "5s", "wal_sender_timeout": "5s", "log_checkpoints": "off", "max_connections": 60,
 }
 SCOPE = "peer"
+LOGIN = {"username": "tuiha", "password": PASSWORD}  # of whatever changes something
 
 
 def missing() -> str | None:
@@ -102,7 +104,8 @@ class PatroniNode:
         users["superuser"]["username"] = "postgres"
         return {
             "scope": SCOPE, "name": self.name,
-            "restapi": {"listen": f"127.0.0.1:{self.rest}", "connect_address": f"127.0.0.1:{self.rest}"},
+            "restapi": {"listen": f"127.0.0.1:{self.rest}", "connect_address": f"127.0.0.1:{self.rest}",
+                        "authentication": LOGIN},
             "etcd3": {"host": f"127.0.0.1:{self.store.port}"},
             "bootstrap": {
                 "dcs": {**self.timing, "synchronous_mode": True, "maximum_lag_on_failover": 1048576,
@@ -164,7 +167,9 @@ class PatroniPair:
     async def __aenter__(self) -> PatroniPair:
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o777)
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        login = b64encode(":".join(LOGIN.values()).encode()).decode()
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60),
+                                              headers={"Authorization": f"Basic {login}"})
         try:
             self.store.start()
             await self.store.ready()
@@ -195,6 +200,14 @@ class PatroniPair:
                     return {member["name"]: member for member in (await answer.json())["members"]}
         return {}
 
+    async def answers(self, name: str) -> bool:
+        """Whether a node's Patroni answers."""
+        assert self._session is not None
+        with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with self._session.get(f"{self.nodes[name].url}/patroni", timeout=aiohttp.ClientTimeout(total=3)):
+                return True
+        return False
+
     async def leader(self) -> str:
         """The leader's name."""
         return next(name for name, member in (await self.members()).items() if member["role"] == "leader")
@@ -222,8 +235,8 @@ class PatroniPair:
             if answer.status != 200:
                 raise RuntimeError(f"Patroni refused the switchover ({answer.status}): {await answer.text()}")
 
-    async def tune(self, timing: Mapping[str, int]) -> None:
-        """Change ttl, loop_wait and retry_timeout for both."""
+    async def tune(self, timing: Mapping[str, int | bool]) -> None:
+        """Change ttl, loop_wait, retry_timeout or pause for both."""
         assert self._session is not None
         async with self._session.patch(f"{next(iter(self.nodes.values())).url}/config", json=dict(timing)) as answer:
             answer.raise_for_status()

@@ -15,7 +15,7 @@ import yaml
 
 from tests.drivers.conftest import MailCluster
 from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, package
-from tests.drivers.patronipair import PatroniPair
+from tests.drivers.patronipair import LOGIN, PatroniPair
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 
@@ -115,9 +115,9 @@ class PatroniPool:
         """The last words of the servers."""
         return "\n".join((self.folder / f"{name}.log").read_text()[-1500:] for name in self.servers)
 
-    async def switchover(self) -> Any:
+    async def operate(self, kind: str) -> Any:
         """Plan and apply, by the command line; the operation's document."""
-        plan = await self.run("plan", "switchover", "--json")
+        plan = await self.run("plan", kind, "--json")
         assert plan.code == 0, plan.err
         document = plan.json()
         stopped = [check for check in document["checks"] if check["verdict"] in ("bad", "never")]
@@ -159,7 +159,7 @@ class PatroniPool:
                 "driver": "patroni",
                 "nodes": [{"name": node.name, "address": f"127.0.0.1:{node.port}", "rest": node.url}
                           for node in self.pair.nodes.values()],
-                "patroni": {"scope": "peer"},
+                "patroni": {"scope": "peer", "user": LOGIN["username"], "password": known},
                 "roles": {task: {"user": user, "password": known} for task, user in roles.items()},
             },
             "mail": [{"cluster": "east", "monitor": {"user": "monitor", "password": known},

@@ -71,7 +71,7 @@ async def test_what_patroni_does_itself_is_refused(pool: PatroniPool, kind: str)
 async def test_a_switchover_through_patroni(pool: PatroniPool) -> None:
     before = await pool.settled()
     old = await pool.pair.leader()
-    done = await pool.switchover()
+    done = await pool.operate("switchover")
     assert done["result"] == "done", done
     new = await pool.pair.leader()
     assert new != old
@@ -94,6 +94,29 @@ async def test_patroni_fails_over_by_itself_and_servers_follow(pool: PatroniPool
     assert seen["verdict"] == "DEGRADED"
     pool.pair.nodes[old].start()
     await pool.pair.whole(120)
+    assert (await pool.settled())["protection"] == "protected"
+
+
+async def test_what_patroni_leaves_to_the_operator(pool: PatroniPool) -> None:
+    """Paused, it does nothing by itself: not when its leader's host is lost, and not when a secondary dies."""
+    await pool.pair.whole()
+    before = await pool.settled()
+    old = await pool.pair.leader()
+    other = next(name for name in pool.pair.nodes if name != old)
+    await pool.pair.tune({"pause": True})
+    await eventually(pool.status, lambda now: any(p["what"].startswith("PAUSED") for p in now["problems"]))
+    await asyncio.to_thread(pool.pair.nodes[old].kill)
+    await eventually(pool.status, lambda now: any(p["what"].startswith("NO LEADER") for p in now["problems"]), 60)
+    done = await pool.operate("failover")
+    assert done["result"] == "done", done
+    after = await pool.status()
+    assert {server["database"] for server in after["servers"]} == {other}
+    assert after["epoch"] == before["epoch"] + 1
+    pool.pair.nodes[old].start()
+    await eventually(lambda: pool.pair.answers(old), bool, 60)
+    done = await pool.operate("rejoin")
+    assert done["result"] == "done", done
+    await pool.pair.tune({"pause": False})
     assert (await pool.settled())["protection"] == "protected"
 
 

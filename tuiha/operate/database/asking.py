@@ -18,7 +18,7 @@ from tuiha.operate.database.steps import Job, PairStep, read_ledger, stamp, tell
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.world import World
 
-_LOOK = 0.05  # seconds between two questions to Patroni
+_LOOK = 0.2  # seconds between two questions to Patroni, which has better things to do
 _FOLLOWING = 280.0  # seconds for Patroni to rewind and start a former leader
 _RELEASE = 2.0
 

@@ -19,6 +19,7 @@ from tuiha.operate.database.asking import (
     OldFollowsIfThere,
     Reinitialize,
     VerifyThere,
+    patroni_of,
 )
 from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage
@@ -147,6 +148,14 @@ class PatroniRejoin(PairKind):
     targets = "[DATABASE]"
     sketch = (Reinitialize,)
 
+    async def see(self, world: World) -> Sight:
+        """With what the partner's Patroni says, whether or not its PostgreSQL answers."""
+        sight = await look(world)
+        partner = sight.partner
+        said = await patroni_of(world, partner.name).managed()
+        partner = replace(partner, obstacles={**partner.obstacles, _MANAGER: said})
+        return replace(sight, nodes={**sight.nodes, partner.name: partner})
+
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         report, name = sight.active.report, sight.partner.name
@@ -157,8 +166,7 @@ class PatroniRejoin(PairKind):
         """The leader works, and its partner's Patroni answers."""
         active, partner = sight.active, sight.partner
         return [checks.one_primary(sight, CheckVerdict.WARNING), checks.answers(active, writable=True),
-                checks.identity(sight, active), checks.epoch_row(sight, active), *leads(sight),
-                checks.disk(sight, partner, active)]
+                checks.identity(sight, active), checks.epoch_row(sight, active), *leads(sight), asked(partner)]
 
     def loses(self, sight: Sight) -> str:
         """What the partner alone has."""
@@ -229,6 +237,14 @@ def leads(sight: Sight) -> Iterator[Check]:
         good = said.error is None and (nobody or said.leader == sight.ledger.active)
         yield checks.check(good, "patroni", node.name, said.error or f"leader {said.leader or 'none'}",
                            f"leader {sight.ledger.active}", f"look at Patroni on {node.name}, and at its store")
+
+
+def asked(partner: NodeSight) -> Check:
+    """The partner's Patroni is there to do it."""
+    said = partner.obstacles.get(_MANAGER)
+    good = isinstance(said, Managed) and said.error is None
+    return checks.check(good, "patroni", partner.name, in_words(said) if isinstance(said, Managed) else "not asked",
+                        "answers", f"start Patroni on {partner.name}: it may be all that is needed")
 
 
 def patroni(sight: Sight) -> Iterator[Check]:

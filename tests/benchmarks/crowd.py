@@ -27,7 +27,7 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.server.lease import _RENEW
-from tuiha.server.membership import _BEAT, _MAIL
+from tuiha.server.membership import _BEAT, _MAIL, look_interval
 from tuiha.server.takeover import CANDIDATES, candidates
 
 CONNECTIONS = 30  # to the database, for all of them together
@@ -99,14 +99,16 @@ class Hearts:
             self._tasks.pop().cancel()
 
     async def _live(self, server: Pretended) -> None:
-        due = time.monotonic() + random.random()
+        due = look_at = time.monotonic() + random.random()
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             async with self.database.acquire() as connection:
                 await connection.fetchval(_RENEW, server.name, 1, "one", _LEASE)
                 await connection.fetchval(_BEAT, server.name, server.address, "0", "UP", 70, 3000, server.users, 1, 0.0)
-                candidates(await connection.fetch(CANDIDATES, _WINDOW))
                 await connection.fetch(_MAIL)
+                if time.monotonic() >= look_at:
+                    candidates(await connection.fetch(CANDIDATES, _WINDOW))
+                    look_at = time.monotonic() + look_interval(len(self.servers), 1.0)
             self.took.append(time.monotonic() - due)
             due = max(due + 1.0, time.monotonic())
 

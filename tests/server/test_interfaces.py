@@ -17,7 +17,7 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tests.server.support import Node, eventually
 from tuiha.config import settings
-from tuiha.server import changes
+from tuiha.server import changes, membership
 from tuiha.server.figures import Meter
 from tuiha.server.poolserver import PoolServer
 from tuiha.server.settled import identity
@@ -302,7 +302,11 @@ async def test_a_user_that_moves_away_wakes_its_devices(pool: Running) -> None:
     assert (answer.status, answer.body["key"], answer.body["changes"]) == (200, key, [])
 
 
-async def test_a_server_that_stops_hands_its_users_over_and_leaves_the_table(pool: Running, node: Node) -> None:
+@pytest.mark.parametrize("all_look", [200, 1])  # as in a small pool, and as in one with twice as many as look in a beat
+async def test_a_server_that_stops_hands_its_users_over_and_leaves_the_table(
+    pool: Running, node: Node, monkeypatch: pytest.MonkeyPatch, all_look: int
+) -> None:
+    monkeypatch.setattr(membership, "_ALL_LOOK", all_look)
     await pool.register("s1", "anna")
     pool.stops["s1"].set()
     await eventually(lambda: "s1" not in pool.servers["s2"].membership.standing.candidates, "s1 is gone")

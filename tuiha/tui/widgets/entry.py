@@ -79,8 +79,8 @@ class Entry(Paper, can_focus=True):
             self.post_message(self.Steered(*_STEERS[event.key]))
         elif edit is not None:
             self._change(edit(self.text))
-        elif event.is_printable and event.character:
-            self._change(self.text + event.character)
+        elif event.is_printable and event.character and (self.text or event.character != self._prompt.strip()):
+            self._change(self.text + event.character)  # not the key that opens it, pressed once more
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text is text, whatever is in it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -92,16 +92,24 @@ def plan_id(kind: str, target: tuple[str, ...], facts: Mapping[str, Any]) -> str
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _known(kind: type[Check | PlannedStep], document: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in document.items() if key in names}
+
+
 def from_document(document: Mapping[str, Any]) -> Plan:
-    """The plan in a JSON document that `Plan.document` made. Raises KeyError, TypeError or ValueError for another."""
+    """The plan in a JSON document that `Plan.document` made. Raises KeyError, TypeError or ValueError for another.
+
+    What the next version may have added is left out: an operator with an older tuiha can read it all the same.
+    """
     return Plan(
         id=document["id"],
         pool=document["pool"],
         kind=document["kind"],
         target=tuple(document["target"]),
         confirm=document["confirm"],
-        checks=tuple(Check(**{**c, "verdict": CheckVerdict(c["verdict"])}) for c in document["checks"]),
-        steps=tuple(PlannedStep(**s) for s in document["steps"]),
+        checks=tuple(Check(**{**_known(Check, c), "verdict": CheckVerdict(c["verdict"])}) for c in document["checks"]),
+        steps=tuple(PlannedStep(**_known(PlannedStep, s)) for s in document["steps"]),
         loses=document["loses"],
         made_at=document["made_at"],
         expires_at=document["expires_at"],

@@ -125,7 +125,12 @@ def _say(what: str, who: int) -> str:
 
 WRITER_AND_READER = Workload(writes=(1, 0), reads=(0, 1))
 
-IN_CI: Mapping[str, Protocol] = {"one writes, the other reads": Protocol(WRITER_AND_READER)}
+UNDER_PATRONI = Protocol(WRITER_AND_READER, promotes_first=True)
+
+IN_CI: Mapping[str, Protocol] = {
+    "one writes, the other reads": Protocol(WRITER_AND_READER),
+    "the same, under Patroni": UNDER_PATRONI,
+}
 MORE: Mapping[str, Protocol] = {
     "the same, renewals at any time": Protocol(WRITER_AND_READER, renews_below=TERM + DRIFT),
     "the same, both clocks late": Protocol(WRITER_AND_READER._replace(drift=(DRIFT, DRIFT))),
@@ -155,6 +160,8 @@ ABLATIONS: Mapping[str, Ablation] = {
     "asynchronous replication": Ablation(replace(_FULL, synchronous=False), _LOST, (_SHOWN,)),
     "degrade without the ledger": Ablation(replace(_FULL, by_ledger=False), _LOST, (_SHOWN, one_change_at_most)),
     "cancelling a commit": Ablation(replace(_FULL, never_cancels=False), _SHOWN),
+    "under Patroni, an epoch without a wait": Ablation(replace(UNDER_PATRONI, waits=False), _LATE, (_STALE,)),
+    "under Patroni, asynchronous replication": Ablation(replace(UNDER_PATRONI, synchronous=False), _LOST, (_SHOWN,)),
     "a renewal remembered by who gave its lease up": Ablation(replace(_FULL, forgets=False), _LATE, (_STALE,)),
 }
 

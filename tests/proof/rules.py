@@ -43,6 +43,7 @@ class Protocol:
     by_ledger: bool = True  # a degrade begins with the ledger's compare-and-set
     never_cancels: bool = True  # nobody cancels a commit that waits for db2
     forgets: bool = True  # who gives its lease up forgets the renewal that is on its way
+    promotes_first: bool = False  # as Patroni does: db2 is promoted at once, and its epoch begins after the wait
 
     def longest(self, index: int) -> int:
         """Ticks from sending a renewal until this server's own clock sees that lease end."""
@@ -52,6 +53,19 @@ class Protocol:
     def wait(self) -> int:
         """Ticks from the cut to the promotion, when not every server has given its lease up."""
         return TERM + self.slack
+
+    def waiting(self, state: State) -> bool:
+        """Whether leases on db1 are waited for: from the cut on, until the promotion or until the epoch begins."""
+        return state.failover is Failover.CUT or (self.promotes_first and state.failover is Failover.PROMOTED)
+
+    def nobody_is_left(self, state: State) -> bool:
+        """Whether no server can have a lease on db1: all gave it up, or it has ended. True if nobody asks."""
+        ended = state.since_cut >= self.wait or all(server.gave_up for server in state.servers)
+        return ended or not self.waits
+
+    def over(self, state: State) -> bool:
+        """Whether db2 may be in use, so that an answer of db1 comes late."""
+        return state.failover >= (Failover.RECORDED if self.promotes_first else Failover.PROMOTED)
 
 
 PoolRule = Callable[[Protocol, State], State | None]
@@ -70,7 +84,7 @@ def time_passes(protocol: Protocol, state: State) -> State | None:
     """a tick passes"""
     servers = tuple(_older(protocol, index, server) for index, server in enumerate(state.servers))
     since = state.since_cut
-    if state.failover is Failover.CUT and since < protocol.wait:
+    if protocol.waiting(state) and since < protocol.wait:
         since += 1
     if since == state.since_cut and servers == state.servers:
         return None
@@ -151,7 +165,7 @@ def renewal_is_answered(protocol: Protocol, state: State, index: int, server: Se
 
 def lease_is_given_up(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """is asked by the coordinator to let go of db1, and does"""
-    if state.failover is not Failover.CUT or server.gave_up:
+    if not protocol.waiting(state) or server.gave_up:
         return None
     kept = None if protocol.forgets else server.renewal
     return state._replace(servers=put(state, index, server._replace(lease=0, renewal=kept, gave_up=True)))
@@ -185,12 +199,12 @@ def read_begins(_protocol: Protocol, state: State, index: int, server: Server) -
     return state._replace(servers=put(state, index, server._replace(request=request, reads=server.reads - 1)))
 
 
-def statement_executes(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
+def statement_executes(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """'s statement is executed by the database"""
     request = server.request
     if request is None or request.stage is not Stage.SENT:
         return None
-    late = not server.moved and state.failover >= Failover.PROMOTED
+    late = not server.moved and protocol.over(state)
     if not request.writes:
         rows = state.secondary if server.moved else state.visible
         done = request._replace(stage=Stage.ANSWERED, rows=rows, late=late)
@@ -273,20 +287,18 @@ def secondary_stops_receiving(_protocol: Protocol, state: State) -> State | None
 
 def secondary_is_promoted(protocol: Protocol, state: State) -> State | None:
     """coordinator: promotes db2, which has replayed all it received"""
-    if state.failover is not Failover.CUT:
-        return None
-    ended = state.since_cut >= protocol.wait or all(server.gave_up for server in state.servers)
-    if protocol.waits and not ended:
+    if state.failover is not Failover.CUT or not (protocol.promotes_first or protocol.nobody_is_left(state)):
         return None
     rows = union(state.log[: state.received])
-    return state._replace(failover=Failover.PROMOTED, since_cut=0, secondary=rows)
+    since = state.since_cut if protocol.promotes_first else 0
+    return state._replace(failover=Failover.PROMOTED, since_cut=since, secondary=rows)
 
 
-def ledger_names_secondary(_protocol: Protocol, state: State) -> State | None:
+def ledger_names_secondary(protocol: Protocol, state: State) -> State | None:
     """coordinator: records epoch 2 on db2 in the ledger"""
-    if state.failover is not Failover.PROMOTED:
+    if state.failover is not Failover.PROMOTED or (protocol.promotes_first and not protocol.nobody_is_left(state)):
         return None
-    return state._replace(failover=Failover.RECORDED, ledger=Ledger.CHANGED)
+    return state._replace(failover=Failover.RECORDED, ledger=Ledger.CHANGED, since_cut=0)
 
 
 def degrade_is_recorded(protocol: Protocol, state: State) -> State | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
+from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, DOWN, IDLE, OK, STALE, WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
 
@@ -24,9 +27,12 @@ _FILTERS = (
 
 def manual_lines(title: str, keys: Sequence[tuple[str, str]], width: int) -> tuple[Line, ...]:
     """The help of a screen; `keys` are names and descriptions."""
-    column = 22 if width >= 60 else 14
+    column = min(22 if width >= 60 else 14, max((cell_len(names) for names, _ in keys), default=0) + 2)
     lines = [Line(fit(((f" {title}", "strong bold"),), width)), BLANK, _heading("KEYS", width)]
-    lines += [_entry(((left(names, column), "flow bold"),), text, width) for names, text in keys]
+    for names, text in keys:
+        parts = wrapped(text, max(12, width - column - 4)) or [""]
+        lines += [_entry(((left("" if place else names, column), "flow bold"),), part, width)
+                  for place, part in enumerate(parts)]
     lines += [BLANK, _heading("MARKS", width)]
     lines += [_entry((mark, (" " * (column - 1), "text")), text, width) for mark, text in _MARKS]
     lines += [BLANK, _heading("FILTER: every term must hold", width)]

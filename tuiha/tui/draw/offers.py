@@ -11,6 +11,8 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
 
+SHORT = 20  # cells: what is told of an offer beside its title, such as an id; longer texts are cut
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -48,7 +50,9 @@ def offer_lines(offers: Sequence[Offer], cursor: int, width: int, rows: int) -> 
     room = rows - len(below)
     top = max(0, min(cursor - room // 2, len(offers) - room))
     keys = min(12, max((cell_len(offer.key) for offer in offers), default=0))
-    titles = min(max((cell_len(offer.title) for offer in offers), default=0), max(12, width // 2))
+    ids = max((cell_len(offer.told) for offer in offers if len(offer.told) <= SHORT), default=0)
+    room = max(12, width // 2, width - keys - ids - 8)
+    titles = min(max((cell_len(offer.title) for offer in offers), default=0), room)
     lines = [
         _line(offer, top + place == cursor, keys, titles, width)
         for place, offer in enumerate(offers[top : top + room])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import WARN
-from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread, width_of
 
 if TYPE_CHECKING:
     from tuiha.operate.plan import Check, Plan, PlannedStep
@@ -23,6 +23,7 @@ _VERDICTS: Mapping[str, Span] = {
     "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
 }
 _LABEL = 9  # cells of "Checks  " and its like
+_NAME = 12  # cells of the name of a check
 
 
 def title_of(kind: str, target: Sequence[str]) -> str:
@@ -75,13 +76,17 @@ def _check_lines(label: str, check: Check, width: int) -> list[Line]:
     mark, style = _VERDICTS[check.verdict]
     told = f"{check.subject}  {check.value}" if check.subject else check.value
     good = check.verdict == "ok"
+    room = width - _LABEL - _NAME - 4
+    first, *rest = wrapped(clean(told), room) if width_of([(clean(told), "")]) > room else [told]
     spans: list[Span] = [
-        (f"{mark} ", style), (left(check.name, 12) + " ", "quiet" if good else style),
-        (told, "text" if good else style),
+        (f"{mark} ", style), (left(check.name, _NAME) + " ", "quiet" if good else style),
+        (first, "text" if good else style),
     ]
-    if check.limit and not good:
-        spans.append((f"  (wanted: {check.limit})", "quiet"))
-    lines = [labelled(label, spans, width)]
+    limit: list[Span] = [(f"  (wanted: {check.limit})", "quiet")] if check.limit and not good else []
+    lines = [labelled(label, (*spans, *(() if rest else limit)), width)]
+    for place, part in enumerate(rest, 1):
+        more: Span = (f"{'':{_NAME + 3}}{part}", "text" if good else style)
+        lines.append(labelled("", (more, *(limit if place == len(rest) else ())), width))
     if check.remedy and not good:
         parts = wrapped(clean(check.remedy), width - _LABEL - 3)
         lines += [labelled("", ((f"  {part}", "quiet"),), width) for part in parts]
@@ -147,8 +152,8 @@ def confirm_lines(plan: Plan, overridden: Sequence[str], void: Sequence[str], wi
     first, *later = wanted(plan, overridden)
     lines.append(labelled("Type", ((first, "strong bold"), ("   then ctrl+x", "flow")), width))
     lines += [labelled("then", ((text, "quiet"), ("   then ctrl+x", "quiet")), width) for text in later]
-    hint = " By hand, at most three keys a second: pasted or held keys are refused."
-    return (*lines, BLANK, Line(fit(((hint, "quiet"),), width)))
+    hint = wrapped("By hand, at most three keys a second: pasted or held keys are refused.", width - 2)
+    return (*lines, BLANK, *(Line(fit(((f" {part}", "quiet"),), width)) for part in hint))
 
 
 def _void_lines(void: Sequence[str], width: int) -> list[Line]:

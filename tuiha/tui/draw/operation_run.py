@@ -49,8 +49,8 @@ def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, 
     lines.append(_progress(operation, now, width))
     if operation.cancelling:
         lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
-    leaving = " Losing this terminal changes nothing: it goes on, and tuiha opens here."
-    return (*lines, Line(fit(((leaving, "quiet"),), width)))
+    leaving = wrapped("Losing this terminal changes nothing: it goes on, and tuiha opens here.", width - 2)
+    return (*lines, *(Line(fit(((f" {part}", "quiet"),), width)) for part in leaving))
 
 
 def _who(operation: OperationFacts, width: int) -> Line:

@@ -51,7 +51,7 @@ def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: in
                           SEVERITY_STYLES[where.here[0].severity]))
     if width_of((*start, *now, *keys)) > width - 2:  # what happened counts for more than what keys do
         keys = [(f"{text} ", style) for text, style in keys if style != "quiet"]
-    return Line(spread(start, (*now, *keys), width))
+    return Line(spread(start, (*(now or [("  ", "text")]), *keys), width))
 
 
 # The whole of a recording in one line

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tuiha.model.facts import Severity, Snapshot
 from tuiha.tui.draw.head import head
-from tuiha.tui.draw.lists import rule
+from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.spans import BLANK, Line, clean, cut, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.base import PoolScreen
@@ -65,10 +65,10 @@ class ArmScreen(PoolScreen, inherit_bindings=False):
             return
         room = max(1, height - 5)
         self._head.show((*head(live, width), rule(width)), min(4, height))
-        lines = [Line(fit((span,), width)) for span in _TEXT]
+        told = list(_TEXT)
         if self._then is not None:
-            text = " Until now it is not armed: with a reason the key that you pressed goes on."
-            lines.insert(2, Line(fit(((text, "warning"),), width)))
+            told.insert(2, (" Until now it is not armed: with a reason the key that you pressed goes on.", "warning"))
+        lines = [Line(fit(((f" {part}", style),), width)) for text, style in told for part in wrapped(text, width - 2)]
         lines = lines[:room]
         self._body.show((*lines, *[BLANK] * (room - len(lines))), room)
 

@@ -31,7 +31,7 @@ class PaletteScreen(PromptScreen):
         found = [entry for entry in screen.bound_keys() if not entry.key.id.startswith(_NEVER)]
         self._behind = screen
         self._keys = {entry.key.id: entry.key for entry in found}
-        self._names = {entry.key.id: " ".join(entry.names) for entry in found}
+        self._names = {entry.key.id: entry.names[0] for entry in found}
         self.start("")
 
     def offers(self, text: str) -> Sequence[Offer]:

@@ -174,6 +174,8 @@ def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | No
 
 def after_stray(scene: Scene, name: str) -> str:
     """What to do about a second primary: the pool gives it up first, while the ledger still counts on it."""
+    if scene.rules.manager is not None:
+        return "tuiha check"  # who must stop it is the manager, or whoever promoted it by hand
     ledger = scene.stand.ledger
     counted = ledger is not None and ledger.standby == Standby.SYNC
     return "tuiha plan degrade" if counted else f"tuiha plan rejoin {name}"

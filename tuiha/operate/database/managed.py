@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
-from tuiha.model.managed import LEADERLESS, in_words, not_here
+from tuiha.model.managed import LEADERLESS, NOT_HERE, in_words, not_here
 from tuiha.model.reports import EpochRow, LedgerRecord, Managed, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.asking import (
@@ -51,7 +51,8 @@ class Dispatched:
         if self._theirs is None:
             raise Refused(not_here(self.name, manager))
         plan = await self._theirs.plan(world, target, options)
-        return replace(plan, details={**plan.details, _MANAGER: manager})
+        told = tuple(_in_their_words(check, manager) for check in plan.checks)
+        return replace(plan, checks=told, details={**plan.details, _MANAGER: manager})
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of a plan."""
@@ -63,6 +64,13 @@ class Dispatched:
 
     def _kind(self, plan: Plan) -> Kind:
         return self._theirs if plan.details.get(_MANAGER) and self._theirs is not None else self._ours
+
+
+def _in_their_words(check: Check, manager: str) -> Check:
+    """A remedy that is an operation which the manager does by itself is none here."""
+    if not any(f"`tuiha plan {kind}`" in check.remedy for kind in NOT_HERE):
+        return check
+    return replace(check, remedy=f"{manager} sees to it by itself: `patronictl list` shows how far it is")
 
 
 class PatroniSwitchover(PairKind):

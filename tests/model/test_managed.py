@@ -1,0 +1,99 @@
+"""What is concluded of a pair that Patroni manages, and what is then not offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.model.looks import failing, healthy, primary, record, secondary, with_database
+from tests.tui import samples
+from tuiha.model.conclude import conclude
+from tuiha.model.facts import Look, Polled, Problem
+from tuiha.model.managed import LEADERLESS, in_words, managed_findings, not_here
+from tuiha.model.reports import DatabaseReport, Managed
+from tuiha.model.rules import Rules
+from tuiha.tui.draw.choices import choices
+
+RULES = Rules(manager="Patroni")
+LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=False, version="4.1.5")
+STANDBY = replace(LEADER, role="sync_standby", state="streaming", lag_bytes=0)
+
+
+def managed(leader: Managed = LEADER, standby: Managed = STANDBY, **changes: object) -> Look:
+    look = with_database(with_database(healthy(), primary(managed=leader, **changes)), secondary(managed=standby))
+    return replace(look, ledger=record(timeline=12))
+
+
+def problems(look: Look, rules: Rules = RULES) -> tuple[Problem, ...]:
+    return conclude(look, rules=rules).problems
+
+
+def node(look: Look, name: str) -> Polled[DatabaseReport]:
+    return next(node for node in look.databases if node.name == name)
+
+
+def test_a_healthy_pair_under_patroni() -> None:
+    snapshot = conclude(managed(), rules=RULES)
+    assert (str(snapshot.verdict), snapshot.protection, snapshot.manager) == ("HEALTHY", "protected", "Patroni")
+    assert [database.note for database in snapshot.databases] == ["Patroni: leader, running",
+                                                                  "Patroni: sync_standby, streaming"]
+
+
+@pytest.mark.parametrize(("look", "what", "then"), [
+    (lambda: managed(replace(LEADER, paused=True)), "PAUSED  Patroni is in maintenance mode", "patronictl resume"),
+    (lambda: managed(standby=Managed(error="no answer in 1 s")), "UNMANAGED  its Patroni cannot be asked: no answer",
+     "tuiha check"),
+    (lambda: managed(replace(LEADER, pending_restart=True)), "PENDING RESTART", "patronictl restart"),
+    (lambda: with_database(managed(), failing(node(managed(), "db1"))), "DOWN  connection refused", "tuiha status"),
+    (lambda: with_database(managed(replace(LEADER, paused=True)), failing(node(managed(), "db1"))), "DOWN  connection",
+     "tuiha status"),
+    (lambda: with_database(managed(standby=replace(STANDBY, paused=True)), failing(node(managed(), "db1"))),
+     "DOWN  connection refused", "tuiha plan failover"),
+    (lambda: managed(replication=()), "NOT STREAMING  db1 sends it nothing", "tuiha status"),
+    (lambda: managed(replication=(), synchronous_names=""), "NOT STREAMING", "tuiha plan rejoin db2"),
+    (lambda: replace(managed(), ledger=record(phase=LEADERLESS)), "NO LEADER  Patroni has none", "tuiha plan failover"),
+    (lambda: replace(managed(), ledger=record(epoch=13, active="db2")), "FOLLOWING  Patroni's leader is db2 on "
+     "timeline 13, the epoch row says 12 on db1", "tuiha status"),
+])
+def test_what_it_means_and_what_comes_next(look: Callable[[], Look], what: str, then: str) -> None:
+    found = problems(look())
+    assert any(p.what.startswith(what) and p.next == then for p in found), found
+    assert not any((p.next or "").startswith(("tuiha plan degrade", "tuiha plan protect")) for p in found)
+
+
+def test_without_a_manager_the_same_look_asks_for_our_operations() -> None:
+    assert any(p.next == "tuiha plan degrade" for p in problems(managed(replication=()), Rules()))
+
+
+def test_what_the_check_finds() -> None:
+    def levels(look: Look) -> set[tuple[str, str]]:
+        return {(str(f.level), f.subject) for f in managed_findings(look, "Patroni")}
+
+    assert managed_findings(managed(), None) == ()
+    assert levels(managed()) == {("ok", "db1"), ("ok", "db2"), ("ok", "Patroni")}
+    off = replace(LEADER, synchronous=False)
+    assert ("bad", "Patroni") in levels(managed(off, replace(off, role="replica")))
+    assert ("bad", "Patroni") in levels(managed(replace(LEADER, leader=None), replace(STANDBY, leader=None)))
+    assert ("bad", "Patroni") in levels(managed(standby=replace(STANDBY, leader="db2")))
+    assert ("bad", "db2") in levels(managed(standby=Managed(error="connection refused")))
+    assert ("bad", "db2") in levels(managed(standby=replace(STANDBY, role=None)))
+    assert ("warning", "Patroni") in levels(managed(replace(LEADER, paused=True)))
+    assert ("warning", "db1") in levels(managed(replace(LEADER, pending_restart=True)))
+
+
+def test_words() -> None:
+    assert in_words(Managed(error="no answer")) == "no answer"
+    assert in_words(Managed()) == "role unknown, state unknown"
+    assert in_words(replace(LEADER, paused=True, pending_restart=True)) == "leader, running, paused, pending restart"
+
+
+def test_what_patroni_does_itself_is_not_offered() -> None:
+    for snapshot in (samples.healthy(), samples.degraded()):
+        offered = {choice.kind: choice.against for choice in choices(replace(snapshot, manager="Patroni"), None)}
+        assert offered["degrade"] == not_here("degrade", "Patroni") != ""
+        assert offered["protect"] == not_here("protect", "Patroni") != ""
+        ours = {choice.kind: choice.against for choice in choices(snapshot, None)}
+        assert (offered["switchover"], offered["rejoin"]) == (ours["switchover"], ours["rejoin"])
+        assert "Patroni" not in ours["degrade"] + ours["protect"]

@@ -52,9 +52,16 @@ class Palette:
         if made is None:
             look, _, own = name.partition("@")
             colour, _, bold = look.partition(" ")
-            made = self._make(self.colours[colour], self.colours[own or ground], bool(bold))
+            made = self._make(self._turned(self.colours[colour], ground), self.colours[own or ground], bool(bold))
             self._made[name, ground] = made
         return made
+
+    def _turned(self, text: str, ground: str) -> str:
+        """A text where the ground is the text's colour turned round: one for the whole line, or it would be patches."""
+        if self.colours[ground] != _REVERSE:
+            return text
+        whole = self.colours["bad" if ground == "alarm" else "text"].split()[0]
+        return " ".join((whole, *text.split()[1:]))
 
     @property
     def native(self) -> bool:

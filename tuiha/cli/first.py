@@ -5,7 +5,6 @@ It is marked as old in words, and lasts until the first look at the pool. Nothin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+LONGEST = 200  # bytes of a file's name
 OLDEST = 7 * 86400.0  # seconds: an older picture says nothing about today
 _BEGIN = "\x1b[?1049h\x1b[?25l\x1b[0m\x1b[H\x1b[2J"
 _END = "\x1b[?1049l\x1b[?25h"
@@ -67,7 +67,11 @@ class FirstPicture:
     def _path(self) -> Path:
         from tuiha.config.places import state_folder
 
-        name = hashlib.sha256(str(self._configuration).encode()).hexdigest()[:16]
+        name = str(self._configuration).replace("%", "%25").replace("/", "%2F")
+        if len(name.encode()) > LONGEST:
+            from hashlib import sha256  # it costs as much as everything else that is needed up to here
+
+            name = sha256(name.encode()).hexdigest()
         return state_folder() / f"picture-{name}.json"
 
     @staticmethod

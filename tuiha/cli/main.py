@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -114,8 +112,8 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tuiha {__version__}")
     _add_config(parser, default=None)
-    kinds = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands",
-                                  parser_class=_CommandParser)
+    kinds = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_CommandParser,
+                                  prog=parser.prog)  # else it is worked out from the usage, with what that imports
     for name, line in COMMANDS.items():
         child = kinds.add_parser(name, help=line, description=line, allow_abbrev=False,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -159,6 +157,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     word = next((a for a in arguments if not a.startswith("-")), None)
     if word is not None and arguments[0] == word and word not in COMMANDS:
+        import difflib
+
         near = difflib.get_close_matches(word, COMMANDS, n=1)
         parser.error(f"there is no command '{word}'" + (f"; did you mean '{near[0]}'?" if near else ""))
     return parser.parse_args(arguments)
@@ -197,6 +197,8 @@ def _tell(error: Exception) -> int:
     if isinstance(error, ConfigError):
         say(f"tuiha: {error}")
         return exits.USAGE
+    import traceback  # not before something has gone wrong: a dashboard's first picture waits for what is imported
+
     if os.environ.get("TUIHA_DEBUG"):
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]

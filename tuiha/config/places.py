@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
-from importlib import resources
 from pathlib import Path
 
 from tuiha.config.errors import ConfigError, Problem
@@ -38,6 +36,8 @@ def runtime_folder() -> Path:
     for folder in (Path(named) if named else None, Path(f"/run/user/{user}")):
         if folder is not None and folder.is_absolute() and _is_private(folder):
             return _private(folder / "tuiha")
+    import tempfile  # it brings much along, and most commands never come here
+
     return _private(Path(tempfile.gettempdir()) / f"tuiha-{user}")
 
 
@@ -63,6 +63,8 @@ def data_file(name: str) -> Path:
 
     In an installed wheel it lies inside the package, in a checkout at its top. Raises FileNotFoundError.
     """
+    from importlib import resources
+
     package = Path(str(resources.files("tuiha")))
     for root in (package / "_data", package.parent):
         if (root / name).exists():

@@ -276,7 +276,14 @@ class Sprayer(Settings):
     socket: Socket
     backend: str = "pool"
     map: str | None = None  # path of the user -> server map, as HAProxy knows it
+    push: bool = False  # pool servers write their users into the map
     tls: Tls | None = None  # of a tcp: socket
+
+    @model_validator(mode="after")
+    def _pushes_into_a_map(self) -> Sprayer:
+        if self.push and self.map is None:
+            raise ValueError("is pushed to and has no map; write map: /etc/haproxy/tuiha/users.map")
+        return self
 
 
 class MailServer(Settings):

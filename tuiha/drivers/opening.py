@@ -19,8 +19,9 @@ from tuiha.drivers.protocols import (
 )
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Ledger, Pool, Server
+    from tuiha.config.settings import Ledger, Pool, Server, Sprayer
     from tuiha.drivers.databases.rest import PatroniRest
+    from tuiha.drivers.sprayers.haproxy import Haproxy
 
 
 @dataclass(frozen=True)
@@ -147,15 +148,16 @@ def _rests(pool: Pool, base: Path) -> dict[str, PatroniRest]:
             for node in pool.database.nodes}
 
 
-def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
+def open_sprayer(sprayer: Sprayer, base: Path) -> Haproxy:
+    """The driver of a sprayer. Raises ConfigError."""
     from tuiha.drivers.sprayers.haproxy import Haproxy
 
-    return {
-        sprayer.name: Haproxy(
-            sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, tls.for_sprayer(sprayer, base)
-        )
-        for sprayer in pool.sprayers
-    }
+    context = tls.for_sprayer(sprayer, base)
+    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context)
+
+
+def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
+    return {sprayer.name: open_sprayer(sprayer, base) for sprayer in pool.sprayers}
 
 
 def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver]:

@@ -14,7 +14,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.opening import open_authority
+from tuiha.drivers.opening import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
 from tuiha.server.access import OutcomeUnknown, Unavailable
@@ -35,6 +35,7 @@ from tuiha.server.migrate import is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.monitor import Monitor
 from tuiha.server.provision import Provisioner
+from tuiha.server.pushing import Pusher
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
@@ -82,6 +83,9 @@ class PoolServer:
         self._following: Following | None = None
         if pool.database.manager is not None and self._ledger is not None:
             self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
+        self._pusher = Pusher(
+            me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
+        )
         self.attacher = self._attacher(base)
         self.metrics = Metrics(self.report, self.monitor.figures)
         self.tokens = Tokens.read(pool.control, base)
@@ -120,7 +124,7 @@ class PoolServer:
             self.fence.start()
             async with asyncio.TaskGroup() as tasks:
                 parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run(), self._tell_waiting()]
+                         self.monitor.run(), self._tell_waiting(), self._pusher.run()]
                 if self._following is not None:
                     parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]
@@ -207,6 +211,11 @@ class PoolServer:
             self.waiters.wake(lost)  # its devices go to the new server
         self._owned = now
         self.membership.users_changed()
+        self._pusher.wake()
+
+    def _pushed(self) -> list[str] | None:
+        """Whom sprayers shall send here; None without a lease, when this may be over."""
+        return [owned.name for owned in self.bindings.owned.values()] if self.gate.attachment is not None else None
 
     def _beaten(self, standing: Standing) -> None:
         self.router.beaten()

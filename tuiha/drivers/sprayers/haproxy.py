@@ -34,6 +34,9 @@ _STATES: Mapping[str, BackendState] = {
 }
 
 
+_FEW = 50  # entries that are set one by one
+
+
 class Haproxy:
     """One sprayer. `backend` is the one with the pool servers, `map` the path of the user -> server map."""
 
@@ -67,6 +70,11 @@ class Haproxy:
             raise DriverError(f"backend '{self._backend}' is not in this sprayer's configuration")
         learned = map_size(answers[2], self._map) if self._map is not None else None
         return report(answers[0], answers[1], learned)
+
+    async def process(self) -> int | None:
+        """Its process id: another one, and it has started anew. None: not told. Raises DriverError."""
+        found = typed_info(await self._runtime.ask("show info json")).get("Pid")
+        return found if isinstance(found, int) else None
 
     async def map_entries(self) -> dict[str, str]:
         """The whole user -> server map: costly when it is big, so only on demand. Raises DriverError."""
@@ -123,6 +131,21 @@ class Haproxy:
         if answer:
             raise DriverError(f"the sprayer refuses: {short(answer)}")
 
+    async def put_map(self, entries: Mapping[str, str]) -> None:
+        """Set entries, few or many; those of other users stay. Raises DriverError.
+
+        For many the map is read first: what is not in it goes in by the thousand, the rest is set if it differs.
+        """
+        there = await self.map_entries() if len(entries) > _FEW else None
+        bulk = {user: server for user, server in entries.items()
+                if there is not None and user not in there and not _has_space(user)}
+        for chunk in chunks(bulk.items()):
+            if answer := await self._runtime.ask(f"add map {self._the_map()}", chunk):
+                raise DriverError(f"the sprayer refuses: {short(answer)}")
+        for user, server in entries.items():
+            if user not in bulk and (there is None or there.get(user) != server):
+                await self.set_map(user, server)
+
     async def del_map(self, user: str) -> None:
         """Forget where a user is. A user that is not in the map is no error."""
         answer = await self._runtime.ask(f"del map {self._the_map()} {escaped(user)}")
@@ -170,12 +193,16 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return word(host, "an address"), port
 
 
+def _has_space(value: str) -> bool:
+    return any(c.isspace() for c in value)
+
+
 def chunks(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Map entries as payloads under HAProxy's limit, one `key value` a line. Raises DriverError for a bad entry."""
     lines: list[str] = []
     size = 0
     for key, value in entries:
-        if any(c.isspace() for c in key + value):
+        if _has_space(key + value):
             raise DriverError(f"'{short(key, 60)}' cannot be an entry of a sprayer's map")
         escaped(key), escaped(value)  # the same bounds as for a single entry
         line = f"{key} {value}\n"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
+import uuid
+from base64 import b64encode
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 import yaml
 
@@ -18,6 +25,7 @@ from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, pack
 from tests.drivers.patronipair import LOGIN, PatroniPair
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
+from tuiha.server.passwords import hash_password
 
 USERS = tuple(f"u{number:02}" for number in range(1, 11))
 _COORDINATOR = "CREATE ROLE tuiha_coordinator LOGIN PASSWORD {0} IN ROLE pg_monitor"
@@ -34,6 +42,51 @@ class Ran:
     def json(self) -> Any:
         assert self.out, self.err
         return json.loads(self.out)
+
+
+@dataclass
+class Books:
+    """Devices that are registered at the servers without a pause: what was acknowledged, and what failed how."""
+
+    servers: list[str]  # addresses
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])  # no device is there from before
+    acknowledged: set[str] = field(default_factory=set)
+    answers: Counter[int] = field(default_factory=Counter)  # by status; 0: no answer
+    unasked: int = 0  # 5xx that did not say when to ask again
+    moments: list[float] = field(default_factory=list)  # monotonic, of the acknowledgements
+
+    async def write(self, number: int) -> None:
+        """Register device after device until cancelled."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
+            for count in itertools.count():
+                name = f"{self.run}-{number}-{count}"
+                login = b64encode(f"{USERS[count % len(USERS)]}:{PASSWORD}".encode()).decode()
+                url = f"{self.servers[count % len(self.servers)]}/v1/devices/{name}"
+                try:
+                    async with session.put(url, json={"kind": "phone"},
+                                           headers={"Authorization": f"Basic {login}"}) as answer:
+                        self._note(name, answer)
+                except (aiohttp.ClientError, TimeoutError):
+                    self.answers[0] += 1
+                await asyncio.sleep(0.02)
+
+    def _note(self, name: str, answer: aiohttp.ClientResponse) -> None:
+        self.answers[answer.status] += 1
+        self.unasked += answer.status >= 500 and "Retry-After" not in answer.headers
+        if answer.status == 201:
+            self.acknowledged.add(name)
+            self.moments.append(time.monotonic())
+
+    async def more(self, count: int) -> None:
+        """Wait for so many acknowledgements from now on."""
+        wanted = len(self.moments) + count
+        async with asyncio.timeout(60):
+            while len(self.moments) < wanted:  # noqa: ASYNC110 - they come from other processes
+                await asyncio.sleep(0.05)
+
+    def gap(self) -> float:
+        """The longest time in seconds without an acknowledgement."""
+        return max((after - before for before, after in itertools.pairwise(self.moments)), default=0.0)
 
 
 @dataclass
@@ -71,7 +124,8 @@ class PatroniPool:
         await self.settled()
         admin = await self.admin(leader.name)
         await admin.executemany(
-            "INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, 'x', 'east')", [(u,) for u in USERS])
+            "INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, $2, 'east')",
+            [(user, hash_password(PASSWORD, 4)) for user in USERS])
         await admin.close()
 
     def close(self) -> None:
@@ -100,6 +154,24 @@ class PatroniPool:
 
     async def status(self) -> Any:
         return (await self.run("status", "--json")).json()
+
+    @asynccontextmanager
+    async def registering(self, writers: int = 4) -> AsyncIterator[Books]:
+        """Devices register meanwhile; at the end every one that was acknowledged must be there."""
+        books = Books([f"http://127.0.0.1:{port}" for port in self.servers.values()])
+        tasks = [asyncio.create_task(books.write(number)) for number in range(writers)]
+        try:
+            await books.more(40)
+            yield books
+            await books.more(40)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        admin = await self.admin(await self.pair.leader())
+        there = {row["name"] for row in await admin.fetch("SELECT name FROM device")}
+        await admin.close()
+        assert books.acknowledged <= there, f"lost: {sorted(books.acknowledged - there)[:5]}"
 
     async def settled(self, seconds: float = 90.0) -> Any:
         """Wait until the pool is HEALTHY; its status."""

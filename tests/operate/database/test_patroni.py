@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from tests.drivers.daemons import eventually
 from tests.drivers.patronipair import QUICK, PatroniPair, missing
-from tests.drivers.patronipool import USERS, PatroniPool
+from tests.drivers.patronipool import USERS, Books, PatroniPool
 from tests.operate.pools import bind, bound, monitored_once
 from tuiha.config.load import load
 from tuiha.lab import binaries
@@ -48,6 +48,12 @@ async def pool() -> AsyncIterator[PatroniPool]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def tell(what: str, books: Books) -> None:
+    """Figures for who runs this by hand (-s)."""
+    print(f"{what}: {len(books.acknowledged)} registered, none lost, {books.gap():.1f} s without one, "  # noqa: T201
+          f"answers {dict(books.answers)}")
+
+
 async def test_status_and_check(pool: PatroniPool) -> None:
     seen = await pool.settled()
     leader = await pool.pair.leader()
@@ -71,7 +77,10 @@ async def test_what_patroni_does_itself_is_refused(pool: PatroniPool, kind: str)
 async def test_a_switchover_through_patroni(pool: PatroniPool) -> None:
     before = await pool.settled()
     old = await pool.pair.leader()
-    done = await pool.operate("switchover")
+    async with pool.registering() as books:
+        done = await pool.operate("switchover")
+    tell("switchover", books)
+    assert books.unasked == 0
     assert done["result"] == "done", done
     new = await pool.pair.leader()
     assert new != old
@@ -80,21 +89,37 @@ async def test_a_switchover_through_patroni(pool: PatroniPool) -> None:
     assert after["epoch"] == before["epoch"] + 1
     assert after["protection"] == "protected"
     assert done["outage_ms"] is not None
-    print(f"switchover: writes held {done['outage_ms']} ms")  # noqa: T201
+    assert done["requests_failed"] == 0
 
 
 async def test_patroni_fails_over_by_itself_and_servers_follow(pool: PatroniPool) -> None:
     await pool.pair.whole()
     before = await pool.settled()
     old = await pool.pair.leader()
-    await asyncio.to_thread(pool.pair.nodes[old].kill)  # Patroni and PostgreSQL, as if the host were lost
     other = next(name for name in pool.pair.nodes if name != old)
-    seen = await eventually(pool.status, lambda now: {s["database"] for s in now["servers"]} == {other}, 90)
+    async with pool.registering() as books:
+        await asyncio.to_thread(pool.pair.nodes[old].kill)  # Patroni and PostgreSQL, as if the host were lost
+        seen = await eventually(pool.status, lambda now: {s["database"] for s in now["servers"]} == {other}, 90)
+    tell("the leader's host lost", books)
     assert seen["epoch"] == before["epoch"] + 1
     assert seen["verdict"] == "DEGRADED"
     pool.pair.nodes[old].start()
     await pool.pair.whole(120)
     assert (await pool.settled())["protection"] == "protected"
+
+
+async def test_the_leaders_postgresql_is_killed(pool: PatroniPool) -> None:
+    """Patroni starts it again, or promotes the other one: servers end on whoever leads."""
+    await pool.pair.whole()
+    old = await pool.pair.leader()
+    async with pool.registering() as books:
+        pool.pair.nodes[old].kill_postgres()
+        await asyncio.sleep(2.0)
+        await pool.pair.whole(120)
+        seen = await pool.settled()
+    tell("kill -9 of the leader's PostgreSQL", books)
+    assert {server["database"] for server in seen["servers"]} == {await pool.pair.leader()}
+    assert books.unasked == 0
 
 
 async def test_what_patroni_leaves_to_the_operator(pool: PatroniPool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=
 STANDBY = replace(LEADER, role="sync_standby", state="streaming", lag_bytes=0)
 
 
-def managed(leader: Managed = LEADER, standby: Managed = STANDBY, **changes: object) -> Look:
+def managed(leader: Managed = LEADER, standby: Managed = STANDBY, **changes: Any) -> Look:
     look = with_database(with_database(healthy(), primary(managed=leader, **changes)), secondary(managed=standby))
     return replace(look, ledger=record(timeline=12))
 

@@ -11,7 +11,6 @@ _ANSWERS = {
     "EXAMINE": "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] is\r\n* OK [UIDNEXT 1] is\r\n",
 }
 _UNTOLD = {  # a message that is there, of which UIDNEXT knows nothing
-    "EXAMINE": "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] is\r\n* OK [UIDNEXT 1] is\r\n",
     "UID SEARCH": "* SEARCH 1\r\n",
     "UID FETCH": "* 1 FETCH (UID 1 BODY[HEADER.FIELDS (MESSAGE-ID)] {22}\r\nMessage-ID: <untold>\r\n)\r\n",
 }
@@ -22,7 +21,7 @@ class FakeMailServer:
 
     def __init__(self) -> None:
         self.hangs = False
-        self.untold = False  # one message in every mailbox, and UIDNEXT does not count it
+        self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE
         self.idling: set[asyncio.StreamWriter] = set()
         self.connections = 0
@@ -63,7 +62,8 @@ class FakeMailServer:
         elif command == "AUTHENTICATE" and self.refusal:
             writer.write(f"{words[0]} NO {self.refusal}\r\n".encode())
         else:
-            answers = _ANSWERS | _UNTOLD if self.untold else _ANSWERS
+            answers = _ANSWERS if self.untold is None else _ANSWERS | _UNTOLD | {
+                "EXAMINE": _ANSWERS["EXAMINE"].replace("0 EXISTS", f"{self.untold} EXISTS")}
             writer.write(f"{answers.get(command) or answers.get(' '.join(words[1:3]), '')}{words[0]} OK\r\n".encode())
 
     def close(self) -> None:

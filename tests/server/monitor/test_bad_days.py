@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.server.monitor.fake import fake_mail_server
 from tests.server.monitor.world import QUICK, World, until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
@@ -61,10 +63,11 @@ async def test_bye_to_one_user_concerns_one_and_bye_to_all_concerns_the_server(l
         await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
 
 
-async def test_a_message_that_arrived_while_the_mailbox_was_opened_is_found_at_once(lab: World) -> None:
+@pytest.mark.parametrize("exists", [1, 0])
+async def test_a_message_that_arrived_while_the_mailbox_was_opened_is_found_at_once(lab: World, exists: int) -> None:
     users = await users_of(lab, "mail1", 2)
     async with fake_mail_server() as (fake, port):
-        fake.untold = True
+        fake.untold = exists
         async with lab.monitor(users, pace=SLOW, ports={"mail1": port}):
             for user in users:
                 await lab.arrived(user, "<untold>")

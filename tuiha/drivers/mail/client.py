@@ -182,7 +182,7 @@ class ImapClient(Listening):
         """As `fetch_envelopes`, in batches for big mailboxes; every batch has the deadline of a call."""
         first = max(1, first_uid)
         self._news = False  # what arrives from here on may be missing in the answer: idle() tells at once
-        if since is None and self._expected(first) <= _DIRECT:
+        if not self._exists or (since is None and self._expected(first) <= _DIRECT):
             yield await self._fetch(f"{first}:*".encode("ascii"), first)
             return
         uids = await self._search(first, since)

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuiha.lab.load.books import DeviceBook, History, Message, Outcome, UserHistory
 
@@ -24,6 +24,13 @@ class Finding:
     device: str | None  # None: it is wrong in the sync history
     what: str  # a message id, or "seq N"
     age: float | None = None  # seconds since it was due, where that is known
+    detail: str = ""  # what else is known, for whoever looks for the cause
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        text = f"{self.user} {self.device or 'history'}: {self.what}"
+        return f"{text} ({self.detail})" if self.detail else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,17 @@ def history_gaps(history: History) -> list[Finding]:
     ]
 
 
+def _in_detail(finding: Finding, history: History, book: DeviceBook | None) -> Finding:
+    """Where a lost message is, and how far its device: was it not recorded, or not handed out?"""
+    seq = history.users.get(finding.user, UserHistory()).ids.get(finding.what)
+    words = ["never recorded" if seq is None else f"recorded as {seq}"]
+    if book is not None:
+        words.append("the device had nothing yet" if book.last_seq is None else f"the device is at {book.last_seq}")
+    if finding.age is not None:
+        words.append(f"accepted {finding.age:.1f} s ago")
+    return replace(finding, detail=", ".join(words))
+
+
 def verify(
     messages: Iterable[Message], books: Books, history: History | None, fetched: Mapping[str, int], now: float
 ) -> Verdict:
@@ -137,8 +155,9 @@ def verify(
         of_user = known.users.get(book.user, UserHistory())
         for what in skipped(book, of_user, fetched.get(book.user, 0)):
             lost.setdefault((book.user, book.device, what), Finding(book.user, book.device, what))
+    told: dict[tuple[str, str | None], DeviceBook] = {(book.user, book.device): book for book in every}
     return Verdict(
-        lost=tuple(lost.values()),
+        lost=tuple(_in_detail(one, known, told.get((one.user, one.device))) for one in lost.values()),
         doubled=tuple(doubled(every)),
         monitored_twice=tuple(monitored_twice(known)),
         unrecorded=tuple(unrecorded(every, known)) if history is not None else (),

@@ -70,7 +70,7 @@ def verdict(found: checker.Verdict, spread: dict[str, int] | None, history_read:
         "history_read": history_read,  # without it, only what mailer and devices recorded was judged
         "users_per_server": spread,
         "examples": {
-            kind: [f"{f.user} {f.device or 'history'}: {f.what}" for f in findings[:EXAMPLES]]
+            kind: [finding.text for finding in findings[:EXAMPLES]]
             for kind, findings in kinds.items()
             if findings
         },

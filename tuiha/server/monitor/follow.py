@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from tuiha.drivers.mail.acting import log_in_for
-from tuiha.drivers.mail.client import ImapClient, ImapFailure, ImapGone, Selected
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Selected
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
 from tuiha.server.monitor.journal import Journal
@@ -47,6 +47,16 @@ def start(known: Cursor | None, selected: Selected) -> int | None:
     """
     fits = known is not None and known.uidvalidity == selected.uidvalidity and known.uidnext <= selected.uidnext
     return known.uidnext if known is not None and fits else None
+
+
+async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
+    """Whether a message is there from a UID on, whatever SELECT said; of a mailbox that is empty some refuse to say."""
+    try:
+        return await client.any_from(first)
+    except ImapError as error:
+        if selected.exists or error.response is None:
+            raise
+        return False
 
 
 class Follower:
@@ -181,7 +191,7 @@ class Follower:
         since, reached = None, first or 1
         if first is None:
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
-        if reached < selected.uidnext or (selected.exists and await client.any_from(reached)):
+        if reached < selected.uidnext or await _anything(client, reached, selected):
             reached = await self._read(client, standing, selected, reached, since)
         done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
         if done != self._cursor or known.assigned != standing.name:

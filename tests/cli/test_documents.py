@@ -18,7 +18,7 @@ from tuiha.cli import documents
 from tuiha.cli.status_text import status_text
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
-from tuiha.model.reports import EpochRow, EpochState, ServerState
+from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
 from tuiha.watch.reader import EventRow, UserRow
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
@@ -54,6 +54,8 @@ LOOKS = {
     "unknown": replace(healthy(), servers=tuple(replace(s, report=None, seen_at=None) for s in healthy().servers)),
     "second cluster": replace(healthy(), mail=(mail("mail1"), mail("mail2"), mail("mail3", "west"))),
     "empty": Look("east", NOW, 1, (), (), (), (), None),
+    "managed": with_database(with_database(healthy(), primary(managed=Managed("leader", "running", "db1", 12))),
+                             secondary(managed=Managed(error="no answer"))),
     "foreign": with_database(replace(healthy(), ledger=record(epoch=1)), secondary(system_identifier="9")),
 }
 

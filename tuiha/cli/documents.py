@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def status(snapshot: Snapshot) -> Document:
         "active": snapshot.active,
         "users": snapshot.users,
         "interval_seconds": snapshot.interval,
+        "manager": snapshot.manager,
         "operation": _operation(running(snapshot)),
     }
 
@@ -150,6 +152,7 @@ def _database(facts: DatabaseFacts, now: float) -> Document:
         "sessions": [{"server": one.server, "sessions": one.sessions} for one in facts.sessions],
         "slots": [{"name": one.name, "kind": one.kind, "active": one.active, "kept_bytes": one.kept_bytes,
                    "state": one.state} for one in facts.slots],
+        "managed": None if facts.managed is None else asdict(facts.managed),
     }
 
 

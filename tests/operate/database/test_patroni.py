@@ -59,6 +59,8 @@ async def test_status_and_check(pool: PatroniPool) -> None:
     leader = await pool.pair.leader()
     assert (seen["verdict"], seen["protection"], seen["epoch"]) == ("HEALTHY", "protected", 1)
     assert {server["database"] for server in seen["servers"]} == {leader}
+    assert seen["manager"] == "Patroni"
+    assert {d["managed"]["role"] for d in seen["databases"]} == {"leader", "sync_standby"}
     text = (await pool.run("status")).out
     assert "Patroni: leader, running" in text
     assert "Patroni: sync_standby, streaming" in text

@@ -8,7 +8,7 @@ from tuiha.cli.documents import moment
 from tuiha.cli.table import aligned, cell
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
 from tuiha.model.rows import UP
-from tuiha.model.words import count, size, span
+from tuiha.model.words import count, names, size, span
 
 _MARK = {"bad": "x", "warning": "!", "note": "-"}
 
@@ -20,6 +20,7 @@ def status_text(snapshot: Snapshot) -> str:
         lines += _problem(problem, snapshot.at)
     if not snapshot.problems:
         lines.append("nothing to do")
+    lines += _versions(snapshot)
     for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot)):
         if part:
             lines += ["", *part]
@@ -35,6 +36,16 @@ def _headline(snapshot: Snapshot) -> str:
     parts.append(snapshot.protection or "protection unknown")
     parts.append(moment(snapshot.at) or "")
     return "  ".join(parts)
+
+
+def _versions(snapshot: Snapshot) -> list[str]:
+    """Said while a pool is being updated; servers of other systems have versions of their own."""
+    own = {s.name: s.version for s in snapshot.servers if s.version is not None and s.lease_seconds is not None}
+    if len(set(own.values())) < 2:
+        return []
+    said = "; ".join(f"{names(n for n, v in own.items() if v == version)}: {version}"
+                     for version in sorted(set(own.values())))
+    return [f"versions differ: {said}"]
 
 
 def _problem(problem: Problem, now: float) -> list[str]:

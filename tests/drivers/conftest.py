@@ -200,6 +200,8 @@ def sprayer(folder: Path, haproxy: Path) -> Iterator[Sprayer]:
     place.mkdir()
     users = place / "users.map"
     users.write_text("anna s1\n")
+    held = place / "held.map"
+    held.write_text("192.0.2.101 BACKUP\n192.0.2.102 BACKUP\n")
     (place / "haproxy.cfg").write_text(f"""
 global
     stats socket unix@{place}/socket mode 600 level admin
@@ -212,6 +214,7 @@ defaults
 frontend devices
     bind 127.0.0.1:{front}
     http-request set-var(txn.server) req.hdr(x-user),map({users})
+    http-request set-var(txn.held) path,map({held})
     default_backend pool
 backend pool
     balance roundrobin

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.drivers.conftest import Sprayer
 from tests.drivers.daemons import eventually, free_port
+from tuiha.config.places import data_file
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy, chunks, report
 from tuiha.drivers.sprayers.runtime import PAYLOAD_LIMIT, map_size
-from tuiha.model.reports import BackendReport, BackendState, SprayerReport
+from tuiha.model.reports import AddressRow, BackendReport, BackendState, SprayerReport
 
 
 async def backends(driver: Haproxy) -> dict[str, BackendReport]:
@@ -40,6 +45,38 @@ async def test_a_poll(sprayer: Sprayer, kind: str) -> None:
     assert s1.since_seconds is not None
     assert {backend.server for backend in found.backends} == {"s1", "s2"}
     assert (await backends(driver))["s2"].state is BackendState.UP  # it has no check
+
+
+def held_of(sprayer: Sprayer) -> str:
+    return str(Path(sprayer.map).with_name("held.map"))
+
+
+async def test_who_holds_the_addresses_is_what_keepalived_says(sprayer: Sprayer) -> None:
+    driver = Haproxy("spray1", sprayer.unix, held=held_of(sprayer))
+    assert (await driver.poll()).addresses == (AddressRow("192.0.2.101", "BACKUP"), AddressRow("192.0.2.102", "BACKUP"))
+    assert (await Haproxy("spray1", sprayer.unix).poll()).addresses is None
+    assert (await Haproxy("spray1", sprayer.unix, held="/no/such.map").poll()).addresses is None
+
+
+@pytest.mark.skipif(shutil.which("socat") is None or shutil.which("flock") is None,
+                    reason="config/tuiha-held needs socat and flock (apt-get install socat util-linux)")
+async def test_what_keepalived_tells_reaches_the_watcher_and_lasts(sprayer: Sprayer) -> None:
+    driver, path = Haproxy("spray1", sprayer.unix, held=held_of(sprayer)), held_of(sprayer)
+    told = {"TUIHA_HELD_MAP": path, "TUIHA_HELD_SOCKET": sprayer.unix.removeprefix("unix:"), "PATH": os.defpath}
+    for address, state in (("192.0.2.101", "MASTER"), ("192.0.2.103", "FAULT"), ("192.0.2.102", "MASTER"),
+                           ("192.0.2.102", "BACKUP")):
+        command = ["sh", str(data_file("config/tuiha-held")), address, "INSTANCE", "sync", state, "150"]
+        done = await asyncio.to_thread(subprocess.run, command, env=told, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    rows = (await driver.poll()).addresses
+    assert rows is not None
+    assert {row.address for row in rows if row.held} == {"192.0.2.101"}
+    assert {row.address: row.state for row in rows} == {
+        "192.0.2.101": "MASTER", "192.0.2.102": "BACKUP", "192.0.2.103": "FAULT"}
+    sprayer.again()
+    again = await eventually(driver.poll, lambda found: found.addresses is not None)
+    assert again.addresses is not None
+    assert {row.address: row.state for row in again.addresses} == {row.address: row.state for row in rows}
 
 
 async def test_states(sprayer: Sprayer) -> None:

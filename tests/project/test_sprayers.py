@@ -91,6 +91,7 @@ def prepared(program: Path, folder: Path, ports: list[int]) -> list[Sprayer]:
             (own / pem).write_bytes(both)
         shutil.copy(CERTIFICATES / "certificate.pem", own / "pool-ca.crt")
         (own / "users.map").touch()
+        (own / "held.map").touch()
         devices, runtime, alive = ports[4 + 4 * number: 7 + 4 * number]
         text = replaced(data_file("config/haproxy.cfg").read_text(), {
             r"/etc/haproxy/tuiha": str(own),

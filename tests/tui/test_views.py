@@ -11,6 +11,7 @@ from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events
 from tests.tui.test_app import dashboard, lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Event, Severity, Snapshot
+from tuiha.model.reports import AddressRow
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.database_panel import panel_lines, position, waited_for
 from tuiha.tui.draw.detail import detail_lines
@@ -20,7 +21,7 @@ from tuiha.tui.draw.matrix import matrix_items
 from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
-from tuiha.tui.draw.sprayer_rows import sprayer_items
+from tuiha.tui.draw.sprayer_rows import holding, sprayer_items
 from tuiha.tui.draw.view import View
 from tuiha.tui.looks import Looks
 from tuiha.tui.screens.detail import DetailScreen
@@ -30,6 +31,7 @@ from tuiha.tui.screens.server_users import PAGE
 from tuiha.tui.screens.views import VIEWS
 from tuiha.tui.theme import load_theme
 from tuiha.watch.lookup import NoAnswer
+from tuiha.watch.recording.codec import pack, unpack
 
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (40, 8))
 OURS = ("2", "3", "4", "7", "0")
@@ -107,6 +109,17 @@ def test_a_position_reads_as_postgresql_writes_it() -> None:
 def test_under_each_sprayer_are_its_servers() -> None:
     names = [item.name for item in sprayer_items(healthy(), AT)]
     assert names[:6] == ["spray1", "spray1/s1", "spray1/s2", "spray1/s3", "spray1/s4", "spray2"]
+
+
+def test_who_holds_the_address_and_who_says_so() -> None:
+    by_sessions = healthy().sprayers
+    assert [holding(one)[0] for one in by_sessions] == ["carries devices, by its sessions", "stands by: no sessions"]
+    rows = (AddressRow("192.0.2.101", "MASTER"), AddressRow("192.0.2.102", "BACKUP"))
+    told = replace(by_sessions[1], addresses=rows)
+    assert holding(told)[0] == "has 192.0.2.101, says keepalived"
+    assert holding(replace(told, addresses=rows[1:]))[0] == "has no address, says keepalived"
+    snapshot = replace(healthy(), sprayers=(by_sessions[0], told))
+    assert unpack(Snapshot, pack(snapshot)).sprayers[1].addresses == rows
 
 
 def test_a_server_is_judged_by_what_the_sprayer_sees() -> None:

@@ -172,6 +172,8 @@ def _sprayer(facts: SprayerFacts, now: float) -> Document:
         "version": facts.version,
         "uptime_seconds": facts.uptime_seconds,
         "learned": facts.learned,
+        "addresses": None if facts.addresses is None else [
+            {"address": row.address, "state": row.state} for row in facts.addresses],
     }
 
 

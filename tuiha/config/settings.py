@@ -276,6 +276,7 @@ class Sprayer(Settings):
     socket: Socket
     backend: str = "pool"
     map: str | None = None  # path of the user -> server map, as HAProxy knows it
+    held: str | None = None  # path of the map in which keepalived says which addresses it holds
     push: bool = False  # pool servers write their users into the map
     tls: Tls | None = None  # of a tcp: socket
 

@@ -153,7 +153,7 @@ def open_sprayer(sprayer: Sprayer, base: Path) -> Haproxy:
     from tuiha.drivers.sprayers.haproxy import Haproxy
 
     context = tls.for_sprayer(sprayer, base)
-    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context)
+    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context, sprayer.held)
 
 
 def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:

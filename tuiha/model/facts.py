@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from tuiha.model.reports import (
+    AddressRow,
     DatabaseReport,
     LedgerRecord,
     MailReport,
@@ -202,6 +203,7 @@ class SprayerFacts:
     version: str | None = None
     uptime_seconds: int | None = None
     learned: int | None = None  # users whose server it knows
+    addresses: tuple[AddressRow, ...] | None = None  # virtual addresses, as keepalived says; None: not told
     process: int | None = None  # its process id
 
 

@@ -214,6 +214,19 @@ class BackendReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressRow:
+    """A virtual address of the sprayers, as keepalived on one sprayer's host sees it."""
+
+    address: str
+    state: str  # MASTER: it is here; BACKUP, FAULT, STOP
+
+    @property
+    def held(self) -> bool:
+        """Whether this sprayer has it."""
+        return self.state == "MASTER"
+
+
+@dataclass(frozen=True, slots=True)
 class SprayerReport:
     """One sprayer's runtime view."""
 
@@ -223,6 +236,7 @@ class SprayerReport:
     uptime_seconds: int | None = None
     learned: int | None = None  # users in its user -> server map
     requests: int | None = None  # a counter
+    addresses: tuple[AddressRow, ...] | None = None  # what keepalived says; None: it was not asked, or says nothing
     process: int | None = None  # its process id: another one, and it has started anew
 
 

@@ -190,6 +190,7 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
         version=report.version if report is not None else None,
         uptime_seconds=report.uptime_seconds if report is not None else None,
         learned=report.learned if report is not None else None,
+        addresses=report.addresses if report is not None else None,
         process=polled.report.process if polled.report is not None else None,  # also while it is down: the last one
     )
 

@@ -62,6 +62,7 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
 
 def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
     from tuiha.cli.watching import watch_apart
+    from tuiha.watch.apart.feed import WatchingEnded
 
     watched, base = watch_apart(path), path.parent  # it polls while this process imports what draws
     try:
@@ -86,6 +87,8 @@ def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> 
                         keep=lambda lines: picture.keep(lines, time.time()))
         finally:
             operator.close()
+    except WatchingEnded as error:
+        raise exits.CommandError(str(error)) from None
     finally:
         watched.stop()
 

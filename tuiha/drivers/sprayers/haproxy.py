@@ -21,7 +21,7 @@ from tuiha.drivers.sprayers.runtime import (
     whole,
     word,
 )
-from tuiha.model.reports import BackendReport, BackendState, SprayerReport
+from tuiha.model.reports import AddressRow, BackendReport, BackendState, SprayerReport
 
 # HAProxy adds detail to some words: "UP 1/3", "MAINT (via s1)", "DOWN (agent)", "no check".
 _STATES: Mapping[str, BackendState] = {
@@ -51,12 +51,14 @@ class Haproxy:
         backend: str = "pool",
         map: str | None = None,
         ssl: tls.SSLContext | None = None,
+        held: str | None = None,
     ) -> None:
         self.name = name
         self.address = socket
         self._runtime = Runtime(socket, ssl)
         self._backend = word(backend, "a backend's name")
         self._map = None if map is None else word(map, "a map's path")
+        self._held = None if held is None else word(held, "a map's path")
 
     # ------------------------------------------------------------------ looking
 
@@ -69,7 +71,16 @@ class Haproxy:
         if answers[1].startswith("No such proxy"):
             raise DriverError(f"backend '{self._backend}' is not in this sprayer's configuration")
         learned = map_size(answers[2], self._map) if self._map is not None else None
-        return report(answers[0], answers[1], learned)
+        return report(answers[0], answers[1], learned, await self._addresses())
+
+    async def _addresses(self) -> tuple[AddressRow, ...] | None:
+        """What keepalived has said of the virtual addresses; None when it was never asked to, or has said nothing."""
+        if self._held is None:
+            return None
+        listing = await self._runtime.ask(f"show map {self._held}")
+        if not listing or listing.startswith("Unknown map"):
+            return None
+        return tuple(AddressRow(*entry) for entry in entries(listing))
 
     async def process(self) -> int | None:
         """Its process id: another one, and it has started anew. None: not told. Raises DriverError."""
@@ -81,13 +92,7 @@ class Haproxy:
         listing = await self._runtime.ask(f"show map {self._the_map()}")
         if listing.startswith("Unknown map"):
             raise DriverError(f"the sprayer has no map {self._map}")
-        found: dict[str, str] = {}
-        for line in listing.split("\n") if listing else ():
-            entry = re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line)
-            if entry is None:
-                raise DriverError(f"the sprayer's map is not well formed: {short(line, 60)}")
-            found[entry[1]] = entry[2]
-        return found
+        return dict(entries(listing))
 
     async def close(self) -> None:
         """Nothing is kept open between commands."""
@@ -216,7 +221,18 @@ def chunks(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield "".join(lines)
 
 
-def report(info: str, statistics: str, learned: int | None) -> SprayerReport:
+def entries(listing: str) -> Iterator[tuple[str, str]]:
+    """Keys and values of a map, as `show map PATH` lists them. Raises DriverError."""
+    for line in listing.split("\n") if listing else ():
+        entry = re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line)
+        if entry is None:
+            raise DriverError(f"the sprayer's map is not well formed: {short(line, 60)}")
+        yield entry[1], entry[2]
+
+
+def report(
+    info: str, statistics: str, learned: int | None, addresses: tuple[AddressRow, ...] | None = None
+) -> SprayerReport:
     """A report from the answers to `show info json` and `show stat ... json`. Raises DriverError."""
     facts = typed_info(info)
     rows = typed_rows(statistics)
@@ -231,6 +247,7 @@ def report(info: str, statistics: str, learned: int | None) -> SprayerReport:
         uptime_seconds=uptime if isinstance(uptime, int) else None,
         learned=learned,
         requests=whole(totals[0], "req_tot") if "req_tot" in totals[0] else None,
+        addresses=addresses,
         process=process if isinstance(process, int) else None,
     )
 

@@ -15,7 +15,7 @@ from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
 from tuiha.tui.draw.plots import Metric
 from tuiha.tui.draw.rows import is_astray, target_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, left, right
-from tuiha.tui.draw.sprayer_rows import RATE, SESSIONS
+from tuiha.tui.draw.sprayer_rows import RATE, SESSIONS, holding
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
 Pair = tuple[str, Span]
@@ -175,11 +175,13 @@ def _listed(title: str, words: list[Span]) -> tuple[Line, ...]:
 
 def _sprayer(sprayer: SprayerFacts, _: Snapshot, __: float) -> Portrait:
     carries = {True: "yes", False: "no, stands by", None: None}[sprayer.active]
+    told, style = holding(sprayer)
     return Portrait(
         "sprayer",
         (
             ("address", _text(sprayer.address)),
             ("carries devices", _text(carries, "well" if sprayer.active else "text")),
+            ("its address", _text(told if sprayer.state == "UP" else None, style)),
             ("version", _text(sprayer.version)),
             ("runs for", _text(None if sprayer.uptime_seconds is None else coarse(sprayer.uptime_seconds))),
         ),

@@ -113,7 +113,17 @@ def _note(item: SprayerItem, _: Sight | None = None) -> Span:
         return (f"{told}{backend.check or ''}", "quiet" if backend.state == "UP" else state_style(backend.state))
     if sprayer.state != "UP":
         return (sprayer.error or sprayer.note or "no device comes in", "bad")
-    return ("carries devices", "well") if sprayer.active else ("stands by", "quiet")
+    return holding(sprayer)
+
+
+def holding(sprayer: SprayerFacts) -> Span:
+    """What a sprayer is for devices now, and who says so: keepalived which addresses it has, else its sessions."""
+    if sprayer.addresses is None:
+        return ("carries devices, by its sessions", "well") if sprayer.active else ("stands by: no sessions", "quiet")
+    held = [row.address for row in sprayer.addresses if row.held]
+    if not held:
+        return ("has no address, says keepalived", "quiet")
+    return (f"has {', '.join(held)}, says keepalived", "well")
 
 
 SHEET: Sheet[SprayerItem] = Sheet(

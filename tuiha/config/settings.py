@@ -405,6 +405,22 @@ class Hold(Settings):
     requests: Annotated[int, Field(gt=0)] = 10000
 
 
+class Limits(Settings):
+    """What a pool server takes from one peer, and how long it lets a peer take. A long poll is not slow."""
+
+    body: Annotated[int, Field(ge=1024, le=1_048_576)] = 16384  # bytes
+    headers: Annotated[int, Field(ge=16, le=1000)] = 64  # of one request
+    header: Annotated[int, Field(ge=1024, le=65536)] = 8192  # bytes of one header, and of the request's first line
+    rate: Annotated[float, Field(gt=0)] = 50.0  # requests a second of one device
+    burst: Annotated[int, Field(ge=1)] = 200  # requests of one device at once
+    connections: Annotated[int, Field(ge=16)] = 20000  # of all peers
+    connections_per_address: Annotated[int, Field(ge=1)] = 10000  # a sprayer brings those of many devices
+    header_time: Annotated[Seconds, Field(gt=0)] = 10.0  # until the headers are there
+    body_time: Annotated[Seconds, Field(gt=0)] = 10.0  # and then the body
+    answer_time: Annotated[Seconds, Field(gt=0)] = 30.0  # that a reader may stall
+    idle: Annotated[Seconds, Field(gt=0)] = 75.0  # without a request
+
+
 class Watch(Settings):
     """How the pool is watched."""
 
@@ -462,6 +478,7 @@ class Pool(Settings):
     binding: Binding = Binding()
     lease: Lease = Lease()
     hold: Hold = Hold()
+    limits: Limits = Limits()
     watch: Watch = Watch()
     alerts: Alerts | None = None
     recording: Recording = Recording()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from tuiha.config.settings import Limits
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.connections import Guard
 from tuiha.server.control import Control
-from tuiha.server.devices import WAITED, Devices
+from tuiha.server.devices import PASSED_ON, WAITED, Devices
 from tuiha.server.figures import Meter
-from tuiha.server.forwarding import FORWARDED
 from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
 from tuiha.server.openapi import document
@@ -23,7 +25,6 @@ from tuiha.server.problem import Problem, unavailable, unknown_outcome
 log = logging.getLogger("tuiha.http")
 
 HELD: web.RequestKey[bool] = web.RequestKey("held", bool)  # it waited for a database
-_LARGEST_BODY = 16 * 1024  # bytes; what devices and operators send is far smaller
 
 
 def build(
@@ -34,11 +35,12 @@ def build(
     meter: Meter,
     report: Callable[[], ServerReport],
     last: Callable[[], bool],
+    guard: Guard,
 ) -> web.Application:
     """The application of one pool server. `last`: no other server of the pool is available."""
     app = web.Application(
-        middlewares=[_measured(metrics, meter), _with_problems(), _looking_again(gate)],
-        client_max_size=_LARGEST_BODY,
+        middlewares=[_measured(metrics, meter), _with_problems(guard.limits), _whole(guard), _looking_again(gate)],
+        client_max_size=guard.limits.body,
     )
     app.add_routes([*devices.routes(), *control.routes()])
     app.add_routes(
@@ -81,7 +83,42 @@ def _looking_again(gate: Gate) -> Middleware:
     return middleware
 
 
-def _with_problems() -> Middleware:
+def server_options(limits: Limits) -> dict[str, Any]:
+    """What the HTTP parser takes: options of web.AppRunner."""
+    return {
+        "max_headers": limits.headers, "max_field_size": limits.header, "max_line_size": limits.header,
+        "lingering_time": 2.0,
+    }
+
+
+def _whole(guard: Guard) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The body has to come in time, also one that nobody asks for; what the handler waits for does not count."""
+        connection = guard.of(request)
+        if connection is not None:
+            connection.began()
+        try:
+            if request.can_read_body:
+                try:
+                    async with asyncio.timeout(guard.limits.body_time):
+                        await request.read()
+                except TimeoutError:
+                    raise Problem(408, "The body did not come in time", "Send the same request again.",
+                                  headers={hdrs.CONNECTION: "close"}) from None
+            if connection is not None:
+                connection.came_whole()
+            return await handler(request)
+        finally:
+            if connection is not None:
+                connection.ended()
+
+    return middleware
+
+
+def _with_problems(limits: Limits) -> Middleware:
+    hints = _HINTS | {413: f"A body has at most {limits.body} bytes."}
+
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Every failure is a problem+json answer."""
@@ -96,7 +133,7 @@ def _with_problems() -> Middleware:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return Problem(error.status, error.reason, _HINTS.get(error.status, "")).response()
+            return Problem(error.status, error.reason, hints.get(error.status, "")).response()
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -109,7 +146,6 @@ def _with_problems() -> Middleware:
 _HINTS = {
     404: "See /openapi.json for what there is.",
     405: "See /openapi.json for what there is.",
-    413: f"A body has at most {_LARGEST_BODY} bytes.",
 }
 
 
@@ -127,7 +163,7 @@ def _measured(metrics: Metrics, meter: Meter) -> Middleware:
         if interface == "devices":
             meter.note(loop.time(), seconds or 0.0)
             meter.count(response.status, again=hdrs.RETRY_AFTER in response.headers,
-                        forwarded=FORWARDED in request.headers, waited=bool(request.get(HELD, False)))
+                        forwarded=request.get(PASSED_ON, False), waited=bool(request.get(HELD, False)))
         return response
 
     return middleware

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from tuiha.server import changes
-from tuiha.server.forwarding import FORWARDED, SERVER, Forwarder
+from tuiha.server.forwarding import SERVER, Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.problem import Problem
+from tuiha.server.rates import Rates
 from tuiha.server.routing import Route, Router
 from tuiha.server.users import User, Users
 from tuiha.server.waiters import Waiters
 
+_LONGEST_NAME = 128
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MOST_WAIT = 55.0
 _ELSEWHERE = 1.0  # seconds between looks for a user whose monitor, and so whose wake-up, is on another server
@@ -27,6 +30,7 @@ _ME = """
 SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_id = $1 ORDER BY d.name
 """
 
+PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
 BEGAN = web.RequestKey("began", float)  # loop time at which a request came
 # Seconds that a request waited for changes; None when another server knows.
 WAITED: web.RequestKey[Any] = web.RequestKey("waited", object)
@@ -43,6 +47,7 @@ class Devices:
     router: Router
     forwarder: Forwarder
     waiters: Waiters
+    rates: Rates
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -55,11 +60,13 @@ class Devices:
     def _routed(self, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handler(request: web.Request) -> web.StreamResponse:
             request[BEGAN] = asyncio.get_running_loop().time()
+            request[PASSED_ON] = self.forwarder.passed_on(request)
             user = await self.users.authenticate(request)
-            wait = _wait(request)
+            self._bound(request, user)
+            path, wait = _understood(request), _wait(request)
             route = await self.router.route(user)
-            if not route.local and FORWARDED not in request.headers:
-                answer = await self.forwarder.forward(request, route, wait)
+            if not route.local and not request[PASSED_ON]:
+                answer = await self.forwarder.forward(request, path, route, wait)
                 if answer is not None:
                     request[WAITED] = None  # the other server measures it
                     return answer
@@ -72,6 +79,18 @@ class Devices:
             return response
 
         return handler
+
+    def _bound(self, request: web.Request, user: User) -> None:
+        """Raises Problem 429 for a device that asks too often. It counts where the device asks."""
+        if request[PASSED_ON]:
+            return
+        device = request.match_info.get("device", "")[:_LONGEST_NAME]
+        after = self.rates.wait((user.id, device), asyncio.get_running_loop().time())
+        if after:
+            raise Problem(
+                429, "Too many requests of this device", f"Repeat the same request after {after} s.",
+                headers={"Retry-After": str(after)},
+            )
 
     async def register(self, request: web.Request, user: User, route: Route) -> web.Response:
         """PUT /v1/devices/{device}: 201 for a new device, 200 for one that was there."""
@@ -155,6 +174,18 @@ def _device_name(request: web.Request) -> str:
     if not _NAME.fullmatch(name):
         raise Problem(400, "Not a device's name", "Use 1 to 128 letters, digits, dots, dashes or underscores.")
     return name
+
+
+def _understood(request: web.Request) -> URL:
+    """The path and query of a request as another server shall read them: nothing that this one did not look at.
+
+    Raises Problem 400 for what no device can be called.
+    """
+    known = {name: request.query[name] for name in ("since", "wait") if name in request.query}
+    if "device" not in request.match_info:
+        return URL("/v1/me")
+    path = URL(f"/v1/devices/{_device_name(request)}")
+    return (path / "changes").with_query(known) if request.path.endswith("/changes") else path
 
 
 def _wait(request: web.Request) -> float:

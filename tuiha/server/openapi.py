@@ -9,6 +9,7 @@ from tuiha import __version__
 from tuiha.model.reports import ServerReport
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _ERRORS: dict[str, dict[str, Any]] = {
     "400": {"description": "The request is malformed; the detail says what to send", "content": _PROBLEM},
     "401": {"description": "No valid credentials", "content": _PROBLEM},
@@ -17,11 +18,12 @@ _ERRORS: dict[str, dict[str, Any]] = {
     "409": {"description": "Refused in the pool's present state", "content": _PROBLEM},
     "410": {"description": "The key is unknown; go on from the key in this answer", "content": _PROBLEM},
     "413": {"description": "The body is too large", "content": _PROBLEM},
-    "429": {"description": "Too many wrong passwords", "content": _PROBLEM},
+    "429": {"description": "Too many wrong passwords, or requests of this device: ask again after Retry-After seconds",
+            "content": _PROBLEM, "headers": _RETRY_AFTER},
     "503": {
         "description": "Not now, or outcome unknown: repeat the same request after Retry-After seconds",
         "content": _PROBLEM,
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
+        "headers": _RETRY_AFTER,
     },
 }
 _DEVICE = {

@@ -21,6 +21,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import Place
 from tuiha.server.bindings import Bindings
+from tuiha.server.connections import Guard, GuardedSite
 from tuiha.server.control import Control
 from tuiha.server.devices import Devices
 from tuiha.server.fence import Fence
@@ -34,8 +35,10 @@ from tuiha.server.metrics import Metrics
 from tuiha.server.migrate import is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.monitor import Monitor
+from tuiha.server.proof import Proof
 from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
+from tuiha.server.rates import Rates
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
@@ -63,6 +66,7 @@ class PoolServer:
         self._told: dict[str, float] = {}
         self._mail = {server.name for cluster in pool.mail for server in cluster.servers}
         self.meter = Meter()
+        self.guard = Guard(pool.limits)
         self.waiters = Waiters()
         self.gate = Gate(pool.hold.seconds, pool.hold.requests)
         self.fence = Fence()
@@ -72,12 +76,14 @@ class PoolServer:
             me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
-        self.forwarder = Forwarder(me.name, for_partners(pool.own_servers, base))
+        self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
         self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
         self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
+        rates = Rates(pool.limits.rate, pool.limits.burst)
+        self.devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters, rates)
         self._ledger = open_authority(pool, base)
         self._instance = uuid.uuid4().hex
         self._following: Following | None = None
@@ -107,24 +113,26 @@ class PoolServer:
 
     def application(self) -> web.Application:
         """Its HTTP application."""
-        devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters)
         control = Control(
             lambda: self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings,
             self.monitor.follows, self.attacher.look_at, self.meter,
         )
-        return app.build(self.gate, devices, control, self.metrics, self.meter, self.report, self._last)
+        return app.build(
+            self.gate, self.devices, control, self.metrics, self.meter, self.report, self._last, self.guard
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then hand over and leave. Raises OSError when the address cannot be bound."""
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=3.0)
+        options = app.server_options(self.pool.limits)
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=3.0, **options)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self.me.host, self.me.port, ssl_context=self.me.ssl, reuse_address=True).start()
+            await GuardedSite(runner, self.guard, self.me.host, self.me.port, self.me.ssl).start()
             log.info("listening", extra={"address": self.me.address, "version": __version__})
             self.fence.start()
             async with asyncio.TaskGroup() as tasks:
                 parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run(), self._tell_waiting(), self._pusher.run()]
+                         self.monitor.run(), self._tell_waiting(), self._pusher.run(), self.guard.run()]
                 if self._following is not None:
                     parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]

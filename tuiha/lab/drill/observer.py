@@ -19,6 +19,8 @@ from tuiha.lab.drill.sampler import Sampler
 from tuiha.lab.drill.witness import Witness
 from tuiha.lab.load.database import Node
 from tuiha.lab.load.devices import User
+from tuiha.server.proof import Proof
+from tuiha.server.tokens import Tokens
 
 _DEVICES = """
 SELECT u.name, d.name FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = ANY($1::text[])
@@ -36,6 +38,8 @@ class Observer:
         self.recording = Recording()
         self.databases = databases
         self._token = resolve(pool.control.viewer, base)
+        tokens = Tokens.read(pool.control, base)
+        self._proof = Proof("drill", lambda: tokens)
         self.users = users
         self._servers = {server.name: server.address for server in pool.servers}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,7 +89,7 @@ class Observer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             self._sampler = Sampler(self.recording, session, self._token)
-            self._witness = Witness(self.recording, session, self.users)
+            self._witness = Witness(self.recording, session, self.users, self._proof)
             tasks: list[asyncio.Task[None]] = []
             self._tasks = tasks
             async with asyncio.TaskGroup() as group:

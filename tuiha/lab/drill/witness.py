@@ -15,16 +15,17 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from tuiha.lab.drill.records import Ack, Read, Recording
 from tuiha.lab.load.devices import User
+from tuiha.server import forwarding
+from tuiha.server.proof import Proof
 
 _PAGE = 40  # devices of one user, before the next user's turn: answers stay small
 _PAUSE = 0.08  # seconds between two requests to one server
 _AGAIN = 0.1
 _PATIENCE = 30.0  # seconds: longer than any pause of a drill, so that what a paused server still releases is seen
-# The server answers by itself, also for a user that is monitored elsewhere.
-_OWN_ANSWER = {"X-Tuiha-Forwarded": "drill"}
 _NAME = "witness-"
 
 Body = dict[str, Any]
@@ -33,7 +34,10 @@ Body = dict[str, Any]
 class Witness:
     """A lane of writes and a lane of reads to each server: a commit that waits keeps no server from being read."""
 
-    def __init__(self, recording: Recording, session: aiohttp.ClientSession, users: Sequence[User]) -> None:
+    def __init__(
+        self, recording: Recording, session: aiohttp.ClientSession, users: Sequence[User], proof: Proof
+    ) -> None:
+        self._proof = proof  # the server answers by itself, also for a user that is monitored elsewhere
         self._recording = recording
         self._session = session
         self._users = users
@@ -73,7 +77,9 @@ class Witness:
 
     async def _ask(self, method: str, url: str, user: User, body: dict[str, str] | None) -> Body | None:
         """The answer's body; None when there is no good answer."""
-        headers = {"Authorization": aiohttp.encode_basic_auth(user.name, user.password), **_OWN_ANSWER}
+        authorization = aiohttp.encode_basic_auth(user.name, user.password)
+        marker, nonce = self._proof.sign(forwarding.target(method, URL(url).raw_path_qs), authorization)
+        headers = {"Authorization": authorization, forwarding.FORWARDED: marker}
         timeout = aiohttp.ClientTimeout(total=_PATIENCE, sock_connect=2.0)
         try:
             async with self._session.request(method, url, headers=headers, json=body, timeout=timeout) as answer:
@@ -83,3 +89,5 @@ class Witness:
                 return found
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
+        finally:
+            self._proof.answered(nonce)

@@ -24,7 +24,7 @@ class NoAnswer(Exception):
 
 
 class Later(Exception):
-    """The pool says when to come back (503 with Retry-After)."""
+    """The pool says when to come back (503 or 429 with Retry-After)."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"retry after {seconds} s")
@@ -123,7 +123,7 @@ class Sprayed:
                     body = await response.json(content_type=None)
                     return self._counted(entry, sprayer, response, body, learned)
                 retry_after = response.headers.get("Retry-After")
-                if response.status == 503 and retry_after is not None:
+                if response.status in (429, 503) and retry_after is not None:
                     raise Later(_seconds(retry_after))
                 raise NoAnswer(f"HTTP {response.status}")
         except aiohttp.ConnectionTimeoutError as error:

@@ -45,7 +45,7 @@ class Tally:
     - failures: requests that no sprayer gave a good answer to, each asked once. Good is an answer of the protocol: 200,
       201, 410 (a new key), 404 (register again). The device repeats the request later, with the same key; when that
       fails again it is one more failure.
-    - delayed: 503 with Retry-After, which the device obeyed. Not a failure: the pool said when to come back.
+    - delayed: 503 or 429 with Retry-After, which the device obeyed. Not a failure: the pool said when to come back.
     - retries: a sprayer failed or gave no good answer, and the device went on to the other one.
     - answers: good answers of pool servers to requests that were sent after the user's first answer had come: before it
       no sprayer can know where to send a user. direct: those that no pool server had to forward to the user's

@@ -1,0 +1,190 @@
+"""What a pool server takes from one peer, on a real socket with the real HTTP protocol; no database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.drivers.daemons import free_port
+from tests.server.limits import Peer, peer
+from tests.server.support import eventually
+from tuiha.config.settings import Limits
+from tuiha.server.app import _whole, _with_problems, server_options
+from tuiha.server.connections import Guard, GuardedSite
+from tuiha.server.rates import Rates
+
+GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@asynccontextmanager
+async def guarded(poll: float = 0.0, size: int = 2, **limits: Any) -> AsyncIterator[tuple[int, Guard]]:
+    """A server with one slow resource, one that takes a body, and limits."""
+
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(poll)
+        return web.Response(body=b"x" * size)
+
+    async def body(request: web.Request) -> web.Response:
+        return web.json_response({"bytes": len(await request.read())})
+
+    guard = Guard(Limits(**limits))
+    app = web.Application(middlewares=[_with_problems(guard.limits), _whole(guard)],
+                          client_max_size=guard.limits.body)
+    app.add_routes([web.get("/poll", slow), web.put("/body", body)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1, **server_options(guard.limits))
+    await runner.setup()
+    port = free_port()
+    await GuardedSite(runner, guard, "127.0.0.1", port, None).start()
+    sweeping = asyncio.create_task(guard.run())
+    try:
+        yield port, guard
+    finally:
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+        await runner.cleanup()
+
+
+async def test_slow_headers_are_cut_and_a_long_poll_is_not() -> None:
+    async with guarded(poll=3.0, header_time=0.5, idle=60) as (port, guard):
+        async with peer(port) as slow, peer(port) as mute, peer(port) as polling:
+            await polling.say(GET)
+            await slow.say(b"GET /poll HTTP/1.1\r\nHost:")
+            assert await slow.ended()
+            assert await mute.ended()
+            assert await polling.answer() == (200, b"xx")
+            await polling.say(GET)  # the same connection is kept
+            assert (await polling.answer())[0] == 200
+        await eventually(lambda: len(guard) == 0, "all connections are forgotten")
+
+
+async def test_headers_that_trickle_are_cut_as_well() -> None:
+    async with guarded(header_time=0.5) as (port, _), peer(port) as slow:
+        async def trickle() -> None:
+            for number in range(10_000):
+                await slow.say(b"X-%d: y\r\n" % number)
+                await asyncio.sleep(0.1)
+
+        await slow.say(b"GET /poll HTTP/1.1\r\n")
+        trickling = asyncio.create_task(trickle())
+        assert await slow.ended()
+        trickling.cancel()
+        await asyncio.wait({trickling})
+
+
+async def test_a_body_that_does_not_come_is_408() -> None:
+    async with guarded(body_time=0.3) as (port, _), peer(port) as slow:
+        await slow.say(b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        status, body = await slow.answer()
+        assert (status, json.loads(body)["title"]) == (408, "The body did not come in time")
+        assert await slow.ended()
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    async with guarded(idle=0.3, header_time=30) as (port, guard), peer(port) as one:
+        await one.say(GET)
+        assert (await one.answer())[0] == 200
+        assert await one.ended()
+        await eventually(lambda: len(guard) == 0, "it is forgotten")
+
+
+async def test_half_a_second_request_is_cut() -> None:
+    async with guarded(poll=1.0, idle=60, header_time=0.4) as (port, guard), peer(port) as one:
+        await one.say(GET)
+        await eventually(lambda: any(not known.idle for known in guard), "it is served")
+        await asyncio.sleep(0.2)
+        await one.say(GET[:9])
+        assert (await one.answer())[0] == 200
+        assert await one.ended()
+
+
+async def test_whoever_does_not_read_is_dropped() -> None:
+    async with guarded(size=50_000_000, answer_time=0.5) as (port, guard), peer(port) as deaf:
+        await deaf.say(GET)
+        await eventually(lambda: len(guard) == 1, "it is there")
+        await eventually(lambda: len(guard) == 0, "it is dropped")
+
+
+async def test_there_are_so_many_connections_of_one_address_and_no_more() -> None:
+    async with guarded(connections_per_address=2, header_time=30) as (port, guard), peer(port) as one, peer(port):
+        await eventually(lambda: len(guard) == 2, "both are there")
+        async with peer(port) as third:
+            status, body = await third.answer()
+            assert (status, json.loads(body)["title"]) == (503, "Too many connections")
+            assert await third.ended()
+        await one.say(GET)
+        assert (await one.answer())[0] == 200, "the others are not hurt"
+
+
+async def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
+    async with guarded(poll=2.0, connections=16, header_time=30, idle=60) as (port, guard):
+        peers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(16)]
+        reader, writer = peers[0]
+        first = Peer(reader, writer)
+        await first.say(GET)
+        await first.answer()
+        for _, other in peers[1:]:
+            other.write(GET)
+        await eventually(lambda: len(guard) == 16, "all are there")
+        async with peer(port) as new:
+            await new.say(GET)
+            assert await first.ended()
+            assert (await new.answer())[0] == 200
+        for reader, writer in peers[1:]:
+            assert (await Peer(reader, writer).answer())[0] == 200
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("request_", [
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc",
+    b"GET /poll HTTP/1.1\r\nHost : x\r\n\r\n",
+    b"GET /poll HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n",
+    b"GET /poll HTTP/1.1\r\nHost: x\r\nX\x00Y: 1\r\n\r\n",
+    b"GET /poll HTTP/1.1\r\nHost: x\r\nA: b\rc: d\r\n\r\n",
+    b"GET /poll HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(100)) + b"\r\n",
+    b"GET /poll HTTP/1.1\r\nA: " + b"y" * 9000 + b"\r\n\r\n",
+    b"GET /" + b"p" * 9000 + b" HTTP/1.1\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+])
+async def test_what_could_be_read_in_two_ways_is_400_and_the_connection_ends(request_: bytes) -> None:
+    async with guarded() as (port, _), peer(port) as one:
+        await one.say(request_)
+        assert (await one.answer())[0] == 400
+        assert await one.ended()
+
+
+async def test_a_body_is_as_large_as_it_may_be() -> None:
+    async with guarded(body=2048) as (port, _), peer(port) as one, peer(port) as other:
+        await one.say(b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 2048\r\n\r\n" + b"x" * 2048)
+        assert await one.answer() == (200, b'{"bytes": 2048}')
+        await other.say(b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 2049\r\n\r\n" + b"x" * 2049)
+        assert (await other.answer())[0] == 413
+
+
+def test_a_bucket_gives_the_burst_then_the_rate() -> None:
+    rates = Rates(rate=2.0, burst=3)
+    assert [rates.wait("a", 100.0) for _ in range(4)] == [0, 0, 0, 1]
+    assert rates.wait("b", 100.0) == 0, "everybody has one of their own"
+    assert [rates.wait("a", 100.5), rates.wait("a", 100.5)] == [0, 1]
+    assert [rates.wait("a", 1000.0) for _ in range(4)] == [0, 0, 0, 1]
+
+
+def test_a_slow_rate_says_how_long_to_wait() -> None:
+    rates = Rates(rate=0.1, burst=1)
+    assert (rates.wait("a", 0.0), rates.wait("a", 0.0), rates.wait("a", 5.0)) == (0, 10, 5)
+
+
+def test_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuiha.server.rates._MOST", 10)
+    rates = Rates(1.0, 1)
+    for number in range(100):
+        rates.wait(number, 0.0)
+    assert len(rates) == 10

@@ -1,0 +1,217 @@
+"""The connections of a pool server: how many there may be, and how long a peer may take.
+
+A guard stands between the transport and the HTTP protocol and sees bytes come and go. A request whose handler runs has
+no limit here: a long poll is not slow. What is limited is a peer that does not send, or does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from ssl import SSLContext
+from typing import cast
+
+from aiohttp import web
+
+from tuiha.config.settings import Limits
+
+log = logging.getLogger("tuiha.connections")
+
+_SWEEP = 1.0  # seconds between two looks for peers that took too long
+_KEPT_FREE = 64  # file descriptors for the database, the mail servers and the log
+_BODY = json.dumps({"type": "about:blank", "status": 503, "title": "Too many connections",
+                    "detail": "This server has as many connections as it may have. Try again after 2 s."}).encode()
+_REFUSAL = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY))
+
+
+class Guarded(asyncio.Protocol):
+    """One connection: passes everything on to the HTTP protocol, and remembers what it waits for."""
+
+    def __init__(self, inner: asyncio.Protocol, guard: Guard) -> None:
+        self._inner = inner
+        self._guard = guard
+        self._refused = False
+        self._busy = False
+        self._more = False  # bytes of the next request came while this one was served
+        self._heading = False  # a request has begun and its headers are not complete
+        self.peer = ""
+        self.transport: asyncio.Transport | None = None
+        self.until: float | None = None  # loop time at which the peer must have sent; None: it is our turn
+        self.stalled: float | None = None  # loop time by which the peer must have read
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is asked, nothing is under way."""
+        return not self._busy and not self._heading
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or refuse it."""
+        self.transport = cast(asyncio.Transport, transport)
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0]) if isinstance(name, tuple) else ""
+        if not self._guard.enter(self):
+            self._refused = True
+            self.transport.write(_REFUSAL)
+            self.transport.close()
+            return
+        self.heading()
+        self._inner.connection_made(transport)
+
+    def heading(self) -> None:
+        """A request has to come whole from now on."""
+        self._heading, self.until = True, self._guard.now() + self._guard.limits.header_time
+        self._guard.not_idle(self)
+
+    def began(self) -> None:
+        """Its headers are there, and its handler runs."""
+        self._busy, self._heading, self._more, self.until = True, False, False, None
+        self._guard.not_idle(self)
+
+    def came_whole(self) -> None:
+        """Its body is there too: what comes now belongs to the next request."""
+        self._more = False
+
+    def ended(self) -> None:
+        """It is answered."""
+        self._busy = False
+        if self._more:
+            self.heading()
+        else:
+            self.until = self._guard.now() + self._guard.limits.idle
+            self._guard.is_idle(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        if self._refused:
+            return
+        if self._busy:
+            self._more = True
+        elif not self._heading:
+            self.heading()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The peer sends no more."""
+        return None if self._refused else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """The peer does not read as fast as it is answered."""
+        self.stalled = self._guard.now() + self._guard.limits.answer_time
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self.stalled = None
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over."""
+        if not self._refused:
+            self._guard.leave(self)
+            self._inner.connection_lost(error)
+
+
+class Guard:
+    """All connections of a server."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = limits.connections if files == resource.RLIM_INFINITY else max(16, files - _KEPT_FREE)
+        self.most = min(limits.connections, room)
+        self.now: Callable[[], float] = time.monotonic
+        self._of: dict[asyncio.BaseTransport, Guarded] = {}
+        self._peers: Counter[str] = Counter()
+        self._idle: dict[Guarded, None] = {}  # the one that is idle for longest comes first
+        self._refused = 0
+        self._slow = 0
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return len(self._of)
+
+    def __iter__(self) -> Iterator[Guarded]:
+        """The connections there are."""
+        return iter(list(self._of.values()))
+
+    def enter(self, connection: Guarded) -> bool:
+        """Take a new connection. One that nobody uses makes room when there is none."""
+        if len(self._of) >= self.most and self._idle:
+            self._drop(next(iter(self._idle)))
+        too_many = len(self._of) >= self.most or self._peers[connection.peer] >= self.limits.connections_per_address
+        if too_many or connection.transport is None:
+            self._refused += 1
+            return False
+        self._of[connection.transport] = connection
+        self._peers[connection.peer] += 1
+        return True
+
+    def leave(self, connection: Guarded) -> None:
+        """A connection is over."""
+        self._idle.pop(connection, None)
+        if connection.transport is not None and self._of.pop(connection.transport, None) is not None:
+            self._peers[connection.peer] -= 1
+            if self._peers[connection.peer] <= 0:
+                del self._peers[connection.peer]
+
+    def is_idle(self, connection: Guarded) -> None:
+        """It may make room for another one."""
+        self._idle[connection] = None
+
+    def not_idle(self, connection: Guarded) -> None:
+        """It is used again."""
+        self._idle.pop(connection, None)
+
+    def of(self, request: web.BaseRequest) -> Guarded | None:
+        """The connection of a request; None when it is gone, or when nobody guards it."""
+        return None if request.transport is None else self._of.get(request.transport)
+
+    def _drop(self, connection: Guarded) -> None:
+        if connection.transport is not None:
+            (connection.transport.close if connection.idle else connection.transport.abort)()
+        self.leave(connection)
+
+    def sweep(self) -> None:
+        """Drop whoever took too long."""
+        now = self.now()
+        for connection in self:
+            late = connection.until is not None and now > connection.until
+            stalled = connection.stalled is not None and now > connection.stalled
+            if late or stalled:
+                self._slow += stalled or not connection.idle
+                self._drop(connection)
+
+    async def run(self) -> None:
+        """Sweep until cancelled, and log in one line what was refused since the last one."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            self.sweep()
+            if self._refused or self._slow:
+                log.warning("connections refused or dropped",
+                            extra={"refused": self._refused, "slow": self._slow, "connections": len(self)})
+                self._refused = self._slow = 0
+
+
+class GuardedSite(web.TCPSite):
+    """Listens, and puts a guard before each connection. `runner` is set up."""
+
+    def __init__(self, runner: web.AppRunner, guard: Guard, host: str, port: int, ssl: SSLContext | None) -> None:
+        super().__init__(runner, host, port, ssl_context=ssl, reuse_address=True)
+        self._guard = guard
+        self._listen = (host, port, ssl)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be bound."""
+        await web.BaseSite.start(self)
+        server, (host, port, ssl) = self._runner.server, self._listen
+        assert server is not None, "the runner is set up"
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Guarded(server(), self._guard), host, port, ssl=ssl, backlog=1024, reuse_address=True,
+            ssl_handshake_timeout=self._guard.limits.header_time if ssl is not None else None,
+        )

@@ -6,18 +6,21 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.drivers.conformance import conforms
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.postgres import Postgres
-from tuiha.drivers.databases.rest import PatroniRest, parse_cluster, parse_config, parse_node
+from tuiha.drivers.databases.rest import PatroniRest, document, parse_cluster, parse_config, parse_node
 from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS
@@ -212,6 +215,32 @@ def test_fields_of_another_type_are_unknown() -> None:
                            "patroni": value}, False)
         assert not node.primary
         assert parse_config({"synchronous_mode": value}).synchronous in (None, True)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(["members", "name", "role", "state", "timeline", "lag", "patroni", "pause", "scope", "at"]),
+        inner, max_size=5),
+    max_leaves=25)
+
+
+@given(st.dictionaries(st.sampled_from(["members", "pause", "scheduled_switchover", "patroni", "role", "timeline",
+                                        "database_system_identifier", "synchronous_mode"]), _JSON))
+@settings(max_examples=200, deadline=None)
+def test_no_document_breaks_it(found: dict[str, Any]) -> None:
+    node = parse_node(found, True)
+    parse_config(found)
+    with suppress(DriverError):
+        cluster = parse_cluster(found)
+        assert concluded("west", {"db1": Told(cluster, node), "0": Told(cluster, node)}).epoch > 0
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_break_it(raw: bytes) -> None:
+    with suppress(DriverError):
+        assert isinstance(document(raw, "/cluster"), dict)
 
 
 class Intents:

@@ -81,6 +81,7 @@ def test_what_the_check_finds() -> None:
     assert ("bad", "db2") in levels(managed(standby=Managed(error="connection refused")))
     assert ("bad", "db2") in levels(managed(standby=replace(STANDBY, role=None)))
     assert ("warning", "Patroni") in levels(managed(replace(LEADER, paused=True)))
+    assert ("bad", "Patroni") in levels(replace(managed(), ledger=record(epoch=3, timeline=3)))
     assert ("warning", "db1") in levels(managed(replace(LEADER, pending_restart=True)))
 
 

@@ -38,7 +38,7 @@ def managed_findings(look: Look, manager: str | None) -> tuple[Finding, ...]:
     said = {node.name: node.report.managed for node in look.databases
             if node.report is not None and node.report.managed is not None}
     known = [one for one in said.values() if one.error is None]
-    return (*_nodes(said, manager), *_cluster(known, manager))
+    return (*_nodes(said, manager), *_cluster(known, manager), *_behind(look, manager))
 
 
 def _nodes(said: Mapping[str, Managed], manager: str) -> Iterator[Finding]:
@@ -56,6 +56,16 @@ def _nodes(said: Mapping[str, Managed], manager: str) -> Iterator[Finding]:
         if one.pending_restart:
             yield warning(name, f"{manager} has settings that wait for a restart", "they do not count yet",
                           "patronictl restart")
+
+
+def _behind(look: Look, manager: str) -> Iterator[Finding]:
+    rows = [node.report.epoch.epoch for node in look.databases
+            if node.report is not None and node.report.epoch is not None and node.report.epoch.pool == look.pool]
+    record = look.ledger.report if look.ledger is not None else None
+    if record is not None and rows and record.epoch < max(rows):
+        yield bad(manager, f"its leader is on timeline {record.timeline}, and the pool is in epoch {max(rows)} already",
+                  "no server follows to an epoch before one that it has seen",
+                  "docs/patroni.md, Moving a pool there; or a database of another time was brought back")
 
 
 def _cluster(known: list[Managed], manager: str) -> Iterator[Finding]:

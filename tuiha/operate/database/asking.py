@@ -64,7 +64,9 @@ class Agreed(PairStep):
         """Ask it once more."""
         job, moment = self.job, stamp()
         record = await read_ledger(world)
-        if record.phase == LEADERLESS and self.job.phase == LEADERLESS:
+        if record.phase == LEADERLESS and job.phase != LEADERLESS:
+            raise StepFailed("Patroni has lost its leader since the plan was made; plan again")
+        if record.phase == LEADERLESS:
             return f"nobody leads; {job.new}: {in_words(await patroni_of(world, job.new).managed())}; begun {moment}"
         if (record.active, record.epoch, str(record.standby)) != (job.old, job.epoch, job.standby):
             raise StepFailed(f"Patroni says that {record.active} leads on timeline {record.timeline}, "

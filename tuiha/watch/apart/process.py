@@ -12,13 +12,16 @@ import logging
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.apart.messages import LAST, News, Refusal, Started, outline_of, send
-from tuiha.watch.recording.optional import Recording
 from tuiha.watch.watcher import Watcher
+
+if TYPE_CHECKING:
+    from tuiha.watch.recording.optional import Recording
 
 ENDED, FAULT = 0, 1  # exit codes
 LOOK = 1.0  # seconds between two looks at whether the watcher is still there
@@ -53,22 +56,30 @@ class _Watching:
         """Until nobody listens, or the watcher has ended."""
         threading.Thread(target=self._listen, name="tuiha-told", daemon=True).start()
         self._watcher.start()
-        recording = Recording(self._pool, self._base)
+        recording: Recording | None = None
         try:
             send(self._news, Started())
             self._watcher.subscribe(self._take)
-            recording.start(self._watcher)
             while (snapshot := self._next()) is not None:
-                send(self._news, News(snapshot, self._happened(), recording.trouble))
-                if not gc.isenabled():  # whoever started this has put it off for the first look
-                    gc.collect()
-                    gc.freeze()
-                    gc.enable()
+                trouble = None if recording is None else recording.trouble
+                send(self._news, News(snapshot, self._happened(), trouble))
+                if recording is None:  # nothing that can wait is done before the screen has its first look
+                    recording = self._recorded()
+                    _settle()
             return ENDED if self._ending else FAULT
         finally:
             _end_in(LAST)
             self._watcher.stop()
-            recording.stop()
+            if recording is not None:
+                recording.stop()
+
+    def _recorded(self) -> Recording:
+        """Begin to record."""
+        from tuiha.watch.recording.optional import Recording
+
+        recording = Recording(self._pool, self._base)
+        recording.start(self._watcher)
+        return recording
 
     def _listen(self) -> None:
         """On a thread of its own: each request, until the pipe ends."""
@@ -102,6 +113,13 @@ class _Watching:
         known = next((place for place, event in enumerate(every) if event is self._sent), len(every))
         self._sent = every[0] if every else None
         return every[:known]
+
+
+def _settle() -> None:
+    """What is there now stays, and need not be looked through again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _end_in(seconds: float) -> None:

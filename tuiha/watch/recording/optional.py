@@ -28,7 +28,7 @@ class Recording:
         return self._why if self._recorder is None else self._recorder.trouble
 
     def start(self, feed: Feed) -> None:
-        """Record what this feed brings, unless the configuration says otherwise."""
+        """Record what this feed has and brings, unless the configuration says otherwise."""
         if not self._pool.recording.enabled:
             return
         try:
@@ -39,6 +39,9 @@ class Recording:
             return
         recorder.start(feed)
         self._recorder = recorder
+        latest = feed.latest()
+        if latest is not None:
+            recorder.take(latest)
 
     def stop(self) -> None:
         """Write what has come, and end."""

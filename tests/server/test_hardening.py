@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import aiohttp
+import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
 from tests.server.limits import peer
 from tests.server.test_interfaces import FORWARDED_BY, SERVER, Running, counts, pool  # noqa: F401
 from tuiha.server.forwarding import target
+from tuiha.server.logs import JsonFormatter, _malformed
 from tuiha.server.proof import Proof
 from tuiha.server.rates import Rates
 from tuiha.server.tokens import Tokens
@@ -75,3 +79,48 @@ async def test_a_device_that_asks_too_often_is_told_when_to_ask_again(pool: Runn
     assert found[-1].headers["Retry-After"] == "2"
     assert found[-1].headers["Content-Type"].startswith("application/problem+json")
     assert (await pool.ask("GET", "s1", "/v1/me", user="ben")).status == 200, "others are not hurt"
+
+
+async def test_every_request_that_acts_is_in_the_audit_log(
+    pool: Running, caplog: pytest.LogCaptureFixture  # noqa: F811
+) -> None:
+    caplog.set_level(logging.INFO, "tuiha.audit")
+    who = {"X-Tuiha-Who": "eva%40ops%0a%1b[31m"}
+    base = {"Authorization": "Bearer operator", **who}
+    bind = {"user": "anna", "server": "s9\x1b[2J"}
+    assert (await pool.raw("POST", "s1", "/control/release", base)).status == 200
+    assert (await pool.raw("POST", "s1", "/control/bind", base, json=bind)).status == 400
+    assert (await pool.control("POST", "s1", "/control/hold", token="viewer", json={"seconds": 1})).status == 403
+    assert (await pool.control("POST", "s1", "/control/mail/m%1b9/out", token="wrong", data=b"[" * 5000)).status == 401
+    await pool.control("GET", "s1", "/control/status", token="viewer")
+    lines = [JsonFormatter("s1").format(record) for record in caplog.records if record.name == "tuiha.audit"]
+    told = [json.loads(line) for line in lines]
+    assert [(one["role"], one["what"], one["result"]) for one in told] == [
+        ("operator", "POST /control/release", "200"),
+        ("operator", "POST /control/bind", "400 Field server"),
+        ("viewer", "POST /control/hold", "403 A viewer may not do this"),
+        ("nobody", "POST /control/mail/{server}/out", "401 No valid token"),
+    ]
+    assert all(one["audit"] is True and one["from"] == "127.0.0.1" and one["server"] == "s1" for one in told)
+    assert (told[0]["operator"], told[1]["with"]) == ("eva@ops\n\x1b[31m", bind)
+    assert told[3]["target"] == {"server": "m\x1b9"}
+    assert told[3]["with"].endswith("(5000 bytes)")
+    assert all(line.isprintable() and line.isascii() for line in lines), "no line can be forged, no terminal steered"
+    assert "Bearer" not in "".join(lines)
+
+
+@pytest.mark.parametrize("data", [b"[" * 16_000, b'{"a":' * 3000, b'{"kind": ' + b"9" * 5000 + b"}", b"\xff\xfe",
+                                  b'{"kind": "\\ud800"}', b'{"seconds": NaN}', b'{"users": [{"user_id": 1e400}]}'])
+async def test_no_body_is_a_fault_of_the_server(pool: Running, data: bytes) -> None:  # noqa: F811
+    for path in ("hold", "attach", "bind", "take", "probe", "ready"):
+        assert (await pool.control("POST", "s1", f"/control/{path}", data=data)).status == 400, path
+    assert (await pool.ask("PUT", "s1", "/v1/devices/phone", data=data)).status == 400
+
+
+def test_a_request_that_is_no_http_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    record = logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "Error handling request from %s", ("10.0.0.1",),
+                               (BadHttpMessage, BadHttpMessage("\x1b[31msecret"), None))
+    assert _malformed(record)
+    line = json.loads(JsonFormatter("s1").format(record))
+    assert (line["level"], line["message"], line["from"]) == ("info", "a malformed request was refused", "10.0.0.1")
+    assert "secret" not in str(line)

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.operate.who import whoami
 
 
 class ControlError(Exception):
@@ -26,7 +28,7 @@ class ControlClient:
     """Tells pool servers what to do. Addresses come from the pool's `server` table, or from the configuration."""
 
     def __init__(self, pool: Pool, base: Path, token: str) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}", "X-Tuiha-Who": quote(whoami(), safe="@.-_")}
         self._ssl = for_partners(pool.own_servers, base)
         self._session: aiohttp.ClientSession | None = None
 

@@ -14,6 +14,7 @@ import asyncpg
 from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
+from tuiha.server import audit
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import LOST
 from tuiha.server.bindings import Bindings, Owned
@@ -72,14 +73,23 @@ class Control:
     def _as(self, needed: str, handler: Handler) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
             role = self.tokens().role(request.headers.get(hdrs.AUTHORIZATION, ""))
-            if role is None:
-                raise Problem(
-                    401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            if needed == "operator" and role != "operator":
-                raise Problem(403, "A viewer may not do this", "Use an operator's token.")
-            return await handler(request)
+            if needed != "operator":
+                _refuse(role, needed)
+                return await handler(request)
+            result = "cut off"
+            try:
+                _refuse(role, needed)
+                response = await handler(request)
+                result = str(response.status)
+                return response
+            except Problem as problem:
+                result = f"{problem.status} {problem.title}"
+                raise
+            except Exception as error:
+                result = type(error).__name__
+                raise
+            finally:
+                audit.note(request, role or "nobody", await request.read(), result)
 
         return checked
 
@@ -218,6 +228,16 @@ class Control:
         return web.json_response({"server": server, "in_service": in_service})
 
 
+def _refuse(role: str | None, needed: str) -> None:
+    if role is None:
+        raise Problem(
+            401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if needed == "operator" and role != "operator":
+        raise Problem(403, "A viewer may not do this", "Use an operator's token.")
+
+
 @contextmanager
 def _reaching(database: str) -> Iterator[None]:
     """What goes wrong with a database that a request names, as a Problem."""
@@ -233,7 +253,7 @@ def _reaching(database: str) -> Iterator[None]:
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.text() or "{}")
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")

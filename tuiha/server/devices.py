@@ -203,7 +203,7 @@ async def _kind(request: web.Request) -> str:
     try:
         body = json.loads(await request.text())
         kind = body["kind"]
-    except (ValueError, KeyError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         kind = None
     if not isinstance(kind, str) or not 0 < len(kind) <= 64 or not kind.isprintable():
         raise Problem(400, "Not a device's kind", 'Send JSON: {"kind": "phone"}, at most 64 printable characters.')

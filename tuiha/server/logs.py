@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -29,7 +31,17 @@ class JsonFormatter(logging.Formatter):
         entry.update({key: value for key, value in vars(record).items() if key not in _OWN})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return json.dumps(entry, default=str).replace("\x7f", "\\u007f")
+
+
+def _malformed(record: logging.LogRecord) -> bool:
+    """A request that is no HTTP is its sender's fault: one line without a traceback, and without its bytes."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.__dict__["from"] = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "a malformed request was refused", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def log_to_stderr(server: str, level: int = logging.INFO) -> None:
@@ -38,3 +50,4 @@ def log_to_stderr(server: str, level: int = logging.INFO) -> None:
     handler.setFormatter(JsonFormatter(server))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_malformed)

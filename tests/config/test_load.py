@@ -109,6 +109,13 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          "server; write https://HOST:PORT, without a path and without a user"),
         (changed("security: plain", "security: plane"), ":15: mail[0].servers[0].security: is not one of the "
          "choices; write plain, starttls or tls; did you mean 'plain'?"),
+        (changed("monitor: {user: monitor,", "monitor: {acts: masters, user: monitor,"), ":16: mail[0].monitor.acts: "
+         "is not one of the choices; write identity or master; did you mean 'master'?"),
+        (changed("monitor: {user: monitor,", "monitor: {separator: '**', user: monitor,"), ":16: mail[0].monitor."
+         "separator: is not a separator; write one of ! # $ % & * + , / : ; = ^ | ~ in quotes; Dovecot's is its "
+         "auth_master_user_separator"),
+        (changed("socket: \"tcp:127.0.0.1:9999\"", "push: true, socket: \"tcp:127.0.0.1:9999\""),
+         ":19: sprayers[0]: is pushed to and has no map; write map: /etc/haproxy/tuiha/users.map"),
         (changed("control: {viewer: {file: v}}", "control: {}"),
          ":20: control.viewer: missing; name where it comes from: file: PATH, env: VARIABLE, or command: "
          "[PROGRAM, ARGUMENT]"),

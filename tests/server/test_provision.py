@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,18 @@ async def test_whom_the_mail_server_refuses_is_nobody(users: Users, node: Node, 
         with pytest.raises(Problem, match="Not logged in"):
             await log_in(users, name, password)
     assert await node.admin.fetchval("SELECT count(*) FROM app_user") == 0
+
+
+@pytest.mark.parametrize("name", ["monitor", "MONITOR", "finn*monitor"])
+async def test_the_monitor_s_own_log_in_is_nobody(attach: Attach, cluster: MailCluster, name: str) -> None:  # noqa: F811
+    one = await attach()
+    cluster.add_user(name, "the right one")
+    mail = known_to("east", *cluster.ports)
+    with pytest.raises(Problem, match="Not logged in"):
+        await log_in(Users(one.gate, Provisioner([replace(mail, separator="*")], one.gate)), name, "the right one")
+    other = replace(mail, monitor=Credentials("another", "x"))  # control: here it is a name like any other
+    await log_in(Users(one.gate, Provisioner([other], one.gate)), name, "the right one")
+    cluster.add_user("monitor", "the monitor's", "admin")
 
 
 async def test_when_no_mail_server_answers_that_is_not_a_wrong_password(attach: Attach) -> None:

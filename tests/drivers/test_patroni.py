@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from hypothesis import strategies as st
 from tests.drivers.conformance import conforms
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
+from tuiha.config import tls
+from tuiha.config.settings import Tls
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.databases.rest import PatroniRest, document, parse_cluster, parse_config, parse_node
@@ -26,6 +30,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import LedgerRecord, Managed, Standby
 
+CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
 SYSTEM = "7574021387012345678"
 CLUSTER: dict[str, Any] = {
     "members": [
@@ -143,6 +148,29 @@ async def test_the_log_in_goes_with_what_changes_something(double: Double) -> No
     with pytest.raises(DriverError, match="would show the log-in to everybody"):
         await elsewhere.tell("/switchover", {}, 5.0)
     await elsewhere.close()
+
+
+@pytest.mark.parametrize(("trusts", "words"), [(True, None), (False, "certificate not accepted")])
+async def test_https_is_verified(trusts: bool, words: str | None) -> None:
+    made = Double({"/cluster": CLUSTER})
+    app = web.Application()
+    app.router.add_get("/{path:.*}", made.get)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listening = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    listening.load_cert_chain(CERTIFICATES / "certificate.pem", CERTIFICATES / "key.pem")
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=listening).start()
+    context = tls.client(Tls(ca=CERTIFICATES / "certificate.pem") if trusts else None, CERTIFICATES)
+    one = PatroniRest("db1", f"https://localhost:{runner.addresses[0][1]}", "west", 5.0, context)
+    try:
+        if words is None:
+            assert (await one.cluster()).leader == "db1"
+        else:
+            with pytest.raises(DriverError, match=words):
+                await one.cluster()
+    finally:
+        await one.close()
+        await runner.cleanup()
 
 
 def told(cluster: Any = CLUSTER, node: Any = LEADER, lock: bool = True) -> Told:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.drivers.patronipool import USERS, Books, PatroniPool
 from tests.operate.pools import bind, bound, monitored_once
 from tuiha.config.load import load
 from tuiha.lab import binaries
+from tuiha.operate.journal import read_records
 from tuiha.operate.world import open_world
 
 pytestmark = [
@@ -92,6 +94,28 @@ async def test_a_switchover_through_patroni(pool: PatroniPool) -> None:
     assert after["protection"] == "protected"
     assert done["outage_ms"] is not None
     assert done["requests_failed"] == 0
+
+
+async def test_a_runner_that_dies_while_patroni_works_is_followed_by_another(pool: PatroniPool) -> None:
+    await pool.pair.whole()
+    await pool.settled()
+    old = await pool.pair.leader()
+    plan = (await pool.run("plan", "switchover", "--json")).json()
+    begun = await pool.run("apply", plan["id"], "--confirm", plan["confirm"], "--detach", "--json")
+    name = begun.json()["operation"]
+    journal = pool.folder / "operations" / name / "journal.jsonl"
+
+    async def asking() -> list[int]:
+        """The runner's process id, once Patroni was asked."""
+        records = read_records(journal)
+        asked = any(record["record"] == "step" and record["step"] == 3 for record in records)
+        return [record["pid"] for record in records if "pid" in record] if asked else []
+
+    os.kill((await eventually(asking, bool))[0], signal.SIGKILL)
+    done = (await pool.run("resume", name, "--json")).json()
+    assert done["result"] == "done", done
+    assert await pool.pair.leader() != old
+    await pool.settled()
 
 
 async def test_patroni_fails_over_by_itself_and_servers_follow(pool: PatroniPool) -> None:

@@ -166,7 +166,7 @@ async def test_the_detail_stays_live() -> None:
 
 
 async def test_help_is_made_from_the_bindings() -> None:
-    async with dashboard(healthy()).run_test(size=(80, 50)) as pilot:
+    async with dashboard(healthy()).run_test(size=(120, 90)) as pilot:
         keys = [entry.key for entry in home(pilot).bound_keys()]
         assert {key.id for key in HOME_KEYS} == {key.id for key in keys}
         await pilot.press("question_mark")

@@ -49,6 +49,22 @@ class Listed(Protocol):
         """Whether the whole row is an alarm."""
 
 
+class Lasting:
+    """A row of something that is written down: it does not get old, and is no alarm by itself."""
+
+    __slots__ = ()
+
+    @property
+    def stale(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def astray(self) -> bool:
+        """Never."""
+        return False
+
+
 T = TypeVar("T", bound=Listed)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuiha.model.facts import Event, Severity
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Sheet
+from tuiha.tui.draw.columns import Column, Lasting, Sheet
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.head import SEVERITY_STYLES
 from tuiha.tui.draw.rows import Order, natural
@@ -16,7 +16,7 @@ _RANKS = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 3}
 
 
 @dataclass(frozen=True, slots=True)
-class EventItem:
+class EventItem(Lasting):
     """An event of the table."""
 
     event: Event
@@ -32,16 +32,6 @@ class EventItem:
     def rank(self) -> int:
         """By how much it matters."""
         return _RANKS[self.event.severity]
-
-    @property
-    def stale(self) -> bool:
-        """What happened does not get old."""
-        return False
-
-    @property
-    def astray(self) -> bool:
-        """No event is an alarm by itself."""
-        return False
 
 
 def event_items(events: Sequence[Event], now: float) -> tuple[EventItem, ...]:

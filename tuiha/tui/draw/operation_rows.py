@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuiha.model.running import Running
 from tuiha.model.words import span
-from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.operation_run import RESULTS, step_line
 from tuiha.tui.draw.rows import Order
@@ -19,7 +19,7 @@ _RANKS = {"running": 1, "done": 3, "undone": 3, "cancelled": 2}  # others are ba
 
 
 @dataclass(frozen=True, slots=True)
-class OperationRow:
+class OperationRow(Lasting):
     """One operation as the table shows it."""
 
     facts: OperationFacts
@@ -35,16 +35,6 @@ class OperationRow:
         """0 when something has to be done about it, 1 while it runs."""
         bad = 0 if not self.facts.settled or self.facts.state == "interrupted" else 1
         return _RANKS.get(self.facts.state, bad) if bad else 0
-
-    @property
-    def stale(self) -> bool:
-        """What was written down does not get old."""
-        return False
-
-    @property
-    def astray(self) -> bool:
-        """No operation is an alarm by itself."""
-        return False
 
     @property
     def what(self) -> str:

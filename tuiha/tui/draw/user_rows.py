@@ -11,7 +11,7 @@ from tuiha.model.binding import Biases, Bound, Candidate
 from tuiha.model.outlook import Outlook, Points, against, outlook
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.choices import Choice
-from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.operation_plan import labelled
@@ -25,7 +25,7 @@ _LABEL = 9
 
 
 @dataclass(frozen=True, slots=True)
-class UserItem:
+class UserItem(Lasting):
     """A user, with the servers that it could be on as they were when it was read."""
 
     row: UserRow
@@ -44,16 +44,6 @@ class UserItem:
             return 1 if self.row.devices else 3
         current = self.servers.get(self.row.server)
         return 3 if current is not None and current.alive else 0
-
-    @property
-    def stale(self) -> bool:
-        """It is read anew while one looks."""
-        return False
-
-    @property
-    def astray(self) -> bool:
-        """A user is never an alarm of its own."""
-        return False
 
     @property
     def outlook(self) -> Outlook:

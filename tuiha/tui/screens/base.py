@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.screen import Screen
+from textual.timer import Timer
 
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import footer_line, rule
@@ -32,6 +33,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     TITLE_TEXT: ClassVar[str] = ""
     _said: str = ""
     _said_until: float = 0.0
+    _repeated: Timer | None = None
 
     @property
     def dashboard(self) -> Dashboard:
@@ -115,6 +117,17 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         """To the screen behind; of several keys that came at once only the first does it."""
         if self.is_current:
             self.app.pop_screen()
+
+    def repeat(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have it called so often from now on, while this screen is in front."""
+        if self._repeated is None:
+            self._repeated = self.set_interval(seconds, call)
+        self._repeated.resume()
+
+    def on_screen_suspend(self) -> None:
+        """Behind another screen: nothing is asked any more."""
+        if self._repeated is not None:
+            self._repeated.pause()
 
     def on_screen_resume(self) -> None:
         """Back in front: draw at once."""

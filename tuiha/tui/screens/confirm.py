@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
-from textual.timer import Timer
 
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule, wrapped
@@ -50,7 +49,6 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self._starting = False
         self._round = 0  # grows with each plan: answers to an earlier one are dropped
         self._asking = False
-        self._timer: Timer | None = None
 
     def compose(self) -> Sequence[Paper]:
         """Head, text, the line to type into, the footer."""
@@ -68,16 +66,12 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         """In front: an empty line, and the facts are read again every two seconds."""
         self._entry.display = True
         self._entry.start(events.Key("escape", None).time)
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._again)
-        self._timer.resume()
+        self.repeat(AGAIN, self._again)
         super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
         """Away: nothing is asked any more."""
         self._round += 1
-        if self._timer is not None:
-            self._timer.pause()
 
     # The facts, again
 

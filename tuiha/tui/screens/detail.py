@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.timer import Timer
-
 from tuiha.model.facts import NodeKind
 from tuiha.tui.draw.detail import detail_lines
 from tuiha.tui.draw.rows import Row, rows_of
@@ -32,7 +30,6 @@ class DetailScreen(ReadingScreen, ActingScreen):
         super().__init__()
         self._node = ""
         self._users = ServerUsers(lambda: self.dashboard.operations, self._paint_again)
-        self._timer: Timer | None = None
 
     def choose(self, node: str) -> None:
         """Show that node from now on."""
@@ -44,16 +41,9 @@ class DetailScreen(ReadingScreen, ActingScreen):
         row = self.row_under_cursor
         server = row is not None and row.kind is NodeKind.SERVER and not self.dashboard.past.active
         self._users.choose(self._node if server else "")
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._users.ask)
-        self._timer.resume()
+        self.repeat(AGAIN, self._users.ask)
         self._users.ask()
         super().on_screen_resume()
-
-    def on_screen_suspend(self) -> None:
-        """Away: nothing is read."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def _paint_again(self) -> None:
         if self.is_current:

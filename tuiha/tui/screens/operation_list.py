@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.timer import Timer
-
 from tuiha.model.running import running
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.operation_rows import FIELDS, ORDERS, SHEET, OperationRow, operation_rows, step_lines
@@ -36,7 +34,6 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
         self._pressed, self._arrived_at = ("", "", 0.0), 0.0
         self._known: tuple[OperationFacts, ...] | None = None
         self._trouble = ""
-        self._timer: Timer | None = None
 
     @property
     def operation(self) -> OperationFacts | None:
@@ -46,16 +43,9 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
 
     def on_screen_resume(self) -> None:
         """In front: read the journals, now and every two seconds."""
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._again)
-        self._timer.resume()
+        self.repeat(AGAIN, self._again)
         self._again()
         super().on_screen_resume()
-
-    def on_screen_suspend(self) -> None:
-        """Away: nothing is read."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def _again(self) -> None:
         self.dashboard.operations.listed(self._take)

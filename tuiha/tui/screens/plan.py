@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from textual.timer import Timer
-
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.operation_plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
 from tuiha.tui.draw.spans import BLANK, Line, fit
@@ -49,7 +47,6 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._asked = 0
         self._each = False
         self._saved = ""  # the command that applies the plan that was kept
-        self._timer: Timer | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -65,16 +62,9 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         """In front: plan, now and every two seconds."""
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._again)
-        self._timer.resume()
+        self.repeat(AGAIN, self._again)
         self._again()
         super().on_screen_resume()
-
-    def on_screen_suspend(self) -> None:
-        """Behind another screen: it asks for itself what it needs."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def _again(self) -> None:
         if self._asking:

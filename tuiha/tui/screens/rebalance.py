@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.timer import Timer
-
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.operation_plan import screen_title
 from tuiha.tui.draw.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
@@ -45,7 +43,6 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
         self._trouble: Trouble | None = None
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
-        self._timer: Timer | None = None
 
     def begin(self) -> None:
         """The usual limits, and nothing known yet."""
@@ -55,17 +52,13 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         """In front: plan now, and again every few seconds."""
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._again)
-        self._timer.resume()
+        self.repeat(AGAIN, self._again)
         self._ask()
         super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
         """Behind another screen nothing is asked."""
         self._asking = 0
-        if self._timer is not None:
-            self._timer.pause()
 
     def _again(self) -> None:
         if not self._asking:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.timer import Timer
-
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, fit
 from tuiha.tui.draw.user_rows import FIELDS, ORDERS, SHEET, UserItem, items_of, targets, user_lines
@@ -51,24 +49,16 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         self._pages = 1
         self._trouble = ""
         self._older = ""  # the database it was read from, when that is not the active one
-        self._timer: Timer | None = None
 
     # Asking
 
     def on_screen_resume(self) -> None:
         """In front: read, and begin with typing when nobody was looked for yet."""
-        if self._timer is None:
-            self._timer = self.set_interval(AGAIN, self._again)
-            if not self.dashboard.operations.only_watches:
-                self.action_filter()
-        self._timer.resume()
+        if self._repeated is None and not self.dashboard.operations.only_watches:
+            self.action_filter()
+        self.repeat(AGAIN, self._again)
         self._ask()
         super().on_screen_resume()
-
-    def on_screen_suspend(self) -> None:
-        """Away: nothing is read."""
-        if self._timer is not None:
-            self._timer.pause()
 
     def _again(self) -> None:
         if not self._asking and self._pages <= 2:  # a long list stands still while it is read

@@ -124,3 +124,12 @@ def test_a_request_that_is_no_http_is_one_line_without_a_traceback(caplog: pytes
     line = json.loads(JsonFormatter("s1").format(record))
     assert (line["level"], line["message"], line["from"]) == ("info", "a malformed request was refused", "10.0.0.1")
     assert "secret" not in str(line)
+
+
+async def test_a_token_that_is_no_text_is_no_token(pool: Running) -> None:  # noqa: F811
+    """Found by the fuzz: aiohttp hands on what is no UTF-8 as surrogates."""
+    for header in (b"Bearer \x80operator", b"Basic \xff", b"\xfe"):
+        for path in (b"/control/status", b"/v1/me"):
+            async with peer(pool.servers["s1"].me.port) as one:
+                await one.say(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nAuthorization: " + header + b"\r\n\r\n")
+                assert (await one.answer())[0] == 401

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +48,14 @@ def test_what_is_remembered_ends_with_the_stored_hash_and_holds_no_password() ->
     assert not remembered.knows("anna", "other", "hash1")
     assert not remembered.knows("anna", "secret", "hash2")
     assert "secret" not in repr(remembered)
+
+
+@pytest.mark.parametrize("inside", ["1.7." + "9" * 5000 + ".0", "1.7.9.0" + "0" * 200, "1." + "7" * 5000 + ".1.0"])
+def test_a_key_that_no_server_made_is_unknown_however_long(inside: str) -> None:
+    """Found by the fuzz: Python reads no number of more than 4,300 digits."""
+    assert read_key(base64.urlsafe_b64encode(inside.encode()).decode().rstrip("="), 7) is None
+
+
+def test_the_longest_key_is_known() -> None:
+    largest = 2**63 - 1
+    assert read_key(make_key(largest, largest), largest) == largest

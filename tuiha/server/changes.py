@@ -56,6 +56,9 @@ class Page:
         return int(self.changes[-1]["seq"]) if self.changes else None
 
 
+_LONGEST_KEY = 100  # characters; two numbers of 19 digits and a checksum need 66
+
+
 def make_key(device_id: int, seq: int) -> str:
     """The opaque key of a device that has everything up to `seq`."""
     text = f"1.{device_id}.{seq}"
@@ -64,6 +67,8 @@ def make_key(device_id: int, seq: int) -> str:
 
 def read_key(key: str, device_id: int) -> int | None:
     """The sequence number in a key; None when it is not a key of this device."""
+    if len(key) > _LONGEST_KEY:
+        return None
     try:
         text = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode("ascii")
     except (binascii.Error, ValueError):

@@ -35,7 +35,7 @@ class Tokens:
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer":
             return None
-        given = token.strip().encode()
+        given = token.strip().encode("utf-8", "surrogateescape")  # as headers that are no UTF-8 are decoded
         acts, looks = _among(given, self.operators), _among(given, self.viewers)
         return "operator" if acts else "viewer" if looks else None
 

@@ -44,7 +44,7 @@ class Users:
 
     async def authenticate(self, request: web.Request) -> User:
         """The user of a request. Raises Problem 401 or 429, access.Unavailable."""
-        name, password = _credentials(request)
+        name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
         user = await self._find(name)
         if user is not None and self._remembered.knows(name, password, user.password_hash):
             return user
@@ -107,8 +107,8 @@ class Users:
 _NOBODY = "scrypt$14$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
-def _credentials(request: web.Request) -> tuple[str, str]:
-    kind, _, coded = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+def _credentials(header: str) -> tuple[str, str]:
+    kind, _, coded = header.partition(" ")
     try:
         login, colon, password = base64.b64decode(coded, validate=True).decode().partition(":")
     except ValueError:  # not base64, or not UTF-8

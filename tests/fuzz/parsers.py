@@ -1,0 +1,129 @@
+"""Every parser that reads what another system sent, with samples of what it should get, and what it may raise."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiha.config.errors import ConfigError
+from tuiha.config.load import load
+from tuiha.drivers.databases import rest
+from tuiha.drivers.ledgers import gateway, keys, record
+from tuiha.drivers.mail import envelopes, wire
+from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.servers import http, pool, traveler
+from tuiha.drivers.sprayers import haproxy, runtime
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.server import changes, proof, tokens, users
+from tuiha.server.problem import Problem
+
+
+@dataclass(frozen=True)
+class Target:
+    """One parser. Anything but an answer or one of `may_raise` is a finding."""
+
+    name: str
+    call: Callable[[bytes], object]
+    samples: Sequence[bytes]
+    may_raise: tuple[type[Exception], ...] = (DriverError,)
+
+
+def _parts(raw: bytes) -> tuple[bytes, ...]:
+    return tuple(raw.split(b"\0"))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _header(raw: bytes) -> str:
+    """As the HTTP parser hands a header on."""
+    return raw.decode("utf-8", "surrogateescape").replace("\r", "").replace("\n", "")
+
+
+def _inside_key(raw: bytes) -> object:
+    """A device may send any text that looks like a key from outside."""
+    return changes.read_key(base64.urlsafe_b64encode(raw).decode().rstrip("="), 7)
+
+
+def _etcd(raw: bytes) -> object:
+    body = gateway._document(200, raw)
+    return keys.stored_in("/tuiha/demo/", body), keys.revision_of(body)
+
+
+def _patroni(raw: bytes) -> object:
+    found = rest.document(raw, "/cluster")
+    return rest.parse_cluster(found), rest.parse_node(found, True), rest.parse_config(found)
+
+
+def _rows(raw: bytes) -> object:
+    rows = runtime.typed_rows(_text(raw))
+    return [(runtime.text(row, "svname"), runtime.whole(row, "scur") if "scur" in row else 0) for row in rows]
+
+
+def _traveler(raw: bytes) -> object:
+    found = traveler._document(raw)
+    return traveler._number(found, "index", -200, 100), traveler._text(found, "name"), traveler._lower(found, "status")
+
+
+def _configuration(folder: Path) -> Callable[[bytes], object]:
+    file = folder / "pool.yaml"
+
+    def call(raw: bytes) -> object:
+        file.write_bytes(raw)
+        return load(file)
+
+    return call
+
+
+_TOKENS = tokens.Tokens(("viewer",), ("operator",))
+_KEY = changes.make_key(7, 123)
+_RECORD = record.written(LedgerRecord("demo", 3, "db1", Standby.SYNC, "7123456789", 2, "steady", None, 7))
+_CLUSTER = json.dumps({"members": [{"name": "db1", "role": "leader", "state": "running", "timeline": 3, "lag": 0,
+                                    "host": "10.0.0.1", "port": 5432}], "scope": "demo"}).encode()
+_RANGE = json.dumps({"header": {"revision": "7"}, "kvs": [{"key": "L3R1aWhhL2RlbW8vZXBvY2g=", "value": "Mw==",
+                                                         "mod_revision": "7", "lease": "12"}], "count": "1"}).encode()
+_STATUS = json.dumps({"name": "s1", "pool": "demo", "version": "1", "state": "UP", "target": "UP", "users": 3,
+                      "devices": None, "availability_index": 80, "database": "db1", "epoch": 2, "lease_seconds": 4.2,
+                      "requests_per_second": 3.5, "latency_ms": 2.0, "started_at": 1e9}).encode()
+_TYPED = json.dumps([[{"objType": "Server", "proxyId": 3, "id": 1, "field": {"pos": 1, "name": "svname"},
+                       "processNum": 1, "tags": {"origin": "K"}, "value": {"type": "str", "value": "s1"}}]]).encode()
+_FETCH = (b"* 1 FETCH (UID 7 RFC822.SIZE 5 INTERNALDATE \" 1-Jan-2024 00:00:00 +0000\" BODY[] "
+          b"\0Subject: =?utf-8?b?w6k=?=\r\nFrom: \"A\" <a@b>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\n\0)")
+
+
+def targets(folder: Path) -> list[Target]:
+    """All of them. `folder` takes the files that a parser reads."""
+    example = (Path(__file__).parents[2] / "config" / "pool.example.yaml").read_bytes()
+    imap = (wire.ImapError,)
+    return [
+        Target("IMAP values", lambda raw: wire.parse(_parts(raw)), [_FETCH, b'* LIST (\\A) "/" "a\\"b" NIL'], imap),
+        Target("IMAP envelope", lambda raw: envelopes.envelope(wire.Response(_parts(raw))), [_FETCH], imap),
+        Target("IMAP header", lambda raw: [envelopes.decoded(one) for one in envelopes.header_fields(raw).values()],
+               [_FETCH[80:]], imap),
+        Target("HAProxy rows", _rows, [_TYPED]),
+        Target("HAProxy information", lambda raw: runtime.typed_info(_text(raw)), [_TYPED[1:-1]]),
+        Target("HAProxy map", lambda raw: [runtime.map_size(_text(raw), "/m"), *haproxy.entries(_text(raw))],
+               [b"0x55d anna s1\n0x55e ben\\ n s2"]),
+        Target("etcd gateway", _etcd, [_RANGE]),
+        Target("ledger record", record.parse, [_RECORD], (ValueError,)),
+        Target("Patroni", _patroni, [_CLUSTER]),
+        Target("server status", pool.parse_status, [_STATUS]),
+        Target("server problem", pool._detail, [b'{"title": "no", "detail": "because"}']),
+        Target("traveler answer", _traveler, [b'{"index": 80, "name": "t1", "status": "Available"}']),
+        Target("JSON pointer", lambda raw: http.whole(http.pointed(traveler._document(raw), "/pool/users")),
+               [b'{"pool": {"users": 12}}'],
+               (DriverError, LookupError)),
+        Target("device KEY", lambda raw: changes.read_key(_text(raw), 7), [_KEY.encode()], ()),
+        Target("inside of a KEY", _inside_key, [base64.urlsafe_b64decode(_KEY + "=" * (-len(_KEY) % 4))], ()),
+        Target("Basic user and password", lambda raw: users._credentials(f"Basic {base64.b64encode(raw).decode()}"),
+               [b"anna:secret"], (Problem,)),
+        Target("Basic header", lambda raw: users._credentials(_header(raw)), [b"Basic YW5uYTpzZWNyZXQ="], (Problem,)),
+        Target("bearer header", lambda raw: _TOKENS.role(_header(raw)), [b"Bearer operator"], ()),
+        Target("forwarding marker", lambda raw: proof.Proof("s1", lambda: _TOKENS).holds(_header(raw), "GET /", "x"),
+               [b"s1 " + b"a" * 32 + b" " + b"0" * 64], ()),
+        Target("configuration", _configuration(folder), [example], (ConfigError,)),
+    ]

@@ -27,6 +27,7 @@ def test_the_active_database_of_the_pool_is_right() -> None:
         (RIGHT, Expected(4, "db1"), "is in epoch 3"),
         (RIGHT, Expected(3, "db2"), "the pool is on db2"),
         (replace(RIGHT, epoch=4), Expected(3, "db1"), "is in epoch 4"),
+        (replace(RIGHT, timeline=2), Expected(3, "db1", "7001", 1), "db1 is on timeline 2, and epoch 3"),
     ],
 )
 def test_anything_else_is_refused_with_the_reason(found: Identity, expected: Expected | None, words: str) -> None:

@@ -45,14 +45,15 @@ class Restored:
         admin = await self.admin()
         for statement in statements():
             await admin.execute(statement)
-        row = await admin.fetchrow("SELECT epoch, active FROM pool_epoch")
+        row = await admin.fetchrow("SELECT epoch, timeline_id FROM pool_epoch, pg_control_checkpoint()")
         await admin.close()
         self.ledger.path.unlink()
-        await self.ledger.create(record(row["epoch"], await identifier(self.pair), Standby.STALE))
+        await self.ledger.create(
+            record(row["epoch"], await identifier(self.pair), Standby.STALE, row["timeline_id"]))
 
 
-def record(epoch: int, system: str, standby: Standby = Standby.SYNC) -> LedgerRecord:
-    return LedgerRecord("demo", epoch, "db1", standby, system, 1)
+def record(epoch: int, system: str, standby: Standby = Standby.SYNC, timeline: int = 1) -> LedgerRecord:
+    return LedgerRecord("demo", epoch, "db1", standby, system, timeline)
 
 
 def back_up(pair: Pair, target: Path) -> None:
@@ -136,6 +137,7 @@ async def test_servers_refuse_it_until_the_operator_says_so_and_devices_start_ov
             await refused(new)
             async with attached(pair, "s3"):  # control: without a ledger and without memory nobody can know
                 pass
+            await same_epoch(scene, lived, new)
             await scene.say_so()
             await until(lambda: new.gate.attachment is not None, "s2 attaches")
             with pytest.raises(ValueError, match="is over"):
@@ -143,6 +145,17 @@ async def test_servers_refuse_it_until_the_operator_says_so_and_devices_start_ov
             lived.attacher.attach(9, "db1")  # it has no ledger to read that from
             await until(lambda: lived.gate.attachment is not None, "s1 too")
             await start_over(scene, new)
+
+
+async def same_epoch(scene: Restored, *servers: Attached) -> None:
+    """A backup of the present epoch is on another timeline, and refused like one of an earlier epoch."""
+    admin = await scene.admin()
+    await admin.execute("CHECKPOINT")
+    await admin.execute("UPDATE pool_epoch SET epoch = 3")
+    await admin.close()
+    for one in servers:
+        await until(lambda one=one: "is on timeline 2, and epoch 3" in one.attacher.problem, "refused")  # type: ignore[misc]
+        assert one.gate.attachment is None
 
 
 async def start_over(scene: Restored, server: Attached) -> None:

@@ -121,7 +121,7 @@ class Attacher:
         if self._told is not None and record.epoch <= self._told.epoch:
             return
         if self._expected is None or record.epoch >= self._expected.epoch:
-            self._expected = Expected(record.epoch, record.active, record.system_identifier or None)
+            self._expected = Expected(record.epoch, record.active, record.system_identifier or None, record.timeline)
 
     def _candidates(self) -> list[Place]:
         if self._expected is not None and self._expected.active in self._places:
@@ -163,7 +163,7 @@ class Attacher:
         return wires, session
 
     async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
-        self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier)
+        self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier, found.timeline)
         self.was_attached = True
         self.problem = ""
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})

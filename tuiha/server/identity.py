@@ -32,6 +32,7 @@ class Expected:
     epoch: int
     active: str
     system_identifier: str | None = None
+    timeline: int | None = None  # None: not known, as an operator's word has none
 
 
 # The last eight digits of a WAL file name's first part are the timeline; a secondary has no current WAL file.
@@ -84,6 +85,11 @@ def verify(node: str, found: Identity, pool: str, expected: Expected | None, con
     if expected is not None and (found.epoch != expected.epoch or node != expected.active):
         raise WrongDatabase(
             f"{node} is in epoch {found.epoch}; the pool is on {expected.active} in epoch {expected.epoch}"
+        )
+    if expected is not None and expected.timeline is not None and found.timeline != expected.timeline:
+        raise WrongDatabase(
+            f"{node} is on timeline {found.timeline}, and epoch {found.epoch} of the pool on {expected.timeline}: it "
+            "was restored, or promoted by hand, and may lack what devices know of; docs/backup.md says what to do"
         )
     if found.state != EpochState.ACTIVE:
         raise WrongDatabase(f"{node} is fenced: an operator is changing the pool's database")

@@ -177,9 +177,15 @@ async def in_terminal(stage: Stage, plan: Plan) -> str:
 
 
 async def again(stage: Stage, name: str, how: str) -> OperationState:
-    """What comes of an operation that is resumed or taken back. Raises NotReached."""
+    """What comes of an operation that is resumed or taken back. Raises NotReached.
+
+    Steps take milliseconds: a runner that was to die before the point of no return may have gone past it. Then the
+    operation is finished, as the refusal to take it back says.
+    """
     where = (load(stage.coordinator), stage.pool.folder, stage.coordinator, name)
     ways = {"resume": lambda: api.resume(*where), "undo": lambda: api.undo(*where, "drill")}
+    if how == "undo" and api.store_of(stage.settings, stage.pool.folder).find(name).state().past_no_return:
+        how = "resume"
     try:
         await ways[how]()
     except (Refused, DriverError) as refused:

@@ -55,7 +55,7 @@ _ABORTED = tuple(
     Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after '{words}', and all is taken back",
              f"after '{words}'",
              (Operate("switchover", at=words, then=(KillRunner(),), after_death="undo",
-                      result=("undone",)), Wait(1)), failed=None)
+                      result=("undone", "done")), Wait(1)), failed=None)
     for name, words in _BEFORE.items()
 )
 

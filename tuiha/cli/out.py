@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# What a terminal would obey: control characters, and those that turn the direction of writing round.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Text that may hold something from elsewhere (a name, an answer), so that a terminal only shows it."""
+    return _OBEYED.sub(" ", text)
+
 
 def put(text: str) -> None:
     """Write a line of data to stdout, at once."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(harmless(text) + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Write a line of narration to stderr, at once."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(harmless(text) + "\n")
     sys.stderr.flush()
 
 

@@ -26,6 +26,7 @@ PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by t
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset({"REPLICATION"}),
 }
+_KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version"})  # which the pool servers only read
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
 
@@ -70,7 +71,8 @@ WANTED: tuple[Wanted, ...] = (
     Wanted("max_replication_slots", _at_least(1), "max_replication_slots = 8",
            "what the secondary needs is not kept while it is away"),
     Wanted("wal_keep_size", _at_least(64), "wal_keep_size = 1GB",
-           "after a change of the database the old primary may need a fresh copy, hours for a large one", serious=False),
+           "after a change of the database the old primary may need a fresh copy: hours for a large one",
+           serious=False),
     Wanted("max_slot_wal_keep_size", _at_least(0), "max_slot_wal_keep_size = 16GB (smaller than the free space)",
            "a secondary that is away for long fills this disk, and the pool stops", serious=False),
     Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), "wal_receiver_timeout = 5s",
@@ -156,11 +158,26 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     if task in ("pool", "watcher") and role.owns:
         yield warning(database, f"role {role.name} owns the tables", "whoever learns its password can drop them",
                       "give them to tuiha_owner, and name it at database.roles.owner")
+    yield from _too_little(task, role, database)
     lacking = _COORDINATORS - set(role.parameters)
     if task == "coordinator" and "SUPERUSER" not in role.powers and lacking:
         yield bad(database, f"role {role.name} may not set {names(sorted(lacking))}",
                   "operations on the pair will fail",
                   f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(sorted(lacking))} TO {role.name}")
+
+
+def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
+    again = "the next start of a pool server with the owner's role grants what config/postgresql.md lists"
+    if role.unread:
+        yield bad(database, f"role {role.name} may not read {names(role.unread)}",
+                  f"{task} does not see the pool", again)
+    closed = sorted(set(role.unwritten) - _KEPT_FROM_SERVERS)
+    if task == "pool" and closed:
+        yield bad(database, f"role {role.name} may not write {names(closed)}", "the pool servers cannot do their work",
+                  again)
+    if task in ("watcher", "coordinator") and not role.monitors:
+        yield bad(database, f"role {role.name} is no member of pg_monitor", "replication and its lag are unknown",
+                  f"GRANT pg_monitor TO {role.name}")
 
 
 def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:

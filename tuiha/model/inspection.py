@@ -17,6 +17,9 @@ class RoleRights:
     reads_hashes: bool = False  # it may read the hashes of the users' passwords
     owns: bool = False  # tables of the pool are its own: it may alter and drop them
     parameters: tuple[str, ...] = ()  # that it may set for the whole system
+    unread: tuple[str, ...] = ()  # tables of the pool that it may not read
+    unwritten: tuple[str, ...] = ()  # tables of the pool in which it may not insert, update or delete
+    monitors: bool = True  # it is a member of pg_monitor
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,15 @@ SELECT asked.name, r.oid IS NOT NULL AS exists,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
                   AND c.relowner = r.oid) AS owns,
        ARRAY(SELECT p FROM unnest($2::text[]) AS p
-              WHERE r.oid IS NOT NULL AND has_parameter_privilege(r.oid, p, 'ALTER SYSTEM')) AS parameters
+              WHERE r.oid IS NOT NULL AND has_parameter_privilege(r.oid, p, 'ALTER SYSTEM')) AS parameters,
+       ARRAY(SELECT c.relname::text FROM pg_class c
+              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL
+                AND NOT has_any_column_privilege(r.oid, c.oid, 'SELECT') ORDER BY 1) AS unread,
+       ARRAY(SELECT c.relname::text FROM pg_class c
+              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL
+                AND NOT (has_table_privilege(r.oid, c.oid, 'INSERT') AND has_table_privilege(r.oid, c.oid, 'UPDATE')
+                         AND has_table_privilege(r.oid, c.oid, 'DELETE')) ORDER BY 1) AS unwritten,
+       coalesce(pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false) AS monitors
   FROM unnest($1::text[]) AS asked (name) LEFT JOIN pg_roles r ON r.rolname = asked.name
 """
 _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
@@ -57,4 +65,5 @@ async def inspect(connection: Any, name: str, roles: Mapping[str, str]) -> Datab
 
 def _rights(row: Mapping[str, Any]) -> RoleRights:
     return RoleRights(row["name"], row["exists"], tuple(row["powers"]), tuple(row["writes"]), row["reads_hashes"],
-                      row["owns"], tuple(row["parameters"]))
+                      row["owns"], tuple(row["parameters"]), tuple(row["unread"]), tuple(row["unwritten"]),
+                      row["monitors"])

@@ -90,7 +90,7 @@ def pressed(tmux: Tmux, keys: tuple[str, ...], why: str, then: str) -> None:
 
 def fail_over(tmux: Tmux) -> None:
     """The primary is dead: from the alarm to the result."""
-    tmux.until(r"next: plan failover")
+    tmux.until(r"next: f  plan failover")
     tmux.say("The primary is dead. Line 1 says how the pool is, line 2 what is broken and what comes next.")
     tmux.show()
     pressed(tmux, ("f",), "fail over. Not armed yet: the dashboard asks why, and suggests the reason itself.",

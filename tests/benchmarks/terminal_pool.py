@@ -86,7 +86,7 @@ def _others(settings: Pool, base: Path, seconds: float) -> dict[str, object]:
     return {
         "pg_activity": _other("pg_activity", ["-h", host, "-p", port, "-U", role.user, "-d", settings.database.name,
                                               "--refresh", "1"], {"PGPASSWORD": password}, seconds, ("F", "R")),
-        "hatop": _other("hatop", ["-s", sprayer.socket.removeprefix("unix:")], {}, seconds, ("\x1b[B", "\x1b[A")),
+        "hatop": _other("hatop", ["-s", sprayer.socket.removeprefix("unix:")], {}, seconds, ("2", "1")),
     }
 
 

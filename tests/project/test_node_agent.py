@@ -114,12 +114,26 @@ async def promoted(node: Node) -> None:
     await sql(node, SLOT.format(partner) + "; CHECKPOINT")
 
 
+async def rehearsed(node: Node, agent: CommandAgent) -> None:
+    """A rehearsal changes nothing, and names what is in the way."""
+    await agent.ready()
+    settings = (node.folder / "agent.conf").read_text()
+    for name, value, told in (("BIN", "/nowhere", "correct BIN"), ("CONFIG", "/nowhere", "correct CONFIG"),
+                              ("UNIT", "x.service\nSYSTEMCTL='sudo -n /usr/bin/systemctl'", "sudo does not let")):
+        node.write("agent.conf", f"{settings}{name}={value}\n")
+        with pytest.raises(AgentError, match=told):
+            await agent.ready()
+    node.write("agent.conf", settings)
+    await agent.ready()
+
+
 async def test_every_action_on_a_real_pair(ready: tuple[Node, Node]) -> None:
     first, second = ready
     async with agents(ready) as (one, two):
         with pytest.raises(AgentError, match="db1 is running; stop it first"):
             await one.position()
         assert abs(await one.space() - shutil.disk_usage(first.folder).free) < 2**30
+        await rehearsed(first, one)
         stopped = await one.stop("fast")
         assert stopped.clean
         assert stopped.timeline == 1

@@ -23,6 +23,7 @@ class Attempt:
     error: str | None
     means: str  # what would not work without it
     fix: str  # where to look
+    well: str = "is accepted"  # what is said when it worked
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,6 @@ def _mail(look: Look) -> Iterator[Finding]:
 def _attempts(expected: Expected) -> Iterator[Finding]:
     for attempt in expected.attempts:
         if attempt.error is None:
-            yield ok(attempt.subject, f"{attempt.who} is accepted")
+            yield ok(attempt.subject, f"{attempt.who} {attempt.well}")
         else:
             yield bad(attempt.subject, f"{attempt.who}: {attempt.error}", attempt.means, attempt.fix)

@@ -28,6 +28,7 @@ from tuiha.watch.inspecting import inspection
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.opening import guarded, open_poller, rules_of
 from tuiha.watch.reader import connect
+from tuiha.watch.rehearsing import rehearsals
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     found = await asyncio.to_thread(resolve_all, _secrets(pool), base)
     rules = replace(rules_of(pool), down_after=1)
     poller = open_poller(pool, base, rules)
-    logins = asyncio.gather(*_log_ins(pool, base, found))
+    logins = asyncio.gather(*_log_ins(pool, base, found), *rehearsals(pool, base))
     inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
         await first_look(poller, pool.watch.timeout + EXTRA)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from tuiha.drivers.protocols import AgentError, Stopped
 
 _LOOK = 3.0  # seconds for an action that only looks
+_REHEARSAL = 10.0  # seconds for a log-in by ssh, and several looks
 _COPY = 60  # a base backup may take that many times the limit of an action
 
 
@@ -20,8 +21,16 @@ class Measuring(Protocol):
         """Free bytes where the data is. Raises AgentError."""
 
 
+@runtime_checkable
+class Rehearsing(Protocol):
+    """An agent that can tell whether it could do what it may be asked for."""
+
+    async def ready(self) -> None:
+        """Look, and change nothing. Raises AgentError with what is in the way."""
+
+
 class Actions(ABC):
-    """An agent as eight actions over one `_order`."""
+    """An agent as nine actions over one `_order`."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name = name
@@ -69,6 +78,12 @@ class Actions(ABC):
         if not isinstance(free, int) or isinstance(free, bool):
             raise AgentError(f"the agent of {self.name} did not say how many bytes are free")
         return free
+
+    async def ready(self) -> None:
+        """See that everything else can be done: programs, paths, rights. Raises AgentError with what is in the way."""
+        answer = await self._order("ready", "", min(self.seconds, _REHEARSAL))
+        if answer.get("ready") is not True:
+            raise AgentError(f"the agent of {self.name} did not say that it is ready")
 
     def _stopped(self, action: str, answer: Mapping[str, Any]) -> Stopped:
         try:

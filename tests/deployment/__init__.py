@@ -1,0 +1,1 @@
+"""docs/deploy.md, done: network namespaces stand for the hosts. `python -m tests.deployment` does all of it."""

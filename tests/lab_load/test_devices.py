@@ -126,12 +126,13 @@ async def test_an_answer_torn_on_its_way_is_asked_for_again_with_the_same_key() 
         assert sum("since=0" in line for line in pool.asked) >= 2
 
 
-async def test_retry_after_is_obeyed_and_is_no_failure() -> None:
+@pytest.mark.parametrize("status", [503, 429])
+async def test_retry_after_is_obeyed_and_is_no_failure(status: int) -> None:
     pool = DoublePool()
     held = True
 
     async def hold(_: web.Request) -> web.StreamResponse | None:
-        return web.Response(status=503, headers={"Retry-After": "1"}) if held else None
+        return web.Response(status=status, headers={"Retry-After": "1"}) if held else None
 
     pool.faults = {0: hold, 1: hold}
     async with fleet(pool) as running:

@@ -5,4 +5,5 @@ shift
 for part in etc run var/lib var/log usr/local/bin usr/local/sbin; do
     mount --bind "$root/$part" "/$part"
 done
+mount --bind "$root/../mail" /srv # what mail servers share
 exec "$@"

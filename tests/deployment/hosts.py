@@ -116,6 +116,7 @@ class Net:
         root = self.root(host)
         for part in OWN[1:]:
             (root / part).mkdir(parents=True)
+        (self.folder / "mail").mkdir(exist_ok=True)
         shutil.copytree("/etc", root / "etc", symlinks=True, ignore=shutil.ignore_patterns("alternatives.bak"))
         for part in ("haproxy", "keepalived", "dovecot", "tuiha", "postgresql", "ssh"):
             shutil.rmtree(root / "etc" / part, ignore_errors=True)
@@ -139,6 +140,7 @@ class Net:
         double.chmod(0o755)
         shutil.copy(_HERE / "sudo_double.sh", root / "usr/local/bin/sudo")
         (root / "usr/local/bin/sudo").chmod(0o755)
+        (root / "usr/local/bin/tuiha").symlink_to(Path(sys.executable).parent / "tuiha")
         (root / "etc/sudoers.d").mkdir(exist_ok=True)
         shutil.copytree(_HERE.parents[1] / "config", home / "config")
 

@@ -19,7 +19,7 @@ DATA = "/var/lib/postgresql/15/main"
 ALWAYS = {
     "postgresql@15-main": f"/usr/lib/postgresql/15/bin/postgres -D {DATA} "
                           "-c config_file=/etc/postgresql/15/main/postgresql.conf",
-    "haproxy": "/usr/sbin/haproxy -W -db -f /etc/haproxy/haproxy.cfg",
+    "haproxy": "/usr/sbin/haproxy -W -db -n 2000 -f /etc/haproxy/haproxy.cfg",
     "keepalived": "/usr/sbin/keepalived -n -l -f /etc/keepalived/keepalived.conf",
     "dovecot": "/usr/sbin/dovecot -F",
     "etcd": "etcd",

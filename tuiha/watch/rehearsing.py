@@ -27,5 +27,5 @@ async def _rehearse(name: str, agent: Rehearsing) -> Attempt:
     except AgentError as cause:
         error = str(cause)
     return Attempt(name, "the agent's rehearsal", error, f"operations cannot stop, start and rewind {name}",
-                   "try it by hand: the agent's command with `ready` and the database's name appended "
+                   "try it by hand: the agent's command with `rehearse` and the database's name appended "
                    "(docs/operations.md, Agents)", well="went well: programs, paths and rights are there")

@@ -81,7 +81,7 @@ class Actions(ABC):
 
     async def ready(self) -> None:
         """See that everything else can be done: programs, paths, rights. Raises AgentError with what is in the way."""
-        answer = await self._order("ready", "", min(self.seconds, _REHEARSAL))
+        answer = await self._order("rehearse", "", min(self.seconds, _REHEARSAL))
         if answer.get("ready") is not True:
             raise AgentError(f"the agent of {self.name} did not say that it is ready")
 

@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 
 from tuiha.config.document import Document, read
 from tuiha.config.errors import Location
-from tuiha.config.settings import PATTERNS, Pool, Secret, seconds
+from tuiha.config.settings import Pool
+from tuiha.config.values import PATTERNS, Secret, seconds
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "config" / "pool.example.yaml"

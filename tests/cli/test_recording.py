@@ -22,7 +22,7 @@ from tests.watch.recording.test_recorder import until
 from tuiha.cli.main import main
 from tuiha.cli.recording import Kept
 from tuiha.config.errors import ConfigError
-from tuiha.config.settings import Recording as RecordingSettings
+from tuiha.config.pace import Recording as RecordingSettings
 from tuiha.watch.recording import store
 from tuiha.watch.recording.reading import Recording
 

@@ -14,7 +14,8 @@ from pydantic_core import PydanticUndefined
 from tuiha.config.document import read
 from tuiha.config.load import load
 from tuiha.config.places import data_file
-from tuiha.config.settings import Pool, Secret
+from tuiha.config.settings import Pool
+from tuiha.config.values import Secret
 
 EXAMPLE = data_file("config/pool.example.yaml")
 

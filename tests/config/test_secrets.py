@@ -10,7 +10,7 @@ import pytest
 from tuiha.config import secrets
 from tuiha.config.load import ConfigError
 from tuiha.config.secrets import resolve, resolve_all
-from tuiha.config.settings import Secret
+from tuiha.config.values import Secret
 
 SECRET = "hunter2-9f8e7d"
 

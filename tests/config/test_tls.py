@@ -8,7 +8,8 @@ import pytest
 
 from tuiha.config import tls
 from tuiha.config.load import ConfigError
-from tuiha.config.settings import Database, DatabaseNode, Role, Roles, Secret, Server, Tls
+from tuiha.config.parts import Database, DatabaseNode, Role, Roles, Server
+from tuiha.config.values import Secret, Tls
 
 HERE = Path(__file__).parent / "certificates"
 OWN = Tls(certificate=Path("certificate.pem"), key=Path("key.pem"))

@@ -18,7 +18,7 @@ import pytest
 from tests.drivers.daemons import eventually, free_port
 from tests.drivers.etcdnode import EtcdNode
 from tuiha.config import tls
-from tuiha.config.settings import Tls
+from tuiha.config.values import Tls
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.gateway import Answer, Gateway, Login
 from tuiha.drivers.protocols import Conflict, DriverError

@@ -21,7 +21,7 @@ from tests.drivers.conformance import conforms
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tuiha.config import tls
-from tuiha.config.settings import Tls
+from tuiha.config.values import Tls
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.databases.rest import PatroniRest, document, parse_cluster, parse_config, parse_node

@@ -25,7 +25,7 @@ from aiohttp import web
 from tests.drivers.daemons import SPRAYERS, sprayer_program
 from tuiha.config import tls
 from tuiha.config.places import data_file
-from tuiha.config.settings import Tls
+from tuiha.config.values import Tls
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.model.reports import BackendState

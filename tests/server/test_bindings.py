@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.server.support import Attached, Node
-from tuiha.config.settings import Binding
+from tuiha.config.pace import Binding
 from tuiha.server.bindings import Bindings, Owned
 from tuiha.server.takeover import CANDIDATES, Taken, candidates, take_over
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.drivers.daemons import free_port
 from tests.server.limits import Peer, peer
 from tests.server.support import eventually
-from tuiha.config.settings import Limits
+from tuiha.config.pace import Limits
 from tuiha.server.app import _whole, _with_problems, server_options
 from tuiha.server.connections import Guard, GuardedSite
 from tuiha.server.rates import Rates

@@ -16,7 +16,7 @@ from tests.tui.samples import AT, SampleFeed, healthy, mail, many, server
 from tests.tui.test_app import dashboard, home, lines, seen, text
 from tuiha.cli.logfile import log_to_file
 from tuiha.config.secrets import HIDDEN, resolve
-from tuiha.config.settings import Secret
+from tuiha.config.values import Secret
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import BELL, Alarms
 from tuiha.tui.app import Dashboard

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.test_documents import validate
 from tests.model.looks import healthy
-from tuiha.config.settings import Alerts
+from tuiha.config.pace import Alerts
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Snapshot, Verdict
 from tuiha.watch.alerts import Alerting, Steady

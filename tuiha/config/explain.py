@@ -9,7 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from tuiha.config.errors import Location
-from tuiha.config.settings import PATTERNS, Pool, Secret
+from tuiha.config.settings import Pool
+from tuiha.config.values import PATTERNS, Secret
 
 Found = tuple[Location, str, str]  # where, what is wrong, what to write
 

@@ -50,7 +50,7 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
 
 def _remember_origins(pool: Pool, document: Document) -> None:
     """Tell secrets and TLS settings where they were written: they are opened later, and may fail then."""
-    from tuiha.config.settings import Located
+    from tuiha.config.values import Located
 
     for location, part in _parts(pool, ()):
         if isinstance(part, Located):

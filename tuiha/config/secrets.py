@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tuiha.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Secret
+    from tuiha.config.values import Secret
 
 COMMAND_SECONDS = 10.0
 HIDDEN = "***"

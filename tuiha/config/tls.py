@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from tuiha.config.errors import ConfigError, Location, Problem
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Database, MailCluster, MailServer, Pool, Server, Sprayer, Tls
+    from tuiha.config.parts import Database, MailCluster, MailServer, Server, Sprayer
+    from tuiha.config.settings import Pool
+    from tuiha.config.values import Tls
 
 
 def client(tls: Tls | None, base: Path) -> ssl.SSLContext:

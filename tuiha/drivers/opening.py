@@ -19,7 +19,8 @@ from tuiha.drivers.protocols import (
 )
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Ledger, Pool, Server, Sprayer
+    from tuiha.config.parts import Ledger, Server, Sprayer
+    from tuiha.config.settings import Pool
     from tuiha.drivers.databases.rest import PatroniRest
     from tuiha.drivers.sprayers.haproxy import Haproxy
 
@@ -133,7 +134,7 @@ def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDrive
 
 def _rests(pool: Pool, base: Path) -> dict[str, PatroniRest]:
     """Patroni's interface on every node. Raises ConfigError."""
-    from tuiha.config.settings import Patroni
+    from tuiha.config.parts import Patroni
     from tuiha.drivers.databases.rest import PatroniRest
 
     told, context = pool.database.patroni or Patroni(), tls.for_patroni(pool.database, base)

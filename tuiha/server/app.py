@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from tuiha.config.settings import Limits
+from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.connections import Guard

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.config.settings import Binding
+from tuiha.config.pace import Binding
 from tuiha.model.binding import Bound
 from tuiha.server.gate import Gate
 

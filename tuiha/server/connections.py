@@ -18,7 +18,7 @@ from typing import cast
 
 from aiohttp import web
 
-from tuiha.config.settings import Limits
+from tuiha.config.pace import Limits
 
 log = logging.getLogger("tuiha.connections")
 

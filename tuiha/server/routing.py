@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tuiha.config.settings import Binding
+from tuiha.config.pace import Binding
 from tuiha.model.binding import Biases, Bound, Candidate, choose
 from tuiha.server.bindings import Bindings, Owned, Seen
 from tuiha.server.membership import Standing

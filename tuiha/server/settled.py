@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuiha.config import secrets
-from tuiha.config.settings import MailCluster, Pool, Role
+from tuiha.config.parts import MailCluster, Role
+from tuiha.config.settings import Pool
 from tuiha.config.tls import for_database, for_mail, listening, refuse_plain_text
 from tuiha.server.attachment import Place
 from tuiha.server.monitor.cluster import Cluster

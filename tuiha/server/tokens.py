@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.config import secrets
-from tuiha.config.settings import Control
+from tuiha.config.parts import Control
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.config.settings import Alerts
+from tuiha.config.pace import Alerts
 from tuiha.model.facts import Snapshot, Verdict
 
 _log = logging.getLogger(__name__)

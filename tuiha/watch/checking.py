@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuiha.config import tls
+from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role
 from tuiha.config.secrets import resolve_all
-from tuiha.config.settings import DatabaseNode, MailCluster, MailServer, Pool, Role, Secret
+from tuiha.config.settings import Pool
+from tuiha.config.values import Secret
 from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.opening import server_opener

@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuiha.config import tls
+from tuiha.config.parts import DatabaseNode
 from tuiha.config.secrets import resolve
-from tuiha.config.settings import DatabaseNode, Pool
+from tuiha.config.settings import Pool
 from tuiha.drivers import certificates
 from tuiha.drivers.databases.inspecting import inspect
 from tuiha.drivers.protocols import DriverError

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.config import tls
+from tuiha.config.parts import DatabaseNode, Role
 from tuiha.config.secrets import resolve
-from tuiha.config.settings import DatabaseNode, Pool, Role
+from tuiha.config.settings import Pool
 from tuiha.drivers.databases.postgres import explain
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port

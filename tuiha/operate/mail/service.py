@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from tuiha.config.settings import MailCluster
+from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.rows import UP

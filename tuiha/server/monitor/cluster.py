@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
-from tuiha.config import settings
+from tuiha.config import parts
 
 Security = Literal["plain", "starttls", "tls"]
 
@@ -47,7 +47,7 @@ class Cluster:
 
     @classmethod
     def of(
-        cls, chosen: settings.MailCluster, monitor: str, probe: str, ssl: tls.SSLContext | None = None
+        cls, chosen: parts.MailCluster, monitor: str, probe: str, ssl: tls.SSLContext | None = None
     ) -> Cluster:
         """From validated settings; `monitor` and `probe` are the resolved passwords of the two log-ins."""
         return cls(
@@ -63,7 +63,7 @@ class Cluster:
         )
 
 
-def _server(chosen: settings.MailServer) -> MailServer:
+def _server(chosen: parts.MailServer) -> MailServer:
     host, _, port = chosen.address.rpartition(":")
     return MailServer(chosen.name, host.strip("[]"), int(port), chosen.security)
 

@@ -15,7 +15,7 @@ def moment(text: str, end: float) -> float:
 
     Raises ValueError with what to write.
     """
-    from tuiha.config.settings import seconds  # with pydantic: most dashboards never ask for a moment
+    from tuiha.config.values import seconds  # with pydantic: most dashboards never ask for a moment
 
     text = text.strip()
     try:

@@ -1,0 +1,83 @@
+"""The settings of time and measure: heartbeats, bindings, lease, hold, limits, watching, recording, alerts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tuiha.config.values import Seconds, Settings
+
+
+class Heartbeat(Settings):
+    """Liveness by the database's clock."""
+
+    interval: Annotated[Seconds, Field(gt=0)] = 1.0
+    window: Annotated[Seconds, Field(gt=0)] = 10.0
+
+
+class Binding(Settings):
+    """How users are bound to servers."""
+
+    local_bias: int = 10
+    current_bias: int = 20
+    lock: Seconds = 600.0  # a moved user stays where it is
+    expire: Annotated[Seconds, Field(gt=0)] = 86400.0  # without a device
+    moves: Annotated[int, Field(gt=0)] = 5  # voluntary moves of one server in one heartbeat
+
+
+class Lease(Settings):
+    """A server's right to use the database."""
+
+    seconds: Annotated[Seconds, Field(gt=0)] = 5.0
+    slack: Seconds = 0.2
+
+
+class Hold(Settings):
+    """Requests that wait while the database is away."""
+
+    seconds: Seconds = 10.0
+    requests: Annotated[int, Field(gt=0)] = 10000
+
+
+class Limits(Settings):
+    """What a pool server takes from one peer, and how long it lets a peer take. A long poll is not slow."""
+
+    body: Annotated[int, Field(ge=1024, le=1_048_576)] = 16384  # bytes
+    headers: Annotated[int, Field(ge=16, le=1000)] = 64  # of one request
+    header: Annotated[int, Field(ge=1024, le=65536)] = 8192  # bytes of one header, and of the request's first line
+    rate: Annotated[float, Field(gt=0)] = 50.0  # requests a second of one device
+    burst: Annotated[int, Field(ge=1)] = 200  # requests of one device at once
+    connections: Annotated[int, Field(ge=16)] = 20000  # of all peers
+    connections_per_address: Annotated[int, Field(ge=1)] = 10000  # a sprayer brings those of many devices
+    header_time: Annotated[Seconds, Field(gt=0)] = 10.0  # until the headers are there
+    body_time: Annotated[Seconds, Field(gt=0)] = 10.0  # and then the body
+    answer_time: Annotated[Seconds, Field(gt=0)] = 30.0  # that a reader may stall
+    idle: Annotated[Seconds, Field(gt=0)] = 75.0  # without a request
+
+
+class Watch(Settings):
+    """How the pool is watched."""
+
+    interval: Annotated[Seconds, Field(gt=0)] = 1.0
+    timeout: Annotated[Seconds, Field(gt=0)] = 2.0  # of one poll of one target
+    down_after: Annotated[int, Field(gt=0)] = 3  # failed polls in a row
+
+
+class Recording(Settings):
+    """What a dashboard and `tuiha record` keep of what they saw."""
+
+    enabled: bool = True
+    path: Path | None = None  # None: in the state folder, named by the pool
+    keep: Annotated[Seconds, Field(gt=0)] = 7 * 86400.0
+    megabytes: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+
+class Alerts(Settings):
+    """A command that is run when the verdict of the pool changes."""
+
+    command: Annotated[list[str], Field(min_length=1)]  # reads one line of JSON
+    after: Seconds = 5.0  # that a verdict has to last
+    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the command may take
+    again: Annotated[Seconds, Field(gt=0)] = 30.0  # until it is run again when it failed

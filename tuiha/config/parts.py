@@ -1,0 +1,252 @@
+"""The settings of a pool's parts: servers, database pair, sprayers, mail clusters, ledger, who may come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tuiha.config.values import (
+    DatabaseName,
+    HostPort,
+    Identifier,
+    Name,
+    Pointer,
+    Prefix,
+    Seconds,
+    Secret,
+    Separator,
+    Settings,
+    Socket,
+    Tls,
+    Url,
+    UrlPath,
+)
+
+
+class HttpServer(Settings):
+    """What a server that is not one of ours tells over HTTP."""
+
+    health: UrlPath = "/health"  # 2xx: it serves
+    users: Pointer | None = None  # PATH#POINTER: its number of users in a JSON document
+    token: Secret | None = None
+
+
+class TravelerServer(Settings):
+    """A server of an HCL Traveler pool (not tried on a live server)."""
+
+    user: Annotated[str, Field(min_length=1)]  # an administrator
+    password: Secret
+    domino_name: Annotated[str, Field(min_length=1)] | None = None  # None: found by the host of the address
+    console: Annotated[list[str], Field(min_length=1)] | None = None  # one Domino command is appended
+    seconds: Annotated[Seconds, Field(gt=0)] = 30.0  # that the console may take
+
+
+class Server(Settings):
+    """A pool server. Servers that join by themselves are found in the database and need no entry."""
+
+    name: Name
+    address: Url  # devices, forwarding and control
+    driver: Name = "pool"  # pool, http, traveler, or one that is installed
+    capacity: Annotated[int, Field(gt=0)] = 2000  # users it is sized for
+    tls: Tls | None = None  # its own certificate, when address is https
+    http: HttpServer = HttpServer()
+    traveler: TravelerServer | None = None
+    options: dict[str, str] = {}  # of a driver that is installed
+
+    @model_validator(mode="after")
+    def _driver_has_what_it_needs(self) -> Server:
+        if self.driver == "traveler" and self.traveler is None:
+            raise ValueError("is of driver traveler and has no log-in; write traveler: with user and password")
+        return self
+
+
+class Role(Settings):
+    """A database role and its password."""
+
+    user: str
+    password: Secret
+
+
+class Roles(Settings):
+    """The separate database roles: what a part may do ends with its role."""
+
+    pool: Role  # the pool servers: their tables
+    watcher: Role  # pg_monitor and SELECT
+    coordinator: Role | None = None  # what changing roles of the pair needs
+    owner: Role | None = None  # owns the schema; servers migrate with it when given, else with pool
+
+
+class Agent(Settings):
+    """What stops, starts and rewinds one database: a supervisor's socket, or a program."""
+
+    socket: Path | None = None  # takes orders as JSON lines, as the embedded pool's does
+    command: Annotated[list[str], Field(min_length=1)] | None = None  # action, node and argument are appended
+    seconds: Annotated[Seconds, Field(gt=0)] = 60.0  # limit of one action; a base backup may take sixty times as long
+
+    @model_validator(mode="after")
+    def _some_way(self) -> Agent:
+        if self.socket is None and self.command is None:
+            raise ValueError("names no way; write socket or command")
+        return self
+
+
+class DatabaseNode(Settings):
+    """One database of the pair."""
+
+    name: Name
+    address: HostPort
+    agent: Agent | None = None  # None: a person stops and starts it
+    rest: Url | None = None  # of Patroni's REST interface
+
+
+class Patroni(Settings):
+    """How Patroni is reached, when it manages the pair."""
+
+    scope: Annotated[str, Field(min_length=1)] | None = None  # its name of the cluster; another one is refused
+    user: Annotated[str, Field(min_length=1)] | None = None  # for what changes something
+    password: Secret | None = None
+    timeout: Annotated[Seconds, Field(gt=0)] = 1.0  # of one question to one node
+    tls: Tls | None = None  # of https:// addresses
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Patroni:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("has a user without a password, or a password without a user; write both or none")
+        return self
+
+
+class Database(Settings):
+    """The enterprise database: a pair."""
+
+    driver: Literal["postgres", "patroni"] = "postgres"
+    name: DatabaseName = "tuiha"  # the PostgreSQL database
+    nodes: Annotated[list[DatabaseNode], Field(min_length=1, max_length=2)]
+    roles: Roles
+    system_identifier: Identifier | None = None
+    tls: Tls | None = None
+    connections: Annotated[int, Field(ge=2, le=500)] = 8  # per pool server
+    patroni: Patroni | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rest_means_patroni(cls, value: object) -> object:
+        """Two who change the roles of one pair would undo each other's work: that is never so by oversight."""
+        nodes = value.get("nodes") if isinstance(value, dict) else None
+        if isinstance(value, dict) and "driver" not in value and isinstance(nodes, list) and any(
+                isinstance(node, dict) and node.get("rest") for node in nodes):
+            return {**value, "driver": "patroni"}
+        return value
+
+    @property
+    def manager(self) -> str | None:
+        """Who decides which database is active when it is not this project's own operations."""
+        return "Patroni" if self.driver == "patroni" else None
+
+
+class Sprayer(Settings):
+    """An IP sprayer: HAProxy, steered through its runtime socket."""
+
+    name: Name
+    driver: Literal["haproxy"] = "haproxy"
+    address: HostPort  # where devices connect
+    socket: Socket
+    backend: str = "pool"
+    map: str | None = None  # path of the user -> server map, as HAProxy knows it
+    held: str | None = None  # path of the map in which keepalived says which addresses it holds
+    push: bool = False  # pool servers write their users into the map
+    tls: Tls | None = None  # of a tcp: socket
+
+    @model_validator(mode="after")
+    def _pushes_into_a_map(self) -> Sprayer:
+        if self.push and self.map is None:
+            raise ValueError("is pushed to and has no map; write map: /etc/haproxy/tuiha/users.map")
+        return self
+
+
+class MailServer(Settings):
+    """One server of a mail cluster."""
+
+    name: Name
+    address: HostPort
+    security: Literal["plain", "starttls", "tls"] = "tls"
+
+
+class Login(Settings):
+    """A log-in at a mail server."""
+
+    user: str
+    password: Secret
+
+
+class MonitorLogin(Login):
+    """The log-in that acts for every user."""
+
+    acts: Literal["identity", "master"] = "identity"  # SASL PLAIN's authorization identity, or USER*MASTER
+    separator: Separator = "*"  # between the user's name and the master's
+
+
+class MailCluster(Settings):
+    """Mail servers that hold the same mailboxes."""
+
+    cluster: Name
+    driver: Literal["imap"] = "imap"
+    servers: Annotated[list[MailServer], Field(min_length=1)]
+    monitor: MonitorLogin  # may read every user's mailbox
+    probe: Login  # an ordinary user, for the watcher
+    tls: Tls | None = None
+    logins_per_second: Annotated[float, Field(gt=0)] = 100.0  # to one server, from one pool server
+    login_burst: Annotated[int, Field(gt=0)] = 50
+    history: Seconds = 30 * 86400.0  # how far back a new user's mailbox is reported
+
+
+class Ledger(Settings):
+    """The pool's record of epoch, active database and protection."""
+
+    driver: Literal["file", "etcd"] = "file"
+    path: Path | None = None  # the file; with etcd only the folder of operations beside it
+    endpoints: list[Url] = []  # of etcd's members
+    prefix: Prefix = "/tuiha"  # of the keys in etcd
+    timeout: Annotated[Seconds, Field(gt=0)] = 1.0  # of one request to one endpoint
+    user: Annotated[str, Field(min_length=1)] | None = None
+    password: Secret | None = None
+    tls: Tls | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _endpoints_mean_etcd(cls, value: object) -> object:
+        """Two hosts that meant etcd, each with a file of its own, would have no ledger in common."""
+        if isinstance(value, dict) and "driver" not in value and value.get("endpoints"):
+            return {**value, "driver": "etcd"}
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Ledger:
+        if self.driver == "file" and self.path is None:
+            raise ValueError("has no path; write path: ledger.json")
+        if self.driver == "etcd" and not self.endpoints:
+            raise ValueError("names no endpoints; write endpoints: [https://etcd1.example.org:2379, ...]")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("has a user without a password, or a password without a user; write both or none")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for people."""
+        return f"etcd, {', '.join(self.endpoints)}" if self.driver == "etcd" else str(self.path)
+
+
+class Users(Settings):
+    """Who may use the pool."""
+
+    provision: Literal["mail", "none"] = "mail"
+
+
+class Control(Settings):
+    """Tokens of the control interface."""
+
+    viewer: Secret
+    operator: Secret | None = None
+    viewer_before: Secret | None = None  # accepted by servers as well, while it is being changed
+    operator_before: Secret | None = None

@@ -2,9 +2,10 @@
 
 Each has a port of its own and answers `GET /control/status` at once, as a pool server would, over real HTTP; it has no
 users, no database and no mail. It is for looking at a pool that is larger than this machine could run. On stdin come
-lines of JSON, {"beating": N}: from then on the first N of them live in the database as real servers do: a lease
-renewed and a heartbeat written a second, with the statements of the pool server, and the other servers' rows read. On
-stdout goes one line with the addresses, and for each line on stdin one with the figures since the last.
+lines of JSON, {"beating": N, "all_look": false}: from then on the first N of them live in the database as real servers
+do: a lease renewed and a heartbeat written a second, with the statements of the pool server, and the other servers'
+rows read as often as real servers read them, or by all with every beat (`all_look`). On stdout goes one line with the
+addresses, and for each line on stdin one with the figures since the last.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Hearts:
 
     database: asyncpg.Pool
     servers: list[Pretended]
-    beating: int = 0
+    all_look: bool = False
     took: list[float] = field(default_factory=list)  # seconds from when a beat was due until it was done
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -108,7 +109,7 @@ class Hearts:
                 await connection.fetch(_MAIL)
                 if time.monotonic() >= look_at:
                     candidates(await connection.fetch(CANDIDATES, _WINDOW))
-                    look_at = time.monotonic() + look_interval(len(self.servers), 1.0)
+                    look_at = time.monotonic() + (0.0 if self.all_look else look_interval(len(self.servers), 1.0))
             self.took.append(time.monotonic() - due)
             due = max(due + 1.0, time.monotonic())
 
@@ -141,7 +142,9 @@ async def run(config: Path, count: int, users: int) -> None:
             if not line:
                 break
             _tell(hearts.figures())
-            hearts.beat(json.loads(line)["beating"])
+            told = json.loads(line)
+            hearts.all_look = told["all_look"]
+            hearts.beat(told["beating"])
         hearts.beat(0)
     for listener in listening:
         listener.close()

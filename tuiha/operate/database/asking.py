@@ -13,6 +13,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.pair import streams
+from tuiha.operate.database.rejoining import Follows
 from tuiha.operate.database.serving import Attach, Verify
 from tuiha.operate.database.steps import Job, PairStep, read_ledger, stamp, tell_all, told, until
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
@@ -175,27 +176,11 @@ class VerifyThere(Verify):
         return await Verify(await there(world, self.job), self.number).run(world, progress)
 
 
-class OldFollows(PairStep):
+class OldFollows(Follows):
     """Patroni makes the former leader the secondary, and commits wait for it again."""
 
     action = "{old} is the secondary of {new}, and in step, by Patroni"
     limit = 300.0
-    undoable = False
-
-    @property
-    def follower(self) -> str:
-        """Who becomes the secondary."""
-        return self.job.old
-
-    @property
-    def leader(self) -> str:
-        """Of whom."""
-        return self.job.new
-
-    @property
-    def where(self) -> str:
-        """Who becomes the secondary."""
-        return self.follower
 
     async def run(self, world: World, progress: Progress) -> str:
         """Wait for it; Patroni rewinds or copies as it is set to."""

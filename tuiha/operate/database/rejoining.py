@@ -19,13 +19,10 @@ SELECT pg_create_physical_replication_slot($1)
 _DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
 
 
-class Rejoin(PairStep):
-    """The old primary becomes the secondary: as it is, else rewound, else as a fresh copy."""
+class Follows(PairStep):
+    """A step after which the old primary follows the new one."""
 
-    action = "{old} becomes the secondary of {new}"
-    limit = 3600.0
     undoable = False
-    clean = False  # the old primary ended cleanly and the new one had everything: nothing to rewind
 
     @property
     def follower(self) -> str:
@@ -41,6 +38,14 @@ class Rejoin(PairStep):
     def where(self) -> str:
         """Who becomes the secondary."""
         return self.follower
+
+
+class Rejoin(Follows):
+    """The old primary becomes the secondary: as it is, else rewound, else as a fresh copy."""
+
+    action = "{old} becomes the secondary of {new}"
+    limit = 3600.0
+    clean = False  # the old primary ended cleanly and the new one had everything: nothing to rewind
 
     async def run(self, world: World, progress: Progress) -> str:
         """Try the ways in turn, the cheapest first; read back that it streams."""

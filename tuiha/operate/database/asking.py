@@ -13,7 +13,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.pair import streams
-from tuiha.operate.database.rejoining import Follows
+from tuiha.operate.database.rejoining import Follows, PartnerFollows
 from tuiha.operate.database.serving import Attach, Verify
 from tuiha.operate.database.steps import Job, PairStep, read_ledger, stamp, tell_all, told, until
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
@@ -54,12 +54,8 @@ async def there(world: World, job: Job) -> Job:
 class Agreed(PairStep):
     """Patroni sees what the plan saw: nothing has been asked of it yet."""
 
+    place = "Patroni"
     action = "Patroni: {old} leads, {new} is in step, nothing else is under way"
-
-    @property
-    def where(self) -> str:
-        """Patroni."""
-        return "Patroni"
 
     async def run(self, world: World, progress: Progress) -> str:
         """Ask it once more."""
@@ -81,15 +77,11 @@ class Agreed(PairStep):
 class Ask(PairStep):
     """What changes the roles: asked of Patroni, done by it. It cannot be called back."""
 
+    place = "Patroni"
     limit = 90.0
     undoable = False
     no_return = True
     path: ClassVar[str]
-
-    @property
-    def where(self) -> str:
-        """Patroni."""
-        return "Patroni"
 
     def body(self) -> Mapping[str, Any]:
         """What is asked for."""
@@ -211,21 +203,11 @@ class OldFollowsIfThere(OldFollows):
         return await super().run(world, progress)
 
 
-class Reinitialize(OldFollows):
+class Reinitialize(PartnerFollows, OldFollows):
     """The partner's data is thrown away and copied from the leader, by Patroni."""
 
     action = "POST /reinitialize: {new} is copied from {old} anew"
     limit = 3600.0
-
-    @property
-    def follower(self) -> str:
-        """The partner."""
-        return self.job.new
-
-    @property
-    def leader(self) -> str:
-        """The active database."""
-        return self.job.old
 
     async def run(self, world: World, progress: Progress) -> str:
         """Ask for it, unless it follows by now; wait until it is in step."""

@@ -25,12 +25,8 @@ FROM pool_epoch
 class Announce(PairStep):
     """The ledger says what is under way: every other change of roles is refused from here on."""
 
+    place = "ledger"
     action = "ledger: record the phase"
-
-    @property
-    def where(self) -> str:
-        """The ledger."""
-        return "ledger"
 
     def _refusal(self, record: LedgerRecord) -> str | None:
         job = self.job
@@ -58,13 +54,9 @@ class Announce(PairStep):
 class BeginEpoch(PairStep):
     """The first transaction on the new primary: the next epoch, and a row to read back."""
 
+    place = "{new}"
     action = "{new}: epoch + 1, write and read a row"
     undoable = False
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """Begin the epoch unless it has begun."""
@@ -81,13 +73,9 @@ class BeginEpoch(PairStep):
 class Record(PairStep):
     """The ledger names the new primary; nobody follows it yet, so its secondary is STALE."""
 
+    place = "ledger"
     action = "ledger: {new} is active, unprotected"
     undoable = False
-
-    @property
-    def where(self) -> str:
-        """The ledger."""
-        return "ledger"
 
     async def run(self, world: World, progress: Progress) -> str:
         """Write it."""

@@ -39,12 +39,8 @@ _MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for
 class Cut(PairStep):
     """The new primary receives nothing any more: from here on the old one can acknowledge no commit."""
 
+    place = "{new}"
     action = "cut {new} off from {old}"
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """Empty primary_conninfo, wait until no receiver is left; that moment is what leases are counted from."""
@@ -73,13 +69,9 @@ class Cut(PairStep):
 class FenceOld(PairStep):
     """The old primary is stopped if its agent can be reached; else the end of the leases is what fences it."""
 
+    place = "{old}"
     action = "fence {old}, if it can be reached"
     limit = 35.0
-
-    @property
-    def where(self) -> str:
-        """The old primary."""
-        return self.job.old
 
     async def run(self, world: World, progress: Progress) -> str:
         """Fence it. A primary that waited for nobody must be fenced: no end of leases stops it."""
@@ -105,13 +97,9 @@ class FenceOld(PairStep):
 class Replay(PairStep):
     """All that the new primary has received is replayed."""
 
+    place = "{new}"
     action = "{new} replays all that it received"
     limit = 60.0
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """Wait for the replay."""
@@ -152,14 +140,10 @@ class _Still:
 class Protect(PairStep):
     """Every commit waits for the secondary, and only then does the ledger say so."""
 
+    place = "{new}, {old}"
     action = "commits on {new} wait for {old}, then ledger SYNC"
     limit = 180.0
     undoable = False
-
-    @property
-    def where(self) -> str:
-        """Both."""
-        return f"{self.job.new}, {self.job.old}"
 
     @property
     def primary(self) -> str:
@@ -245,12 +229,8 @@ class ProtectHere(Protect):
 class GiveUp(PairStep):
     """The pool goes on without its secondary: first the ledger, so that nobody promotes it, then the primary."""
 
+    place = "ledger, {old}"
     action = "ledger STALE, then {old} waits for nobody"
-
-    @property
-    def where(self) -> str:
-        """Ledger and primary."""
-        return f"ledger, {self.job.old}"
 
     async def run(self, world: World, progress: Progress) -> str:
         """Give the secondary up; read back that no commit waits."""
@@ -282,13 +262,9 @@ async def streams(primary: Coordinator, name: str) -> bool:
 class ResetConnection(PairStep):
     """The new primary gets its own connection settings back, for the day when it follows again."""
 
+    place = "{new}"
     action = "{new} may follow again one day"
     undoable = False
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """Take the empty setting out."""

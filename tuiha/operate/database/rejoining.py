@@ -22,6 +22,7 @@ _DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slo
 class Follows(PairStep):
     """A step after which the old primary follows the new one."""
 
+    place = "{old}"
     undoable = False
 
     @property
@@ -34,10 +35,21 @@ class Follows(PairStep):
         """Of whom."""
         return self.job.new
 
+
+class PartnerFollows(Follows):
+    """A step after which the partner of the active database follows it, whatever it was."""
+
+    place = "{new}"
+
     @property
-    def where(self) -> str:
-        """Who becomes the secondary."""
-        return self.follower
+    def follower(self) -> str:
+        """The partner."""
+        return self.job.new
+
+    @property
+    def leader(self) -> str:
+        """The active database."""
+        return self.job.old
 
 
 class Rejoin(Follows):
@@ -106,20 +118,10 @@ class RejoinIfThere(Rejoin):
             return f"left for `tuiha plan rejoin {self.job.old}`: {error}"
 
 
-class RejoinHere(Rejoin):
-    """The partner of the active database becomes its secondary, whatever it was."""
+class RejoinHere(PartnerFollows, Rejoin):
+    """The partner of the active database becomes its secondary."""
 
     action = "{new} becomes the secondary of {old}"
-
-    @property
-    def follower(self) -> str:
-        """The partner."""
-        return self.job.new
-
-    @property
-    def leader(self) -> str:
-        """The active database."""
-        return self.job.old
 
 
 async def _follow(agent: Agent, leader: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:

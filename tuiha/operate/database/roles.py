@@ -46,13 +46,9 @@ _RECOVERING = "SELECT pg_is_in_recovery()"
 class Prepare(PairStep):
     """What takes long is done before anything waits: a checkpoint, no synchronous names on the secondary, log-ins."""
 
+    place = "{old}, {new}"
     action = "checkpoint; {new} will wait for nobody; servers log in to {new}"
     limit = 120.0
-
-    @property
-    def where(self) -> str:
-        """Both."""
-        return f"{self.job.old}, {self.job.new}"
 
     async def run(self, world: World, progress: Progress) -> str:
         """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
@@ -67,12 +63,8 @@ class Prepare(PairStep):
 class Fence(PairStep):
     """The old primary takes no lease any more, and none of the pool's sessions is left on it."""
 
+    place = "{old}"
     action = "fence {old}: no lease, no session of the pool"
-
-    @property
-    def where(self) -> str:
-        """The old primary."""
-        return self.job.old
 
     async def run(self, world: World, progress: Progress) -> str:
         """Fence the epoch row by a synchronous commit, end the sessions, read both back."""
@@ -111,13 +103,9 @@ class Fence(PairStep):
 class Stop(PairStep):
     """A fast stop: the old primary sends everything, its last checkpoint included, before it ends."""
 
+    place = "{old}"
     action = "stop {old}, read its last position"
     limit = 60.0
-
-    @property
-    def where(self) -> str:
-        """The old primary."""
-        return self.job.old
 
     async def run(self, world: World, progress: Progress) -> str:
         """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
@@ -149,13 +137,9 @@ class Stop(PairStep):
 class CatchUp(PairStep):
     """The secondary has replayed all that the old primary wrote."""
 
+    place = "{new}"
     action = "{new} replays to that position"
     limit = 30.0
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """Wait for the replay."""
@@ -178,15 +162,11 @@ class CatchUp(PairStep):
 class Promote(PairStep):
     """The point of no return."""
 
+    place = "{new}"
     action = "promote {new}"
     limit = 60.0
     undoable = False
     no_return = True
-
-    @property
-    def where(self) -> str:
-        """The new primary."""
-        return self.job.new
 
     async def run(self, world: World, progress: Progress) -> str:
         """pg_promote without waiting, and look: that is quicker than its own wait."""

@@ -59,6 +59,7 @@ class Job:
 class PairStep:
     """A step of a change of roles. Subclasses say what they are in class variables."""
 
+    place: ClassVar[str] = "pool"
     action: ClassVar[str]
     limit: ClassVar[float] = 10.0
     undoable: ClassVar[bool] = True
@@ -71,13 +72,15 @@ class PairStep:
     @property
     def where(self) -> str:
         """The node or nodes, for people."""
-        return "pool"
+        return self._named(self.place)
 
     @property
     def planned(self) -> PlannedStep:
         """What the plan says of it."""
-        action = self.action.format(old=self.job.old, new=self.job.new)
-        return PlannedStep(self.number, self.where, action, self.limit, self.undoable, self.no_return)
+        return PlannedStep(self.number, self.where, self._named(self.action), self.limit, self.undoable, self.no_return)
+
+    def _named(self, text: str) -> str:
+        return text.format(old=self.job.old, new=self.job.new)
 
     async def run(self, world: World, progress: Progress) -> str:
         """Do it and return the evidence. Raises StepFailed or StepUnknown."""

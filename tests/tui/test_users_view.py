@@ -16,7 +16,8 @@ from tuiha.model.binding import Biases, Candidate
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.menu import MenuScreen
 from tuiha.tui.screens.plan import PlanScreen
-from tuiha.tui.screens.users import PAGE, UsersScreen
+from tuiha.tui.screens.user_pages import PAGE
+from tuiha.tui.screens.users import UsersScreen
 from tuiha.watch.lookup import NoAnswer, Page
 from tuiha.watch.reader import UserRow
 

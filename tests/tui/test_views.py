@@ -27,7 +27,7 @@ from tuiha.tui.looks import Looks
 from tuiha.tui.screens.detail import DetailScreen
 from tuiha.tui.screens.events import EventsScreen
 from tuiha.tui.screens.home import HomeScreen
-from tuiha.tui.screens.server_users import PAGE
+from tuiha.tui.screens.user_pages import PAGE
 from tuiha.tui.screens.views import VIEWS
 from tuiha.tui.theme import load_theme
 from tuiha.watch.lookup import NoAnswer

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, fit
-from tuiha.tui.draw.user_rows import FIELDS, ORDERS, SHEET, UserItem, items_of, targets, user_lines
+from tuiha.tui.draw.user_rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.screens.base import ARM
 from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.tabular import TABLE_KEYS, TableView
+from tuiha.tui.screens.user_pages import PAGE, Answered, UserPages
 from tuiha.tui.screens.views import HOME
 from tuiha.tui.shell import users_command
 from tuiha.tui.widgets.entry import Entry
-from tuiha.watch.lookup import NoAnswer, Page
+from tuiha.watch.lookup import NoAnswer
 
-PAGE = 100  # users of one answer
-MOST = 2000  # users in the table: whoever wants more types more of the name
 AGAIN = 2.0  # seconds between two looks at what is shown
 NOT_HERE = "this dashboard has no database to look users up in"
 USERS_KEYS: tuple[Key, ...] = (
@@ -32,7 +31,7 @@ USERS_KEYS: tuple[Key, ...] = (
 
 
 class UsersScreen(TableView[UserItem], inherit_bindings=False):
-    """Pages of users, read behind the screen; an old answer never replaces a newer one."""
+    """Pages of users, read behind the screen."""
 
     KEYS = USERS_KEYS
     BINDINGS = bindings(USERS_KEYS)
@@ -42,13 +41,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__(Content(SHEET, ORDERS, FIELDS, ""))
         self._pattern = ""
-        self._items: tuple[UserItem, ...] = ()
-        self._more = False
-        self._asked = 0
-        self._asking = 0  # number of the question that waits for its answer; 0: none
-        self._pages = 1
-        self._trouble = ""
-        self._older = ""  # the database it was read from, when that is not the active one
+        self._users = UserPages(self._find, lambda item: item.name, "", self._answered)
 
     # Asking
 
@@ -56,40 +49,17 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         """In front: read, and begin with typing when nobody was looked for yet."""
         if self._repeated is None and not self.dashboard.operations.only_watches:
             self.action_filter()
-        self.repeat(AGAIN, self._again)
-        self._ask()
+        self.repeat(AGAIN, self._users.again)
+        self._users.refresh()
         super().on_screen_resume()
 
-    def _again(self) -> None:
-        if not self._asking and self._pages <= 2:  # a long list stands still while it is read
-            self._ask()
-
-    def _ask(self) -> None:
-        """Read the pages that are shown, from the beginning."""
-        self._find("", PAGE * self._pages)
-
-    def _find(self, after: str, limit: int) -> None:
+    def _find(self, after: str, limit: int, answered: Answered) -> None:
         if self.dashboard.operations.only_watches:
-            self._trouble = NOT_HERE
-            return
-        self._asked += 1
-        number = self._asking = self._asked
-
-        def answered(page: Page | NoAnswer) -> None:
-            if number == self._asking:
-                self._asking = 0
-                self._take(page, after)
-
-        self.dashboard.operations.find_users(self._pattern, after, limit, answered)
-
-    def _take(self, page: Page | NoAnswer, after: str) -> None:
-        if isinstance(page, NoAnswer):
-            self._trouble = page.text
+            answered(NoAnswer(NOT_HERE))
         else:
-            before = self._items if after else ()
-            self._items = (*before, *items_of(page.users, page.servers, page.biases))
-            self._more, self._trouble = page.more, ""
-            self._older = "" if page.active else page.database
+            self.dashboard.operations.find_users(self._pattern, after, limit, answered)
+
+    def _answered(self) -> None:
         if self._entry.display:
             self._entry.remark(self._remark())
         if self.is_current:
@@ -98,35 +68,36 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     def find(self, text: str) -> None:
         """Look for users whose names begin so."""
         if text != self._pattern:
-            self._pattern, self._pages = text, 1
-            self._ask()
+            self._pattern = text
+            self._users.begin()
 
     # Drawing
 
     def items(self, view: View) -> Sequence[UserItem]:
         """Those that were read."""
-        return self._items
+        return self._users.items
 
     def above(self, view: View, width: int, room: int) -> Sequence[Line]:
         """What was looked for, and how many there are; or why there is no answer."""
-        if self._trouble:
-            told: Span = (f" {self._trouble}", "warning")
+        page, trouble = self._users.page, self._users.trouble
+        if trouble:
+            told: Span = (f" {trouble}", "warning")
         else:
             told = (f" {self._counted()}", "heading")
-        older: Span = (f"   read from {self._older}, which is not active: it may be older", "warning")
-        return (Line(fit((told, *((older,) if self._older else ())), width)),)[:room]
+        if page is None or page.active:
+            return (Line(fit((told,), width)),)[:room]
+        older: Span = (f"   read from {page.database}, which is not active: it may be older", "warning")
+        return (Line(fit((told, older), width)),)[:room]
 
     def _counted(self) -> str:
         begins = f"names like {self._pattern}" if set(self._pattern) & set("*?") else f"names from '{self._pattern}'"
         named = begins if self._pattern else "all names"
-        if self._asking and not self._items:
-            return f"{named}: reading"
-        number = f"{len(self._items):,}"
-        return f"{named}: {number} and more" if self._more else f"{named}: {number}"
+        reading = self._users.asking and not self._users.items
+        return f"{named}: {'reading' if reading else self._users.count}"
 
     def _remark(self) -> Span:
-        if self._trouble:
-            return (self._trouble, "warning")
+        if self._users.trouble:
+            return (self._users.trouble, "warning")
         return (f"{self._counted()}   enter to the list   esc drop   * ? match", "quiet")
 
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
@@ -150,10 +121,8 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
 
     def _read_on(self) -> None:
         current = self.table.current
-        near = current is not None and any(item is current for item in self._items[-PAGE // 4 :])
-        if near and self._more and not self._asking and len(self._items) < MOST:
-            self._pages += 1
-            self._find(self._items[-1].name, PAGE)
+        if current is not None and any(item is current for item in self._users.items[-PAGE // 4 :]):
+            self._users.read_on()
 
     def action_back(self) -> None:
         """Drop what was looked for; without it, to Home."""

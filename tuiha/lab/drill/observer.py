@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
@@ -118,8 +117,7 @@ async def kept(databases: Sequence[Node], active: str, users: Sequence[User]) ->
     """User -> devices in the active database. Raises OSError or asyncpg's errors when it does not answer."""
     node = next(node for node in databases if node.name == active)
     async with asyncio.timeout(10.0):
-        connection = await asyncpg.connect(
-            host=node.host, port=node.port, user=node.user, password=node.password, database=node.database, ssl=False)
+        connection = await node.connect("tuiha drill")
         try:
             rows = await connection.fetch(_DEVICES, [user.name for user in users])
         finally:

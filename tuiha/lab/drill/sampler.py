@@ -87,10 +87,7 @@ class Sampler:
 
     async def _open(self, node: Node) -> Any:
         if node.name not in self._connections:
-            self._connections[node.name] = await asyncpg.connect(
-                host=node.host, port=node.port, user=node.user, password=node.password, database=node.database,
-                ssl=False, server_settings={"application_name": "tuiha drill"},
-            )
+            self._connections[node.name] = await node.connect("tuiha drill")
         return self._connections[node.name]
 
     def _drop(self, name: str) -> None:

@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ramp", type=float, default=100.0, help="new devices a second (100)")
     parser.add_argument("--wait", type=float, default=25.0, help="of a long poll, seconds (25)")
     parser.add_argument("--grace", type=float, default=15.0, help="longest wait for the rest, seconds (15)")
+    parser.add_argument("--ca", type=Path, help="devices use TLS, and trust this authority (PEM); else plain text")
     parser.add_argument("--stats", type=Path, help="file of live figures (load.json beside the configuration)")
     return parser.parse_args()
 
@@ -59,7 +60,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
-    report = await run(setting(pool, arguments.config.parent), users, options, stop)
+    report = await run(setting(pool, arguments.config.parent, arguments.ca), users, options, stop)
     sys.stdout.write(json.dumps(report) + "\n")
     return int(failed(report))
 

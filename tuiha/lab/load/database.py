@@ -1,10 +1,11 @@
 """What the checker reads in the enterprise database, as the watcher's role: whose mailbox is where, the sync history,
-and how many users each server has. For an embedded pool: without TLS, on loopback.
+and how many users each server has.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl as tls
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -43,6 +44,15 @@ class Node:
     database: str
     user: str
     password: str
+    ssl: tls.SSLContext | None = None  # None: plain text, on loopback
+
+    async def connect(self, application: str) -> Any:
+        """A connection of asyncpg's, to be terminated by the caller. Raises OSError and asyncpg's errors."""
+        import asyncpg
+
+        return await asyncpg.connect(
+            host=self.host, port=self.port, user=self.user, password=self.password, database=self.database,
+            ssl=self.ssl or False, server_settings={"application_name": application})
 
 
 class Records:
@@ -99,10 +109,7 @@ class Records:
         connection = None
         try:
             async with asyncio.timeout(self._timeout):
-                connection = await asyncpg.connect(
-                    host=node.host, port=node.port, user=node.user, password=node.password,
-                    database=node.database, ssl=False, server_settings={"application_name": "tuiha load"},
-                )
+                connection = await node.connect("tuiha load")
                 if primary_only and await connection.fetchval("SELECT pg_is_in_recovery()"):
                     raise NoDatabase(f"{node.name}: is not the primary")
                 return await query(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, Unknown
 
@@ -18,7 +19,7 @@ async def deliver(server: MailTarget, user: str, message: bytes) -> None:
     """
     security = cast(Literal["plain", "starttls", "tls"], server.security)
     try:
-        client = await ImapClient.connect(server.host, server.port, security, timeout=TIMEOUT)
+        client = await ImapClient.connect(server.host, server.port, security, server.ssl, TIMEOUT)
     except ImapFailure as error:
         raise NotDelivered(f"{server.name}: {error}") from error
     try:
@@ -30,7 +31,7 @@ async def deliver(server: MailTarget, user: str, message: bytes) -> None:
 
 async def _append(client: ImapClient, server: MailTarget, user: str, message: bytes) -> None:
     try:
-        await client.authenticate_plain(user, server.user, server.password)
+        await log_in_for(client, user, server.user, server.password, server.separator)
     except ImapFailure as error:
         raise NotDelivered(f"{server.name}: {error}") from error
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl as tls
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -26,6 +27,8 @@ class MailTarget:
     security: str
     user: str
     password: str
+    separator: str | None = None  # of USER*MASTER; None: it acts by SASL PLAIN's authorization identity
+    ssl: tls.SSLContext | None = None  # None: the system's trust store, if its security is not plain
 
 
 class NotDelivered(Exception):

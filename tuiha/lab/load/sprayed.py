@@ -65,11 +65,12 @@ class Sprayed:
     """Sends requests of devices through the sprayers and counts what comes of them.
 
     `patience` is how long an answer may take beyond the request's own wait, seconds: more than the pool may hold
-    a request while it changes its database.
+    a request while it changes its database. `scheme`: http, or https with the session's context.
     """
 
     def __init__(
-        self, sprayers: list[str], tally: Tally, session: aiohttp.ClientSession, patience: float = 8.0
+        self, sprayers: list[str], tally: Tally, session: aiohttp.ClientSession, patience: float = 8.0,
+        scheme: str = "http",
     ) -> None:
         if not sprayers:
             raise ValueError("devices need the address of a sprayer")
@@ -77,6 +78,7 @@ class Sprayed:
         self._tally = tally
         self._session = session
         self._patience = patience
+        self._scheme = scheme
 
     async def ask(self, entry: Entry, request: Request) -> Answer:
         """The good answer to a request, however long that takes: repeated, the same, until there is one."""
@@ -116,7 +118,7 @@ class Sprayed:
         learned = entry.first_answered
         try:
             async with self._session.request(
-                request.method, f"http://{sprayer}{request.path}", headers=headers, timeout=timeout,
+                request.method, f"{self._scheme}://{sprayer}{request.path}", headers=headers, timeout=timeout,
                 json=request.body, allow_redirects=False,
             ) as response:
                 if response.status in GOOD:

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import dashboard, home, lines, seen, text
-from tuiha.operate.kinds import table
+from tuiha.operate.catalogue import KINDS
 from tuiha.tui.app import Dashboard
 from tuiha.tui.command_line import COMMANDS, Unclear, complete, completed, parse
 from tuiha.tui.keys import EVERYWHERE
@@ -33,14 +33,14 @@ async def typed(pilot: Pilot[int], command: str) -> None:
 
 
 def test_every_kind_of_operation_is_a_command_with_the_shells_words() -> None:
-    for name, make in table().items():
+    for name, make in KINDS.items():
         command = COMMANDS[name]
         assert command.danger, name
         assert command.takes.replace("MAIL", "SERVER").replace("...", "") == make().targets, name
 
 
 def test_only_operations_lead_to_changes() -> None:
-    assert {name for name, command in COMMANDS.items() if command.danger} == set(table())
+    assert {name for name, command in COMMANDS.items() if command.danger} == set(KINDS)
 
 
 @pytest.mark.parametrize("line", ["drain s2", "plan drain s2", "tuiha plan drain s2", "  drain   's2' "])

@@ -6,7 +6,7 @@ from the system after the change and not assumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tuiha.operate.plan import Plan, PlannedStep
@@ -70,12 +70,3 @@ class Kind(Protocol):
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
-
-
-def table() -> Mapping[str, Callable[[], Kind]]:
-    """Name -> how the kind is made. Modules are imported when a kind is used."""
-    from tuiha.operate.database import KINDS as database
-    from tuiha.operate.mail import KINDS as mail
-    from tuiha.operate.users import KINDS as users
-
-    return {**users, **mail, **database}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.operate import kinds
+from tuiha.operate.catalogue import KINDS
 from tuiha.operate.kinds import Kind, Misused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.store import store_of
@@ -21,11 +21,10 @@ _ROOM = 16 * _MB  # bytes that a journal may need, many times over
 
 def kind_of(name: str) -> Kind:
     """A kind of operation by its name. Raises Misused."""
-    known = kinds.table()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        raise Misused(f"there is no kind of operation '{name}'" + _hint(near, known))
-    return known[name]()
+    if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, n=1)
+        raise Misused(f"there is no kind of operation '{name}'" + _hint(near, KINDS))
+    return KINDS[name]()
 
 
 def _known_options(kind: Kind, options: Mapping[str, str]) -> None:

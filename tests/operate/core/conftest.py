@@ -22,7 +22,7 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate import api, kinds, start
+from tuiha.operate import api, planning, start
 from tuiha.operate.journal import read_records
 from tuiha.operate.plan import Plan
 from tuiha.operate.state import OperationState
@@ -98,7 +98,7 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setenv("TUIHA_TEST_PASSWORD", "a password")
     monkeypatch.setenv("TUIHA_TEST_TOKEN", "an operator's token")
     monkeypatch.delenv("TUIHA_STATE", raising=False)
-    monkeypatch.setattr(kinds, "table", painting.table)
+    monkeypatch.setattr(planning, "KINDS", painting.KINDS)
     monkeypatch.setattr(start, "RUNNER", (sys.executable, "-m", "tests.operate.core.run"))
     monkeypatch.chdir(Path(__file__).parents[3])
     secret = {"env": "TUIHA_TEST_PASSWORD"}

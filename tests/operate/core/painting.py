@@ -140,5 +140,4 @@ class Sketch(Paint):
     no_return = None
 
 
-def table() -> dict[str, type[Paint]]:
-    return {"paint": Paint, "sketch": Sketch}
+KINDS: dict[str, type[Paint]] = {"paint": Paint, "sketch": Sketch}

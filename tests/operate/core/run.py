@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from tests.operate.core import painting
-from tuiha.operate import kinds, runner
+from tuiha.operate import planning, runner
 
 if __name__ == "__main__":
-    vars(kinds)["table"] = painting.table
+    vars(planning)["KINDS"] = painting.KINDS
     sys.exit(runner.main())

@@ -12,7 +12,7 @@ import asyncpg
 
 from tuiha.lab.control import ControlError
 from tuiha.lab.drill import verdict
-from tuiha.lab.drill.faults.disk import NoDisk
+from tuiha.lab.drill.disks import NoDisk
 from tuiha.lab.drill.needs import lacking
 from tuiha.lab.drill.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario

@@ -17,6 +17,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.account import unprivileged
+from tuiha.lab.drill.disks import small_disks
 from tuiha.lab.drill.needs import Needs, needs
 from tuiha.lab.drill.network import Link, Network, spread
 from tuiha.lab.drill.observer import Observer
@@ -172,7 +173,7 @@ async def _pool(servers: int, users: int) -> AsyncIterator[EmbeddedPool]:
 
 @asynccontextmanager
 async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed."""
+    """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed, NoDisk."""
     async with _pool(scenario.servers, scenario.users) as pool:
         say("the pool answers; devices register")
         settings = load(pool.config_path)
@@ -185,7 +186,7 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
         of_load.write_text("".join(lines[:-witnesses]))
         databases = setting(settings, pool.folder).databases
         observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
-        async with _ended(wired), _on_disks(pool, wanted):
+        async with _ended(wired), small_disks(pool, wanted.disks):
             running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
             stage = Stage(pool, settings, observer, running, wired=wired)
             try:
@@ -215,18 +216,6 @@ async def _ended(wired: Wired | None) -> AsyncIterator[None]:
     finally:
         if wired is not None:
             await wired.network.close()
-
-
-@asynccontextmanager
-async def _on_disks(pool: EmbeddedPool, wanted: Needs) -> AsyncIterator[None]:
-    """Parts whose disk will be full are on small file systems. Raises NoDisk."""
-    from tuiha.lab.drill.faults import disk
-
-    mounted = await disk.put_on_disks(pool, wanted.disks)
-    try:
-        yield
-    finally:
-        await disk.take_disks_away(mounted)
 
 
 def _let_go(stage: Stage) -> None:

@@ -1,7 +1,4 @@
-"""A full disk: the files of a part are put on a small file system of their own before the load, and it is filled.
-
-Only root can mount one. It is a tmpfs over the part's folder, and is taken away when the drill ends.
-"""
+"""A full disk: the small one that a part's files were put on is filled."""
 
 from __future__ import annotations
 
@@ -9,31 +6,19 @@ import asyncio
 import contextlib
 import errno
 import os
-import shutil
-import signal
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from tuiha.lab.account import unprivileged
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.layout import Layout
 
 _BALLAST = "ballast"
-_ROOM = 192  # megabytes beyond what is there: a secondary that comes back needs all segments that were begun meanwhile
 _CHUNK = bytes(65536)
-_END = 15.0
 _SWITCHES = 8  # segments of the write-ahead log that are begun until there is no room for one
-
-
-class NoDisk(Exception):
-    """A small file system could not be made. The text is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,62 +103,6 @@ class KillIfRunning:
         """Look, and kill it."""
         if (await stage.pool.state()).part(self.name).pid is not None:
             await stage.pool.kill(self.name)
-
-
-async def put_on_disks(pool: EmbeddedPool, names: Iterable[str]) -> list[Path]:
-    """Put the files of parts on small file systems; returns where they are mounted. Raises NoDisk."""
-    mounted: list[Path] = []
-    layout = Layout(pool.folder, unprivileged())
-    try:
-        for name in names:
-            mounted.append(await _put(pool, layout, name))
-    except BaseException:
-        await take_disks_away(mounted)
-        raise
-    return mounted
-
-
-async def take_disks_away(mounted: Iterable[Path]) -> None:
-    """Detach them; whoever has files open there keeps them."""
-    for folder in mounted:
-        await _run("umount", "-l", str(folder))
-
-
-async def _put(pool: EmbeddedPool, layout: Layout, name: str) -> Path:
-    folder = layout.folder / name
-    pid = (await pool.state()).part(name).pid
-    if pid is not None:
-        os.kill(pid, signal.SIGINT)
-    async with asyncio.timeout(_END):
-        while (await pool.state()).part(name).pid is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    size = await asyncio.to_thread(_size, folder)
-    beside = folder.with_name(f"{name}.aside")
-    owner = folder.stat()
-    await asyncio.to_thread(folder.rename, beside)
-    folder.mkdir(mode=0o700)
-    await _mount(folder, (size >> 20) + _ROOM, owner.st_uid, owner.st_gid)
-    await _run("cp", "-a", f"{beside}/.", str(folder))
-    await asyncio.to_thread(shutil.rmtree, beside)
-    await pool.start(name)
-    return folder
-
-
-async def _mount(folder: Path, megabytes: int, uid: int, gid: int) -> None:
-    await _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700,uid={uid},gid={gid}", "tuiha-drill",
-               str(folder))
-
-
-async def _run(*words: str) -> None:
-    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL,
-                                                   stderr=asyncio.subprocess.PIPE)
-    _, said = await process.communicate()
-    if process.returncode != 0:
-        raise NoDisk(f"{words[0]} failed: {said.decode(errors='replace').strip() or process.returncode}")
-
-
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*"))
 
 
 def _fill(path: Path) -> None:

@@ -1,0 +1,10 @@
+"""All kinds of operations, by the names that they have on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tuiha.operate import database, mail, users
+from tuiha.operate.kinds import Kind
+
+KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **mail.KINDS, **database.KINDS}

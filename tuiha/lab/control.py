@@ -51,6 +51,16 @@ class Control:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def config_path(self) -> Path:
+        """The configuration: what `--config` takes."""
+        return Layout(self.folder).config
+
+    @property
+    def users_path(self) -> Path:
+        """Lines of name, tab, password."""
+        return Layout(self.folder).users
+
     async def kill(self, name: str) -> None:
         """SIGKILL a part. Raises ControlError."""
         await self._order("kill", name)

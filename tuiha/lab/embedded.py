@@ -53,16 +53,6 @@ class EmbeddedPool(Control):
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
 
-    @property
-    def config_path(self) -> Path:
-        """The configuration: what `--config` takes."""
-        return Layout(self.folder).config
-
-    @property
-    def users_path(self) -> Path:
-        """Lines of name, tab, password."""
-        return Layout(self.folder).users
-
     def log(self, name: str) -> Path:
         """The log file of one part."""
         return Layout(self.folder).logs / f"{name}.log"

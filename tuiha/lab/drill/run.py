@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import asyncpg
@@ -25,16 +26,20 @@ LONGEST = 240.0  # seconds from the first act to the last
 _RECOVERY = 60.0  # seconds for the pool to be whole after the last act
 
 Say = Callable[[str], None]
+Place = Callable[[Scenario, Say], AbstractAsyncContextManager[Stage]]
 
 
-async def drill(scenario: Scenario, say: Say) -> Verdict:
-    """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so."""
+async def drill(scenario: Scenario, say: Say, place: Place = staged) -> Verdict:
+    """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so.
+
+    `place` makes the pool with its load and observer; without it an embedded one.
+    """
     say(f"{scenario.name}: {scenario.story}")
     why = lacking(scenario.acts, os.geteuid() == 0)
     if why is not None:
         return verdict.not_run(scenario, why)
     try:
-        async with staged(scenario, lambda text: say(f"  {text}")) as stage:
+        async with place(scenario, lambda text: say(f"  {text}")) as stage:
             return await _on(stage, scenario, say)
     except (StartError, LoadFailed, ObserverFailed, NoDisk) as error:
         return verdict.not_run(scenario, str(error))

@@ -17,6 +17,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.account import unprivileged
+from tuiha.lab.control import Control
 from tuiha.lab.drill.disks import small_disks
 from tuiha.lab.drill.needs import Needs, needs
 from tuiha.lab.drill.network import Link, Network, spread
@@ -48,7 +49,7 @@ class NotReached(Exception):
 class Stage:
     """A running drill, as the acts of a scenario see it."""
 
-    pool: EmbeddedPool
+    pool: Control
     settings: Pool
     observer: Observer
     load: LoadProcess
@@ -176,26 +177,33 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
     """Start pool, load and observer; all is gone at the end. Raises StartError, LoadFailed, NoDisk."""
     async with _pool(scenario.servers, scenario.users) as pool:
         say("the pool answers; devices register")
-        settings = load(pool.config_path)
         wanted = needs(scenario.acts)
-        wired = await _wired(pool, settings, wanted, say)
-        lines = pool.users_path.read_text().splitlines(keepends=True)
-        witnesses = scenario.users // _WITNESS
-        of_load = pool.folder / "drill-users.txt"
-        of_load.touch(mode=0o600)
-        of_load.write_text("".join(lines[:-witnesses]))
-        databases = setting(settings, pool.folder).databases
-        observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
-        async with _ended(wired), small_disks(pool, wanted.disks):
-            running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
-            stage = Stage(pool, settings, observer, running, wired=wired)
-            try:
-                await asyncio.to_thread(observer.start)
-                yield stage
-            finally:
-                await running.kill()
-                await asyncio.to_thread(observer.end)
-                _let_go(stage)
+        wired = await _wired(pool, load(pool.config_path), wanted, say)
+        async with _ended(wired), small_disks(pool, wanted.disks), watched(pool, scenario) as stage:
+            stage.wired = wired
+            yield stage
+
+
+@asynccontextmanager
+async def watched(pool: Control, scenario: Scenario, kind: type[Stage] = Stage) -> AsyncIterator[Stage]:
+    """Load and observer on a pool that runs; both end with the stage. Raises LoadFailed."""
+    settings = load(pool.config_path)
+    lines = pool.users_path.read_text().splitlines(keepends=True)
+    witnesses = scenario.users // _WITNESS
+    of_load = pool.folder / "drill-users.txt"
+    of_load.touch(mode=0o600)
+    of_load.write_text("".join(lines[:-witnesses]))
+    databases = setting(settings, pool.folder).databases
+    observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
+    running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
+    stage = kind(pool, settings, observer, running)
+    try:
+        await asyncio.to_thread(observer.start)
+        yield stage
+    finally:
+        await running.kill()
+        await asyncio.to_thread(observer.end)
+        _let_go(stage)
 
 
 async def _wired(pool: EmbeddedPool, settings: Pool, wanted: Needs, say: Callable[[str], None]) -> Wired | None:
@@ -239,6 +247,6 @@ async def steady(stage: Stage) -> None:
         return figures is not None and figures["registered"] == figures["devices"] and figures["changes"] > 0
 
     await until(registered, _BUSY, "the devices have not all registered")
-    await stage.leased("db1", _BUSY)
+    await stage.leased(await stage.active(), _BUSY)
     await stage.served(_BUSY)
     await asyncio.sleep(1.0)

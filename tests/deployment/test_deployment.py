@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from tests.deployment.__main__ import MANUAL
 from tests.deployment.cleaner import spaces
 from tests.deployment.hosts import ADDRESSES, blocks, hosts, missing
 
+STORY = Path(__file__).with_name("story.py")
 WHY = missing()
 needed = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
@@ -22,6 +24,12 @@ def test_every_block_of_the_manual_is_for_hosts_that_there_are() -> None:
     found = blocks(MANUAL.read_text(encoding="utf-8"))
     assert len(found) > 10
     assert {host for where, _ in found for host in where} <= set(ADDRESSES)
+
+
+def test_every_operation_of_the_manual_is_done() -> None:
+    told = re.findall(r"(?m)^    tuiha plan ([a-z-]+)", MANUAL.read_text(encoding="utf-8"))
+    done = re.findall(r'self\.operate\("([a-z-]+)"', STORY.read_text(encoding="utf-8"))
+    assert set(told) == set(done)
 
 
 @pytest.mark.parametrize("number", range(len(blocks(MANUAL.read_text(encoding="utf-8")))))

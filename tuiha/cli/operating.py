@@ -57,7 +57,7 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
     from tuiha.operate.journal import JournalDamaged
     from tuiha.operate.kinds import Misused, Refused
     from tuiha.operate.sql import DatabaseGone
-    from tuiha.operate.store import NotThere
+    from tuiha.operate.store import NotKept, NotThere
     from tuiha.operate.world import NoCredentials
 
     codes: tuple[tuple[type[Exception], int], ...] = (
@@ -65,6 +65,7 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         (Refused, exits.REFUSED),
         (NoCredentials, exits.USAGE),
         (NotThere, exits.USAGE),
+        (NotKept, exits.USAGE),
         (DatabaseGone, exits.UNREACHABLE),
         (DriverError, exits.UNREACHABLE),
         (ControlError, exits.UNREACHABLE),

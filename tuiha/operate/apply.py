@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuiha.config.settings import Pool
-from tuiha.drivers.protocols import LedgerDriver
+from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.operate import intent as intents
 from tuiha.operate.control import ControlError
 from tuiha.operate.journal import Journal
@@ -18,7 +19,7 @@ from tuiha.operate.kinds import Misused, Refused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.planning import plan_again
 from tuiha.operate.start import loading_runner
-from tuiha.operate.store import Folder, store_of
+from tuiha.operate.store import Folder, NotKept, store_of, writing
 from tuiha.operate.world import World, open_world
 
 _NEVER_ASKED = object()
@@ -106,7 +107,7 @@ async def apply(
     """Start the operation that a plan describes; returns the operation's id as soon as its runner was started.
 
     Raises Refused (nothing was changed), NoCredentials, ConfigError, DriverError (the ledger cannot be used),
-    DatabaseGone.
+    DatabaseGone, NotKept (this host cannot write it down; nothing was begun).
     """
     refuse_unless_confirmed(plan, confirm)
     if time.time() > plan.expires_at:
@@ -118,21 +119,49 @@ async def apply(
         if other is not None:
             raise intents.Busy(other)
         await refuse_a_viewer(world)
-        fresh = await plan_again(world, plan)
+        fresh = await _fresh(world, plan)
         refuse_unless_same(plan, fresh)
+        refuse_unless_confirmed(fresh, confirm)  # what is typed counts, not what was written into a plan's file
         refuse_if_stopped(fresh, overrides, reason)
         store = store_of(pool, base)
         fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
         folder = store.create(fresh)
-        await _first_record(folder, who, reason, overrides)
         mine = intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time())
         try:
+            await _record(folder, "start", id=folder.id, who=who, host=mine.host, reason=reason,
+                          overrides=sorted(set(overrides)))
             await intents.take(ledger, seen, mine)
-        except Refused:
+        except (Refused, NotKept):
             store.discard(folder)
             raise
-        await runner.begin(folder, who)
+        except DriverError as error:
+            await _never_began(ledger, folder, mine, error)
+            raise
+        try:
+            await runner.begin(folder, who)
+        except NotKept:
+            await intents.release(ledger, mine)
+            store.discard(folder)
+            raise
     return folder.id
+
+
+async def _fresh(world: World, plan: Plan) -> Plan:
+    """The plan on fresh facts. Raises Refused when the pool rules it out by now."""
+    try:
+        return await plan_again(world, plan)
+    except Refused as error:
+        raise Refused(f"plan {plan.id} is void, the pool has changed: {error}") from None
+
+
+async def _never_began(ledger: LedgerDriver, folder: Folder, mine: intents.Intent, error: DriverError) -> None:
+    """The ledger could not be asked for the pool, or its answer is lost: then it may name this operation all the same.
+
+    The folder stays for that: `resume` gives the pool back.
+    """
+    with suppress(DriverError):
+        await intents.release(ledger, mine)
+    await _record(folder, "result", state="failed", changed=False, outcome={}, text=f"it never began: {error}")
 
 
 def ledger_of(world: World) -> LedgerDriver:
@@ -143,13 +172,14 @@ def ledger_of(world: World) -> LedgerDriver:
     return world.drivers.ledger
 
 
-async def _first_record(folder: Folder, who: str, reason: str, overrides: Sequence[str]) -> None:
-    journal = Journal(folder.journal)
-    try:
-        await journal.write("start", id=folder.id, who=who, host=socket.gethostname(), reason=reason,
-                            overrides=sorted(set(overrides)))
-    finally:
-        journal.close()
+async def _record(folder: Folder, record: str, **fields: Any) -> None:
+    """Write a record before there is a runner. Raises NotKept."""
+    with writing(folder.path):
+        journal = Journal(folder.journal)
+        try:
+            await journal.write(record, **fields)
+        finally:
+            journal.close()
 
 
 def _listed(checks: Sequence[Check]) -> str:

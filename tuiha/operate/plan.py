@@ -111,8 +111,8 @@ def from_document(document: Mapping[str, Any]) -> Plan:
         checks=tuple(Check(**{**_known(Check, c), "verdict": CheckVerdict(c["verdict"])}) for c in document["checks"]),
         steps=tuple(PlannedStep(**_known(PlannedStep, s)) for s in document["steps"]),
         loses=document["loses"],
-        made_at=document["made_at"],
-        expires_at=document["expires_at"],
+        made_at=float(document["made_at"]),
+        expires_at=float(document["expires_at"]),
         facts=document["facts"],
         details=document["details"],
     )

@@ -127,7 +127,9 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
     if found is None and not state.ever_began:
         raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
                       f"tuiha plan {' '.join((state.kind, *state.plan.target))}")
-    newer = [other.id for other in store_of(pool, base).folders() if other.id[:_SECOND] > folder.id[:_SECOND]]
+    store = store_of(pool, base)
+    newer = [other.id for other in store.folders()
+             if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
     if found is None and newer:
         raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
                       f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")

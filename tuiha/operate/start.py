@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Refused
-from tuiha.operate.store import Folder
+from tuiha.operate.store import Folder, writing
 
 RUNNER: tuple[str, ...] = (sys.executable, "-m", "tuiha.operate.runner")
 
@@ -48,13 +48,17 @@ class Starter:
         threading.Thread(target=process.wait, name="runner", daemon=True).start()  # no zombie stays
 
     async def begin(self, folder: Folder, by: str, *, undo: bool = False) -> None:
-        """Hand the operation over, as `by` asked. Raises Refused when another runner has it already.
+        """Hand the operation over, as `by` asked. Raises Refused when another runner has it already; NotKept.
 
         The lock is taken here and handed over: there is no moment in which nobody has it.
         """
         await asyncio.to_thread(self._begin, folder, by, undo)
 
     def _begin(self, folder: Folder, by: str, undo: bool) -> None:
+        with writing(folder.path):
+            self._handed_over(folder, by, undo)
+
+    def _handed_over(self, folder: Folder, by: str, undo: bool) -> None:
         lock = folder.lock()
         if lock is None:
             raise Refused(f"operation {folder.id} is running")

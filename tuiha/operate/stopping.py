@@ -36,7 +36,7 @@ async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
     before_return = state.plan.point_of_no_return is not None and state.ever_began and not state.past_no_return
     if state.settled or (state.alive and not state.ended) or before_return:  # the last one can be taken back
         return cancel(pool, base, folder.id, who)
-    if not state.ever_began and time.time() - (state.started_at or 0.0) < _STARTING:
+    if not state.ever_began and 0.0 <= time.time() - (state.started_at or 0.0) < _STARTING:  # not: clock set back
         raise Refused(f"operation {folder.id} is only just starting; try again in a minute")
     lock = folder.lock()
     if lock is None:

@@ -14,6 +14,8 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,20 @@ PLANS_KEPT = 100
 
 class NotThere(Exception):
     """There is no such plan or operation here; the text says which, and what to do."""
+
+
+class NotKept(Exception):
+    """Something cannot be written down on this host, so it was not begun; the text says where, why, and what to do."""
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Raises NotKept for what the file system refuses inside."""
+    try:
+        yield
+    except OSError as error:
+        raise NotKept(f"{place} cannot be written ({error.strerror or error}): nothing was begun. Make room or mend "
+                      "its rights, or name another folder by $TUIHA_STATE") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +104,9 @@ class Folder:
         return False
 
     def ask(self, what: str, who: str) -> None:
-        """Leave a request ("cancel" or "undo") for the living runner."""
-        _write(self.path / what, {"at": time.time(), "who": who})
+        """Leave a request ("cancel" or "undo") for the living runner. Raises NotKept."""
+        with writing(self.path):
+            _write(self.path / what, {"at": time.time(), "who": who})
 
     def asked(self, what: str) -> str | None:
         """Who asked for it; None when nobody did."""
@@ -110,16 +127,18 @@ class Folder:
 
 
 class Store:
-    """Plans and operations of one pool on this host."""
+    """Plans and operations on this host: of one pool, although others may share the folder, or of whatever pool."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, pool: str | None = None) -> None:
         self.root = root
+        self._pool = pool
 
     def save_plan(self, plan: Plan) -> Path:
-        """Keep a plan for `apply`; the oldest beyond a hundred are dropped."""
-        folder = _made(self.root / "plans")
+        """Keep a plan for `apply`; the oldest beyond a hundred are dropped. Raises NotKept."""
+        folder = self.root / "plans"
         path = folder / f"{plan.id}.json"
-        _write(path, plan.document())
+        with writing(folder):
+            _write(_made(folder) / path.name, plan.document())
         kept = sorted(folder.glob("*.json"), key=_written, reverse=True)
         for old in kept[PLANS_KEPT:]:
             old.unlink(missing_ok=True)
@@ -130,10 +149,14 @@ class Store:
         found = _matching(self.root / "plans", plan, ".json")
         if len(found) != 1:
             raise NotThere(_which("plan", plan, found, "`tuiha plan KIND` makes one"))
-        return _read_plan(found[0], f"plan {plan} cannot be read; make it again")
+        return self._ours(_read_plan(found[0], f"plan {plan} cannot be read; make it again"), f"plan {plan}")
 
     def create(self, plan: Plan) -> Folder:
-        """A new operation's folder, with its plan and nothing else in it."""
+        """A new operation's folder, with its plan and nothing else in it. Raises NotKept."""
+        with writing(self.root):
+            return self._created(plan)
+
+    def _created(self, plan: Plan) -> Folder:
         parent = _made(self.root)
         stem = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{plan.id[:4]}"
         for number in range(1, 100):
@@ -142,9 +165,14 @@ class Store:
                 path.mkdir(mode=0o750)
             except FileExistsError:
                 continue
-            _write(path / "plan.json", plan.document())
-            _sync(parent)
-            return Folder(path)
+            folder = Folder(path)
+            try:
+                _write(path / "plan.json", plan.document())
+                _sync(parent)
+            except OSError:
+                self.discard(folder)
+                raise
+            return folder
         raise FileExistsError(f"{parent / stem} and 98 like it are there already")
 
     def discard(self, folder: Folder) -> None:
@@ -158,22 +186,39 @@ class Store:
         found = [path for path in _matching(self.root, operation, "") if (path / "plan.json").is_file()]
         if len(found) != 1:
             raise NotThere(_which("operation", operation, found, "`tuiha operations` lists them"))
-        return Folder(found[0])
+        folder = Folder(found[0])
+        self._ours(folder.plan(), f"operation {folder.id}")
+        return folder
+
+    def ours(self, folder: Folder) -> bool:
+        """Whether an operation is of this pool; one whose plan cannot be read may be."""
+        try:
+            return self._pool in (None, folder.plan().pool)
+        except NotThere:
+            return True
+
+    def _ours(self, plan: Plan, what: str) -> Plan:
+        if self._pool not in (None, plan.pool):
+            raise NotThere(f"{what} is of the pool {plan.pool}, and the configuration of {self._pool}; "
+                           "name the right one with --config")
+        return plan
 
     def folders(self) -> list[Folder]:
-        """All operations, newest first."""
+        """All operations, newest first; those of other pools that share the folder among them."""
         if not self.root.is_dir():
             return []
         return [Folder(path) for path in sorted(self.root.iterdir(), reverse=True) if (path / "plan.json").is_file()]
 
     def states(self, limit: int | None = None) -> list[OperationState]:
-        """What the journals say, newest first; a damaged one is left out."""
+        """What the journals say, newest first; a damaged one is left out, and another pool's."""
         found: list[OperationState] = []
         for folder in self.folders():
             try:
-                found.append(folder.state())
+                state = folder.state()
             except (NotThere, JournalDamaged):
                 continue
+            if self._pool in (None, state.plan.pool):
+                found.append(state)
             if len(found) == limit:
                 break
         return found
@@ -190,10 +235,10 @@ def store_at(pool: str, ledger: Path | None, base: Path) -> Store:
     """
     told = os.environ.get("TUIHA_STATE")
     if told:
-        return Store(Path(told))
+        return Store(Path(told), pool)
     if ledger is not None:
-        return Store((base / ledger.expanduser()).resolve().parent / "operations")
-    return Store(places.state_folder() / "operations" / pool)
+        return Store((base / ledger.expanduser()).resolve().parent / "operations", pool)
+    return Store(places.state_folder() / "operations" / pool, pool)
 
 
 def _matching(folder: Path, name: str, suffix: str) -> list[Path]:
@@ -235,11 +280,16 @@ def _written(path: Path) -> float:
 def _write(path: Path, document: dict[str, Any]) -> None:
     """A whole file or none, on the disk."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(document, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump(document, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
 
 

@@ -27,15 +27,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan, and keep it for `tuiha apply`."""
-    from tuiha.cli.operating import acted, placed
+    from tuiha.cli.operating import Place, acted, placed
     from tuiha.cli.operation_documents import plan as document
     from tuiha.cli.operation_text import next_command, plan_text
     from tuiha.operate.api import make_plan, store_of
+    from tuiha.operate.plan import Plan
 
     place = placed(arguments)
+
+    async def made(place: Place) -> Plan:
+        plan = await make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option))
+        store_of(place.pool, place.base).save_plan(plan)
+        return plan
+
     with progress(f"reading the facts of {place.pool.pool}"):
-        plan = acted(make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option)))
-    store_of(place.pool, place.base).save_plan(plan)
+        plan = acted(made(place))
     put(json.dumps(document(plan), indent=2) if arguments.json else plan_text(plan))
     say(next_command(plan))
     return exits.OK

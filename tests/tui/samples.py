@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.tui.waves import fifteen_minutes
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -52,7 +52,7 @@ class SampleFeed:
         return self._events
 
     def history(self, node: str, metric: str) -> tuple[float | None, ...]:
-        return wave(node, metric)
+        return () if self._snapshot is None else fifteen_minutes(self._snapshot, healthy(), node, metric)
 
     def poll_now(self) -> None:
         self.polls += 1
@@ -66,26 +66,6 @@ class SampleFeed:
             calls = list(self._calls)
         for call in calls:
             call(snapshot)
-
-
-_LEVELS = {
-    "users": (500.0, 10.0), "requests_per_second": (205.0, 60.0), "latency_ms": (10.0, 4.0),
-    "availability_index": (83.0, 6.0), "transactions_per_second": (410.0, 90.0), "sessions": (1020.0, 40.0),
-    "pool_sessions": (16.0, 2.0), "lag_bytes": (900.0, 800.0), "lag_seconds": (0.004, 0.003), "queue": (0.0, 2.0),
-    "cpu_percent": (31.0, 9.0), "host_cpu_percent": (37.0, 12.0),
-}
-
-
-def wave(node: str, metric: str) -> tuple[float | None, ...]:
-    """Fifteen minutes of a figure that looks alive; the same every time."""
-    if metric not in _LEVELS:
-        return ()
-    level, swing = _LEVELS[metric]
-    turn = sum(map(ord, node + metric)) % 60
-    return tuple(
-        max(0.0, level + swing * (math.sin((second + 9 * turn) / 90) + 0.5 * math.sin(second / 23 + turn)))
-        for second in range(900)
-    )
 
 
 def server(name: str, users: int | None = 500, **other: object) -> ServerFacts:
@@ -180,10 +160,10 @@ def degraded() -> Snapshot:
         base, verdict=Verdict.DEGRADED,
         problems=(
             Problem(Severity.BAD, NodeKind.MAIL, "mail2", "DOWN  imap 143: connection refused",
-                    "Its 994 users are monitored through mail1; nothing is lost.", AT - 252,
-                    "tuiha plan return-mail mail2"),
-            Problem(Severity.WARNING, NodeKind.SERVER, "s2", "DRAIN  37 users left",
-                    "It takes nobody; its users move when their devices ask next.", AT - 420, None),
+                    "its users are monitored through mail1; it would be used again when it comes back", AT - 252,
+                    "tuiha plan failover-mail mail2", "f"),
+            Problem(Severity.NOTE, NodeKind.SERVER, "s2", "WITHDRAWN  drain by oncall",
+                    "it takes no users, as it was told", None, "tuiha plan enable s2", "e"),
         ),
         servers=(base.servers[0], drained, *base.servers[2:]),
         mail=(replace(base.mail[0], users=2004), down, *base.mail[2:]),
@@ -211,10 +191,11 @@ def split() -> Snapshot:
         base, verdict=Verdict.SPLIT, protection="degraded",
         problems=(
             Problem(Severity.BAD, NodeKind.POOL, "corp-east", "SPLIT  s4 is attached to db2, which is not the pool's",
-                    "Two histories are being written; only the one on db1 is the pool's.", AT - 12,
+                    "changes can go to two physical databases: "
+                    "what is written in one is missing in the other", AT - 12,
                     "tuiha plan rejoin db2"),
-            Problem(Severity.BAD, NodeKind.DATABASE, "db2", "STRAY  writable on timeline 8",
-                    "Somebody promoted it outside this pool.", AT - 12, "tuiha plan rejoin db2"),
+            Problem(Severity.BAD, NodeKind.DATABASE, "db2", "STRAY  writable, though db1 is active",
+                    "whatever is written in it is not in the pool's database", AT - 12, "tuiha plan rejoin db2"),
         ),
         servers=(*base.servers[:3], lost),
         databases=(replace(base.databases[0], sessions=base.databases[0].sessions[:3], pool_sessions=12), stray),
@@ -233,7 +214,7 @@ def down() -> Snapshot:
     """The primary is gone: nobody has a lease, nothing is written."""
     base = healthy()
     gone = database("db1", "PRIMARY", state="DOWN", reachable=False, writable=None, pool_sessions=None,
-                    transactions_per_second=None, seen_at=AT - 9, error="connection refused")
+                    transactions_per_second=None, seen_at=AT - 9, error="connection refused", sessions=(), slots=())
     second = database("db2", "SECONDARY", sync_state=None, lag_bytes=None, lag_seconds=None, note="ready")
     fenced = tuple(
         replace(facts, state="FENCED", availability_index=-100, lease_seconds=0.0, requests_per_second=0.0,
@@ -244,7 +225,7 @@ def down() -> Snapshot:
         base, verdict=Verdict.DOWN, protection="protected",
         problems=(
             Problem(Severity.BAD, NodeKind.DATABASE, "db1", "DOWN  connection refused",
-                    "No server has a lease: devices get 503 and try again; nothing is written.", AT - 9,
+                    "servers hold requests, then answer 503 until the pool fails over to db2", AT - 9,
                     "tuiha plan failover", "f"),
         ),
         servers=fenced, databases=(gone, second),

@@ -220,7 +220,7 @@ async def test_y_copies_what_comes_next_for_the_node_under_the_cursor() -> None:
     app = dashboard(degraded())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y")
-        assert app.clipboard == "tuiha plan return-mail mail2"
-        assert "copied: tuiha plan return-mail mail2" in lines(pilot)[-1]
+        assert app.clipboard == "tuiha plan failover-mail mail2"
+        assert "copied: tuiha plan failover-mail mail2" in lines(pilot)[-1]
         await pilot.press("G", "y")
         assert app.clipboard == "tuiha status"

@@ -23,8 +23,8 @@ def play(
 
 @pytest.mark.parametrize(("sample", "one", "two"), [
     ("healthy", "HEALTHY", "nothing to do"),
-    ("degraded", "DEGRADED", "! mail2 DOWN 4m12s  imap 143: connection refused  next: plan return-mail mail2"),
-    ("split", "SPLIT", "next: plan rejoin db2"),
+    ("degraded", "DEGRADED", "! mail2 DOWN 4m12s  imap 143: connection refused"),
+    ("split", "SPLIT", "! SPLIT 12s  s4 is attached to db2, which is not the pool's   next: rejoin db2"),
     ("down", "DOWN", "! db1 DOWN 9s  connection refused"),
 ])
 def test_lines_one_and_two_alone_say_what_is_broken_and_what_comes_next(sample: str, one: str, two: str) -> None:

@@ -56,7 +56,7 @@ def tmux() -> Iterator[Tmux]:
 def test_the_dashboard_in_tmux(tmux: Tmux) -> None:
     seen = tmux.shows("SPLIT", "q quit")
     assert "SPLIT" in seen[0]
-    assert "next: plan rejoin db2" in seen[1]
+    assert "next: rejoin db2" in seen[1]
     tmux.run("send-keys", "C-p")
     tmux.shows("Actions", "home.sort")
     tmux.run("send-keys", "Escape")

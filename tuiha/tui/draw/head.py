@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.model.facts import DatabaseFacts, Problem, Severity, Snapshot, Verdict
+from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapshot, Verdict
+from tuiha.model.reports import IN_STEP
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
@@ -106,29 +107,35 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
     worst = snapshot.problems[0]
     style = SEVERITY_STYLES[worst.severity]
     start: list[Span] = [(" ! ", f"{style} bold"), *problem_spans(worst, view.now)]
-    command: list[Span] = [(" ", "text")]
-    if worst.next:
-        key = keys.get(worst.key or "")
-        pressed: list[Span] = [(key, "flow bold"), ("  ", "text")] if key else []
-        told: Span = (_command(worst.next, width), "flow" if key else "flow bold")
-        command = [("next: ", "quiet"), *pressed, told, (" ", "text")]
+    command = _what_next(worst, keys, width, width - width_of(start) - 2)
     more = len(snapshot.problems) - 1
     room = width - width_of(start) - width_of(command) - 4
     counted = next((text for text in (f"+{more} more  ", f"+{more}  ") if len(text) <= room and more), "")
     return Line(spread(start, (("  ", "text"), (counted, "quiet"), *command), width), ground)
 
 
-def _command(command: str, width: int) -> str:
-    """The command, in the short form of the dashboard's own command line where room is scarce."""
-    short = command if width >= 100 else command.removeprefix("tuiha ")
-    return cut(short, max(12, width // 2 - 4))
+def _what_next(problem: Problem, keys: Mapping[str, str], width: int, room: int) -> list[Span]:
+    """The key, if one leads there, and the command: as short as it must be for what is wrong to be read whole."""
+    if not problem.next:
+        return [(" ", "text")]
+    key = keys.get(problem.key or "")
+    pressed: list[Span] = [(key, "flow bold"), ("  ", "text")] if key else []
+    forms = [problem.next.removeprefix(prefix) for prefix in ("", "tuiha ", "tuiha plan ")[width < 100 :]]
+    made: list[Span] = []
+    for form in forms:
+        told: Span = (cut(form, max(12, width // 2 - 4)), "flow" if key else "flow bold")
+        made = [("next: ", "quiet"), *pressed, told, (" ", "text")]
+        if width_of(made) <= room:
+            break
+    return made
 
 
 def problem_spans(problem: Problem, now: float) -> list[Span]:
-    """A problem in a few words: `mail2 DOWN 4m12s  imap: connection refused`."""
+    """A problem in a few words: `mail2 DOWN 4m12s  imap: connection refused`. The pool's name is on line 1 already."""
     style = SEVERITY_STYLES[problem.severity]
     state, _, rest = problem.what.partition(" ")
-    spans: list[Span] = [(f"{problem.subject} {state}", f"{style} bold")]
+    subject = "" if problem.kind is NodeKind.POOL else f"{problem.subject} "
+    spans: list[Span] = [(f"{subject}{state}", f"{style} bold")]
     if problem.since is not None:
         spans.append((f" {figures.duration(now - problem.since)}", style))
     if rest.strip():
@@ -149,6 +156,8 @@ def pair_line(view: View, width: int) -> Line:
         spans += _database_spans(database)
     relation = relation_text(snapshot)
     told: list[Span] = [("  ", "text"), relation] if relation else []
+    if relation and width_of((*spans, *told)) > width:  # the seconds give way, and are not cut in two
+        told = [("  ", "text"), (relation[0].rpartition(", ")[0] or relation[0], relation[1])]
     end = (("  ", "text"), *attachment_spans(snapshot), (" ", "text"))
     if width_of((*spans, *told, *end)) > width:  # one of the two gives way: the one that is less of a worry
         told, end = ([], end) if _astray(snapshot) else (told, ((" ", "text"),))
@@ -156,8 +165,9 @@ def pair_line(view: View, width: int) -> Line:
 
 
 def ordered_pair(snapshot: Snapshot) -> tuple[DatabaseFacts, ...]:
-    """The databases, the active one first."""
-    return tuple(sorted(snapshot.databases, key=lambda database: database.name != snapshot.active))
+    """The databases, the active one first, then one that is in step with it."""
+    return tuple(sorted(snapshot.databases, key=lambda one: (one.name != snapshot.active,
+                                                             one.sync_state not in IN_STEP)))
 
 
 def _database_spans(database: DatabaseFacts) -> list[Span]:
@@ -182,7 +192,7 @@ def relation_text(snapshot: Snapshot) -> Span | None:
         return ("not replicating", "bad bold" if snapshot.protection == "protected" else "warning")
     if second.sync_state is None and second.lag_bytes is None:
         return ("not replicating", "bad bold")
-    style = "well" if second.sync_state in ("sync", "quorum") else "warning"
+    style = "well" if second.sync_state in IN_STEP else "warning"
     words = [second.sync_state or "unknown", f"{figures.size(second.lag_bytes)}"]
     if second.lag_seconds is not None:
         words.append(figures.milliseconds(second.lag_seconds * 1000, " "))
@@ -212,6 +222,8 @@ def attachment_spans(snapshot: Snapshot) -> tuple[Span, ...]:
         database, number = next(iter(places.items()))
         total = len(snapshot.servers)
         how_many = "all" if number == total else f"{number} of {total}"
-        return ((f"{how_many} on ", "quiet"), (database, "well" if number == total else "text"))
+        answers = any(one.name == database and one.reachable for one in snapshot.databases)
+        style = "bad" if not answers else "well" if number == total else "text"
+        return ((f"{how_many} on ", "quiet"), (database, style))
     parts = " / ".join(f"{number} on {name}" for name, number in sorted(places.items()))
     return ((parts, "bad bold"),)

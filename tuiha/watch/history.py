@@ -7,7 +7,7 @@ import threading
 from array import array
 from collections.abc import Iterable, Iterator
 
-from tuiha.model.facts import Snapshot
+from tuiha.model.facts import ServerFacts, Snapshot
 
 SPAN = 900.0  # seconds
 POINTS = 900  # at most, for each figure
@@ -79,13 +79,18 @@ def _figures(snapshot: Snapshot) -> Iterator[tuple[str, str, float | None]]:
             for metric in metrics:
                 yield getattr(node, "name"), metric, getattr(node, metric)  # noqa: B009 - any of four kinds
     yield snapshot.pool, "users", snapshot.users
-    yield snapshot.pool, "availability_index", _mean(server.availability_index for server in snapshot.servers)
+    yield snapshot.pool, "availability_index", _mean(map(_open, snapshot.servers))
     yield snapshot.pool, "latency_ms", _most(server.latency_ms for server in snapshot.servers)
     yield snapshot.pool, "queue", _sum(server.queue for server in snapshot.servers)
     yield snapshot.pool, "lag_bytes", _most(database.lag_bytes for database in snapshot.databases)
     yield snapshot.pool, "lag_seconds", _most(database.lag_seconds for database in snapshot.databases)
     yield snapshot.pool, "requests_per_second", _sum(s.requests_per_second for s in snapshot.servers)
     yield snapshot.pool, "sessions", _sum(s.sessions for s in snapshot.sprayers)
+
+
+def _open(server: ServerFacts) -> float | None:
+    """How open a server is; one that takes nobody is not open at all, whatever number says why."""
+    return None if server.availability_index is None else max(0, server.availability_index)
 
 
 def _most(values: Iterable[float | None]) -> float | None:

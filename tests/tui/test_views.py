@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tui.fake_operator import FakeOperator
-from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split, wave
+from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split
 from tests.tui.test_app import dashboard, lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Event, Severity, Snapshot
@@ -180,7 +180,8 @@ def test_a_plot_of_what_was_never_recorded_says_so() -> None:
 
 
 def told(snapshot: Snapshot, node: str, width: int = 100) -> str:
-    return "\n".join(plain(line) for line in detail_lines(View("corp-east", AT, snapshot=snapshot), node, wave, width))
+    view, history = View("corp-east", AT, snapshot=snapshot), SampleFeed(snapshot).history
+    return "\n".join(plain(line) for line in detail_lines(view, node, history, width))
 
 
 def test_the_detail_of_a_server_has_its_machine_and_its_commands() -> None:
@@ -302,7 +303,7 @@ async def test_the_pool_has_plots_of_its_own() -> None:
     async with dashboard(split()).run_test(size=(120, 40)) as pilot:
         await pilot.press("0")
         said = text(pilot)
-        for title in ("USERS", "AVAILABILITY", "REQUESTS/S", "LATENCY", "BYTES BEHIND", "SECONDS BEHIND",
+        for title in ("USERS", "AVAILABILITY", "REQUESTS/S", "P95", "BYTES BEHIND", "SECONDS BEHIND",
                       "REQUESTS HELD", "TRANSACTIONS/S", "SPLIT"):
             assert title in said
 

@@ -28,7 +28,7 @@ STATE_STYLES: dict[str, str] = {
     "MAINT": "warning",
 }
 _STYLE_MARKS = {"well": OK, "warning": WARN, "bad": DOWN, "quiet": IDLE}
-_BLOCKS = " ▁▂▃▄▅▆▇█"
+_BLOCKS = " ▁▂▃▄▅▆▇"
 _BRAILLE_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 _BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 
@@ -104,10 +104,10 @@ def buckets(
 
 
 def sparkline(values: Sequence[float | None], limit: float | None = None) -> str:
-    """One cell a value; a value that is not known is a space."""
+    """One cell a value; a value that is not known is a space. None fills its cell: lines under another stay apart."""
     top = limit or nice_limit(max((value for value in values if value is not None), default=1.0))
     return "".join(
-        " " if value is None else _BLOCKS[max(1, min(8, round(8 * max(0.0, value) / top)))]
+        " " if value is None else _BLOCKS[max(1, min(7, round(7 * max(0.0, value) / top)))]
         for value in values
     )
 

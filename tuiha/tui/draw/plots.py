@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import buckets, nice_limit, plot
-from tuiha.tui.draw.spans import Line, Span, fit, left, shrink
+from tuiha.tui.draw.spans import Line, Span, fit, left, shrink, spread
 from tuiha.tui.draw.trends import History
+
+LEAST, GOOD, MOST = 3, 6, 12  # rows of a plot
+CELL = 38  # cells that a plot wants with the gap beside it
+AXIS = "15 min ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,39 @@ def seconds(value: float | None) -> str:
     return figures.milliseconds(None if value is None else value * 1000, " ")
 
 
+def fitting_plots(
+    chosen: Sequence[Plotted], history: History, at: float, width: int, room: int, every: bool = False
+) -> list[Line]:
+    """Plots in at most `room` lines: as many as there is room for, the first ones first, and as high as it allows.
+
+    `every`: all of them, also when that takes more lines.
+    """
+    widest = max(1, min(4, width // CELL))
+    across = min(2, widest)
+    while across < widest and room // -(-len(chosen) // across) - 2 < GOOD:
+        across += 1
+    turns = -(-len(chosen) // across)
+    if every:
+        room = max(room, turns * (LEAST + 2) - 1)
+    turns = max(1, min(turns, (room + 1) // (LEAST + 2)))
+    rows = min(MOST, room // turns - 2)
+    if rows < LEAST:  # the line with the time gives way
+        rows = (room + 1) // turns - 2
+    if rows < 2:
+        return []
+    return plot_lines(chosen[: across * turns], history, at, width, rows, across)[:room]
+
+
 def plot_lines(
     chosen: Sequence[Plotted], history: History, at: float, width: int, rows: int, across: int = 0
 ) -> list[Line]:
-    """The plots, `rows` rows each under a line of words, and an empty line after each row of plots.
+    """The plots, `rows` rows each under a line of words, an empty line after each row of plots, the time below all.
 
     `across` is how many stand side by side; 0: as many as the width has room for.
     """
     across = across or (1 if width < 70 else 2 if width < 150 else 3)
     cell = (width - 1) // across
+    axis: tuple[Span, ...] = (*spread(((AXIS, "quiet"),), (("now", "quiet"),), cell - 3), ("   ", "text"))
     lines: list[Line] = []
     for start in range(0, len(chosen), across):
         blocks = [_block(one, history, at, cell - 3, rows) for one in chosen[start : start + across]]
@@ -58,7 +86,7 @@ def plot_lines(
                 spans += (*fit(block[row], cell - 2), ("  ", "text"))
             lines.append(Line(fit(spans, width)))
         lines.append(Line(()))
-    return lines
+    return [*lines[:-1], Line(fit(((" ", "text"), *axis * (len(chosen) % across or across)), width))]
 
 
 def scale(most: float) -> float:

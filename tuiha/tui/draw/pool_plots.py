@@ -8,10 +8,10 @@ from tuiha.tui.draw.database_panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITI
 from tuiha.tui.draw.plots import Metric, Plotted
 
 POOL: tuple[Metric, ...] = (
+    Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0),
+    Metric("latency_ms", "P95, WORST SERVER", figures.milliseconds, least=10.0),
     Metric("users", "USERS", figures.count, least=10.0),
     Metric("availability_index", "AVAILABILITY, MEAN", figures.count, "well", least=100.0),
-    Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0),
-    Metric("latency_ms", "LATENCY P95, WORST", figures.milliseconds, least=10.0),
     LAG_BYTES,
     LAG_SECONDS,
     WAITING,

@@ -15,7 +15,7 @@ class Trends:
     """Means of the last 15 minutes by node, metric and number of columns."""
 
     def __init__(self, history: History) -> None:
-        self._history = history
+        self.history = history
         self._made: dict[tuple[str, str, int], tuple[int, tuple[float | None, ...]]] = {}
 
     def means(self, node: str, metric: str, columns: int, at: float) -> tuple[float | None, ...]:
@@ -25,6 +25,6 @@ class Trends:
         if known is None or known[0] != turn:
             if len(self._made) >= KEPT:
                 self._made.clear()
-            known = (turn, tuple(buckets(self._history(node, metric), columns, at)))
+            known = (turn, tuple(buckets(self.history(node, metric), columns, at)))
             self._made[key] = known
         return known[1]

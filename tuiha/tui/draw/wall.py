@@ -12,6 +12,8 @@ from tuiha.tui.draw.large import large, width_of_large
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN, nice_limit, sparkline
 from tuiha.tui.draw.picture import picture, picture_rows
+from tuiha.tui.draw.plots import fitting_plots
+from tuiha.tui.draw.pool_plots import pool_plots
 from tuiha.tui.draw.spans import BLANK, Line, Span, cut, fit, joined, left, right, spread
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
@@ -19,6 +21,7 @@ from tuiha.tui.draw.view import View
 WALL = "WALL"
 _MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
 GAP = 2  # cells between figures
+EVENTS = 6  # rows of events that plots leave
 PICTURE_FROM = (100, 18)  # columns, and rows that nothing else needs, from which the pool is drawn as well
 BIG_FROM = (150, 36)  # columns and rows from which the figures are as large as the verdict
 
@@ -96,6 +99,10 @@ def _body(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]
     if spare >= PICTURE_FROM[1] and width >= PICTURE_FROM[0]:
         rows = picture_rows(snapshot, spare - 9)
         lines += [BLANK, rule(width), *picture(snapshot, pool.trends, width, rows)]
+        spare = room - len(lines)
+    plots = fitting_plots(pool_plots(snapshot), pool.trends.history, snapshot.at, width, spare - EVENTS - 3)
+    if plots and width >= PICTURE_FROM[0]:
+        lines += [BLANK, *plots]
         spare = room - len(lines)
     if spare >= 4:
         lines += [BLANK, rule(width), *event_lines(pool.view.events, width, spare - 2)]

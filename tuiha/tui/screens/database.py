@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from tuiha.tui.draw.database_panel import pair_plots, panel_lines
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.matrix import FIELDS, ORDERS, MatrixItem, matrix_items, matrix_sheet, names_of
-from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.plots import LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
 
 CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:fenced db:db2 waiting>0")
-PLOT_LEAST, PLOT_MOST = 3, 6  # rows of a plot
 PANEL_LEAST, PANEL_MOST = 5, 12  # lines of the panel; the weightiest facts come first
 TABLE_AND_PLOTS = 7  # rows that the panel leaves where there is little room
 
@@ -46,9 +45,6 @@ class DatabaseScreen(NodeView[MatrixItem]):
         """Plots: as many and as high as there is room for, bytes and seconds behind first."""
         if view.snapshot is None or room < 3:
             return ()
-        across = 4 if width >= 150 else 2
-        chosen = pair_plots(view.snapshot)
-        turns = 2 if across == 2 and room >= 2 * (PLOT_LEAST + 2) + 1 else 1
-        rows = min(PLOT_MOST, (room - 1) // turns - 2) if room > 4 else room - 1
-        lines = plot_lines(chosen[: across * turns], self.dashboard.history, view.snapshot.at, width, rows, across)
-        return [BLANK, *lines][:room] if room > 4 else lines[:room]
+        apart = [BLANK] if room > LEAST + 1 else []
+        history, plots = self.dashboard.history, pair_plots(view.snapshot)
+        return [*apart, *fitting_plots(plots, history, view.snapshot.at, width, room - len(apart))]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from tuiha.tui.draw.columns import NODES, Sight, title_line
 from tuiha.tui.draw.detail import detail_lines
@@ -15,6 +16,8 @@ from tuiha.tui.draw.head import pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.picture import picture, picture_rows
 from tuiha.tui.draw.picture_database import mail_lines
+from tuiha.tui.draw.plots import fitting_plots
+from tuiha.tui.draw.pool_plots import pool_plots
 from tuiha.tui.draw.rows import ORDERS, Row, rows_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, plain, width_of
 from tuiha.tui.draw.view import View
@@ -38,7 +41,8 @@ CONTENT = Content(NODES, ORDERS, NODE_FIELDS, "word !word role:mail state:down u
 PICTURE_FROM = 100  # columns
 PICTURE_HEIGHT = 28  # rows: with fewer the table needs them all
 PANE_FROM = 160
-PANE_EVENTS = 10  # rows of events where there is a second pane, which wants height
+EVENTS = 6  # rows of events that plots leave
+PLOTS_LEAST = 6  # rows of plots, with the empty one before them
 PANE = 60  # columns of the second pane
 TABLE_FROM = 12  # rows; under them there are lines 1 to 3 and the problems
 
@@ -50,6 +54,7 @@ class Shape:
     head: int
     top: int  # the picture with its titles and the mail clusters
     table: int
+    plots: int
     events: int
 
 
@@ -59,15 +64,16 @@ def shape(width: int, height: int, nodes: int, top: int) -> Shape:
     `nodes` is the number of rows that the table wants, `top` what the picture wants (0: there is none).
     """
     if height < TABLE_FROM:
-        return Shape(min(3, height), 0, 0, 0)
+        return Shape(min(3, height), 0, 0, 0, 0)
     head_rows = 2 if top else 3
     room = height - head_rows - top - 4  # two rules, the titles, the footer
     least_events = 3 if room >= 10 else 2 if room >= 7 else 0
     if not least_events:
-        return Shape(head_rows, top, max(1, room + 1), 0)  # the rule above the events goes too
-    wanted = max(nodes, room - PANE_EVENTS) if width >= PANE_FROM else nodes
-    table = max(1, min(wanted, room - least_events))
-    return Shape(head_rows, top, table, room - table)
+        return Shape(head_rows, top, max(1, room + 1), 0, 0)  # the rule above the events goes too
+    table = max(1, min(nodes, room - least_events))
+    spare = room - table - EVENTS
+    plots = spare if spare >= PLOTS_LEAST else 0
+    return Shape(head_rows, top, table, plots, room - table - plots)
 
 
 class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
@@ -78,6 +84,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
     TITLE_TEXT = "Home"
     DEFAULT_CSS = """
     HomeScreen #middle { height: 1fr; }
+    HomeScreen #left { width: 1fr; height: 1fr; }
     HomeScreen #side { width: 60; height: 1fr; }
     """
 
@@ -86,6 +93,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         self._picture = Paper(id="picture")
         self._side = Paper(id="side")
         self._middle = Horizontal(id="middle")
+        self._plots = Paper(id="plots")
         self._events = Paper(id="events")
         self._in_events = False
         self._event_top = 0
@@ -96,7 +104,9 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         yield self._picture
         yield self._titles
         with self._middle:
-            yield self._table
+            with Vertical(id="left"):
+                yield self._table
+                yield self._plots
             yield self._side
         yield self._events
         yield self._footer
@@ -117,8 +127,8 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         parts = shape(width, height, len(rows), len(top))
         self._head.show(self.head(live, width)[: parts.head], parts.head)  # where there is a picture, line 3 is in it
         self._picture.show(top, len(top))
-        self._paint_bottom(body, parts, width, height)
         self._paint_table(body, parts, width, rows)
+        self._paint_bottom(body, parts, width, height)
 
     def _top_lines(self, view: View, width: int, height: int) -> list[Line]:
         """The picture and the mail clusters."""
@@ -141,6 +151,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
         self._table.show(kept, Sight(at, self.dashboard.trends), width - pane, parts.table)
+        self._paint_plots(view, parts.plots, width - pane)
         titles = title_line(self._table.columns, width - pane, self.order.column)
         marked: Span = (f" marked: {' '.join(self.marked)} ", "armed")
         remark = [*((marked,) if self.marked else ()), *self.remarks(len(kept), len(rows), parts.table)]
@@ -152,6 +163,14 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             lines = () if current is None else detail_lines(view, current.name, self.dashboard.history, pane - 2)
             self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
 
+    def _paint_plots(self, view: View, room: int, width: int) -> None:
+        """The pool's figures, where the nodes leave room for them."""
+        drawn: list[Line] = []
+        if room and view.snapshot is not None:
+            plots, history = pool_plots(view.snapshot), self.dashboard.history
+            drawn = fitting_plots(plots, history, view.snapshot.at, width, room - 1)
+        self._plots.show((BLANK, *drawn), room)
+
     def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:
         if not parts.table:  # a very low terminal: the problems instead of the table
             problems = () if view.snapshot is None else view.snapshot.problems
@@ -161,12 +180,19 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         elif parts.events:
             last = max(0, len(view.events) - parts.events)
             self._event_top = min(self._event_top, last)
-            title = "events" if self._in_events else ""
             lines = list(event_lines(view.events, width, parts.events, self._event_top))
-            self._events.show((rule(width, title), *lines), parts.events + 1)
+            self._events.show((rule(width, self._events_title()), *lines), parts.events + 1)
         else:
             self._events.show((), 0)
         self._footer.show((self.footer(width),), 0 if self._entry.display or height < 4 else 1)
+
+    def _events_title(self) -> str:
+        """Which pane is in use; or the note of the node under the cursor, where its column has cut it."""
+        if self._in_events:
+            return "events"
+        row, place = self._table.current, next((one for one in self._table.columns if one.column.key == "note"), None)
+        whole = row is None or not row.note or (place is not None and cell_len(row.note) <= place.width)
+        return "" if row is None or whole else f"{row.name}: {row.note}"
 
     # Moving
 
@@ -180,6 +206,8 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         self._table.move(rows)
         if top != self._table.first_seen or self._side.display:
             self.dashboard.paint()
+        elif self._events.lines:  # only the note: a key must not draw everything again
+            self._events.show((rule(self.size.width, self._events_title()), *self._events.lines[1:]))
 
     def action_first(self) -> None:
         """To the first row."""

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.mail_rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
-from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.plots import LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500")
-PLOT_ROWS, PLOT_MOST = 3, 6
 CLUSTERS = 8  # lines above the table, at most
 
 
@@ -21,7 +20,7 @@ class MailScreen(NodeView[MailItem]):
     """Each cluster in a line, the servers, and plots of the one under the cursor."""
 
     TITLE_TEXT = "Mail"
-    KEEP_BELOW = PLOT_ROWS + 2
+    KEEP_BELOW = LEAST + 2
 
     def __init__(self) -> None:
         super().__init__(CONTENT)
@@ -44,6 +43,5 @@ class MailScreen(NodeView[MailItem]):
             return (Line(fit(((" the configuration names no mail server", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
-        rows = min(PLOT_MOST, room - 3) if room > 4 else 2
-        lines = plot_lines(mail_plots(current.node), self.dashboard.history, view.snapshot.at, width, rows, across=2)
-        return [BLANK, *lines][:room]
+        plots, history = mail_plots(current.node), self.dashboard.history
+        return [BLANK, *fitting_plots(plots, history, view.snapshot.at, width, room - 1)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.tui.draw.lists import problem_lines, rule
-from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.plots import fitting_plots
 from tuiha.tui.draw.pool_plots import pool_plots
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.base import ReadingScreen
-
-LEAST, MOST = 3, 9  # rows of a plot
 
 
 class PoolFiguresScreen(ReadingScreen):
@@ -25,8 +23,6 @@ class PoolFiguresScreen(ReadingScreen):
             return ()
         problems = problem_lines(view.snapshot.problems, view.now, width)
         lines = [*problems, rule(width, self.TITLE_TEXT)] if problems else []
-        chosen, across = pool_plots(view.snapshot), 1 if width < 70 else 2 if width < 150 else 4
-        turns = -(-len(chosen) // across)
-        rows = (self.size.height - 5 - len(lines)) // turns - 2
-        drawn = plot_lines(chosen, self.dashboard.history, view.snapshot.at, width, max(LEAST, min(MOST, rows)), across)
-        return [*lines, *(drawn[:-1] if drawn and drawn[-1] == BLANK else drawn)]
+        room = self.size.height - 5 - len(lines)
+        history = self.dashboard.history
+        return [*lines, *fitting_plots(pool_plots(view.snapshot), history, view.snapshot.at, width, room, every=True)]

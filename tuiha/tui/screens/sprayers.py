@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.tui.draw.plots import plot_lines
+from tuiha.tui.draw.plots import LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.sprayer_rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
 from tuiha.tui.draw.view import View
@@ -12,14 +12,13 @@ from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
-PLOT_ROWS, PLOT_MOST = 3, 6
 
 
 class SprayersScreen(NodeView[SprayerItem]):
     """The table, and plots of the sprayer under the cursor or of all, as there is room."""
 
     TITLE_TEXT = "Sprayers"
-    KEEP_BELOW = PLOT_ROWS + 2
+    KEEP_BELOW = LEAST + 2
 
     def __init__(self) -> None:
         super().__init__(CONTENT)
@@ -36,7 +35,6 @@ class SprayersScreen(NodeView[SprayerItem]):
         if view.snapshot is None or current is None or room < 4:
             return ()
         every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)
-        names = every if room >= len(every) * (PLOT_ROWS + 2) + 1 else (current.sprayer.name,)
-        rows = max(1, min(PLOT_MOST, (room - 1) // len(names) - 2))
-        drawn = plot_lines(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width, rows, across=2)
-        return [BLANK, *drawn][:room]
+        names = every if room >= len(every) * (LEAST + 2) + 1 else (current.sprayer.name,)
+        drawn = fitting_plots(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width, room - 1)
+        return [BLANK, *drawn]

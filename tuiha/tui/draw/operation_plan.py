@@ -24,6 +24,7 @@ _VERDICTS: Mapping[str, Span] = {
 }
 _LABEL = 9  # cells of "Checks  " and its like
 _NAME = 12  # cells of the name of a check
+_STEP = 92  # cells of a step and its target, at most: farther apart they are not read as one line
 
 
 def title_of(kind: str, target: Sequence[str]) -> str:
@@ -105,7 +106,7 @@ def _good_lines(checks: Sequence[Check], width: int) -> list[Line]:
 
 def _step_line(label: str, step: PlannedStep, width: int) -> Line:
     turning = step.point_of_no_return
-    room = max(20, width - _LABEL - 19)  # the number, the limit and whether it can be undone take the rest
+    room = max(20, min(_STEP, width - _LABEL - 19))  # the number, the limit and whether it can be undone take the rest
     target = room // 4
     return labelled(label, (
         (f"{right(str(step.number), 2)} ", "quiet"),

@@ -46,7 +46,7 @@ def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, 
     word, style = RESULTS.get(operation.state, (operation.state, "text"))
     lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
     lines += [step_line(step, now, width) for step in operation.steps]
-    lines.append(_progress(operation, now, width))
+    lines += [BLANK, _progress(operation, now, width), BLANK]
     if operation.cancelling:
         lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
     leaving = wrapped("Losing this terminal changes nothing: it goes on, and tuiha opens here.", width - 2)

@@ -14,7 +14,7 @@ from tuiha.tui.draw.mail_rows import LATENCY, USERS
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
 from tuiha.tui.draw.plots import Metric
 from tuiha.tui.draw.rows import is_astray, target_of
-from tuiha.tui.draw.spans import BLANK, Line, Span, clean, left, right
+from tuiha.tui.draw.spans import BLANK, GAP, Line, Span, clean, left, right
 from tuiha.tui.draw.sprayer_rows import RATE, SESSIONS, holding
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
@@ -114,8 +114,7 @@ def _host(server: ServerFacts) -> tuple[Line, ...]:
     for word, value in shares:
         tint = "warning" if value is not None and value >= HIGH else "flow"
         style = "strong" if tint == "flow" else "warning bold"
-        spans += [(f"{word} ", "quiet"), *gauge(value, 100, 6, tint), (right(figures.percent(value), 5), style),
-                  ("   ", "text")]
+        spans += [(f"{word} ", "quiet"), *gauge(value, 100, 6, tint), (right(figures.percent(value), 5), style), GAP]
     if server.host_load is not None:
         many = server.host_processors is not None and server.host_load > server.host_processors
         processors = "" if server.host_processors is None else f" of {server.host_processors}"
@@ -169,19 +168,19 @@ def _listed(title: str, words: list[Span]) -> tuple[Line, ...]:
         return ()
     spans: list[Span] = [(" " + left(title, 10), "heading")]
     for text, style in words:
-        spans += [(clean(text), style), ("   ", "text")]
+        spans += [(clean(text), style), GAP]
     return (BLANK, Line(tuple(spans)))
 
 
 def _sprayer(sprayer: SprayerFacts, _: Snapshot, __: float) -> Portrait:
     carries = {True: "yes", False: "no, stands by", None: None}[sprayer.active]
-    told, style = holding(sprayer)
+    told, style = ("", "quiet") if sprayer.addresses is None else holding(sprayer)
     return Portrait(
         "sprayer",
         (
             ("address", _text(sprayer.address)),
             ("carries devices", _text(carries, "well" if sprayer.active else "text")),
-            ("its address", _text(told if sprayer.state == "UP" else None, style)),
+            ("keepalived", _text(told.removesuffix(", says keepalived") if sprayer.state == "UP" else None, style)),
             ("version", _text(sprayer.version)),
             ("runs for", _text(None if sprayer.uptime_seconds is None else coarse(sprayer.uptime_seconds))),
         ),

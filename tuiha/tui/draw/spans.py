@@ -117,6 +117,24 @@ def joined(groups: Iterable[Sequence[Span]], gap: str = "  ") -> tuple[Span, ...
     return tuple(spans)
 
 
+GAP: Span = ("   ", "text")  # where a line may be folded
+
+
+def folded(line: Line, width: int, indent: int) -> list[Line]:
+    """The line in as many of exactly `width` cells as it takes, broken at gaps."""
+    lines: list[list[Span]] = [[]]
+    group: list[Span] = []
+    for span in (*line.spans, GAP):
+        if span != GAP:
+            group.append(span)
+            continue
+        if lines[-1] and width_of((*lines[-1], *group)) > width:
+            lines.append([(" " * indent, "text")])
+        lines[-1] += [*group, GAP]
+        group = []
+    return [Line(fit(spans, width), line.ground) for spans in lines]
+
+
 def shrink(groups: Sequence[Sequence[Span]], width: int, gap: str = "  ") -> tuple[Span, ...]:
     """As many groups as fit, dropping from the end (so order them by weight)."""
     for count in range(len(groups), 0, -1):

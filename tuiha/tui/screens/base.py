@@ -63,10 +63,17 @@ class PoolScreen(Screen[None], inherit_bindings=False):
             return past
         named = [bound_key for bound_key in self.bound_keys() if bound_key.key.short]
         greyed = frozenset(entry.names[0] for entry in named if self.against(entry.key) is not None)
-        return footer_line([(entry.names[0], entry.key.short, entry.key.first) for entry in named], width, greyed)
+        told = [(entry.names[0], self._short(entry.key), entry.key.first) for entry in named]
+        return footer_line(told, width, greyed)
+
+    def _short(self, key: Key) -> str:
+        """What the footer says of a key: a key that does the opposite the second time says so."""
+        return "disarm" if key is ARM and self.dashboard.operations.armed else key.short
 
     def against(self, key: Key) -> str | None:
         """Why that key does nothing now; None when it does something."""
+        if key is ARM:
+            return self.dashboard.operations.refusal
         return self.dashboard.operations.against() if key.danger else self.dashboard.past.against(key.id)
 
     def allowed(self, id: str) -> bool:
@@ -147,7 +154,7 @@ MOVES: tuple[Key, ...] = (
     Key("move.first", "g,home", "first", "to the first"),
     Key("move.last", "G,end", "last", "to the last"),
 )
-ARM = Key("operate.arm", "w", "arm", "allow changes for 15 minutes (asks why); again: end it", "arm", first=True)
+ARM = Key("operate.arm", "w", "arm", "allow changes for 15 minutes; again: end that", "arm", first=True)
 BACK = Key("back", "escape", "back", "back", "back", first=True)
 READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
 

@@ -58,7 +58,8 @@ class DetailScreen(ReadingScreen, ActingScreen):
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The node's detail; the users of a server are last, as there may be many."""
-        return (*detail_lines(view, self._node, self.dashboard.history, width), *self._users.lines(view.now, width))
+        detail = detail_lines(view, self._node, self.dashboard.history, width, self.size.height)
+        return (*detail, *self._users.lines(view.now, width))
 
     def paint(self, live: View, body: View) -> None:
         """Draw; near the end of the list the next page is read."""

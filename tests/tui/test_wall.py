@@ -62,7 +62,7 @@ async def test_what_is_wrong_is_said_large_and_in_words() -> None:
     async with wall(watched("split")).run_test(size=(120, 40)) as pilot:
         shown = text(pilot)
         assert all(row.rstrip() in shown for row in large("SPLIT", high=True))
-        assert "Two histories are being written" in shown
+        assert "changes can go to two physical databases" in shown
         assert all(row.rstrip() in shown for row in large("4/4", high=False))
 
 

@@ -135,7 +135,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          "that counts as dead must have lost its lease"),
         (changed("window: 1m", "windw: 1m"), ":21: heartbeat.windw: unknown key; did you mean 'window'?"),
         (changed("    - {name: db2, address: \"[::1]:5433\"}\n", "    - {name: db2, address: \"[::1]:5433\"}\n"
-                 "    - {name: db3, address: \"[::1]:5434\"}\n"), ":7: database.nodes: has 3 items; it can have 2"),
+                 "    - {name: db3, address: \"[::1]:5434\"}\n"),
+             ":7: database.nodes: has 3 nodes; without Patroni it is a pair; write two, or have Patroni manage them "
+             "(driver: patroni)"),
     ],
 )
 def test_one_fault_one_line(tmp_path: Path, text: str, message: str) -> None:

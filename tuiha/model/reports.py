@@ -50,6 +50,10 @@ class Standby(StrEnum):
     STALE = "STALE"
 
 
+IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
+PROMOTABLE = frozenset({"sync_standby", "quorum_standby"})  # Patroni's roles of one that has every acknowledged write
+
+
 @dataclass(frozen=True, slots=True)
 class ServerReport:
     """One pool server's own view (`GET /control/status`)."""
@@ -164,6 +168,11 @@ class Managed:
     strict: bool | None = None  # synchronous_mode_strict
     version: str | None = None  # Patroni's
     error: str | None = None  # why it could not be asked; then nothing else is known
+
+    @property
+    def in_step(self) -> bool:
+        """Whether Patroni may promote it without losing an acknowledged write."""
+        return self.role in PROMOTABLE
 
 
 @dataclass(frozen=True, slots=True)

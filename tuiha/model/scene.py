@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
-from tuiha.model.reports import ServerState
+from tuiha.model.reports import IN_STEP, ServerState
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 
@@ -34,10 +34,11 @@ class Scene:
 
     @cached_property
     def secondary(self) -> DatabaseFacts | None:
-        """The other database of the pair, when the active one is known."""
-        if self.primary is None:
+        """The other database of the pair, when the active one is known; of several, the one that is in step."""
+        second = self.stand.secondary
+        if self.primary is None or second is None:
             return None
-        return next((d for d in self.databases if d.name != self.stand.active), None)
+        return next((d for d in self.databases if d.name == second.name), None)
 
     @cached_property
     def waits(self) -> bool | None:
@@ -49,7 +50,7 @@ class Scene:
     def in_step(self) -> bool:
         """Whether the secondary follows synchronously, as the active database says."""
         return self.secondary is not None and self.secondary.reachable \
-            and self.secondary.sync_state in ("sync", "quorum")
+            and self.secondary.sync_state in IN_STEP
 
     @cached_property
     def stalled(self) -> bool:

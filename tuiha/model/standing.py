@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.facts import Look, Polled, Snapshot
-from tuiha.model.reports import DatabaseReport, LedgerRecord, MailRow, MemberRow
+from tuiha.model.reports import IN_STEP, DatabaseReport, LedgerRecord, MailRow, MemberRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Standing:
     epoch: int | None
     ledger: LedgerRecord | None  # the last record read
     primary: Polled[DatabaseReport] | None  # the poll of the active database
-    secondary: Polled[DatabaseReport] | None  # the poll of the other one
+    secondary: Polled[DatabaseReport] | None  # the poll of the other one; of several, the one that is in step
     members: Mapping[str, MemberRow]
     mail: Mapping[str, MailRow]
     current: bool  # members and mail were read in the newest poll
@@ -35,7 +35,7 @@ def standing(look: Look, previous: Snapshot | None) -> Standing:
     epoch = claims[0][0] if claims else (previous.epoch if previous else None)
     primary = next((d for d in look.databases if d.name == active), None)
     others = [d for d in look.databases if d.name != active]
-    secondary = others[0] if primary is not None and others else None
+    secondary = _secondary(primary, others) if primary is not None else None
     source = primary if primary is not None and (primary.fresh or secondary is None or not secondary.fresh) \
         else secondary
     report = source.report if source is not None else None
@@ -49,6 +49,12 @@ def standing(look: Look, previous: Snapshot | None) -> Standing:
         mail={m.name: m for m in report.mail} if report is not None else {},
         current=source is not None and source.fresh,
     )
+
+
+def _secondary(primary: Polled[DatabaseReport], others: list[Polled[DatabaseReport]]) -> Polled[DatabaseReport] | None:
+    """The one that the active database waits for; else the first that answers, else the first."""
+    waited = {row.name for row in primary.report.replication if row.sync_state in IN_STEP} if primary.report else set()
+    return min(others, key=lambda one: (one.name not in waited, not one.fresh), default=None)
 
 
 def _claims(look: Look) -> Iterator[tuple[int, int, str]]:

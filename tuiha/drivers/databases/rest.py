@@ -16,6 +16,7 @@ from typing import Any
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.drivers.servers.asking import Asker
+from tuiha.model.reports import PROMOTABLE
 
 _LIMIT = 1024 * 1024  # bytes of one answer
 _NAME = 100  # characters of a name or a state
@@ -39,7 +40,7 @@ class Member:
     @property
     def in_step(self) -> bool:
         """Whether Patroni may promote it without losing an acknowledged write."""
-        return self.role in ("sync_standby", "quorum_standby")
+        return self.role in PROMOTABLE
 
 
 @dataclass(frozen=True, slots=True)

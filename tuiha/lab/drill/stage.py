@@ -132,8 +132,8 @@ class Stage:
             last = {sample.database: sample for sample in self.observer.recording.samples[-50:]}
             partners = [name for name in last if name != database]
             newest = last.get(database)
-            return newest is not None and newest.writable and list(newest.followers) == partners and not any(
-                last[name].writable for name in partners)
+            return newest is not None and newest.writable and bool(newest.followers) and set(
+                newest.followers) <= set(partners) and not any(last[name].writable for name in partners)
 
         await until(followed, seconds, f"the commits of {database} do not wait for its partner")
 

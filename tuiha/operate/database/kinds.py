@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tuiha.operate.database.sight import Sight, look
@@ -48,7 +49,7 @@ class PairKind:
         """Look and plan. Raises Refused, Misused."""
         if len(target) > 1:
             raise Misused(f"{self.name} takes at most one target, {self.targets}, not {' '.join(target)}")
-        sight = await self.see(world)
+        sight = about(await self.see(world), target)
         name = self.node(sight)
         if target and target[0] != name:
             raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {target[0]}")
@@ -83,6 +84,11 @@ class PairKind:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """No figures beside the steps."""
         return {}
+
+
+def about(sight: Sight, target: Sequence[str]) -> Sight:
+    """The sight whose partner is the target, when that is one of the databases that are not active."""
+    return replace(sight, chosen=target[0]) if target and target[0] in {one.name for one in sight.others} else sight
 
 
 def facts_of(sight: Sight) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
 from tuiha.model.managed import LEADERLESS, NOT_HERE, in_words, not_here
-from tuiha.model.reports import EpochRow, LedgerRecord, Managed, Standby
+from tuiha.model.reports import IN_STEP, EpochRow, LedgerRecord, Managed, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.asking import (
     Agreed,
@@ -93,7 +93,7 @@ class PatroniSwitchover(PairKind):
             checks.answers(active, writable=True), checks.answers(partner, writable=False),
             checks.identity(sight, active), checks.identity(sight, partner),
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
-            checks.synchronous(sight), checks.lag(sight), checks.version(sight),
+            follows(sight), checks.lag(sight), checks.version(sight),
             *patroni(sight), candidate(sight),
             *(check for check in checks.obstacles(sight) if check.name not in _OURS),
             *checks.servers(sight), *checks.sprayers(sight),
@@ -157,18 +157,18 @@ class PatroniRejoin(PairKind):
     sketch = (Reinitialize,)
 
     async def see(self, world: World) -> Sight:
-        """With what the partner's Patroni says, whether or not its PostgreSQL answers."""
+        """With what Patroni says of all that are not active, whether or not PostgreSQL answers there."""
         sight = await look(world)
-        partner = sight.partner
-        said = await patroni_of(world, partner.name).managed()
-        partner = replace(partner, obstacles={**partner.obstacles, _MANAGER: said})
-        return replace(sight, nodes={**sight.nodes, partner.name: partner})
+        said = await asyncio.gather(*(patroni_of(world, one.name).managed() for one in sight.others))
+        known = {one.name: replace(one, obstacles={**one.obstacles, _MANAGER: told})
+                 for one, told in zip(sight.others, said, strict=True)}
+        behind = next((name for name in known if not streaming(sight, name)), None)
+        return replace(sight, nodes={**sight.nodes, **known}, chosen=behind)
 
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
-        report, name = sight.active.report, sight.partner.name
-        if any(row.name == name and row.state == "streaming" for row in (report.replication if report else ())):
-            raise Refused(f"{name} follows {sight.active.name} already")
+        if streaming(sight, sight.partner.name):
+            raise Refused(f"{sight.partner.name} follows {sight.active.name} already")
 
     def checks(self, sight: Sight) -> list[Check]:
         """The leader works, and its partner's Patroni answers."""
@@ -274,9 +274,26 @@ def patroni(sight: Sight) -> Iterator[Check]:
                        "`patronictl restart`: settings wait for it", CheckVerdict.WARNING)
 
 
+def streaming(sight: Sight, name: str) -> bool:
+    """Whether the active database sends it the log."""
+    report = sight.active.report
+    return any(row.name == name and row.state == "streaming" for row in (report.replication if report else ()))
+
+
+def follows(sight: Sight) -> Check:
+    """Commits wait for the partner; for others as well, if Patroni is set so."""
+    report, partner = sight.active.report, sight.partner
+    rows = () if report is None else report.replication
+    waited = any(row.name == partner.name and row.sync_state in IN_STEP for row in rows)
+    receiving = partner.report is not None and bool(partner.report.receiving)
+    return checks.check(waited and streaming(sight, partner.name) and receiving, "synchronous", sight.active.name,
+                        ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows",
+                        f"{partner.name} in step, and receiving",
+                        f"wait until Patroni counts on {partner.name}: `patronictl list`")
+
+
 def candidate(sight: Sight) -> Check:
-    """The partner is the one that Patroni may promote."""
-    said = said_of(sight.partner)
-    good = said is not None and said.role in ("sync_standby", "quorum_standby")
-    return checks.check(good, "candidate", sight.partner.name, "unknown" if said is None else in_words(said),
+    """The partner is one that Patroni may promote."""
+    partner, said = sight.partner, said_of(sight.partner)
+    return checks.check(partner.in_step, "candidate", partner.name, "unknown" if said is None else in_words(said),
                         "sync_standby", "wait until Patroni counts on it: `patronictl list`")

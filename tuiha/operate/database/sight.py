@@ -68,6 +68,12 @@ class NodeSight:
         return self.report is not None and self.report.writable
 
     @property
+    def in_step(self) -> bool:
+        """Whether the manager of the pair would promote it without losing a write."""
+        managed = self.report.managed if self.report is not None else None
+        return managed is not None and managed.in_step
+
+    @property
     def secondary(self) -> bool:
         """Whether it answers, and is in recovery."""
         return self.report is not None and self.report.role == "SECONDARY"
@@ -95,6 +101,7 @@ class Sight:
     nodes: Mapping[str, NodeSight]
     servers: tuple[ServerSight, ...]
     sprayers: Mapping[str, str | None]  # name -> error
+    chosen: str | None = None  # the partner, of several; None: the one that is in step
 
     @property
     def active(self) -> NodeSight:
@@ -103,8 +110,15 @@ class Sight:
 
     @property
     def partner(self) -> NodeSight:
-        """The other one."""
-        return next(node for name, node in self.nodes.items() if name != self.ledger.active)
+        """The other one; of several the one that was chosen, else the one that is in step."""
+        if self.chosen is not None:
+            return self.nodes[self.chosen]
+        return min(self.others, key=lambda node: (not node.in_step, node.report is None))
+
+    @property
+    def others(self) -> tuple[NodeSight, ...]:
+        """All but the active one."""
+        return tuple(node for name, node in self.nodes.items() if name != self.ledger.active)
 
     @property
     def told(self) -> dict[str, str]:
@@ -122,8 +136,8 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
 
     Raises Refused when the ledger or the pair is not there.
     """
-    if world.drivers.ledger is None or len(world.databases) != 2:
-        raise Refused("the configuration has no ledger, or not two databases: there are no roles to change")
+    if world.drivers.ledger is None or len(world.databases) < 2:
+        raise Refused("the configuration has no ledger, or one database only: there are no roles to change")
     try:
         ledger = await world.drivers.ledger.poll()
     except DriverError as error:

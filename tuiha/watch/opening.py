@@ -22,9 +22,7 @@ def rules_of(pool: Pool) -> Rules:
 
 def open_poller(pool: Pool, base: Path, rules: Rules | None = None) -> Poller:
     """A poller of a pool. Relative paths are relative to `base`. Raises ConfigError; may block on secrets."""
-    # imported before the first poll, so that it counts to no target's latency
-    import aiohttp  # noqa: F401
-    import asyncpg  # noqa: F401
+    import asyncpg  # noqa: F401 - before the first poll, so that it counts to no target's latency
 
     drivers = open_drivers(pool, base)
     return Poller(targets_of(pool, drivers, guarded(drivers.open_server)), rules or rules_of(pool))

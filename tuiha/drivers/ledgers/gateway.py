@@ -7,14 +7,13 @@ import json
 import ssl as tls
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+import aiohttp
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded, short, why_http
-
-if TYPE_CHECKING:
-    import aiohttp
 
 _SIZE_LIMIT = 1024 * 1024  # bytes of one answer
 _PAUSE = 0.3  # seconds between two rounds: a cluster without a leader elects one in one or two seconds
@@ -144,8 +143,6 @@ class Gateway:
         self._token = str(found.get("token", ""))
 
     async def _post(self, endpoint: str, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        import aiohttp
-
         headers = {"Authorization": self._token} if self._token else {}
         try:
             async with asyncio.timeout(self._timeout):
@@ -158,8 +155,6 @@ class Gateway:
         return _document(status, raw)
 
     def _open(self) -> aiohttp.ClientSession:
-        import aiohttp
-
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.kinds import Refused
+from tuiha.operate.state import OperationState
 
 _TRIES = 10
 _PAUSE = 0.05  # seconds between tries
@@ -80,12 +81,22 @@ async def note(ledger: LedgerDriver, intent: Intent) -> None:
     await _change(ledger, intent, intent.text())
 
 
-async def release(ledger: LedgerDriver, intent: Intent) -> None:
-    """Give the pool back; nothing happens when it was given back before. Raises DriverError."""
+async def release(ledger: LedgerDriver, intent: Intent) -> int | None:
+    """Give the pool back; the ledger's revision with that. None when it was given back before. Raises DriverError."""
     try:
-        await _change(ledger, intent, None)
+        return await _change(ledger, intent, None)
     except Busy:
-        return  # it was released, and somebody else has it by now
+        return None  # it was released, and somebody else has it by now
+
+
+def refuse_if_touched(seen: LedgerRecord, state: OperationState) -> None:
+    """Raises Refused when the pool was given back and the ledger has changed since: by whomever, from whatever host.
+
+    What is left of an operation rests on facts of its time: a former primary that it would stop may be active now.
+    """
+    if seen.intent is None and state.revision not in (None, seen.revision):
+        raise Refused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
+                      f"tuiha plan {' '.join((state.kind, *state.plan.target))}")
 
 
 async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
@@ -99,20 +110,18 @@ async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
                       "quarter of a minute after that host or its runner has died")
 
 
-async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> None:
+async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> int | None:
     for _ in range(_TRIES):
         record = await ledger.poll()
         other = parse(record.intent)
         if other is None and text is None:
-            return
+            return None
         if other is None or other.id != intent.id:
             raise Busy(other or replace(intent, id="none", kind="nobody's any more"))
         try:
-            await ledger.replace(record, replace(record, intent=text))
+            return (await ledger.replace(record, replace(record, intent=text))).revision
         except Conflict:
             await asyncio.sleep(_PAUSE)  # a server or a step changed another field
-            continue
-        return
     raise DriverError("the ledger is changed by others all the time")
 
 

@@ -133,11 +133,11 @@ class Runner:
     async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
         await self._journal.flush()
-        if not keep:
-            text += await self._give_back()
+        revision, left = (None, "") if keep else await self._give_back()
         cost = await self._cost()
         outcome = {**self._outcome(self._state()), **cost.figures()}
-        await self._journal.write("result", state=state, text=text, changed=changed, outcome=outcome)
+        await self._journal.write("result", state=state, text=text + left, changed=changed, outcome=outcome,
+                                  revision=revision)
 
     async def _count(self) -> None:
         """Note the servers' counters before anything has happened."""
@@ -160,19 +160,18 @@ class Runner:
             traceback.print_exception(error)
             return {}
 
-    async def _give_back(self) -> str:
-        """Release the intent; what is to be added to the result's text when that was not possible."""
+    async def _give_back(self) -> tuple[int | None, str]:
+        """Release the intent: the ledger's revision, and what the result's text has to add when that cannot be done."""
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 while True:
                     try:
-                        await intents.release(self._ledger, self._intent)
-                        return ""
+                        return await intents.release(self._ledger, self._intent), ""
                     except DriverError:
                         await asyncio.sleep(0.2)
         except TimeoutError:
-            return (f". The ledger still names this operation, as it could not be written: "
-                    f"`tuiha resume {self._intent.id}` gives the pool back")
+            return None, (f". The ledger still names this operation, as it could not be written: "
+                          f"`tuiha resume {self._intent.id}` gives the pool back")
 
     async def _begin(self, step: Step, record: str, before: str = "") -> asyncio.Task[None]:
         """Note that a step begins: in the journal now, in the ledger while it runs, as servers may be waiting.
@@ -221,6 +220,7 @@ async def own_intent(world: World, state: OperationState) -> intents.Intent:
     """The pool's intent, taken again when it was given back. Raises Refused when that is not safe or not possible."""
     ledger = ledger_of(world)
     seen = await ledger.poll()
+    intents.refuse_if_touched(seen, state)
     found = intents.parse(seen.intent)
     host = socket.gethostname()
     mine = intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)

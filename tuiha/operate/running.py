@@ -119,7 +119,8 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
         raise Refused(f"operation {folder.id} is running")
     async with open_world(pool, base) as world:
         ledger = ledger_of(world)
-        found = intents.parse((await ledger.poll()).intent)
+        seen = await ledger.poll()
+        found = intents.parse(seen.intent)
         if found is not None and found.id != folder.id:
             raise intents.Busy(found)
         if found is not None:
@@ -133,6 +134,7 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
     if found is None and newer:
         raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
                       f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
+    intents.refuse_if_touched(seen, state)
 
 
 async def _given_back(pool: Pool, base: Path, state: OperationState) -> bool:

@@ -57,12 +57,12 @@ async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, 
             raise Refused(f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
                           f"so: `tuiha resume {folder.id}` or `tuiha undo {folder.id}`")
         found = intents.parse(record.intent)
-        if found is not None and found.id == folder.id:
-            await intents.release(ledger, found)
+        ours = found if found is not None and found.id == folder.id else None
+        revision = await intents.release(ledger, ours) if ours is not None else state.revision
     journal = Journal(folder.journal)
     try:
         await journal.write("cancel", who=who, undo=False)
-        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={},
+        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={}, revision=revision,
                             text=f"left as it is by {who}; what was done stays. `tuiha resume {folder.id}` goes on")
     finally:
         journal.close()

@@ -88,3 +88,28 @@ async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: S
     with pytest.raises(Refused, match="SWITCHING"):
         await api.stop(studio.pool, studio.base, operation, "eve")
     assert json.loads(studio.ledger.intent or "{}")["id"] == operation
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_what_was_cancelled_is_not_resumed_when_another_host_has_changed_the_pool(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    """Its journals are not here, and its clock may be late: the ledger's revision tells."""
+    gate = studio.fault(2, "after" if left else "before", "unknown" if left else "wait")
+    operation = await studio.apply(await studio.plan("sketch"))
+    if left:
+        await studio.end(operation)
+    else:
+        await studio.until(operation, lambda state: state.steps[1].state == "running")
+    await api.stop(studio.pool, studio.base, operation, "eve")
+    assert (await studio.end(operation)).state == "cancelled"
+    gate.unlink(missing_ok=True)
+    with monkeypatch.context() as there:
+        there.setenv("TUIHA_STATE", str(studio.base / "another host"))
+        other = await studio.apply(await studio.plan(colour="blue"))
+        folder = store_of(studio.pool, studio.base).find(other)
+        assert [state async for state in api.follow(studio.pool, studio.base, folder.id)][-1].state == "done"
+    before = studio.ledger, studio.wall
+    with pytest.raises(Refused, match=f"{operation} gave the pool back, and it was changed since; plan again"):
+        await api.resume(studio.pool, studio.base, studio.config, operation)
+    assert (studio.ledger, studio.wall) == before

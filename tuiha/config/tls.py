@@ -22,12 +22,13 @@ def client(tls: Tls | None, base: Path) -> ssl.SSLContext:
 
     Relative paths are relative to `base`, the folder of the configuration file. Raises ConfigError.
     """
-    context = ssl.create_default_context()
-    if tls is None:
-        return context
-    if tls.ca is not None:
+    if tls is None or tls.ca is None:
+        context = ssl.create_default_context()
+    else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # this authority alone, not the system's as well
         _load_ca(context, tls, base / tls.ca.expanduser())
+    if tls is None:
+        return context
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -49,10 +50,18 @@ def listening(server: Server, base: Path) -> ssl.SSLContext | None:
 
 
 def for_server(server: Server, base: Path) -> ssl.SSLContext | None:
-    """The context to reach a pool server with; None when its address is http://. Raises ConfigError."""
+    """The context to reach a server with; None when its address is http://. Raises ConfigError.
+
+    The certificate in the settings of a pool server is what it listens with; in those of another one it is ours.
+    """
     if not server.address.startswith("https://"):
         return None
-    return client(server.tls.model_copy(update={"certificate": None, "key": None}) if server.tls else None, base)
+    return client(_trust(server.tls) if server.driver == "pool" else server.tls, base)
+
+
+def _trust(tls: Tls | None) -> Tls | None:
+    """The settings without a certificate of one's own."""
+    return None if tls is None else tls.model_copy(update={"certificate": None, "key": None})
 
 
 def for_partners(servers: Sequence[Server], base: Path) -> ssl.SSLContext | None:
@@ -65,7 +74,7 @@ def for_partners(servers: Sequence[Server], base: Path) -> ssl.SSLContext | None
         return None
     told = [server.tls for server in secure if server.tls is not None]
     if len(told) == len(secure) and all(not one.verify for one in told):
-        return client(told[0].model_copy(update={"certificate": None, "key": None}), base)
+        return client(_trust(told[0]), base)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for one in told:
         if one.ca is not None:

@@ -27,6 +27,38 @@ _UNREACHABLE = {
 }
 
 
+# What is wrong with their certificate, by OpenSSL's X509_V_ERR_..., and what to do.
+_NOT_TRUSTED = "the authority that signed it is not the one that is trusted here: name that one's certificate at tls.ca"
+_THEIRS = {
+    9: "it is not valid yet: set the clocks of both machines right",
+    10: "it has expired: renew it, or set the clocks of both machines right",
+    18: "it has signed itself and is not trusted here: name it, or better an authority that signs it, at tls.ca",
+    19: _NOT_TRUSTED, 20: _NOT_TRUSTED, 21: _NOT_TRUSTED,
+    62: "it is for another name: reach the server by the name in it, or have it signed for this one",
+    64: "it is for another address: reach the server by the name in it, or have it signed for this one",
+}
+
+# What they say of ours, or of TLS, by OpenSSL's reason.
+_OURS = "it does not accept our certificate ({}): tls.certificate has to be signed by the authority that it trusts"
+_ALERTS = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate: name one at tls.certificate and its tls.key",
+    "TLSV1_ALERT_UNKNOWN_CA": _OURS.format("unknown authority"),
+    "SSLV3_ALERT_BAD_CERTIFICATE": _OURS.format("bad certificate"),
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _OURS.format("not valid for it"),
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": _OURS.format("not for clients"),
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": _OURS.format("revoked"),
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired: renew the one at tls.certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "TLS failed: the other side breaks off; it may want a client certificate "
+                                     "(tls.certificate, tls.key)",
+    "WRONG_VERSION_NUMBER": "TLS failed: there is no TLS on this port",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "TLS failed: both sides have no version of TLS in common",
+    "UNSUPPORTED_PROTOCOL": "TLS failed: both sides have no version of TLS in common",
+}
+
+
+_CAUSES = 5  # errors behind an error that are looked at
+
+
 def host_and_port(address: str) -> tuple[str, int]:
     """`HOST:PORT` or `[IPV6]:PORT` as a pair. Raises ValueError for anything else."""
     host, _, port = address.rpartition(":")
@@ -37,10 +69,8 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 def why(error: BaseException) -> str:
     """Why a connection failed, in a few words for a screen."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {(error.reason or 'unknown reason').lower().replace('_', ' ')}"
+    if (failure := tls_failure(error)) is not None:
+        return _why_tls(failure)
     if isinstance(error, TimeoutError):
         return "no answer"
     if isinstance(error, socket.gaierror):
@@ -63,6 +93,26 @@ def why_http(error: BaseException) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "connection lost"
     return why(error)
+
+
+def tls_failure(error: BaseException | None) -> ssl.SSLError | None:
+    """What went wrong with TLS, where that is the error or what brought it about; None when it is something else.
+
+    With TLS 1.3 a client certificate is refused after the handshake, and libraries make a lost connection of that.
+    """
+    for _ in range(_CAUSES):
+        if error is None or isinstance(error, ssl.SSLError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _why_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        told = _THEIRS.get(error.verify_code)
+        return f"certificate not accepted: {error.verify_message.rstrip('.')}" + (f"; {told}" if told else "")
+    reason = error.reason or "unknown reason"
+    return _ALERTS.get(reason) or f"TLS failed: {reason.lower().replace('_', ' ')}"
 
 
 async def bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes:

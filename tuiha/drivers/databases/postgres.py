@@ -10,7 +10,7 @@ from tuiha.drivers.databases import questions
 from tuiha.drivers.databases.counting import Counting
 from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import host_and_port, short, why
+from tuiha.drivers.reach import host_and_port, short, tls_failure, why
 from tuiha.model.reports import DatabaseReport
 
 APPLICATION = "tuiha:watch"
@@ -126,6 +126,8 @@ def explain(error: BaseException, user: str, database: str) -> str:
     """Why a node could not be asked, in a few words without secrets."""
     import asyncpg
 
+    if tls_failure(error) is not None:
+        return why(error)
     told = {
         asyncpg.InvalidPasswordError: f"password authentication failed for role {user}",
         asyncpg.InvalidAuthorizationSpecificationError: f"role {user} is not let in: {short(str(error))}",

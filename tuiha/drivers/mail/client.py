@@ -29,6 +29,7 @@ from tuiha.drivers.mail.wire import (
     readable,
     string,
 )
+from tuiha.drivers.reach import why
 
 __all__ = ["Envelope", "ImapClient", "ImapError", "ImapFailure", "ImapGone", "Selected"]
 
@@ -103,14 +104,8 @@ class ImapClient(Listening):
                 await self._command([b"STARTTLS"])
                 await self._wire.start_tls(context, host)
                 self._capabilities = frozenset()
-        except tls.SSLCertVerificationError as error:
-            raise ImapGone(f"certificate not accepted: {error.verify_message}") from None
-        except tls.SSLError as error:
-            raise ImapGone(f"TLS failed: {error.reason or 'no TLS on this port?'}") from None
-        except ConnectionRefusedError:
-            raise ImapGone("connection refused") from None
         except OSError as error:
-            raise ImapGone(f"cannot connect: {error.strerror or error}") from None
+            raise ImapGone(why(error)) from None
         await self._learn()
 
     async def _greet(self) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tuiha.drivers.reach import why
+
 LINE_LIMIT = 128 * 1024  # bytes of one line
 LITERAL_LIMIT = 1024 * 1024  # bytes of one literal, and of all parts of one response together
 _HIGH_WATER = 64 * 1024  # stop reading from the socket while more than this is waiting to be parsed
@@ -179,7 +181,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
-        self._gone = self._gone or ("the server closed the connection" if exc is None else "connection lost")
+        self._gone = self._gone or ("the server closed the connection" if exc is None else why(exc))
         self._transport = None
         self._wake()
 

@@ -12,6 +12,7 @@ import yaml
 
 from tuiha.config.places import data_file
 from tuiha.tui.draw.marks import STATE_STYLES
+from tuiha.tui.draw.spans import Line
 from tuiha.tui.looks import ThemeFile
 from tuiha.tui.theme import (
     COLOURS,
@@ -25,6 +26,7 @@ from tuiha.tui.theme import (
     read_theme,
     theme_names,
 )
+from tuiha.tui.widgets.paper import strip_of
 
 SHIPPED = ("dark", "light", "color-blind", "high-contrast")
 WORDS = ("ansi", "plain")  # of the terminal's own colours
@@ -239,3 +241,16 @@ def test_an_unknown_name_gets_a_hint() -> None:
 
 def test_every_colour_is_text_ground_or_line() -> None:
     assert set(COLOURS) == {*TEXTS, *GROUNDS, "lines"}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_an_alarm_within_a_line_is_one_ground_and_no_patches(name: str) -> None:
+    palette = load_theme(name)
+    grounds = {(style.color, style.reverse) for style in (palette.style(f"{text}@alarm") for text in TEXTS)}
+    assert len(grounds) == 1
+
+
+def test_words_are_underlined_and_what_fills_their_column_is_not() -> None:
+    strip = strip_of(Line((("DOWN   ", "bad"), ("4m", "quiet"))), 12, load_theme("plain"))
+    lined = {segment.text for segment in strip if segment.style is not None and segment.style.underline}
+    assert lined == {"DOWN"}

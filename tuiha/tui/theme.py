@@ -52,7 +52,8 @@ class Palette:
         if made is None:
             look, _, own = name.partition("@")
             colour, _, bold = look.partition(" ")
-            made = self._make(self._turned(self.colours[colour], ground), self.colours[own or ground], bool(bold))
+            ground_of_it = own or ground
+            made = self._make(self._turned(self.colours[colour], ground_of_it), self.colours[ground_of_it], bool(bold))
             self._made[name, ground] = made
         return made
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -17,13 +18,23 @@ from tuiha.tui.theme import Palette
 if TYPE_CHECKING:
     from tuiha.tui.app import Dashboard
 
+_NO_LINE = Style(underline=False)
+
 
 def strip_of(line: Line, width: int, palette: Palette) -> Strip:
     """A line as Textual wants it, filled or cut to the width."""
     ground = line.ground
     drawn = [(in_ascii(text, style), style) for text, style in line.spans] if palette.ascii else line.spans
-    strip = Strip([Segment(text, palette.style(style, ground)) for text, style in drawn])
+    strip = Strip([segment for text, style in drawn for segment in _segments(text, palette.style(style, ground))])
     return strip.adjust_cell_length(width, palette.style("text", ground))
+
+
+def _segments(text: str, style: Style) -> tuple[Segment, ...]:
+    """A span; where words are underlined, what fills its column is not."""
+    words = text.rstrip() if style.underline else text
+    if len(words) == len(text):
+        return (Segment(text, style),)
+    return (Segment(words, style), Segment(text[len(words) :], style + _NO_LINE))
 
 
 def changed_lines(before: Sequence[Line], after: Sequence[Line]) -> list[int]:

@@ -59,6 +59,22 @@ def test_a_lease_that_the_old_database_renews_is_a_split() -> None:
     assert judge.split(recording) == ["db1 renewed the lease of s2 in epoch 1 after epoch 2 began"]
 
 
+def test_a_renewal_that_nobody_confirmed_is_none() -> None:
+    recording = switched()
+    recording.samples = [replace(one, waits=True) if one.database == "db1" else one for one in recording.samples]
+    alone = replace(sample("db1", 16.0, leases=[LeaseRow("s2", 1, 15.5)]), waits=True)
+    recording.samples.append(alone)
+    assert judge.split(recording) == []
+    recording.samples.append(replace(alone, followers=("db2",)))
+    assert len(judge.split(recording)) == 1
+
+
+def test_a_server_that_let_the_former_leader_go_has_no_lease() -> None:
+    recording = switched()
+    recording.samples.append(sample("db2", 16.0, leases=[LeaseRow("s2", judge.LET_GO, 15.5)]))
+    assert judge.split(recording) == []
+
+
 def _until(moment: float) -> Recording:
     """s1 renews until a moment; the databases are looked at for much longer."""
     recording = Recording()

@@ -22,9 +22,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from tuiha.lab.drill.records import Ack, Read, Recording, Sample, Status
+from tuiha.lab.drill.records import Ack, LeaseRow, Read, Recording, Sample, Status
 
 SLACK = 0.5  # seconds from the release of an answer to its being noticed here, on a busy machine
+LET_GO = 0  # epoch of a lease row whose server said, under Patroni, that it has left the former leader
 _NEAR = 1.0  # seconds within which a status tells which database an answer came through
 
 
@@ -80,11 +81,21 @@ def _old_leases(samples: Sequence[Sample]) -> list[str]:
     found: dict[tuple[str, str, int], str] = {}
     for sample in samples:
         for row in sample.leases:
+            if row.epoch == LET_GO:
+                continue
             later = [epoch for epoch, at in beginnings.items() if epoch > row.epoch and row.renewed_at > at]
-            if later:
+            if later and _confirmed(row, sample, samples):
                 text = f"the lease of {row.server} in epoch {row.epoch} after epoch {later[0]} began"
                 found.setdefault((sample.database, row.server, row.epoch), f"{sample.database} renewed {text}")
     return list(found.values())
+
+
+def _confirmed(row: LeaseRow, seen: Sample, samples: Sequence[Sample]) -> bool:
+    """Whether a server may have heard of a renewal. A former primary that wakes does what it was asked before it slept:
+    the row shows when it is ended, and nobody was ever told, as the commit waited for a secondary that had gone on.
+    """
+    return any(one.database == seen.database and row.renewed_at <= one.received <= seen.received and one.acknowledges
+               for one in samples)
 
 
 def late(recording: Recording, lease: float) -> list[str]:

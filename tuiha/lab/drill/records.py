@@ -57,6 +57,12 @@ class Sample:
     leases: tuple[LeaseRow, ...]
     sessions: Mapping[str, int]  # server -> its sessions in pg_stat_activity
     followers: tuple[str, ...] = ()  # databases that every commit waits for: rows of pg_stat_replication that are sync
+    waits: bool = False  # commits wait for some secondary, by its settings
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether a commit could be acknowledged there."""
+        return self.writable and (bool(self.followers) or not self.waits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ SELECT pg_is_in_recovery() AS standby, e.epoch, e.active, e.state,
           FROM (SELECT substr(application_name, 7) AS name, count(*) FROM pg_stat_activity
                  WHERE application_name LIKE 'tuiha:s%' GROUP BY 1) s) AS sessions,
        ARRAY(SELECT application_name FROM pg_stat_replication
-              WHERE sync_state = 'sync' AND state = 'streaming') AS followers
+              WHERE sync_state = 'sync' AND state = 'streaming') AS followers,
+       current_setting('synchronous_standby_names') <> '' AS waits
   FROM pool_epoch e
 """
 
@@ -102,7 +103,8 @@ def read(database: str, row: Any, sent: float, received: float) -> Sample:
 
     leases = tuple(LeaseRow(server, epoch, float(at)) for server, epoch, at in json.loads(row["leases"]))
     return Sample(database, sent, received, not row["standby"], row["epoch"], row["active"], row["state"],
-                  row["changed_at"], leases, json.loads(row["sessions"]), tuple(row["followers"]))
+                  row["changed_at"], leases, json.loads(row["sessions"]), tuple(row["followers"]),
+                  row["waits"])
 
 
 async def _every(look: Callable[[], Awaitable[None]]) -> None:

@@ -27,7 +27,7 @@ def black_hole(folder: Path) -> Iterator[Path]:
     """A configuration of a whole pool; each of its addresses takes connections and never says a word."""
     text = (TOP / "config" / "pool.example.yaml").read_text(encoding="utf-8")
     text = re.sub(r"socket: [^\s#]+:\S+", "socket: tcp:127.0.0.1:1", text)
-    text = re.sub(r"(?m)^ +tls:[^\n]*\n(?: +(?:ca|certificate|key|verify):[^\n]*\n)*", "", text)
+    text = re.sub(r"(?m)^ +tls:[^\n]*\n(?: +(?:#|(?:ca|certificate|key|verify):)[^\n]*\n)*", "", text)
     with ExitStack() as stack:
 
         def silent(found: re.Match[str]) -> str:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiha.watch.apart.launch import launched
+
 if TYPE_CHECKING:
     from tuiha.watch.apart.feed import Apart
 
@@ -18,11 +20,12 @@ FAULT = 1
 
 def watch_apart(path: Path) -> Apart:
     """Start watching that configuration's pool in a process of its own, which ends with this one."""
+    command = (sys.executable, "-m", "tuiha.cli.watching", str(path.absolute()))
+    process = launched(command)  # it has more to import than this one: it begins first
     from tuiha.config.places import state_folder
     from tuiha.watch.apart.feed import Apart
 
-    command = (sys.executable, "-m", "tuiha.cli.watching", str(path.absolute()))
-    return Apart(command, log=str(state_folder() / LOG))
+    return Apart(command, process, log=str(state_folder() / LOG))
 
 
 def main(path: Path) -> int:

@@ -62,9 +62,10 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
 
 def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
     from tuiha.cli.watching import watch_apart
-    from tuiha.watch.apart.feed import WatchingEnded
 
     watched, base = watch_apart(path), path.parent  # it polls while this process imports what draws
+    from tuiha.watch.apart.feed import WatchingEnded
+
     try:
         from tuiha.cli.logfile import log_to_file
 

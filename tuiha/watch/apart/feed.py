@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from tuiha.config.errors import ConfigError
 from tuiha.model.facts import Event, Severity, Snapshot
+from tuiha.watch.apart.launch import Process, launched
 from tuiha.watch.apart.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
 from tuiha.watch.history import History
 from tuiha.watch.subscribers import Subscribers
@@ -37,8 +38,12 @@ class Apart:
     for `silence` seconds, an event says so and another one is started.
     """
 
-    def __init__(self, command: Sequence[str], *, silence: float = SILENCE, log: str = "") -> None:
-        """`command` starts a program that calls `process.watch` on its standard streams; `log` is where it logs."""
+    def __init__(
+        self, command: Sequence[str], process: Process | None = None, *, silence: float = SILENCE, log: str = ""
+    ) -> None:
+        """`command` starts a program that calls `process.watch` on its standard streams, and may have started `process`
+        already; `log` is where it logs.
+        """
         self._command, self._silence, self._log = tuple(command), silence, log
         self._outline: Future[Outline] = Future()
         self._started: Future[None] = Future()
@@ -48,15 +53,9 @@ class Apart:
         self._subscribers = Subscribers()
         self._trouble: str | None = None
         self._ending = threading.Event()
-        self._process = self._launched()
+        self._process = process or launched(self._command)
         self._thread = threading.Thread(target=self._work, name="tuiha-apart", daemon=True)
         self._thread.start()
-
-    def _launched(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            start_new_session=True,
-        )
 
     # Life
 
@@ -133,7 +132,7 @@ class Apart:
         """Start another one after a pause, which is the longer the more often it was done; False at the end."""
         while not self._ending.wait(AGAIN[min(times, len(AGAIN)) - 1]):
             try:
-                self._process = self._launched()
+                self._process = launched(self._command)
             except OSError as error:
                 self._happened(f"cannot be started: {error.strerror}")
                 times += 1
@@ -143,7 +142,7 @@ class Apart:
             return True
         return False
 
-    def _read(self, process: subprocess.Popen[bytes]) -> str:
+    def _read(self, process: Process) -> str:
         """Take what one process sends until it ends; returns how it ended."""
         stdout, silent, looked = process.stdout, False, False
         if stdout is None:

@@ -13,9 +13,10 @@ from tests.tui import samples
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Polled, Problem
 from tuiha.model.managed import LEADERLESS, in_words, managed_findings, not_here
-from tuiha.model.reports import DatabaseReport, Managed
+from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow
 from tuiha.model.rules import Rules
 from tuiha.tui.draw.choices import choices
+from tuiha.tui.draw.head import ordered_pair
 
 RULES = Rules(manager="Patroni")
 LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=False, version="4.1.5")
@@ -99,3 +100,35 @@ def test_what_patroni_does_itself_is_not_offered() -> None:
         ours = {choice.kind: choice.against for choice in choices(snapshot, None)}
         assert (offered["switchover"], offered["rejoin"]) == (ours["switchover"], ours["rejoin"])
         assert "Patroni" not in ours["degrade"] + ours["protect"]
+
+
+def of_three(*rows: ReplicationRow, third: Polled[DatabaseReport] | None = None) -> Look:
+    """db1 leads; the secondary that is named first in the configuration is not the one in step."""
+    look = managed(replication=rows)
+    stands_by = third or secondary("db0", managed=replace(STANDBY, role="replica"))
+    return replace(look, databases=(stands_by, *look.databases))
+
+
+FOLLOWS = ReplicationRow("db2", "streaming", "sync", 0, 0.01)
+STANDS_BY = ReplicationRow("db0", "streaming", "async", 0, 0.01)
+
+
+def test_of_several_the_secondary_is_the_one_in_step() -> None:
+    snapshot = conclude(of_three(STANDS_BY, FOLLOWS), rules=RULES)
+    assert (str(snapshot.verdict), snapshot.protection) == ("HEALTHY", "protected")
+    assert [database.name for database in ordered_pair(snapshot)] == ["db1", "db2", "db0"]
+
+
+def test_one_that_stands_by_is_missed_and_no_more() -> None:
+    lost = of_three(FOLLOWS, third=failing(secondary("db0")))
+    behind = of_three(FOLLOWS)
+    for look, what in ((lost, "DOWN  connection refused"), (behind, "NOT STREAMING  db1 sends it nothing")):
+        snapshot = conclude(look, rules=RULES)
+        assert (str(snapshot.verdict), snapshot.protection) == ("DEGRADED", "protected")
+        assert [(p.subject, p.what, p.next) for p in snapshot.problems] == [("db0", what, "tuiha check")]
+
+
+def test_without_any_in_step_it_is_not_protected() -> None:
+    found = problems(of_three(STANDS_BY, replace(FOLLOWS, sync_state="async")))
+    assert any(problem.what.startswith("UNPROTECTED") for problem in found)
+    assert conclude(of_three(STANDS_BY), rules=RULES).protection == "degraded"

@@ -14,6 +14,7 @@ from tuiha.model.reports import (
     EpochRow,
     EpochState,
     LedgerRecord,
+    Managed,
     ReplicationRow,
     ServerReport,
     ServerState,
@@ -22,7 +23,8 @@ from tuiha.model.reports import (
 )
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
-from tuiha.operate.database.kinds import PairKind, facts_of, outage
+from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
+from tuiha.operate.database.managed import candidate, follows
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.database.steps import followers, stamp, stamped
@@ -245,6 +247,15 @@ def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> N
     assert red(RejoinKind(), stray) == {"stray": WARNING}
 
 
+def test_leases_that_end_meanwhile_do_not_void_what_does_not_rest_on_them() -> None:
+    """Commits wait for a secondary that is gone: while an operator reads the plan, the servers' leases end."""
+    fenced = server("s1", report=ServerReport("s1", "west", "1", ServerState.FENCED, ServerTarget.UP))
+    ended = replace(healthy(), servers=(fenced, server("s2")))
+    for kind in (Degrade(), Failover()):
+        assert kind.server_facts(healthy()) == kind.server_facts(ended)
+    assert Switchover().server_facts(healthy()) != Switchover().server_facts(ended)
+
+
 def test_facts_change_with_roles_and_not_with_lag() -> None:
     def identity(sight: Sight) -> str:
         return plan_id("switchover", ("db2",), facts_of(sight))
@@ -273,3 +284,27 @@ def test_a_token_is_not_sent_in_plain_text_to_another_host() -> None:
     sight = replace(healthy(), servers=(server("s1"), server("s2", address="http://192.0.2.1:80"),
                                         server("s3", address="https://192.0.2.1:80")))
     assert list(sight.told) == ["s1", "s3"]
+
+
+def of_three() -> Sight:
+    """Under Patroni: db0 stands by, db2 is in step."""
+    standby = database(DatabaseRole.SECONDARY)
+    rows = (ReplicationRow("db0", "streaming", "async", 0, 0.0), ReplicationRow("db2", "streaming", "sync", 0, 0.0))
+    nodes = {"db0": (standby, "replica"), "db1": (database(DatabaseRole.PRIMARY, replication=rows), "leader"),
+             "db2": (standby, "sync_standby")}
+    return replace(healthy(), nodes={
+        name: NodeSight(name, False, replace(report, managed=Managed(role, "streaming", "db1")), obstacles=NOTHING)
+        for name, (report, role) in nodes.items()})
+
+
+def test_of_three_the_partner_is_the_one_in_step_unless_another_is_named() -> None:
+    assert about(of_three(), ()).partner.name == "db2"
+    named = about(of_three(), ("db0",))
+    assert named.partner.name == "db0"
+    assert about(of_three(), ("db1",)).partner.name == "db2"  # the active one is no target: that is refused later
+
+
+def test_who_is_not_in_step_is_no_candidate() -> None:
+    for target, good in (("db2", True), ("db0", False)):
+        sight = about(of_three(), (target,))
+        assert [check.verdict == CheckVerdict.OK for check in (follows(sight), candidate(sight))] == [good, good]

@@ -38,6 +38,12 @@ class Certificates:
         for name, authority in {"client": self._ours, "other-client": self._others}.items():
             authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(folder / f"{name}.pem"))
 
+    def file(self, shown: str) -> str:
+        """What a server shows, with its key, as a PEM file."""
+        path = self.folder / f"{shown}.pem"
+        self._shown[shown].private_key_and_cert_chain_pem.write_to_path(str(path))
+        return str(path)
+
     def server(self, shown: str, asks: bool = False) -> ssl.SSLContext:
         """What a server shows, and whether it asks for a certificate as well."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -67,6 +73,7 @@ class Listener:
     context: ssl.SSLContext
     before: Preamble | None = None
     greeting: bytes = b""  # what is said over TLS first
+    hasty: bool = False  # hangs up on whom it refuses, so that it may not be read why
     said: bytes = b""  # what came over TLS
     _socket: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
@@ -99,6 +106,8 @@ class Listener:
             try:
                 secure = self.context.wrap_socket(peer.dup(), server_side=True)
             except ssl.SSLError:
+                if self.hasty:
+                    return
                 peer.shutdown(socket.SHUT_WR)
                 while peer.recv(65536):  # what is not read would cut off the refusal that was sent
                     pass

@@ -15,13 +15,17 @@ from tuiha.drivers.protocols import DriverError
 if TYPE_CHECKING:
     import aiohttp
 
+_LOST = "connection lost"
+# A server that refuses us and hangs up at once may not leave the time to read why.
+_HASTY = "if that stays so, it may want a client certificate, or another one (tls.certificate, tls.key)"
+
 _UNREACHABLE = {
     errno.ECONNREFUSED: "connection refused",
     errno.EHOSTUNREACH: "no route to the host",
     errno.ENETUNREACH: "no route to the network",
     errno.ETIMEDOUT: "no answer",
-    errno.ECONNRESET: "connection lost",
-    errno.EPIPE: "connection lost",
+    errno.ECONNRESET: _LOST,
+    errno.EPIPE: _LOST,
     errno.ENOENT: "no such socket",
     errno.EACCES: "permission denied",
 }
@@ -67,23 +71,28 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def why(error: BaseException) -> str:
-    """Why a connection failed, in a few words for a screen."""
+def why(error: BaseException, secure: bool = False) -> str:
+    """Why a connection failed, in a few words for a screen. `secure`: it was one over TLS."""
     if (failure := tls_failure(error)) is not None:
         return _why_tls(failure)
+    told = _why_lost(error)
+    return f"{told}; {_HASTY}" if secure and told == _LOST else told
+
+
+def _why_lost(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer"
     if isinstance(error, socket.gaierror):
         return "host name not found"
     if isinstance(error, asyncio.IncompleteReadError | EOFError):
-        return "connection lost"
+        return _LOST
     if isinstance(error, OSError):
         return _why_os(error)
     return short(str(error)) or type(error).__name__
 
 
-def why_http(error: BaseException) -> str:
-    """Why an HTTP request of aiohttp's failed, in a few words for a screen."""
+def why_http(error: BaseException, secure: bool = False) -> str:
+    """Why an HTTP request of aiohttp's failed, in a few words for a screen. `secure`: it was one over TLS."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -91,8 +100,8 @@ def why_http(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return why(error.os_error)
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "connection lost"
-    return why(error)
+        return why(EOFError(), secure)
+    return why(error, secure)
 
 
 def tls_failure(error: BaseException | None) -> ssl.SSLError | None:
@@ -131,7 +140,7 @@ def _why_os(error: OSError) -> str:
     if number is None and (inner := re.search(r"\[Errno (\d+)\]", str(error))):
         number = int(inner[1])
     if number is None:
-        return short(str(error)) or "connection lost"
+        return short(str(error)) or _LOST
     return _UNREACHABLE.get(number) or os.strerror(number).lower()
 
 

@@ -57,7 +57,7 @@ class Postgres:
                 return questions.report(await self._ask(self._connection), self._window)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._drop()
-                raise DriverError(explain(error, self._user, self._database)) from None
+                raise DriverError(explain(error, self._user, self._database, self._ssl is not None)) from None
             except BaseException:
                 self._drop()  # cancelled in the middle of an answer: this connection is of no use any more
                 raise
@@ -122,12 +122,13 @@ class Postgres:
         return {row["name"]: row["bytes"] or 0 for row in rows}
 
 
-def explain(error: BaseException, user: str, database: str) -> str:
-    """Why a node could not be asked, in a few words without secrets."""
+def explain(error: BaseException, user: str, database: str, secure: bool = False) -> str:
+    """Why a node could not be asked, in a few words without secrets. `secure`: over TLS."""
     import asyncpg
 
     if tls_failure(error) is not None:
         return why(error)
+    lost = why(EOFError(), secure)
     told = {
         asyncpg.InvalidPasswordError: f"password authentication failed for role {user}",
         asyncpg.InvalidAuthorizationSpecificationError: f"role {user} is not let in: {short(str(error))}",
@@ -135,8 +136,8 @@ def explain(error: BaseException, user: str, database: str) -> str:
         asyncpg.InsufficientPrivilegeError: f"role {user} lacks a right: {short(str(error))}",
         asyncpg.LockNotAvailableError: "a table of the pool is locked by another session",
         asyncpg.TooManyConnectionsError: "no connection slot is left",
-        asyncpg.ConnectionDoesNotExistError: "connection lost",
-        asyncpg.InterfaceError: "connection lost",
+        asyncpg.ConnectionDoesNotExistError: lost,
+        asyncpg.InterfaceError: lost,
         asyncpg.AdminShutdownError: "the database system is shutting down",
     }
-    return next((text for kind, text in told.items() if isinstance(error, kind)), why(error))
+    return next((text for kind, text in told.items() if isinstance(error, kind)), why(error, secure))

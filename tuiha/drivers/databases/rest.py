@@ -21,6 +21,13 @@ from tuiha.model.reports import PROMOTABLE
 _LIMIT = 1024 * 1024  # bytes of one answer
 _NAME = 100  # characters of a name or a state
 _LEADERS = frozenset({"leader", "standby_leader"})
+_REFUSALS = {  # what Patroni says to who may not change anything, and what to do
+    "no auth header received": "it wants a log-in: add database.patroni.user and password",
+    "not authenticated": "it does not accept the log-in: correct database.patroni.user and password "
+                         "(restapi.authentication in Patroni's configuration)",
+    "client certificate required": "it wants a client certificate: name one at database.patroni.tls "
+                                   "(restapi.verify_client in Patroni's configuration)",
+}
 _PRIMARIES = frozenset({"primary", "master"})  # master: before Patroni 4
 
 Login = Callable[[], tuple[str, str] | None]  # user and password; may block
@@ -123,7 +130,8 @@ class PatroniRest:
                 status, raw = await self._asker.post(path, body, _LIMIT, login, seconds)
         except TimeoutError:
             raise DriverError(f"Patroni on {self.name} gave no answer in {seconds:g} s") from None
-        return status, short(raw.decode("utf-8", errors="replace")) or f"status {status}"
+        said = short(raw.decode("utf-8", errors="replace")) or f"status {status}"
+        return status, _REFUSALS.get(said, said) if status in (401, 403) else said
 
     async def close(self) -> None:
         """Drop the connection."""

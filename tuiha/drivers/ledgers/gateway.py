@@ -151,7 +151,7 @@ class Gateway:
                     status, raw = answer.status, await bounded(answer, _SIZE_LIMIT)
         except (OSError, aiohttp.ClientError, DriverError) as error:
             never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            raise NoAnswer(why_http(error), unsure=not never_sent) from None
+            raise NoAnswer(why_http(error, endpoint.startswith("https://")), unsure=not never_sent) from None
         return _document(status, raw)
 
     def _open(self) -> aiohttp.ClientSession:

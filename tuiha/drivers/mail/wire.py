@@ -181,7 +181,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
-        self._gone = self._gone or ("the server closed the connection" if exc is None else why(exc))
+        secure = self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
+        self._gone = self._gone or ("the server closed the connection" if exc is None else why(exc, secure))
         self._transport = None
         self._wake()
 

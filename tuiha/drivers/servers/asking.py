@@ -66,7 +66,7 @@ class Asker:
         try:
             return await self._exchange.ask(method, url, {**self._headers, **headers}, body, limit, seconds)
         except (OSError, EOFError, ValueError) as error:
-            raise DriverError(why(error)) from None
+            raise DriverError(why(error, self._origin[0] == "https")) from None
 
     def _same_server(self, url: str) -> str:
         to = urlsplit(url)

@@ -36,12 +36,12 @@ class Runtime:
         try:
             reader, writer = await self._open()
         except OSError as error:
-            raise DriverError(why(error)) from None
+            raise DriverError(why(error, self._ssl is not None)) from None
         try:
             writer.write(text.encode("utf-8"))
             return await _read(reader)
         except OSError as error:
-            raise DriverError(why(error)) from None
+            raise DriverError(why(error, self._ssl is not None)) from None
         finally:
             writer.transport.abort()  # the answer is complete, or nobody wants it any more
 

@@ -69,8 +69,19 @@ def test_the_same_name_on_another_physical_database() -> None:
 
 
 def test_sessions_on_both_databases_in_two_looks() -> None:
+    fenced = EpochRow("east", 12, "db2", EpochState.FENCED)
+
     def look(at: float) -> Look:
-        return with_database(healthy(at), secondary(at=at, sessions=(SessionRow("s2", 3),)))
+        return with_database(healthy(at), primary("db2", at, epoch=fenced, sessions=(SessionRow("s2", 3),)))
 
     assert split(look(NOW + 1), healthy(NOW)) is None
     assert split(look(NOW + 1), look(NOW)) == "sessions of s1, s2, s3, s4 on db1; sessions of s2 on db2"
+
+
+def test_sessions_on_a_secondary_are_log_ins_ahead_of_a_switchover() -> None:
+    """They are kept for a minute, also when the switchover was taken back: nothing can be written there."""
+    def look(at: float) -> Look:
+        return with_database(healthy(at), secondary(at=at, sessions=(SessionRow("s2", 1),)))
+
+    assert split(look(NOW + 1), look(NOW)) is None
+    assert split(look(NOW), None) is None

@@ -45,7 +45,8 @@ def placed(arguments: argparse.Namespace) -> Place:
 def add_following(parser: argparse.ArgumentParser) -> None:
     """Add --json and --detach."""
     parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.operation/1)")
-    parser.add_argument("--detach", action="store_true", help="do not wait: print the operation's id and end")
+    parser.add_argument("--detach", action="store_true",
+                        help="do not wait: print the operation's id, or with --json all that is known, and end")
 
 
 def acted(work: Coroutine[Any, Any, T]) -> T:
@@ -82,8 +83,11 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
 
 def follow_to_end(place: Place, operation: str, *, as_json: bool, detach: bool) -> int:
     """Narrate an operation on stderr until it ends, print its result on stdout; returns the exit code."""
+    from tuiha.cli.operation_documents import operation as document
+    from tuiha.operate import api
+
     if detach:
-        put(json.dumps({"operation": operation}) if as_json else operation)
+        put(json.dumps(document(api.operation(place.pool, place.base, operation)), indent=2) if as_json else operation)
         return exits.OK
     try:
         state = acted(_narrate(place, operation))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from tuiha.model.facts import Look, Polled, R
-from tuiha.model.reports import EpochState
+from tuiha.model.reports import DatabaseRole, EpochState
 from tuiha.model.words import names
 
 
@@ -77,9 +77,12 @@ def _contradiction(now: tuple[Claim, ...], before: tuple[Claim, ...], *, alone: 
 
 
 def _sessions(look: Look) -> dict[str, set[str]]:
-    """Database -> pool servers with sessions on it, as the databases themselves say."""
+    """Database -> pool servers with sessions on it, as the databases themselves say.
+
+    A secondary does not count: servers log in there ahead of a switchover, and nobody can write.
+    """
     found = {d.name: {s.server for s in d.report.sessions if s.sessions}
-             for d in look.databases if d.report is not None and d.fresh}
+             for d in look.databases if d.report is not None and d.fresh and d.report.role != DatabaseRole.SECONDARY}
     return {name: servers for name, servers in found.items() if servers}
 
 

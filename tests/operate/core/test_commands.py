@@ -111,6 +111,10 @@ async def test_cancel_of_a_detached_operation(studio: Studio, capsys: Captured) 
     assert await tuiha(studio, "cancel", operation[-4:], "--json") == exits.OK
     assert document(capsys.readouterr().out.split("\n{", 1)[1].join(["{", ""]))["result"] == "cancelled"
     assert await tuiha(studio, "cancel", operation) == exits.REFUSED
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--detach", "--json") == exits.OK
+    detached = document(capsys.readouterr().out)
+    assert detached["operation"] != operation
+    await studio.end(detached["operation"])
 
 
 async def test_refusals(studio: Studio, capsys: Captured) -> None:

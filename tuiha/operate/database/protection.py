@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
@@ -40,6 +42,10 @@ class Degrade(PairKind):
         report = sight.active.report
         if sight.ledger.standby is Standby.STALE and report is not None and report.synchronous_names == "":
             raise Refused(f"the pool is degraded already: {sight.active.name} waits for nobody")
+
+    def server_facts(self, sight: Sight) -> dict[str, Any]:
+        """None: their leases end by themselves while commits wait for the secondary, and it changes nothing here."""
+        return {}
 
     def checks(self, sight: Sight) -> list[Check]:
         """The secondary should really be gone."""

@@ -27,7 +27,7 @@ class FailoverMail:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
-        (server,) = common.only(target, self.targets)
+        (server,) = common.only(self, target)
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         if found.in_service is False:
@@ -82,7 +82,7 @@ class ReturnMail:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (server,) = common.only(target, self.targets)
+        (server,) = common.only(self, target)
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         users, tellers = await _users(world, cluster.cluster, None), len(service.tellers(snapshot))

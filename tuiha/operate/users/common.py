@@ -10,7 +10,7 @@ from typing import Any
 
 from tuiha.model.words import count
 from tuiha.operate.active import Active
-from tuiha.operate.kinds import Misused, Progress, StepFailed
+from tuiha.operate.kinds import Kind, Misused, Progress, StepFailed
 from tuiha.operate.look import answering, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.users.mover import Mover, Pairs, Tally
@@ -53,11 +53,11 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
     )
 
 
-def only(target: Sequence[str], names: str) -> tuple[str, ...]:
-    """The targets, as many as `names` has words. Raises Misused."""
-    if len(target) != len(names.split()):
+def only(kind: Kind, target: Sequence[str]) -> tuple[str, ...]:
+    """The targets, as many as the kind's `targets` has words. Raises Misused."""
+    if len(target) != len(kind.targets.split()):
         given = f", not {' '.join(target)}" if target else ""
-        raise Misused((f"it takes {names}" if names else "it takes no target") + given)
+        raise Misused(f"{kind.name} takes {kind.targets or 'no target'}{given}")
     return tuple(target)
 
 

@@ -37,7 +37,7 @@ class Drain:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server). Raises Refused."""
-        (server,) = common.only(target, self.targets)
+        (server,) = common.only(self, target)
         pace, snapshot, active = pace_of(options), await look(world), Active(world)
         known_servers = {s.name: s for s in snapshot.servers}
         if server not in known_servers:
@@ -103,7 +103,7 @@ class Enable:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (server,) = common.only(target, self.targets)
+        (server,) = common.only(self, target)
         snapshot = await look(world)
         known = {s.name: s for s in snapshot.servers}
         if server not in known:

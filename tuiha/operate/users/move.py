@@ -36,7 +36,7 @@ class Move:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        user, server = common.only(target, self.targets)
+        user, server = common.only(self, target)
         snapshot, active = await look(world), Active(world)
         try:
             rows = await active.rows(_USER, user)

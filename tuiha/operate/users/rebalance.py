@@ -36,7 +36,7 @@ class Rebalance:
 
         Raises Refused, Misused.
         """
-        common.only(target, self.targets)
+        common.only(self, target)
         pace, bounds = pace_of(options), bounds_of(options)
         snapshot, active = await look(world), Active(world)
         try:

@@ -208,3 +208,29 @@ def test_the_screens_process_stays_light(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIGHT], env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout.split() == ["()", "[]"]
+
+
+FIRST = """
+import asyncio, sys
+from pathlib import Path
+import tuiha.watch.apart.process
+from tuiha.config.load import load
+from tuiha.watch.opening import open_poller
+path = Path(sys.argv[1])
+
+async def look():
+    poller = open_poller(load(path), path.parent)
+    async with asyncio.TaskGroup() as group:
+        await poller.round(group, 0.5)
+    await poller.close()
+
+asyncio.run(look())
+print("aiohttp" in sys.modules)
+"""
+
+
+def test_the_first_look_waits_for_no_http_client(configuration: Path) -> None:
+    """Importing one takes as long as all that is asked, and somebody waits for the first picture."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, str(configuration)], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert done.stdout == "False\n"

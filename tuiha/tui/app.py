@@ -36,7 +36,7 @@ from tuiha.watch.feed import Feed
 if TYPE_CHECKING:
     from tuiha.watch.recording.replay import Replay
 
-ATTACH_AFTER = 0.5  # seconds: what acts is imported when the first snapshot is painted
+SETTLED_AFTER = 0.5  # seconds: what the first snapshot need not wait for comes when that is painted
 PICTURE_FOR = 2.0  # seconds that an old picture stays when no look at the pool comes to an end
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
 _log = logging.getLogger(__name__)
@@ -127,10 +127,13 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self.paint()
 
     def _first_frame(self) -> None:
-        self.spare_memory()
         if self._ready_call is not None:
             self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
-        self.set_timer(ATTACH_AFTER, self.operations.attach)
+        self.set_timer(SETTLED_AFTER, self._settled)
+
+    def _settled(self) -> None:
+        self.spare_memory()
+        self.operations.attach()
 
     async def _call_ready(self, ready: Callable[[], None]) -> None:
         """Start what is slow to start, away from the screen's loop; when it cannot start, `run` raises why."""

@@ -11,8 +11,8 @@ import pytest
 from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 
+from tests.tui.acting import HAND, by_hand, made, on, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
-from tests.tui.test_operations import HAND, by_hand, made, on, to_confirm
 from tuiha.tui.screens.arm import ArmScreen
 from tuiha.tui.screens.confirm import ConfirmScreen
 from tuiha.tui.screens.home import HomeScreen

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
+from tests.tui.acting import at_once, by_hand, made, on, running
 from tests.tui.fake_operator import FakeOperator, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
-from tests.tui.test_operations import at_once, by_hand, made, on, running
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
 from tuiha.model.running import running as running_in

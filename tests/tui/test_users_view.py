@@ -8,10 +8,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from tests.tui.acting import on, running
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT
 from tests.tui.test_app import lines, seen, text
-from tests.tui.test_operations import on, running
 from tuiha.model.binding import Biases, Candidate
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.menu import MenuScreen

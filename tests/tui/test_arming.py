@@ -1,0 +1,128 @@
+"""Being allowed to act: by a reason, for a while, with keys that nobody presses by accident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from tests.tui.acting import Clock, by_hand, on, running
+from tests.tui.fake_operator import FakeOperator, switchover
+from tests.tui.samples import down
+from tests.tui.test_app import lines, seen, text
+from tuiha.tui.app import Dashboard
+from tuiha.tui.arming import ARMED_FOR
+from tuiha.tui.screens.acting import ACTING_KEYS
+from tuiha.tui.screens.arm import ArmScreen
+from tuiha.tui.screens.confirm import CONFIRM_KEYS, ConfirmScreen
+from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
+from tuiha.tui.screens.menu import MENU_KEYS, MenuScreen
+from tuiha.tui.screens.operation_list import LIST_KEYS
+from tuiha.tui.screens.plan import PLAN_KEYS, PlanScreen
+from tuiha.tui.screens.rebalance import REBALANCE_KEYS
+from tuiha.tui.screens.result import RESULT_KEYS
+from tuiha.tui.screens.run import RUN_KEYS, RunScreen
+from tuiha.tui.screens.users import USERS_KEYS
+
+
+async def test_w_asks_why_arms_for_15_minutes_and_disarms() -> None:
+    clock = Clock()
+    async with running(FakeOperator(), clock=clock, armed=False) as pilot:
+        assert "VIEW" in lines(pilot)[0]
+        await pilot.press("w")
+        await on(pilot, ArmScreen)
+        await pilot.press("enter")  # no reason
+        assert isinstance(pilot.app.screen, ArmScreen)
+        await pilot.press(*"patch", "enter")
+        await on(pilot, HomeScreen)
+        assert "WRITE 15:00" in lines(pilot)[0]
+        clock.now += 8
+        await pilot.press("j")
+        await seen(pilot, lambda: "WRITE 14:52" in lines(pilot)[0])
+        await pilot.press("w")
+        assert "VIEW" in lines(pilot)[0]
+
+
+async def test_being_armed_ends_by_itself() -> None:
+    clock = Clock()
+    async with running(FakeOperator(), clock=clock) as pilot:
+        assert "WRITE" in lines(pilot)[0]
+        clock.now += ARMED_FOR
+        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+        await pilot.press("r")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+
+@pytest.mark.parametrize(("operator", "reason"), [
+    (None, "this dashboard only watches"),
+    (FakeOperator("control.operator is not in the configuration"), "control.operator is not in the configuration"),
+    (FakeOperator(), "not armed: w arms for 15 minutes"),
+])
+async def test_keys_are_greyed_and_say_why(operator: FakeOperator | None, reason: str) -> None:
+    async with running(operator, armed=False) as pilot:
+        await pilot.press("j")
+        for key in ("r", "d", "e"):
+            await pilot.press(key)
+            assert reason in lines(pilot)[-1]
+            assert isinstance(pilot.app.screen, HomeScreen)
+    assert operator is None or not operator.asked("plan")
+
+
+async def test_f_that_is_not_armed_asks_why_and_goes_on() -> None:
+    operator = FakeOperator()
+    async with running(operator, armed=False) as pilot:
+        await pilot.press("f")
+        await on(pilot, ArmScreen)
+        assert "the key that you pressed goes on" in text(pilot)
+        await pilot.press("enter")  # no reason
+        assert isinstance(pilot.app.screen, ArmScreen)
+        await pilot.press("escape")
+        await on(pilot, HomeScreen)
+        assert not operator.asked("plan")
+        await pilot.press("f", *"patch", "enter")
+        await on(pilot, MenuScreen)
+        assert "WRITE" in lines(pilot)[0]
+
+
+async def test_a_pool_that_is_down_suggests_the_reason_and_leaves_one_way() -> None:
+    """At three in the morning: f, enter, c, the name, ctrl+x."""
+    operator = FakeOperator()
+    operator.planned = replace(switchover(), kind="failover")
+    async with running(operator, down(), armed=False) as pilot:
+        await pilot.press("f")
+        await on(pilot, ArmScreen)
+        assert "enter takes: db1 DOWN" in text(pilot)
+        await pilot.press("enter")
+        await on(pilot, PlanScreen)
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "failover", ())])
+        await pilot.press("c")
+        await on(pilot, ConfirmScreen)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        await on(pilot, RunScreen)
+        assert operator.asked("apply")[0][3].startswith("db1 DOWN")
+        assert cast("Dashboard", pilot.app).operations.changes == {"apply": 1}
+
+
+async def test_the_help_says_why_a_key_does_nothing() -> None:
+    async with running(FakeOperator(), armed=False) as pilot:
+        await pilot.resize_terminal(160, 50)
+        await pilot.press("question_mark")
+        assert "plan to rebalance users over the servers (not now: not armed: w arms for 15 minutes)" in text(pilot)
+
+
+def test_nothing_dangerous_is_on_a_key_that_comes_by_accident() -> None:
+    for keys in (HOME_KEYS, PLAN_KEYS, CONFIRM_KEYS, RUN_KEYS, RESULT_KEYS, MENU_KEYS, REBALANCE_KEYS, LIST_KEYS,
+                 USERS_KEYS):
+        ids = [key.id for key in keys]
+        assert len(ids) == len(set(ids))
+        for key in keys:
+            for name in key.keys.split(",") if key.danger else ():
+                assert not name.isdecimal()
+                assert name not in ("enter", "y", "escape", "~", "left_square_bracket")
+                assert name == name.lower()
+                assert name.startswith("ctrl+") or len(name) == 1
+
+
+def test_acting_keys_are_the_ones_that_people_know() -> None:
+    assert {key.keys for key in ACTING_KEYS} == set("wrfdemu")

@@ -1,0 +1,127 @@
+"""The confirmation: what starts an operation, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+
+from tests.tui.acting import HAND, Clock, at_once, by_hand, on, running, to_confirm
+from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
+from tests.tui.test_app import seen, text
+from tuiha.tui.arming import ARMED_FOR
+from tuiha.tui.operator import Trouble
+from tuiha.tui.screens.confirm import ConfirmScreen
+from tuiha.tui.screens.plan import PlanScreen
+from tuiha.tui.screens.run import RunScreen
+
+
+async def test_the_right_keys_at_the_pace_of_a_hand_start_it() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        await on(pilot, RunScreen)
+        assert operator.asked("apply") == [("apply", switchover().id, "db2", "kernel patch", ())]
+
+
+async def test_a_burst_is_refused() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await at_once(pilot, "d", "b", "2", "ctrl+x")
+        assert "too quick" in text(pilot)
+        await by_hand(pilot, "ctrl+x")
+        assert not operator.asked("apply")
+
+
+async def test_the_last_key_may_not_be_quick_either() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, "d", "b")
+        await pilot.pause(HAND)
+        await at_once(pilot, "2", "ctrl+x")
+        assert "too quick" in text(pilot)
+        await by_hand(pilot, "ctrl+x")
+        assert not operator.asked("apply")
+
+
+async def test_a_paste_is_refused() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await pilot.pause(HAND)
+        assert pilot.app.screen.focused is not None
+        pilot.app.screen.focused.post_message(events.Paste("db2"))
+        await by_hand(pilot, "ctrl+x")
+        assert not operator.asked("apply")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+
+
+@pytest.mark.parametrize("keys", ["db1", "DB2", "y", ""])
+async def test_another_name_is_refused(keys: str) -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, *keys, "ctrl+x")
+        assert "that is not it: db2 is to be typed" in text(pilot)
+        assert not operator.asked("apply")
+
+
+@pytest.mark.parametrize("key", ["enter", "escape"])
+async def test_enter_and_escape_go_back(key: str) -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, "d", "b", "2", key)
+        await on(pilot, PlanScreen)
+        assert not operator.asked("apply")
+
+
+async def test_a_failed_check_has_to_be_overridden_by_name() -> None:
+    operator = FakeOperator()
+    operator.planned = switchover(checks=(bad("lag"),))
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        assert "that is not it: override lag is to be typed" in text(pilot)
+        await by_hand(pilot, *["space" if key == " " else key for key in "override lag"], "ctrl+x")
+        assert "✓ override lag" in text(pilot)
+        assert not operator.asked("apply")
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        await on(pilot, RunScreen)
+        assert operator.asked("apply")[0][4] == ("lag",)
+
+
+async def test_a_changed_fact_voids_the_plan_and_is_shown() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        operator.planned = switchover({**FACTS, "epoch": 13})
+        await seen(pilot, lambda: "VOID" in text(pilot))
+        assert "epoch: 12 ▸ 13" in text(pilot)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        assert not operator.asked("apply")
+        await pilot.press("escape")
+        await on(pilot, PlanScreen)
+
+
+async def test_a_refusal_is_shown_and_nothing_has_happened() -> None:
+    operator = FakeOperator()
+    operator.started = Trouble("another operation runs: drain s2 by ann@desk, step 2 of 4")
+    async with running(operator) as pilot:
+        await to_confirm(pilot)
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        await seen(pilot, lambda: "drain s2 by ann@desk" in text(pilot))
+        assert "REFUSED" in text(pilot)
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+
+
+async def test_nothing_starts_when_being_armed_has_ended_meanwhile() -> None:
+    operator, clock = FakeOperator(), Clock()
+    async with running(operator, clock=clock) as pilot:
+        await to_confirm(pilot)
+        clock.now += ARMED_FOR
+        await by_hand(pilot, "d", "b", "2", "ctrl+x")
+        assert "not armed" in text(pilot)
+        assert not operator.asked("apply")

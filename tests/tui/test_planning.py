@@ -1,0 +1,124 @@
+"""From a key to a plan, over an operator that is a fake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.tui.acting import on, running
+from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
+from tests.tui.samples import degraded
+from tests.tui.test_app import lines, seen, text
+from tuiha.operate.plan import CheckVerdict
+from tuiha.tui.operator import Trouble
+from tuiha.tui.screens.home import HomeScreen
+from tuiha.tui.screens.menu import MenuScreen
+from tuiha.tui.screens.plan import PlanScreen
+from tuiha.tui.screens.rebalance import RebalanceScreen
+
+
+async def test_r_plans_a_rebalance_and_plans_again_while_it_is_read() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await pilot.press("r")
+        await on(pilot, RebalanceScreen)
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "rebalance", ())])
+        await pilot.press("c")
+        await seen(pilot, lambda: "hold requests" in text(pilot))
+        await seen(pilot, lambda: len(operator.asked("plan")) >= 3)
+        await pilot.press("escape")
+        await on(pilot, RebalanceScreen)
+        await pilot.press("escape")
+        await on(pilot, HomeScreen)
+
+
+@pytest.mark.parametrize(("key", "kind"), [("d", "drain"), ("e", "enable")])
+async def test_d_and_e_take_the_server_under_the_cursor_or_the_marked(key: str, kind: str) -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        home = pilot.app.screen
+        assert isinstance(home, HomeScreen)
+        rows = [row.name for row in home.table.rows]
+        await pilot.press(*["j"] * rows.index("s2"), key)
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", kind, ("s2",))])
+        await pilot.press("escape", "m", "j", "m")
+        assert "marked: s2 s3" in text(pilot)
+        await pilot.press("g", key)
+        await seen(pilot, lambda: ("plan", kind, ("s2", "s3")) in operator.asked("plan"))
+        await pilot.press("escape", "u")
+        assert "marked" not in text(pilot)
+
+
+async def test_d_on_what_is_no_server_says_so() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await pilot.press("G", "d")
+        assert "put the cursor on a server" in lines(pilot)[-1]
+        assert not operator.asked("plan")
+
+
+async def test_f_offers_what_fits_and_says_why_not() -> None:
+    async with running(FakeOperator()) as pilot:
+        await pilot.press("f")
+        await on(pilot, MenuScreen)
+        assert "switch over  db1 ──▶ db2" in text(pilot)
+        await pilot.press("j")
+        assert "not now: db1 takes writes: switch over instead" in text(pilot)
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, MenuScreen)
+        await pilot.press("G")
+        assert "put the cursor on a mail server first" in text(pilot)
+
+
+async def test_f_on_a_mail_server_plans_for_it() -> None:
+    operator = FakeOperator()
+    async with running(operator, degraded()) as pilot:
+        await pilot.press("f")  # the cursor is on mail2, the worst
+        await on(pilot, MenuScreen)
+        assert "take mail2 out of service" in text(pilot)
+        await pilot.press("enter")
+        await seen(pilot, lambda: ("plan", "failover-mail", ("mail2",)) in operator.asked("plan"))
+
+
+async def test_what_cannot_be_planned_says_why() -> None:
+    operator = FakeOperator()
+    operator.planned = Trouble("another operation runs: rebalance by ann@desk, step 2")
+    async with running(operator) as pilot:
+        await pilot.press("r")
+        await seen(pilot, lambda: "rebalance by ann@desk" in text(pilot))
+        await pilot.press("c")
+        assert isinstance(pilot.app.screen, PlanScreen)
+
+
+async def test_a_fact_that_changes_while_the_plan_is_read_is_shown() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        await pilot.press("f", "enter")
+        await seen(pilot, lambda: "hold requests" in text(pilot))
+        operator.planned = switchover({**FACTS, "servers": ["s1", "s2", "s3"]})
+        await seen(pilot, lambda: "servers: s1, s2, s3, s4 ▸ s1, s2, s3" in text(pilot))
+
+
+async def test_what_nobody_may_override_stops_at_the_plan() -> None:
+    operator = FakeOperator()
+    operator.planned = switchover(checks=(bad("identity", CheckVerdict.NEVER),))
+    async with running(operator) as pilot:
+        await pilot.press("f", "enter")
+        await seen(pilot, lambda: "identity" in text(pilot))
+        await pilot.press("c")
+        assert isinstance(pilot.app.screen, PlanScreen)
+        assert "cannot be overridden" in lines(pilot)[-1]
+
+
+async def test_more_checks_than_fit_are_told_in_short_but_for_those_that_matter() -> None:
+    operator = FakeOperator()
+    many = tuple(replace(CHECKS[0], name=f"check{number}") for number in range(20))
+    operator.planned = switchover(checks=(*many, bad("delay")))
+    async with running(operator) as pilot:
+        await pilot.press("f", "enter")
+        await seen(pilot, lambda: "20 good: check0, check1" in text(pilot))
+        assert "4.2 MB behind" in text(pilot)
+        assert "NO RETURN FROM HERE" in text(pilot)
+        await pilot.press("v")
+        assert "check3       db2  synchronous, 0 B behind" in text(pilot)

@@ -14,7 +14,7 @@ from tests.drivers.conftest import binaries, folder, own_pair, pair, prepared_pa
 from tests.drivers.daemons import free_port
 from tests.fuzz.http import Attack
 from tests.server.conftest import node  # noqa: F401
-from tests.server.test_interfaces import Running, pool  # noqa: F401
+from tests.server.interfaces import Running, pool  # noqa: F401
 from tuiha.server.openapi import document
 
 

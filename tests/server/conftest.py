@@ -14,6 +14,7 @@ from tests.drivers.conftest import (  # noqa: F401  the same real PostgreSQL pai
     pair,
     prepared_pair,
 )
+from tests.server.interfaces import pool  # noqa: F401  two pool servers, for whoever asks
 from tests.server.support import Attached, Node, attached
 
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
+from tests.server.interfaces import FORWARDED_BY, SERVER, Running, counts
 from tests.server.limits import peer
-from tests.server.test_interfaces import FORWARDED_BY, SERVER, Running, counts, pool  # noqa: F401
 from tuiha.server.forwarding import target
 from tuiha.server.logs import JsonFormatter, _malformed
 from tuiha.server.proof import Proof
@@ -19,7 +19,7 @@ from tuiha.server.rates import Rates
 from tuiha.server.tokens import Tokens
 
 
-async def test_a_device_cannot_say_that_it_was_forwarded(pool: Running) -> None:  # noqa: F811
+async def test_a_device_cannot_say_that_it_was_forwarded(pool: Running) -> None:
     await pool.register("s1", "anna")
     before = await counts(pool, "s2")
     headers = {"Authorization": aiohttp.encode_basic_auth("anna", "secret")}
@@ -34,7 +34,7 @@ async def test_a_device_cannot_say_that_it_was_forwarded(pool: Running) -> None:
     assert (await counts(pool, "s2"))["answered"] == before["answered"] + len(forged), "they count as a device's own"
 
 
-async def test_a_request_that_comes_back_does_not_go_round(pool: Running) -> None:  # noqa: F811
+async def test_a_request_that_comes_back_does_not_go_round(pool: Running) -> None:
     """While tokens are being changed servers may not believe each other; each believes itself."""
     mine, other = pool.servers["s1"].forwarder.proof, Proof("s1", lambda: Tokens(("v",), ("another",)))
     marker, nonce = other.sign("GET /v1/me", "x")
@@ -47,7 +47,7 @@ async def test_a_request_that_comes_back_does_not_go_round(pool: Running) -> Non
     assert not changed.holds(marker, "GET /v1/me", "x")
 
 
-async def test_only_what_was_understood_is_passed_on(pool: Running) -> None:  # noqa: F811
+async def test_only_what_was_understood_is_passed_on(pool: Running) -> None:
     key = await pool.register("s1", "anna")
     answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=0&evil=%0d%0aX:1#f")
     assert (answer.status, answer.headers[FORWARDED_BY]) == (200, "s2")
@@ -61,7 +61,7 @@ async def test_only_what_was_understood_is_passed_on(pool: Running) -> None:  # 
                 assert "s9" not in refused.headers.get(SERVER, ""), path
 
 
-async def test_an_address_in_the_first_line_leads_nowhere_else(pool: Running) -> None:  # noqa: F811
+async def test_an_address_in_the_first_line_leads_nowhere_else(pool: Running) -> None:
     await pool.register("s1", "anna")
     basic = aiohttp.encode_basic_auth("anna", "secret").encode()
     for first in (b"http://127.0.0.1:1/v1/me", b"//127.0.0.1:1/v1/me", b"/v1/../v1/me", b"*", b"127.0.0.1:1"):
@@ -71,7 +71,7 @@ async def test_an_address_in_the_first_line_leads_nowhere_else(pool: Running) ->
             assert status in (400, 404, 405) or json.loads(body)["monitoring_server"] == "s1"
 
 
-async def test_a_device_that_asks_too_often_is_told_when_to_ask_again(pool: Running) -> None:  # noqa: F811
+async def test_a_device_that_asks_too_often_is_told_when_to_ask_again(pool: Running) -> None:
     await pool.register("s1", "anna")
     pool.servers["s1"].devices.rates = Rates(0.5, 2)
     found = [await pool.ask("GET", "s1", "/v1/me") for _ in range(4)]
@@ -82,7 +82,7 @@ async def test_a_device_that_asks_too_often_is_told_when_to_ask_again(pool: Runn
 
 
 async def test_every_request_that_acts_is_in_the_audit_log(
-    pool: Running, caplog: pytest.LogCaptureFixture  # noqa: F811
+    pool: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "tuiha.audit")
     who = {"X-Tuiha-Who": "eva%40ops%0a%1b[31m"}
@@ -111,7 +111,7 @@ async def test_every_request_that_acts_is_in_the_audit_log(
 
 @pytest.mark.parametrize("data", [b"[" * 16_000, b'{"a":' * 3000, b'{"kind": ' + b"9" * 5000 + b"}", b"\xff\xfe",
                                   b'{"kind": "\\ud800"}', b'{"seconds": NaN}', b'{"users": [{"user_id": 1e400}]}'])
-async def test_no_body_is_a_fault_of_the_server(pool: Running, data: bytes) -> None:  # noqa: F811
+async def test_no_body_is_a_fault_of_the_server(pool: Running, data: bytes) -> None:
     for path in ("hold", "attach", "bind", "take", "probe", "ready"):
         assert (await pool.control("POST", "s1", f"/control/{path}", data=data)).status == 400, path
     assert (await pool.ask("PUT", "s1", "/v1/devices/phone", data=data)).status == 400
@@ -126,7 +126,7 @@ def test_a_request_that_is_no_http_is_one_line_without_a_traceback(caplog: pytes
     assert "secret" not in str(line)
 
 
-async def test_a_token_that_is_no_text_is_no_token(pool: Running) -> None:  # noqa: F811
+async def test_a_token_that_is_no_text_is_no_token(pool: Running) -> None:
     """Found by the fuzz: aiohttp hands on what is no UTF-8 as surrogates."""
     for header in (b"Bearer \x80operator", b"Basic \xff", b"\xfe"):
         for path in (b"/control/status", b"/v1/me"):

@@ -1,0 +1,96 @@
+"""The interface of devices: registration, keys and changes, credentials, malformed requests."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.server.interfaces import FORWARDED_BY, SERVER, Running
+from tests.server.support import Node, eventually
+
+
+async def test_a_device_registers_once_and_is_found_again_with_its_key(pool: Running) -> None:
+    first = await pool.ask("PUT", "s1", "/v1/devices/phone", json={"kind": "phone"})
+    again = await pool.ask("PUT", "s1", "/v1/devices/phone", json={"kind": "phone"})
+    assert (first.status, again.status) == (201, 200)
+    assert first.body == again.body
+    assert first.headers[SERVER] == "s1"
+
+
+async def test_the_same_key_brings_the_same_changes_and_the_next_key_the_next(pool: Running, node: Node) -> None:
+    key = await pool.register()
+    user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'anna'")
+    await node.add_changes(user, "<1>", "<2>")
+    path = "/v1/devices/phone/changes?since="
+    first = (await pool.ask("GET", "s1", path + key)).body
+    assert [change["message_id"] for change in first["changes"]] == ["<1>", "<2>"]
+    assert (await pool.ask("GET", "s1", path + key)).body == first
+    await node.add_changes(user, "<3>")
+    following = (await pool.ask("GET", "s2", path + first["key"])).body
+    assert [change["message_id"] for change in following["changes"]] == ["<3>"]
+    restored = (await pool.ask("PUT", "s1", "/v1/devices/phone", json={"kind": "phone"})).body["key"]
+    assert restored == first["key"], "what the device acknowledged, not more"
+
+
+async def test_an_unknown_key_is_answered_with_one_to_go_on_from(pool: Running, node: Node) -> None:
+    key = await pool.register()
+    other = await pool.register(device="tablet", user="ben")
+    for wrong in ("", "nonsense", other):
+        answer = await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={wrong}")
+        assert (answer.status, answer.body["key"]) == (410, key)
+        assert answer.headers[SERVER] == "s1"
+
+
+async def test_a_long_poll_is_woken_by_a_change(pool: Running, node: Node) -> None:
+    key = await pool.register()
+    user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'anna'")
+    poll = asyncio.create_task(pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=50"))
+    waiters = pool.servers["s1"].waiters
+    await eventually(lambda: len(waiters) == 1, "the poll waits on the monitoring server")
+    await node.add_changes(user, "<1>")
+    waiters.wake(user)
+    answer = await poll
+    assert [change["message_id"] for change in answer.body["changes"]] == ["<1>"]
+    assert (answer.headers[SERVER], answer.headers[FORWARDED_BY]) == ("s1", "s2")
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "status"), [("anna", "wrong", 401), ("nobody", "secret", 401), ("an\0na", "secret", 401)]
+)
+async def test_wrong_credentials_are_denied(pool: Running, user: str, password: str, status: int) -> None:
+    answer = await pool.ask("GET", "s1", "/v1/me", user=user, password=password)
+    assert answer.status == status
+    assert "Basic" in answer.headers["WWW-Authenticate"]
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+async def test_guessing_passwords_is_bounded(pool: Running) -> None:
+    found = [(await pool.ask("GET", "s1", "/v1/me", password=f"wrong{n}")).status for n in range(12)]
+    assert found[0] == 401
+    assert found[-1] == 429
+    assert (await pool.ask("GET", "s1", "/v1/me", user="ben")).status == 200, "others are not hurt"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data", "status"),
+    [
+        ("PUT", "/v1/devices/phone", b"not json", 400),
+        ("PUT", "/v1/devices/phone", b'{"kind": 7}', 400),
+        ("PUT", "/v1/devices/a%20b", b'{"kind": "phone"}', 400),
+        ("PUT", "/v1/devices/phone", b"x" * 20_000, 413),
+        ("GET", "/v1/devices/phone/changes?since=x&wait=56", None, 400),
+        ("GET", "/v1/devices/phone/changes?since=x&wait=nan", None, 400),
+        ("GET", "/v1/devices/none/changes?since=x", None, 404),
+        ("DELETE", "/v1/me", None, 405),
+        ("GET", "/v2", None, 404),
+    ],
+)
+async def test_malformed_requests_are_problems_that_say_what_to_send(
+    pool: Running, method: str, path: str, data: bytes | None, status: int
+) -> None:
+    answer = await pool.ask(method, "s1", path, data=data)
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.body["title"]
+    assert answer.body["detail"]

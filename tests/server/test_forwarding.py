@@ -1,0 +1,63 @@
+"""A request that reaches a server which does not monitor its user."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from tests.server.interfaces import FORWARDED_BY, SERVER, Running, counts
+from tuiha.server import changes
+from tuiha.server.forwarding import target
+
+
+async def test_any_server_answers_for_any_user_and_names_the_monitoring_one(pool: Running) -> None:
+    await pool.register("s1", "anna")
+    await pool.register("s2", "ben")
+    for user, home in (("anna", "s1"), ("ben", "s2")):
+        for server in ("s1", "s2"):
+            answer = await pool.ask("GET", server, "/v1/me", user=user)
+            assert answer.body["monitoring_server"] == answer.headers[SERVER] == home
+            assert answer.headers.get(FORWARDED_BY) == (None if server == home else server)
+
+
+async def test_a_forwarded_request_is_not_forwarded_again(pool: Running) -> None:
+    await pool.register("s1", "anna")
+    credentials = base64.b64encode(b"anna:secret").decode()
+    headers = {"Authorization": f"Basic {credentials}"}
+    for path in ("/v1/me", "/v1/devices/phone/changes?since=a%2Bb%20c&wait=0"):
+        marker, _ = pool.servers["s1"].forwarder.proof.sign(target("GET", path), headers["Authorization"])
+        answer = await pool.raw("GET", "s2", path, {**headers, "X-Tuiha-Forwarded": marker})
+        assert answer.status in (200, 410)
+        assert FORWARDED_BY not in answer.headers
+
+
+async def test_a_forwarded_request_counts_where_the_device_is_answered(pool: Running) -> None:
+    await pool.register("s1", "anna")
+    before = await counts(pool)
+    assert (await pool.ask("GET", "s2", "/v1/me", user="anna")).headers[SERVER] == "s1"
+    assert await counts(pool) == before
+    assert (await pool.control("GET", "s2", "/control/counts", token="viewer")).body["answered"] == 1
+
+
+async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
+    pool: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await pool.register("s1", "anna")
+    looks: list[int] = []
+    after = changes.after
+
+    async def in_vain(*_: Any) -> None:
+        await asyncio.sleep(1.2)
+
+    async def counted(connection: Any, user: int, seq: int) -> changes.Page:
+        looks.append(seq)
+        return await after(connection, user, seq)
+
+    monkeypatch.setattr(pool.servers["s2"].forwarder, "forward", in_vain)
+    monkeypatch.setattr(changes, "after", counted)
+    answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=1")
+    assert (answer.status, answer.body["changes"]) == (200, [])
+    assert len(looks) == 1, "the time was over: one look, no second wait"

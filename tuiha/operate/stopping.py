@@ -54,8 +54,9 @@ async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, 
         ledger = ledger_of(world)
         record = await ledger.poll()
         if record.phase != _STEADY:
+            back = f" or `tuiha undo {folder.id}`" if state.undoable else ""
             raise Refused(f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
-                          f"so: `tuiha resume {folder.id}` or `tuiha undo {folder.id}`")
+                          f"so: `tuiha resume {folder.id}`{back}")
         found = intents.parse(record.intent)
         ours = found if found is not None and found.id == folder.id else None
         revision = await intents.release(ledger, ours) if ours is not None else state.revision

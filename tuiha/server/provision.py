@@ -15,10 +15,13 @@ from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
 from tuiha.server.monitor.cluster import Cluster, MailServer
 from tuiha.server.passwords import hash_password
+from tuiha.server.turns import Turns
 
 log = logging.getLogger("tuiha.provision")
 _SECONDS = 5.0  # for one try at one mail server
 _AT_ONCE = 4  # tries at the same time
+_WAITING = 100  # that wait for their turn
+_PATIENCE = 10.0  # seconds that they wait
 
 _ADMIT = """
 INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, $2, $3)
@@ -38,13 +41,13 @@ class Provisioner:
     def __init__(self, clusters: Sequence[Cluster], gate: Gate) -> None:
         self._clusters = tuple(clusters)
         self._gate = gate
-        self._tries = asyncio.Semaphore(_AT_ONCE)
+        self._tries = Turns("log-ins to try at the mail servers", _AT_ONCE, _WAITING, _PATIENCE)
 
     async def admit(self, name: str, password: str, cluster: str | None) -> bool:
         """Whether a mail cluster accepts this log-in; if so, the user is in the database with this password.
 
         `cluster` is the user's mail cluster when it is known; else all are tried in the order of the configuration.
-        Raises access.Unavailable when no server of a cluster that has to be asked answers.
+        Raises access.Unavailable when no server of a cluster that has to be asked answers, or too many have to be.
         """
         for one in self._clusters:
             if cluster in (None, one.name) and not reserved(one, name) and await self._accepts(one, name, password):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
 
+from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
 from tuiha.server.passwords import Remembered, verify_password
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
+from tuiha.server.turns import Turns
 
 _FRESH = 30.0  # seconds that a user's row is used before it is read again
 _MOST = 200_000  # users kept
@@ -40,16 +44,22 @@ class Users:
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._remembered = Remembered()
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        self._checking = asyncio.Semaphore(2)  # scrypt takes a core and 16 MB each
+        self._trying: Counter[str] = Counter()
+        self._checking = Turns("passwords to check", at_once=2, waiting=2000, seconds=10.0)  # a core and 16 MB each
 
     async def authenticate(self, request: web.Request) -> User:
-        """The user of a request. Raises Problem 401 or 429, access.Unavailable."""
+        """The user of a request. Raises Problem 401 or 429; access.Unavailable, also when too many are checked."""
         name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
         user = await self._find(name)
         if user is not None and self._remembered.knows(name, password, user.password_hash):
             return user
-        self._bound(name)
+        with self._attempt(name):
+            return await self._check(name, password, user)
+
+    async def _check(self, name: str, password: str, user: User | None) -> User:
         async with self._checking:
+            if user is not None and self._remembered.knows(name, password, user.password_hash):
+                return user  # another device of the same user came first
             # An unknown user costs as much as a wrong password, so that time does not tell which names exist.
             stored = user.password_hash if user else _NOBODY
             right = await asyncio.to_thread(verify_password, password, stored)
@@ -89,12 +99,24 @@ class Users:
             self._rows.popitem(last=False)
         return user
 
-    def _bound(self, name: str) -> None:
+    @contextmanager
+    def _attempt(self, name: str) -> Iterator[None]:
+        """One check of a user's password. What is under way may turn out wrong, so it counts for the bound."""
         since, count = self._failures.get(name, (0.0, 0))
-        if count >= _MOST_FAILURES and time.monotonic() - since < 60:
+        failed = count if time.monotonic() - since < 60 else 0
+        if failed >= _MOST_FAILURES:
             raise Problem(
                 429, "Too many wrong passwords", "Wait a minute, then try again.", headers={"Retry-After": "60"}
             )
+        if failed + self._trying[name] >= _MOST_FAILURES:
+            raise Unavailable("too many log-ins of this user at this moment")
+        self._trying[name] += 1
+        try:
+            yield
+        finally:
+            self._trying[name] -= 1
+            if not self._trying[name]:
+                del self._trying[name]
 
     def _failed(self, name: str) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS, roles
 from tuiha.operate.kinds import StepUnknown
-from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import open_world
 
 pytestmark = pytest.mark.pool
@@ -38,6 +38,13 @@ async def test_a_stop_that_hangs_is_taken_back(monkeypatch: pytest.MonkeyPatch) 
         assert report.writable
 
 
+async def _dropped_and_not_cancelled(primary: Coordinator) -> None:
+    """A commit that waits for the secondary longer than the coordinator does: cancelled, it would be there at once."""
+    with pytest.raises(DatabaseGone, match="no answer"):
+        await primary.fetch("INSERT INTO event (severity, subject, text) VALUES ('note', 'db1', 'waits')", seconds=0.5)
+    assert await primary.value("SELECT count(*)::int FROM event WHERE text = 'waits'") == 0
+
+
 async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
     async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
         kind = KINDS["switchover"]()
@@ -46,6 +53,7 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
         for step in before:
             await step.run(world, Told())
         await pool.pause("db2")
+        await _dropped_and_not_cancelled(world.databases["db1"])
         with pytest.raises((StepUnknown, DatabaseGone)):
             await fence.run(world, Told())
         for step in (fence, *reversed(before)):

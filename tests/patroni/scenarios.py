@@ -120,6 +120,8 @@ SCENARIOS = (
               SwitchOver(), Wait(2), SwitchOver()),
     _scenario("three-nodes-leader-killed", "of three nodes the leader's host is lost; one of the others leads", STEADY,
               Kill(("leader",)), Moved(), Start("leader")),
+    _scenario("rebalance", "a server is drained and enabled, and users are evened out", STEADY,
+              Operate("drain", ("s2",)), Operate("enable", ("s2",)), Operate("rebalance")),
     _scenario("server-killed", "a server dies; the other one takes its users over", STEADY,
               Kill(("s2",)), Wait(14), Start("s2")),
 )

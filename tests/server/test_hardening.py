@@ -117,6 +117,45 @@ async def test_no_body_is_a_fault_of_the_server(pool: Running, data: bytes) -> N
     assert (await pool.ask("PUT", "s1", "/v1/devices/phone", data=data)).status == 400
 
 
+async def test_what_is_refused_before_it_is_understood_is_in_the_audit_log_too(
+    pool: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "tuiha.audit")
+    guard = pool.servers["s1"].guard
+    monkeypatch.setattr(guard, "limits", guard.limits.model_copy(update={"body_time": 0.2}))
+    data = b"x" * 20_000
+    assert (await pool.control("POST", "s1", "/control/hold", token="operator", data=data)).status == 413
+    assert (await pool.control("POST", "s1", "/control/nothing", token="wrong", data=data)).status == 413
+    assert (await pool.control("POST", "s1", "/control/nothing", token="operator")).status == 404
+    assert (await pool.control("DELETE", "s1", "/control/hold", token="viewer")).status == 405
+    async with peer(URL(pool.servers["s1"].me.address).port or 0) as slow:
+        await slow.say(b"POST /control/hold HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer operator\r\n"
+                       b"Content-Length: 10\r\n\r\nabc")
+        assert (await slow.answer())[0] == 408
+    told = [vars(record) for record in caplog.records if record.name == "tuiha.audit"]
+    assert [(one["role"], one["what"], one["result"], one["from"]) for one in told] == [
+        ("operator", "POST /control/hold", "413 Request Entity Too Large", "127.0.0.1"),
+        ("nobody", "POST /control/nothing", "413 Request Entity Too Large", "127.0.0.1"),
+        ("operator", "POST /control/nothing", "404 Not Found", "127.0.0.1"),
+        ("viewer", "DELETE /control/hold", "405 Method Not Allowed", "127.0.0.1"),
+        ("operator", "POST /control/hold", "408 The body did not come in time", "127.0.0.1"),
+    ]
+
+
+async def test_headers_that_are_too_large_are_one_line_of_the_log(
+    pool: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was to be is not known: it was never read as a request."""
+    caplog.set_level(logging.INFO, "aiohttp.server")
+    caplog.handler.addFilter(_malformed)
+    async with peer(URL(pool.servers["s1"].me.address).port or 0) as one:
+        await one.say(b"POST /control/hold HTTP/1.1\r\nAuthorization: Bearer " + b"s3cret" * 2000 + b"\r\n\r\n")
+        assert (await one.answer())[0] == 400
+    line = json.loads(JsonFormatter("s1").format(*(one for one in caplog.records if one.name == "aiohttp.server")))
+    assert (line["message"], line["from"]) == ("a malformed request was refused", "127.0.0.1")
+    assert "s3cret" not in str(line)
+
+
 def test_a_request_that_is_no_http_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     record = logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "Error handling request from %s", ("10.0.0.1",),
                                (BadHttpMessage, BadHttpMessage("\x1b[31msecret"), None))

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
+from tuiha.server import audit
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
@@ -39,7 +40,8 @@ def build(
 ) -> web.Application:
     """The application of one pool server. `last`: no other server of the pool is available."""
     app = web.Application(
-        middlewares=[_measured(metrics, meter), _with_problems(guard.limits), _whole(guard), _looking_again(gate)],
+        middlewares=[_measured(metrics, meter), _with_problems(guard.limits), audit.audited(control.role),
+                     _whole(guard), _looking_again(gate)],
         client_max_size=guard.limits.body,
     )
     app.add_routes([*devices.routes(), *control.routes()])
@@ -102,7 +104,7 @@ def _whole(guard: Guard) -> Middleware:
             if request.can_read_body:
                 try:
                     async with asyncio.timeout(guard.limits.body_time):
-                        await request.read()
+                        request[audit.BODY] = await request.read()
                 except TimeoutError:
                     raise Problem(408, "The body did not come in time", "Send the same request again.",
                                   headers={hdrs.CONNECTION: "close"}) from None

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from tuiha.server.problem import Problem
 
 log = logging.getLogger("tuiha.audit")
 
 WHO = "X-Tuiha-Who"  # in a request: who sends it, as the sender says; the token alone says what may be done
+BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)  # as it was read, when it was
 _LONGEST = 1000  # characters of a body, and of a name, that are kept
+_LOOKING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 
-def note(request: web.Request, role: str, body: bytes, result: str) -> None:
+def audited(role: Callable[[web.Request], str | None]) -> Middleware:
+    """Notes what comes of every request under /control that is more than a look, also of one that is refused early."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in _LOOKING or not request.path.startswith("/control/"):
+            return await handler(request)
+        result = "cut off"
+        try:
+            response = await handler(request)
+            result = str(response.status)
+            return response
+        except Problem as problem:
+            result = f"{problem.status} {problem.title}"
+            raise
+        except web.HTTPException as refusal:
+            result = f"{refusal.status} {refusal.reason}"
+            raise
+        except Exception as error:
+            result = type(error).__name__
+            raise
+        finally:
+            _note(request, role(request) or "nobody", request.get(BODY, b""), result)
+
+    return middleware
+
+
+def _note(request: web.Request, role: str, body: bytes, result: str) -> None:
     """Write down who did what from where, and what came of it. `role` is proven by the token, the name is not."""
     resource = request.match_info.route.resource
     log.info("control", extra={
@@ -22,7 +55,7 @@ def note(request: web.Request, role: str, body: bytes, result: str) -> None:
         "role": role,
         "operator": unquote(request.headers.get(WHO, ""), errors="replace")[:_LONGEST],
         "from": request.remote or "",
-        "what": f"{request.method} {resource.canonical if resource is not None else ''}",
+        "what": f"{request.method} {resource.canonical if resource is not None else request.path[:_LONGEST]}",
         "target": dict(request.match_info),
         "with": _told(body),
         "result": result,

@@ -14,7 +14,6 @@ import asyncpg
 from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
-from tuiha.server import audit
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import LOST
 from tuiha.server.bindings import Bindings, Owned
@@ -72,26 +71,14 @@ class Control:
 
     def _as(self, needed: str, handler: Handler) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
-            role = self.tokens().role(request.headers.get(hdrs.AUTHORIZATION, ""))
-            if needed != "operator":
-                _refuse(role, needed)
-                return await handler(request)
-            result = "cut off"
-            try:
-                _refuse(role, needed)
-                response = await handler(request)
-                result = str(response.status)
-                return response
-            except Problem as problem:
-                result = f"{problem.status} {problem.title}"
-                raise
-            except Exception as error:
-                result = type(error).__name__
-                raise
-            finally:
-                audit.note(request, role or "nobody", await request.read(), result)
+            _refuse(self.role(request), needed)
+            return await handler(request)
 
         return checked
+
+    def role(self, request: web.Request) -> str | None:
+        """What the token of a request is: viewer, operator, or None for none that is valid."""
+        return self.tokens().role(request.headers.get(hdrs.AUTHORIZATION, ""))
 
     async def status(self, request: web.Request) -> web.Response:
         """GET /control/status: this server's own view."""

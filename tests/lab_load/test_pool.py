@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,12 +17,13 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.books import History, Message
-from tuiha.lab.load.checker import monitored_twice
+from tuiha.lab.load.checker import Finding, Verdict, monitored_twice
 from tuiha.lab.load.database import NoDatabase, Node, Records
 from tuiha.lab.load.deliver import deliver
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, compose
 from tuiha.lab.load.process import LoadFailed, LoadProcess
 from tuiha.lab.load.setting import Setting, setting
+from tuiha.lab.load.tracing import traced
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 
@@ -129,6 +131,19 @@ async def test_delivery_to_a_real_mail_server(pool: EmbeddedPool) -> None:
     ):
         with pytest.raises(NotDelivered, match=broken.name):
             await deliver(broken, user, b"Subject: x\r\n\r\n")
+
+
+async def test_of_a_lost_message_it_is_told_whether_it_is_in_its_mailbox(pool: EmbeddedPool) -> None:
+    there = plain(pool)
+    records = Records(there.databases)
+    homes = await records.clusters()
+    user = next(iter(homes))
+    await deliver(there.clusters[homes[user]][0], user, compose(Message("kept@test", user, 0.0)))
+    lost = tuple(Finding(user, "device1", what, detail="never recorded") for what in ("kept@test", "gone@test"))
+    found = await traced(Verdict(lost, (), (), (), ()), records, there.clusters, homes)
+    kept, gone = (finding.detail for finding in found.lost)
+    assert re.match(r"never recorded, UID \d+ in the mailbox, (read up to before UID \d+ by mail|never read)", kept)
+    assert re.match(r"never recorded, not among the mailbox's \d+ messages", gone)
 
 
 async def test_reading_goes_on_at_the_secondary(pool: EmbeddedPool) -> None:

@@ -28,6 +28,9 @@ _HISTORY = """
     JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq
     ORDER BY u.name, c.seq
 """
+_CURSORS = """
+    SELECT c.mail_server, c.uidnext FROM mail_cursor AS c JOIN app_user AS u ON u.id = c.user_id WHERE u.name = $1
+"""
 
 
 class NoDatabase(Exception):
@@ -81,6 +84,11 @@ class Records:
         """Mail server -> users monitored through it. Raises NoDatabase."""
         rows = await self._read(lambda connection: connection.fetch(_THROUGH))
         return {row["mail_server"]: row["users"] for row in rows}
+
+    async def cursors(self, user: str) -> dict[str, int]:
+        """Mail server -> the first UID of the user's mailbox that was not read there. Raises NoDatabase."""
+        rows = await self._read(lambda connection: connection.fetch(_CURSORS, user))
+        return {row["mail_server"]: row["uidnext"] for row in rows}
 
     async def history(self, known: Mapping[str, int]) -> list[Row]:
         """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""

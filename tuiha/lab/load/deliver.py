@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, Unknown
@@ -17,9 +15,8 @@ async def deliver(server: MailTarget, user: str, message: bytes) -> None:
 
     Raises NotDelivered when it certainly is not there, and Unknown when it was sent and the answer is lost.
     """
-    security = cast(Literal["plain", "starttls", "tls"], server.security)
     try:
-        client = await ImapClient.connect(server.host, server.port, security, server.ssl, TIMEOUT)
+        client = await ImapClient.connect(server.host, server.port, server.security, server.ssl, TIMEOUT)
     except ImapFailure as error:
         raise NotDelivered(f"{server.name}: {error}") from error
     try:

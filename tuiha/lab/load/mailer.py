@@ -8,11 +8,13 @@ import ssl as tls
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from typing import Literal
 from uuid import uuid4
 
 from tuiha.lab.load.books import Message, Outcome
 from tuiha.lab.load.sprayed import now
 
+Security = Literal["plain", "starttls", "tls"]
 AT_ONCE = 50  # deliveries under way
 AVOID = 3.0  # seconds for which a mail server that failed is asked last
 
@@ -24,7 +26,7 @@ class MailTarget:
     name: str
     host: str
     port: int
-    security: str
+    security: Security
     user: str
     password: str
     separator: str | None = None  # of USER*MASTER; None: it acts by SASL PLAIN's authorization identity
@@ -53,8 +55,9 @@ class Mailer:
         rate: float,
     ) -> None:
         """`users`: user -> mail cluster. `rate`: messages a second in all."""
-        self._clusters = clusters
-        self._users = [(user, cluster) for user, cluster in users.items() if cluster in clusters]
+        self.clusters = clusters
+        self.homes = {user: cluster for user, cluster in users.items() if cluster in clusters}
+        self._users = list(self.homes.items())
         if not self._users:
             raise ValueError("no user of the load has a mailbox in a mail cluster of the configuration")
         self._deliver = deliver
@@ -89,7 +92,7 @@ class Mailer:
         """Try the servers of the cluster, those that answered lately first."""
         moment = now()
         text = compose(message)
-        in_order = sorted(self._clusters[cluster], key=lambda s: self._avoid_until.get(s.name, 0.0) > moment)
+        in_order = sorted(self.clusters[cluster], key=lambda s: self._avoid_until.get(s.name, 0.0) > moment)
         for server in in_order:
             try:
                 await self._deliver(server, message.user, text)

@@ -23,6 +23,7 @@ from tuiha.lab.load.mailer import Deliver, Mailer
 from tuiha.lab.load.setting import Setting
 from tuiha.lab.load.sprayed import Sprayed, now
 from tuiha.lab.load.tally import Tally
+from tuiha.lab.load.tracing import traced
 
 
 class LoadError(Exception):
@@ -115,6 +116,8 @@ class _Load:
                 task.cancel()
         history = await self._whole_history()  # read after the devices stopped: all that they hold must be in it
         found = checker.verify(self._mailer.open.values(), self._fleet.books, history, fetched, now())
+        if found.lost:
+            found = await traced(found, self._records, self._mailer.clusters, self._mailer.homes)
         totals = figures.common(self._tally, self._fleet, self._mailer, seconds)
         return totals | figures.verdict(found, spread, history is not None)
 

@@ -51,10 +51,13 @@ def fitting_plots(
 
     `every`: all of them, also when that takes more lines.
     """
+    def height(across: int) -> int:
+        """Rows that each gets when all of them are shown."""
+        return room // -(-len(chosen) // across) - 2
+
     widest = max(1, min(4, width // CELL))
-    across = min(2, widest)
-    while across < widest and room // -(-len(chosen) // across) - 2 < GOOD:
-        across += 1
+    possible = range(min(2, widest), widest + 1)
+    across = next((few for few in possible if height(few) >= GOOD), max(possible, key=height))
     turns = -(-len(chosen) // across)
     if every:
         room = max(room, turns * (LEAST + 2) - 1)

@@ -1,22 +1,24 @@
 """Write the pictures of the documentation: `python -m docs.make_pictures [FOLDER]`, from the top of the checkout.
 
-With `--all` every screen is drawn at 80x24 and 120x40, in the themes dark and ansi. The snapshots are made up
-(tests/tui/samples.py); what is drawn is the dashboard itself.
+Every view, and Home of a pool that is degraded, split and down, at 80x24 and 120x40 in the themes dark and ansi; of the
+other screens one picture each. With `--all` all of them are drawn like that. The snapshots are made up
+(tests/tui/samples.py); what is drawn is the dashboard itself. `README.md` in the folder shows them all.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import re
+import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textual.app import App
 
+from docs.svg import svg
 from tests.tui.fake_operator import FakeOperator, ended, operation
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_users_view import page
@@ -32,6 +34,8 @@ PATIENCE = 30.0  # seconds that a screen may take until it shows what is waited 
 SIZES = ((80, 24), (120, 40))
 THEMES = ("dark", "ansi")
 NOW = AT + 0.2
+INTENT = json.dumps({"id": "7f3a9c41d02e", "kind": "switchover", "owner": "oncall@bastion", "host": "bastion",
+                     "since": AT - 5, "step": 5, "action": "attach, verify, release"})
 
 Make = Callable[[Palette], App[int]]
 
@@ -61,12 +65,14 @@ class Picture:
 
 
 def live(sample: str, operator: FakeOperator | None = None, reason: str = "", mode: str = "VIEW") -> Make:
-    """The dashboard over a made-up snapshot; armed when there is a reason."""
+    """The dashboard over a made-up snapshot, with an operator who may act; armed when there is a reason."""
 
     def make(palette: Palette) -> App[int]:
         snapshot, happened = SAMPLES[sample]()
-        app = Dashboard(SampleFeed(snapshot, happened), snapshot.pool, palette, now=lambda: NOW, operator=operator,
-                        mode=mode)
+        if operator is not None and operator.known and not operator.known[0].ended:
+            snapshot = replace(snapshot, intent=INTENT)
+        app = Dashboard(SampleFeed(snapshot, happened), snapshot.pool, palette, now=lambda: NOW,
+                        operator=operator or with_users(), mode=mode)
         if reason:
             app.operations.arm(reason)
         return app
@@ -121,6 +127,9 @@ SCENES: Mapping[str, Scene] = {
     "home-write": Scene(live("healthy", FakeOperator(), WHY)),
     "pool": Scene(live("healthy"), ("0",)),
     "detail": Scene(live("healthy"), ("enter",)),
+    "detail-database": Scene(live("down"), (*"jjjj", "enter"), "should be"),
+    "detail-sprayer": Scene(live("healthy"), (*"jjjjjj", "enter"), "carries devices"),
+    "detail-mail": Scene(live("degraded"), ("enter",), "partners"),
     "database": Scene(live("healthy"), ("2",)),
     "database-split": Scene(live("split"), ("2",)),
     "sprayers": Scene(live("degraded"), ("3",)),
@@ -134,6 +143,7 @@ SCENES: Mapping[str, Scene] = {
     "plan": Scene(live("healthy", FakeOperator(), WHY), ("f", "enter"), "rejoin as secondary"),
     "confirm": Scene(live("healthy", FakeOperator(), WHY), ("f", "enter", "wait:rejoin as secondary", "c"), "CONFIRM"),
     "run": Scene(live("healthy", at_work(), WHY), (), "4 of 6 steps"),
+    "result": Scene(live("healthy", with_operations(), WHY), ("6", "wait:rebalance", "enter"), "read back"),
     "replay": Scene(past, (), "HEALTHY -> DEGRADED"),
     "replay-compare": Scene(past, ("equals_sign",), "changed since"),
     "replay-go": Scene(past, ("at",), "DEGRADED"),
@@ -141,11 +151,8 @@ SCENES: Mapping[str, Scene] = {
     "wall-split": Scene(lambda palette: Wall(watched("split"), palette, now=lambda: NOW)),
     "pools": Scene(lambda palette: Picker(watched("healthy", "degraded", "split", "down"), palette, now=lambda: NOW)),
 }
-IN_THE_DOCUMENTS = (
-    Picture("home", (120, 40)), Picture("home-split", (120, 40)), Picture("home-degraded", (80, 24)),
-    Picture("home-down", (80, 24), "light"), Picture("database-split", (120, 40)), Picture("users", (80, 24)),
-    Picture("plan", (80, 24)), Picture("replay", (80, 24)), Picture("wall", (120, 40)),
-)
+WHOLLY = ("home", "home-degraded", "home-split", "home-down", "database", "sprayers", "mail", "users", "operations",
+          "events", "pool")
 
 
 async def draw(picture: Picture) -> str:
@@ -160,11 +167,7 @@ async def draw(picture: Picture) -> str:
                 await pilot.press(key)
         await shown(app, scene.shows)
         await pilot.pause()
-        svg = app.export_screenshot(title="tuiha")
-    svg = re.sub(r"terminal-\d+", "t", svg)  # a third of the file is names
-    # Spaces that every renderer keeps, and no ligatures: `->` is two cells on a terminal.
-    svg = svg.replace("&#160;", " ").replace("<text ", '<text xml:space="preserve" ')
-    return svg.replace("font-variant-east-asian: full-width;", "font-variant-ligatures: none;")
+        return svg(app.screen._compositor.render_strips(), picture.size[0])
 
 
 async def shown(app: App[int], text: str) -> None:
@@ -174,9 +177,26 @@ async def shown(app: App[int], text: str) -> None:
             await asyncio.sleep(0.02)
 
 
-def every_picture() -> tuple[Picture, ...]:
-    """Every scene at every size in every theme."""
-    return tuple(Picture(scene, size, theme) for scene in SCENES for size in SIZES for theme in THEMES)
+def every_picture(scenes: Iterable[str]) -> tuple[Picture, ...]:
+    """These scenes at every size in every theme."""
+    return tuple(Picture(scene, size, theme) for scene in scenes for theme in THEMES for size in SIZES)
+
+
+def in_the_documents() -> tuple[Picture, ...]:
+    """Views and states of a pool wholly; what is read on one terminal once."""
+    large, small = ("database-split", "detail", "detail-mail", "wall", "wall-split"), (
+        "help", "actions", "plan", "confirm", "run", "result", "replay", "pools")
+    return (*every_picture(WHOLLY), Picture("home-down", SIZES[0], "light"), Picture("home", (200, 60)),
+            *(Picture(scene, SIZES[1]) for scene in large), *(Picture(scene, SIZES[0]) for scene in small))
+
+
+def gallery(pictures: Iterable[Picture]) -> str:
+    """A page with all of them."""
+    lines = ["# Screens", "", "Drawn by `python -m docs.make_pictures` from made-up figures."]
+    for picture in pictures:
+        what = f"{picture.scene.replace('-', ' ')}, {picture.size[0]}x{picture.size[1]}, {picture.theme}"
+        lines += ["", f"![{what}]({picture.name}.svg)"]
+    return "\n".join(lines) + "\n"
 
 
 def main(folder: Path, pictures: tuple[Picture, ...]) -> None:
@@ -186,6 +206,7 @@ def main(folder: Path, pictures: tuple[Picture, ...]) -> None:
         path = folder / f"{picture.name}.svg"
         path.write_text(asyncio.run(draw(picture)), encoding="utf-8")
         sys.stderr.write(f"{path}\n")
+    (folder / "README.md").write_text(gallery(pictures), encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -193,4 +214,4 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--all", action="store_true", help="every screen at every size and theme")
     words = parser.parse_args()
-    main(words.folder, every_picture() if words.all else IN_THE_DOCUMENTS)
+    main(words.folder, every_picture(SCENES) if words.all else in_the_documents())

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from tests.drivers.conftest import Pair
-from tests.server.support import Attached, Node, attached, eventually
+from tests.server.support import PATIENCE, Attached, Node, attached, eventually
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.server import gate
 from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.attachment import Attachment
 from tuiha.server.gate import Gate
 
 Attach = Callable[..., Any]
@@ -195,6 +197,51 @@ async def test_a_commit_that_somebody_cancels_is_not_taken_for_done(own_pair: Pa
         finally:
             own_pair.db2.signal(signal.SIGCONT)
     await admin.close()
+
+
+async def true_within(admin: Any, question: str, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if await admin.fetchval(question):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def shown_after_its_task_is_cancelled(pair: Pair, seconds: float) -> bool:
+    """Whether a write whose commit waits for the secondary can be read within that time of its task's cancelling."""
+    admin = await pair.admin()
+    async with attached(pair, lease=60.0) as one:
+
+        async def write() -> None:
+            async with one.gate.transaction() as connection:
+                await insert(connection, "half")
+
+        pair.db2.signal(signal.SIGSTOP)
+        writing = asyncio.create_task(write())
+        try:
+            waits = ("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep' "
+                     "AND application_name = 'tuiha:s1' AND query ILIKE 'COMMIT%'")
+            assert await true_within(admin, waits, PATIENCE)
+            writing.cancel()
+            return await true_within(admin, "SELECT count(*) > 0 FROM event WHERE text = 'half'", seconds)
+        finally:
+            pair.db2.signal(signal.SIGCONT)
+            await asyncio.wait({writing})
+            await admin.close()
+
+
+async def test_a_task_that_is_cancelled_does_not_cancel_its_commit(own_pair: Pair) -> None:
+    assert not await shown_after_its_task_is_cancelled(own_pair, 0.5)
+
+
+async def test_control_a_commit_that_is_cancelled_with_its_task_is_shown_and_not_safe(
+    own_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two guards stand behind each other: the commit goes on, and a session in mid-transaction is dropped."""
+    monkeypatch.setattr(gate, "never_cancelled", lambda work: work())
+    monkeypatch.setattr(Attachment, "_give_back", lambda *_: None)
+    assert await shown_after_its_task_is_cancelled(own_pair, 10.0)
 
 
 async def test_the_fence_cuts_while_the_event_loop_is_stuck(own_pair: Pair) -> None:

@@ -50,7 +50,8 @@ _OPERATORS = (
               Operate("enable", ("s2",)), Wait(1)), outage=2.0),
 )
 
-_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1"}
+_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1",
+           "replay": "db2 replays"}
 _ABORTED = tuple(
     Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after '{words}', and all is taken back",
              f"after '{words}'",

@@ -15,7 +15,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.tui.pty_terminal import TOP, Terminal
@@ -59,22 +60,40 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(of, family(pid)))
 
 
-def key_latencies(terminal: Terminal, keys: tuple[str, str] = ("j", "k")) -> list[float]:
-    """Milliseconds from a key to the first bytes of the changed screen; none when keys bring nothing."""
+@dataclass(frozen=True)
+class Keys:
+    """Two keys of which each takes back what the other does, and what of the screen says that one has done it."""
+
+    pair: tuple[str, str]
+    shown: Callable[[Terminal], object] = lambda terminal: terminal.received
+
+
+def cursor(terminal: Terminal) -> object:
+    """The row that the dashboard's cursor is on."""
+    rows = terminal.screen.buffer
+    return next((y for y in range(terminal.screen.lines) if rows[y][0].data == "▸"), None)
+
+
+# Not whatever comes next: that can be a new look at the pool, of which the key after it may undo what was not seen.
+MOVES = Keys(("j", "k"), cursor)
+
+
+def key_latencies(terminal: Terminal, keys: Keys) -> list[float]:
+    """Milliseconds from a key until what it does is seen; none when keys bring nothing."""
     taken: list[float] = []
     for number in range(KEYS):
         terminal.read(0.03)
-        before, started = terminal.received, time.perf_counter()
-        terminal.send(keys[number % 2])
-        while terminal.received == before and time.perf_counter() - started < PATIENCE:
+        before, started = keys.shown(terminal), time.perf_counter()
+        terminal.send(keys.pair[number % 2])
+        while keys.shown(terminal) == before and time.perf_counter() - started < PATIENCE:
             terminal.read_once(1.0)
-        if terminal.received == before and not taken:
+        if keys.shown(terminal) == before and not taken:
             return []
         taken.append(1000 * (time.perf_counter() - started))
     return sorted(taken)
 
 
-def running(terminal: Terminal, seconds: float, keys: tuple[str, str] | None = ("j", "k")) -> Figures:
+def running(terminal: Terminal, seconds: float, keys: Keys | None = MOVES) -> Figures:
     """The figures of a program that is up: bytes and processor time a second, keys, memory."""
     cpu, started = cpu_seconds(terminal.pid), time.monotonic()
     received = terminal.read(seconds)
@@ -109,7 +128,7 @@ def measure(
         terminal.shows("HEALTHY")
         first, first_bytes = 1000 * (time.monotonic() - terminal.started), terminal.received
         terminal.read(2.5)
-        found = running(terminal, seconds, ("j", "k") if pace == "load" else None)
+        found = running(terminal, seconds, MOVES if pace == "load" else None)
         first_frame = {"first_frame_ms": round(first, 1), "first_frame_bytes": first_bytes}
         return {**first_frame, **found, "quit_ms": leave(terminal)}
 

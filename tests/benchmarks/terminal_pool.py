@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.benchmarks.terminal import COLOURS, Figures, leave, running
+from tests.benchmarks.terminal import COLOURS, Figures, Keys, leave, running
 from tests.tui.pty_terminal import TOP, Terminal
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
@@ -85,13 +85,13 @@ def _others(settings: Pool, base: Path, seconds: float) -> dict[str, object]:
     password = resolve(role.password, base)
     return {
         "pg_activity": _other("pg_activity", ["-h", host, "-p", port, "-U", role.user, "-d", settings.database.name,
-                                              "--refresh", "1"], {"PGPASSWORD": password}, seconds, ("F", "R")),
-        "hatop": _other("hatop", ["-s", sprayer.socket.removeprefix("unix:")], {}, seconds, ("2", "1")),
+                                              "--refresh", "1"], {"PGPASSWORD": password}, seconds, Keys(("F", "R"))),
+        "hatop": _other("hatop", ["-s", sprayer.socket.removeprefix("unix:")], {}, seconds, Keys(("2", "1"))),
     }
 
 
 def _other(
-    name: str, arguments: list[str], environment: dict[str, str], seconds: float, keys: tuple[str, str]
+    name: str, arguments: list[str], environment: dict[str, str], seconds: float, keys: Keys
 ) -> Figures | str:
     program = shutil.which(name)
     if program is None:

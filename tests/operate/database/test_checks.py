@@ -208,7 +208,7 @@ def test_a_partner_that_somebody_promoted_can_be_given_up_unless_a_server_uses_i
 
 def test_what_nobody_can_tell_of_a_disk_is_unknown_and_not_good() -> None:
     full = checks.disk(healthy(), replace(healthy().active, free=2**30), healthy().partner)
-    assert (full.value, full.limit) == ("1.0 GB free", "1.3 GB for a fresh copy")
+    assert (full.value, full.limit) == ("1.0 GB free", "at least 1.3 GB for a fresh copy")
     unknown = checks.disk(healthy(), replace(healthy().active, free=None), healthy().partner)
     assert (unknown.value, unknown.verdict) == ("unknown", WARNING)
     assert "look by hand" in unknown.remedy
@@ -245,6 +245,13 @@ def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> N
     assert red(RejoinKind(), stray) == {"protection": BAD, "stray": WARNING}
     stray = replace(stray, ledger=replace(stray.ledger, standby=Standby.STALE))
     assert red(RejoinKind(), stray) == {"stray": WARNING}
+
+
+def test_the_lag_is_told_in_bytes_and_seconds() -> None:
+    row = ReplicationRow("db2", "streaming", "sync", 17 * 1024 * 1024, 2.25)
+    found = checks.lag(with_report(healthy(), "db1", replication=(row,)))
+    assert (found.verdict, found.value, found.limit) == (
+        CheckVerdict.BAD, "17,825,792 bytes, 2.2 s", "at most 16,777,216 bytes")
 
 
 def test_leases_that_end_meanwhile_do_not_void_what_does_not_rest_on_them() -> None:

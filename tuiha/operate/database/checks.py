@@ -125,8 +125,9 @@ def lag(sight: Sight) -> Check:
     report = sight.active.report
     row = next((r for r in (report.replication if report else ()) if r.name == sight.partner.name), None)
     behind = None if row is None else row.lag_bytes
+    late = "" if row is None or row.lag_seconds is None else f", {row.lag_seconds:.1f} s"
     return check(behind is not None and behind <= _LAG_BYTES, "lag", sight.partner.name,
-                 "unknown" if behind is None else f"{behind:,} bytes", f"{_LAG_BYTES:,} bytes",
+                 "unknown" if behind is None else f"{behind:,} bytes{late}", f"at most {_LAG_BYTES:,} bytes",
                  "wait until it has caught up")
 
 
@@ -154,7 +155,7 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     yield check(found["unlogged"] == 0, "unlogged", active.name, f"{found['unlogged']} unlogged tables", "none",
                 "their rows are not on the secondary: they would be empty")
     age = found["checkpoint"]
-    yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"{_CHECKPOINT:.0f} s",
+    yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"at most {_CHECKPOINT:.0f} s",
                 "one is made first; the stop may still take longer", _WARNING)
     yield from replaying(partner)
     small = [name for name in _SETTINGS if there[name] < found[name]]
@@ -174,7 +175,7 @@ def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
     needed = None if bytes_ is None else int(bytes_ * _COPY) + _WAL
     good = follower.free is not None and needed is not None and follower.free >= needed
     value = "unknown" if follower.free is None else f"{size(follower.free)} free"
-    limit = "room for a fresh copy, of unknown size" if needed is None else f"{size(needed)} for a fresh copy"
+    limit = "room for a fresh copy, of unknown size" if needed is None else f"at least {size(needed)} for a fresh copy"
     remedy = f"{follower.name}'s agent does not tell (action space): look by hand" if follower.free is None else \
         f"make room on {follower.name}: when it cannot be rewound, it is copied beside what it has"
     return check(good, "disk", follower.name, value, limit, remedy, _WARNING)

@@ -90,6 +90,7 @@ async def test_every_planted_fault_is_named() -> None:
         await spoil_the_database(db1, (pool.folder / "secrets" / "postgres").read_text().strip())
         ledger = pool.folder / "ledger.json"
         ledger.write_text(json.dumps(json.loads(ledger.read_text()) | {"epoch": 7}))
+        (pool.folder / "secrets" / "tuiha_replica").unlink()
         for name in ("s2", "spray2", "mail1"):
             await pool.kill(name)
         found = await wrong(spoil_the_configuration(pool, port))
@@ -99,6 +100,7 @@ async def test_every_planted_fault_is_named() -> None:
         "db1: role tuiha_watch may write binding", "s9: its clock is ",
         "s9: its certificate at localhost", "control: the viewer's and the operator's token are the same",
         "mail3: tuiha-monitor, acting as probe,", "ledger: it says epoch 7", "configuration: ",
+        "db2: the agent's rehearsal",
     )
     missed = [fault for fault in planted if not any(one.startswith(fault) for one in found)]
     assert not missed, found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import struct
@@ -30,6 +31,7 @@ class Agents:
         self._actions: Mapping[str, Callable[[str, str], Awaitable[Answer]]] = {
             "stop": self._stop, "start": self._start, "position": self._position, "fence": self._fence,
             "rewind": self._rewind, "base_backup": self._base_backup, "follow": self._follow, "space": self._space,
+            "rehearse": self._rehearse,
         }
 
     async def act(self, name: str, action: str, argument: str) -> Answer:
@@ -73,6 +75,19 @@ class Agents:
 
     async def _space(self, name: str, argument: str) -> Answer:
         return {"free": shutil.disk_usage(self._pair.data(name)).free}
+
+    async def _rehearse(self, name: str, argument: str) -> Answer:
+        """Whether the others would find what they need; nothing is changed."""
+        pair, folder = self._pair, self._pair.layout.node(name)
+        programs = [pair.programs / program for program in ("postgres", "pg_rewind", "pg_basebackup")]
+        needed = [folder / "postgresql.conf", pair.data(name) / "global" / "pg_control",
+                  *(pair.layout.secret(user) for user in (SUPERUSER, "tuiha_replica"))]
+        missing = [*(file for file in programs if not os.access(file, os.X_OK)),
+                   *(file for file in needed if not os.access(file, os.R_OK)),
+                   *([] if os.access(folder, os.W_OK) else [folder])]
+        if missing:
+            raise ChildError(f"{missing[0]} is not there, or may not be used")
+        return {"ready": True}
 
     async def _rewind(self, name: str, source: str) -> Answer:
         self._stopped(name)

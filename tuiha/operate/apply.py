@@ -166,10 +166,11 @@ async def _never_began(ledger: LedgerDriver, folder: Folder, mine: intents.Inten
 
 def ledger_of(world: World) -> LedgerDriver:
     """The ledger that keeps operations apart. Raises Refused when the pool has none."""
-    if world.drivers.ledger is None:
+    ledger = world.drivers.ledger
+    if ledger is None or "replace" not in ledger.capabilities:
         raise Refused("the configuration names no ledger, and operations are kept apart by it: "
-                      "add `ledger: {path: ...}`")
-    return world.drivers.ledger
+                      "add `ledger:` with a path, or with endpoints of etcd")
+    return ledger
 
 
 async def _record(folder: Folder, record: str, **fields: Any) -> None:

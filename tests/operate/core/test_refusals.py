@@ -12,7 +12,10 @@ import psutil
 import pytest
 from aiohttp import web
 
-from tests.operate.core.conftest import Studio
+from tests.operate.core.conftest import Studio, closed_port
+from tuiha.cli import exits
+from tuiha.cli.exits import CommandError
+from tuiha.cli.operating import acted
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate import api
 from tuiha.operate import intent as intents
@@ -107,6 +110,17 @@ async def test_without_a_ledger_nobody_applies(studio: Studio) -> None:
     del studio.settings["ledger"]
     with pytest.raises(Refused, match="names no ledger"):
         await studio.apply(plan)
+
+
+async def test_under_patroni_a_ledger_is_needed_all_the_same(studio: Studio) -> None:
+    """Patroni's word on who leads keeps no operations apart. Refused, and not unreachable: code 4."""
+    plan = await studio.plan()
+    del studio.settings["ledger"]
+    studio.settings["database"]["driver"] = "patroni"
+    studio.settings["database"]["nodes"][0]["rest"] = f"http://127.0.0.1:{closed_port()}"
+    with pytest.raises(CommandError) as refused:
+        await asyncio.to_thread(acted, studio.apply(plan))
+    assert (refused.value.code, "names no ledger" in str(refused.value)) == (exits.REFUSED, True)
 
 
 async def test_a_ledger_that_is_lost(studio: Studio) -> None:

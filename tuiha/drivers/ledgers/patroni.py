@@ -41,9 +41,8 @@ class PatroniLedger:
     Without `intents` it tells who is active, and no operation can be begun.
     """
 
-    capabilities: frozenset[str] = frozenset({"poll", "replace"})
-
     def __init__(self, pool: str, rests: Mapping[str, PatroniRest], intents: LedgerDriver | None) -> None:
+        self.capabilities: frozenset[str] = frozenset({"poll"} if intents is None else {"poll", "replace"})
         self._pool = pool
         self._rests = rests
         self._intents = intents
@@ -99,10 +98,9 @@ class PatroniLedger:
 class LeasedPatroniLedger(PatroniLedger):
     """One whose intents' ledger knows whether an operation still has a living host."""
 
-    capabilities: frozenset[str] = frozenset({"poll", "replace", "lease"})
-
     def __init__(self, pool: str, rests: Mapping[str, PatroniRest], intents: LeasedLedger) -> None:
         super().__init__(pool, rests, intents)
+        self.capabilities = frozenset({"poll", "replace", "lease"})
         self._leased = intents
 
     async def holder(self) -> str | None:

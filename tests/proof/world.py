@@ -41,7 +41,7 @@ class Node:
 class PretendedLedger:
     """The ledger's record in memory; compare-and-set like the real ones."""
 
-    capabilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset({"poll", "replace"})
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -23,7 +23,7 @@ from tuiha.model.reports import LedgerRecord, Standby
 class MemoryLedger:
     """The ledger's record in memory, with the compare-and-set of the real ones; it may be out of reach for a moment."""
 
-    capabilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset({"poll", "replace"})
 
     def __init__(self, ground: Ground, record: LedgerRecord) -> None:
         self._ground = ground

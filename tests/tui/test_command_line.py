@@ -11,6 +11,8 @@ from tests.tui.test_app import dashboard, home, lines, seen, text
 from tuiha.operate.catalogue import KINDS
 from tuiha.tui.app import Dashboard
 from tuiha.tui.command_line import COMMANDS, Unclear, complete, completed, parse
+from tuiha.tui.draw.offers import Offer, offer_lines
+from tuiha.tui.draw.spans import plain
 from tuiha.tui.keys import EVERYWHERE
 from tuiha.tui.operator import Operator
 from tuiha.tui.screens.command import CommandScreen
@@ -224,3 +226,11 @@ async def test_y_copies_what_comes_next_for_the_node_under_the_cursor() -> None:
         assert "copied: tuiha plan failover-mail mail2" in lines(pilot)[-1]
         await pilot.press("G", "y")
         assert app.clipboard == "tuiha status"
+
+
+def test_why_an_offer_cannot_be_chosen_is_seen_under_a_list_that_is_longer_than_the_screen() -> None:
+    offers = [Offer(f"o{n}", "a title " * 12, "k", "id", "nobody may") for n in range(40)]
+    seen_lines = [plain(line).strip() for line in offer_lines(offers, 20, 80, 12)]
+    assert len(seen_lines) == 12
+    assert seen_lines[-1] == "not now: nobody may"
+    assert " ".join(seen_lines[-3:-1]) == ("a title " * 12).strip()

@@ -119,12 +119,12 @@ def _what_next(problem: Problem, keys: Mapping[str, str], width: int, room: int)
     if not problem.next:
         return [(" ", "text")]
     key = keys.get(problem.key or "")
-    pressed: list[Span] = [(key, "flow bold"), ("  ", "text")] if key else []
+    pressed: list[Span] = [(key, "flow bold")] if key else []
     forms = [problem.next.removeprefix(prefix) for prefix in ("", "tuiha ", "tuiha plan ")[width < 100 :]]
     made: list[Span] = []
-    for form in forms:
-        told: Span = (cut(form, max(12, width // 2 - 4)), "flow" if key else "flow bold")
-        made = [("next: ", "quiet"), *pressed, told, (" ", "text")]
+    for form in (*forms, "") if key else forms:
+        told: list[Span] = [(cut(form, max(12, width // 2 - 4)), "flow" if key else "flow bold")] if form else []
+        made = [("next: ", "quiet"), *joined([pressed, told]), (" ", "text")]
         if width_of(made) <= room:
             break
     return made
@@ -149,16 +149,14 @@ def pair_line(view: View, width: int) -> Line:
     if snapshot is None:
         return Line(fit(((" DB", "heading"),), width))
     pair = ordered_pair(snapshot)
-    spans: list[Span] = [(" DB  ", "heading")]
-    for place, database in enumerate(pair):
-        if place:
-            spans += [(" ", "text"), _arrow(snapshot), (" ", "text")]
-        spans += _database_spans(database)
+    end: tuple[Span, ...] = (("  ", "text"), *attachment_spans(snapshot), (" ", "text"))
+    spans = _pair_spans(snapshot, pair, access=True)
+    if _astray(snapshot) and width_of((*spans, *end)) > width:
+        spans = _pair_spans(snapshot, pair, access=False)
     relation = relation_text(snapshot)
     told: list[Span] = [("  ", "text"), relation] if relation else []
     if relation and width_of((*spans, *told)) > width:  # the seconds give way, and are not cut in two
         told = [("  ", "text"), (relation[0].rpartition(", ")[0] or relation[0], relation[1])]
-    end = (("  ", "text"), *attachment_spans(snapshot), (" ", "text"))
     if width_of((*spans, *told, *end)) > width:  # one of the two gives way: the one that is less of a worry
         told, end = ([], end) if _astray(snapshot) else (told, ((" ", "text"),))
     return Line(spread((*spans, *told), end, width))
@@ -170,12 +168,22 @@ def ordered_pair(snapshot: Snapshot) -> tuple[DatabaseFacts, ...]:
                                                              one.sync_state not in IN_STEP)))
 
 
-def _database_spans(database: DatabaseFacts) -> list[Span]:
+def _pair_spans(snapshot: Snapshot, pair: tuple[DatabaseFacts, ...], *, access: bool) -> list[Span]:
+    """The databases with the arrow between them; with `access` also who of them takes writes."""
+    spans: list[Span] = [(" DB  ", "heading")]
+    for place, database in enumerate(pair):
+        if place:
+            spans += [(" ", "text"), _arrow(snapshot), (" ", "text")]
+        spans += _database_spans(database, access)
+    return spans
+
+
+def _database_spans(database: DatabaseFacts, access: bool) -> list[Span]:
     role = database.role if database.reachable and database.role else database.state
     good = database.state == "UP"
     style = "well" if good else "bad bold"
     spans: list[Span] = [state_mark(database.state), (f" {database.name} ", "strong bold"), (role, style)]
-    if database.writable is not None and database.reachable:
+    if access and database.writable is not None and database.reachable:
         spans.append((" rw" if database.writable else " ro", "quiet" if good else "bad"))
     return spans
 

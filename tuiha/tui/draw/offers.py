@@ -41,23 +41,31 @@ def _begins(offer: Offer, words: Sequence[str]) -> bool:
 
 
 def offer_lines(offers: Sequence[Offer], cursor: int, width: int, rows: int) -> tuple[Line, ...]:
-    """The offers around the cursor in exactly `rows` lines; the last say why the one under the cursor is refused."""
+    """The offers around the cursor in exactly `rows` lines; the last say what is cut or refused of the one under it."""
     if rows <= 0:
         return ()
-    reason = offers[cursor].against if offers else ""
-    below = [Line(fit(((f"   {part}", "warning"),), width)) for part in wrapped(f"not now: {reason}", width - 4)]
-    below = below[: max(0, rows - 2)] if reason else []
-    room = rows - len(below)
-    top = max(0, min(cursor - room // 2, len(offers) - room))
     keys = min(12, max((cell_len(offer.key) for offer in offers), default=0))
     ids = max((cell_len(offer.told) for offer in offers if len(offer.told) <= SHORT), default=0)
-    room = max(12, width // 2, width - keys - ids - 8)
-    titles = min(max((cell_len(offer.title) for offer in offers), default=0), room)
+    titles = min(max((cell_len(offer.title) for offer in offers), default=0),
+                 max(12, width // 2, width - keys - ids - 8))
+    below = _below(offers[cursor], titles, width)[: max(0, rows - 2)] if offers else []
+    room = rows - len(below)
+    top = max(0, min(cursor - room // 2, len(offers) - room))
     lines = [
         _line(offer, top + place == cursor, keys, titles, width)
         for place, offer in enumerate(offers[top : top + room])
     ]
     return (*lines, *below, *[BLANK] * (rows - len(lines) - len(below)))
+
+
+def _below(offer: Offer, titles: int, width: int) -> list[Line]:
+    """The title where its column has cut it, and why it cannot be chosen."""
+    told: list[Span] = []
+    if cell_len(offer.title) > titles:
+        told += [(part, "text") for part in wrapped(offer.title, width - 4)]
+    if offer.against:
+        told += [(part, "warning") for part in wrapped(f"not now: {offer.against}", width - 4)]
+    return [Line(fit((("   ", "text"), span), width)) for span in told]
 
 
 def _line(offer: Offer, here: bool, keys: int, titles: int, width: int) -> Line:

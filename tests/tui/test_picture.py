@@ -48,7 +48,7 @@ def test_lines_one_and_two_say_what_is_broken_and_what_comes_next_at_80_columns(
 
 def test_at_60_columns_nothing_of_lines_two_and_three_is_cut() -> None:
     _, two, three = (plain(line) for line in head(view(degraded()), 60, {"f": "f"}))
-    assert two.strip() == "! mail2 DOWN 4m12s  imap 143: connection refused  next: f"
+    assert two.strip() == "! mail2 DOWN 4m12s  imap 143: connection refused   next: f"
     assert three.strip() == "DB  ● db1 PRIMARY rw ──▶ ● db2 SECONDARY ro  sync, 0 B"
     assert plain(head(view(split()), 60)[2]).strip() == \
         "DB  ● db1 PRIMARY ╌╳╌ ✗ db2 PRIMARY    3 on db1 / 1 on db2"

@@ -153,7 +153,7 @@ class Runner:
         return cost(state.counts, await counts(self._world, self._plan), state.started_at or 0.0)
 
     def _outcome(self, now: OperationState) -> dict[str, object]:
-        evidence = {step.planned.number: step.evidence for step in now.steps if step.state == "done"}
+        evidence = {step.planned.number: step.evidence for step in now.steps if step.state in ("done", "stopped")}
         try:
             return dict(self._kind.outcome(now.plan, evidence))
         except Exception as error:  # noqa: BLE001 - figures that cannot be told must not cost the result

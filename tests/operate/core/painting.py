@@ -130,7 +130,8 @@ class Paint:
         return [PaintStep(planned, plan.target[0]) for planned in plan.steps]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
-        return {"outage_ms": 0 if len(evidence) == len(plan.steps) else None, "coats": plan.details["coats"]}
+        return {"outage_ms": 0 if len(evidence) == len(plan.steps) else None, "coats": plan.details["coats"],
+                "second": evidence.get(2)}
 
 
 class Sketch(Paint):

@@ -34,7 +34,8 @@ async def test_all_steps_are_run_and_verified(studio: Studio) -> None:
     state = await studio.end(await studio.apply(plan))
     assert (state.state, states(state)) == ("done", ["done"] * 4)
     assert [step.evidence for step in state.steps][-1] == "steps on the wall: [1, 2, 3, 4]"
-    assert state.outcome == {"outage_ms": 0, "coats": 1, "requests_delayed": None, "requests_failed": None}
+    assert state.outcome == {"outage_ms": 0, "coats": 1, "second": "steps on the wall: [1, 2]",
+                             "requests_delayed": None, "requests_failed": None}
     assert (state.who, state.reason) == ("ada@studio", "it is ugly")
     assert studio.wall["colour"] == "red"
     assert studio.ledger.intent is None
@@ -186,6 +187,7 @@ async def test_a_cancelled_operation_that_may_stay_half_done(studio: Studio) -> 
     api.cancel(studio.pool, studio.base, operation, "eve")
     state = await studio.end(operation)
     assert (state.state, states(state)) == ("cancelled", ["done", "stopped", "waiting", "waiting"])
+    assert (state.outcome or {})["second"] == "steps on the wall: [1, 2]"  # what was done until then is told
     assert studio.wall["done"] == [1, 2]
     assert studio.ledger.intent is None  # others may work
     gate.unlink()

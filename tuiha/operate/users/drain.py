@@ -90,7 +90,7 @@ class Drain:
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """What became of the users."""
-        return {"moves_planned": plan.details["moves_planned"], "moves": evidence.get(3, "")}
+        return {"moves_planned": plan.details["moves_planned"], "moves": evidence.get(3)}
 
 
 class Enable:

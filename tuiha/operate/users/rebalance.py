@@ -71,7 +71,7 @@ class Rebalance:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """How many were planned, and what became of them."""
         return {"moves_planned": plan.details["moves_planned"], "minimum": plan.details["minimum"],
-                "moves": evidence.get(1, "")}
+                "moves": evidence.get(1)}
 
 
 def bounds_of(options: Mapping[str, str]) -> Bounds:

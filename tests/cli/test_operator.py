@@ -10,15 +10,21 @@ from typing import Any
 
 import pytest
 
-from tuiha.cli.operator import PoolOperator, operator_of
+from tuiha.cli.operator import PoolOperator
 from tuiha.config.load import load
 from tuiha.config.places import data_file
+from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plan import Plan
 from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.watch.apart.messages import outline_of
 from tuiha.watch.lookup import Page
 
 PATIENCE = 60.0
+
+
+def operator_of(pool: Pool, base: Path, config_path: Path) -> PoolOperator:
+    return PoolOperator(outline_of(pool), lambda: pool, base, config_path)
 
 
 async def answer(ask: Callable[[Callable[[Any], None]], object]) -> Any:

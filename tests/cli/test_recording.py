@@ -20,10 +20,11 @@ from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tests.watch.recording.test_recorder import until
 from tuiha.cli.main import main
-from tuiha.cli.recording import Kept
+from tuiha.cli.recording import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import Recording as RecordingSettings
-from tuiha.watch.recording import store
+from tuiha.watch.apart.messages import outline_of
+from tuiha.watch.recording import optional, store
 from tuiha.watch.recording.reading import Recording
 
 Captured = pytest.CaptureFixture[str]
@@ -123,11 +124,11 @@ def test_a_command_for_one_pool_refuses_several(configured: Configured, capsys: 
     ({"path": "r.sqlite"}, "no recording|nothing is recorded yet"),
 ])
 def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: str) -> None:
-    kept = Kept(settings().model_copy(update={"recording": RecordingSettings(**recording)}), tmp_path)
-    feed = SampleFeed(None)
-    kept.start(feed)
+    pool = settings().model_copy(update={"recording": RecordingSettings(**recording)})
+    kept = optional.Recording(pool, tmp_path)
+    kept.start(SampleFeed(None))
     if "missing" in str(recording["path"]):
-        until(lambda: bool(kept._recording.trouble))
+        until(lambda: bool(kept.trouble))
     with pytest.raises(ConfigError, match=says):
-        kept.open()
+        open_past(outline_of(pool), tmp_path, lambda: kept.trouble)
     kept.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from tuiha.tui.pools.picker import Picker
 from tuiha.tui.pools.wall import Wall
 from tuiha.tui.pools.watching import Watched
 from tuiha.tui.theme import load_theme
+from tuiha.watch.apart.messages import News, receive
 from tuiha.watch.recording.reading import Recording
 
 SIZES = [(20, 5), (60, 20), (80, 24), (120, 40), (200, 60)]
@@ -180,6 +183,9 @@ with open(sys.argv[1], "w") as file:
 """
 
 
+SECRETS = {"viewer", "watcher", "operator", "coordinator", "pool"}
+
+
 def configuration(folder: Path) -> Path:
     """A pool that is not there, with a secret of every kind in a file of its own."""
     def secret(name: str) -> dict[str, str]:
@@ -213,15 +219,43 @@ def test_the_wall_loads_nothing_that_acts_and_reads_no_secret_of_an_operator(tmp
     found = json.loads(report.read_text())
     files = {Path(name).name for name in found["opened"] if Path(name).parent == tmp_path}
     assert found["code"] == 0
-    # The dashboard's are read in the process that watches.
-    assert files & {"viewer", "watcher", "operator", "coordinator", "pool"} == (
-        {"viewer", "watcher"} if command == "wall" else set())
+    assert not files & SECRETS  # they are read in the process that watches
     assert bool(found["acting"]) is (command == "dashboard")
     recording = tmp_path / "recording.sqlite"
     assert recording.exists() is (command == "dashboard")
     if recording.exists():  # by default the dashboard records
         assert Recording(recording).last >= 1
         assert recording.stat().st_mode & 0o777 == 0o600
+
+
+WATCHING = """
+import json, os, sys
+from pathlib import Path
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
+from tuiha.cli.watching import main
+code = main(Path(sys.argv[2]), recorded=False)
+acting = sorted(n for n in sys.modules if n.startswith(("tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.tui")))
+with open(sys.argv[1], "w") as file:
+    json.dump({"code": code, "acting": acting, "opened": opened}, file)
+"""
+
+
+def test_the_process_that_watches_for_it_reads_what_looking_needs_and_no_more(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    words = [sys.executable, "-c", WATCHING, str(report), str(configuration(tmp_path))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while not isinstance(receive(process.stdout.fileno()), News):
+            pass
+        process.stdin.close()
+        process.wait(30.0)
+    found = json.loads(report.read_text())
+    files = {Path(name).name for name in found["opened"] if Path(name).parent == tmp_path}
+    assert files & SECRETS == {"viewer", "watcher"}
+    assert (found["code"], found["acting"]) == (0, [])
+    assert not (tmp_path / "recording.sqlite").exists()
 
 
 def test_two_configurations_begin_with_the_list(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.cli.operation_facts import facts_of, facts_of_row
 from tuiha.tui.operator import OperationFacts, Trouble
-from tuiha.watch.apart.messages import Outline, outline_of
+from tuiha.watch.apart.messages import Outline
 from tuiha.watch.background import Background
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
@@ -186,11 +186,6 @@ class PoolOperator:
             await asyncio.to_thread(self._store().save_plan, plan)
 
         self._run(work, answer)
-
-
-def operator_of(pool: Pool, base: Path, config_path: Path) -> PoolOperator:
-    """An operator of settings that have been read already."""
-    return PoolOperator(outline_of(pool), lambda: pool, base, config_path)
 
 
 def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:

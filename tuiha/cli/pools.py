@@ -1,19 +1,19 @@
-"""Several pools at once: a configuration and a watcher for each; one that cannot be had does not hide the others."""
+"""Several pools at once, each watched by a process of its own; one that cannot be had does not hide the others."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Pool
-    from tuiha.model.facts import Event, Snapshot
     from tuiha.tui.pools.watching import Watched
-    from tuiha.watch.watcher import Watcher
+    from tuiha.watch.apart.feed import Apart
 
 
 def paths_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
@@ -23,75 +23,45 @@ def paths_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
     return tuple(path.absolute() for path in find_all(getattr(arguments, "configs", None) or ()))
 
 
-class Nothing:
-    """The feed of a pool that cannot be watched."""
-
-    def latest(self) -> Snapshot | None:
-        """There is none."""
-        return None
-
-    def subscribe(self, call: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Nothing ever comes."""
-        return lambda: None
-
-    def events(self) -> tuple[Event, ...]:
-        """None."""
-        return ()
-
-    def history(self, node: str, metric: str) -> tuple[float | None, ...]:
-        """None."""
-        return ()
-
-    def poll_now(self) -> None:
-        """Nothing to look at."""
-
-
+@dataclass(frozen=True, eq=False)
 class Opened:
-    """One pool: its settings and its watcher, or why it has none."""
+    """One pool: its configuration's file, and what watches it."""
 
-    def __init__(self, path: Path, started: Callable[[Opened], None] | None = None) -> None:
-        """Load the configuration. `started` is called when watching has begun."""
-        from tuiha.config.load import load
-        from tuiha.watch.watcher import Watcher
-
-        self.path = path
-        self.settings: Pool | None = None
-        self.watcher: Watcher | None = None
-        self._error: ConfigError | None = None
-        self._when_started = started
-        self._started = False
-        try:
-            self.settings = load(path)
-        except ConfigError as error:
-            self._error = error
-        else:
-            self.watcher = Watcher(self.settings, path.parent)
+    path: Path
+    feed: Apart
 
     @property
     def name(self) -> str:
         """The pool's name; without a configuration the file's."""
-        return self.settings.pool if self.settings is not None else self.path.stem
+        from tuiha.watch.apart.feed import WatchingEnded
 
-    def start(self) -> None:
-        """Begin to watch, once. Raises ConfigError."""
-        if self.watcher is None:
-            raise self._error or ConfigError(Problem("it cannot be watched", file=self.path))
-        if not self._started:
-            self._started = True
-            self.watcher.start()
-            if self._when_started is not None:
-                self._when_started(self)
+        try:
+            return self.feed.outline().pool
+        except (ConfigError, WatchingEnded):
+            return self.path.stem
 
     def watched(self) -> Watched:
         """As the wall and the list of pools want it."""
         from tuiha.tui.pools.watching import Watched
 
-        return Watched(self.name, self.watcher or Nothing(), self.start)
+        return Watched(self.name, self.feed, self.feed.start)
 
-    def stop(self) -> None:
-        """End watching."""
-        if self.watcher is not None and self._started:
-            self.watcher.stop()
+
+@contextmanager
+def watching(paths: Sequence[Path], names: Sequence[str] = (), *, recorded: bool = True) -> Iterator[list[Opened]]:
+    """Watch, until the end of the block, the pools of these names, or all. Raises ConfigError for an unknown name."""
+    from tuiha.cli.watching import watch_apart
+
+    pools = [Opened(path, watch_apart(path, recorded=recorded)) for path in paths]
+    try:
+        wanted = chosen(pools, names)
+        for pool in pools:
+            if pool not in wanted:
+                pool.feed.stop()
+        yield wanted
+    finally:
+        for pool in pools:
+            pool.feed.stop()
 
 
 def chosen(pools: Sequence[Opened], names: Sequence[str]) -> list[Opened]:

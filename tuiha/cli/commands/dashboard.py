@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import gc
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,8 @@ from tuiha.cli.first import FirstPicture
 from tuiha.cli.looks import add_looks, looks_of
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Pool
+    from tuiha.tui.looks import Looks
+    from tuiha.watch.apart.messages import Outline
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
@@ -63,44 +62,19 @@ def _one(path: Path, arguments: argparse.Namespace) -> int:
 def _shown(path: Path, arguments: argparse.Namespace, picture: FirstPicture) -> int:
     from tuiha.cli.watching import watch_apart
 
-    watched, base = watch_apart(path), path.parent  # it polls while this process imports what draws
-    from tuiha.watch.apart.feed import WatchingEnded
-
+    watched = watch_apart(path)  # it polls while this process imports what draws
     try:
         from tuiha.cli.logfile import log_to_file
 
         log_to_file()
-        from tuiha.cli.operator import PoolOperator
-        from tuiha.cli.recording import open_past
-        from tuiha.tui.app import run as show
+        from tuiha.cli.showing import show_pool
 
-        outline = watched.outline()
-        looks = replace(looks_of(arguments, outline.keys, path), pictured=picture.painted)
-        operator = PoolOperator(outline, _settings_of(path), base, path)
+        def looks(outline: Outline) -> Looks:
+            return replace(looks_of(arguments, outline.keys, path), pictured=picture.painted)
 
         def ready() -> None:
             picture.painted = False  # the terminal is the dashboard's now
-            watched.start()
 
-        try:
-            return show(watched, outline.pool, looks=looks, ready=ready, operator=operator,
-                        past=lambda: open_past(outline, base, lambda: watched.recording_trouble),
-                        keep=lambda lines: picture.keep(lines, time.time()))
-        finally:
-            operator.close()
-    except WatchingEnded as error:
-        raise exits.CommandError(str(error)) from None
+        return show_pool(watched, path, looks, ready=ready, keep=lambda lines: picture.keep(lines, time.time()))
     finally:
         watched.stop()
-
-
-def _settings_of(path: Path) -> Callable[[], Pool]:
-    """The settings, read when they are first needed: with what reads them they are the half of a dashboard's memory."""
-
-    @functools.cache
-    def settings() -> Pool:
-        from tuiha.config.load import load
-
-        return load(path)
-
-    return settings

@@ -59,27 +59,17 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     with InBackground(pool.open, pool.close) as starting:
         # While the parts of the pool start in processes of their own, this one imports what it will need.
         from tuiha.cli.logfile import log_to_file
-        from tuiha.cli.operator import operator_of
-        from tuiha.cli.recording import Kept
-        from tuiha.config.load import load
-        from tuiha.tui.app import run as show
-        from tuiha.watch.watcher import Watcher
+        from tuiha.cli.showing import show_pool
+        from tuiha.cli.watching import watch_apart
 
         _wait(starting)
         log_to_file()  # a line of a log on the screen would be a line too many
-        settings = load(pool.config_path)
-        watcher, operator = Watcher(settings, pool.folder), operator_of(settings, pool.folder, pool.config_path)
-        kept = Kept(settings, pool.folder)
-        watcher.start()
-        kept.start(watcher)
+        watched = watch_apart(pool.config_path)
         try:
             with _ended_after(arguments.seconds):
-                return show(watcher, "demo", mode="DEMO", looks=looks_of(arguments), operator=operator,
-                            past=kept.open)
+                return show_pool(watched, pool.config_path, lambda _: looks_of(arguments), mode="DEMO")
         finally:
-            operator.close()
-            watcher.stop()
-            kept.stop()
+            watched.stop()
 
 
 def _wait(starting: Any) -> None:

@@ -31,14 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # `tuiha web` has started it
     if not in_browser and not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the wall needs a terminal; `tuiha status --watch` does without", exits.USAGE)
-    from tuiha.cli.pools import Opened, chosen, paths_of
-    from tuiha.tui.pools.wall import Wall
+    from tuiha.cli.logfile import log_to_file
+    from tuiha.cli.pools import paths_of, watching
 
-    looks = looks_of(arguments)
-    pools = chosen([Opened(path) for path in paths_of(arguments)], arguments.pool)
-    wall = Wall([pool.watched() for pool in pools], looks.palette(), cycle=arguments.cycle, clock=looks.clock)
-    try:
-        return wall.show()
-    finally:
-        for pool in pools:
-            pool.stop()
+    with watching(paths_of(arguments), arguments.pool, recorded=False) as pools:
+        log_to_file()
+        from tuiha.tui.pools.wall import Wall
+
+        looks = looks_of(arguments)
+        return Wall([pool.watched() for pool in pools], looks.palette(), cycle=arguments.cycle,
+                    clock=looks.clock).show()

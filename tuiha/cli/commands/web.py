@@ -37,15 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("textual_serve") is None:
         raise exits.CommandError("textual-serve is not installed; `pip install 'tuiha[web]'` brings it", exits.USAGE)
     _checked(arguments)
-    from tuiha.cli.pools import Opened, chosen, paths_of
+    from tuiha.cli.pools import paths_of, watching
     from tuiha.tui.pools.web import WallServer
 
     paths = paths_of(arguments)
-    pools = chosen([Opened(path) for path in paths], arguments.pool)
+    with watching(paths, arguments.pool, recorded=False) as pools:  # until each has told its name
+        names = [pool.name for pool in pools]
     words = [*(part for path in paths for part in ("--config", str(path))), "--cycle", str(arguments.cycle),
              "--theme", arguments.theme or "dark", *arguments.pool]
     server = WallServer(words, arguments.host, arguments.port, arguments.public_url,
-                        f"tuiha: {', '.join(pool.name for pool in pools)}")
+                        f"tuiha: {', '.join(names)}")
     put(server.public_url)
     try:
         server.serve()

@@ -28,10 +28,10 @@ LOOK = 1.0  # seconds between two looks at whether the watcher is still there
 _log = logging.getLogger(__name__)
 
 
-def watch(path: Path, news: int, told: int) -> int:
+def watch(path: Path, news: int, told: int, *, recorded: bool = True) -> int:
     """Watch the configured pool: looks go to the descriptor `news`, requests come from `told`. Returns an exit code."""
     try:
-        return _Watching(path, news, told).run()
+        return _Watching(path, news, told, recorded).run()
     except BrokenPipeError:
         return ENDED
     except ConfigError as error:
@@ -42,8 +42,9 @@ def watch(path: Path, news: int, told: int) -> int:
 class _Watching:
     """One life of the process."""
 
-    def __init__(self, path: Path, news: int, told: int) -> None:
+    def __init__(self, path: Path, news: int, told: int, recorded: bool) -> None:
         self._news, self._told, self._base = news, told, path.parent
+        self._to_record = recorded
         self._pool = load(path)
         send(news, outline_of(self._pool))
         self._watcher = Watcher(self._pool, self._base)
@@ -57,14 +58,16 @@ class _Watching:
         threading.Thread(target=self._listen, name="tuiha-told", daemon=True).start()
         self._watcher.start()
         recording: Recording | None = None
+        settled = False
         try:
             send(self._news, Started())
             self._watcher.subscribe(self._take)
             while (snapshot := self._next()) is not None:
                 trouble = None if recording is None else recording.trouble
                 send(self._news, News(snapshot, self._happened(), trouble))
-                if recording is None:  # nothing that can wait is done before the screen has its first look
-                    recording = self._recorded()
+                if not settled:  # nothing that can wait is done before the screen has its first look
+                    settled = True
+                    recording = self._recorded() if self._to_record else None
                     _settle()
             return ENDED if self._ending else FAULT
         finally:

@@ -9,7 +9,8 @@ import pytest
 
 from tuiha.config import secrets
 from tuiha.config.load import ConfigError
-from tuiha.config.secrets import resolve, resolve_all
+from tuiha.config.secrets import environment, resolve, resolve_all
+from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
 
 SECRET = "hunter2-9f8e7d"
@@ -34,6 +35,22 @@ def test_a_file_relative_to_the_configuration(tmp_path: Path, end: str) -> None:
     secret_file(tmp_path, f"{SECRET}{end}".encode())
     assert resolve(Secret(file=Path("secret")), tmp_path) == SECRET
     assert resolve(Secret(file=tmp_path / "secret"), Path("/nowhere")) == SECRET
+
+
+def test_no_program_gets_the_variables_that_hold_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that nobody has read yet, wherever they are named."""
+    for name in ("TUIHA_TEST_TOKEN", "TUIHA_TEST_PROBE", "TUIHA_TEST_OTHER"):
+        monkeypatch.setenv(name, SECRET)
+    settings = Pool.model_validate({
+        "pool": "west", "control": {"viewer": {"file": "viewer"}, "operator": {"env": "TUIHA_TEST_TOKEN"}},
+        "database": {"nodes": [{"name": "db1", "address": "127.0.0.1:5432"}],
+                     "roles": {role: {"user": role, "password": {"file": "x"}} for role in ("pool", "watcher")}},
+        "mail": [{"cluster": "east", "servers": [{"name": "mail1", "address": "localhost:993"}],
+                  "monitor": {"user": "m", "password": {"file": "x"}},
+                  "probe": {"user": "p", "password": {"env": "TUIHA_TEST_PROBE"}}}],
+    })
+    given = environment(settings)
+    assert {name for name in os.environ if name not in given} == {"TUIHA_TEST_TOKEN", "TUIHA_TEST_PROBE"}
 
 
 def test_blanks_belong_to_the_secret(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ async def alerted(command: list[str], folder: Path, snapshots: list[Snapshot], u
         if until in text:
             heard.set()
 
-    alerting = Alerting(Alerts(command=command, after=0, **{"again": 0.05, **more}), folder, say)
+    alerting = Alerting(Alerts(command=command, after=0, **{"again": 0.05, **more}), folder, say, os.environ)
     task = asyncio.create_task(alerting.run())
     for snapshot in snapshots:
         alerting.add(snapshot)

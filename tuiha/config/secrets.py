@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tuiha.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from tuiha.config.values import Secret
+    from tuiha.config.values import Secret, Settings
 
 COMMAND_SECONDS = 10.0
 HIDDEN = "***"
@@ -69,6 +69,25 @@ def resolve_all(secrets: Mapping[str, Secret], base: Path) -> dict[str, str]:
     if problems:
         raise ConfigError(*problems)
     return found
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What programs get that are started here: the environment without the variables that these settings name."""
+    named = set(_variables(settings))
+    return {name: value for name, value in os.environ.items() if name not in named}
+
+
+def _variables(value: object) -> Iterator[str]:
+    from tuiha.config.values import Secret, Settings
+
+    if isinstance(value, Secret):
+        yield from [] if value.env is None else [value.env]
+    elif isinstance(value, Settings):
+        for _, inner in value:
+            yield from _variables(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _variables(inner)
 
 
 def _failed(secret: Secret, what: str, remedy: str) -> ConfigError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +64,12 @@ class Steady:
 class Alerting:
     """Runs the command. `add` is called with every snapshot, on the loop that `run` runs on."""
 
-    def __init__(self, settings: Alerts, base: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Alerts, base: Path, say: Callable[[str], None], environment: Mapping[str, str]
+    ) -> None:
+        """`environment` is what the command gets, beside the pool's name and its verdict."""
         self._settings = settings
+        self._environment = environment
         self._base = base
         self._say = say
         self._steady = Steady(settings.after)
@@ -104,7 +107,7 @@ class Alerting:
             process = await asyncio.create_subprocess_exec(
                 *self._settings.command, cwd=self._base, stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
-                env={**os.environ, "TUIHA_POOL": pool, "TUIHA_VERDICT": verdict})
+                env={**self._environment, "TUIHA_POOL": pool, "TUIHA_VERDICT": verdict})
         except OSError as error:
             return f"{self._settings.command[0]}: {error.strerror or error}"
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tuiha.config.secrets import environment
 from tuiha.config.settings import Pool
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.facts import Event, Snapshot
@@ -25,7 +26,7 @@ class NotServed(Exception):
 async def export(pool: Pool, base: Path, listen: str, ended: asyncio.Event, say: Callable[[str], None]) -> None:
     """Poll, serve /metrics and alert until `ended`. Raises NotServed, ConfigError."""
     poller = open_poller(pool, base)
-    alerting = None if pool.alerts is None else Alerting(pool.alerts, base, say)
+    alerting = None if pool.alerts is None else Alerting(pool.alerts, base, say, environment(pool))
     latest: Snapshot | None = None
 
     def published(snapshot: Snapshot, _: tuple[Event, ...]) -> None:

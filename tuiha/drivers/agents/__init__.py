@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiha.config.secrets import environment
 from tuiha.drivers.protocols import Agent
 
 if TYPE_CHECKING:
@@ -22,5 +23,5 @@ def open_agents(pool: Pool, base: Path) -> dict[str, Agent]:
         if agent is not None and agent.socket is not None:
             found[node.name] = SocketAgent(node.name, base / agent.socket, agent.seconds)
         elif agent is not None and agent.command is not None:
-            found[node.name] = CommandAgent(node.name, agent.command, agent.seconds)
+            found[node.name] = CommandAgent(node.name, agent.command, agent.seconds, environment(pool))
     return found

@@ -19,8 +19,12 @@ _TOLD = 300  # characters of what a failed program said
 class CommandAgent(Actions):
     """Runs the program once for each action; exit code 0 is success, standard output the answer or nothing."""
 
-    def __init__(self, name: str, command: Sequence[str], seconds: float) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` is the program's; None: the one of this process."""
         super().__init__(name, seconds)
+        self._environment = environment
         self._command = tuple(command)
 
     async def _order(self, action: str, argument: str, seconds: float) -> Mapping[str, Any]:
@@ -28,7 +32,7 @@ class CommandAgent(Actions):
         try:
             process = await asyncio.create_subprocess_exec(
                 *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, start_new_session=True,
+                stderr=asyncio.subprocess.PIPE, start_new_session=True, env=self._environment,
             )
         except OSError as error:
             raise AgentError(f"the agent of {self.name} ({self._command[0]}) cannot be run: "

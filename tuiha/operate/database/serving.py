@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.config.pace import Lease
 from tuiha.drivers.protocols import AgentError
 from tuiha.operate.control import ControlError
 from tuiha.operate.database.roles import pool_users
@@ -72,7 +73,7 @@ class LetGo(ServerStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Tell all; go on at once when all have confirmed, else when no lease can be left."""
         job = self.job
-        cut_at = job.memory.cut_at if job.memory.cut_at is not None else _boottime()
+        end = leases_end(job.memory.cut_at, world.pool.lease, _boottime())
         body = {"epoch": job.epoch, "database": job.new}
         gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
         confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
@@ -80,12 +81,11 @@ class LetGo(ServerStep):
         text = f"{len(confirmed)} servers confirm that they let {job.old} go"
         if not missing:
             return f"{text}; no other lease of epoch {job.epoch} can be left"
-        lease = world.pool.lease
-        end = cut_at + lease.seconds * 1.01 + lease.slack  # a clock that runs one in a hundred slower is broken
         while (left := end - _boottime()) > 0:
             progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
             await asyncio.sleep(min(left, 0.5))
-        return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {lease.seconds:g} s after the cut"
+        return (f"{text}; the lease of {', '.join(sorted(missing))} ended by time, "
+                f"{world.pool.lease.seconds:g} s after the cut")
 
     async def _without_lease(self, world: World, servers: Mapping[str, str]) -> list[str]:
         """Those that say that they have no lease, or one in a later epoch."""
@@ -111,6 +111,15 @@ class LetGo(ServerStep):
         body = {"epoch": self.job.epoch, "database": self.job.old}
         back, failed = await tell_all(world, self.job.servers, "attach", body, _ANSWER)
         return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")
+
+
+def leases_end(cut_at: float | None, lease: Lease, now: float) -> float:
+    """The boottime after which no server holds a lease on a primary that was cut off at `cut_at`.
+
+    A resumed runner does not know that moment, nor whether this host slept since: it counts from now.
+    """
+    drift = 1.01  # a clock that runs one in a hundred slower is broken
+    return (now if cut_at is None else cut_at) + lease.seconds * drift + lease.slack
 
 
 class Attach(ServerStep):

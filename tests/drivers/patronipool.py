@@ -247,7 +247,7 @@ class PatroniPool:
                  "coordinator": "tuiha_coordinator"}
         self.config.write_text(yaml.safe_dump({
             "pool": "demo",
-            "servers": [{"name": name, "address": f"http://127.0.0.1:{port}", "capacity": 10}
+            "servers": [{"name": name, "address": f"http://127.0.0.1:{port}", "capacity": 100}
                         for name, port in self.servers.items()],
             "database": {
                 "driver": "patroni",
@@ -264,7 +264,8 @@ class PatroniPool:
                 {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{self.sprayers.socket(name)}",
                  "map": str(self.sprayers.map(name))}
                 for name, port in self.sprayers.ports.items()] if self.sprayers is not None else [],
-            "ledger": {"endpoints": [self.pair.store.endpoint]},  # Patroni's own etcd will do
+            # Patroni's own etcd will do; operations' folders are beside the path.
+            "ledger": {"endpoints": [self.pair.store.endpoint], "path": "ledger.json"},
             "control": {"viewer": {"file": "viewer"}, "operator": {"file": "operator"}},
             "users": {"provision": "none"},
             "binding": {"lock": 0},

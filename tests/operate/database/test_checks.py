@@ -247,6 +247,14 @@ def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> N
     assert red(RejoinKind(), stray) == {"stray": WARNING}
 
 
+def test_servers_whose_leases_last_longer_than_this_host_would_wait() -> None:
+    short = replace(healthy(), lease=3.0)
+    for kind in (Switchover(), Failover()):
+        assert "lease" not in red(kind, replace(healthy(), lease=4.0))
+        assert red(kind, short)["lease"] == BAD
+    assert checks.leases(short).value == "up to 4.0 s left"
+
+
 def test_the_lag_is_told_in_bytes_and_seconds() -> None:
     row = ReplicationRow("db2", "streaming", "sync", 17 * 1024 * 1024, 2.25)
     found = checks.lag(with_report(healthy(), "db1", replication=(row,)))

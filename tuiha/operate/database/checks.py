@@ -218,6 +218,13 @@ def server(sight: Sight, one: ServerSight) -> Check:
                  f"open the way from {one.name} to {partner}; the pool would be without it")
 
 
+def leases(sight: Sight) -> Check:
+    """No lease lasts longer than this host would wait for its end, as far as servers that answer tell."""
+    left = max((one.report.lease_seconds or 0.0 for one in sight.servers if one.report is not None), default=0.0)
+    return check(left <= sight.lease, "lease", "servers", f"up to {left:.1f} s left", f"at most {sight.lease:g} s",
+                 "servers run with a longer lease.seconds: write theirs into this configuration, then plan again")
+
+
 def servers(sight: Sight) -> Iterator[Check]:
     """Every server, one by one; those that are dead do not take part."""
     members = sight.members

@@ -45,7 +45,8 @@ class Failover(PairKind):
             checks.steady(sight), checks.one_primary(sight), gone(sight), not_received(sight),
             checks.protected(sight), checks.answers(partner, writable=False), checks.identity(sight, partner),
             checks.epoch_row(sight, partner), *checks.replaying(partner),
-            checks.disk(sight, sight.active, partner), *_servers(sight), *checks.sprayers(sight),
+            checks.disk(sight, sight.active, partner), checks.leases(sight),
+            *_servers(sight), *checks.sprayers(sight),
         ]
 
     def loses(self, sight: Sight) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -102,6 +103,7 @@ class Sight:
     servers: tuple[ServerSight, ...]
     sprayers: Mapping[str, str | None]  # name -> error
     chosen: str | None = None  # the partner, of several; None: the one that is in step
+    lease: float = math.inf  # seconds: how long a lease lasts by this host's configuration
 
     @property
     def active(self) -> NodeSight:
@@ -159,7 +161,7 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
         free = {name: group.create_task(_free(world, name)) for name in world.databases}
     found = {name: replace(task.result(), free=free[name].result()) for name, task in nodes.items()}
     return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
-                 dict(task.result() for task in sprayers))
+                 dict(task.result() for task in sprayers), lease=world.pool.lease.seconds)
 
 
 def _gone_after(world: World, perhaps_gone: bool) -> float:

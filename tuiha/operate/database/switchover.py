@@ -40,7 +40,7 @@ class Switchover(PairKind):
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
             checks.synchronous(sight), checks.lag(sight), checks.version(sight), checks.agents(sight),
             checks.disk(sight, active, partner),
-            *checks.obstacles(sight), *checks.servers(sight), *checks.sprayers(sight),
+            *checks.obstacles(sight), checks.leases(sight), *checks.servers(sight), *checks.sprayers(sight),
         ]
 
     def loses(self, sight: Sight) -> str:

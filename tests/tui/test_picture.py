@@ -20,7 +20,7 @@ from tuiha.tui.draw.view import View
 
 
 def node_lines(snapshot: Snapshot, node: str, width: int = 100) -> tuple[Line, ...]:
-    return detail_lines(view(snapshot), node, SampleFeed(snapshot).history, width)
+    return detail_lines(view(snapshot), node, Trends(SampleFeed(snapshot).history), width)
 
 
 def view(snapshot: Snapshot | None, now: float = AT + 0.2) -> View:

@@ -22,6 +22,7 @@ from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
 from tuiha.tui.draw.sprayer_rows import holding, sprayer_items
+from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.looks import Looks
 from tuiha.tui.screens.detail import DetailScreen
@@ -166,13 +167,13 @@ def test_a_plot_of_milliseconds_uses_its_height() -> None:
     assert scale(0.008) == 0.008
     assert scale(0.0012) == 0.0015
     drawn = plot_lines((Plotted("db2", Metric("lag_seconds", "LAG", seconds, least=0.001)),),
-                       lambda *_: (0.004,) * 900, AT, 40, 3)
+                       Trends(lambda *_: (0.004,) * 900), AT, 40, 3)
     assert "now 4 ms" in plain(drawn[0])
     assert plain(drawn[1]).strip()
 
 
 def test_a_plot_of_what_was_never_recorded_says_so() -> None:
-    drawn = plot_lines((Plotted("x", Metric("y", "Y", seconds)),), lambda *_: (), AT, 40, 3)
+    drawn = plot_lines((Plotted("x", Metric("y", "Y", seconds)),), Trends(lambda *_: ()), AT, 40, 3)
     assert "nothing known yet" in plain(drawn[1])
 
 
@@ -180,8 +181,8 @@ def test_a_plot_of_what_was_never_recorded_says_so() -> None:
 
 
 def told(snapshot: Snapshot, node: str, width: int = 100) -> str:
-    view, history = View("corp-east", AT, snapshot=snapshot), SampleFeed(snapshot).history
-    return "\n".join(plain(line) for line in detail_lines(view, node, history, width))
+    view, trends = View("corp-east", AT, snapshot=snapshot), Trends(SampleFeed(snapshot).history)
+    return "\n".join(plain(line) for line in detail_lines(view, node, trends, width))
 
 
 def test_the_detail_of_a_server_has_its_machine_and_its_commands() -> None:

@@ -12,7 +12,7 @@ from tuiha.tui.draw.marks import state_mark, state_style
 from tuiha.tui.draw.plots import Plotted, plot_lines
 from tuiha.tui.draw.portraits import Facts, Portrait, portrait_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, folded, left, spread
-from tuiha.tui.draw.trends import History
+from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 
 LABEL = 17  # cells of a label
@@ -30,7 +30,7 @@ def find_node(snapshot: Snapshot, name: str) -> Facts | None:
     return next((node for node in nodes if node.name == name), None)
 
 
-def detail_lines(view: View, name: str, history: History, width: int, height: int = 0) -> tuple[Line, ...]:
+def detail_lines(view: View, name: str, trends: Trends, width: int, height: int = 0) -> tuple[Line, ...]:
     """Everything that is known of a node, for a terminal of that height."""
     snapshot = view.snapshot
     node = None if snapshot is None else find_node(snapshot, name)
@@ -40,7 +40,7 @@ def detail_lines(view: View, name: str, history: History, width: int, height: in
     lines = [_title(node, portrait, view, width), *_problems(view, snapshot, node.name, width), BLANK]
     lines += [*_two_columns(portrait, width), *(part for line in portrait.extra for part in folded(line, width, EXTRA))]
     plotted = [Plotted(node.name, metric) for metric in portrait.metrics]
-    lines += [BLANK, *plot_lines(plotted, history, snapshot.at, width, PLOT_HIGH if height >= HIGH_FROM else PLOT_ROWS)]
+    lines += [BLANK, *plot_lines(plotted, trends, snapshot.at, width, PLOT_HIGH if height >= HIGH_FROM else PLOT_ROWS)]
     lines += command_lines(commands(node, snapshot), width)
     return (*lines, *_events(view, node.name, width))
 

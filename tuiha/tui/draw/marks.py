@@ -31,6 +31,7 @@ _STYLE_MARKS = {"well": OK, "warning": WARN, "bad": DOWN, "quiet": IDLE}
 _BLOCKS = " ▁▂▃▄▅▆▇"
 _BRAILLE_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 _BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+_CELLS = [[chr(0x2800 + a + b) if a + b else " " for b in _BRAILLE_RIGHT] for a in _BRAILLE_LEFT]
 
 
 def state_style(state: str) -> str:
@@ -122,10 +123,7 @@ def plot(values: Sequence[float | None], width: int, height: int, limit: float) 
     levels = [0] * (wanted - len(levels)) + levels
     rows: list[str] = []
     for row in range(height - 1, -1, -1):
-        cells = []
-        for column in range(width):
-            a, b = (max(0, min(4, levels[2 * column + side] - 4 * row)) for side in (0, 1))
-            dots = _BRAILLE_LEFT[a] | _BRAILLE_RIGHT[b]
-            cells.append(chr(0x2800 + dots) if dots else " ")
-        rows.append("".join(cells))
+        low = 4 * row
+        dots = [0 if level <= low else 4 if level >= low + 4 else level - low for level in levels]
+        rows.append("".join([_CELLS[a][b] for a, b in zip(dots[::2], dots[1::2], strict=True)]))
     return rows

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.marks import buckets, nice_limit, plot
+from tuiha.tui.draw.marks import nice_limit, plot
 from tuiha.tui.draw.spans import Line, Span, fit, left, shrink, spread
-from tuiha.tui.draw.trends import History
+from tuiha.tui.draw.trends import Trends
 
 LEAST, GOOD, MOST = 3, 6, 12  # rows of a plot
 CELL = 38  # cells that a plot wants with the gap beside it
@@ -45,7 +45,7 @@ def seconds(value: float | None) -> str:
 
 
 def fitting_plots(
-    chosen: Sequence[Plotted], history: History, at: float, width: int, room: int, every: bool = False
+    chosen: Sequence[Plotted], trends: Trends, at: float, width: int, room: int, every: bool = False
 ) -> list[Line]:
     """Plots in at most `room` lines: as many as there is room for, the first ones first, and as high as it allows.
 
@@ -67,11 +67,11 @@ def fitting_plots(
         rows = (room + 1) // turns - 2
     if rows < 2:
         return []
-    return plot_lines(chosen[: across * turns], history, at, width, rows, across)[:room]
+    return plot_lines(chosen[: across * turns], trends, at, width, rows, across)[:room]
 
 
 def plot_lines(
-    chosen: Sequence[Plotted], history: History, at: float, width: int, rows: int, across: int = 0
+    chosen: Sequence[Plotted], trends: Trends, at: float, width: int, rows: int, across: int = 0
 ) -> list[Line]:
     """The plots, `rows` rows each under a line of words, an empty line after each row of plots, the time below all.
 
@@ -82,7 +82,7 @@ def plot_lines(
     axis: tuple[Span, ...] = (*spread(((AXIS, "quiet"),), (("now", "quiet"),), cell - 3), ("   ", "text"))
     lines: list[Line] = []
     for start in range(0, len(chosen), across):
-        blocks = [_block(one, history, at, cell - 3, rows) for one in chosen[start : start + across]]
+        blocks = [_block(one, trends, at, cell - 3, rows) for one in chosen[start : start + across]]
         for row in range(rows + 1):
             spans: list[Span] = [(" ", "text")]
             for block in blocks:
@@ -97,9 +97,9 @@ def scale(most: float) -> float:
     return nice_limit(most) if most >= 1.0 else nice_limit(most * 1000) / 1000
 
 
-def _block(one: Plotted, history: History, at: float, width: int, rows: int) -> list[tuple[Span, ...]]:
+def _block(one: Plotted, trends: Trends, at: float, width: int, rows: int) -> list[tuple[Span, ...]]:
     metric = one.metric
-    values = history(one.node, metric.name)
+    values = trends.history(one.node, metric.name)
     known = [value for value in values if value is not None]
     top = scale(max(metric.least, *known)) if known else metric.least
     now = values[-1] if values else None
@@ -111,5 +111,5 @@ def _block(one: Plotted, history: History, at: float, width: int, rows: int) -> 
     if not known:
         nothing: tuple[Span, ...] = ((left("nothing known yet", width), "quiet"),)
         return [words[0], nothing, *[((" " * width, "text"),)] * (rows - 1)]
-    drawn = plot(buckets(values, 2 * width, at), width, rows, top)
+    drawn = plot(trends.means(one.node, metric.name, 2 * width, at), width, rows, top)
     return [shrink(words, width), *[((row, metric.style),) for row in drawn]]

@@ -100,7 +100,7 @@ def _body(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]
         rows = picture_rows(snapshot, spare - 9)
         lines += [BLANK, rule(width), *picture(snapshot, pool.trends, width, rows)]
         spare = room - len(lines)
-    plots = fitting_plots(pool_plots(snapshot), pool.trends.history, snapshot.at, width, spare - EVENTS - 3)
+    plots = fitting_plots(pool_plots(snapshot), pool.trends, snapshot.at, width, spare - EVENTS - 3)
     if plots and width >= PICTURE_FROM[0]:
         lines += [BLANK, *plots]
         spare = room - len(lines)

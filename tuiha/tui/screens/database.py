@@ -46,5 +46,5 @@ class DatabaseScreen(NodeView[MatrixItem]):
         if view.snapshot is None or room < 3:
             return ()
         apart = [BLANK] if room > LEAST + 1 else []
-        history, plots = self.dashboard.history, pair_plots(view.snapshot)
-        return [*apart, *fitting_plots(plots, history, view.snapshot.at, width, room - len(apart))]
+        trends, plots = self.dashboard.trends, pair_plots(view.snapshot)
+        return [*apart, *fitting_plots(plots, trends, view.snapshot.at, width, room - len(apart))]

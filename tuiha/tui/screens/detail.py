@@ -58,7 +58,7 @@ class DetailScreen(ReadingScreen, ActingScreen):
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The node's detail; the users of a server are last, as there may be many."""
-        detail = detail_lines(view, self._node, self.dashboard.history, width, self.size.height)
+        detail = detail_lines(view, self._node, self.dashboard.trends, width, self.size.height)
         return (*detail, *self._users.lines(view.now, width))
 
     def paint(self, live: View, body: View) -> None:

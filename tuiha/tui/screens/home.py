@@ -97,6 +97,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         self._events = Paper(id="events")
         self._in_events = False
         self._event_top = 0
+        self._body: View | None = None
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -158,17 +159,22 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         drawn = (("─" * max(0, width - width_of(remark) - 3), "lines"), *remark, ("───", "lines"))
         self._titles.show((Line(fit(drawn, width)), titles), 2)
         self._side.display = bool(pane)
-        if pane:
-            current = self._table.current
-            lines = () if current is None else detail_lines(view, current.name, self.dashboard.history, pane - 2)
+        self._body = view
+        self._paint_side()
+
+    def _paint_side(self) -> None:
+        """The second pane: the node under the cursor."""
+        current = self._table.current
+        if self._side.display and self._body is not None:
+            lines = () if current is None else detail_lines(self._body, current.name, self.dashboard.trends, PANE - 2)
             self._side.show([Line((("│ ", "lines"), *line.spans)) for line in lines])
 
     def _paint_plots(self, view: View, room: int, width: int) -> None:
         """The pool's figures, where the nodes leave room for them."""
         drawn: list[Line] = []
         if room and view.snapshot is not None:
-            plots, history = pool_plots(view.snapshot), self.dashboard.history
-            drawn = fitting_plots(plots, history, view.snapshot.at, width, room - 1)
+            plots, trends = pool_plots(view.snapshot), self.dashboard.trends
+            drawn = fitting_plots(plots, trends, view.snapshot.at, width, room - 1)
         self._plots.show((BLANK, *drawn), room)
 
     def _paint_bottom(self, view: View, parts: Shape, width: int, height: int) -> None:
@@ -204,9 +210,11 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             return
         top = self._table.first_seen
         self._table.move(rows)
-        if top != self._table.first_seen or self._side.display:
+        if top != self._table.first_seen:
             self.dashboard.paint()
-        elif self._events.lines:  # only the note: a key must not draw everything again
+            return
+        self._paint_side()  # and the note: a key must not draw everything again
+        if self._events.lines:
             self._events.show((rule(self.size.width, self._events_title()), *self._events.lines[1:]))
 
     def action_first(self) -> None:

@@ -43,5 +43,5 @@ class MailScreen(NodeView[MailItem]):
             return (Line(fit(((" the configuration names no mail server", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
-        plots, history = mail_plots(current.node), self.dashboard.history
-        return [BLANK, *fitting_plots(plots, history, view.snapshot.at, width, room - 1)]
+        plots, trends = mail_plots(current.node), self.dashboard.trends
+        return [BLANK, *fitting_plots(plots, trends, view.snapshot.at, width, room - 1)]

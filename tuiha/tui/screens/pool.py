@@ -24,5 +24,5 @@ class PoolFiguresScreen(ReadingScreen):
         problems = problem_lines(view.snapshot.problems, view.now, width)
         lines = [*problems, rule(width, self.TITLE_TEXT)] if problems else []
         room = self.size.height - 5 - len(lines)
-        history = self.dashboard.history
-        return [*lines, *fitting_plots(pool_plots(view.snapshot), history, view.snapshot.at, width, room, every=True)]
+        trends = self.dashboard.trends
+        return [*lines, *fitting_plots(pool_plots(view.snapshot), trends, view.snapshot.at, width, room, every=True)]

@@ -36,5 +36,5 @@ class SprayersScreen(NodeView[SprayerItem]):
             return ()
         every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)
         names = every if room >= len(every) * (LEAST + 2) + 1 else (current.sprayer.name,)
-        drawn = fitting_plots(sprayer_plots(names), self.dashboard.history, view.snapshot.at, width, room - 1)
+        drawn = fitting_plots(sprayer_plots(names), self.dashboard.trends, view.snapshot.at, width, room - 1)
         return [BLANK, *drawn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -14,7 +15,6 @@ from tests.drivers.daemons import free_port
 from tuiha.drivers.databases.rest import Login, PatroniRest
 from tuiha.drivers.protocols import DriverError
 
-api = pytest.importorskip("patroni.api", reason="patroni is not installed: pip install 'tuiha[patroni]'")
 PASSWORD = "s3cret-0f-patr0ni"
 
 
@@ -23,11 +23,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
+def api() -> Any:
+    """Patroni's module, for the tests that need it alone: importing it narrows the umask of this process."""
+    before = os.umask(0o022)
+    try:
+        return pytest.importorskip("patroni.api", reason="patroni is not installed: pip install 'tuiha[patroni]'")
+    finally:
+        os.umask(before)
+
+
 @contextmanager
 def patroni(certificates: Certificates, verify_client: str) -> Iterator[tuple[int, list[str]]]:
     """Patroni's interface as it runs in Patroni, without the rest of it: its port, and what it was made to do."""
     port, done = free_port(), list[str]()
-    server: Any = api.RestApiServer(
+    server: Any = api().RestApiServer(
         SimpleNamespace(version="4", sighup_handler=lambda: done.append("reload")),
         {"listen": f"127.0.0.1:{port}", "certfile": certificates.file("right"), "cafile": str(certificates.ca),
          "verify_client": verify_client, "auth": f"tuiha:{PASSWORD}"})

@@ -55,6 +55,7 @@ wal_sender_timeout = 5s
 tcp_keepalives_idle = 5
 tcp_keepalives_interval = 1
 tcp_keepalives_count = 3
+tcp_user_timeout = 8s
 log_line_prefix = '%m [%p] %q%u@%d %a '
 log_checkpoints = off
 lc_messages = 'C'

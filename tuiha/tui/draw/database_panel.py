@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tuiha.model.facts import DatabaseFacts, Snapshot
+from tuiha.model.reports import IN_STEP
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import attachment_spans, ordered_pair
 from tuiha.tui.draw.marks import DOWN, OK, state_mark
@@ -130,7 +131,7 @@ def _behind(database: DatabaseFacts, snapshot: Snapshot) -> Sequence[Span]:
     style = "well" if not database.lag_bytes else "text"
     words = ", ".join(word for word in (figures.size(database.lag_bytes), lag) if word)
     return ((words, style), ("  ", "text"),
-            (database.sync_state, "well" if database.sync_state in ("sync", "quorum") else "warning"))
+            (database.sync_state, "well" if database.sync_state in IN_STEP else "warning"))
 
 
 def _waits(database: DatabaseFacts) -> Sequence[Span]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 from tests.benchmarks.terminal import COLOURS, Figures, Keys, leave, running
 from tests.tui.pty_terminal import TOP, Terminal
@@ -20,6 +21,8 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 
 SERVERS, USERS = 4, 200
+STARTS = 7
+SETTLED = 15.0  # seconds for the pool's devices to register
 
 
 @contextmanager
@@ -62,21 +65,34 @@ async def _beside_others(seconds: float) -> dict[str, object]:
 
 
 def _dashboard(configuration: Path, state: Path, seconds: float) -> Figures:
+    """What the dashboard costs; first paint and live data are medians of several starts, when all devices are there."""
     environment = {**COLOURS, "XDG_STATE_HOME": str(state)}
     command = ["-m", "tuiha", "--config", str(configuration)]
     with Terminal(command, environment=environment) as terminal:  # leaves its last picture for the next start
         terminal.shows("HEALTHY")
-        terminal.read(2.0)
+        terminal.read(SETTLED)
         leave(terminal)
+    starts: list[tuple[float, float]] = []
+    for _ in range(STARTS):
+        with Terminal(command, environment=environment) as terminal:
+            starts.append(_start(terminal))
+            terminal.read(2.0)
+            leave(terminal)
     with Terminal(command, environment=environment) as terminal:
-        terminal.shows("STALE, as of")
-        first = time.monotonic() - terminal.started
-        terminal.until(lambda seen: seen.has("HEALTHY") and not seen.has("STALE"))
-        live = time.monotonic() - terminal.started
+        _start(terminal)
         terminal.read(8.0)
         found = running(terminal, seconds)
-        return {"first_paint_ms": round(1000 * first, 1), "live_ms": round(1000 * live, 1), **found,
-                "quit_ms": leave(terminal)}
+        first, live = (1000 * median(figures) for figures in zip(*starts, strict=True))
+        return {"first_paint_ms": round(first, 1), "live_ms": round(live, 1),
+                "live_ms_max": round(1000 * max(live for _, live in starts), 1), **found, "quit_ms": leave(terminal)}
+
+
+def _start(terminal: Terminal) -> tuple[float, float]:
+    """Seconds from the start to the first paint, and to live data."""
+    terminal.shows("STALE, as of")
+    first = time.monotonic() - terminal.started
+    terminal.until(lambda seen: seen.has("HEALTHY") and not seen.has("STALE"))
+    return first, time.monotonic() - terminal.started
 
 
 def _others(settings: Pool, base: Path, seconds: float) -> dict[str, object]:

@@ -79,6 +79,23 @@ async def test_an_outcome_that_is_unknown_loses_and_doubles_nothing(lab: World) 
         await until(lambda: lab.woken, "a change whose commit was in doubt wakes the user too")
 
 
+async def test_a_database_that_lacks_what_was_recorded_gets_it_again(lab: World) -> None:
+    """As after a failover that an operator let lose writes: who is in mid-reading must not go on behind the gap."""
+    user = await lab.user()
+    async with lab.monitor([user]):
+        await lab.send(user, "<a@x>")
+        await lab.arrived(user, "<a@x>")
+        before = await lab.database.fetchval("SELECT uidnext FROM mail_cursor WHERE user_id = $1", user.user_id)
+        await lab.send(user, "<b@x>")
+        await lab.arrived(user, "<a@x>", "<b@x>")
+        async with lab.database.acquire() as connection, connection.transaction():
+            await connection.execute("DELETE FROM change WHERE user_id = $1 AND seq = 2", user.user_id)
+            await connection.execute("UPDATE app_user SET last_seq = 1 WHERE id = $1", user.user_id)
+            await connection.execute("UPDATE mail_cursor SET uidnext = $2 WHERE user_id = $1", user.user_id, before)
+        await lab.send(user, "<c@x>")
+        await lab.arrived(user, "<a@x>", "<b@x>", "<c@x>")
+
+
 async def test_stopping_a_user_ends_its_connection_and_the_others_go_on(lab: World) -> None:
     one, two = await lab.user(), await lab.user()
     async with lab.monitor([one, two]) as monitor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.server.monitor.world import World
 from tuiha.server.monitor import Bound, Superseded, record
 from tuiha.server.monitor.message import Message
-from tuiha.server.monitor.record import Cursor, Entry
+from tuiha.server.monitor.record import Cursor, CursorElsewhere, Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,6 +51,24 @@ async def test_a_wrong_server_or_generation_writes_nothing(lab: World) -> None:
     assert await lab.changes(user) == []
     assert await lab.database.fetchval("SELECT count(*) FROM mail_cursor") == 0
     assert await lab.assigned(user) is None
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [(Cursor(1, 3), Cursor(1, 2)), (Cursor(1, 3), Cursor(2, 3)), (Cursor(1, 3), None), (None, Cursor(1, 3))],
+)
+async def test_who_reads_on_from_elsewhere_writes_nothing(
+    lab: World, there: Cursor | None, after: Cursor | None
+) -> None:
+    user = await lab.user()
+    await record.enrol(lab.database, [lab.cluster()])
+    if there is not None:
+        await write(lab, user, Entry("mail2", there))
+    with pytest.raises(CursorElsewhere):
+        await write(lab, user, replace(entry(9, "a", node="mail2"), after=after))
+    assert await lab.changes(user) == []
+    assert (await record.known(lab.database, "s1", user)).cursors == ({} if there is None else {"mail2": there})
+    assert await write(lab, user, replace(entry(9, "a", node="mail2"), after=there)) == 1
 
 
 async def test_a_move_waits_for_a_record_in_flight_and_a_record_for_a_move(lab: World) -> None:
@@ -105,7 +124,7 @@ async def test_every_statement_uses_an_index(lab: World) -> None:
                 (record.KNOWN, (user.user_id, "s1", 1, "INBOX")),
                 (record.HOLD, (user.user_id, "s1", 1)),
                 (record.ADD, (user.user_id, 0, 1, "INBOX", "mail1", messages[1], messages[0], *messages[2:])),
-                (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1)),
+                (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1)),
             ):
                 plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}", *arguments))
                 assert "Seq Scan" not in plan, plan

@@ -17,7 +17,7 @@ from tuiha.server.monitor.journal import Journal
 from tuiha.server.monitor.message import messages
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.probe import servers_fault
-from tuiha.server.monitor.record import INBOX, Cursor, Entry, Known
+from tuiha.server.monitor.record import INBOX, Cursor, CursorElsewhere, Entry, Known
 from tuiha.server.monitor.standing import Standing, Standings
 
 _log = logging.getLogger("tuiha.monitor")
@@ -136,6 +136,9 @@ class Follower:
             await self._stay(standing, known)
         except ImapFailure as failure:
             self._failed(standing, failure)
+        except CursorElsewhere as elsewhere:
+            _log.info("%s; its mailbox is read on from there", elsewhere)
+            self._failures = max(1, self._failures)
 
     def _failed(self, standing: Standing, failure: ImapFailure) -> None:
         tools, pace = self._tools, self._tools.pace
@@ -195,7 +198,7 @@ class Follower:
             reached = await self._read(client, standing, selected, reached, since)
         done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
         if done != self._cursor or known.assigned != standing.name:
-            await self._record(Entry(standing.name, done))
+            await self._record(Entry(standing.name, done, after=self._cursor))
 
     async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
         tools, pace = self._tools, self._tools.pace
@@ -216,7 +219,7 @@ class Follower:
             if batch:
                 first = batch[-1].uid + 1
                 found = messages(batch, self._tools.today())
-                await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found))
+                await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found, self._cursor))
         return first
 
     async def _record(self, entry: Entry) -> None:

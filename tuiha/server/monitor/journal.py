@@ -75,8 +75,8 @@ class Journal:
     async def record(self, bound: Bound, entry: record.Entry) -> None:
         """Write an entry exactly once, however often that takes, and tell that the user has changes.
 
-        Raises Superseded. When it is cancelled the entry is either written or not; the next look at the database's
-        rows tells.
+        Raises Superseded, CursorElsewhere. When it is cancelled the entry is either written or not; the next look at
+        the database's rows tells.
         """
         who = f"user {bound.user_id}"
         news = bool(entry.messages)  # until the outcome is known there may be news: waking for nothing does no harm

@@ -54,16 +54,27 @@ FROM counted WHERE u.id = $1 AND counted.n > 0
 RETURNING counted.n
 """
 
+# Reading goes on from where this database has it, and nowhere else: who read on from a database that is gone, and had
+# more, would leave out what is not here. A cursor that is there already is an earlier try of the same.
 MARK = """
 WITH assigned AS (
     INSERT INTO mail_assignment (user_id, mail_server) VALUES ($1, $2)
     ON CONFLICT (user_id) DO UPDATE SET mail_server = excluded.mail_server, since = now()
     WHERE mail_assignment.mail_server <> excluded.mail_server
 )
-INSERT INTO mail_cursor (user_id, mail_server, mailbox, uidvalidity, uidnext) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO mail_cursor AS c (user_id, mail_server, mailbox, uidvalidity, uidnext)
+SELECT $1, $2, $3, $4, $5
+WHERE $6::bigint IS NULL
+   OR EXISTS (SELECT FROM mail_cursor WHERE user_id = $1 AND mail_server = $2 AND mailbox = $3)
 ON CONFLICT (user_id, mail_server, mailbox)
 DO UPDATE SET uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext
+WHERE (c.uidvalidity, c.uidnext) IN (($6, $7), (excluded.uidvalidity, excluded.uidnext))
+RETURNING true
 """
+
+
+class CursorElsewhere(Exception):
+    """The database has a mailbox read to another place than the entry begins at: nothing was written; look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,7 @@ class Entry:
     mail_server: str
     cursor: Cursor
     messages: Sequence[Message] = ()
+    after: Cursor | None = None  # how far it had been read before; None: never
 
 
 async def enrol(connection: Any, clusters: Iterable[Cluster]) -> None:
@@ -116,14 +128,19 @@ async def known(connection: Any, server: str, bound: Bound) -> Known:
 async def record(connection: Any, server: str, bound: Bound, entry: Entry) -> int:
     """Write one entry inside the caller's transaction; answers how many changes are new.
 
-    Raises Superseded, having written nothing, when the binding is not this one any more.
+    Raises Superseded when the binding is not this one any more, and CursorElsewhere; the caller's transaction must then
+    be rolled back.
     """
     held = await connection.fetchrow(HOLD, bound.user_id, server, bound.generation)
     if held is None:
         raise Superseded(f"user {bound.user_id}, generation {bound.generation}")
     count = await _add(connection, bound, entry, held["last_seq"]) if entry.messages else 0
-    cursor = entry.cursor
-    await connection.execute(MARK, bound.user_id, entry.mail_server, INBOX, cursor.uidvalidity, cursor.uidnext)
+    cursor, after = entry.cursor, entry.after
+    marked = await connection.fetchval(
+        MARK, bound.user_id, entry.mail_server, INBOX, cursor.uidvalidity, cursor.uidnext,
+        *((after.uidvalidity, after.uidnext) if after is not None else (None, None)))
+    if not marked:
+        raise CursorElsewhere(f"user {bound.user_id} at {entry.mail_server}: the database has not {after}")
     return count
 
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from tests.drivers.conformance import conforms
 from tests.drivers.serving import serving
+from tuiha.config.settings import Pool
+from tuiha.drivers.opening import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.traveler import TravelerServer, _number, judged
 from tuiha.model.reports import ServerState, ServerTarget
@@ -163,6 +165,23 @@ async def test_withdraw_and_accept_are_console_commands(tmp_path: Path) -> None:
     await one.accept()
     assert (tmp_path / "told").read_text().split("\n")[:2] == ["tell traveler available off",
                                                                "tell traveler available on"]
+
+
+async def test_the_console_does_not_get_the_variables_that_hold_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUIHA_TEST_PASSWORD", "secret")
+    monkeypatch.setenv("TUIHA_TEST_OTHER", "kept")
+    password = {"env": "TUIHA_TEST_PASSWORD"}
+    roles = {role: {"user": role, "password": password} for role in ("pool", "watcher")}
+    settings = Pool.model_validate({
+        "pool": "demo", "control": {"viewer": password},
+        "database": {"nodes": [{"name": "db1", "address": "127.0.0.1:1"}], "roles": roles},
+        "servers": [{"name": "s1", "address": "http://127.0.0.1:1", "driver": "traveler", "traveler": {
+            "user": "admin", "password": password, "console": ["/bin/sh", "-c", "env | grep TUIHA_TEST"]}}]})
+    one = server_opener(settings, tmp_path, "token")("s1", "http://127.0.0.1:1")
+    assert isinstance(one, TravelerServer)
+    assert await one.withdraw() == "TUIHA_TEST_OTHER=kept"
 
 
 async def test_a_console_that_fails_or_hangs_or_is_not_there() -> None:

@@ -85,32 +85,35 @@ def server_opener(
         server = known.get(name)
         if server is None or server.driver == "pool":
             return ours(server, name, address)
-        found = _SERVERS.get(server.driver) or imported(SERVERS, server.driver, f"servers.{name}.driver")
-        driver: ServerDriver = found(server, pool.pool, base)
+        if server.driver in _SERVERS:
+            return _SERVERS[server.driver](server, pool, base)
+        driver: ServerDriver = imported(SERVERS, server.driver, f"servers.{name}.driver")(server, pool.pool, base)
         return driver
 
     return opener
 
 
-def _http(server: Server, pool: str, base: Path) -> ServerDriver:
+def _http(server: Server, pool: Pool, base: Path) -> ServerDriver:
     from tuiha.drivers.servers.http import HttpServer
 
     told = server.http
     token = None if told.token is None else secrets.resolve(told.token, base)
-    return HttpServer(server.name, server.address, pool, told.health, told.users, token, tls.for_server(server, base))
+    return HttpServer(server.name, server.address, pool.pool, told.health, told.users, token,
+                      tls.for_server(server, base))
 
 
-def _traveler(server: Server, pool: str, base: Path) -> ServerDriver:
+def _traveler(server: Server, pool: Pool, base: Path) -> ServerDriver:
     from tuiha.drivers.servers.traveler import TravelerServer
 
     told = server.traveler
     assert told is not None  # the settings see to it
-    return TravelerServer(server.name, server.address, pool, told.user, secrets.resolve(told.password, base),
-                          told.domino_name, told.console, told.seconds, tls.for_server(server, base), base)
+    return TravelerServer(server.name, server.address, pool.pool, told.user, secrets.resolve(told.password, base),
+                          told.domino_name, told.console, told.seconds, tls.for_server(server, base), base,
+                          secrets.environment(pool))
 
 
-# driver -> what opens it: (its settings, the pool's name, the configuration's folder) -> ServerDriver
-_SERVERS: Mapping[str, Callable[[Server, str, Path], ServerDriver]] = {"http": _http, "traveler": _traveler}
+# driver -> what opens it: (its settings, the pool's, the configuration's folder) -> ServerDriver
+_SERVERS: Mapping[str, Callable[[Server, Pool, Path], ServerDriver]] = {"http": _http, "traveler": _traveler}
 
 
 def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDriver]:

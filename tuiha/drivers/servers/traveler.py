@@ -41,8 +41,10 @@ class TravelerServer:
     def __init__(
         self, name: str, address: str, pool: str, user: str, password: str, domino_name: str | None = None,
         console: Sequence[str] | None = None, seconds: float = 30.0, ssl: tls.SSLContext | None = None,
-        folder: Path | None = None, clock: Callable[[], float] = time.time,
+        folder: Path | None = None, environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`environment` is the console command's; None: the one of this process."""
         self.name = name
         self.address = address
         self.capabilities = frozenset({"poll"} if console is None else {"poll", "withdraw", "accept"})
@@ -51,6 +53,7 @@ class TravelerServer:
         self._console = tuple(console or ())
         self._seconds = seconds
         self._folder = folder
+        self._environment = environment
         self._clock = clock
         login = b64encode(f"{user}:{password}".encode()).decode()
         self._asker = Asker(address, {"Authorization": f"Basic {login}", "Accept": "application/json"}, ssl)
@@ -124,7 +127,8 @@ class TravelerServer:
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._console, command, cwd=self._folder, stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True)
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+                env=self._environment)
         except OSError as error:
             raise DriverError(f"{self._console[0]}: {error.strerror or error}") from None
         try:

@@ -142,7 +142,7 @@ async def test_what_is_refused_before_it_is_understood_is_in_the_audit_log_too(
     ]
 
 
-async def test_headers_that_are_too_large_are_one_line_of_the_log(
+async def test_headers_that_are_too_large_are_one_line_of_the_audit_log(
     pool: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it was to be is not known: it was never read as a request."""
@@ -152,7 +152,9 @@ async def test_headers_that_are_too_large_are_one_line_of_the_log(
         await one.say(b"POST /control/hold HTTP/1.1\r\nAuthorization: Bearer " + b"s3cret" * 2000 + b"\r\n\r\n")
         assert (await one.answer())[0] == 400
     line = json.loads(JsonFormatter("s1").format(*(one for one in caplog.records if one.name == "aiohttp.server")))
-    assert (line["message"], line["from"]) == ("a malformed request was refused", "127.0.0.1")
+    assert (line["message"], line["audit"]) == ("a malformed request was refused", True)
+    assert (line["role"], line["what"], line["result"], line["from"]) == (
+        "nobody", "unknown", "400 Bad Request", "127.0.0.1")
     assert "s3cret" not in str(line)
 
 

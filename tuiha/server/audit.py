@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
@@ -47,19 +48,38 @@ def audited(role: Callable[[web.Request], str | None]) -> Middleware:
     return middleware
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Who did what from where, and what came of it. `role` is proven by the token, `operator` is not.
+
+    As it is, it is of a request whose headers could not be read: it may have been one that acts.
+    """
+
+    peer: str
+    role: str = "nobody"
+    operator: str = ""
+    what: str = "unknown"
+    target: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    result: str = "400 Bad Request"
+
+    def fields(self) -> dict[str, object]:
+        """What a record of the log has beside its message."""
+        return {"audit": True, "role": self.role, "operator": self.operator, "from": self.peer, "what": self.what,
+                "target": dict(self.target), "with": _told(self.body), "result": self.result}
+
+
 def _note(request: web.Request, role: str, body: bytes, result: str) -> None:
-    """Write down who did what from where, and what came of it. `role` is proven by the token, the name is not."""
     resource = request.match_info.route.resource
-    log.info("control", extra={
-        "audit": True,
-        "role": role,
-        "operator": unquote(request.headers.get(WHO, ""), errors="replace")[:_LONGEST],
-        "from": request.remote or "",
-        "what": f"{request.method} {resource.canonical if resource is not None else request.path[:_LONGEST]}",
-        "target": dict(request.match_info),
-        "with": _told(body),
-        "result": result,
-    })
+    log.info("control", extra=Line(
+        peer=request.remote or "",
+        role=role,
+        operator=unquote(request.headers.get(WHO, ""), errors="replace")[:_LONGEST],
+        what=f"{request.method} {resource.canonical if resource is not None else request.path[:_LONGEST]}",
+        target=request.match_info,
+        body=body,
+        result=result,
+    ).fields())
 
 
 def _told(body: bytes) -> object:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tuiha.server.audit import Line
+
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -35,9 +37,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def _malformed(record: logging.LogRecord) -> bool:
-    """A request that is no HTTP is its sender's fault: one line without a traceback, and without its bytes."""
+    """A request that is no HTTP is its sender's fault: one line of the audit log, without its bytes or a traceback."""
     if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.__dict__["from"] = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        peer = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        vars(record).update(Line(peer).fields())
         record.levelno, record.levelname = logging.INFO, "INFO"
         record.msg, record.args = "a malformed request was refused", ()
         record.exc_info = record.exc_text = None

@@ -170,18 +170,18 @@ async def test_withdraw_and_accept_are_console_commands(tmp_path: Path) -> None:
 async def test_the_console_does_not_get_the_variables_that_hold_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TUIHA_TEST_PASSWORD", "secret")
-    monkeypatch.setenv("TUIHA_TEST_OTHER", "kept")
-    password = {"env": "TUIHA_TEST_PASSWORD"}
-    roles = {role: {"user": role, "password": password} for role in ("pool", "watcher")}
+    for name in ("PASSWORD", "UNREAD", "OTHER"):  # one that is read is taken out of the environment anyway
+        monkeypatch.setenv(f"TUIHA_TEST_{name}", name.lower())
+    password, unread = {"env": "TUIHA_TEST_PASSWORD"}, {"env": "TUIHA_TEST_UNREAD"}
+    roles = {role: {"user": role, "password": unread} for role in ("pool", "watcher")}
     settings = Pool.model_validate({
-        "pool": "demo", "control": {"viewer": password},
+        "pool": "demo", "control": {"viewer": unread},
         "database": {"nodes": [{"name": "db1", "address": "127.0.0.1:1"}], "roles": roles},
         "servers": [{"name": "s1", "address": "http://127.0.0.1:1", "driver": "traveler", "traveler": {
-            "user": "admin", "password": password, "console": ["/bin/sh", "-c", "env | grep TUIHA_TEST"]}}]})
+            "user": "admin", "password": password, "console": ["/bin/sh", "-c", "echo $(env | grep TUIHA_TEST)"]}}]})
     one = server_opener(settings, tmp_path, "token")("s1", "http://127.0.0.1:1")
     assert isinstance(one, TravelerServer)
-    assert await one.withdraw() == "TUIHA_TEST_OTHER=kept"
+    assert await one.withdraw() == "TUIHA_TEST_OTHER=other"
 
 
 async def test_a_console_that_fails_or_hangs_or_is_not_there() -> None:

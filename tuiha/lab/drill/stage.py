@@ -240,13 +240,20 @@ def _let_go(stage: Stage) -> None:
 
 
 async def steady(stage: Stage) -> None:
-    """Wait until all devices are registered, mail arrives, and every server acknowledges writes. Raises NotReached."""
+    """Wait until the pool knows all users, mail arrives, and every server acknowledges writes. Raises NotReached.
+
+    All users: those who come to a pool whose last server is full are turned away, and no fault's outage is theirs.
+    """
 
     def registered() -> bool:
         figures = stage.load.figures()
         return figures is not None and figures["registered"] == figures["devices"] and figures["changes"] > 0
 
+    def known() -> bool:
+        return {ack.user for ack in stage.observer.recording.acks} == {user.name for user in stage.observer.users}
+
     await until(registered, _BUSY, "the devices have not all registered")
+    await until(known, _BUSY, "the witness's users have not all registered")
     await stage.leased(await stage.active(), _BUSY)
     await stage.served(_BUSY)
     await asyncio.sleep(1.0)

@@ -48,10 +48,15 @@ class Witness:
         """Write through one server until cancelled."""
         while True:
             number = next(self._numbers)
-            self._user = user = self._users[number // _PAGE % len(self._users)]
+            self._user = user = self._whose(number)
             while not await self._write(server, address, user, f"{_NAME}{number}"):  # noqa: ASYNC110
                 await asyncio.sleep(_AGAIN)
             await asyncio.sleep(_PAUSE)
+
+    def _whose(self, number: int) -> User:
+        """Everybody once, so that the pool knows them all before anything happens to it; then each a page."""
+        everybody = len(self._users)
+        return self._users[number if number < everybody else (number - everybody) // _PAGE % everybody]
 
     async def read(self, server: str, address: str) -> None:
         """Read through one server until cancelled: the user that is written to now."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import asyncpg
 
 from tests.benchmarks.writers import Crew, RowWriter
 from tests.drivers.daemons import PASSWORD
 from tests.drivers.patronipair import DEFAULT, QUICK, PatroniPair
-from tuiha.lab import binaries
 
 WRITERS = 4
 _TABLE = "CREATE TABLE written (writer int, number bigint PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())"
@@ -55,17 +50,9 @@ class Compared:
 
 async def measure_patroni(times: int) -> Compared:
     """Switchovers and failovers of a pair under Patroni, with its own timings and with the quickest."""
-    folder = Path(tempfile.mkdtemp(prefix="tuiha-peer-", dir="/tmp"))
-    folder.chmod(0o755)
     compared = Compared()
-    try:
-        programs = binaries.find()
-        if os.geteuid() == 0:
-            programs = binaries.copy(programs, folder / "programs")
-        async with PatroniPair(folder / "pair", programs.postgres) as pair:
-            await _play(pair, compared, times)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    async with PatroniPair() as pair:
+        await _play(pair, compared, times)
     return compared
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import shutil
 import signal
 import time
 from base64 import b64encode
@@ -21,11 +20,12 @@ import yaml
 
 from tests.drivers.daemons import PASSWORD, Account, free_port
 from tests.drivers.etcdnode import EtcdNode
-from tuiha.lab import etcd, python
+from tuiha.lab import binaries, etcd, python
 from tuiha.lab.account import unprivileged
 from tuiha.lab.binaries import MissingServers
-from tuiha.lab.layout import Layout
+from tuiha.lab.layout import Layout, make_folder
 from tuiha.lab.mirror import mirror
+from tuiha.lab.watchdog import Watchdog
 
 DEFAULT = {"ttl": 30, "loop_wait": 10, "retry_timeout": 10}  # Patroni's own
 QUICK = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}  # the shortest it accepts with some sense
@@ -166,28 +166,32 @@ class PatroniNode:
 
 
 class PatroniPair:
-    """Two nodes, p1 and p2, or as many as are named, and their etcd."""
+    """Two nodes, p1 and p2, or as many as are named, and their etcd, in a run folder. Nothing outlives this process.
 
-    def __init__(self, folder: Path, binaries: Path, timing: Mapping[str, int] = DEFAULT,
-                 names: Sequence[str] = ("p1", "p2")) -> None:
-        self.folder = folder
+    What it starts itself the kernel ends with it; Patroni's PostgreSQL is nobody's child, and the watchdog's to end.
+    """
+
+    def __init__(self, timing: Mapping[str, int] = DEFAULT, names: Sequence[str] = ("p1", "p2")) -> None:
+        account = unprivileged()
+        self.folder = make_folder(account)
+        self._watchdog = Watchdog(self.folder)
+        self._watchdog.start()
+        found = binaries.find()
+        self.programs = found if account is None else binaries.copy(found, self.folder / "programs")
         self._names = names
-        self.store = EtcdNode(folder)
+        self.store = EtcdNode(self.folder)
         self.nodes: dict[str, PatroniNode] = {}
-        self._binaries = binaries
         self._timing = timing
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> PatroniPair:
-        self.folder.mkdir(exist_ok=True)
-        self.folder.chmod(0o777)
         login = b64encode(":".join(LOGIN.values()).encode()).decode()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60),
                                               headers={"Authorization": f"Basic {login}"})
         try:
             self.store.start()
             await self.store.ready()
-            parts = (self.folder, self._binaries, Account(), self.store, self._timing, command(self.folder))
+            parts = (self.folder, self.programs.postgres, Account(), self.store, self._timing, command(self.folder))
             self.nodes = {name: PatroniNode(name, *parts) for name in self._names}
             for node in self.nodes.values():
                 node.start()
@@ -203,7 +207,7 @@ class PatroniPair:
         self.store.stop()
         if self._session is not None:
             await self._session.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        await asyncio.to_thread(self._watchdog.close)
 
     async def members(self) -> dict[str, dict[str, Any]]:
         """Name -> what Patroni says of a member; {} while nobody answers."""

@@ -95,15 +95,18 @@ class Books:
 
 @dataclass
 class PatroniPool:
-    """Servers `s1` and on, in front of a pair that is whole."""
+    """Servers `s1` and on, in front of a pair that is whole, in its folder."""
 
-    folder: Path
     pair: PatroniPair
     servers: dict[str, int] = field(default_factory=dict)  # name -> port
     running: dict[str, Child] = field(default_factory=dict)
     spraying: dict[str, Child] = field(default_factory=dict)
     sprayers: Sprayers | None = None
     mail: MailCluster | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.pair.folder
 
     @property
     def config(self) -> Path:
@@ -113,11 +116,8 @@ class PatroniPool:
     def pool(self) -> Pool:
         return load(self.config)
 
-    async def open(self, servers: int = 2, sprayed_by: Binaries | None = None) -> None:
-        """Roles, mail, configuration, servers, users; returns when every server has a lease.
-
-        `sprayed_by`: with two sprayers, by these programs.
-        """
+    async def open(self, servers: int = 2, sprayed: bool = False) -> None:
+        """Roles, mail, configuration, servers, users, and two sprayers; returns when every server has a lease."""
         leader = self.pair.nodes[await self.pair.leader()]
         admin = await self.admin(leader.name, "postgres")
         quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)
@@ -126,8 +126,8 @@ class PatroniPool:
         await admin.close()
         self.mail = self._mail()
         self.servers = {f"s{number}": free_port() for number in range(1, servers + 1)}
-        if sprayed_by is not None:
-            self._spray(sprayed_by)
+        if sprayed:
+            self._spray(self.pair.programs)
         self._write()
         for name in self.servers:
             self.start(name)

@@ -104,9 +104,7 @@ def children(tmp_path: Path) -> Iterator[tuple[Children, list[str]]]:
         ended.append(child.name)
 
     yield Children(tmp_path, None, watchdog, note), ended
-    os.close(watchdog._pipe)
-    assert watchdog._process is not None
-    watchdog._process.wait(20)
+    watchdog.close()
     assert not folder.exists()
 
 

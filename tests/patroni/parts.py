@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.drivers.daemons import PASSWORD
 from tests.drivers.patronipair import QUICK, PatroniNode, PatroniPair
 from tests.drivers.patronipool import USERS, PatroniPool
 from tuiha.drivers.opening import open_ledger
-from tuiha.lab import binaries
-from tuiha.lab.account import unprivileged
 from tuiha.lab.control import Control, ControlError, Part, State
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage, watched
@@ -107,17 +102,12 @@ THREE = "three-nodes"  # scenarios whose name begins so have a third database no
 @asynccontextmanager
 async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterator[Stage]:
     """A pair under Patroni with its etcd, sprayers, servers and mail, with load and observer; all gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="tuiha-patroni-", dir="/tmp"))
-    folder.chmod(0o755)
+    names = ("p1", "p2", "p3") if scenario.name.startswith(THREE) else ("p1", "p2")
     try:
-        programs = binaries.find()
-        if unprivileged() is not None:
-            programs = binaries.copy(programs, folder / "programs")
-        names = ("p1", "p2", "p3") if scenario.name.startswith(THREE) else ("p1", "p2")
-        async with PatroniPair(folder / "pair", programs.postgres, QUICK, names) as pair:
-            pool = PatroniPool(folder, pair)
+        async with PatroniPair(QUICK, names) as pair:
+            pool = PatroniPool(pair)
             try:
-                await pool.open(scenario.servers, sprayed_by=programs)
+                await pool.open(scenario.servers, sprayed=True)
                 parts = Parts(pool, pair.nodes[await pair.leader()])
                 parts.users_path.write_text("".join(f"{user}\t{PASSWORD}\n" for user in USERS))
                 say("the pool answers; devices register")
@@ -127,5 +117,3 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
                 await asyncio.to_thread(pool.close)
     except (AssertionError, subprocess.SubprocessError, RuntimeError) as error:
         raise ControlError(f"the pool under Patroni did not start: {error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -54,6 +54,12 @@ class Watchdog:
         if self._watched.pop(pid, None) is not None:
             self._tell(f"- {pid}\n")
 
+    def close(self) -> None:
+        """Have all that is watched ended and the folder removed, and wait for that."""
+        os.close(self._pipe)
+        if self._process is not None:
+            self._process.wait()
+
     def _tell(self, line: str) -> None:
         try:
             os.write(self._pipe, line.encode())

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,9 +18,10 @@ import pytest_asyncio
 from tests.drivers.daemons import eventually
 from tests.drivers.patronipair import QUICK, PatroniPair, missing
 from tests.drivers.patronipool import USERS, Books, PatroniPool
+from tests.lab.remains import Traces, until_nothing_is_left
 from tests.operate.pools import bind, bound, monitored_once
 from tuiha.config.load import load
-from tuiha.lab import binaries
+from tuiha.lab import reaper
 from tuiha.operate.journal import read_records
 from tuiha.operate.world import open_world
 
@@ -33,27 +33,54 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[PatroniPool]:
-    folder = Path(tempfile.mkdtemp(prefix="tuiha-patroni-", dir="/tmp"))
-    folder.chmod(0o755)
-    try:
-        programs = binaries.find()
-        if os.geteuid() == 0:
-            programs = binaries.copy(programs, folder / "programs")
-        async with PatroniPair(folder / "pair", programs.postgres, QUICK) as pair:
-            made = PatroniPool(folder, pair)
-            try:
-                await made.open()
-                yield made
-            finally:
-                made.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    async with PatroniPair(QUICK) as pair:
+        made = PatroniPool(pair)
+        try:
+            await made.open()
+            yield made
+        finally:
+            made.close()
 
 
 def tell(what: str, books: Books) -> None:
     """Figures for who runs this by hand (-s)."""
     print(f"{what}: {len(books.acknowledged)} registered, none lost, {books.gap():.1f} s without one, "  # noqa: T201
           f"answers {dict(books.answers)}")
+
+
+_PARENT = """
+import asyncio
+from tests.drivers.patronipair import QUICK, PatroniPair
+
+async def main():
+    pair = PatroniPair(QUICK)
+    print(pair.folder, flush=True)
+    async with pair:
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_after_kill_9_nothing_is_left() -> None:
+    """PostgreSQL is not Patroni's child, nor anybody's."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PARENT, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3])
+    try:
+        assert parent.stdout is not None
+        folder = Path((await parent.stdout.readline()).decode().strip())
+
+        async def databases() -> frozenset[tuple[int, int]]:
+            table = reaper.processes()
+            return frozenset((pid, table[pid][1]) for pid in reaper.strays(str(folder), table))
+
+        noted = Traces(folder, await eventually(databases, lambda found: len(found) > 4),
+                       frozenset(reaper.shared_memory(str(folder))))
+        assert noted.segments
+    finally:
+        parent.kill()
+        await parent.wait()
+    await until_nothing_is_left(noted)
 
 
 async def test_status_and_check(pool: PatroniPool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from tuiha.drivers.databases import rest
 from tuiha.drivers.ledgers import gateway, keys, record
 from tuiha.drivers.mail import envelopes, wire
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.servers import http, pool, traveler
+from tuiha.drivers.servers import asking, exchange, http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server import changes, proof, tokens, users
@@ -47,6 +48,17 @@ def _header(raw: bytes) -> str:
 def _inside_key(raw: bytes) -> object:
     """A device may send any text that looks like a key from outside."""
     return changes.read_key(base64.urlsafe_b64encode(raw).decode().rstrip("="), 7)
+
+
+def _answer(raw: bytes) -> object:
+    """What a server sends before it hangs up."""
+    async def read() -> object:
+        reader = asyncio.StreamReader()
+        reader.feed_data(raw)
+        reader.feed_eof()
+        return await exchange._answer(reader, 1000)
+
+    return asyncio.run(read())
 
 
 def _etcd(raw: bytes) -> object:
@@ -91,6 +103,13 @@ _STATUS = json.dumps({"name": "s1", "pool": "demo", "version": "1", "state": "UP
                       "requests_per_second": 3.5, "latency_ms": 2.0, "started_at": 1e9}).encode()
 _TYPED = json.dumps([[{"objType": "Server", "proxyId": 3, "id": 1, "field": {"pos": 1, "name": "svname"},
                        "processNum": 1, "tags": {"origin": "K"}, "value": {"type": "str", "value": "s1"}}]]).encode()
+_HERE = "http://127.0.0.1:1/a"
+_ANSWERS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n",
+    b"HTTP/1.0 503 Service Unavailable\r\nConnection: keep-alive\r\n\r\nlater",
+    b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+)
 _FETCH = (b"* 1 FETCH (UID 7 RFC822.SIZE 5 INTERNALDATE \" 1-Jan-2024 00:00:00 +0000\" BODY[] "
           b"\0Subject: =?utf-8?b?w6k=?=\r\nFrom: \"A\" <a@b>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\n\0)")
 
@@ -108,6 +127,8 @@ def targets(folder: Path) -> list[Target]:
         Target("HAProxy information", lambda raw: runtime.typed_info(_text(raw)), [_TYPED[1:-1]]),
         Target("HAProxy map", lambda raw: [runtime.map_size(_text(raw), "/m"), *haproxy.entries(_text(raw))],
                [b"0x55d anna s1\n0x55e ben\\ n s2"]),
+        Target("HTTP answer", _answer, _ANSWERS, (DriverError, EOFError)),
+        Target("HTTP redirect", lambda raw: asking.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]),
         Target("etcd gateway", _etcd, [_RANGE]),
         Target("ledger record", record.parse, [_RECORD], (ValueError,)),
         Target("Patroni", _patroni, [_CLUSTER]),

@@ -28,8 +28,8 @@ class Asker:
         self.address = address.rstrip("/")
         self._headers = dict(headers or {})
         url = urlsplit(self.address)
-        self._origin = (url.scheme, url.netloc)
-        self._clear_text = url.scheme != "https" and not is_loopback(url.hostname or "")
+        self._secure = url.scheme == "https"
+        self._clear_text = not self._secure and not is_loopback(url.hostname or "")
         self._open_to_all = secret and self._clear_text
         self._exchange = Exchange(self.address, ssl)
 
@@ -40,13 +40,13 @@ class Asker:
         """
         if self._open_to_all:
             raise DriverError(_CLEAR_TEXT)
-        url = urljoin(f"{self.address}/", path)
+        url = joined(f"{self.address}/", path)
         for _ in range(_REDIRECTS):
             answer = await self._asked("GET", url, {}, None, limit, _SECONDS)
-            onward = answer.headers.get("location") if follow and 300 <= answer.status < 400 else None
-            if onward is None:
+            location = answer.headers.get("location") if follow and 300 <= answer.status < 400 else None
+            if location is None:
                 return answer.status, answer.body
-            url = self._same_server(urljoin(url, onward))
+            url = onward(url, location)
         raise DriverError("it redirects again and again")
 
     async def post(
@@ -66,14 +66,25 @@ class Asker:
         try:
             return await self._exchange.ask(method, url, {**self._headers, **headers}, body, limit, seconds)
         except (OSError, EOFError, ValueError) as error:
-            raise DriverError(why(error, self._origin[0] == "https")) from None
-
-    def _same_server(self, url: str) -> str:
-        to = urlsplit(url)
-        if (to.scheme, to.netloc) != self._origin:
-            raise DriverError(f"it redirects to another server, {to.scheme}://{to.netloc}; write that address")
-        return url
+            raise DriverError(why(error, self._secure)) from None
 
     async def close(self) -> None:
         """Drop the connections; the next `get` makes another one."""
         self._exchange.close()
+
+
+def joined(url: str, reference: str) -> str:
+    """The address that a reference at another one means. Raises DriverError when it can mean none."""
+    try:
+        return urljoin(url, reference)
+    except ValueError:
+        raise DriverError("it refers to what is no address") from None
+
+
+def onward(url: str, location: str) -> str:
+    """Where a redirect leads to. Raises DriverError when that is another server."""
+    found = joined(url, location)
+    here, there = urlsplit(url), urlsplit(found)
+    if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        raise DriverError(f"it redirects to another server, {there.scheme}://{there.netloc}; write that address")
+    return found

@@ -106,7 +106,8 @@ _TYPED = json.dumps([[{"objType": "Server", "proxyId": 3, "id": 1, "field": {"po
 _HERE = "http://127.0.0.1:1/a"
 _ANSWERS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n",
+    (b"HTTP/1.1 100 Continue\r\n\r\n"
+     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n"),
     b"HTTP/1.0 503 Service Unavailable\r\nConnection: keep-alive\r\n\r\nlater",
     b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
 )

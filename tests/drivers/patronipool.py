@@ -26,7 +26,6 @@ from tests.drivers.patronipair import LOGIN, PatroniPair
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.assembly import SPRAYERS
-from tuiha.lab.binaries import Binaries
 from tuiha.lab.haproxy import Sprayers
 from tuiha.lab.layout import Layout
 from tuiha.server.passwords import hash_password
@@ -127,7 +126,7 @@ class PatroniPool:
         self.mail = self._mail()
         self.servers = {f"s{number}": free_port() for number in range(1, servers + 1)}
         if sprayed:
-            self._spray(self.pair.programs)
+            self._spray()
         self._write()
         for name in self.servers:
             self.start(name)
@@ -208,14 +207,14 @@ class PatroniPool:
         done = await self.run("apply", document["id"], "--confirm", document["confirm"], "--reason", "a test", "--json")
         return done.json()
 
-    def _spray(self, programs: Binaries) -> None:
+    def _spray(self) -> None:
         """Two sprayers in front of the servers."""
         made = Sprayers(Layout(self.folder), {name: free_port() for name in SPRAYERS},
                         {name: free_port() for name in SPRAYERS})
         for name in SPRAYERS:
             made.layout.node(name).mkdir(parents=True)
             made.write(name, self.servers)
-            words = made.command(name, programs).argv
+            words = made.command(name, self.pair.programs).argv
             self.spraying[name] = child(words, self.folder / f"{name}.log", made.ports[name])
         self.sprayers = made
 

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from tuiha.config.errors import Location, field_name
+from tuiha.config.pace import Heartbeat, Lease
+from tuiha.config.parts import Database, MailCluster, Server, Sprayer
 from tuiha.config.plugins import unknown_server
-
-if TYPE_CHECKING:
-    from tuiha.config.settings import Pool
 
 Found = tuple[Location, str, str]
 
 
-def broken_rules(pool: Pool) -> list[Found]:
-    """All rules that settings break although each value on its own is fine."""
-    clusters = [(("mail", index, "cluster"), cluster.cluster) for index, cluster in enumerate(pool.mail)]
+def broken_rules(
+    servers: Sequence[Server], database: Database, sprayers: Sequence[Sprayer], mail: Sequence[MailCluster],
+    heartbeat: Heartbeat, lease: Lease,
+) -> list[Found]:
+    """All rules that a pool's settings break although each value on its own is fine."""
+    clusters = [(("mail", index, "cluster"), cluster.cluster) for index, cluster in enumerate(mail)]
     return [
-        *_twice(_node_names(pool), "every node needs a name of its own"),
+        *_twice(_node_names(servers, database, sprayers, mail), "every node needs a name of its own"),
         *_twice(clusters, "every mail cluster needs a name of its own"),
-        *_twice([(("servers", i, "address"), s.address) for i, s in enumerate(pool.servers)],
+        *_twice([(("servers", i, "address"), s.address) for i, s in enumerate(servers)],
                 "every server needs an address of its own"),
-        *_twice([(("database", "nodes", i, "address"), d.address) for i, d in enumerate(pool.database.nodes)],
+        *_twice([(("database", "nodes", i, "address"), d.address) for i, d in enumerate(database.nodes)],
                 "the pair is two databases"),
-        *_times(pool),
-        *_drivers(pool),
-        *_managed(pool),
+        *_times(heartbeat, lease),
+        *_drivers(servers),
+        *_managed(database),
     ]
 
 
-def _drivers(pool: Pool) -> Iterator[Found]:
+def _drivers(servers: Sequence[Server]) -> Iterator[Found]:
     """Drivers that there are not."""
-    for index, server in enumerate(pool.servers):
+    for index, server in enumerate(servers):
         remedy = unknown_server(server.driver)
         if remedy is not None:
             yield ("servers", index, "driver"), f"there is no driver '{server.driver}'", remedy
 
 
-def _managed(pool: Pool) -> Iterator[Found]:
+def _managed(database: Database) -> Iterator[Found]:
     """What a pair under Patroni needs, and what it must not have."""
-    database = pool.database
     if database.driver != "patroni":
         if len(database.nodes) > 2:
             yield ("database", "nodes"), f"has {len(database.nodes)} nodes; without Patroni it is a pair", \
@@ -57,14 +57,16 @@ def _managed(pool: Pool) -> Iterator[Found]:
                 "take it out: operations ask Patroni"
 
 
-def _node_names(pool: Pool) -> Iterator[tuple[Location, str]]:
-    for index, server in enumerate(pool.servers):
+def _node_names(
+    servers: Sequence[Server], database: Database, sprayers: Sequence[Sprayer], mail: Sequence[MailCluster]
+) -> Iterator[tuple[Location, str]]:
+    for index, server in enumerate(servers):
         yield ("servers", index, "name"), server.name
-    for index, node in enumerate(pool.database.nodes):
+    for index, node in enumerate(database.nodes):
         yield ("database", "nodes", index, "name"), node.name
-    for index, sprayer in enumerate(pool.sprayers):
+    for index, sprayer in enumerate(sprayers):
         yield ("sprayers", index, "name"), sprayer.name
-    for index, cluster in enumerate(pool.mail):
+    for index, cluster in enumerate(mail):
         for number, mail_server in enumerate(cluster.servers):
             yield ("mail", index, "servers", number, "name"), mail_server.name
 
@@ -78,9 +80,8 @@ def _twice(values: Iterable[tuple[Location, str]], remedy: str) -> Iterator[Foun
         first.setdefault(value, location)
 
 
-def _times(pool: Pool) -> Iterator[Found]:
+def _times(heartbeat: Heartbeat, lease: Lease) -> Iterator[Found]:
     """Times that exclude each other."""
-    heartbeat, lease = pool.heartbeat, pool.lease
     if heartbeat.window <= heartbeat.interval:
         yield ("heartbeat", "window"), "is not longer than heartbeat.interval", \
             "a living server would count as dead between two heartbeats: write several intervals"

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tuiha.config.pace import Alerts, Binding, Heartbeat, Hold, Lease, Limits, Recording, Watch
 from tuiha.config.parts import Control, Database, Ledger, MailCluster, Server, Sprayer, Users
+from tuiha.config.rules import broken_rules
 from tuiha.config.values import Name, Settings
 
 
@@ -56,9 +57,7 @@ class Pool(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:
-        from tuiha.config.rules import broken_rules
-
-        found = broken_rules(self)
+        found = broken_rules(self.servers, self.database, self.sprayers, self.mail, self.heartbeat, self.lease)
         if found:
             text = "; ".join(f"{what}: {remedy}" for _, what, remedy in found)
             raise PydanticCustomError("rules", "{text}", {"text": text, "found": found})

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.drivers.conftest import (  # noqa: F401  the same real PostgreSQL pai
     prepared_pair,
 )
 from tests.server.interfaces import pool  # noqa: F401  two pool servers, for whoever asks
-from tests.server.support import Attached, Node, attached
+from tests.server.support import Attach, Attached, Node, attached
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def node(pair: Pair) -> AsyncIterator[Node]:  # noqa: F811
 
 
 @pytest.fixture
-async def attach(pair: Pair) -> AsyncIterator[Callable[..., Any]]:  # noqa: F811
+async def attach(pair: Pair) -> AsyncIterator[Attach]:  # noqa: F811
     """Attaches gates to the primary; all of them end with the test."""
     async with AsyncExitStack() as stack:
 

@@ -18,6 +18,9 @@ from tuiha.server.gate import Gate
 from tuiha.server.lease import LeaseKeeper
 
 PATIENCE = 30.0  # seconds that a test waits for an outcome on a busy machine
+COUNT = "SELECT count(*) FROM event"
+
+Attach = Callable[..., Any]  # of the fixture `attach`
 
 
 async def eventually(true: Callable[[], bool], what: str) -> None:
@@ -27,6 +30,11 @@ async def eventually(true: Callable[[], bool], what: str) -> None:
     while not true():
         assert loop.time() < until, f"never happened: {what}"
         await asyncio.sleep(0.02)
+
+
+async def insert(connection: Any, text: str = "hello") -> None:
+    """Add an event."""
+    await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', 't', $1)", text)
 
 
 def place(pair: Pair, name: str = "db1", server: str = "s1") -> Place:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.server.support import Attached, Node
+from tests.server.support import Attach, Attached, Node
 from tuiha.config.pace import Binding
 from tuiha.server.bindings import Bindings, Owned
 from tuiha.server.takeover import CANDIDATES, Taken, candidates, take_over
 
-Attach = Callable[..., Any]
 WINDOW = 10.0
 
 

@@ -1,14 +1,78 @@
-"""Renewals of a lease in a real database."""
+"""A lease in a real synchronous pair: who gets one, from when it counts, and its renewals."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+from typing import Any
+
+import pytest
 
 from tests.drivers.conftest import Pair
-from tests.server.support import PATIENCE, Node
+from tests.server.support import PATIENCE, Attach, Attached, Node, attached, eventually, insert
+from tuiha.server.access import Unavailable
 from tuiha.server.lease import _RENEW
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO lease%'"
+
+
+async def test_a_lease_is_refused_while_the_epoch_is_fenced_or_another_process_holds_it(
+    attach: Attach, node: Node, pair: Pair
+) -> None:
+    one = await attach()
+    async with attached(pair, "s1", instance="two", wait=False) as second:
+        await eventually(lambda: "another process" in second.attacher.problem, "the second s1 is refused")
+    await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
+    try:
+        await eventually(lambda: one.gate.attachment is None, "the lease ends")
+        await eventually(lambda: "fenced" in one.attacher.problem, "it says why")
+    finally:
+        await node.admin.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
+    await eventually(lambda: one.gate.attachment is not None, "the lease is back")
+
+
+async def test_the_lease_is_counted_from_before_the_renewal_was_sent(
+    attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await attach(lease=100.0)
+    attachment = one.gate.attachment
+    keeper = one.attacher._keeper
+
+    class Slow:
+        """A session whose answer takes 30 s by the patched clock."""
+
+        warned = 0
+        connection: Any = None
+
+        async def fetchval(self, *_: Any) -> int:
+            clock[0] += 30.0
+            return 1
+
+    slow = Slow()
+    slow.connection = slow
+    clock = [attachment.wires.deadline + 1000.0]
+    monkeypatch.setattr("tuiha.server.lease.boottime", lambda: clock[0])
+    sent = clock[0]
+    await keeper.take(attachment, slow)
+    assert attachment.wires.deadline == sent + 100.0
+    assert clock[0] == sent + 30.0
+
+
+async def freeze_secondary_and_wait(one: Attached, pair: Pair) -> None:
+    pair.db2.signal(signal.SIGSTOP)
+    await eventually(lambda: one.gate.attachment is None, "the lease ends without the secondary")
+
+
+async def test_without_the_secondary_no_lease_no_write_and_all_of_it_comes_back(own_pair: Pair) -> None:
+    async with attached(own_pair, lease=1.0, hold=1.0) as one:
+        try:
+            await freeze_secondary_and_wait(one, own_pair)
+            with pytest.raises(Unavailable):
+                await one.gate.write(insert)
+        finally:
+            own_pair.db2.signal(signal.SIGCONT)
+        await eventually(lambda: one.gate.attachment is not None, "a lease again")
+        await one.gate.write(lambda c: insert(c, "after"))
 
 
 async def test_a_renewal_that_is_done_after_a_later_one_does_not_make_the_lease_look_older(

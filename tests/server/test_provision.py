@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tests.drivers.conftest import MailCluster, certificate, cluster  # noqa: F401  the same real mail servers
 from tests.drivers.daemons import free_port
-from tests.server.support import Node
+from tests.server.support import Attach, Node
 from tuiha.server.access import Unavailable
 from tuiha.server.monitor.cluster import Cluster, Credentials
 from tuiha.server.monitor.cluster import MailServer as Server
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
 from tuiha.server.users import User, Users
-
-Attach = Callable[..., Any]
 
 
 def known_to(name: str, *ports: int) -> Cluster:

@@ -1,0 +1,109 @@
+"""An attachment ends with the first session that is lost, and the next one is made at once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.conftest import Pair
+from tests.server.support import COUNT, Attach, Node, eventually
+from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.model.reports import LedgerRecord, Standby
+
+
+async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Attach, node: Node) -> None:
+    """A primary that restarted shows commits that nobody confirmed: what is read next needs a new lease."""
+    one = await attach()
+    before = one.gate.attachment
+    async with one.gate.transaction() as connection:
+        await connection.execute("SELECT 1")
+        pid = connection.get_server_pid()
+    assert one.gate.attachment is before
+    await node.admin.execute("SELECT pg_terminate_backend($1)", pid)
+    await eventually(lambda: one.gate.attachment is not before, "the attachment is over")
+    assert before is not None
+    assert not before.whole
+    await eventually(lambda: one.gate.attachment is not None, "there is another one")
+    async with one.gate.transaction() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("whose", ["the lease's", "a reader's"])
+async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
+    attach: Attach, pair: Pair, whose: str
+) -> None:
+    # The next renewal would be in 200 s: who waits for it does not come back in the time that a test has.
+    one = await attach(lease=1000.0)
+    first = one.gate.attachment
+    reader = await one.gate.read(lambda c: c.fetchval("SELECT pg_backend_pid()"))
+    admin = await pair.admin()
+    try:
+        ended = await admin.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE application_name = 'tuiha:s1' AND (pid = $1) = $2", reader, whose == "a reader's")
+    finally:
+        await admin.close()
+    assert ended == 1
+    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    assert "dropped a session" in first.why
+    assert await one.gate.read(lambda c: c.fetchval(COUNT)) == 0
+
+
+async def test_a_session_that_was_opened_ahead_is_used_and_its_lease_is_no_longer_for_that(
+    attach: Attach, pair: Pair
+) -> None:
+    one = await attach(lease=5.0)
+    first = one.gate.attachment
+    await one.attacher.log_in_ahead("db1", 100.0)
+    admin = await pair.admin()
+    try:
+        pids = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'tuiha:s1'"
+        both = await admin.fetchval(pids)
+        first.end("a test")
+        await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+        assert await admin.fetchval(pids) in [[pid] for pid in both]
+    finally:
+        await admin.close()
+    assert one.gate.attachment.lease_seconds <= 5.0
+
+
+async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attach, pair: Pair) -> None:
+    one = await attach()
+    await one.attacher.log_in_ahead("db1", 0.5)
+    admin = await pair.admin()
+    try:
+        async with asyncio.timeout(30):
+            while await admin.fetchval("SELECT count(*) FROM pg_stat_activity "  # noqa: ASYNC110
+                                       "WHERE application_name = 'tuiha:s1'") > 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    assert one.gate.attachment is not None
+
+
+class CountingLedger(FileLedger):
+    """The file's ledger, which counts how often it is asked."""
+
+    polls = 0
+
+    async def poll(self) -> LedgerRecord:
+        self.polls += 1
+        return await super().poll()
+
+
+@pytest.mark.parametrize(("told", "asked"), [(True, False), (False, True)])
+async def test_what_an_operator_said_waits_for_no_ledger(
+    attach: Attach, node: Node, tmp_path: Path, told: bool, asked: bool
+) -> None:
+    ledger = CountingLedger(tmp_path / "ledger.json")
+    identifier = await node.admin.fetchval("SELECT system_identifier::text FROM pg_control_system()")
+    await ledger.create(LedgerRecord("demo", 1, "db1", Standby.SYNC, identifier, 1))
+    one = await attach(ledger=ledger)
+    first, polls = one.gate.attachment, ledger.polls
+    first.end("a test")
+    if told:
+        one.attacher.attach(1, "db1")
+    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    assert (ledger.polls > polls) is asked

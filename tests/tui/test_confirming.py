@@ -24,23 +24,14 @@ async def test_the_right_keys_at_the_pace_of_a_hand_start_it() -> None:
         assert operator.asked("apply") == [("apply", switchover().id, "db2", "kernel patch", ())]
 
 
-async def test_a_burst_is_refused() -> None:
-    operator = FakeOperator()
+@pytest.mark.parametrize("typed", [0, 2])
+async def test_a_burst_is_refused_and_the_last_key_may_not_be_quick_either(typed: int) -> None:
+    operator, keys = FakeOperator(), ("d", "b", "2", "ctrl+x")
     async with running(operator) as pilot:
         await to_confirm(pilot)
-        await at_once(pilot, "d", "b", "2", "ctrl+x")
-        assert "too quick" in text(pilot)
-        await by_hand(pilot, "ctrl+x")
-        assert not operator.asked("apply")
-
-
-async def test_the_last_key_may_not_be_quick_either() -> None:
-    operator = FakeOperator()
-    async with running(operator) as pilot:
-        await to_confirm(pilot)
-        await by_hand(pilot, "d", "b")
+        await by_hand(pilot, *keys[:typed])
         await pilot.pause(HAND)
-        await at_once(pilot, "2", "ctrl+x")
+        await at_once(pilot, *keys[typed:])
         assert "too quick" in text(pilot)
         await by_hand(pilot, "ctrl+x")
         assert not operator.asked("apply")

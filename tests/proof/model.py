@@ -159,6 +159,7 @@ ABLATIONS: Mapping[str, Ablation] = {
     "the lease counted from the answer": Ablation(replace(_FULL, from_sending=False), _LATE, (_STALE,)),
     "asynchronous replication": Ablation(replace(_FULL, synchronous=False), _LOST, (_SHOWN,)),
     "degrade without the ledger": Ablation(replace(_FULL, by_ledger=False), _LOST, (_SHOWN, one_change_at_most)),
+    "no proof of life": Ablation(replace(_FULL, proves=False), _SHOWN),
     "cancelling a commit": Ablation(replace(_FULL, never_cancels=False), _SHOWN),
     "under Patroni, an epoch without a wait": Ablation(replace(UNDER_PATRONI, waits=False), _LATE, (_STALE,)),
     "under Patroni, asynchronous replication": Ablation(replace(UNDER_PATRONI, synchronous=False), _LOST, (_SHOWN,)),

@@ -169,14 +169,13 @@ class Server:
 
     async def _write(self) -> None:
         row = next(self.rows)
-        with self.gate.releasing():
-            async with self.gate.transaction() as connection:
-                node = await connection.write(row)
+        async with self.gate.releasing(), self.gate.transaction() as connection:
+            node = await connection.write(row)
         self._witness.released(node, frozenset(), wrote=row, read=frozenset())
 
     async def _read(self) -> None:
         needs = frozenset(self._witness.acknowledged)
-        with self.gate.releasing():
+        async with self.gate.releasing():
             node, rows = await self.gate.read(lambda connection: connection.read())
         self._witness.released(node, needs, wrote=None, read=rows)
 

@@ -42,6 +42,7 @@ class Protocol:
     synchronous: bool = True  # db1 confirms only what db2 has
     by_ledger: bool = True  # a degrade begins with the ledger's compare-and-set
     never_cancels: bool = True  # nobody cancels a commit that waits for db2
+    proves: bool = True  # before release the database must show that it lived when it answered
     forgets: bool = True  # who gives its lease up forgets the renewal that is on its way
     promotes_first: bool = False  # as Patroni does: db2 is promoted at once, and its epoch begins after the wait
 
@@ -108,6 +109,14 @@ def link_heals(_protocol: Protocol, state: State) -> State | None:
     return state._replace(link=Link.HEALED) if state.link is Link.BROKEN else None
 
 
+def primary_dies(_protocol: Protocol, state: State) -> State | None:
+    """db1's main process is killed: all that waits becomes visible"""
+    shown = union(state.log)
+    if shown == state.visible:
+        return None  # nothing waits: the same as a database to which nothing happens any more
+    return state._replace(dying=True, visible=shown)
+
+
 def streaming(state: State) -> bool:
     """Whether db2 receives what db1 writes."""
     return state.link is not Link.BROKEN and state.failover < Failover.CUT
@@ -141,7 +150,7 @@ def renewal_is_confirmed(protocol: Protocol, state: State, index: int, server: S
     renewal = server.renewal
     if renewal is None or renewal.confirmed:
         return None
-    if server.moved or confirms_alone(protocol, state) or streaming(state):
+    if server.moved or (not state.dying and (confirms_alone(protocol, state) or streaming(state))):
         return state._replace(servers=put(state, index, server._replace(renewal=Renewal(renewal.age, True))))
     return None
 
@@ -220,6 +229,8 @@ def statement_executes(protocol: Protocol, state: State, index: int, server: Ser
 
 def commit_is_confirmed(protocol: Protocol, state: State, index: int, _server: Server) -> State | None:
     """'s row becomes visible on db1, its commit confirmed"""
+    if state.dying:
+        return None
     safe = union(state.log) if confirms_alone(protocol, state) else union(state.log[: state.received])
     more = safe & rows_of(index) & ~state.visible
     return state._replace(visible=state.visible | more) if more else None
@@ -228,7 +239,7 @@ def commit_is_confirmed(protocol: Protocol, state: State, index: int, _server: S
 def commit_is_answered(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """hears that its commit is done"""
     request = server.request
-    if request is None or request.stage is not Stage.EXECUTED or not request.rows & state.visible:
+    if request is None or request.stage is not Stage.EXECUTED or not request.rows & state.visible or state.dying:
         return None
     answered = request._replace(stage=Stage.ANSWERED)
     return state._replace(servers=put(state, index, server._replace(request=answered)))
@@ -236,7 +247,7 @@ def commit_is_answered(_protocol: Protocol, state: State, index: int, server: Se
 
 def connection_breaks(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """loses its connection (or the fence shuts it): outcome unknown"""
-    if server.request is None or server.request.stage is Stage.ANSWERED:
+    if server.request is None or server.request.stage >= Stage.ANSWERED:
         return None
     return state._replace(servers=put(state, index, server._replace(request=None)))
 
@@ -250,11 +261,23 @@ def commit_is_cancelled(protocol: Protocol, state: State, index: int, server: Se
     return state._replace(servers=servers, visible=state.visible | request.rows)
 
 
+def answer_is_proved(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
+    """'s database shows that it lived when it answered"""
+    request = server.request
+    if not protocol.proves or request is None or request.writes or request.stage is not Stage.ANSWERED:
+        return None
+    if state.dying and not server.moved:
+        return None
+    return state._replace(servers=put(state, index, server._replace(request=request._replace(stage=Stage.PROVED))))
+
+
 def answer_is_released(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """looks again, has its lease, and answers the device"""
     request = server.request
-    if request is None or request.stage is not Stage.ANSWERED or (protocol.looks_again and not server.lease):
+    if request is None or (protocol.looks_again and not server.lease):
         return None
+    if request.stage is not (Stage.PROVED if protocol.proves and not request.writes else Stage.ANSWERED):
+        return None  # a commit's answer is proof enough: it came from the secondary
     after = state._replace(
         servers=put(state, index, server._replace(request=None)), late=state.late or request.late
     )
@@ -266,7 +289,7 @@ def answer_is_released(protocol: Protocol, state: State, index: int, server: Ser
 
 def answer_is_discarded(_protocol: Protocol, state: State, index: int, server: Server) -> State | None:
     """looks again, has no lease, and throws the answer away"""
-    if server.request is None or server.request.stage is not Stage.ANSWERED or server.lease:
+    if server.request is None or server.request.stage < Stage.ANSWERED or server.lease:
         return None
     return state._replace(servers=put(state, index, server._replace(request=None)))
 
@@ -322,11 +345,11 @@ def degrade_ends(_protocol: Protocol, state: State) -> State | None:
 
 
 POOL_RULES: tuple[PoolRule, ...] = (
-    time_passes, link_breaks, link_heals, row_arrives, failover_begins, secondary_stops_receiving,
+    time_passes, link_breaks, link_heals, primary_dies, row_arrives, failover_begins, secondary_stops_receiving,
     secondary_is_promoted, ledger_names_secondary, degrade_is_recorded, degrade_begins_unrecorded, degrade_ends,
 )
 SERVER_RULES: tuple[ServerRule, ...] = (
     renewal_is_sent, renewal_is_confirmed, renewal_is_lost, renewal_is_answered, lease_is_given_up, server_moves,
     write_begins, read_begins, statement_executes, commit_is_confirmed, commit_is_answered, connection_breaks,
-    commit_is_cancelled, answer_is_released, answer_is_discarded,
+    commit_is_cancelled, answer_is_proved, answer_is_released, answer_is_discarded,
 )

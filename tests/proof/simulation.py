@@ -4,7 +4,7 @@ Real, from `tuiha.server`: Gate, Attacher, LeaseKeeper, Attachment, Wires and th
 the network, the databases and the ledger (`tests.proof.world`), the fence's thread (a task here) and the coordinator,
 which takes the steps of docs/architecture.md, is killed at one of its awaits, and goes on later.
 
-`python -m tests.proof.simulation [--runs N] [--from SEED] [--without second-look|lease-wait|uncancelled-commits]`
+`python -m tests.proof.simulation [--runs N] [--from SEED] [--without second-look|proof-of-life|lease-wait|...]`
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tuiha.server import clock, gate
 from tuiha.server.gate import Gate
 
 CALM = 7.0  # virtual seconds after the last trouble in which every server must get to the active database
-CONTROLS = ("second-look", "lease-wait", "uncancelled-commits")
+CONTROLS = ("second-look", "proof-of-life", "lease-wait", "uncancelled-commits")
 
 
 async def _trouble(world: World) -> None:
@@ -43,7 +43,8 @@ async def _trouble(world: World) -> None:
     if chance.random() < 0.5:
         world.link = False
     if chance.random() < 0.3:
-        world.kill(world.db1)
+        await asyncio.sleep(chance.uniform(0.0, 0.5))  # without the link, commits wait meanwhile
+        await world.kill(world.db1)
     if not world.link and chance.random() < 0.5:
         await _degrade(world)
 
@@ -98,6 +99,8 @@ def _leaving_out(control: str | None) -> Iterator[None]:
     with ExitStack() as patches:
         if control == "second-look":
             patches.enter_context(mock.patch.object(Gate, "still"))
+        if control == "proof-of-life":
+            patches.enter_context(mock.patch.object(Gate, "_lives"))
         if control == "uncancelled-commits":
             patches.enter_context(mock.patch.object(gate, "never_cancelled", _cancelled))
         yield

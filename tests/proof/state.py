@@ -54,6 +54,7 @@ class Stage(IntEnum):
     SENT = 0  # the gate has let it through; the database has not seen it
     EXECUTED = 1  # a write: its commit waits for the secondary
     ANSWERED = 2  # the answer is back at the server, not yet released
+    PROVED = 3  # and the database has shown that it lived when it gave the answer
 
 
 class Renewal(NamedTuple):
@@ -93,6 +94,7 @@ class State(NamedTuple):
     since_cut: int  # ticks, counted as far as the coordinator waits
     degrade: Degrade
     link: Link
+    dying: bool  # db1's main process is dead: commits give up their wait, sessions still read and answer
     log: tuple[int, ...]  # rows that db1 has written, in order
     received: int  # how many of them db2 has
     visible: int  # rows that readers of db1 see
@@ -120,7 +122,8 @@ def first(workload: Workload) -> State:
     )
     return State(
         ledger=Ledger.SYNC, failover=Failover.NOT_BEGUN, since_cut=0, degrade=Degrade.NOT_BEGUN, link=Link.WHOLE,
-        log=(), received=0, visible=0, secondary=0, acknowledged=0, seen=0, late=False, stale=False, servers=servers,
+        dying=False, log=(), received=0, visible=0, secondary=0, acknowledged=0, seen=0, late=False, stale=False,
+        servers=servers,
     )
 
 

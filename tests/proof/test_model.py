@@ -33,6 +33,7 @@ def test_a_counterexample_can_be_walked_step_by_step() -> None:
         "coordinator: promotes db2, which has replayed all it received",
         "s2 has a lease and sends a read",
         "s2's statement is executed by the database",
+        "s2's database shows that it lived when it answered",
         "s2 looks again, has its lease, and answers the device",
     )
 

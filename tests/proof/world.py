@@ -1,7 +1,8 @@
 """A world for the simulation, with a pretended database pair. NOT a database: it only knows rows by number.
 
 What it pretends is what was measured on PostgreSQL: a commit on the primary is confirmed and visible once the secondary
-has its row; one that nobody can confirm waits for ever; one that is cancelled becomes visible on the primary alone.
+has its row; one that nobody can confirm waits for ever; one that is cancelled becomes visible on the primary alone, and
+so do all that wait when its main process is killed; its sessions end within milliseconds and may still read till then.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Node:
     epoch: int = 1
     active: str = "db1"
     up: bool = True
+    dying: bool = False  # its main process is gone, its sessions are not
     visible: set[int] = field(default_factory=set)
     log: list[int] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
@@ -144,7 +146,7 @@ class World:
     async def _confirm(self, node: Node, rows: list[int], position: int) -> None:
         if node is self.db1:
             await self.until(lambda: self.received >= position or self.alone)
-        if node.up:
+        if node.up and not node.dying:
             node.visible.update(rows)
 
     def promote(self) -> None:
@@ -153,18 +155,23 @@ class World:
         self.db2.visible = set(self.db2.log)
         self.db2.writable, self.db2.timeline, self.promoted_at = True, 2, self.now
 
-    def kill(self, node: Node) -> None:
-        """The database's processes are gone."""
-        node.up = False
-        for connection in list(node.connections):
+    async def kill(self, node: Node) -> None:
+        """The database's main process is gone, and a little later its sessions are, one by one."""
+        node.dying = True
+        node.visible.update(node.log)
+        connections = list(node.connections)
+        self.chance.shuffle(connections)
+        for connection in connections:
+            await asyncio.sleep(self.chance.uniform(0.0, 0.05))
             connection.shut()
+        node.up = False
 
     async def connect(self, **settings: Any) -> Connection:
         """Stands in for `asyncpg.connect`; the host is the node's name."""
         async with asyncio.timeout(settings["timeout"]):
             await self.travel()
             node = self.nodes[settings["host"]]
-            if not node.up:
+            if node.dying or not node.up:
                 raise ConnectionRefusedError
             await self.travel()
             return Connection(self, node)
@@ -233,6 +240,10 @@ class Connection:
         """The renewal of a lease: the only statement of this form."""
         return epoch if await self._ask(lambda: self._renew(server, epoch)) else None
 
+    async def execute(self, _: str) -> None:
+        """The proof of life: the only statement of this form."""
+        await self._ask(self._look_at_the_main_process)
+
     async def read(self) -> tuple[str, frozenset[int]]:
         """The node that answered, and every row it shows."""
         shown: frozenset[int] = await self._ask(self._show)
@@ -290,6 +301,11 @@ class Connection:
 
     async def _nothing(self) -> None:
         """A statement that changes nothing."""
+
+    async def _look_at_the_main_process(self) -> None:
+        """A session whose main process is gone ends instead of answering."""
+        if self._node.dying:
+            self.shut()
 
     async def _show(self) -> frozenset[int]:
         return frozenset(self._node.visible - {LEASE_ROW})

@@ -76,11 +76,17 @@ def _looking_again(gate: Gate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """The gate's second look, as late as it can be: between here and the socket nothing waits."""
-        with gate.releasing() as passage:
+        response: web.StreamResponse | Problem
+        async with gate.releasing() as passage:
             try:
-                return await handler(request)
+                response = await handler(request)
+            except Problem as problem:  # it tells what was read, as every answer does
+                response = problem
             finally:
                 request[HELD] = passage.waited
+        if isinstance(response, Problem):
+            raise response
+        return response
 
     return middleware
 

@@ -1,15 +1,16 @@
 """The gate: the only way from a pool server's parts to the enterprise database.
 
-No statement without a lease. And after the answer, before anything is released, the second look: when the attachment
-that the answer came through is over, the answer is thrown away and its outcome is unknown. While the pool changes its
-database the gate holds: callers wait, bounded in number and time, instead of failing.
+No statement without a lease. And after the answer, before anything is released, the second look: the database must show
+that it still lived when it gave the answer, and when the attachment that the answer came through is over, the answer is
+thrown away and its outcome is unknown. While the pool changes its database the gate holds: callers wait, bounded in
+number and time, instead of failing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,10 +18,15 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import LOST, Attachment, never_cancelled
+from tuiha.server.attachment import LOST, Attachment, Session, never_cancelled
 
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
+
+# When PostgreSQL's postmaster is killed, commits that wait for the secondary give up the wait and become visible, while
+# sessions in mid-statement still read and answer. A session that sleeps, however shortly, looks whether its postmaster
+# lives and ends if it does not: who gets an answer to this knows that what was read before is on the secondary too.
+_LIVES = "SELECT pg_sleep(0.0001)"
 
 
 @dataclass(slots=True)
@@ -102,11 +108,12 @@ class Gate:
         if self._attachment is not attachment or not attachment.whole:
             raise OutcomeUnknown("the lease on the database ended before the answer could be released")
 
-    @contextmanager
-    def releasing(self) -> Iterator[Passage]:
+    @asynccontextmanager
+    async def releasing(self) -> AsyncIterator[Passage]:
         """Around everything that makes one answer: looks again, last, at every attachment that the answer came through.
 
         `read` and `transaction` look as soon as the database has answered; this look is the one right before release.
+        Raises OutcomeUnknown.
         """
         passage = Passage()
         token = _passage.set(passage)
@@ -116,6 +123,17 @@ class Gate:
             _passage.reset(token)
         for attachment in passage.used:
             self.still(attachment)
+            await self._lives(attachment)
+        for attachment in passage.used:
+            self.still(attachment)
+
+    async def _lives(self, attachment: Attachment) -> None:
+        """Have the database show that it was alive after all that it answered so far. Raises OutcomeUnknown."""
+        try:
+            async with self._counted(attachment) as session:
+                await session.connection.execute(_LIVES)
+        except LOST as error:
+            raise OutcomeUnknown("the database was gone before the answer could be released") from error
 
     async def enter(self, wait: float | None = None) -> Attachment:
         """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable.
@@ -148,16 +166,21 @@ class Gate:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def _through(self, wait: float | None) -> AsyncIterator[tuple[Attachment, Any]]:
+    async def _through(self, wait: float | None) -> AsyncIterator[tuple[Attachment, Session]]:
         attachment = await self.enter(wait)
-        self.in_flight += 1
-        self._idle.clear()
         passage = _passage.get()
         if passage is not None and attachment not in passage.used:
             passage.used.append(attachment)
+        async with self._counted(attachment) as session:
+            yield attachment, session
+
+    @asynccontextmanager
+    async def _counted(self, attachment: Attachment) -> AsyncIterator[Session]:
+        self.in_flight += 1
+        self._idle.clear()
         try:
             async with attachment.session() as session:
-                yield attachment, session
+                yield session
         finally:
             self.in_flight -= 1
             if self.in_flight == 0:

@@ -50,8 +50,12 @@ async def test_only_the_right_generation_records(lab: World) -> None:
 
 
 async def test_without_the_check_of_the_generation_both_record(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is slower finds the cursor elsewhere and starts again: that may be the old one for all of 40 messages."""
     monkeypatch.setattr(record, "HOLD", UNGUARDED)
-    assert await both_watch(lab, await lab.user()) > 0
+    for _ in range(20):
+        if await both_watch(lab, await lab.user()):
+            return
+    pytest.fail("the old monitor never recorded")
 
 
 async def test_a_superseded_monitor_stops_and_never_tries_again_for_that_generation(lab: World) -> None:

@@ -143,6 +143,15 @@ def test_a_read_without_an_acknowledged_write_is_late() -> None:
     assert "s1 did not show d2, which s2 had acknowledged 0.99 s before" in found[0]
 
 
+def test_what_was_shown_once_and_then_no_more_is_late() -> None:
+    """As when a primary that dies shows what its secondary does not have; the write is repeated later."""
+    reads = [read("s1", 1.0, "d1"), read("s2", 1.5), read("s2", 3.0, "d1")]
+    found = judge.stale([ack("s2", 2.0, "d1")], reads)
+    assert len(found) == 1
+    assert "s2 did not show d1, which s1 had shown 0." in found[0]
+    assert judge.stale([], [read("s1", 1.0, "d1"), read("s2", 1.001), read("s2", 3.0, "d1")]) == []
+
+
 def test_a_lost_write_is_found() -> None:
     acks = [ack("s1", 1.0, "d1"), ack("s2", 2.0, "d2")]
     assert judge.lost(acks, {"anna": frozenset({"d1", "d2", "unacknowledged"})}) == []

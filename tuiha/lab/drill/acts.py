@@ -40,6 +40,31 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class KillMain:
+    """SIGKILL a part's main process alone, as the kernel does when memory is short."""
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"kill -9 of {self.name}'s main process alone"
+
+    async def do(self, stage: Stage) -> None:
+        """Kill it; this is the moment of the drill."""
+        stage.mark()
+        os.kill(await main_process(stage, self.name), signal.SIGKILL)
+
+
+async def main_process(stage: Stage, name: str) -> int:
+    """Process id of a part. Raises NotReached when it does not run."""
+    pid = (await stage.pool.state()).part(name).pid
+    if pid is None:
+        raise NotReached(f"{name} does not run")
+    return pid
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """SIGSTOP a part: it is there and answers nothing."""
 
@@ -104,10 +129,7 @@ class Restart:
     async def do(self, stage: Stage) -> None:
         """End it, wait for its end, start it."""
         stage.mark()
-        pid = (await stage.pool.state()).part(self.name).pid
-        if pid is None:
-            raise NotReached(f"{self.name} does not run")
-        os.kill(pid, self.number)
+        os.kill(await main_process(stage, self.name), self.number)
         async with asyncio.timeout(self.seconds):
             while (await stage.pool.state()).part(self.name).state == "running":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)

@@ -165,19 +165,33 @@ def _epoch_around(statuses: Sequence[Status], answer: Ack | Read) -> int | None:
 
 
 def stale(acks: Sequence[Ack], reads: Sequence[Read]) -> list[str]:
-    """Reads that do not show a write which had been acknowledged before they were sent."""
-    by_user: dict[str, list[Ack]] = defaultdict(list)
-    for ack in sorted(acks, key=lambda a: a.received):
-        by_user[ack.user].append(ack)
+    """Reads that do not show a write which had been acknowledged, or shown by another read, before they were sent."""
+    told = _told(acks, reads)
     found = []
     for read in reads:
-        own = by_user.get(read.user, [])
-        due = own[:bisect_left(own, read.sent, key=lambda a: a.received)]
-        lacking = [ack for ack in due if ack.device not in read.devices]
-        if lacking:
-            found.append(f"{read.server} did not show {lacking[0].device}, which {lacking[0].server} had acknowledged "
-                         f"{read.sent - lacking[0].received:.2f} s before")
+        own = told.get(read.user, [])
+        due = own[:bisect_left(own, read.sent, key=lambda one: one[0])]
+        lacking = next((one for one in due if one[1] not in read.devices), None)
+        if lacking is not None:
+            at, device, before = lacking
+            found.append(f"{read.server} did not show {device}, which {before} {read.sent - at:.2f} s before")
     return found
+
+
+def _told(acks: Sequence[Ack], reads: Sequence[Read]) -> Mapping[str, list[tuple[float, str, str]]]:
+    """User -> when somebody was first told of a device, which one, and by whom; in the order of time."""
+    first: dict[tuple[str, str], tuple[float, str]] = {}
+    for ack in acks:
+        first[ack.user, ack.device] = (ack.received, f"{ack.server} had acknowledged")
+    for read in reads:
+        for device in read.devices:
+            known = first.get((read.user, device))
+            if known is None or read.received < known[0]:
+                first[read.user, device] = (read.received, f"{read.server} had shown")
+    told: dict[str, list[tuple[float, str, str]]] = defaultdict(list)
+    for (user, device), (at, by) in first.items():
+        told[user].append((at, device, by))
+    return {user: sorted(each) for user, each in told.items()}
 
 
 def lost(acks: Iterable[Ack], kept: Mapping[str, frozenset[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Kill, Leased, Start, Wait
+from tuiha.lab.drill.acts import Kill, KillMain, Leased, Start, Wait
 from tuiha.lab.drill.faults.database import WaitFollows
 from tuiha.lab.drill.faults.network import (
     cut,
@@ -127,6 +127,10 @@ _FAILOVER = (
     Scenario("failover-primary-isolated", "db1 is alive and cut off from everybody: the pool fails over", STEADY,
              (cut("coordinator>db1", "servers>db1", _WAL), Operate("failover", result=_OR_OPEN, after_death=None),
               Wait(2), mend("coordinator>db1", "servers>db1", _WAL), GoOn(result=("done",)), Wait(3)), ends_on="db2",
+             failed=None),
+    Scenario("failover-main-process-killed",
+             "db1's main process dies alone while commits wait for a slow db2: nobody may see them", STEADY,
+             (latency(0.1, _WAL), Wait(1), KillMain("db1"), Operate("failover"), mend(_WAL), Wait(3)), ends_on="db2",
              failed=None),
     Scenario("failover-server-unreachable", "db1 dies, and the coordinator does not reach a server: it waits the lease",
              STEADY,

@@ -142,7 +142,8 @@ async def test_at_once_when_the_one_with_a_lease_has_let_go(scene: Scene) -> Non
 async def test_negative_control_without_the_look_at_leases_it_begins_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_LEASED", "SELECT server FROM lease WHERE $1 = 0 AND $2 = 0.0")
+    nobody = "SELECT server, 5.0 AS seconds FROM lease WHERE $1 = 0 AND $2 = 0.0 AND $3 = 0.0"
+    monkeypatch.setattr(following, "MAY_HOLD", nobody)
     assert await scene.prepare(scene.server("s2", "x")) is None
     assert await scene.row() == (2, "db2", "ACTIVE")
 

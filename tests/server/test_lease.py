@@ -11,7 +11,7 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, Attach, Attached, Node, attached, eventually, insert
 from tuiha.server.access import Unavailable
-from tuiha.server.lease import _RENEW
+from tuiha.server.lease import _RENEW, MAY_HOLD
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO lease%'"
 
@@ -103,3 +103,35 @@ async def test_a_database_whose_clock_was_set_back_gets_no_lease_of_the_future(n
     await node.admin.execute("UPDATE lease SET renewed_at = clock_timestamp() + interval '1 hour'")
     assert await node.admin.fetchval(*renewal) == 1
     assert await node.admin.fetchval("SELECT renewed_at <= clock_timestamp() FROM lease WHERE server = 's1'")
+
+
+async def test_who_may_hold_a_lease_and_for_how_long_is_told_by_the_rows(node: Node) -> None:
+    for server, seconds in (("short", 2.0), ("long", 60.0), ("unsaid", None)):
+        await node.admin.fetchval(_RENEW, server, 1, "one", seconds)
+    await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '100 s' WHERE server = 'long'")
+    assert await may_hold(node) == {"short": 5.0, "long": 60.0, "unsaid": 5.0}
+    await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '30 s' WHERE server = 'long'")
+    assert await may_hold(node) == {"short": 5.0, "unsaid": 5.0}
+    await node.admin.execute("UPDATE lease SET epoch = 0 WHERE server = 'short'")
+    assert await may_hold(node) == {"unsaid": 5.0}
+
+
+async def test_a_table_of_an_earlier_version_has_no_lengths(node: Node) -> None:
+    assert await node.admin.fetchval(_RENEW, "s1", 1, "one", 60.0) == 1
+    async with node.admin.transaction():
+        await node.admin.execute("ALTER TABLE lease DROP COLUMN seconds")
+        assert await may_hold(node) == {"s1": 5.0}
+        await node.admin.execute("ALTER TABLE lease ADD COLUMN seconds double precision")
+
+
+async def may_hold(node: Node) -> dict[str, float]:
+    rows = await node.admin.fetch(MAY_HOLD, 1, 5.0, 0.2)
+    return {row["server"]: row["seconds"] for row in rows}
+
+
+async def test_the_longer_of_two_lengths_keeps_a_namesake_out(node: Node) -> None:
+    assert await node.admin.fetchval(_RENEW, "s1", 1, "one", 60.0) == 1
+    await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '10 s'")
+    assert await node.admin.fetchval(_RENEW, "s1", 1, "two", 5.0) is None
+    await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '51 s'")
+    assert await node.admin.fetchval(_RENEW, "s1", 1, "two", 5.0) == 1

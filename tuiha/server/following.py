@@ -19,6 +19,7 @@ from tuiha.server.attachment import Attachment, Place, Session, connect
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Fence, Wires
 from tuiha.server.identity import Identity, WrongDatabase, identify
+from tuiha.server.lease import MAY_HOLD
 
 log = logging.getLogger("tuiha.follow")
 
@@ -27,11 +28,6 @@ _DRIFT = 1.01  # a clock that runs one in a hundred slower is broken
 # This process has let the old leader go: it is here because its attachment is over. Another process of the same name,
 # before a restart for instance, is not spoken for.
 _LET_GO = "UPDATE lease SET epoch = 0 WHERE server = $1 AND instance = $2 AND epoch <= $3"
-# Whose lease may still hold: by the old leader's clock not much older than the newest one.
-_LEASED = """
-SELECT server FROM lease WHERE epoch > 0 AND epoch <= $1
-   AND renewed_at > (SELECT max(renewed_at) FROM lease) - make_interval(secs => $2) ORDER BY server
-"""
 _BEGIN = "SELECT follow_timeline($1, $2)"
 _NOTE = "INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)"
 
@@ -69,8 +65,9 @@ class Following:
         refuse_unless_leader(place.name, found, await self._said(place.name), self._pool.database.system_identifier)
         lease, connection = self._pool.lease, session.connection
         await connection.execute(_LET_GO, self._server, self._instance, found.epoch)
-        rows = await connection.fetch(_LEASED, found.epoch, 2 * (lease.seconds + lease.slack))
-        wait = since + lease.seconds * _DRIFT + lease.slack - self._clock()
+        rows = await connection.fetch(MAY_HOLD, found.epoch, lease.seconds, lease.slack)
+        longest = max((row["seconds"] for row in rows), default=0.0)
+        wait = since + longest * _DRIFT + lease.slack - self._clock()
         if rows and wait > 0:
             names = ", ".join(row["server"] for row in rows)
             raise WrongDatabase(f"{place.name} leads on timeline {found.timeline}; a lease of {names} on the leader "

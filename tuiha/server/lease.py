@@ -23,12 +23,25 @@ log = logging.getLogger("tuiha.lease")
 # lease look older than it is. Never in the future, though: the database's clock may have been set back.
 _RENEW = """
 WITH current AS (SELECT epoch FROM pool_epoch WHERE epoch = $2 AND state = 'ACTIVE' FOR SHARE)
-INSERT INTO lease AS l (server, epoch, instance, renewed_at) SELECT $1, epoch, $3, clock_timestamp() FROM current
+INSERT INTO lease AS l (server, epoch, instance, renewed_at, seconds)
+SELECT $1, epoch, $3, clock_timestamp(), $4 FROM current
 ON CONFLICT (server) DO UPDATE
-   SET epoch = excluded.epoch, instance = excluded.instance,
+   SET epoch = excluded.epoch, instance = excluded.instance, seconds = excluded.seconds,
        renewed_at = greatest(excluded.renewed_at, least(l.renewed_at, clock_timestamp()))
- WHERE l.instance = excluded.instance OR l.renewed_at < clock_timestamp() - make_interval(secs => $4)
+ WHERE l.instance = excluded.instance
+    OR l.renewed_at < clock_timestamp() - make_interval(secs => greatest(excluded.seconds, l.seconds))
 RETURNING epoch
+"""
+
+# Whose lease of an epoch ($1) or an earlier one may still hold, and how long each lasts: as its server said, or $2 (the
+# reader's own setting) if that is more. By the clock of the database not much older than the newest one; $3 is slack.
+# By way of JSON, because a pool whose servers are all of an earlier version has no such column.
+MAY_HOLD = """
+SELECT server, length.seconds
+  FROM lease AS l, LATERAL (SELECT greatest($2, (to_jsonb(l) ->> 'seconds')::float8) AS seconds) AS length
+ WHERE epoch > 0 AND epoch <= $1
+   AND renewed_at > (SELECT max(renewed_at) FROM lease) - make_interval(secs => 2 * (length.seconds + $3))
+ ORDER BY server
 """
 
 

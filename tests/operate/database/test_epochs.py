@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from tests.operate.support import Told
 from tuiha.config.pace import Lease
+from tuiha.config.settings import Pool
 from tuiha.operate.database.epochs import BeginEpoch
 from tuiha.operate.database.roles import Fence
-from tuiha.operate.database.serving import leases_end
-from tuiha.operate.database.steps import Job
+from tuiha.operate.database.serving import LetGo, leases_end
+from tuiha.operate.database.steps import Job, Memory
 from tuiha.operate.kinds import StepFailed
 from tuiha.operate.world import World
+from tuiha.server.clock import boottime
 
 JOB = Job("db1", "db2", 4, 7, "7574021387012345678", "SYNC", "SWITCHING", {})
 BEGUN: dict[str, Any] = {"epoch": 5, "active": "db2", "state": "ACTIVE", "timeline": 8, "canaries": 1}
@@ -32,7 +35,8 @@ class Says:
 
 
 def world(**row: Any) -> World:
-    return World(cast(Any, None), cast(Any, None), cast(Any, None), cast(Any, None),
+    pool = Pool.model_construct(lease=Lease(seconds=0.1, slack=0.0))
+    return World(pool, cast(Any, None), cast(Any, None), cast(Any, None),
                  cast(Any, {name: Says(row) for name in ("db1", "db2")}), agents=cast(Any, {"db1": None}))
 
 
@@ -56,10 +60,18 @@ async def test_a_fence_that_is_not_to_be_read_back_is_none(wrong: dict[str, Any]
 
 
 def test_leases_are_waited_for_with_drift_and_slack() -> None:
-    lease = Lease(seconds=5.0, slack=0.2)
-    assert leases_end(100.0, lease, now=103.0) == pytest.approx(105.25)
+    assert leases_end(100.0, 5.0, 0.2, now=103.0) == pytest.approx(105.25)
+
+
+async def test_the_lease_of_a_silent_server_is_waited_for_as_long_as_that_server_said() -> None:
+    """Its own configuration says 0.7 s, the operator's 0.1 s."""
+    cut_at = boottime()
+    job = replace(JOB, memory=Memory(cut_at=cut_at))
+    text = await LetGo(job, 5).run(world(server="s1", seconds=0.7), Told())
+    assert boottime() >= cut_at + 0.7
+    assert "the lease of s1 ended by time, 0.7 s after the cut" in text
 
 
 def test_who_does_not_know_the_cut_counts_from_now() -> None:
     """A runner that was resumed: the journal has no moment that a host which slept could be held to."""
-    assert leases_end(None, Lease(seconds=5.0, slack=0.2), now=103.0) == pytest.approx(108.25)
+    assert leases_end(None, 5.0, 0.2, now=103.0) == pytest.approx(108.25)

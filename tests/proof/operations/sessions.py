@@ -18,6 +18,7 @@ from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import keeping
 from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
+from tuiha.server import lease
 
 if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
@@ -213,9 +214,10 @@ async def _drop_slot(node: Node, session: Session, name: str) -> list[Row]:
     return []
 
 
-async def _leases(node: Node, session: Session, epoch: int, seconds: float) -> list[Row]:
-    found = {server: at for server, (number, at) in node.tables.leases.items() if number == epoch}
-    return [Row(server=server) for server, at in found.items() if at > max(found.values()) - seconds]
+async def _leases(node: Node, session: Session, epoch: int, seconds: float, slack: float) -> list[Row]:
+    found = {server: at for server, (number, at) in node.tables.leases.items() if 0 < number <= epoch}
+    newest = max(found.values(), default=0.0) - 2 * (seconds + slack)
+    return [Row(server=server, seconds=seconds) for server, at in found.items() if at > newest]
 
 
 async def _sessions(node: Node, session: Session, users: list[str]) -> list[Row]:
@@ -273,7 +275,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
     pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
-    rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, serving._LEASES: _leases,
+    rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, lease.MAY_HOLD: _leases,
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
 }
 _PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {

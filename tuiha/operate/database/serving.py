@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.config.pace import Lease
 from tuiha.drivers.protocols import AgentError
 from tuiha.operate.control import ControlError
 from tuiha.operate.database.roles import pool_users
@@ -17,15 +16,11 @@ from tuiha.operate.database.steps import PairStep, sql, stamp, tell_all, told
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
+from tuiha.server.lease import MAY_HOLD
 
 _STEP = 0.01
 _AGAIN = 0.1
 _ANSWER = 2.0  # seconds a server has for one answer
-# Leases that may still hold: by the database's clock not older than a lease before the newest one.
-_LEASES = """
-SELECT server FROM lease WHERE epoch = $1
-   AND renewed_at > (SELECT max(renewed_at) FROM lease WHERE epoch = $1) - make_interval(secs => $2)
-"""
 _SESSIONS = """
 SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
  WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
@@ -73,19 +68,20 @@ class LetGo(ServerStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Tell all; go on at once when all have confirmed, else when no lease can be left."""
         job = self.job
-        end = leases_end(job.memory.cut_at, world.pool.lease, _boottime())
+        began = _boottime()
         body = {"epoch": job.epoch, "database": job.new}
         gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
         confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
-        missing = set(await self._leased(world)) - confirmed
+        missing = {name: seconds for name, seconds in (await self._leased(world)).items() if name not in confirmed}
         text = f"{len(confirmed)} servers confirm that they let {job.old} go"
         if not missing:
             return f"{text}; no other lease of epoch {job.epoch} can be left"
+        longest = max(missing.values())
+        end = leases_end(job.memory.cut_at, longest, world.pool.lease.slack, began)
         while (left := end - _boottime()) > 0:
             progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
             await asyncio.sleep(min(left, 0.5))
-        return (f"{text}; the lease of {', '.join(sorted(missing))} ended by time, "
-                f"{world.pool.lease.seconds:g} s after the cut")
+        return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {longest:g} s after the cut"
 
     async def _without_lease(self, world: World, servers: Mapping[str, str]) -> list[str]:
         """Those that say that they have no lease, or one in a later epoch."""
@@ -100,11 +96,11 @@ class LetGo(ServerStep):
         found = await asyncio.gather(*(ask(name, address) for name, address in servers.items()))
         return [name for name in found if name is not None]
 
-    async def _leased(self, world: World) -> list[str]:
-        """Who may hold a lease, as the new primary has it: a lease that counts was on it before the cut."""
+    async def _leased(self, world: World) -> dict[str, float]:
+        """Who may hold a lease, and its seconds, by the new primary: one that counts was there before the cut."""
         lease = world.pool.lease
-        rows = await sql(world.databases[self.job.new], _LEASES, self.job.epoch, 2 * (lease.seconds + lease.slack))
-        return [row["server"] for row in rows]
+        rows = await sql(world.databases[self.job.new], MAY_HOLD, self.job.epoch, lease.seconds, lease.slack)
+        return {row["server"]: row["seconds"] for row in rows}
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Send them back."""
@@ -113,13 +109,13 @@ class LetGo(ServerStep):
         return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")
 
 
-def leases_end(cut_at: float | None, lease: Lease, now: float) -> float:
-    """The boottime after which no server holds a lease on a primary that was cut off at `cut_at`.
+def leases_end(cut_at: float | None, seconds: float, slack: float, now: float) -> float:
+    """The boottime after which no lease of so many seconds holds on a primary that was cut off at `cut_at`.
 
     A resumed runner does not know that moment, nor whether this host slept since: it counts from now.
     """
     drift = 1.01  # a clock that runs one in a hundred slower is broken
-    return (now if cut_at is None else cut_at) + lease.seconds * drift + lease.slack
+    return (now if cut_at is None else cut_at) + seconds * drift + slack
 
 
 class Attach(ServerStep):

@@ -36,7 +36,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("at"), int | float) or "record" not in record:
             raise JournalDamaged(f"{path}:{number} is not a record of a journal: its disk is damaged, or somebody "
-                                 "edited it. Nothing was done. Restore the file, then resume or take back; without a "
+                                 "edited it. It is not used: restore the file, then resume or take back; without a "
                                  "copy, docs/operations.md (A damaged journal) says how to go on")
         records.append(record)
     return records

@@ -223,6 +223,16 @@ class Store:
                 break
         return found
 
+    def damaged(self) -> list[str]:
+        """Which operations of this pool are not told, and why: their journals are damaged. Newest first."""
+        found: list[str] = []
+        for folder in filter(self.ours, self.folders()):
+            try:
+                read_records(folder.journal)
+            except JournalDamaged as damage:
+                found.append(f"operation {folder.id}: {damage}")
+        return found
+
 
 def store_of(pool: Pool, base: Path) -> Store:
     """The pool's store. Raises ConfigError when the state folder cannot be used. Creates nothing else."""

@@ -176,6 +176,18 @@ async def test_without_credentials_or_a_ledger(studio: Studio, capsys: Captured)
         assert "control.operator is not in the configuration" in capsys.readouterr().err
 
 
+async def test_an_operation_whose_journal_is_damaged_is_told(studio: Studio, capsys: Captured) -> None:
+    plan = await planned(studio, capsys)
+    assert await tuiha(studio, "apply", plan, "--confirm", "wall") == exits.OK
+    (folder,) = studio.store.folders()
+    whole = folder.journal.read_text()
+    folder.journal.write_text("{\n" + whole)
+    capsys.readouterr()
+    assert await tuiha(studio, "operations") == exits.OK
+    assert f"operation {folder.id}: {folder.journal}:1 is not a record of a journal" in capsys.readouterr().err
+    folder.journal.write_text(whole)
+
+
 async def test_no_operation_yet(studio: Studio, capsys: Captured) -> None:
     assert await tuiha(studio, "operations") == exits.OK
     told = capsys.readouterr()

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         return show(place, acted(one(place)), as_json=arguments.json)
     others = acted(elsewhere(place.pool, place.base, arguments.limit))
     found = merged(api.operations(place.pool, place.base, arguments.limit), others.states, arguments.limit)
-    for text in others.untold:
+    for text in (*api.store_of(place.pool, place.base).damaged(), *others.untold):
         say(text)
     if arguments.json:
         put(json.dumps(document(place.pool.pool, found), indent=2))

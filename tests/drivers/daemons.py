@@ -20,6 +20,8 @@ from typing import TypeVar
 
 import pytest
 
+from tuiha.lab.ports import Ports
+
 PASSWORD = "a password with 'quotes' and spaces"
 ROLES = """
 CREATE ROLE tuiha_owner LOGIN PASSWORD {0};
@@ -30,11 +32,12 @@ CREATE DATABASE empty OWNER tuiha_owner;
 """
 
 
+_ports = Ports()
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that nobody else is given while these tests run."""
+    return _ports.take(1)[0]
 
 
 def wait_for(met: Callable[[], bool], what: str, seconds: float = 30.0) -> None:

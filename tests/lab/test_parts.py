@@ -11,11 +11,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from tests.operate.pools import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.mail.client import ImapClient, ImapError
+from tuiha.drivers.sprayers.runtime import Runtime
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.watch.once import look_once
 
@@ -148,17 +150,27 @@ async def test_the_sprayers_learn_any_user_and_tell_each_other(pool: EmbeddedPoo
                              ODD_NAME, hash_password(ODD_PASSWORD, 2))
     await connection.close()
     first, second = (sprayer.address for sprayer in settings.sprayers)
+    table = Runtime(settings.sprayers[1].socket)
     users = {ODD_NAME: ODD_PASSWORD, **_users(pool)}
     async with aiohttp.ClientSession() as session:
-        for name, password in users.items():
+        for number, (name, password) in enumerate(users.items(), start=1):
             async with session.put(f"http://{first}/v1/devices/d1", json={"kind": "test"},
                                    headers=_basic(name, password)) as answer:
                 assert answer.status in (200, 201), await answer.text()
             monitor, _ = await _me(session, first, name, password)
             for _ in range(4):
                 assert await _me(session, first, name, password) == (monitor, False)
+            await _until_it_knows(table, number)
             # Its own first answer for this user: it has it from its peer, or it would miss for half of them.
             assert await _me(session, second, name, password) == (monitor, False), name
+
+
+async def _until_it_knows(table: Runtime, users: int) -> None:
+    """Wait until a sprayer has this many users in its table: peers find each other some seconds after they start."""
+    async def known() -> bool:
+        return f"used:{users}\n" in await table.ask("show table pool")
+
+    await until(known)
 
 
 def _users(pool: EmbeddedPool) -> dict[str, str]:
@@ -201,7 +213,10 @@ async def test_a_look_has_machines_slots_sessions_and_positions(pool: EmbeddedPo
     first, second = seen.databases
     assert [(slot.name, slot.active) for slot in first.slots] == [("db2", True)]
     assert {said.server for said in first.sessions} == {"s1", "s2"}
-    assert (first.position or 0) >= (second.replayed or 0) > 0
+    # The pair is asked in parallel: what the secondary had replayed is in the primary's position of a later look.
+    later = (await look_once(settings, pool.config_path.parent)).databases[0]
+    assert (later.position or 0) >= (second.replayed or 0) > 0
+    assert (first.position or 0) > 0
     assert second.receiving is True
     assert all(backend.check for sprayer in seen.sprayers for backend in sprayer.backends)
     assert all(one.changed_at for one in seen.mail)

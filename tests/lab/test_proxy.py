@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.drivers.daemons import free_port
 from tests.lab.remains import until
 from tuiha.lab.proxy import Proxy, Trap, Way
 
@@ -59,10 +60,7 @@ async def proxy(echo: Echo) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
+    return free_port()
 
 
 async def reach(proxy: Proxy) -> Ends:

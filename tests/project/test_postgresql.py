@@ -6,7 +6,6 @@ import asyncio
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.drivers.daemons import free_port
 from tuiha.config.places import data_file
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.record import parse
@@ -112,19 +112,15 @@ def nodes() -> Iterator[tuple[Node, Node]]:
     account = unprivileged()
     top = Path(tempfile.mkdtemp(prefix="tuiha-pg-"))
     top.chmod(0o755)
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
     try:
         programs = (binaries.find() if account is None else binaries.copy(binaries.find(), top / "bin")).postgres
         found = []
-        for number, name in enumerate(("db1", "db2")):
+        for name in ("db1", "db2"):
             folder = top / name
             folder.mkdir()
             if account is not None:
                 account.own(folder, 0o700)
-            found.append(Node(name, ports[number], folder, programs, account))
+            found.append(Node(name, free_port(), folder, programs, account))
         configure(found[0], found[1])
         configure(found[1], found[0])
         yield found[0], found[1]

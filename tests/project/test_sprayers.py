@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -22,7 +21,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.drivers.daemons import SPRAYERS, sprayer_program
+from tests.drivers.daemons import SPRAYERS, free_port, sprayer_program
 from tuiha.config import tls
 from tuiha.config.places import data_file
 from tuiha.config.values import Tls
@@ -58,11 +57,7 @@ def program(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def ports() -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(12)]
-    found = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return found
+    return [free_port() for _ in range(12)]
 
 
 @pytest.fixture

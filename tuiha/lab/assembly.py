@@ -12,9 +12,10 @@ from tuiha.lab import binaries, configuration, enterprise, etcd, mail, python, u
 from tuiha.lab.agents import Agents
 from tuiha.lab.children import Children, ChildState, Command
 from tuiha.lab.haproxy import SprayerError, Sprayers
-from tuiha.lab.layout import Layout, free_ports
+from tuiha.lab.layout import Layout
 from tuiha.lab.mail import Mail
 from tuiha.lab.nurseries import Nursery, take_orphans_in
+from tuiha.lab.ports import Ports
 from tuiha.lab.postgres import Pair, system_identifier
 
 DATABASES = ("db1", "db2")
@@ -63,7 +64,8 @@ class Assembly:
         names = [*DATABASES, *SPRAYERS, *("peer " + name for name in SPRAYERS), *mail.NODES,
                  *((etcd.NAME, etcd.PEER) if in_etcd else ()),
                  *(f"s{number}" for number in range(1, options.servers + 1))]
-        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self._free = Ports()
+        self._ports = dict(zip(names, self._free.take(len(names)), strict=True))
         self._servers = {name: self._ports[name] for name in names if name.startswith("s") and name[1:].isdigit()}
         self._configured = dict(self._servers)
         self._sprayers = Sprayers(layout, {name: self._ports[name] for name in SPRAYERS},
@@ -264,7 +266,7 @@ class Assembly:
         async with self._growing:
             number = 1 + max((int(name[1:]) for name in self._servers), default=0)
             name = f"s{number}"
-            port = free_ports(1, taken=self._ports.values())[0]
+            [port] = self._free.take(1)
             self._ports[name] = self._servers[name] = port
             self._commands[name] = lambda: self._run(*self._server(name))
             self._children.start(name, self._commands[name]())

@@ -1,20 +1,15 @@
-"""The run folder of an embedded pool: where everything is, who may read it, which ports are used."""
+"""The run folder of an embedded pool: where everything is, who may read it."""
 
 from __future__ import annotations
 
 import os
-import random
 import secrets
-import socket
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.lab.account import Account, everyone_can_pass
 
-# Below the ports that the kernel gives to outgoing connections: nothing takes one while its owner is down.
-_PORTS = range(18000, 32000)
 _LONGEST_FOLDER = 60  # a unix socket's path ends at 107 bytes
 _MARK = "tuiha-pool"  # a file that says "this folder is ours to remove"
 
@@ -137,29 +132,3 @@ def prepare(folder: Path, account: Account | None) -> Layout:
     for name in SECRETS:
         layout.write(layout.secret(name), secrets.token_urlsafe(24) + "\n")
     return layout
-
-
-def free_ports(count: int, taken: Iterable[int] = ()) -> list[int]:
-    """Loopback ports that nothing listens on, none of `taken`. Raises OSError when there are not enough."""
-    used = set(taken)
-    candidates = [port for port in _PORTS if port not in used]
-    random.shuffle(candidates)
-    found: list[int] = []
-    for port in candidates:
-        if len(found) == count:
-            break
-        if _is_free(port):
-            found.append(port)
-    if len(found) < count:
-        raise OSError(f"{count} free ports were wanted on 127.0.0.1 between {_PORTS.start} and {_PORTS.stop}, "
-                      f"{len(found)} were found")
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -189,4 +189,13 @@ def _listed(checks: Sequence[Check]) -> str:
 
 
 def _word(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{name} {_word(one)}" for name, one in value.items()) or "none"
+        case list() | tuple():
+            return ", ".join(map(_word, value)) or "none"
     return "absent" if value is _NEVER_ASKED else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.drivers.daemons import free_port
 from tests.operate.core import painting
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
@@ -108,7 +108,7 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     await FileLedger(tmp_path / "ledger.json").create(RECORD)
     return Studio(tmp_path, {
         "pool": "studio",
-        "database": {"nodes": [{"name": "db1", "address": f"127.0.0.1:{closed_port()}"}], "roles": roles},
+        "database": {"nodes": [{"name": "db1", "address": f"127.0.0.1:{free_port()}"}], "roles": roles},
         "control": {"viewer": {"env": "TUIHA_TEST_TOKEN"}, "operator": {"env": "TUIHA_TEST_TOKEN"}},
         "ledger": {"path": "ledger.json"},
     })
@@ -124,11 +124,3 @@ def no_runner_stays(tmp_path: Path) -> Iterator[None]:
         if pids and folder.alive():
             with suppress(ProcessLookupError):
                 os.kill(pids[-1], signal.SIGKILL)
-
-
-def closed_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-        return port

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from aiohttp import web
 
-from tests.operate.core.conftest import Studio, closed_port
+from tests.drivers.daemons import free_port
+from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.operating import acted
@@ -117,7 +118,7 @@ async def test_under_patroni_a_ledger_is_needed_all_the_same(studio: Studio) -> 
     plan = await studio.plan()
     del studio.settings["ledger"]
     studio.settings["database"]["driver"] = "patroni"
-    studio.settings["database"]["nodes"][0]["rest"] = f"http://127.0.0.1:{closed_port()}"
+    studio.settings["database"]["nodes"][0]["rest"] = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(CommandError) as refused:
         await asyncio.to_thread(acted, studio.apply(plan))
     assert (refused.value.code, "names no ledger" in str(refused.value)) == (exits.REFUSED, True)
@@ -178,14 +179,9 @@ async def test_a_viewers_token_may_not_act(studio: Studio) -> None:
 
 async def test_an_operators_token_may(studio: Studio) -> None:
     async with server(400) as address:  # the request has no body
-        studio.settings["servers"] = [{"name": "s0", "address": studio_port()}, {"name": "s1", "address": address}]
+        studio.settings["servers"] = [{"name": "s0", "address": f"http://127.0.0.1:{free_port()}"},
+                                      {"name": "s1", "address": address}]
         assert (await studio.end(await studio.apply(await studio.plan()))).state == "done"
-
-
-def studio_port() -> str:
-    from tests.operate.core.conftest import closed_port
-
-    return f"http://127.0.0.1:{closed_port()}"
 
 
 async def test_what_is_over_stays_over(studio: Studio) -> None:
@@ -211,5 +207,7 @@ async def test_an_operation_that_never_began_is_not_resumed(studio: Studio) -> N
 def test_changed_facts_name_the_values() -> None:
     old = {"a": 1, "b": {"c": [1], "d": 2}, "gone": True}
     new = {"a": 1, "b": {"c": [1, 2], "d": 2}, "new": None}
-    assert changed_facts(old, new) == ["b.c: [1] -> [1, 2]", "gone: True -> absent", "new: absent -> None"]
+    assert changed_facts(old, new) == ["b.c: 1 -> 1, 2", "gone: yes -> absent", "new: absent -> none"]
+    known, lost = {"db2": {"role": "SECONDARY", "follows": {"db1": "sync"}}}, {"db2": "no answer"}
+    assert changed_facts(known, lost) == ["db2: role SECONDARY, follows db1 sync -> no answer"]
     assert changed_facts(old, old) == []

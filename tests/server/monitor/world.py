@@ -20,7 +20,8 @@ import asyncpg
 from tuiha.drivers.mail.client import ImapClient
 from tuiha.lab import binaries, mail
 from tuiha.lab.children import Command
-from tuiha.lab.layout import Layout, free_ports
+from tuiha.lab.layout import Layout
+from tuiha.lab.ports import Ports
 from tuiha.lab.users import DemoUser
 from tuiha.server.access import OutcomeUnknown
 from tuiha.server.attachment import never_cancelled
@@ -63,7 +64,8 @@ class Processes:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         found = binaries.find()
         self._binaries = binaries.copy(found, layout.folder / "bin") if layout.account else found
-        self.database_port, *ports = free_ports(3)
+        self._free = Ports()
+        self.database_port, *ports = self._free.take(3)
         self.mail = mail.Mail(layout, dict(zip(NODES, ports, strict=True)))
 
     def create(self) -> None:

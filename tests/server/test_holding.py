@@ -22,6 +22,32 @@ async def test_a_held_server_lets_requests_wait_and_answers_them_after_the_relea
     assert await counts(pool) == {"answered": 2, "failed": 0, "delayed": 1}
 
 
+async def test_who_is_told_to_attach_and_to_wait_goes_on_and_answers_with_its_lease(pool: Running) -> None:
+    await pool.register()
+    order = {"epoch": pool.servers["s1"].report().epoch, "database": "db1"}
+    await pool.control("POST", "s1", "/control/hold", json={"seconds": 30})
+    held = asyncio.create_task(pool.ask("GET", "s1", "/v1/me"))
+    await eventually(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
+    assert (await pool.control("POST", "s1", "/control/attach", json=order)).body == order
+    assert (await pool.control("GET", "s1", "/control/status")).body["state"] == "HELD", "the word alone ends no hold"
+    answer = (await pool.control("POST", "s1", "/control/attach", json={**order, "seconds": 5})).body
+    assert (answer["state"], answer["database"], answer["queue"]) == ("UP", "db1", 1)
+    assert answer["lease_seconds"] > 0
+    assert (await held).status == 200
+
+
+async def test_who_gets_no_lease_says_so_when_the_time_is_over(pool: Running, node: Node) -> None:
+    order = {"epoch": pool.servers["s1"].report().epoch, "database": "db1", "seconds": 0.2}
+    await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
+    try:
+        await eventually(lambda: pool.servers["s1"].gate.attachment is None, "the lease is over")
+        answer = (await pool.control("POST", "s1", "/control/attach", json=order)).body
+        assert (answer["database"], answer["lease_seconds"]) == (None, 0)
+    finally:
+        await node.admin.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
+    assert (await pool.control("POST", "s1", "/control/attach", json={**order, "seconds": -1})).status == 400
+
+
 async def test_a_hold_that_lasts_too_long_is_answered_503_with_retry_after(pool: Running) -> None:
     await pool.register()
     await pool.control("POST", "s1", "/control/hold", json={"seconds": 30})

@@ -75,7 +75,7 @@ async def _openapi(request: web.Request) -> web.Response:
 def _looking_again(gate: Gate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The gate's second look, as late as it can be: between here and the socket nothing waits."""
+        """The gate's second look: between here and the socket nothing waits, and the guard looks once more there."""
         response: web.StreamResponse | Problem
         async with gate.releasing() as passage:
             try:

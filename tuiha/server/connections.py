@@ -12,9 +12,9 @@ import logging
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ssl import SSLContext
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -30,6 +30,36 @@ _REFUSAL = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/prob
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY))
 
 
+class Outgoing:
+    """A transport that looks, right before bytes are handed to the socket, whether they may still go out."""
+
+    def __init__(self, transport: asyncio.Transport, may_go: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._may_go = may_go
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or break the connection off: its peer does not know then what came of its request."""
+        if self._may_go():
+            self._transport.write(data)
+        else:
+            self._break_off()
+
+    def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
+        """As `write`."""
+        if self._may_go():
+            self._transport.writelines(parts)
+        else:
+            self._break_off()
+
+    def _break_off(self) -> None:
+        log.warning("an answer came too late to be released")
+        self._transport.abort()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's."""
+        return getattr(self._transport, name)
+
+
 class Guarded(asyncio.Protocol):
     """One connection: passes everything on to the HTTP protocol, and remembers what it waits for."""
 
@@ -42,6 +72,7 @@ class Guarded(asyncio.Protocol):
         self._heading = False  # a request has begun and its headers are not complete
         self.peer = ""
         self.transport: asyncio.Transport | None = None
+        self.outgoing: asyncio.Transport | None = None  # the same, as the HTTP protocol has it
         self.until: float | None = None  # loop time at which the peer must have sent; None: it is our turn
         self.stalled: float | None = None  # loop time by which the peer must have read
 
@@ -53,6 +84,7 @@ class Guarded(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it."""
         self.transport = cast(asyncio.Transport, transport)
+        self.outgoing = cast(asyncio.Transport, Outgoing(self.transport, self._guard.may_go))
         name = transport.get_extra_info("peername")
         self.peer = str(name[0]) if isinstance(name, tuple) else ""
         if not self._guard.enter(self):
@@ -61,7 +93,7 @@ class Guarded(asyncio.Protocol):
             self.transport.close()
             return
         self.heading()
-        self._inner.connection_made(transport)
+        self._inner.connection_made(self.outgoing)
 
     def heading(self) -> None:
         """A request has to come whole from now on."""
@@ -118,10 +150,11 @@ class Guarded(asyncio.Protocol):
 
 
 class Guard:
-    """All connections of a server."""
+    """All connections of a server. `may_go`: whether what is being written in this context may still be released."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, may_go: Callable[[], bool] = lambda: True) -> None:
         self.limits = limits
+        self.may_go = may_go
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         room = limits.connections if files == resource.RLIM_INFINITY else max(16, files - _KEPT_FREE)
         self.most = min(limits.connections, room)
@@ -145,17 +178,17 @@ class Guard:
         if len(self._of) >= self.most and self._idle:
             self._drop(next(iter(self._idle)))
         too_many = len(self._of) >= self.most or self._peers[connection.peer] >= self.limits.connections_per_address
-        if too_many or connection.transport is None:
+        if too_many or connection.outgoing is None:
             self._refused += 1
             return False
-        self._of[connection.transport] = connection
+        self._of[connection.outgoing] = connection
         self._peers[connection.peer] += 1
         return True
 
     def leave(self, connection: Guarded) -> None:
         """A connection is over."""
         self._idle.pop(connection, None)
-        if connection.transport is not None and self._of.pop(connection.transport, None) is not None:
+        if connection.outgoing is not None and self._of.pop(connection.outgoing, None) is not None:
             self._peers[connection.peer] -= 1
             if self._peers[connection.peer] <= 0:
                 del self._peers[connection.peer]

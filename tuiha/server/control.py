@@ -114,14 +114,24 @@ class Control:
         return web.json_response({"held": False})
 
     async def attach(self, request: web.Request) -> web.Response:
-        """POST /control/attach {epoch, database}: the pool is on this database now."""
+        """POST /control/attach {epoch, database, seconds?}: the pool is on this database now.
+
+        With `seconds` it also ends a hold, and answers when there is a lease or that time is over: with this server's
+        own view, and the requests that waited when it was told.
+        """
         body = await _body(request)
         epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
+        seconds = _number(body, "seconds", 0.0, 60.0) if "seconds" in body else None
         try:
             self.attacher.attach(epoch, database)
         except ValueError as error:
             raise Problem(409, "Not attached", str(error)) from None
-        return web.json_response({"epoch": epoch, "database": database})
+        if seconds is None:
+            return web.json_response({"epoch": epoch, "database": database})
+        waiting = self.gate.waiting
+        self.gate.release()
+        await self.gate.opened(seconds)
+        return web.json_response({**asdict(self.report()), "queue": waiting})
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """POST /control/withdraw: take no users any more."""

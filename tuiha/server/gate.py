@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -38,6 +38,7 @@ class Passage:
 
 
 _passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
+_released: ContextVar[Passage | None] = ContextVar("released", default=None)  # of the answer that is written now
 
 
 class Gate:
@@ -103,6 +104,13 @@ class Gate:
         self._held_until = None
         self._wake()
 
+    async def opened(self, seconds: float) -> None:
+        """Returns when there is an attachment to use, or after that time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.attachment is None:
+                    await self._changed.wait()
+
     def still(self, attachment: Attachment) -> None:
         """The second look. Raises OutcomeUnknown unless this attachment is whole and still the one in use."""
         if self._attachment is not attachment or not attachment.whole:
@@ -112,8 +120,8 @@ class Gate:
     async def releasing(self) -> AsyncIterator[Passage]:
         """Around everything that makes one answer: looks again, last, at every attachment that the answer came through.
 
-        `read` and `transaction` look as soon as the database has answered; this look is the one right before release.
-        Raises OutcomeUnknown.
+        `read` and `transaction` look as soon as the database has answered; this look is the one right before release,
+        and `still_released` the very last, when the answer's bytes are handed to the socket. Raises OutcomeUnknown.
         """
         passage = Passage()
         token = _passage.set(passage)
@@ -126,6 +134,15 @@ class Gate:
             await self._lives(attachment)
         for attachment in passage.used:
             self.still(attachment)
+        _released.set(passage)
+
+    def still_released(self) -> bool:
+        """Whether the answer that is being written in this context may go out now.
+
+        To make bytes of an answer takes a fraction of a millisecond, and a process can be stopped for a minute in it.
+        """
+        passage = _released.get()
+        return passage is None or all(self._attachment is one and one.whole for one in passage.used)
 
     async def _lives(self, attachment: Attachment) -> None:
         """Have the database show that it was alive after all that it answered so far. Raises OutcomeUnknown."""

@@ -97,7 +97,9 @@ def _device_paths() -> dict[str, Any]:
 
 def _control_paths() -> dict[str, Any]:
     seconds = {"seconds": {"type": "number", "minimum": 0.1, "maximum": 120}}
-    attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"}}
+    attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"},
+              "seconds?": {"type": "number", "minimum": 0, "maximum": 60,
+                           "description": "ends a hold, and waits so long for a lease"}}
     bind = {"user": {"type": "string"}, "server": {"type": "string"}}
     database = {"database": {"type": "string"}}
     one = _object(user_id={"type": "integer", "minimum": 1}, generation={"type": "integer", "minimum": 1})
@@ -173,7 +175,9 @@ def _act(summary: str, properties: dict[str, Any] | None = None) -> dict[str, An
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    """A body with these fields; one whose name ends in `?` may be left out."""
+    schema = {"type": "object", "properties": {name.rstrip("?"): one for name, one in properties.items()},
+              "required": [name for name in properties if not name.endswith("?")]}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 

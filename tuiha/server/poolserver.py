@@ -66,9 +66,9 @@ class PoolServer:
         self._told: dict[str, float] = {}
         self._mail = {server.name for cluster in pool.mail for server in cluster.servers}
         self.meter = Meter()
-        self.guard = Guard(pool.limits)
         self.waiters = Waiters()
         self.gate = Gate(pool.hold.seconds, pool.hold.requests)
+        self.guard = Guard(pool.limits, self.gate.still_released)
         self.fence = Fence()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)

@@ -24,7 +24,7 @@ from tuiha.model.reports import (
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
-from tuiha.operate.database.managed import candidate, follows
+from tuiha.operate.database.managed_checks import candidate, follows
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.database.steps import followers, stamp, stamped
@@ -156,6 +156,14 @@ FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
 @pytest.mark.parametrize(("name", "verdict", "fault"), FAULTS)
 def test_each_fault_turns_its_check(name: str, verdict: CheckVerdict, fault: Callable[[Sight], Sight]) -> None:
     assert red(Switchover(), fault(healthy())).get(name) == verdict
+
+
+def test_a_database_that_does_not_answer_is_not_called_another_one() -> None:
+    silent = with_node(healthy(), "db2", report=None, error="no answer")
+    other = with_report(healthy(), "db2", system_identifier="1")
+    remedies = [check.remedy for sight in (silent, other) for check in Switchover().checks(sight)
+                if (check.name, check.subject) == ("identity", "db2")]
+    assert remedies == ["start it, or look why", "it is another database system: correct its address"]
 
 
 def test_failover_wants_the_active_database_gone_for_everybody() -> None:

@@ -79,9 +79,9 @@ def _usable(sight: Sight) -> bool:
 
 def identity(sight: Sight, node: NodeSight) -> Check:
     """The database is the one that the ledger means."""
-    found = node.report.system_identifier if node.report else "no answer"
-    return check(found == sight.ledger.system_identifier, "identity", node.name, found,
-                 sight.ledger.system_identifier, "it is another database system: correct its address", _NEVER)
+    found, wanted = node.report.system_identifier if node.report else "no answer", sight.ledger.system_identifier
+    remedy = "it is another database system: correct its address" if node.report else "start it, or look why"
+    return check(found == wanted, "identity", node.name, found, wanted, remedy, _NEVER)
 
 
 def epoch_row(sight: Sight, node: NodeSight) -> Check:

@@ -71,8 +71,8 @@ class PairKind:
 
     def server_facts(self, sight: Sight) -> dict[str, Any]:
         """What makes a plan void when it changes at the servers: who takes part, and where they are attached."""
-        return {server.name: [server.report.database, server.report.epoch] if server.report else None
-                for server in sight.members}
+        return {server.name: {"database": server.report.database, "epoch": server.report.epoch}
+                if server.report else "no answer" for server in sight.members}
 
     def _made(self, job: Job) -> list[PairStep]:
         return [step(job, number) for number, step in enumerate(self.sketch, 1)]
@@ -102,15 +102,17 @@ def facts_of(sight: Sight) -> dict[str, Any]:
     }
 
 
-def _node_facts(sight: Sight, name: str) -> dict[str, Any] | None:
+def _node_facts(sight: Sight, name: str) -> dict[str, Any] | str:
     node = sight.nodes[name]
     if node.report is None:
-        return None
-    follows = sorted((row.name, row.sync_state) for row in node.report.replication)
+        return "no answer"
+    followers: dict[str, str] = {}
+    for row in sorted(node.report.replication, key=lambda row: (row.name, row.sync_state)):
+        followers[row.name] = " and ".join(filter(None, (followers.get(row.name), row.sync_state)))
     # a secondary tells its timeline by its receiver, and an older one when that is gone
     timeline = node.report.timeline if node.writable else None
     return {"role": str(node.report.role), "system_identifier": node.report.system_identifier, "timeline": timeline,
-            "followers": [list(pair) for pair in follows], "agent": node.agent}
+            "followers": followers, "agent": node.agent}
 
 
 def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -> dict[str, object]:

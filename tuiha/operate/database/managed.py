@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
-from tuiha.model.managed import LEADERLESS, NOT_HERE, in_words, not_here
-from tuiha.model.reports import IN_STEP, EpochRow, LedgerRecord, Managed, Standby
-from tuiha.operate.database import checks
+from tuiha.model.managed import LEADERLESS, NOT_HERE, not_here
+from tuiha.model.reports import EpochRow, LedgerRecord, Standby
+from tuiha.operate.database import checks, managed_checks
 from tuiha.operate.database.asking import (
     Agreed,
     AskFailover,
@@ -24,13 +24,12 @@ from tuiha.operate.database.asking import (
 from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.serving import Hold
-from tuiha.operate.database.sight import NodeSight, Sight, look
+from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job
 from tuiha.operate.kinds import Kind, Refused, Step
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.world import World
 
-_MANAGER = "manager"  # in a plan's details: who changes the roles
 _OURS = frozenset({"slots", "settings"})  # obstacles that only our own way of following has
 
 
@@ -52,7 +51,7 @@ class Dispatched:
             raise Refused(not_here(self.name, manager))
         plan = await self._theirs.plan(world, target, options)
         told = tuple(_in_their_words(check, manager) for check in plan.checks)
-        return replace(plan, checks=told, details={**plan.details, _MANAGER: manager})
+        return replace(plan, checks=told, details={**plan.details, managed_checks.MANAGER: manager})
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of a plan."""
@@ -63,7 +62,7 @@ class Dispatched:
         return self._kind(plan).outcome(plan, evidence)
 
     def _kind(self, plan: Plan) -> Kind:
-        return self._theirs if plan.details.get(_MANAGER) and self._theirs is not None else self._ours
+        return self._theirs if plan.details.get(managed_checks.MANAGER) and self._theirs is not None else self._ours
 
 
 def _in_their_words(check: Check, manager: str) -> Check:
@@ -93,8 +92,8 @@ class PatroniSwitchover(PairKind):
             checks.answers(active, writable=True), checks.answers(partner, writable=False),
             checks.identity(sight, active), checks.identity(sight, partner),
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
-            follows(sight), checks.lag(sight), checks.version(sight),
-            *patroni(sight), candidate(sight),
+            managed_checks.follows(sight), checks.lag(sight), checks.version(sight),
+            *managed_checks.patroni(sight), managed_checks.candidate(sight),
             *(check for check in checks.obstacles(sight) if check.name not in _OURS),
             *checks.servers(sight), *checks.sprayers(sight),
         ]
@@ -134,7 +133,7 @@ class PatroniFailover(PairKind):
         return [
             checks.one_primary(sight), gone(sight), checks.protected(sight),
             checks.answers(partner, writable=False), checks.identity(sight, partner), checks.epoch_row(sight, partner),
-            *patroni(sight), *checks.replaying(partner), *checks.sprayers(sight),
+            *managed_checks.patroni(sight), *checks.replaying(partner), *checks.sprayers(sight),
         ]
 
     def loses(self, sight: Sight) -> str:
@@ -160,21 +159,22 @@ class PatroniRejoin(PairKind):
         """With what Patroni says of all that are not active, whether or not PostgreSQL answers there."""
         sight = await look(world)
         said = await asyncio.gather(*(patroni_of(world, one.name).managed() for one in sight.others))
-        known = {one.name: replace(one, obstacles={**one.obstacles, _MANAGER: told})
+        known = {one.name: replace(one, obstacles={**one.obstacles, managed_checks.MANAGER: told})
                  for one, told in zip(sight.others, said, strict=True)}
-        behind = next((name for name in known if not streaming(sight, name)), None)
+        behind = next((name for name in known if not managed_checks.streaming(sight, name)), None)
         return replace(sight, nodes={**sight.nodes, **known}, chosen=behind)
 
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
-        if streaming(sight, sight.partner.name):
+        if managed_checks.streaming(sight, sight.partner.name):
             raise Refused(f"{sight.partner.name} follows {sight.active.name} already")
 
     def checks(self, sight: Sight) -> list[Check]:
         """The leader works, and its partner's Patroni answers."""
         active, partner = sight.active, sight.partner
         return [checks.one_primary(sight, CheckVerdict.WARNING), checks.answers(active, writable=True),
-                checks.identity(sight, active), checks.epoch_row(sight, active), *leads(sight), asked(partner)]
+                checks.identity(sight, active), checks.epoch_row(sight, active),
+                *managed_checks.leads(sight), managed_checks.asked(partner)]
 
     def loses(self, sight: Sight) -> str:
         """What the partner alone has."""
@@ -228,72 +228,3 @@ async def _row(world: World, driver: DatabaseDriver) -> EpochRow | None:
             return (await driver.poll()).epoch
     except (DriverError, TimeoutError):
         return None
-
-
-def said_of(node: NodeSight) -> Managed | None:
-    """What Patroni says of a node, when both could be asked."""
-    return node.report.managed if node.report is not None else None
-
-
-def leads(sight: Sight) -> Iterator[Check]:
-    """Patroni answers, and knows the leader that the pool is on."""
-    for node in sight.nodes.values():
-        said = said_of(node)
-        if said is None:
-            continue  # PostgreSQL does not answer there: another check says so, with Patroni's words
-        nobody = sight.ledger.phase == LEADERLESS and said.leader is None
-        good = said.error is None and (nobody or said.leader == sight.ledger.active)
-        yield checks.check(good, "patroni", node.name, said.error or f"leader {said.leader or 'none'}",
-                           f"leader {sight.ledger.active}", f"look at Patroni on {node.name}, and at its store")
-
-
-def asked(partner: NodeSight) -> Check:
-    """The partner's Patroni is there to do it."""
-    said = partner.obstacles.get(_MANAGER)
-    good = isinstance(said, Managed) and said.error is None
-    return checks.check(good, "patroni", partner.name, in_words(said) if isinstance(said, Managed) else "not asked",
-                        "answers", f"start Patroni on {partner.name}: it may be all that is needed")
-
-
-def patroni(sight: Sight) -> Iterator[Check]:
-    """Patroni knows the leader, does by itself what it should, and has nothing else to do."""
-    yield from leads(sight)
-    known = [said for node in sight.nodes.values() if (said := said_of(node)) is not None and said.error is None]
-    paused = any(said.paused for said in known)
-    yield checks.check(not paused, "maintenance", "Patroni", "paused" if paused else "not paused", "not paused",
-                       "`patronictl resume`: while it is paused, Patroni starts and rejoins nothing by itself",
-                       CheckVerdict.WARNING)
-    scheduled = next((said.scheduled for said in known if said.scheduled), None)
-    yield checks.check(scheduled is None, "scheduled", "Patroni", scheduled or "none", "no switchover to come",
-                       "`patronictl flush CLUSTER switchover`")
-    synchronous = all(said.synchronous for said in known if said.synchronous is not None)
-    yield checks.check(synchronous, "synchronous-mode", "Patroni", "on" if synchronous else "off", "on",
-                       "`patronictl edit-config`: synchronous_mode: true; without it a failover loses writes")
-    restart = [node.name for node in sight.nodes.values() if (said := said_of(node)) and said.pending_restart]
-    yield checks.check(not restart, "pending-restart", "Patroni", ", ".join(restart) or "none", "none",
-                       "`patronictl restart`: settings wait for it", CheckVerdict.WARNING)
-
-
-def streaming(sight: Sight, name: str) -> bool:
-    """Whether the active database sends it the log."""
-    report = sight.active.report
-    return any(row.name == name and row.state == "streaming" for row in (report.replication if report else ()))
-
-
-def follows(sight: Sight) -> Check:
-    """Commits wait for the partner; for others as well, if Patroni is set so."""
-    report, partner = sight.active.report, sight.partner
-    rows = () if report is None else report.replication
-    waited = any(row.name == partner.name and row.sync_state in IN_STEP for row in rows)
-    receiving = partner.report is not None and bool(partner.report.receiving)
-    return checks.check(waited and streaming(sight, partner.name) and receiving, "synchronous", sight.active.name,
-                        ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows",
-                        f"{partner.name} in step, and receiving",
-                        f"wait until Patroni counts on {partner.name}: `patronictl list`")
-
-
-def candidate(sight: Sight) -> Check:
-    """The partner is one that Patroni may promote."""
-    partner, said = sight.partner, said_of(sight.partner)
-    return checks.check(partner.in_step, "candidate", partner.name, "unknown" if said is None else in_words(said),
-                        "sync_standby", "wait until Patroni counts on it: `patronictl list`")

@@ -31,6 +31,7 @@ _RECOVERING = "SELECT pg_is_in_recovery()"
 _FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
+_CONNECTING = 2.0  # seconds in which a secondary that is there connects again
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
 _MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for nobody
@@ -199,8 +200,9 @@ class ProtectAfter(Protect):
     action = "commits on {new} wait for {old}, if it follows"
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Protect, or say why not."""
-        if not await streams(world.databases[self.primary], self.secondary):
+        """Protect, or say why not. One that was rewound just now may break off once and connect again."""
+        primary = world.databases[self.primary]
+        if not await until(lambda: streams(primary, self.secondary), _CONNECTING, 0.05):
             return f"not protected: {self.secondary} does not follow; `tuiha plan rejoin {self.secondary}`"
         return await super().run(world, progress)
 

@@ -21,6 +21,7 @@ from tuiha.server.lease import MAY_HOLD
 _STEP = 0.01
 _AGAIN = 0.1
 _ANSWER = 2.0  # seconds a server has for one answer
+_ATTACHING = 3.0  # seconds for which it waits for a lease before it says that it has none
 _SESSIONS = """
 SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
  WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
@@ -141,23 +142,24 @@ class Attach(ServerStep):
 
     async def _attach(self, world: World, name: str, address: str, until: float) -> tuple[float, int] | str:
         """The moment at which its lease was seen and the requests that waited; or why there is none."""
-        job, queue, asked = self.job, 0, False
-        why = "no answer"
+        job, queue, why, waits = self.job, 0, "no answer", True
+        body = {"epoch": job.epoch + 1, "database": job.new, "seconds": _ATTACHING}
         while time.monotonic() < until:
             try:
-                if not asked:
-                    await world.control.post(address, "attach", {"epoch": job.epoch + 1, "database": job.new},
-                                             seconds=_ANSWER)
-                    await world.control.post(address, "release", {}, seconds=_ANSWER)
-                    asked = True
-                status = await world.control.get(address, "status", seconds=_ANSWER)
+                if waits:
+                    status = await world.control.post(address, "attach", body, seconds=_ATTACHING + _ANSWER)
+                    waits = "lease_seconds" in status
+                    if not waits:  # the version before: it answers at once, holds on, and must not be told again
+                        await world.control.post(address, "release", {}, seconds=_ANSWER)
+                if not waits:
+                    status = await world.control.get(address, "status", seconds=_ANSWER)
             except ControlError as error:
                 why = str(error)
                 await asyncio.sleep(_AGAIN)
                 continue
+            queue = max(queue, status["queue"] or 0)
             if (status["database"], status["epoch"]) == (job.new, job.epoch + 1) and status["lease_seconds"]:
                 return time.time(), queue
-            queue = max(queue, status["queue"] or 0)
             why = status["reason"] or "no lease yet"
             await asyncio.sleep(_STEP)
         return why

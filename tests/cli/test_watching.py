@@ -128,6 +128,31 @@ def test_it_ends_with_the_screen_however_that_ends(configuration: Path, number: 
     until(lambda: gone(pid))
 
 
+REPLACED = """
+import os, signal, sys, time
+from pathlib import Path
+from tuiha.cli.watching import watch_apart
+feed = watch_apart(Path(sys.argv[1]))
+feed.start()
+first = feed.pid
+print(Path(f"/proc/{first}/comm").read_text().strip())
+print(Path(f"/proc/{first}/cmdline").read_text() == Path("/proc/self/cmdline").read_text())
+os.kill(first, signal.SIGKILL)
+while feed.pid == first or feed.latest() is None or feed.latest().number < 2:
+    time.sleep(0.01)
+print(any("ended with signal 9" in event.text for event in feed.events()))
+print("tuiha.cli.watching" in Path(f"/proc/{feed.pid}/cmdline").read_text())
+feed.stop()
+"""
+
+
+def test_the_first_one_is_a_copy_of_the_screens_process_and_the_next_a_program(configuration: Path) -> None:
+    """A copy begins with what is imported; once there are threads, it would be a broken one."""
+    done = subprocess.run([sys.executable, "-c", REPLACED, str(configuration)], capture_output=True, text=True,
+                          timeout=PATIENCE, check=True)
+    assert done.stdout.split() == ["tuiha-watching", "True", "True", "True"]
+
+
 def test_a_screen_that_stands_still_keeps_nothing_waiting(configuration: Path, tmp_path: Path) -> None:
     """The screen's process is stopped: what it does not read is recorded nevertheless."""
     screen = subprocess.Popen([sys.executable, "-c", SCREEN, str(configuration)], stdout=subprocess.PIPE, text=True)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.watch.apart.launch import launched
+from tuiha.watch.apart.launch import FAULT, forked, launched
 
 if TYPE_CHECKING:
     from tuiha.watch.apart.feed import Apart
 
 UNRECORDED = "unrecorded"
-FAULT = 1
+NAME = "tuiha-watching"  # what `top` and `ps -o comm` show; 15 bytes at most
 
 
 def watch_apart(path: Path, *, recorded: bool = True) -> Apart:
@@ -23,12 +26,19 @@ def watch_apart(path: Path, *, recorded: bool = True) -> Apart:
 
     It records what it sees, unless `recorded` or the configuration says otherwise.
     """
-    command = (sys.executable, "-m", "tuiha.cli.watching", str(path.absolute()), *(() if recorded else (UNRECORDED,)))
-    process = launched(command)  # it has more to import than this one: it begins first
+    import asyncio  # noqa: F401 - all this is imported before the process begins: a copy has it, too
+
+    from tuiha.cli import logfile  # noqa: F401
     from tuiha.config.errors import ConfigError
     from tuiha.config.places import state_folder
     from tuiha.watch.apart.feed import Apart
 
+    path = path.absolute()
+    command = (sys.executable, "-m", "tuiha.cli.watching", str(path), *(() if recorded else (UNRECORDED,)))
+    if threading.active_count() == 1:  # the copy is there at once; of several threads it would have but one
+        process = forked(functools.partial(main, path, recorded=recorded))
+    else:
+        process = launched(command)
     try:
         log = str(state_folder() / _log_of(path))
     except ConfigError:  # there can be no log; looking does without
@@ -44,6 +54,9 @@ def _log_of(path: Path) -> str:
 def main(path: Path, *, recorded: bool = True) -> int:
     """Watch, and tell it on the standard streams, until they end; returns an exit code."""
     gc.disable()  # until the first look: nothing that is imported is garbage
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(NAME, encoding="ascii")
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # it would read every package installed here to find some
     from tuiha.cli.logfile import log_to_file
 
     log_to_file(_log_of(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from textual.screen import Screen
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.terminal.app import TerminalApp
+from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette
 from tuiha.tui.widgets.paper import Paper
 from tuiha.watch.feed import Feed
@@ -79,14 +79,13 @@ class Watching(TerminalApp, inherit_bindings=False):
         """Show, watch, and begin what is not begun."""
         self.settle_in()
         self.push_screen(self._screen)
-        loop = asyncio.get_running_loop()
+        woken = on_this_loop(self._woken)
 
         def wake(_: Snapshot) -> None:
             """On a watcher's thread: say that there is something new, once, and never wait."""
             if not self._waking:
                 self._waking = True
-                with contextlib.suppress(RuntimeError):  # the loop has ended; so will the subscription
-                    loop.call_soon_threadsafe(self._woken)
+                woken()
 
         self._ends = [watched.feed.subscribe(wake) for watched in self.pools]
         self.set_interval(TICK, self.paint)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.model.facts import Event, Snapshot
+from tuiha.watch.apart.launch import FAULT
 from tuiha.watch.apart.messages import LAST, News, Refusal, Started, outline_of, send
 from tuiha.watch.watcher import Watcher
 
 if TYPE_CHECKING:
     from tuiha.watch.recording.optional import Recording
 
-ENDED, FAULT = 0, 1  # exit codes
+ENDED = 0  # the exit code when nobody listens any more
 LOOK = 1.0  # seconds between two looks at whether the watcher is still there
 _log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import signal
-from typing import ClassVar
+from contextlib import ExitStack
+from typing import Any, ClassVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -18,6 +18,8 @@ from tuiha.tui.looks import textual_theme
 from tuiha.tui.terminal.driver import TerminalDriver
 from tuiha.tui.terminal.image import Image
 from tuiha.tui.terminal.pieces import pieces_of
+from tuiha.tui.terminal.signals import on_signals
+from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette
 
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
@@ -40,6 +42,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         self._image = Image()
         self._skipped = False
         self._holding = False
+        self._signals = ExitStack()
         self.animation_level = "none"
         self._themes = 0
         self.use_palette(palette)
@@ -57,12 +60,15 @@ class TerminalApp(App[int], inherit_bindings=False):
 
     def settle_in(self) -> None:
         """When mounted: end on the signals that mean it, and hear when the terminal has caught up."""
-        loop = asyncio.get_running_loop()
         if not self.is_headless:
-            for number in (signal.SIGHUP, signal.SIGTERM):
-                loop.add_signal_handler(number, self._told)
+            self._signals.enter_context(on_signals((signal.SIGHUP, signal.SIGTERM), self._told))
         if isinstance(self._driver, TerminalDriver):
-            self._driver.on_drained = self._drained
+            self._driver.on_drained = on_this_loop(self._drained)
+
+    async def run_async(self, **options: Any) -> int | None:
+        """Until it is left; after that signals mean again what they did before."""
+        with self._signals:
+            return await super().run_async(**options)
 
     def _told(self) -> None:
         TerminalApp.told_to_end = True
@@ -111,7 +117,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         return self._image.lines
 
     def _drained(self) -> None:
-        if self._skipped and not self._holding:
+        if self._skipped and not self._holding and self.screen_stack:  # at the end the terminal outlives the screens
             self._skipped = False
             self.screen.refresh()
 

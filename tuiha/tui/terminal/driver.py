@@ -17,7 +17,7 @@ import termios
 import threading
 from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from textual import events, messages
 from textual._xterm_parser import XTermParser
@@ -27,19 +27,22 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 LAST_WORDS = 0.2  # seconds that the last bytes may take at the end
+_INTRODUCERS = "[O]P_^X"  # what after an escape begins a sequence: CSI, SS3, OSC, DCS, APC, PM, SOS
 _POLL = 0.1  # seconds between the parser's looks at an escape that stands alone
 
 
-def as_pressed(message: Message) -> Iterator[Message]:
+class Keys(XTermParser):
     """An esc that came together with the next key is both keys: what they do must not depend on how fast the link is.
 
-    Terminals send alt and a key in the same way; no key here has alt.
+    Terminals send alt and a key in the same way, and Textual takes some for what alt writes on a Mac; no key here has
+    alt.
     """
-    if isinstance(message, events.Key) and message.key.startswith("alt+") and message.character is not None:
-        yield events.Key("escape", "\x1b")
-        yield events.Key(message.character, message.character)
-    else:
-        yield message
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        pair = len(sequence) == 2 and sequence[0] == "\x1b" and sequence[1] not in _INTRODUCERS
+        if pair or alt:
+            yield events.Key("escape", "\x1b")
+        yield from super()._sequence_to_key_events(sequence[1:] if pair else sequence)
 
 
 class PatientWriter(WriterThread):
@@ -143,9 +146,7 @@ class TerminalDriver(LinuxDriver):
 
     def _tell_drained(self) -> None:
         if self.on_drained is not None:
-            # A loop that is closed has no more frames to send.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.on_drained)
+            self.on_drained()
 
     def disable_input(self) -> None:
         """End the input thread at once."""
@@ -176,7 +177,7 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until told to end or until the terminal is gone."""
-        parser = XTermParser(self._debug)
+        parser = Keys(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.DefaultSelector() as selector:
             try:
@@ -200,8 +201,7 @@ class TerminalDriver(LinuxDriver):
 
     def _process(self, found: Iterable[Message]) -> None:
         for message in found:
-            for one in as_pressed(message):
-                self.process_message(one)
+            self.process_message(message)
 
     def _read(self) -> bytes:
         try:

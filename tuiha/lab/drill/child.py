@@ -49,7 +49,7 @@ class WallClock:
 
 
 def hurt_at_signal(orders: Path, clock: WallClock) -> None:
-    """Do what the file says at SIGUSR1. The handler runs in the main thread, between two callbacks of the loop."""
+    """Do what the file says at SIGUSR1. The handler runs in the main thread, wherever that is at the moment."""
 
     def block(seconds: float) -> None:
         time.sleep(seconds)

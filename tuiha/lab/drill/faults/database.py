@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import psutil
 
+from tuiha.lab.drill.acts import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.postgres import DATABASE, SUPERUSER
 
-_SENDER = "SELECT pid FROM pg_stat_replication LIMIT 1"
 _SECONDS = 5.0
 _MOST = 400  # connections that a stranger tries
 _STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
@@ -85,13 +86,26 @@ class StopSender:
         return f"stop only the WAL sender of {self.database} (SIGSTOP)"
 
     async def do(self, stage: Stage) -> None:
-        """Stop it. Raises NotReached when there is none."""
+        """Stop it. Raises NotReached when there is none.
+
+        The database itself is not asked: a switchover that has come to its fence ends every connection.
+        """
         stage.mark()
-        pid = await ask(stage, self.database, _SENDER)
-        if pid is None:
-            raise NotReached(f"nobody receives from {self.database}")
-        os.kill(pid, signal.SIGSTOP)
-        stage.stopped.append(pid)
+        postmaster = await main_process(stage, self.database)
+        try:
+            sender = next(one for one in psutil.Process(postmaster).children() if "walsender" in _title(one))
+            sender.suspend()
+        except (StopIteration, psutil.NoSuchProcess):
+            raise NotReached(f"nobody receives from {self.database}") from None
+        stage.stopped.append(sender.pid)
+
+
+def _title(process: psutil.Process) -> str:
+    """What it says it does; nothing when it has ended meanwhile."""
+    try:
+        return "".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,26 @@ class LedgerFault:
 
 
 def _away(stage: Stage) -> None:
-    path = stage.layout.ledger
-    stage.ledger_text = path.read_text(encoding="utf-8")
-    path.unlink()
+    stage.ledger_text = _taken(stage)
 
 
 def _damaged(stage: Stage) -> None:
-    path = stage.layout.ledger
-    stage.ledger_text = path.read_text(encoding="utf-8")
-    path.write_text(stage.ledger_text[:len(stage.ledger_text) // 2], encoding="utf-8")
+    stage.ledger_text = _taken(stage)
+    if not stage.layout.ledger.exists():
+        stage.layout.ledger.write_text(_half(stage.ledger_text), encoding="utf-8")
+
+
+def _taken(stage: Stage) -> str:
+    """The text of the ledger, which is moved away in one step: the operation that runs may write it at any moment."""
+    moved = stage.layout.ledger.with_suffix(".taken")
+    stage.layout.ledger.rename(moved)
+    text = moved.read_text(encoding="utf-8")
+    moved.unlink()
+    return text
+
+
+def _half(text: str) -> str:
+    return text[:len(text) // 2]
 
 
 def _unwritable(stage: Stage) -> None:
@@ -50,11 +61,15 @@ def _writable(stage: Stage) -> None:
 
 
 def _back(stage: Stage) -> None:
+    """Restore what was taken, unless the operation has written a newer one meanwhile."""
     if stage.ledger_text is None:
         raise NotReached("the ledger was not taken away")
-    draft = stage.layout.ledger.with_suffix(".restored")
+    path = stage.layout.ledger
+    if path.exists() and path.read_text(encoding="utf-8") != _half(stage.ledger_text):
+        return
+    draft = path.with_suffix(".restored")
     draft.write_text(stage.ledger_text, encoding="utf-8")
-    draft.rename(stage.layout.ledger)
+    draft.rename(path)
 
 
 @dataclass(frozen=True, slots=True)

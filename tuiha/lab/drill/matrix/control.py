@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts import Act, Kill, Start, Wait
+from tuiha.lab.drill.faults.database import pause_replay, resume_replay
 from tuiha.lab.drill.faults.ledger import (
     LEDGER_DAMAGED,
     LEDGER_LOST,
@@ -50,17 +51,21 @@ _OPERATORS = (
               Operate("enable", ("s2",)), Wait(1)), outage=2.0),
 )
 
-_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1",
-           "replay": "db2 replays"}
+_BEFORE = {"phase": "record the phase", "checkpoint": "checkpoint", "hold": "hold requests", "stop": "stop db1"}
 _ABORTED = tuple(
     Scenario(f"switchover-undone-{name}", f"the switchover's runner dies after '{words}', and all is taken back",
              f"after '{words}'",
              (Operate("switchover", at=words, then=(KillRunner(),), after_death="undo",
-                      result=("undone", "done")), Wait(1)), failed=None)
+                      result=("undone", "done")), Wait(1)), ends_on=None, failed=None)  # done: it was past the return
     for name, words in _BEFORE.items()
 )
 
 _RUNNERS = (
+    Scenario("switchover-undone-replay", "the switchover's runner dies before db2 has replayed, and all is taken back",
+             "in 'db2 replays'",
+             (Operate("switchover", at="hold requests", after_death="undo", result=("undone", "done"),
+                      then=(pause_replay("db2"), Wait(0.5), KillRunner(), resume_replay("db2"))), Wait(1)),
+             ends_on=None, failed=None),
     Scenario("failover-undone", "the failover's runner dies before the promotion, db1 returns, and all is taken back",
              "after 'cut'",
              (Kill(("db1",)), Operate("failover", at="cut db2 off", then=(KillRunner(), Start("db1")),

@@ -89,7 +89,7 @@ def test_nothing_is_left_however_it_ends(number: signal.Signals, tmp_path: Path)
     ours = _below(process.pid)
     assert any("tuiha.lab.load" in command for command in ours.values())
     assert any("postgres" in command for command in ours.values())
-    time.sleep(1.0)
+    time.sleep(1.0)  # for it to end in the middle of work, not of its start
     process.send_signal(number)
     process.wait(60)
     process.stderr.close()

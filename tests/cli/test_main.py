@@ -75,6 +75,7 @@ def test_config_before_and_after_the_command() -> None:
 
 @pytest.mark.parametrize(("words", "message"), [
     (["statsu"], "tuiha: there is no command 'statsu'; did you mean 'status'?"),
+    (["failover"], "tuiha: there is no command 'failover'; `tuiha plan failover` plans that operation"),
     (["status", "--jason"], "unrecognized arguments: --jason"),
     (["status", "--config"], "tuiha status: argument --config: expected one argument"),
     (["events", "--limit", "0"], "'0' is not a whole number from 1 to 100,000"),

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,6 +159,7 @@ def test_all_faults_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         ("pool: a\n\tservers: []\n", 2, "a tab is not allowed here; indent with spaces"),
+        ("pool: ä\nservers:\n\t- name: s1\n", 3, "a tab is not allowed here; indent with spaces"),
         ("pool: a: b\n", 1, "(column 8): a ': ' where none can be"),
         ("a:\n  b: 1\n c: 2\n", 3, "this line does not fit the lines above it"),
         ("pool: a\nservers: [1, 2\nb: 3\n", 3, "is not closed, or a comma is missing"),
@@ -230,12 +234,27 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             load(file)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path: Path) -> None:
-    file = write(tmp_path, GOOD)
-    file.chmod(0)
-    with pytest.raises(ConfigError, match="may not be read by this user"):
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """Root may read everything, and is nobody meanwhile."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_file_without_permission() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to everybody else
+        folder = Path(name)
+        folder.chmod(0o755)
+        file = write(folder, GOOD)
         load(file)
+        file.chmod(0)
+        with as_an_ordinary_user(), pytest.raises(ConfigError, match="may not be read by this user"):
+            load(file)
 
 
 SECRET = "hunter2-9f8e7d"

@@ -157,11 +157,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     word = next((a for a in arguments if not a.startswith("-")), None)
     if word is not None and arguments[0] == word and word not in COMMANDS:
-        import difflib
-
-        near = difflib.get_close_matches(word, COMMANDS, n=1)
-        parser.error(f"there is no command '{word}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        parser.error(f"there is no command '{word}'{_meant(word)}")
     return parser.parse_args(arguments)
+
+
+def _meant(word: str) -> str:
+    """What somebody may have meant by a word that is no command: an operation, which is planned first, or a command."""
+    import difflib
+
+    from tuiha.operate.catalogue import KINDS
+
+    if word in KINDS:
+        return f"; `tuiha plan {word}` plans that operation"
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

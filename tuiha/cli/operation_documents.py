@@ -85,7 +85,7 @@ def _head(state: OperationState) -> Document:
 def _step(step: StepState) -> Document:
     return {
         "number": step.planned.number,
-        "name": f"{step.planned.target} {step.planned.action}",
+        "name": f"{step.planned.target} {step.planned.does}",
         "target": step.planned.target,
         "action": step.planned.action,
         "result": step.state,

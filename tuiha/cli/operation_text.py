@@ -18,7 +18,7 @@ def plan_text(plan: Plan) -> str:
     """A plan as a person reads it before it is done."""
     checks = [(f"  {check.verdict.upper()}", plain(check.name), plain(check.subject), plain(check.value),
                f"wanted {plain(check.limit)}", plain(check.remedy)) for check in plan.checks]
-    steps = [(f"  {step.number}", plain(step.target), plain(step.action), f"limit {step.limit_seconds:g}s",
+    steps = [(f"  {step.number}", plain(step.target), plain(step.does), f"limit {step.limit_seconds:g}s",
               "POINT OF NO RETURN" if step.point_of_no_return else f"undo {'yes' if step.undo else 'no'}")
              for step in plan.steps]
     return "\n".join([
@@ -61,7 +61,7 @@ def what(plan: Plan) -> str:
 
 def operation_text(state: OperationState) -> str:
     """An operation with its steps."""
-    rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.action), step.state,
+    rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
     figures = [f"{plain(name)}: {cell(value)}" for name, value in (state.outcome or {}).items()]
     lines = [f"{result(state).upper()}  {what(state.plan)}  operation {state.id}",
@@ -99,5 +99,5 @@ def step_line(step: StepState) -> str:
     took = f" {step.seconds:.2f}s" if step.seconds is not None else f" (limit {planned.limit_seconds:g}s)"
     told = plain(step.evidence or step.progress)
     count = f" {step.done} of {step.of}" if step.state == "running" and step.of is not None else ""
-    return f"{planned.number:>3} {plain(planned.target)}: {plain(planned.action)}: {state}{took}{count}" + (
+    return f"{planned.number:>3} {plain(planned.target)}: {plain(planned.does)}: {state}{took}{count}" + (
         f"  {told}" if told else "")

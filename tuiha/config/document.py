@@ -83,7 +83,7 @@ def read(file: Path) -> Document:
             raise ConfigError(*lines.problems)
         return Document(file, loader.construct_document(root), lines.found)
     except yaml.YAMLError as error:
-        raise ConfigError(_explain(file, error)) from None
+        raise ConfigError(_explain(file, text, error)) from None
     except ValueError:  # an explicit tag such as !!int before something else
         raise _refused(file, "a value is not what its '!!' tag says", "leave the tag out") from None
     except RecursionError:
@@ -122,12 +122,14 @@ def _text(file: Path) -> str:
     return text
 
 
-def _explain(file: Path, error: yaml.YAMLError) -> Problem:
+def _explain(file: Path, text: str, error: yaml.YAMLError) -> Problem:
     """What a parser's error means, without a word of the file."""
     mark = getattr(error, "problem_mark", None)
     said = " ".join(str(getattr(error, name, None) or "") for name in ("context", "problem", "reason"))
     if "end of stream" in said:  # the place to look at is where the quotes open
         mark = getattr(error, "context_mark", None) or mark
+    if mark is not None and text.startswith("\t", mark.index):  # the parser does not always say so
+        said = f"tab character: {said}"
     what, remedy = "something unexpected", "look at this line and the one above"
     for pattern, meaning, advice in _EXPLAINED:
         if re.search(pattern, said):

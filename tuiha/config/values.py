@@ -90,7 +90,8 @@ Separator = Annotated[str, Field(pattern=_SEPARATOR)]
 class Settings(BaseModel):
     """Base of all settings: unknown keys are errors, nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Only a whole file is validated: what validates a part alone need not be made when the part is declared.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -47,6 +47,11 @@ class PlannedStep:
     undo: bool
     point_of_no_return: bool = False
 
+    @property
+    def does(self) -> str:
+        """The action, without the place that it may begin with: where the place stands before it."""
+        return self.action.removeprefix(f"{self.target}: ")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -179,7 +179,7 @@ class Runner:
         Returns what has to be awaited after the step.
         """
         planned = step.planned
-        intent = intents.at_step(self._intent, planned.number, f"{before}{planned.target} {planned.action}")
+        intent = intents.at_step(self._intent, planned.number, f"{before}{planned.target} {planned.does}")
         told = asyncio.create_task(self._tell_ledger(intent))
         await self._journal.write(record, step=planned.number, state="running")
         return told

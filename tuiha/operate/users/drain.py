@@ -64,7 +64,7 @@ class Drain:
             facts={
                 "server": server, "target": known_servers[server].target, "active": snapshot.active,
                 "epoch": snapshot.epoch,
-                "servers": {place.name: [place.part.value, place.capacity] for place in known if place.name != server},
+                "servers": {place.name: place.facts for place in known if place.name != server},
             },
             details={
                 **details(moves, effect, pace),

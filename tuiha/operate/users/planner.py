@@ -39,6 +39,11 @@ class Place:
     capacity: int
     part: Part
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What makes a plan void when it changes."""
+        return {"part": self.part.value, "capacity": self.capacity}
+
 
 @dataclass(frozen=True, slots=True)
 class Users:

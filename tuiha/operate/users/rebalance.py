@@ -56,7 +56,7 @@ class Rebalance:
             ],
             loses="nothing: a user is monitored by one server before and by one after",
             facts={
-                "servers": {place.name: [place.part.value, place.capacity] for place in known},
+                "servers": {place.name: place.facts for place in known},
                 "active": snapshot.active, "epoch": snapshot.epoch, "bounds": [bounds.trigger, bounds.band],
             },
             details=details(moves, found, pace),

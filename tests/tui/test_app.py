@@ -148,9 +148,12 @@ async def test_every_node_has_a_detail(place: int) -> None:
 async def test_screens_are_made_once() -> None:
     app = dashboard(healthy())
     async with app.run_test(size=(80, 24)) as pilot:
-        detail = app.get_screen("detail")
+        await pilot.press("enter")
+        detail = app.screen
+        await pilot.press("escape")
         for _ in range(5):
             await pilot.press("enter")
+            assert isinstance(detail, DetailScreen)
             assert app.screen is detail
             await pilot.press("question_mark", "escape", "escape")
         assert len(app.screen_stack) == 2

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.benchmarks import terminal as benchmark
@@ -34,3 +38,13 @@ def test_a_key_counts_until_what_it_does_is_seen(
         terminal.shows("ready")
         taken = benchmark.key_latencies(terminal, keys)
     assert (min(taken) >= 100) is answer
+
+
+DRAWS = "import tuiha.tui.app, textual.screen; print(textual.screen.UPDATE_PERIOD)"
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [({}, 1 / 250), ({"TEXTUAL_FPS": "60"}, 1 / 60)])
+def test_what_changed_is_drawn_at_once_unless_somebody_wants_it_gathered(asked: dict[str, str], seconds: float) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TEXTUAL_FPS"} | asked
+    done = subprocess.run([sys.executable, "-c", DRAWS], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == seconds

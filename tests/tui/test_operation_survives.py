@@ -7,6 +7,7 @@ The next start shows them. No key or signal of a terminal is any business of the
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,11 +27,14 @@ from tests.tui.signals import (
 )
 from tuiha.cli.background import InBackground
 from tuiha.config.load import load
+from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
+from tuiha.operate.journal import read_records
 
 # At which step each dashboard is hit: before the fence, after it, and past the point of no return.
 HITS: Mapping[signal.Signals, int] = {signal.SIGKILL: 2, signal.SIGHUP: 5, signal.SIGSTOP: 9}
+REJOINS = 12  # the step that makes the old primary a secondary
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +105,13 @@ def opened(seen: Terminal) -> bool:
 
 
 def test_one_that_another_terminal_starts_is_told_and_followed_with_a(config: Path) -> None:
-    """The dashboard was open before; the operation is started without a terminal."""
+    """The dashboard was open before; the operation is started without a terminal.
+
+    Its runner is stopped while the old primary rejoins, which may take its time: a switchover can be over before a
+    dashboard on a busy machine has looked.
+    """
     settings, base = load(config), config.parent
+    before = api.operations(settings, base)
     with dashboard(config) as terminal:
         live(terminal)
 
@@ -111,9 +120,19 @@ def test_one_that_another_terminal_starts_is_told_and_followed_with_a(config: Pa
             await api.apply(settings, base, config, plan, plan.confirm, "test", (), "ann@desk")
 
         asyncio.run(start())
+        wait_for(begun(settings, base, REJOINS, before[0].id if before else ""))
+        runner = runner_of_the_newest(settings, base)
+        os.kill(runner, signal.SIGSTOP)
         terminal.until(lambda seen: "a attaches" in seen.lines[1] or opened(seen))
         if not opened(terminal):  # else the dashboard had only just started, and opened it by itself
             terminal.send("a")
         terminal.until(opened)
+        os.kill(runner, signal.SIGCONT)
         terminal.until(lambda seen: seen.has("RESULT  ") and seen.has("DONE"))
         assert terminal.has("by ann@desk")
+
+
+def runner_of_the_newest(settings: Pool, base: Path) -> int:
+    """The process that runs the newest operation."""
+    records = read_records(api.store_of(settings, base).folders()[0].journal)
+    return next(int(record["pid"]) for record in reversed(records) if "pid" in record)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tests.tui.samples import AT, SAMPLES, degraded, healthy, many, odd, server, split
 from tuiha.model.facts import NodeKind
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import NODES, Sight, cells_of, placed, row_line, title_line
 from tuiha.tui.draw.filtering import parse
-from tuiha.tui.draw.rows import ORDERS, Row, arranged, natural, rows_of
+from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
 from tuiha.tui.draw.spans import clean, plain, width_of
 from tuiha.tui.draw.trends import Trends
 

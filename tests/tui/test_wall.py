@@ -66,7 +66,7 @@ async def test_what_is_wrong_is_said_large_and_in_words() -> None:
         shown = text(pilot)
         assert all(row.rstrip() in shown for row in large("SPLIT", high=True))
         assert "changes can go to two physical databases" in shown
-        assert all(row.rstrip() in shown for row in large("4/4", high=False))
+        assert all(row.rstrip() in shown for row in large("3/4", high=False))
 
 
 async def test_old_data_are_called_old() -> None:

@@ -58,7 +58,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
     )
 
 
-def _order(polled: Polled[R]) -> tuple[tuple[bool, int, str], ...]:
+def _order(polled: Polled[R]) -> tuple[tuple[int, int, str], ...]:
     return natural(polled.name)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 
@@ -42,17 +44,8 @@ def count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sort key by which s2 comes before s10."""
-    parts: list[tuple[bool, int, str]] = []
-    word = ""
-    for letter in name:
-        if word and letter.isdecimal() != word[-1].isdecimal():
-            parts.append(_part(word))
-            word = ""
-        word += letter
-    return (*parts, _part(word)) if word else tuple(parts)
-
-
-def _part(word: str) -> tuple[bool, int, str]:
-    return (False, int(word), "") if word.isdecimal() else (True, 0, word)
+@lru_cache(maxsize=4096)
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that puts s2 before s10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import sys
@@ -25,15 +24,15 @@ from tuiha.tui.operations import Operations
 from tuiha.tui.operator import Operator
 from tuiha.tui.past import PRESENT_ONLY, TimeTravel, Travels
 from tuiha.tui.screens.base import PoolScreen
-from tuiha.tui.screens.detail import DetailScreen
-from tuiha.tui.screens.help import HelpScreen
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.views import HOME, view_named
 from tuiha.tui.terminal.app import TerminalApp
+from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette, ThemeError, load_theme
 from tuiha.watch.feed import Feed
 
 if TYPE_CHECKING:
+    from tuiha.tui.screens.detail import DetailScreen
     from tuiha.watch.recording.replay import Replay
 
 SETTLED_AFTER = 0.5  # seconds: what the first snapshot need not wait for comes when that is painted
@@ -97,14 +96,15 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     # Life
 
     def on_mount(self) -> None:
-        """Install the screens, take snapshots, and end on the signals that mean it."""
-        for name, screen in (("home", HomeScreen()), ("detail", DetailScreen()), ("help", HelpScreen())):
-            self.install_screen(screen, name)
+        """Show Home, take snapshots, and end on the signals that mean it."""
+        self.install_screen(HomeScreen(), HOME)
         if self._pictured:
             self.hold_frames(PICTURE_FOR)
-        self.push_screen("home")
+        self.push_screen(HOME)
         self.settle_in()
         self.use_feed(self.feed)
+        if self.feed.latest() is not None:  # it came before anybody was there to be woken
+            self.release_frames()
         self.set_interval(TICK, self._tick)
         self.call_after_refresh(self._first_frame)
 
@@ -112,14 +112,13 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         """Show what this feed brings from now on: the pool as it is, or as it was."""
         if self._unsubscribe is not None:
             self._unsubscribe()
-        loop = asyncio.get_running_loop()
+        woken = on_this_loop(self._woken)
 
         def wake(_: Snapshot) -> None:
             """On the watcher's thread: say that there is something new, once, and never wait."""
             if not self._waking:
                 self._waking = True
-                with contextlib.suppress(RuntimeError):  # the loop has ended; so will the subscription
-                    loop.call_soon_threadsafe(self._woken)
+                woken()
 
         self.feed, self.trends = feed, Trends(self.history)
         self._paused, self._frozen = False, None
@@ -132,6 +131,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self.set_timer(SETTLED_AFTER, self._settled)
 
     def _settled(self) -> None:
+        self._detail()  # made now, so that the first time is as quick as every other
         self.spare_memory()
         self.operations.attach()
 
@@ -179,11 +179,13 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_show_help(self) -> None:
         """The keys of the screen in front."""
+        from tuiha.tui.screens.help import HelpScreen
+
         screen = self.screen
         if isinstance(screen, PoolScreen) and not isinstance(screen, HelpScreen):
-            help_screen = self.get_screen("help", HelpScreen)
+            help_screen = self._installed("help", HelpScreen)
             help_screen.explain(screen)
-            self.push_screen("help")
+            self.push_screen(help_screen)
 
     def action_poll_now(self) -> None:
         """Look again at once."""
@@ -310,11 +312,11 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """A key ends an old picture: whoever presses it wants to see what it does. Once told to end, no key counts."""
         if isinstance(event, events.InputEvent):
-            if self._exit:
+            if self._exit or not self.screen_stack:  # it ends: by a key or a signal, or as its terminal is gone
                 return
             self.release_frames()
             # A key comes back here when nobody took it: it was sent off before the line to type into was there.
-            front = self.screen if self.screen_stack else None
+            front = self.screen
             if (isinstance(event, events.Key) and event.is_forwarded and isinstance(front, PoolScreen)
                     and front.take(event)):
                 return
@@ -322,8 +324,14 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def show_detail(self, node: str) -> None:
         """The detail of a node."""
-        self.get_screen("detail", DetailScreen).choose(node)
-        self.push_screen("detail")
+        detail = self._detail()
+        detail.choose(node)
+        self.push_screen(detail)
+
+    def _detail(self) -> DetailScreen:
+        from tuiha.tui.screens.detail import DetailScreen
+
+        return self._installed("detail", DetailScreen)
 
     # Failure: the terminal is left clean, and `run` says in words what happened
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import contextvars
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +10,7 @@ from tuiha.model.running import Running, running
 from tuiha.tui.arming import Armed, arm, mode_word
 from tuiha.tui.operator import OperationFacts, Operator, Trouble
 from tuiha.tui.possible import WAYS
+from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.ways import Ways
 
 if TYPE_CHECKING:
@@ -75,38 +73,28 @@ class Operations(Ways):
 
     # What screens ask; answers come on the screen's loop
 
-    def here(self, call: Callable[[T], None]) -> Callable[[T], None]:
-        """The call, made on the screen's loop whatever thread the answer comes on."""
-        loop, context = asyncio.get_running_loop(), contextvars.copy_context()  # Textual keeps its application there
-
-        def answered(value: T) -> None:
-            with contextlib.suppress(RuntimeError):  # the dashboard has ended: nobody wants the answer
-                loop.call_soon_threadsafe(call, value, context=context)
-
-        return answered
-
     def plan(
         self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
     ) -> None:
         """Plan; changes nothing."""
         if self._operator is not None:
-            self._operator.plan(kind, target, options, self.here(answer))
+            self._operator.plan(kind, target, options, on_this_loop(answer))
 
     def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
         """Keep a plan for the shell; changes nothing in the pool."""
         if self._operator is not None:
-            self._operator.save(plan, self.here(answer))
+            self._operator.save(plan, on_this_loop(answer))
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Follow an operation; returns what ends that."""
-        return (lambda: None) if self._operator is None else self._operator.follow(operation, self.here(told))
+        return (lambda: None) if self._operator is None else self._operator.follow(operation, on_this_loop(told))
 
     def listed(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
     ) -> None:
         """Operations that run or ran, newest first; answered more than once when more gets known."""
         if self._operator is not None:
-            self._operator.operations(self.here(answer), elsewhere=elsewhere)
+            self._operator.operations(on_this_loop(answer), elsewhere=elsewhere)
 
     def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
         """The operation of this host that runs, or else the last one."""
@@ -123,12 +111,12 @@ class Operations(Ways):
     def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of users; of several questions only the newest is sure of an answer."""
         if self._operator is not None:
-            self._operator.find_users(pattern, after, limit, self.here(answer))
+            self._operator.find_users(pattern, after, limit, on_this_loop(answer))
 
     def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of a server's users; of several questions only the newest is sure of an answer."""
         if self._operator is not None:
-            self._operator.users_on(server, after, limit, self.here(answer))
+            self._operator.users_on(server, after, limit, on_this_loop(answer))
 
     @property
     def now_running(self) -> Running | None:
@@ -173,14 +161,14 @@ class Operations(Ways):
         self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
     ) -> None:
         """Start it, with the reason given when arming; refused when not armed any more."""
-        told = self.here(answer)
+        told = on_this_loop(answer)
         self.change(
             "apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, overrides, told), answer
         )
 
     def act(self, way: str, operation: str, answer: Callable[[Trouble | None], None]) -> None:
         """Stop an operation, take it back, or bring it to its end: `way` is one of `WAYS`."""
-        told, word = self.here(answer), WAYS[way].word
+        told, word = on_this_loop(answer), WAYS[way].word
         calls: Mapping[str, Callable[[Operator], None]] = {
             "cancel": lambda operator: operator.cancel(operation, told),
             "undo": lambda operator: operator.undo(operation, told),

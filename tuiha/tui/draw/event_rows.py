@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import Event, Severity
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Lasting, Sheet
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.head import SEVERITY_STYLES
-from tuiha.tui.draw.rows import Order, natural
+from tuiha.tui.draw.rows import Order
 
 _RANKS = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 3}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapshot, Verdict
 from tuiha.model.reports import IN_STEP
+from tuiha.model.scene import SERVING
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
@@ -58,8 +59,8 @@ def verdict_line(view: View, width: int) -> Line:
 
 
 def attendance(snapshot: Snapshot) -> tuple[int, int]:
-    """How many servers are there, and how many there should be."""
-    return sum(server.state not in _GONE for server in snapshot.servers), len(snapshot.servers)
+    """How many servers answer devices, and how many there should be."""
+    return sum(server.state in SERVING for server in snapshot.servers), len(snapshot.servers)
 
 
 def _attendance(snapshot: Snapshot, width: int) -> list[Span]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import MailFacts, Snapshot
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.items import Item, coarse, from_home, rows_by_name
 from tuiha.tui.draw.marks import DOWN, OK, WARN
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import Order, natural
+from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, fit, left, right
 
 USERS = Metric("users", "USERS", figures.count, least=10.0)
@@ -141,6 +142,7 @@ def _cluster(name: str, members: list[MailItem], width: int) -> Line:
     return Line(fit(spans, width))
 
 
-def mail_plots(name: str) -> tuple[Plotted, ...]:
-    """What is plotted of a mail server."""
-    return tuple(Plotted(name, replace(metric, title=f"{name} {metric.title}")) for metric in (USERS, LATENCY))
+def mail_plots(names: tuple[str, ...]) -> tuple[Plotted, ...]:
+    """What is plotted of mail servers."""
+    return tuple(Plotted(name, replace(metric, title=f"{name} {metric.title}"))
+                 for name in names for metric in (USERS, LATENCY))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tuiha.model.facts import DatabaseFacts, ServerFacts, Snapshot
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.head import ordered_pair, relation_text
 from tuiha.tui.draw.items import Item, from_home, rows_by_name
 from tuiha.tui.draw.marks import DOWN, OK
-from tuiha.tui.draw.rows import Order, natural
+from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Span
 
 _GONE = ("DOWN", "LEFT", "UNKNOWN")

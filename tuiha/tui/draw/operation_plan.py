@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tuiha.tui.draw.lists import wrapped
@@ -63,7 +64,7 @@ def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = Fal
     for place, step in enumerate(plan.steps):
         if step.point_of_no_return:
             lines.append(labelled("", (("── NO RETURN FROM HERE ──", "bad bold"),), width))
-        lines.append(_step_line("" if place else "Steps", step, width))
+        lines += _step_lines("" if place else "Steps", step, width, short)
     return tuple(lines)
 
 
@@ -83,11 +84,13 @@ def _check_lines(label: str, check: Check, width: int) -> list[Line]:
         (f"{mark} ", style), (left(check.name, _NAME) + " ", "quiet" if good else style),
         (first, "text" if good else style),
     ]
-    limit: list[Span] = [(f"  (wanted: {check.limit})", "quiet")] if check.limit and not good else []
-    lines = [labelled(label, (*spans, *(() if rest else limit)), width)]
-    for place, part in enumerate(rest, 1):
-        more: Span = (f"{'':{_NAME + 3}}{part}", "text" if good else style)
-        lines.append(labelled("", (more, *(limit if place == len(rest) else ())), width))
+    rows: list[list[Span]] = [spans]
+    rows += [[(f"{'':{_NAME + 3}}{part}", "text" if good else style)] for part in rest]
+    if check.limit and not good:
+        limit: Span = (f"(wanted: {clean(check.limit)})", "quiet")
+        fits = _LABEL + width_of([*rows[-1], ("  ", ""), limit]) <= width
+        rows[-1:] = [[*rows[-1], ("  ", "quiet"), limit]] if fits else [rows[-1], [(" " * (_NAME + 3), "quiet"), limit]]
+    lines = [labelled("" if place else label, row, width) for place, row in enumerate(rows)]
     if check.remedy and not good:
         parts = wrapped(clean(check.remedy), width - _LABEL - 3)
         lines += [labelled("", ((f"  {part}", "quiet"),), width) for part in parts]
@@ -104,16 +107,20 @@ def _good_lines(checks: Sequence[Check], width: int) -> list[Line]:
             for place, part in enumerate(parts)]
 
 
-def _step_line(label: str, step: PlannedStep, width: int) -> Line:
-    turning = step.point_of_no_return
+def _step_lines(label: str, step: PlannedStep, width: int, short: bool) -> list[Line]:
+    """A step; what does not fit goes on below it, or in `short` is cut."""
+    style = "bad bold" if step.point_of_no_return else "text"
     room = max(20, min(_STEP, width - _LABEL - 19))  # the number, the limit and whether it can be undone take the rest
     target = room // 4
-    return labelled(label, (
-        (f"{right(str(step.number), 2)} ", "quiet"),
-        (left(step.action, room - target) + " ", "bad bold" if turning else "text"),
-        (left(step.target, target), "heading"),
-        (right(f"{step.limit_seconds:g} s", 7) + "  ", "quiet"), ("undo" if step.undo and not turning else "", "quiet"),
-    ), width)
+    action = room - target
+    does, places = ([clean(text)] if short else wrapped(clean(text), size) or [""]
+                    for text, size in ((step.action, action), (step.target, target)))
+    limit = (right(f"{step.limit_seconds:g} s", 7) + "  ", "quiet")
+    undo = ("undo" if step.undo and not step.point_of_no_return else "", "quiet")
+    return [labelled("" if row else label, (
+        ("   " if row else f"{right(str(step.number), 2)} ", "quiet"), (left(act, action) + " ", style),
+        (left(place, target), "heading"), *(() if row else (limit, undo)),
+    ), width) for row, (act, place) in enumerate(zip_longest(does, places, fillvalue=""))]
 
 
 def _figures(details: Mapping[str, Any], width: int) -> list[Line]:

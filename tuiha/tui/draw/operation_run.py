@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tuiha.model.words import span
+from tuiha.model.words import count, span
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
@@ -35,9 +35,19 @@ _MEANS: Mapping[str, str] = {
     "cancelled": "It was stopped where that is safe.",
     "interrupted": "What ran it has died. Nothing goes on by itself.",
 }
-_OUTCOMES: Mapping[str, tuple[str, str]] = {  # figure -> label, text after it
-    "outage_ms": ("Writes held", " ms"), "requests_delayed": ("Delayed", " requests"),
-    "requests_failed": ("Failed", " requests"),
+
+
+def _plain(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) and value >= 10 else str(value)
+
+
+def _requests(value: object) -> str:
+    return count(value, "request") if isinstance(value, int) else str(value)
+
+
+_OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> label, how it is said
+    "outage_ms": ("Writes held", lambda value: f"{_plain(value)} ms"),
+    "requests_delayed": ("Delayed", _requests), "requests_failed": ("Failed", _requests),
 }
 
 
@@ -107,9 +117,8 @@ def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()
     lines = [title, _who(operation, width), BLANK]
     lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
     for name, value in operation.outcome.items():
-        label, unit = _OUTCOMES.get(name, (name.replace("_", " "), ""))
-        told = f"{value:.0f}" if isinstance(value, float) and value >= 10 else str(value)
-        lines.append(_fact(label, f"{told}{unit}", width))
+        label, said = _OUTCOMES.get(name, (name.replace("_", " "), _plain))
+        lines.append(_fact(label, said(value), width))
     if operation.seconds is not None:
         lines.append(_fact("In all", span(operation.seconds), width))
     for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from tuiha.model.facts import ServerFacts, Snapshot, SprayerFacts
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.head import attachment_spans
 from tuiha.tui.draw.marks import DOWN, OK, bar, gauge, nice_limit, sparkline, state_mark, state_style
 from tuiha.tui.draw.picture_database import database_block, database_rows
-from tuiha.tui.draw.rows import is_astray, natural
+from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right
 from tuiha.tui.draw.strokes import HEAVY, LIGHT, Strokes
 from tuiha.tui.draw.trends import Trends

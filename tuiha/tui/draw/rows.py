@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Generic, TypeVar
 
 from tuiha.model.facts import (
@@ -17,6 +15,7 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.spans import clean
@@ -163,13 +162,6 @@ def _host(address: str) -> str:
 
 
 _KIND_ORDER = {kind: place for place, kind in enumerate(NodeKind)}
-
-
-@lru_cache(maxsize=4096)
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key that puts s2 before s10."""
-    parts = re.findall(r"\d+|\D+", name)
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts)
 
 
 def _by_worst(row: Row) -> tuple[object, ...]:

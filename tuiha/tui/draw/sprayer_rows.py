@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import BackendFacts, Snapshot, SprayerFacts
+from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.items import Item, coarse, from_home, rows_by_name
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import Order, Row, natural
+from tuiha.tui.draw.rows import Order, Row
 from tuiha.tui.draw.spans import Span
 
 SESSIONS = Metric("sessions", "SESSIONS", figures.count, least=10.0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuiha.model.words import natural
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.mail_rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
-from tuiha.tui.draw.plots import LEAST, fitting_plots
+from tuiha.tui.draw.plots import GOOD, LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.screens.filtered import Content
@@ -17,7 +18,7 @@ CLUSTERS = 8  # lines above the table, at most
 
 
 class MailScreen(NodeView[MailItem]):
-    """Each cluster in a line, the servers, and plots of the one under the cursor."""
+    """Each cluster in a line, the servers, and plots of the cluster under the cursor, or of the one server there."""
 
     TITLE_TEXT = "Mail"
     KEEP_BELOW = LEAST + 2
@@ -37,11 +38,12 @@ class MailScreen(NodeView[MailItem]):
         return (rule(width), *lines)[:room] if lines else ()
 
     def below(self, view: View, width: int, room: int) -> Sequence[Line]:
-        """Plots of the server under the cursor."""
+        """Plots: of every server in the cluster under the cursor, else of the one there."""
         current = self.table.current
         if view.snapshot is not None and not view.snapshot.mail:
             return (Line(fit(((" the configuration names no mail server", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
-        plots, trends = mail_plots(current.node), self.dashboard.trends
-        return [BLANK, *fitting_plots(plots, trends, view.snapshot.at, width, room - 1)]
+        every = tuple(sorted((current.node, *(other.name for other in current.partners)), key=natural))
+        names = every if room >= len(every) * (GOOD + 2) + 1 else (current.node,)
+        return [BLANK, *fitting_plots(mail_plots(names), self.dashboard.trends, view.snapshot.at, width, room - 1)]

@@ -97,6 +97,8 @@ def test_whose_fault_a_failure_is() -> None:
     assert servers_fault(ImapGone("refused"))
     assert servers_fault(ImapError("nonsense"))
     assert servers_fault(ImapError("busy", "NO", "UNAVAILABLE"))
+    assert not servers_fault(ImapError("Maximum number of connections from user+IP exceeded", "NO", "UNAVAILABLE"))
+    assert not servers_fault(ImapError("Maximum number of connections from user+IP exceeded", "NO", "LIMIT"))
     assert not servers_fault(ImapError("no", "NO", "AUTHENTICATIONFAILED"))
     assert not servers_fault(ImapError("no", "NO"))
 

@@ -126,13 +126,15 @@ class Probe:
             self._client = None
 
 
-# LIMIT and INUSE are not among them: Dovecot says LIMIT to a user who has too many connections, and INUSE is of one
-# mailbox. Whoever hears it goes to another server of the cluster alone, after a few tries.
+# LIMIT and INUSE are not among them: LIMIT is said to a user who has too many connections, and INUSE is of one mailbox.
+# Whoever hears it goes to another server of the cluster alone, after a few tries.
 _SERVERS_FAULTS = frozenset({"UNAVAILABLE", "SERVERBUG", "CONTACTADMIN"})
+# With these words Dovecot refuses a user at mail_max_userip_connections; Debian's 2.3.19.1 under the code UNAVAILABLE.
+_USERS_LIMIT = "Maximum number of connections from user"
 
 
 def servers_fault(failure: ImapFailure) -> bool:
     """Whether a failure speaks of the mail server rather than of one user's mailbox or password."""
     if isinstance(failure, ImapError) and failure.response is not None:
-        return failure.code in _SERVERS_FAULTS
+        return failure.code in _SERVERS_FAULTS and _USERS_LIMIT not in str(failure)
     return True

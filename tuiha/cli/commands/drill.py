@@ -19,7 +19,7 @@ print the verdict of an independent checker. Each scenario has a pool of its own
 Without a name a quick subset runs (about 3 minutes); --all runs everything, --list names it. With --json one JSON
 object a scenario is printed as it ends (tuiha.drill/1).
 
-exit codes: 0 everything held, 1 something did not, 2 there is no such scenario"""
+exit codes: 0 everything held, 1 something did not, 2 no such scenario, or the pool's servers are not installed"""
 
 _HEADS = ("scenario", "", "lost", "late", "doubled", "twice", "split", "outage", "failed", "delayed", "operation")
 
@@ -43,10 +43,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         put("\n".join(listing(list(known.values()) if not arguments.scenarios else chosen)))
         return exits.OK
+    _installed()
     verdicts = asyncio.run(_run(chosen, arguments.json))
     if not arguments.json:
         put("\n".join(report(verdicts)))
     return exits.OK if all(verdict.ok for verdict in verdicts) else exits.FAILED
+
+
+def _installed() -> None:
+    """Raises CommandError where the pool's real servers are missing: said once, not once a scenario."""
+    from tuiha.lab import binaries
+
+    try:
+        binaries.find()
+    except binaries.MissingServers as missing:
+        raise exits.CommandError(str(missing), exits.USAGE) from None
 
 
 def _chosen(arguments: argparse.Namespace, known: Mapping[str, Scenario]) -> list[Scenario]:

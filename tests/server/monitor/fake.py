@@ -23,8 +23,12 @@ class FakeMailServer:
         self.hangs = False
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE
+        self.cost = 0.0  # seconds of its one processor that each log-in takes
+        self.longest_queue = 0  # log-ins that waited for the processor, at most
         self.idling: set[asyncio.StreamWriter] = set()
         self.connections = 0
+        self._queue = 0
+        self._processor = asyncio.Lock()
         self._open: set[asyncio.StreamWriter] = set()
 
     def say_bye(self, most: int) -> None:
@@ -43,13 +47,23 @@ class FakeMailServer:
                 writer.write(b"* OK ready\r\n")
             while line := await reader.readline():
                 if not self.hangs:
-                    self._answer(line.decode().split(), writer)
+                    words = line.decode().split()
+                    await self._work("AUTHENTICATE" in words)
+                    self._answer(words, writer)
         except ConnectionError:
             return  # the other side went away: nothing to tell it
         finally:
             self._open.discard(writer)
             self.idling.discard(writer)
             writer.close()
+
+    async def _work(self, logs_in: bool) -> None:
+        if self.cost and logs_in:
+            self._queue += 1
+            self.longest_queue = max(self.longest_queue, self._queue)
+            async with self._processor:
+                await asyncio.sleep(self.cost)
+            self._queue -= 1
 
     def _answer(self, words: list[str], writer: asyncio.StreamWriter) -> None:
         command = words[1] if len(words) > 1 else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -62,8 +63,8 @@ async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_bound", "_cursor", "_failures", "_go_home", "_limit", "_rung", "_served_at", "_shunned", "_tools",
-                 "connected", "standing")
+    __slots__ = ("_bound", "_cursor", "_failures", "_go_home", "_let_in_at", "_limit", "_rung", "_served_at",
+                 "_shunned", "_tools", "connected", "standing")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -72,6 +73,7 @@ class Follower:
         self._limit: asyncio.Timeout | None = None
         self._rung = False
         self._failures = 0  # in a row
+        self._let_in_at: float | None = None  # when its turn came; None: it is in
         self._served_at: float | None = None
         self._shunned: str | None = None  # the mail server that fails for this user again and again
         self._go_home = False
@@ -132,7 +134,6 @@ class Follower:
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None
         try:
-            await self._turn(standing)
             await self._stay(standing, known)
         except ImapFailure as failure:
             self._failed(standing, failure)
@@ -149,42 +150,66 @@ class Follower:
         if self._failures >= pace.user_failures or tools.standings.last_resort(standing):
             self._shunned = standing.name
         if servers_fault(failure):
+            self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
             tools.standings.failed(standing, self._bound.user_id, str(failure))
         else:
             standing.errors += 1
 
-    async def _turn(self, standing: Standing) -> None:
-        """Wait for the turn to log in."""
-        standing.queue += 1
-        try:
-            await asyncio.sleep(standing.bucket.reserve(self._tools.clock()))
-        except asyncio.CancelledError:
-            standing.bucket.give_back()
-            raise
-        finally:
-            standing.queue -= 1
-        standing.logins += 1
+    @asynccontextmanager
+    async def _turn(self, standing: Standing) -> AsyncIterator[None]:
+        """Wait for the turn to log in, and have it."""
+        async with AsyncExitStack() as turn:
+            standing.queue += 1
+            try:
+                await asyncio.sleep(standing.bucket.reserve(self._tools.clock()))
+                await turn.enter_async_context(standing.turns.one())
+            except asyncio.CancelledError:
+                standing.bucket.give_back()
+                raise
+            finally:
+                standing.queue -= 1
+            standing.logins += 1
+            self._let_in_at = self._tools.clock()
+            yield
 
     async def _stay(self, standing: Standing, known: Known) -> None:
-        tools, server, cluster = self._tools, standing.server, standing.cluster
-        client = await ImapClient.connect(
-            server.host, server.port, server.security, cluster.ssl, tools.pace.deadline
-        )
-        try:
-            monitor = cluster.monitor
-            await log_in_for(client, self._bound.name, monitor.user, monitor.password, cluster.separator)
-            standing.health.answered(tools.clock())
-            selected = await client.select(INBOX, read_only=True)
-            await self._catch_up(client, standing, known, selected)
-            self._served_at, self._shunned = tools.clock(), None
+        async with AsyncExitStack() as until_left:
+            async with self._turn(standing):
+                client = await self._connected(standing)
+                until_left.callback(client.close)
+                selected = await self._entered(client, standing)
+                await self._catch_up(client, standing, known, selected)
+            self._served_at, self._shunned = self._tools.clock(), None
             self.connected = True
             standing.connected += 1
-            tools.standings.served(standing)
+            until_left.callback(self._left, standing)
+            self._tools.standings.served(standing)
             await self._listen(client, standing, selected)
-        finally:
-            standing.connected -= int(self.connected)
-            self.connected = False
-            client.close()
+
+    def _left(self, standing: Standing) -> None:
+        standing.connected -= 1
+        self.connected = False
+
+    async def _connected(self, standing: Standing) -> ImapClient:
+        server = standing.server
+        return await ImapClient.connect(
+            server.host, server.port, server.security, standing.cluster.ssl, self._tools.pace.deadline
+        )
+
+    async def _entered(self, client: ImapClient, standing: Standing) -> Selected:
+        """Log in for the user and open the mailbox."""
+        monitor = standing.cluster.monitor
+        await log_in_for(client, self._bound.name, monitor.user, monitor.password, standing.cluster.separator)
+        standing.health.answered(self._tools.clock())
+        selected = await client.select(INBOX, read_only=True)
+        self._inside(standing)
+        return selected
+
+    def _inside(self, standing: Standing) -> None:
+        """It was let in, or the mail server failed in it."""
+        if self._let_in_at is not None:
+            standing.turns.took(self._tools.clock() - self._let_in_at)
+            self._let_in_at = None
 
     async def _catch_up(self, client: ImapClient, standing: Standing, known: Known, selected: Selected) -> None:
         """Read what is new, also when UIDNEXT says that nothing is: pymap takes it, and the number of messages, before

@@ -10,20 +10,22 @@ from tuiha.server.monitor.bucket import Bucket
 from tuiha.server.monitor.cluster import Cluster, MailServer, home
 from tuiha.server.monitor.health import Health
 from tuiha.server.monitor.pace import Pace
+from tuiha.server.monitor.turns import Turns
 
 _log = logging.getLogger("tuiha.monitor")
 
 
 class Standing:
-    """One mail server: where it is, its judgement, its bucket, its counters."""
+    """One mail server: where it is, its judgement, how often and how many at a time log in to it, its counters."""
 
     __slots__ = ("bucket", "cluster", "connected", "errors", "health", "in_service", "logins", "needed", "queue",
-                 "server")
+                 "server", "turns")
 
     def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
         self.cluster = cluster
         self.server = server
         self.bucket = Bucket(cluster.logins_per_second, cluster.login_burst)
+        self.turns = Turns(cluster.login_burst)
         self.health = Health(pace.failures, pace.failure_window)
         self.needed = asyncio.Event()  # set: its probe must not wait for its next turn
         self.in_service = True

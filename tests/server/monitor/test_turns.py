@@ -15,7 +15,7 @@ from tests.server.monitor.world import World
 from tuiha.server.monitor.turns import LEAST, SLOW, Turns
 
 QUICK = SLOW / 10
-COST = 0.02  # seconds of the mail server's one processor that a log-in takes
+COST = 0.05  # seconds of the mail server's one processor that a log-in takes
 USERS = 100
 CROWD = 1000
 
@@ -130,13 +130,13 @@ async def _one(turns: Turns) -> None:
 
 
 async def test_a_herd_does_not_stall_the_mail_server(lab: World) -> None:
-    assert await longest_queue(lab) < 60
+    assert await longest_queue(lab) < USERS / 2
 
 
 async def test_without_turns_everybody_is_there_at_once(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
     monkeypatch.setattr(Turns, "one", _no_turn)
-    assert await longest_queue(lab) > 90
+    assert await longest_queue(lab) > USERS / 2  # not all: the first are in before the last are there
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from typing import Any
 from pymap.backend.redis import Config, Login, RedisBackend
 from pymap.backend.redis import mailbox as redis_mailbox
 from pymap.backend.redis.mailbox import MailboxData
-from pymap.bytes import HashStream
+from pymap.bytes import BytesFormat, HashStream
 from pymap.concurrent import Subsystem
 from pymap.health import HealthStatus
 from pymap.imap import IMAPService
@@ -74,6 +74,19 @@ class NodeLogin(Login):
     async def _connect(cls, stack: AsyncExitStack, redis: Any, status: HealthStatus) -> Any:
         status.set_healthy()
         return redis
+
+
+def quick_formats() -> None:
+    """Have several values put into an answer without asking first whether they are one.
+
+    pymap asks by two runtime protocols, which before Python 3.12 is a tenth of what a log-in costs.
+    """
+    shipped = BytesFormat.__mod__
+
+    def mod(self: BytesFormat, other: Any) -> bytes:
+        return self.format(other) if type(other) is tuple else shipped(self, other)
+
+    BytesFormat.__mod__ = mod  # type: ignore[method-assign]
 
 
 class Arrivals:
@@ -169,6 +182,7 @@ async def serve(name: str, port: int, socket: str, database: int) -> None:
     backend = RedisBackend(NodeLogin(config, status), config, status)
     config.apply_context()
     redis_mailbox.HashStream = ContentHash  # type: ignore[attr-defined]
+    quick_formats()
     arrivals = Arrivals(url, database)
     arrivals.install()
     async with AsyncExitStack() as stack:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.server import bindings, changes, takeover
+from tuiha.server import bindings, changes, revocation, takeover
 from tuiha.server.monitor import record
 
 USERS, SERVERS = 20_000, 100
@@ -31,8 +31,9 @@ HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "find a device": (changes._DEVICE, (7, "phone")),
     "register a device": (changes._REGISTER, (7, "phone", "phone")),
     "acknowledge": (changes._ACKNOWLEDGE, (7, 1)),
-    "changes after a key": (changes._AFTER, (7, 1, 101)),
+    "changes after a key": (changes._AFTER, (7, 1, 101, 7)),
     "look at a binding": (bindings._LOOK, (7,)),
+    "whose access changed": (revocation._SINCE, (1, 2)),
     "claim a user": (bindings._FIRST, (7, "s1", 60.0)),
     "move a user": (bindings._MOVE, (7, "s1", 60.0, 1, 60.0)),
     "touch a binding": (bindings._TOUCH, (7, 1, 60.0)),

@@ -168,7 +168,7 @@ async def start_over(scene: Restored, server: Attached) -> None:
     assert device is not None
     assert changes.read_key(scene.key, device.id) is None, "410"
     start = min(device.acked_seq, device.last_seq)
-    page = await server.gate.read(lambda c: changes.after(c, scene.user, start))
+    page = await server.gate.read(lambda c: changes.after(c, scene.user, start, device.id))
     assert [one["message_id"] for one in page.changes][-4:] == ["<a>", "<b>", "<c>", "<d>"]
     await admin.close()
 
@@ -185,6 +185,6 @@ async def test_without_new_numbers_for_devices_changes_are_lost_without_a_word(s
     assert device is not None
     seq = changes.read_key(scene.key, device.id)
     assert seq == 5 <= device.last_seq, "the key of before is taken for one of now"
-    page = await changes.after(admin, scene.user, seq)
+    page = await changes.after(admin, scene.user, seq, device.id)
     assert [one["message_id"] for one in page.changes] == ["<d>"], "three are missing"
     await admin.close()

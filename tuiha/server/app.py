@@ -16,7 +16,7 @@ from tuiha.server import audit
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
-from tuiha.server.devices import PASSED_ON, WAITED, Devices
+from tuiha.server.devices import ADMISSION, PASSED_ON, WAITED, Devices
 from tuiha.server.figures import Meter
 from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
@@ -80,12 +80,16 @@ def _looking_again(gate: Gate) -> Middleware:
         async with gate.releasing() as passage:
             try:
                 response = await handler(request)
+                if (admission := request.get(ADMISSION)) is not None:
+                    passage.withheld = admission.over
             except Problem as problem:  # it tells what was read, as every answer does
                 response = problem
             finally:
                 request[HELD] = passage.waited
         if isinstance(response, Problem):
             raise response
+        if passage.withheld():
+            raise unavailable("the user's right to come in changed meanwhile", retry_after=1)
         return response
 
     return middleware

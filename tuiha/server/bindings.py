@@ -19,13 +19,15 @@ FROM binding WHERE user_id = $1
 """
 _FIRST = """
 INSERT INTO binding (user_id, server, generation, expires_at)
-VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3)) ON CONFLICT (user_id) DO NOTHING RETURNING generation
+SELECT id, $2, 1, clock_timestamp() + make_interval(secs => $3)
+FROM app_user WHERE id = $1 AND disabled_at IS NULL FOR SHARE ON CONFLICT (user_id) DO NOTHING RETURNING generation
 """
 _MOVE = """
 UPDATE binding SET server = $2, generation = generation + 1, since = clock_timestamp(),
        expires_at = clock_timestamp() + make_interval(secs => $3),
        locked_until = clock_timestamp() + make_interval(secs => $5)
-WHERE user_id = $1 AND generation = $4 RETURNING generation
+WHERE user_id = $1 AND generation = $4
+  AND EXISTS (SELECT FROM app_user WHERE id = $1 AND disabled_at IS NULL) RETURNING generation
 """
 _TAKE = """
 UPDATE binding b SET server = $3, generation = b.generation + 1, since = clock_timestamp(),

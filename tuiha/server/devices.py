@@ -17,8 +17,9 @@ from tuiha.server.forwarding import SERVER, Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.problem import Problem
 from tuiha.server.rates import Rates
+from tuiha.server.revocation import Admission, Revocation
 from tuiha.server.routing import Route, Router
-from tuiha.server.users import User, Users
+from tuiha.server.users import User, Users, disabled
 from tuiha.server.waiters import Waiters
 
 _LONGEST_NAME = 128
@@ -32,6 +33,7 @@ SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_i
 
 PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
 BEGAN = web.RequestKey("began", float)  # loop time at which a request came
+ADMISSION = web.RequestKey("admission", Admission)  # of its user
 # Seconds that a request waited for changes; None when another server knows.
 WAITED: web.RequestKey[Any] = web.RequestKey("waited", object)
 
@@ -48,6 +50,7 @@ class Devices:
     forwarder: Forwarder
     waiters: Waiters
     rates: Rates
+    revocation: Revocation
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -61,7 +64,9 @@ class Devices:
         async def handler(request: web.Request) -> web.StreamResponse:
             request[BEGAN] = asyncio.get_running_loop().time()
             request[PASSED_ON] = self.forwarder.passed_on(request)
+            since = self.revocation.count
             user = await self.users.authenticate(request)
+            request[ADMISSION] = Admission(self.revocation, user.id, since)
             self._bound(request, user)
             path, wait = _understood(request), _wait(request)
             route = await self.router.route(user)
@@ -97,15 +102,16 @@ class Devices:
         name = _device_name(request)
         kind = await _kind(request)
         device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind))
+        if device is None:
+            await self._registered(user, name)
+            raise disabled()  # or forgotten meanwhile: nothing is registered
         body = {"device": name, "key": changes.make_key(device.id, device.acked_seq)}
         return web.json_response(body, status=201 if device.created else 200)
 
     async def sync(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
         name = _device_name(request)
-        device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
-        if device is None:
-            raise Problem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
+        device = await self._registered(user, name)
         key = request.query.get("since", "")
         seq = changes.read_key(key, device.id)
         if seq is None or seq > device.last_seq:
@@ -113,7 +119,7 @@ class Devices:
             raise Problem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
         if seq > device.acked_seq:
             await self.gate.write(lambda c: changes.acknowledge(c, device, seq))
-        page = await self._await_changes(request, user, seq, route)
+        page = await self._await_changes(request, user, device, seq, route)
         body = {
             "key": changes.make_key(device.id, seq if page.last is None else page.last),
             "changes": page.changes,
@@ -121,13 +127,31 @@ class Devices:
         }
         return web.json_response(body)
 
-    async def _await_changes(self, request: web.Request, user: User, seq: int, route: Route) -> changes.Page:
+    async def _registered(self, user: User, name: str) -> changes.Device:
+        """The device. Raises Problem 403 when it or its user may not come in, 404 when there is none."""
+        device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
+        if device is None:
+            raise Problem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
+        if device.disabled:
+            raise disabled()
+        if device.revoked:
+            raise Problem(403, "This device is revoked",
+                          "An operator of the pool revoked it. Stop asking, and ask the operator.")
+        return device
+
+    async def _await_changes(
+        self, request: web.Request, user: User, device: changes.Device, seq: int, route: Route
+    ) -> changes.Page:
+        admission =request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
         waited = 0.0
         with self.waiters.waiting(user.id) as event:
             while True:
-                page = await self.gate.read(lambda c: changes.after(c, user.id, seq))
+                if admission.over():
+                    admission.again()
+                    await self._registered(user, _device_name(request))
+                page = await self.gate.read(lambda c: changes.after(c, user.id, seq, device.id))
                 began = loop.time()
                 woken_for_nothing = event.is_set() and route.local
                 if page.changes or began >= until or woken_for_nothing:

@@ -35,6 +35,7 @@ class Passage:
 
     used: list[Attachment] = field(default_factory=list)
     waited: bool = False  # for a database: the pool held, or had none
+    withheld: Callable[[], bool] = lambda: False  # whether what it tells may not be told any more
 
 
 _passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
@@ -142,7 +143,9 @@ class Gate:
         To make bytes of an answer takes a fraction of a millisecond, and a process can be stopped for a minute in it.
         """
         passage = _released.get()
-        return passage is None or all(self._attachment is one and one.whole for one in passage.used)
+        if passage is None:
+            return True
+        return not passage.withheld() and all(self._attachment is one and one.whole for one in passage.used)
 
     async def _lives(self, attachment: Attachment) -> None:
         """Have the database show that it was alive after all that it answered so far. Raises OutcomeUnknown."""

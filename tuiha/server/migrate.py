@@ -31,17 +31,27 @@ REVOKE INSERT, UPDATE, DELETE ON pool_epoch, schema_version FROM tuiha_pool;
 GRANT UPDATE (only_row) ON pool_epoch TO tuiha_pool;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tuiha_pool;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_watch;
-REVOKE SELECT ON app_user FROM tuiha_watch;
-GRANT SELECT (id, name, mail_cluster, last_seq, created_at) ON app_user TO tuiha_watch;
 """
 
 _COORDINATOR_GRANTS = """
 GRANT USAGE ON SCHEMA public TO tuiha_coordinator;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_coordinator;
-REVOKE SELECT ON app_user FROM tuiha_coordinator;
-GRANT SELECT (id, name, mail_cluster, last_seq, created_at) ON app_user TO tuiha_coordinator;
 GRANT UPDATE ON pool_epoch TO tuiha_coordinator;
 GRANT INSERT, UPDATE ON operation, event TO tuiha_coordinator;
+"""
+
+# Who only looks reads everything of a user but what has to do with the password. What columns there are depends on how
+# many of the numbered files have been applied.
+_BUT_PASSWORDS = """
+DO $do$
+DECLARE columns text;
+BEGIN
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute
+     WHERE attrelid = 'public.app_user'::regclass AND attnum > 0 AND NOT attisdropped AND attname NOT LIKE 'password%';
+    EXECUTE 'REVOKE SELECT ON public.app_user FROM {role}';
+    EXECUTE format('GRANT SELECT (%s) ON public.app_user TO {role}', columns);
+END
+$do$
 """
 
 _TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
@@ -137,11 +147,11 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
             await connection.execute(_FOLLOW)
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
         if len(roles) == 2:
-            await connection.execute(_GRANTS)
+            await connection.execute(_GRANTS + _BUT_PASSWORDS.format(role="tuiha_watch"))
             if follows:
                 await connection.execute(_FOLLOW_GRANT)
         if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
-            await connection.execute(_COORDINATOR_GRANTS)
+            await connection.execute(_COORDINATOR_GRANTS + _BUT_PASSWORDS.format(role="tuiha_coordinator"))
 
 
 async def is_current(connection: Any, follows: bool = False) -> bool:

@@ -66,5 +66,9 @@ class Remembered:
             self._digests.pop(next(iter(self._digests)))
         self._digests[user] = (stored, self._digest(password))
 
+    def forget(self, user: str) -> None:
+        """Have the user's next password verified."""
+        self._digests.pop(user, None)
+
     def _digest(self, password: str) -> bytes:
         return hmac.digest(self._key, password.encode(), "sha256")

@@ -39,6 +39,7 @@ from tuiha.server.proof import Proof
 from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
 from tuiha.server.rates import Rates
+from tuiha.server.revocation import Revocation
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
@@ -83,7 +84,10 @@ class PoolServer:
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
         rates = Rates(pool.limits.rate, pool.limits.burst)
-        self.devices = Devices(self.gate, self.users, self.router, self.forwarder, self.waiters, rates)
+        self.revocation = Revocation(self.gate, self._access_changed, self._access_unknown)
+        self.devices = Devices(
+            self.gate, self.users, self.router, self.forwarder, self.waiters, rates, self.revocation
+        )
         self._ledger = open_authority(pool, base)
         self._instance = uuid.uuid4().hex
         self._following: Following | None = None
@@ -105,7 +109,7 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self.bindings.notified),
+            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified),
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
             prepare=self._prepare,
@@ -132,7 +136,8 @@ class PoolServer:
             self.fence.start()
             async with asyncio.TaskGroup() as tasks:
                 parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run(), self._tell_waiting(), self._pusher.run(), self.guard.run()]
+                         self.monitor.run(), self.revocation.run(), self._tell_waiting(), self._pusher.run(),
+                         self.guard.run()]
                 if self._following is not None:
                     parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]
@@ -220,6 +225,19 @@ class PoolServer:
         self._owned = now
         self.membership.users_changed()
         self._pusher.wake()
+
+    def _notified(self, payload: str) -> None:
+        """A notification of the database: whose meaning it is, its part knows."""
+        self.bindings.notified(payload)
+        self.revocation.notified(payload)
+
+    def _access_changed(self, user_id: int) -> None:
+        self.users.forget(user_id)
+        self.waiters.wake(user_id)
+
+    def _access_unknown(self) -> None:
+        self.users.forget_all()
+        self.waiters.wake_all()
 
     def _pushed(self) -> list[str] | None:
         """Whom sprayers shall send here; None without a lease, when this may be over."""

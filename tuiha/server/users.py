@@ -33,6 +33,7 @@ class User:
     name: str
     cluster: str
     password_hash: str
+    disabled: bool = False  # by an operator: the password may be right, and nothing is served
 
 
 class Users:
@@ -42,13 +43,35 @@ class Users:
         self._gate = gate
         self._provisioner = provisioner
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
+        self._names: dict[int, str] = {}  # of the rows that are kept
+        self._forgotten = 0  # grows whenever something is dropped: what was read before it is not kept
         self._remembered = Remembered()
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._trying: Counter[str] = Counter()
         self._checking = Turns("passwords to check", at_once=2, waiting=2000, seconds=10.0)  # a core and 16 MB each
 
+    def forget(self, user_id: int) -> None:
+        """Drop what is remembered of a user: the next request reads the row, and has the password verified."""
+        self._forgotten += 1
+        name = self._names.pop(user_id, None)
+        if name is not None:
+            self._rows.pop(name, None)
+            self._remembered.forget(name)
+
+    def forget_all(self) -> None:
+        """Drop all rows: whose right changed is not known."""
+        self._forgotten += 1
+        self._names.clear()
+        self._rows.clear()
+
     async def authenticate(self, request: web.Request) -> User:
-        """The user of a request. Raises Problem 401 or 429; access.Unavailable, also when too many are checked."""
+        """The user of a request. Raises Problem 401, 403 or 429; access.Unavailable, also when too many are checked."""
+        user = await self._known(request)
+        if user.disabled:
+            raise disabled()
+        return user
+
+    async def _known(self, request: web.Request) -> User:
         name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
         user = await self._find(name)
         if user is not None and self._remembered.knows(name, password, user.password_hash):
@@ -71,7 +94,9 @@ class Users:
     async def _admit(self, name: str, password: str, user: User | None) -> User:
         """A user whom the database does not confirm, confirmed by the mail cluster. Raises Problem 401."""
         known = user.cluster if user else None
-        if self._provisioner is not None and await self._provisioner.admit(name, password, known):
+        # The mail cluster's word does not bring a disabled user back, so it is not asked.
+        askable = user is None or not user.disabled
+        if askable and self._provisioner is not None and await self._provisioner.admit(name, password, known):
             self._rows.pop(name, None)
             admitted = await self._find(name)
             if admitted is not None:
@@ -80,23 +105,26 @@ class Users:
         raise _denied("The user's name or password is wrong.")
 
     async def _find(self, name: str) -> User | None:
-        now = time.monotonic()
+        now, forgotten = time.monotonic(), self._forgotten
         kept = self._rows.get(name)
         if kept is not None and now - kept[0] < _FRESH:
             return kept[1]
 
         async def work(connection: Any) -> Any:
             return await connection.fetchrow(
-                "SELECT id, name, mail_cluster, password_hash FROM app_user WHERE name = $1", name
+                "SELECT id, name, mail_cluster, password_hash, disabled_at IS NOT NULL AS disabled "
+                "FROM app_user WHERE name = $1", name
             )
 
         row = await self._gate.read(work)
         if row is None:
             return None
-        user = User(row["id"], row["name"], row["mail_cluster"], row["password_hash"])
-        self._rows[name] = (now, user)
-        if len(self._rows) > _MOST:
-            self._rows.popitem(last=False)
+        user = User(row["id"], row["name"], row["mail_cluster"], row["password_hash"], row["disabled"])
+        if forgotten == self._forgotten:
+            self._rows[name], self._names[user.id] = (now, user), name
+            if len(self._rows) > _MOST:
+                _, (_, old) = self._rows.popitem(last=False)
+                self._names.pop(old.id, None)
         return user
 
     @contextmanager
@@ -140,6 +168,12 @@ def _credentials(header: str) -> tuple[str, str]:
     if not login or "\0" in login or len(login) > 256 or len(password) > 1024:
         raise _denied("The user's name or password is wrong.")
     return login, password
+
+
+def disabled() -> Problem:
+    """The answer to every request of a disabled user; asking again changes nothing."""
+    return Problem(403, "This user is disabled",
+                   "An operator of the pool disabled this user. Stop asking, and ask the operator.")
 
 
 def _denied(detail: str) -> Problem:

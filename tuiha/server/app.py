@@ -22,6 +22,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
 from tuiha.server.openapi import document
 from tuiha.server.problem import Problem, unavailable, unknown_outcome
+from tuiha.server.rights import Rights
 
 log = logging.getLogger("tuiha.http")
 
@@ -32,6 +33,7 @@ def build(
     gate: Gate,
     devices: Devices,
     control: Control,
+    rights: Rights,
     metrics: Metrics,
     meter: Meter,
     report: Callable[[], ServerReport],
@@ -44,7 +46,7 @@ def build(
                      _whole(guard), _looking_again(gate)],
         client_max_size=guard.limits.body,
     )
-    app.add_routes([*devices.routes(), *control.routes()])
+    app.add_routes([*devices.routes(), *control.routes(), *rights.routes(control.only)])
     app.add_routes(
         [
             web.get("/health", _health(report, last)),
@@ -80,7 +82,8 @@ def _looking_again(gate: Gate) -> Middleware:
         async with gate.releasing() as passage:
             try:
                 response = await handler(request)
-                if (admission := request.get(ADMISSION)) is not None:
+                admission = request.get(ADMISSION)
+                if admission is not None and response.status < 300:  # a refusal tells nothing of the user's
                     passage.withheld = admission.over
             except Problem as problem:  # it tells what was read, as every answer does
                 response = problem
@@ -89,6 +92,7 @@ def _looking_again(gate: Gate) -> Middleware:
         if isinstance(response, Problem):
             raise response
         if passage.withheld():
+            passage.withheld = lambda: False  # what is told instead may go out
             raise unavailable("the user's right to come in changed meanwhile", retry_after=1)
         return response
 

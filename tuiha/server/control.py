@@ -52,24 +52,25 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
         return [
-            web.get("/control/status", self._as("viewer", self.status)),
-            web.get("/control/counts", self._as("viewer", self.counts)),
-            web.get("/control/users", self._as("viewer", self.users)),
-            web.post("/control/hold", self._as("operator", self.hold)),
-            web.post("/control/release", self._as("operator", self.release)),
-            web.post("/control/attach", self._as("operator", self.attach)),
-            web.post("/control/withdraw", self._as("operator", self.withdraw)),
-            web.post("/control/accept", self._as("operator", self.accept)),
-            web.post("/control/bind", self._as("operator", self.bind)),
-            web.post("/control/take", self._as("operator", self.take)),
-            web.get("/control/monitored", self._as("viewer", self.monitored)),
-            web.post("/control/probe", self._as("operator", self.probe)),
-            web.post("/control/ready", self._as("operator", self.ready)),
-            web.post("/control/mail/{server}/out", self._as("operator", self.mail_out)),
-            web.post("/control/mail/{server}/in", self._as("operator", self.mail_in)),
+            web.get("/control/status", self.only("viewer", self.status)),
+            web.get("/control/counts", self.only("viewer", self.counts)),
+            web.get("/control/users", self.only("viewer", self.users)),
+            web.post("/control/hold", self.only("operator", self.hold)),
+            web.post("/control/release", self.only("operator", self.release)),
+            web.post("/control/attach", self.only("operator", self.attach)),
+            web.post("/control/withdraw", self.only("operator", self.withdraw)),
+            web.post("/control/accept", self.only("operator", self.accept)),
+            web.post("/control/bind", self.only("operator", self.bind)),
+            web.post("/control/take", self.only("operator", self.take)),
+            web.get("/control/monitored", self.only("viewer", self.monitored)),
+            web.post("/control/probe", self.only("operator", self.probe)),
+            web.post("/control/ready", self.only("operator", self.ready)),
+            web.post("/control/mail/{server}/out", self.only("operator", self.mail_out)),
+            web.post("/control/mail/{server}/in", self.only("operator", self.mail_in)),
         ]
 
-    def _as(self, needed: str, handler: Handler) -> Handler:
+    def only(self, needed: str, handler: Handler) -> Handler:
+        """The handler, for a viewer's or an operator's token."""
         async def checked(request: web.Request) -> web.StreamResponse:
             _refuse(self.role(request), needed)
             return await handler(request)
@@ -99,7 +100,7 @@ class Control:
 
     async def hold(self, request: web.Request) -> web.Response:
         """POST /control/hold {seconds}: nothing new reaches the database; answers when nothing is in flight."""
-        seconds = _number(await _body(request), "seconds", 0.1, 120.0)
+        seconds = _number(await json_body(request), "seconds", 0.1, 120.0)
         try:
             await self.gate.hold(seconds)
         except TimeoutError:
@@ -119,7 +120,7 @@ class Control:
         With `seconds` it also ends a hold, and answers when there is a lease or that time is over: with this server's
         own view, and the requests that waited when it was told.
         """
-        body = await _body(request)
+        body = await json_body(request)
         epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
         seconds = _number(body, "seconds", 0.0, 60.0) if "seconds" in body else None
         try:
@@ -145,7 +146,7 @@ class Control:
 
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""
-        body = await _body(request)
+        body = await json_body(request)
         name, server = _text(body, "user"), _text(body, "server")
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
@@ -161,7 +162,7 @@ class Control:
 
     async def take(self, request: web.Request) -> web.Response:
         """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""
-        users = _generations(await _body(request))
+        users = _generations(await json_body(request))
         taken = await self.bindings.take(users)
         return web.json_response({"taken": sorted(taken), "refused": sorted(set(users) - taken)})
 
@@ -176,7 +177,7 @@ class Control:
 
     async def probe(self, request: web.Request) -> web.Response:
         """POST /control/probe {database}: reach a database of the pair and say who it is."""
-        database = _text(await _body(request), "database")
+        database = _text(await json_body(request), "database")
         began = time.monotonic()
         with _reaching(database):
             found = await self.look_at(database)
@@ -193,7 +194,7 @@ class Control:
 
     async def ready(self, request: web.Request) -> web.Response:
         """POST /control/ready {database, seconds}: open a session there, and keep it for a change that is to come."""
-        body = await _body(request)
+        body = await json_body(request)
         database, seconds = _text(body, "database"), _number(body, "seconds", 0.1, 120.0)
         with _reaching(database):
             await self.attacher.log_in_ahead(database, seconds)
@@ -211,7 +212,7 @@ class Control:
         server = request.match_info["server"]
         if server not in self.membership.standing.in_service:
             raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
-        reason = None if in_service else _text(await _body(request), "reason")
+        reason = None if in_service else _text(await json_body(request), "reason")
 
         async def work(connection: Any) -> None:
             if await connection.fetchval(_SERVICE, server, in_service, reason) is not None:
@@ -247,7 +248,8 @@ def _reaching(database: str) -> Iterator[None]:
         raise Problem(409, "Not reached", detail) from None
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def json_body(request: web.Request) -> dict[str, Any]:
+    """The JSON object in a request's body; empty for none. Raises Problem 400."""
     try:
         body = json.loads(await request.text() or "{}")
     except (ValueError, LookupError, RecursionError):

@@ -28,7 +28,8 @@ _MOST_WAIT = 55.0
 _ELSEWHERE = 1.0  # seconds between looks for a user whose monitor, and so whose wake-up, is on another server
 
 _ME = """
-SELECT d.name, d.kind, d.registered_at, d.last_seen FROM device d WHERE d.user_id = $1 ORDER BY d.name
+SELECT name, kind, registered_at, last_seen, revoked_at IS NOT NULL AS revoked FROM device
+WHERE user_id = $1 ORDER BY name
 """
 
 PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
@@ -155,6 +156,8 @@ class Devices:
                 began = loop.time()
                 woken_for_nothing = event.is_set() and route.local
                 if page.changes or began >= until or woken_for_nothing:
+                    if woken_for_nothing and not page.changes:
+                        await self._registered(user, _device_name(request))  # that may be why it was woken
                     return page
                 event.clear()
                 try:
@@ -180,6 +183,7 @@ class Devices:
                 "kind": row["kind"],
                 "registered_at": row["registered_at"].isoformat(),
                 "last_seen": row["last_seen"].isoformat(),
+                "revoked": row["revoked"],
             }
             for row in devices
         ]

@@ -13,7 +13,8 @@ _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "s
 _ERRORS: dict[str, dict[str, Any]] = {
     "400": {"description": "The request is malformed; the detail says what to send", "content": _PROBLEM},
     "401": {"description": "No valid credentials", "content": _PROBLEM},
-    "403": {"description": "A viewer may not do this", "content": _PROBLEM},
+    "403": {"description": "A viewer may not do this; or the user is disabled, or the device revoked: do not ask again",
+            "content": _PROBLEM},
     "404": {"description": "There is no such thing", "content": _PROBLEM},
     "409": {"description": "Refused in the pool's present state", "content": _PROBLEM},
     "410": {"description": "The key is unknown; go on from the key in this answer", "content": _PROBLEM},
@@ -70,7 +71,7 @@ def _device_paths() -> dict[str, Any]:
                 "responses": {
                     "201": _answer("A new device", "Key"),
                     "200": _answer("The device was registered before", "Key"),
-                    **_errors("400", "401", "413", "429", "503"),
+                    **_errors("400", "401", "403", "413", "429", "503"),
                 },
             },
         },
@@ -81,7 +82,7 @@ def _device_paths() -> dict[str, Any]:
                 "security": by_user,
                 "responses": {
                     "200": _answer("Changes, and the key that follows them", "Changes"),
-                    **_errors("400", "401", "404", "410", "429", "503"),
+                    **_errors("400", "401", "403", "404", "410", "429", "503"),
                 },
             },
         },
@@ -89,7 +90,7 @@ def _device_paths() -> dict[str, Any]:
             "get": {
                 "summary": "The user's devices, monitoring server and mail server",
                 "security": by_user,
-                "responses": {"200": {"description": "The user"}, **_errors("401", "429", "503")},
+                "responses": {"200": {"description": "The user"}, **_errors("401", "403", "429", "503")},
             }
         },
     }
@@ -105,6 +106,8 @@ def _control_paths() -> dict[str, Any]:
     one = _object(user_id={"type": "integer", "minimum": 1}, generation={"type": "integer", "minimum": 1})
     take = {"users": {"type": "array", "items": one, "minItems": 1, "maxItems": 200}}
     reason = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
+    user = {"user": {"type": "string"}, "user_id": {"type": "integer", "minimum": 1}}
+    device = {"device": {"type": "string", "minLength": 1, "maxLength": 128}}
     return {
         "/control/status": {
             "get": {
@@ -146,6 +149,19 @@ def _control_paths() -> dict[str, Any]:
         "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
         "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_MAIL]},
         "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_MAIL]},
+        "/control/access": {
+            "get": {
+                "summary": "The last change of access that this server has seen, and a user's waiting polls (viewer)",
+                "security": [{"token": []}],
+                "parameters": [{"name": "user_id", "in": "query", "schema": {"type": "integer"}}],
+                "responses": {"200": {"description": "number and waiting"}, **_errors("400", "401")},
+            }
+        },
+        "/control/users/disable": _act("Serve and monitor a user no more", {**user, **reason}),
+        "/control/users/enable": _act("Let a disabled user come in again", user),
+        "/control/users/forget": _act("Delete a part of a disabled user's history, the user with the last", user),
+        "/control/devices/revoke": _act("Refuse a device and its keys", {**user, **device, **reason}),
+        "/control/devices/allow": _act("Let a revoked device come in again, without its old keys", {**user, **device}),
     }
 
 

@@ -40,6 +40,7 @@ from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
 from tuiha.server.rates import Rates
 from tuiha.server.revocation import Revocation
+from tuiha.server.rights import Rights
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
@@ -122,7 +123,8 @@ class PoolServer:
             self.monitor.follows, self.attacher.look_at, self.meter,
         )
         return app.build(
-            self.gate, self.devices, control, self.metrics, self.meter, self.report, self._last, self.guard
+            self.gate, self.devices, control, Rights(self.gate, self.revocation, self.waiters), self.metrics,
+            self.meter, self.report, self._last, self.guard
         )
 
     async def run(self, stop: asyncio.Event) -> None:

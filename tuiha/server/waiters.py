@@ -45,6 +45,10 @@ class Waiters:
         for event in self._events.get(user_id, ()):
             event.set()
 
+    def of(self, user_id: int) -> int:
+        """How many devices of a user wait here."""
+        return len(self._events.get(user_id, ()))
+
     def wake_all(self) -> None:
         """Something changed for everybody: this server leaves."""
         for events in self._events.values():

@@ -32,6 +32,9 @@ from tuiha.model.reports import BackendState
 CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
 OURS = Tls(ca=Path("certificate.pem"), certificate=Path("certificate.pem"), key=Path("key.pem"))
 PAIR = ("spray1", "spray2")
+LONG = "long" * 40  # what the stick table would cut off
+USERS = ("alice", " Alice", "ALICE ", "Alice@Example.org", LONG, LONG + "er")
+MAY_COME_IN = {aiohttp.encode_basic_auth(user, "right") for user in USERS}
 
 
 @dataclass
@@ -138,7 +141,7 @@ async def server(name: str, port: int) -> AsyncIterator[None]:
     """A server of a pool in which s2 monitors every user; s1 answers as if it had forwarded."""
 
     async def me(request: web.Request) -> web.Response:
-        if request.headers["Authorization"] != aiohttp.encode_basic_auth("alice", "right"):
+        if request.headers["Authorization"] not in MAY_COME_IN:
             return web.Response(status=401, headers={"X-Tuiha-Server": "s2"})  # what nobody must learn from
         headers = {"X-Tuiha-Server": "s2"} | ({} if name == "s2" else {"X-Tuiha-Forwarded-By": name})
         headers["Told"] = request.headers.get("X-Tuiha-Forwarded", "nothing")
@@ -233,6 +236,46 @@ async def test_the_pair_learns_and_shares(pair: list[Sprayer]) -> None:
     await until(partner_knows)
     assert (await two.driver(tls.client(OURS, CERTIFICATES)).poll()).learned == 0
     assert (await device.get(two))[1] == "s2"
+
+
+async def test_spellings_of_one_name_are_one_entry(pair: list[Sprayer]) -> None:
+    driver = pair[0].driver(tls.client(OURS, CERTIFICATES))
+    for spelling in ("ALICE ", " Alice", "alice"):
+        await Device(spelling).get(pair[0])
+    assert await driver.map_entries() == {"alice": "s2"}
+    assert {(await Device(spelling).get(pair[0]))[1] for spelling in ("ALICE ", " Alice", "alice")} == {"s2"}
+    wrong = [(await Device("aLICE", "wrong").get(pair[0]))[0] for _ in range(4)]
+    assert wrong == [401] * 4
+    assert await driver.map_entries() == {"alice": "s2"}
+
+
+async def test_a_name_that_the_stick_table_would_cut_off_is_not_in_it(pair: list[Sprayer]) -> None:
+    driver = pair[0].driver(tls.client(OURS, CERTIFICATES))
+    for name in (LONG, LONG + "er", "alice"):
+        while (await Device(name).get(pair[0]))[1] != "s2":
+            pass
+    assert set(await driver.map_entries()) == {LONG, LONG + "er", "alice"}
+    await Device("alice").get(pair[0])
+    table = await admin(pair[0], "show table pool")
+    assert "key=alice" in table
+    assert "key=long" not in table
+
+
+@pytest.mark.parametrize(("which", "expected"), [(0, {"alice": "s2"}), (1, {"alice@example.org": "s2"})])
+async def test_the_rules_with_a_domain_are_those_of_the_comments(
+    program: Path, folder: Path, ports: list[int], which: int, expected: dict[str, str]
+) -> None:
+    one = prepared(program, folder, ports)[0]
+    text = one.file.read_text()
+    converter = re.findall(r',regsub\(".*?",".*?"\)', text)[which]
+    one.file.write_text(text.replace(",lower'\n", f",lower{converter}'\n"))
+    async with server("s1", ports[0]), server("s2", ports[1]):
+        with running(one):
+            driver = one.driver(tls.client(OURS, CERTIFICATES))
+            await until(partial(ready, driver))
+            for spelling in ("alice", "Alice@Example.org"):
+                assert (await Device(spelling).get(one))[0] == 200
+            assert await driver.map_entries() == expected
 
 
 async def test_nobody_learns_from_a_wrong_password(pair: list[Sprayer]) -> None:

@@ -71,7 +71,7 @@ async def test_whom_the_mail_server_refuses_is_nobody(users: Users, node: Node, 
 @pytest.mark.parametrize("name", ["monitor", "MONITOR", "finn*monitor"])
 async def test_the_monitor_s_own_log_in_is_nobody(attach: Attach, cluster: MailCluster, name: str) -> None:  # noqa: F811
     one = await attach()
-    cluster.add_user(name, "the right one")
+    cluster.add_user(name.lower(), "the right one")
     mail = known_to("east", *cluster.ports)
     with pytest.raises(Problem, match="Not logged in"):
         await log_in(Users(one.gate, Provisioner([replace(mail, separator="*")], one.gate)), name, "the right one")

@@ -11,6 +11,7 @@ from tuiha.config.values import (
     DatabaseName,
     HostPort,
     Identifier,
+    MailDomain,
     Name,
     Pointer,
     Prefix,
@@ -23,6 +24,7 @@ from tuiha.config.values import (
     Url,
     UrlPath,
 )
+from tuiha.model.names import NameRule
 
 
 class HttpServer(Settings):
@@ -237,10 +239,31 @@ class Ledger(Settings):
         return f"etcd, {', '.join(self.endpoints)}" if self.driver == "etcd" else str(self.path)
 
 
+class Names(Settings):
+    """Which spellings of a user's name are one user. The mail servers are logged in to with the one name."""
+
+    lower: bool = True  # capitals and small letters are the same
+    strip: bool = True  # blanks around a name are not part of it
+    domain: MailDomain | None = None  # anna and anna@DOMAIN are the same
+    with_domain: bool = False  # the one name is anna@DOMAIN, as some mail servers want it; else it is anna
+
+    @model_validator(mode="after")
+    def _has_its_domain(self) -> Names:
+        if self.with_domain and self.domain is None:
+            raise ValueError("is with_domain and has no domain; write domain: example.org")
+        return self
+
+    @property
+    def rule(self) -> NameRule:
+        """The rule that all names go through."""
+        return NameRule(self.lower, self.strip, self.domain, self.with_domain)
+
+
 class Users(Settings):
-    """Who may use the pool."""
+    """Who may use the pool, and what is one user."""
 
     provision: Literal["mail", "none"] = "mail"
+    names: Names = Names()
 
 
 class Control(Settings):

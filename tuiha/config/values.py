@@ -29,6 +29,7 @@ _SOCKET = r"^(unix:/.+|tcp:(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5})$"
 _DIGITS = r"^\d{1,20}$"
 _DATABASE_NAME = r"^[^\s\x00]{1,63}$"
 _PREFIX = r"^(/[A-Za-z0-9._-]+){1,8}$"
+_DOMAIN = r"^[^\s@\x00*?]{1,253}$"
 _PATH = r"^/[^\s#]*$"
 _SEPARATOR = r"^[!#$%&*+,/:;=^|~]$"
 _POINTER = r"^/[^\s#]*(#(/[^/]*)*)?$"
@@ -41,6 +42,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _DIGITS: ("is not a system identifier", "write the number that pg_controldata prints, in quotes"),
     _DATABASE_NAME: ("is not a name of PostgreSQL", "write 1 to 63 characters without spaces"),
     _PREFIX: ("is not a path of keys", "write for example /tuiha"),
+    _DOMAIN: ("is not a mail domain", "write for example example.org, without an @"),
     _PATH: ("is not a path", "write for example /health"),
     _SEPARATOR: ("is not a separator", "write one of ! # $ % & * + , / : ; = ^ | ~ in quotes; Dovecot's is its "
                  "auth_master_user_separator"),
@@ -81,6 +83,7 @@ Url = Annotated[str, Field(pattern=_URL), AfterValidator(_port)]
 Socket = Annotated[str, Field(pattern=_SOCKET), AfterValidator(_port)]
 DatabaseName = Annotated[str, Field(pattern=_DATABASE_NAME)]
 Identifier = Annotated[str, BeforeValidator(_digits), Field(pattern=_DIGITS)]
+MailDomain = Annotated[str, Field(pattern=_DOMAIN)]
 UrlPath = Annotated[str, Field(pattern=_PATH)]
 Pointer = Annotated[str, Field(pattern=_POINTER)]
 Prefix = Annotated[str, Field(pattern=_PREFIX)]

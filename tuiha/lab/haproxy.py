@@ -65,14 +65,16 @@ backend {backend}
 
     # Only what may safely happen twice is sent to a second server.
     http-request disable-l7-retry unless {{ method GET PUT }}
-    http-request set-var(txn.user) http_auth_user
+    # The user's one name, as far as HAProxy can say it: the pool's rule (users.names), for ASCII letters.
+    http-request set-var(txn.user) 'http_auth_user,ltrim(" "),rtrim(" "),lower'
+    acl whole      var(txn.user),length le 127  # the stick table cuts a longer name off, and would take two for one
 
     use-server %[var(txn.user),map_str({map})] if {{ var(txn.user),map_str({map}) -m found }}
     stick-table type string len 128 size 1m expire 24h srvkey name peers sprayers
-    stick match var(txn.user)
+    stick match var(txn.user) if whole
     acl named      res.hdr(X-Tuiha-Server) -m found
     acl forwarded  res.hdr(X-Tuiha-Forwarded-By) -m found
-    stick store-response var(txn.user) if named !forwarded
+    stick store-response var(txn.user) if named !forwarded whole
     http-response set-map({map}) %[var(txn.user)] %[res.hdr(X-Tuiha-Server)] if named {{ var(txn.user) -m found }}
 
 {servers}

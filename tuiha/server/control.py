@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import asyncpg
 from aiohttp import hdrs, web
 
+from tuiha.model.names import DEFAULT, NameRule, canonical
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import LOST
@@ -48,6 +49,7 @@ class Control:
     monitors: Callable[[int], bool]  # whether a user's monitor runs here
     look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
     meter: Meter = field(default_factory=Meter)
+    names: NameRule = DEFAULT  # which spellings of a user's name are one user
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -147,7 +149,7 @@ class Control:
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""
         body = await json_body(request)
-        name, server = _text(body, "user"), _text(body, "server")
+        name, server = canonical(_text(body, "user"), self.names), _text(body, "server")
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
             raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")

@@ -81,7 +81,9 @@ class PoolServer:
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
         self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
-        self.users = Users(self.gate, Provisioner(mail, self.gate) if pool.users.provision == "mail" else None)
+        names = pool.users.names.rule
+        provisioner = Provisioner(mail, self.gate, names) if pool.users.provision == "mail" else None
+        self.users = Users(self.gate, provisioner, names)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
         rates = Rates(pool.limits.rate, pool.limits.burst)
@@ -120,7 +122,7 @@ class PoolServer:
         """Its HTTP application."""
         control = Control(
             lambda: self.tokens, self.report, self.gate, self.attacher, self.membership, self.bindings,
-            self.monitor.follows, self.attacher.look_at, self.meter,
+            self.monitor.follows, self.attacher.look_at, self.meter, self.pool.users.names.rule,
         )
         return app.build(
             self.gate, self.devices, control, Rights(self.gate, self.revocation, self.waiters), self.metrics,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
+from tuiha.model.names import DEFAULT, NameRule, canonical
 from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
 from tuiha.server.monitor.cluster import Cluster, MailServer
@@ -29,28 +31,32 @@ ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash
 """
 
 
-def reserved(cluster: Cluster, name: str) -> bool:
+def reserved(cluster: Cluster, name: str, names: NameRule = DEFAULT) -> bool:
     """Whether the monitor logs in by such a name: nobody may try passwords for it at the pool's own door."""
-    monitor = cluster.monitor.user.casefold()  # mail servers may not tell capitals
-    return name.casefold() == monitor or (cluster.separator is not None and cluster.separator in name)
+    loose = replace(names, lower=True, strip=True)  # mail servers may not tell capitals, whatever the rule says
+    monitor = canonical(cluster.monitor.user, loose).casefold()
+    return canonical(name, loose).casefold() == monitor or (cluster.separator is not None and cluster.separator in name)
 
 
 class Provisioner:
     """Asks mail clusters whether they know somebody."""
 
-    def __init__(self, clusters: Sequence[Cluster], gate: Gate) -> None:
+    def __init__(self, clusters: Sequence[Cluster], gate: Gate, names: NameRule = DEFAULT) -> None:
         self._clusters = tuple(clusters)
+        self._names = names
         self._gate = gate
         self._tries = Turns("log-ins to try at the mail servers", _AT_ONCE, _WAITING, _PATIENCE)
 
     async def admit(self, name: str, password: str, cluster: str | None) -> bool:
         """Whether a mail cluster accepts this log-in; if so, the user is in the database with this password.
 
+        `name` is the canonical one: the mail server is asked about the mailbox that will be monitored, no other.
         `cluster` is the user's mail cluster when it is known; else all are tried in the order of the configuration.
         Raises access.Unavailable when no server of a cluster that has to be asked answers, or too many have to be.
         """
         for one in self._clusters:
-            if cluster in (None, one.name) and not reserved(one, name) and await self._accepts(one, name, password):
+            asked = cluster in (None, one.name) and not reserved(one, name, self._names)
+            if asked and await self._accepts(one, name, password):
                 await self._keep(name, password, one.name)
                 return True
         return False

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from tuiha.model.names import DEFAULT, LONGEST, NameRule, canonical
 from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
 from tuiha.server.passwords import Remembered, verify_password
@@ -39,8 +40,10 @@ class User:
 class Users:
     """Authenticates requests."""
 
-    def __init__(self, gate: Gate, provisioner: Provisioner | None = None) -> None:
+    def __init__(self, gate: Gate, provisioner: Provisioner | None = None, names: NameRule = DEFAULT) -> None:
+        """`names`: which spellings of a name are one user."""
         self._gate = gate
+        self._rule = names
         self._provisioner = provisioner
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._names: dict[int, str] = {}  # of the rows that are kept
@@ -72,7 +75,7 @@ class Users:
         return user
 
     async def _known(self, request: web.Request) -> User:
-        name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
+        name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
         user = await self._find(name)
         if user is not None and self._remembered.knows(name, password, user.password_hash):
             return user
@@ -157,7 +160,8 @@ class Users:
 _NOBODY = "scrypt$14$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
-def _credentials(header: str) -> tuple[str, str]:
+def _credentials(header: str, names: NameRule = DEFAULT) -> tuple[str, str]:
+    """The user's one name, however it was spelled, and the password. Raises Problem 401."""
     kind, _, coded = header.partition(" ")
     try:
         login, colon, password = base64.b64decode(coded, validate=True).decode().partition(":")
@@ -165,7 +169,8 @@ def _credentials(header: str) -> tuple[str, str]:
         kind = login = colon = password = ""
     if kind.lower() != "basic" or not colon:
         raise _denied("Send the user's name and password with HTTP Basic.")
-    if not login or "\0" in login or len(login) > 256 or len(password) > 1024:
+    login = canonical(login, names)
+    if not login or "\0" in login or len(login) > LONGEST or len(password) > 1024:
         raise _denied("The user's name or password is wrong.")
     return login, password
 

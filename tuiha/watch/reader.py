@@ -20,6 +20,7 @@ from tuiha.drivers.databases.postgres import explain
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.binding import Candidate
+from tuiha.model.names import DEFAULT, NameRule, canonical_pattern
 
 QUERY = 15.0  # seconds that one question may take
 
@@ -31,6 +32,7 @@ class Reader:
     connection: Any  # asyncpg.Connection
     database: str
     active: bool  # writable, and its epoch row says ACTIVE; else what it has may be older
+    names: NameRule = DEFAULT  # which spellings of a user's name are one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
     if row is None or row["pool"] != pool.pool:
         connection.terminate()
         return "it is not a database of this pool" + (f", but of '{row['pool']}'" if row is not None else "")
-    return Reader(connection, node.name, row["writable"] and row["state"] == "ACTIVE" and row["active"] == node.name)
+    active = row["writable"] and row["state"] == "ACTIVE" and row["active"] == node.name
+    return Reader(connection, node.name, active, pool.users.names.rule)
 
 
 async def read_events(source: Reader, limit: int) -> list[EventRow]:
@@ -201,8 +204,8 @@ async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]
 
 
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
-    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?."""
-    beginning, end, expression = bounds(pattern)
+    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
+    beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
     rows = await source.connection.fetch(USERS, beginning, end, after, expression, limit)
     return [UserRow(**row) for row in rows]
 

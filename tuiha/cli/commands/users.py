@@ -13,7 +13,8 @@ from tuiha.cli.out import put, say
 HELP = """Find users: the server that monitors each, since when, until when it is locked there, devices, mail server,
 last sync.
 
-PATTERN is the beginning of a name; with * and ? it must match the whole name. Upper and lower case differ."""
+PATTERN is the beginning of a name; with * and ? it must match the whole name. Capitals, blanks around
+it and the pool's own domain matter as little as at a log-in (users.names in the configuration)."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

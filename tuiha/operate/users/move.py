@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuiha.model.names import canonical
 from tuiha.model.words import names
 from tuiha.operate.active import Active
 from tuiha.operate.kinds import Refused, Step
@@ -36,7 +37,8 @@ class Move:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        user, server = common.only(self, target)
+        told, server = common.only(self, target)
+        user = canonical(told, world.pool.users.names.rule)
         snapshot, active = await look(world), Active(world)
         try:
             rows = await active.rows(_USER, user)
@@ -64,7 +66,7 @@ class Move:
                    "part": parts[server].value, "active": snapshot.active, "epoch": snapshot.epoch},
             details={"moves": [{"from": source, "to": server, "users": [row["id"]]}], "devices": row["devices"]},
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user, server), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The one move."""

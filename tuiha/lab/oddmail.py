@@ -19,7 +19,7 @@ class Odd(StrEnum):
     WIDE = "wide"  # twelve Subject fields of 90 kB: together more than 1 MiB of what a monitor asks for
     MANY = "many"  # as much in small fields, and the Message-ID behind all of them
     ENDLESS = "endless"  # one field of 3 MB without a break
-    RAW = "raw"  # NUL, lone CR, and bytes beyond ASCII that are no UTF-8
+    RAW = "raw"  # NUL, other control characters, and bytes beyond ASCII that are no UTF-8
     PLAIN = "plain"  # an ordinary mail
 
 

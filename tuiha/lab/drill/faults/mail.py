@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import asyncpg
 
 from tuiha.lab import mail
-from tuiha.lab.drill.faults.database import ask
+from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.hands import Hands, Put
 from tuiha.lab.drill.mailbox import put
 from tuiha.lab.drill.stage import NotReached, Stage, until
@@ -72,20 +73,20 @@ class OddMail:
     kind: Odd = Odd.PLAIN
     keyword: str | None = None  # makes it unfetchable
     subjects: tuple[str, ...] = ()  # one for each guest, in turn
+    first: int | None = None  # of the guests, so many; None: all
 
     @property
     def text(self) -> str:
         """In words."""
         how = f", unfetchable ({self.keyword})" if self.keyword else ""
-        return f"a mail that is {self.kind}{how} for each of these users"
+        return f"a mail that is {self.kind}{how} for {'each' if self.first is None else self.first} of these users"
 
     async def do(self, stage: Stage) -> None:
         """Put it into their mailboxes. Raises NotReached."""
         stage.mark()
         hands = stage.mail
-        hands.watch.begin()
         keywords = (self.keyword,) if self.keyword else ()
-        for number, guest in enumerate(hands.guests.values()):
+        for number, guest in enumerate(list(hands.guests.values())[:self.first]):
             message_id = hands.message_id()
             subject = self.subjects[number % len(self.subjects)] if self.subjects else None
             hands.odd.append(await _put(hands, guest.user, message_id, compose(self.kind, message_id, subject),
@@ -157,7 +158,13 @@ class RefuseRows:
 
     async def do(self, stage: Stage) -> None:
         """Plant the trigger."""
-        await ask(stage, self.database, _TRIGGER.replace("{text}", _REFUSED))
+        connection = await connected(stage, self.database)
+        try:
+            await connection.execute(_TRIGGER.replace("{text}", _REFUSED), timeout=_MANY)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise NotReached(f"{self.database} did not take the trigger: {error}") from None
+        finally:
+            connection.terminate()
 
 
 def refused_subject(sqlstate: str) -> str:

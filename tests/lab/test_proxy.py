@@ -211,6 +211,29 @@ async def test_flapping_passes_everything_in_the_end(proxy: Proxy) -> None:
     assert await say(ends, b"end") == b"end"
 
 
+async def test_only_quiet_connections_are_cut_again_and_again_until_mended(proxy: Proxy) -> None:
+    quiet, busy = await reach(proxy), await reach(proxy)
+    for ends in (quiet, busy):
+        await say(ends, b"hello")
+    proxy.quiet(0.6)
+    async with asyncio.timeout(LIMIT):
+        while not proxy.quieted:
+            await say(busy, b"noop")
+            await asyncio.sleep(0.05)
+        with pytest.raises(ConnectionResetError):
+            await quiet[0].readexactly(1)
+        again = await reach(proxy)
+        await say(again, b"back")
+        while proxy.quieted < 2:
+            await say(busy, b"noop")
+            await asyncio.sleep(0.05)
+    proxy.mend()
+    last = await reach(proxy)
+    await say(last, b"stays")
+    await asyncio.sleep(0.9)
+    assert await say(last, b"still") == b"still"
+
+
 async def test_a_target_that_is_not_there_is_a_reset(proxy: Proxy, unused_port: int) -> None:
     async with Proxy("127.0.0.1", unused_port) as nowhere:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):

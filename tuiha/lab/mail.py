@@ -72,6 +72,25 @@ async def add_users(mail: Mail, users: Sequence[DemoUser]) -> None:
                              f"its log is {mail.layout.logs / VALKEY}.log") from error
 
 
+async def set_user(mail: Mail, user: DemoUser, **more: str) -> None:
+    """Give a user this log-in; `more`: fields that make trouble (see `mailtrouble.py`). Raises MailSetupError."""
+    await _change(mail, user, _user(user.name, user.password, **more))
+
+
+async def remove_user(mail: Mail, user: DemoUser) -> None:
+    """Remove a user's log-in; the mailbox stays. Raises MailSetupError."""
+    await _change(mail, user, ("DEL", f"/users/{user.name}"))
+
+
+async def _change(mail: Mail, user: DemoUser, command: tuple[str, ...]) -> None:
+    number = list(CLUSTERS).index(user.cluster)
+    try:
+        async with asyncio.timeout(_UP):
+            await _send(mail.socket, [("SELECT", str(number)), command])
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise MailSetupError(f"Valkey does not change the user {user.name}: {error or 'no answer'}") from error
+
+
 def _user(name: str, password: str, **more: str) -> tuple[str, ...]:
     return ("SET", f"/users/{name}", json.dumps({"password": password, **more}))
 
@@ -89,7 +108,7 @@ async def _send(socket: Path, commands: Sequence[tuple[str, ...]]) -> None:
         await writer.drain()
         for _ in commands:
             answer = await reader.readline()
-            if answer != b"+OK\r\n":
+            if answer[:1] not in (b"+", b":"):
                 raise OSError(answer.decode(errors="replace").strip() or "the connection was closed")
     finally:
         writer.close()

@@ -15,17 +15,20 @@ from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Any
 
-from pymap.backend.redis import Config, Login, RedisBackend
+from pymap.backend.redis import Config, Identity, Login, RedisBackend
 from pymap.backend.redis import mailbox as redis_mailbox
 from pymap.backend.redis.mailbox import MailboxData
 from pymap.bytes import BytesFormat, HashStream
 from pymap.concurrent import Subsystem
+from pymap.exceptions import AuthorizationFailure
 from pymap.health import HealthStatus
 from pymap.imap import IMAPService
 from pysasl import SASLAuth
 from pysasl.hashing import Cleartext
 from redis.asyncio import Redis  # type: ignore[import-untyped]
 from redis.exceptions import RedisError  # type: ignore[import-untyped]
+
+from tuiha.lab.mailtrouble import Troubles
 
 _log = logging.getLogger("tuiha.lab.mailnode")
 _RETRY = 0.2  # seconds between attempts to follow Valkey
@@ -70,10 +73,21 @@ class NodeLogin(Login):
     when its other server is lost.
     """
 
+    def __init__(self, config: Config, status: HealthStatus) -> None:
+        super().__init__(config, status)
+        self.troubles = Troubles(lambda name: self._user_redis.get(config._users_root.end(name.encode())))
+
     @classmethod
     async def _connect(cls, stack: AsyncExitStack, redis: Any, status: HealthStatus) -> Any:
         status.set_healthy()
         return redis
+
+    async def authorize(self, authenticated: Any, authzid: str) -> Identity:
+        """Let somebody act for a user that there is; as shipped, an administrator may act for any name."""
+        identity = await super().authorize(authenticated, authzid)
+        if not await self.troubles.let_in(authzid):
+            raise AuthorizationFailure
+        return identity
 
 
 def quick_formats() -> None:
@@ -179,12 +193,14 @@ async def serve(name: str, port: int, socket: str, database: int) -> None:
     url = f"unix://{socket}?db={database}"
     config = _settings(port, url)
     status = HealthStatus(name="redis")
-    backend = RedisBackend(NodeLogin(config, status), config, status)
+    login = NodeLogin(config, status)
+    backend = RedisBackend(login, config, status)
     config.apply_context()
     redis_mailbox.HashStream = ContentHash  # type: ignore[attr-defined]
     quick_formats()
     arrivals = Arrivals(url, database)
     arrivals.install()
+    login.troubles.install()
     async with AsyncExitStack() as stack:
         await backend.start(stack)
         await IMAPService(backend, config).start(stack)

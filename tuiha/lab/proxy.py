@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -17,6 +19,7 @@ from types import TracebackType
 _CHUNK = 65536  # bytes taken at once
 _AHEAD = 64  # chunks kept in each direction before the sender has to wait
 _CONNECT = 5.0  # seconds to reach the target
+_QUIET = 0.5  # of a round's seconds: who was quiet for this part of it counts as quiet, so that all go in one round
 _NOW = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset at once
 
 
@@ -52,6 +55,7 @@ class _Connection:
     target: asyncio.StreamWriter
     orphan: bool = False  # the target's side is gone and the client has not been told
     ends: dict[Way, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=dict)
+    passed_at: float = field(default_factory=time.monotonic)  # when a byte passed last
 
     def reset(self) -> None:
         """Reset both sides."""
@@ -75,9 +79,10 @@ class Proxy:
         self._latency = 0.0
         self._refusing = False
         self._trap: Trap | None = None
-        self._flapping: asyncio.Task[None] | None = None
+        self._rounds: asyncio.Task[None] | None = None  # of a fault that comes again and again
         self.accepted = 0  # connections since the start
         self.trapped = 0  # connections that a trap has reset
+        self.quieted = 0  # connections that were reset because nothing passed
         self.passed = dict.fromkeys(Way, 0)  # bytes delivered in each direction
 
     async def __aenter__(self) -> Proxy:
@@ -112,7 +117,7 @@ class Proxy:
 
     def mend(self) -> None:
         """End every fault: what was held back flows on. Connections that a fault ended stay ended."""
-        self._stop_flapping()
+        self._stop_rounds()
         self._latency, self._refusing, self._trap = 0.0, False, None
         for connection in [one for one in self._connections if one.orphan]:
             connection.reset()
@@ -155,10 +160,27 @@ class Proxy:
 
     def flap(self, whole: float, cut: float) -> None:
         """Cut and let through by turns, each for so many seconds, beginning with a cut, until `mend`."""
-        self._stop_flapping()
-        self._flapping = asyncio.get_running_loop().create_task(self._flap(whole, cut), name="flapping")
-        self._tasks.add(self._flapping)
-        self._flapping.add_done_callback(self._tasks.discard)
+        self._begin_rounds(self._flap(whole, cut), "flapping")
+
+    def quiet(self, seconds: float) -> None:
+        """Reset all connections on which nothing has passed for so long, all at once and again after that time, until
+        `mend`: as a firewall does whose table forgets them.
+        """
+        self._begin_rounds(self._cut_quiet(seconds), "quiet")
+
+    def _begin_rounds(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._stop_rounds()
+        self._rounds = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(self._rounds)
+        self._rounds.add_done_callback(self._tasks.discard)
+
+    async def _cut_quiet(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            since = time.monotonic() - seconds * _QUIET
+            for connection in [one for one in self._connections if one.passed_at < since]:
+                connection.reset()
+                self.quieted += 1
 
     async def _flap(self, whole: float, cut: float) -> None:
         while True:
@@ -168,10 +190,10 @@ class Proxy:
                 self._open[way].set()
             await asyncio.sleep(whole)
 
-    def _stop_flapping(self) -> None:
-        if self._flapping is not None:
-            self._flapping.cancel()
-            self._flapping = None
+    def _stop_rounds(self) -> None:
+        if self._rounds is not None:
+            self._rounds.cancel()
+            self._rounds = None
 
     # Passing on
 
@@ -251,6 +273,7 @@ class Proxy:
                 continue
             if await self._springs(connection, way, data):
                 return
+            connection.passed_at = time.monotonic()
             with contextlib.suppress(OSError):  # the other direction finds the end and tells the client
                 writer.write(data)
                 await writer.drain()

@@ -22,7 +22,7 @@ from tuiha.lab.drill.verdict import Run, Verdict, conclude, not_run
 DOCUMENT = Path(__file__).parents[3] / "docs" / "drill.md"
 REPORT: dict[str, Any] = {
     "lost": 0, "unrecorded": 0, "history_gaps": 0, "doubled": 0, "monitored_twice": 0, "failures": 0, "delayed": 3,
-    "history_read": True, "examples": {},
+    "substitutes": 0, "history_read": True, "examples": {},
 }
 PLAIN = Scenario("plain", "nothing happens", "never", ())
 

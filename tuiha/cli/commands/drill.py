@@ -21,7 +21,8 @@ object a scenario is printed as it ends (tuiha.drill/1).
 
 exit codes: 0 everything held, 1 something did not, 2 no such scenario, or the pool's servers are not installed"""
 
-_HEADS = ("scenario", "", "lost", "late", "doubled", "twice", "split", "outage", "failed", "delayed", "operation")
+_HEADS = ("scenario", "", "lost", "late", "doubled", "twice", "split", "outage", "failed", "delayed", "subst.",
+          "operation")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -119,9 +120,12 @@ def report(verdicts: Sequence[Verdict]) -> list[str]:
         operation = f"{v.operation.get('kind')} {v.operation.get('result')}" if v.operation else None
         numbers = (v.lost, v.late, v.doubled, v.monitored_twice, v.split)
         rows.append([v.scenario, "ok" if v.ok else "FAILED", *map(cell, numbers), cell(v.outage_ms, "{:,} ms"),
-                     cell(v.requests_failed, "{:,}"), cell(v.requests_delayed, "{:,}"), cell(operation)])
-    lines = aligned(rows, right=range(2, 10))
+                     cell(v.requests_failed, "{:,}"), cell(v.requests_delayed, "{:,}"), cell(v.substitutes, "{:,}"),
+                     cell(operation)])
+    lines = aligned(rows, right=range(2, 11))
     for v in verdicts:
+        if v.mail is not None:
+            lines.append(f"{v.scenario}: {v.mail.text}")
         lines += [f"{v.scenario}: {text}" for text in v.broken]
         lines += [f"{v.scenario}: {kind}: {text}" for kind, texts in v.examples.items() for text in texts]
     return lines

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.network import Link
 
+Setting = tuple[str, str, object]  # section of the configuration (a list: of each entry), key, value
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Links with a proxy, servers that can be hurt from inside, parts on a small disk."""
+    """Links with a proxy, servers that can be hurt from inside, parts on a small disk, settings of the servers."""
 
     links: tuple[Link, ...] = ()
     hurtable: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
 
 
 def needs(acts: Iterable[object]) -> Needs:
     """Everything that the acts name, those within an operation too."""
     every = list(_flat(acts))
     return Needs(*(tuple(dict.fromkeys(one for act in every for one in getattr(act, name, ())))
-                   for name in ("links", "hurtable", "disks")))
+                   for name in ("links", "hurtable", "disks", "settings")))
 
 
 def lacking(acts: Iterable[object], root: bool) -> str | None:

@@ -14,6 +14,7 @@ import asyncpg
 from tuiha.lab.control import ControlError
 from tuiha.lab.drill import verdict
 from tuiha.lab.drill.disks import NoDisk
+from tuiha.lab.drill.mailwatch import judge
 from tuiha.lab.drill.needs import lacking
 from tuiha.lab.drill.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
@@ -58,6 +59,7 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
     except TimeoutError:
         missed.append(f"not over after {LONGEST:g} s")
     ended = time.time()
+    of_mail = _mail(stage, scenario)
     say("  the load ends; the checker compares")
     load = await stage.load.stop()
     recording = await asyncio.to_thread(stage.observer.stop)
@@ -69,7 +71,17 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
         return replace(verdict.not_run(scenario, why), operation=stage.operation)
     return verdict.conclude(scenario, verdict.Run(
         recording, load, in_database, stage.settings.lease.seconds, stage.began, stage.since or stage.began, ended,
-        tuple(missed), stage.operation))
+        tuple(missed), stage.operation, of_mail))
+
+
+def _mail(stage: Stage, scenario: Scenario) -> verdict.MailRun | None:
+    """What a scenario of mail measured, until now."""
+    if scenario.mail is None:
+        return None
+    hands, now = stage.mail, time.monotonic()
+    since = now - (time.time() - (stage.since or stage.began))
+    figures = judge(hands.watch.samples, since, now, scenario.mail.apart, hands.watch.gone())
+    return verdict.MailRun(figures, tuple(hands.next_after), tuple(hands.odd_after))
 
 
 async def _play(stage: Stage, scenario: Scenario, say: Say) -> None:

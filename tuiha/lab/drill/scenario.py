@@ -10,6 +10,17 @@ STEADY = "under steady load"
 
 
 @dataclass(frozen=True, slots=True)
+class MailLimits:
+    """What must hold of mail in a scenario of mail. A mail server may never be judged gone in one."""
+
+    apart: int  # users who may be without a mail connection: those whose mail or mailbox is the trouble
+    disconnected: int | None = 0  # others who may be seen without one; None: any number, only reported
+    within: float = 5.0  # seconds in which a user is told of the next mail, and in which others are connected again
+    substitutes: int = 0  # mails that must be told by a substitute, at least
+    logins: int | None = None  # most log-ins of the whole pool from the first act on; None: only reported
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A fault under load, and what must hold. Nothing may ever be lost, late, doubled, monitored twice or split."""
 
@@ -24,4 +35,6 @@ class Scenario:
     grace: float = 40.0  # the longest wait for devices to fetch the rest at the end, seconds; over when they have it
     servers: int = 3
     users: int = 30
+    spare: int = 0  # of the users, so many have no device of the load: only the scenario's acts use them
+    mail: MailLimits | None = None  # what else must hold in a scenario of mail
     quick: bool = False  # in the subset that runs without --all

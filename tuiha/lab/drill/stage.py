@@ -7,18 +7,22 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 from tuiha.config.load import load
+from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.account import unprivileged
 from tuiha.lab.control import Control
 from tuiha.lab.drill.disks import small_disks
+from tuiha.lab.drill.hands import Hands
 from tuiha.lab.drill.needs import Needs, needs
 from tuiha.lab.drill.network import Link, Network, spread
 from tuiha.lab.drill.observer import Observer
@@ -26,7 +30,8 @@ from tuiha.lab.drill.records import Status
 from tuiha.lab.drill.wiring import Wired, groups, ports_of, wire
 from tuiha.lab.embedded import EmbeddedPool, StartError
 from tuiha.lab.layout import Layout
-from tuiha.lab.load.devices import read_users
+from tuiha.lab.load.database import Records
+from tuiha.lab.load.devices import User, read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setting import setting
 from tuiha.model.reports import LedgerRecord
@@ -63,6 +68,7 @@ class Stage:
     guests: list[Any] = field(default_factory=list)  # connections with a transaction open
     ledger_text: str | None = None  # what was in the ledger when it was taken away
     terminal: asyncio.subprocess.Process | None = None  # `tuiha apply` of the operation that was applied last
+    hands: Hands | None = None  # at mailboxes, in a scenario of mail
 
     @property
     def layout(self) -> Layout:
@@ -75,6 +81,13 @@ class Stage:
         if self.wired is None:
             raise NotReached("this scenario has no network")
         return self.wired.network
+
+    @property
+    def mail(self) -> Hands:
+        """Hands at users' mailboxes. Raises NotReached in a scenario that says nothing of mail."""
+        if self.hands is None:
+            raise NotReached("this scenario has no hands at mailboxes")
+        return self.hands
 
     @property
     def coordinator(self) -> Path:
@@ -192,28 +205,53 @@ async def watched(pool: Control, scenario: Scenario, kind: type[Stage] = Stage) 
     witnesses = scenario.users // _WITNESS
     of_load = pool.folder / "drill-users.txt"
     of_load.touch(mode=0o600)
-    of_load.write_text("".join(lines[:-witnesses]))
+    mine = len(lines) - witnesses
+    of_load.write_text("".join(lines[:mine - scenario.spare]))
     databases = setting(settings, pool.folder).databases
     observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
-    running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}")
+    planted = pool.folder / "drill-planted.jsonl"
+    running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}",
+                                      "--planted", str(planted))
     stage = kind(pool, settings, observer, running)
     try:
         await asyncio.to_thread(observer.start)
-        yield stage
+        async with hands(stage, scenario, read_users(of_load.read_text()),
+                         read_users("".join(lines[mine - scenario.spare:mine])), planted):
+            yield stage
     finally:
         await running.kill()
         await asyncio.to_thread(observer.end)
         _let_go(stage)
 
 
+@asynccontextmanager
+async def hands(
+    stage: Stage, scenario: Scenario, of_load: Sequence[User], spare: Sequence[User], planted: Path
+) -> AsyncIterator[None]:
+    """Hands at mailboxes and eyes on mail connections, in a scenario of mail."""
+    if scenario.mail is None:
+        yield
+        return
+    homes = await Records(list(stage.observer.databases)).clusters()
+    token = resolve(stage.settings.control.viewer, stage.pool.folder)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+        stage.hands = Hands(setting(stage.settings, stage.pool.folder).clusters, homes, of_load, spare, planted,
+                            {s.name: s.address for s in stage.settings.servers}, stage.layout.logs, session, group)
+        stage.hands.watch_all(token)
+        try:
+            yield
+        finally:
+            stage.hands.end()
+
+
 async def _wired(pool: EmbeddedPool, settings: Pool, wanted: Needs, say: Callable[[str], None]) -> Wired | None:
     """The network that the scenario's faults need; None when they need none."""
-    if not wanted.links and not wanted.hurtable:
+    if not wanted.links and not wanted.hurtable and not wanted.settings:
         return None
     say("connections are led through the drill's network")
     known = groups(settings)
     links = [one for link in wanted.links for one in spread(link, known)]
-    return await wire(pool, settings, links, wanted.hurtable)
+    return await wire(pool, settings, links, wanted.hurtable, wanted.settings)
 
 
 @asynccontextmanager

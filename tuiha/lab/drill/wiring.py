@@ -11,7 +11,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.account import unprivileged
+from tuiha.lab.drill.needs import Setting
 from tuiha.lab.drill.network import COORDINATOR, MEMBERS, Link, Network
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
@@ -44,9 +45,13 @@ def groups(settings: Pool) -> dict[str, tuple[str, ...]]:
             "sprayers": tuple(sprayer.name for sprayer in settings.sprayers)}
 
 
-async def wire(pool: EmbeddedPool, settings: Pool, links: Iterable[Link], hurtable: Iterable[str]) -> Wired:
-    """Put a proxy into each link; `hurtable` servers are started so that they can be hurt from inside."""
-    wired = Wired(pool, settings)
+async def wire(pool: EmbeddedPool, settings: Pool, links: Iterable[Link], hurtable: Iterable[str],
+               changed: Sequence[Setting] = ()) -> Wired:
+    """Put a proxy into each link; `hurtable` servers are started so that they can be hurt from inside.
+
+    `changed`: what is different in the configuration of every server.
+    """
+    wired = Wired(pool, settings, changed)
     try:
         for wanted in dict.fromkeys(links):
             wired.ports[wanted] = await wired.network.open(wanted, _LOOPBACK, wired.direct[wanted.target])
@@ -60,12 +65,13 @@ async def wire(pool: EmbeddedPool, settings: Pool, links: Iterable[Link], hurtab
 class Wired:
     """A pool whose connections go through a network."""
 
-    def __init__(self, pool: EmbeddedPool, settings: Pool) -> None:
+    def __init__(self, pool: EmbeddedPool, settings: Pool, changed: Sequence[Setting] = ()) -> None:
         self.network = Network()
         self.ports: dict[Link, int] = {}
         self.direct = ports_of(settings)
         self._pool = pool
         self._settings = settings
+        self._changed = changed
         self._layout = Layout(pool.folder, unprivileged())
 
     @property
@@ -78,7 +84,8 @@ class Wired:
         """Lead every connection through its proxy."""
         servers = [server.name for server in self._settings.servers]
         databases = [node.name for node in self._settings.database.nodes]
-        own = [name for name in servers if name in hurtable or self._of(name) or Link(MEMBERS, name) in self.ports]
+        own = [name for name in servers if self._changed or name in hurtable or self._of(name)
+               or Link(MEMBERS, name) in self.ports]
         if self._of(COORDINATOR):
             self._write(COORDINATOR)
         for sprayer in self._settings.sprayers:
@@ -104,6 +111,10 @@ class Wired:
             _move(cluster["servers"], self._of(name))
         members = {link.target: port for link, port in self.ports.items() if link.client == MEMBERS}
         _move(document["servers"], members)
+        for section, key, value in self._changed:
+            for entry in document[section] if isinstance(document.get(section), list) else [
+                    document.setdefault(section, {})]:
+                entry[key] = value
         path = self._layout.folder / f"pool.{name}.yaml"
         self._layout.write(path, yaml.safe_dump(document, sort_keys=False, width=110), 0o644)
         load(path)

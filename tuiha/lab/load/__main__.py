@@ -26,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--wait", type=float, default=25.0, help="of a long poll, seconds (25)")
     parser.add_argument("--grace", type=float, default=15.0, help="longest wait for the rest, seconds (15)")
     parser.add_argument("--ca", type=Path, help="devices use TLS, and trust this authority (PEM); else plain text")
+    parser.add_argument("--planted", type=Path, help="file of messages that are delivered by somebody else")
     parser.add_argument("--stats", type=Path, help="file of live figures (load.json beside the configuration)")
     return parser.parse_args()
 
@@ -46,6 +47,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         devices_per_user=arguments.devices_per_user,
         grace=arguments.grace,
         pace=Pace(arguments.wait, arguments.ramp),
+        planted=arguments.planted,
     )
     stop = asyncio.Event()
     signalled = False

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+Place = tuple[str, int]  # mailbox and UID
+
 
 class Outcome(StrEnum):
     """What is known of one delivery."""
@@ -28,6 +30,7 @@ class Message:
     started_at: float  # before the first byte of the delivery
     ended_at: float | None = None  # when the outcome was known
     outcome: Outcome = Outcome.SENDING
+    place: Place | None = None  # where the mail server put it, when that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Change:
     seq: int
     kind: str
     message_id: str
+    place: Place | None = None
+    unreadable: bool = False  # it is a substitute: the mail could not be read, and all that is known is its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class DeviceBook:
     device: str
     due_from: float | None = None  # None: not registered yet
     seen: dict[str, int] = field(default_factory=dict)  # message id -> sequence number, of kind "new"
+    places: dict[Place, list[int]] = field(default_factory=dict)  # -> sequence numbers, of kind "new"
+    substitutes: dict[Place, int] = field(default_factory=dict)  # -> sequence number
     last_seq: int | None = None
     changes: int = 0
     restarts: int = 0  # answers of 410: the device started again from another key
@@ -80,11 +87,26 @@ class DeviceBook:
             if self.last_seq is not None and change.seq > self.last_seq + 1:
                 self.gaps.append(Gap(self.last_seq, change.seq))
             self.last_seq = change.seq
-            if change.kind != "new":
-                continue
-            if change.message_id in self.seen:
-                self.doubles.append(change.message_id)
-            self.seen[change.message_id] = change.seq
+            if change.kind == "new":
+                self._new(change)
+
+    def _new(self, change: Change) -> None:
+        if change.place is not None:
+            self.places.setdefault(change.place, []).append(change.seq)
+        if change.unreadable and change.place is not None:
+            if change.place in self.substitutes:
+                self.doubles.append(named(change.place))
+            self.substitutes[change.place] = change.seq
+            return
+        if change.message_id in self.seen:
+            self.doubles.append(change.message_id)
+        self.seen[change.message_id] = change.seq
+
+    def told(self, message: Message) -> list[int]:
+        """The sequence numbers of the changes that told of a message, by its id or by its place; each once."""
+        by_id = [self.seen[message.id]] if message.id in self.seen else []
+        by_place = [] if message.place is None else self.places.get(message.place, [])
+        return sorted({*by_id, *by_place})
 
     def restarted(self) -> None:
         """The pool did not know the key and gave another (410): sequence numbers may begin anywhere again.
@@ -105,6 +127,8 @@ class Row:
     kind: str
     mailbox: str
     message_id: str
+    uid: int = 0
+    unreadable: bool = False
 
 
 @dataclass(slots=True)
@@ -114,6 +138,7 @@ class UserHistory:
     last_seq: int = 0
     generation: int = 0
     ids: dict[str, int] = field(default_factory=dict)  # message id -> sequence number, of kind "new"
+    substitutes: dict[Place, int] = field(default_factory=dict)  # -> sequence number
     others: set[int] = field(default_factory=set)  # sequence numbers of changes of other kinds
     backwards: list[int] = field(default_factory=list)  # sequence numbers with a generation below the one before
     twice: list[str] = field(default_factory=list)  # message ids that were recorded again
@@ -128,6 +153,12 @@ class UserHistory:
         self.last_seq, self.generation = row.seq, max(self.generation, row.generation)
         if row.kind != "new":
             self.others.add(row.seq)
+            return
+        if row.unreadable:
+            place = (row.mailbox, row.uid)
+            if place in self.substitutes:
+                self.twice.append(named(place))
+            self.substitutes[place] = row.seq
             return
         if row.message_id in self.ids:
             self.twice.append(row.message_id)
@@ -144,6 +175,11 @@ class History:
         """Take rows that were read, per user in order of the sequence numbers."""
         for row in rows:
             self.users.setdefault(row.user, UserHistory()).add(row)
+
+
+def named(place: Place) -> str:
+    """A place for people."""
+    return f"{place[0]} UID {place[1]}"
 
 
 def plain_id(message_id: str) -> str:

@@ -6,14 +6,17 @@
 - monitored twice: the sync history of a user shows two monitors: a row with a generation below the one before, or the
   same message recorded again.
 - unrecorded: a device holds a change that the sync history does not have (any more).
+
+A mail that cannot be read is told by a substitute, which names its mailbox and UID: that is the telling of that mail,
+neither lost nor another one. Substitutes are counted; told both ways, the mail is doubled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuiha.lab.load.books import DeviceBook, History, Message, Outcome, UserHistory
+from tuiha.lab.load.books import DeviceBook, History, Message, Outcome, UserHistory, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Verdict:
     monitored_twice: tuple[Finding, ...]
     unrecorded: tuple[Finding, ...]
     history_gaps: tuple[Finding, ...]
+    substitutes: tuple[Finding, ...] = ()  # not wrong: mails that a device was told of by a substitute
 
     @property
     def good(self) -> bool:
@@ -57,7 +61,7 @@ def missing(message: Message, books: Sequence[DeviceBook]) -> list[DeviceBook]:
     return [
         book
         for book in books
-        if book.due_from is not None and book.due_from <= message.started_at and message.id not in book.seen
+        if book.due_from is not None and book.due_from <= message.started_at and not book.told(message)
     ]
 
 
@@ -86,6 +90,7 @@ def skipped(book: DeviceBook, history: UserHistory, fetched: int) -> Iterator[st
     tells it, so that nothing is counted twice.
     """
     names = {seq: message_id for message_id, seq in history.ids.items()}
+    names |= {seq: named(place) for place, seq in history.substitutes.items()}
     for gap in book.gaps:
         for seq in range(gap.after + 1, gap.before):
             yield names.get(seq, f"seq {seq}")
@@ -97,6 +102,21 @@ def skipped(book: DeviceBook, history: UserHistory, fetched: int) -> Iterator[st
 def doubled(books: Iterable[DeviceBook]) -> list[Finding]:
     """Changes that came to a device again although it had moved on."""
     return [Finding(book.user, book.device, what) for book in books for what in book.doubles]
+
+
+def told_twice(messages: Iterable[Message], books: Books) -> list[Finding]:
+    """Messages whose place is known and that a device was told of in two ways, as by a substitute and by its id."""
+    return [
+        Finding(message.user, book.device, message.id, detail=f"as {' and '.join(map(str, book.told(message)))}")
+        for message in messages
+        for book in books.get(message.user, ())
+        if message.place is not None and len(book.told(message)) > 1
+    ]
+
+
+def substitutes(books: Iterable[DeviceBook]) -> list[Finding]:
+    """What devices were told of by a substitute."""
+    return [Finding(book.user, book.device, named(place)) for book in books for place in book.substitutes]
 
 
 def monitored_twice(history: History) -> list[Finding]:
@@ -116,6 +136,11 @@ def unrecorded(books: Iterable[DeviceBook], history: History) -> list[Finding]:
         for book in books
         for message_id in book.seen
         if message_id not in history.users.get(book.user, nothing).ids
+    ] + [
+        Finding(book.user, book.device, named(place))
+        for book in books
+        for place in book.substitutes
+        if place not in history.users.get(book.user, nothing).substitutes
     ]
 
 
@@ -140,7 +165,7 @@ def _in_detail(finding: Finding, history: History, book: DeviceBook | None) -> F
 
 
 def verify(
-    messages: Iterable[Message], books: Books, history: History | None, fetched: Mapping[str, int], now: float
+    messages: Collection[Message], books: Books, history: History | None, fetched: Mapping[str, int], now: float
 ) -> Verdict:
     """Judge a whole run after mailer and devices have stopped.
 
@@ -158,8 +183,9 @@ def verify(
     told: dict[tuple[str, str | None], DeviceBook] = {(book.user, book.device): book for book in every}
     return Verdict(
         lost=tuple(_in_detail(one, known, told.get((one.user, one.device))) for one in lost.values()),
-        doubled=tuple(doubled(every)),
+        doubled=(*doubled(every), *told_twice(messages, books)),
         monitored_twice=tuple(monitored_twice(known)),
         unrecorded=tuple(unrecorded(every, known)) if history is not None else (),
         history_gaps=tuple(history_gaps(known)),
+        substitutes=tuple(substitutes(every)),
     )

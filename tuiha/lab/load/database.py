@@ -22,7 +22,8 @@ _THROUGH = """
     JOIN binding AS b USING (user_id) WHERE b.expires_at > now() GROUP BY a.mail_server ORDER BY a.mail_server
 """
 _HISTORY = """
-    SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id
+    SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id, c.uid,
+           to_jsonb(c) ->> 'unreadable' IS NOT NULL AS unreadable
     FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
     JOIN app_user AS u ON u.name = known.name
     JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq
@@ -96,7 +97,7 @@ class Records:
         rows = await self._read(lambda connection: connection.fetch(_HISTORY, names, seqs))
         return [
             Row(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
-                plain_id(row["message_id"]))
+                plain_id(row["message_id"] or ""), row["uid"], row["unreadable"])
             for row in rows
         ]
 

@@ -129,7 +129,9 @@ def _basic(user: User) -> str:
 
 
 def _change(item: dict[str, Any]) -> Change:
-    return Change(int(item["seq"]), str(item["kind"]), plain_id(str(item.get("message_id") or "")))
+    place = (str(item["mailbox"]), int(item["uid"])) if item.get("mailbox") and item.get("uid") else None
+    return Change(int(item["seq"]), str(item["kind"]), plain_id(str(item.get("message_id") or "")), place,
+                  bool(item.get("unreadable")))
 
 
 class Fleet:

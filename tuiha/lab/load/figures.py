@@ -67,6 +67,7 @@ def verdict(found: checker.Verdict, spread: dict[str, int] | None, history_read:
     """What the report adds: what is wrong, with examples, and how many users each server has at the end."""
     kinds: dict[str, tuple[checker.Finding, ...]] = {kind: getattr(found, kind) for kind in WRONG}
     return {kind: len(findings) for kind, findings in kinds.items()} | {
+        "substitutes": len(found.substitutes),  # mails that cannot be read, as devices were told of them
         "history_read": history_read,  # without it, only what mailer and devices recorded was judged
         "users_per_server": spread,
         "examples": {

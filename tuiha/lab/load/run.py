@@ -15,11 +15,12 @@ from typing import Any
 import aiohttp
 
 from tuiha.lab.load import checker, figures
-from tuiha.lab.load.books import History
+from tuiha.lab.load.books import History, Message
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.deliver import deliver
 from tuiha.lab.load.devices import Fleet, Pace, User
 from tuiha.lab.load.mailer import Deliver, Mailer
+from tuiha.lab.load.planted import read_planted
 from tuiha.lab.load.setting import Setting
 from tuiha.lab.load.sprayed import Sprayed, now
 from tuiha.lab.load.tally import Tally
@@ -40,6 +41,7 @@ class Options:
     devices_per_user: float = 1.5
     grace: float = 15.0  # the longest wait for the rest, seconds, after the mailer stopped
     pace: Pace = field(default_factory=Pace)
+    planted: Path | None = None  # a file of messages that somebody else delivered (see `planted.py`)
 
 
 async def run(
@@ -115,7 +117,7 @@ class _Load:
             for task in beside:
                 task.cancel()
         history = await self._whole_history()  # read after the devices stopped: all that they hold must be in it
-        found = checker.verify(self._mailer.open.values(), self._fleet.books, history, fetched, now())
+        found = checker.verify(self._due(), self._fleet.books, history, fetched, now())
         if found.lost:
             found = await traced(found, self._records, self._mailer.clusters, self._mailer.homes)
         totals = figures.common(self._tally, self._fleet, self._mailer, seconds)
@@ -127,7 +129,7 @@ class _Load:
         Returns how far each user's history went when the mailer had stopped, and server -> users.
         """
         deadline = now() + self._options.grace
-        await _until(lambda: not self._unsettled(), deadline)
+        await _until(lambda: not self._unsettled() and not self._missing({}), deadline)
         history = await self._whole_history() or History()
         fetched = {user: rows.last_seq for user, rows in history.users.items()}
         await _until(lambda: not self._missing(fetched), deadline)
@@ -138,8 +140,11 @@ class _Load:
 
     def _missing(self, fetched: dict[str, int]) -> bool:
         """Whether a device still lacks something."""
-        found = checker.verify(self._mailer.open.values(), self._fleet.books, None, fetched, now())
-        return bool(found.lost)
+        return bool(checker.verify(self._due(), self._fleet.books, None, fetched, now()).lost)
+
+    def _due(self) -> list[Message]:
+        """Every message that may still be due, those included that somebody else delivered."""
+        return [*self._mailer.open.values(), *read_planted(self._options.planted)]
 
     def _unsettled(self) -> bool:
         """Drop messages of which nothing is due any more; whether some are left."""

@@ -88,6 +88,11 @@ def flapping(whole: float, away: float, *links: str) -> Hurt:
     return Hurt(_links(links), lambda proxy: proxy.flap(whole, away), f"cut {away:g} s, whole {whole:g} s, by turns")
 
 
+def quiet(seconds: float, *links: str) -> Hurt:
+    """A firewall that forgets quiet connections, all at once and again and again."""
+    return Hurt(_links(links), lambda proxy: proxy.quiet(seconds), f"every {seconds:g} s all quiet connections are cut")
+
+
 @dataclass(frozen=True, slots=True)
 class LoseCommits:
     """Reset connections in the middle of a commit: done in the database and never heard of, or never arrived."""

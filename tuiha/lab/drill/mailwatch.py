@@ -1,0 +1,112 @@
+"""What pool servers report of their mail connections during a drill: metrics four times a second, and logs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+_EVERY = 0.25  # seconds
+_PATIENCE = 2.0
+_LINE = re.compile(r"^tuiha_(users|mail_connected|mail_logins)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_GONE = re.compile(rb"mail server \S+ is gone")
+
+
+@dataclass(frozen=True, slots=True)
+class MailSample:
+    """One server's metrics, summed over its mail servers."""
+
+    server: str
+    at: float  # monotonic seconds
+    users: int  # whose mail it monitors
+    connected: int  # of those, with a connection
+    logins: int  # a counter
+
+
+@dataclass(frozen=True, slots=True)
+class MailFigures:
+    """What a drill of mail is judged by."""
+
+    gone: int  # mail servers that were judged gone, each time
+    disconnected: int  # the most users, beyond those who are meant to be, that were seen without a connection
+    apart: float  # the longest time in which anybody else was without one, seconds
+    logins: int  # of all pool servers at all mail servers
+
+
+@dataclass(slots=True)
+class MailWatch:
+    """Samples from `follow` to its end; logs count from `begin` on."""
+
+    logs: Mapping[str, Path]  # pool server -> its log
+    samples: list[MailSample] = field(default_factory=list)
+    _from: dict[str, int] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Forget what the logs had until now."""
+        self._from = {name: _size(path) for name, path in self.logs.items()}
+
+    async def follow(self, session: aiohttp.ClientSession, name: str, address: str, token: str) -> None:
+        """Ask one pool server again and again, until cancelled."""
+        headers = {"Authorization": f"Bearer {token}"}
+        while True:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(_PATIENCE), session.get(f"{address}/metrics", headers=headers) as answer:
+                    if answer.status == 200:
+                        self.samples.append(read(name, await answer.text(), time.monotonic()))
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                pass  # the sampler of the servers notices what is wrong with them
+            await asyncio.sleep(max(0.02, _EVERY - (time.monotonic() - began)))
+
+    def gone(self) -> int:
+        """How often a mail server was judged gone since `begin`, by the servers' logs."""
+        return sum(len(_GONE.findall(_tail(path, self._from.get(name, 0)))) for name, path in self.logs.items())
+
+
+def read(server: str, text: str, at: float) -> MailSample:
+    """A server's metrics as a sample."""
+    sums = {"users": 0, "connected": 0, "logins": 0}
+    for kind, value in _LINE.findall(text):
+        sums[kind.removeprefix("mail_")] += int(float(value))
+    return MailSample(server, at, **sums)
+
+
+def judge(samples: Iterable[MailSample], since: float, until: float, apart: int, gone: int = 0) -> MailFigures:
+    """The figures between two moments. `apart`: users who are meant to be without a connection."""
+    last: dict[str, MailSample] = {}
+    worst, longest, from_when, logins = 0, 0.0, None, 0
+    for sample in sorted(samples, key=lambda one: one.at):
+        if sample.at > until:
+            break
+        before, last[sample.server] = last.get(sample.server), sample
+        if sample.at < since:
+            continue
+        if before is not None:
+            logins += max(0, sample.logins - before.logins)
+        without = sum(one.users - one.connected for one in last.values()) - apart
+        worst = max(worst, without)
+        from_when = (from_when if from_when is not None else sample.at) if without > 0 else None
+        longest = max(longest, 0.0 if from_when is None else sample.at - from_when)
+    return MailFigures(gone, max(0, worst), round(longest, 2), logins)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _tail(path: Path, start: int) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read()
+
+
+def logs_of(folder: Path, servers: Sequence[str]) -> dict[str, Path]:
+    """Pool server -> its log."""
+    return {name: folder / f"{name}.log" for name in servers}

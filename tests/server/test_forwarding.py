@@ -52,9 +52,9 @@ async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
     async def in_vain(*_: Any) -> None:
         await asyncio.sleep(1.2)
 
-    async def counted(connection: Any, user: int, seq: int, device: int) -> changes.Page:
+    async def counted(connection: Any, user: int, seq: int, *more: Any) -> changes.Page:
         looks.append(seq)
-        return await after(connection, user, seq, device)
+        return await after(connection, user, seq, *more)
 
     monkeypatch.setattr(pool.servers["s2"].forwarder, "forward", in_vain)
     monkeypatch.setattr(changes, "after", counted)

@@ -2,14 +2,19 @@
 
 A key holds the device and a sequence number. The same key always begins at the same change, and every answer carries
 the key for what comes after it: repeated after any failure, nothing is lost and nothing comes twice.
+
+Where users were joined (joining.py), a key of before says how far its device was in a history that has other numbers.
+Until such a device has passed the end of the joined history, its keys hold that as well.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 LIMIT = 100  # changes in one answer
@@ -26,12 +31,34 @@ SELECT d.id, d.acked_seq, u.last_seq, d.revoked_at IS NOT NULL AS revoked, u.dis
 FROM device d JOIN app_user u ON u.id = d.user_id
 WHERE d.user_id = $1 AND d.name = $2
 """
+_BY_KEY = """
+SELECT d.id, d.acked_seq, u.last_seq, d.revoked_at IS NOT NULL AS revoked, u.disabled_at IS NOT NULL AS disabled
+FROM device d JOIN app_user u ON u.id = d.user_id
+WHERE d.user_id = $1 AND d.id = $2 AND EXISTS (SELECT FROM joined_device j WHERE j.device_id = d.id)
+"""
+_FORMER = """
+SELECT j.device_id, j.joining, u.former_last_seq FROM joined_device j JOIN joined_user u ON u.id = j.joining
+WHERE j.former = $1 AND u.user_id = $2
+"""
 _AFTER = """
 SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change
 WHERE user_id = $1 AND seq > $2 AND EXISTS (
     SELECT FROM device d JOIN app_user u ON u.id = d.user_id
     WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL)
 ORDER BY seq LIMIT $3
+"""
+# What the device had before under other numbers is left out. No row at all: the device may not come in.
+_AFTER_JOINED = """
+SELECT page.*, coalesce((SELECT max(until) FROM joined_user WHERE id = ANY($5::bigint[]) AND user_id = $1), 0) AS until
+FROM (SELECT FROM device d JOIN app_user u ON u.id = d.user_id
+       WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL) AS may_come_in
+LEFT JOIN LATERAL (
+    SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change c
+    WHERE user_id = $1 AND seq > $2
+      AND NOT EXISTS (SELECT FROM joined_change j JOIN unnest($5::bigint[], $6::bigint[]) AS had (joining, upto)
+                       ON j.joining = had.joining WHERE j.seq = c.seq AND j.former_seq <= had.upto)
+    ORDER BY seq LIMIT $3) AS page ON true
+ORDER BY page.seq
 """
 _ACKNOWLEDGE = """
 UPDATE device SET acked_seq = greatest(acked_seq, $2), last_seen = clock_timestamp() WHERE id = $1
@@ -56,6 +83,7 @@ class Page:
 
     changes: tuple[dict[str, Any], ...]
     more: bool
+    until: int | None = None  # read with a key of a joined history: where that ends; None: it was not read
 
     @property
     def last(self) -> int | None:
@@ -63,28 +91,55 @@ class Page:
         return int(self.changes[-1]["seq"]) if self.changes else None
 
 
-_LONGEST_KEY = 100  # characters; two numbers of 19 digits and a checksum need 66
+_LONGEST_KEY = 400  # characters
+_MOST_JOINED = 6  # histories in one key; after more the device goes on from where it surely lacks nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key says."""
+
+    device_id: int
+    seq: int  # the device has everything up to it
+    joined: tuple[tuple[int, int], ...] = ()  # joining, number: and what had at most this number in that history
+
+    def text(self) -> str:
+        """The key as a device gets it: version 1, and 2 with what was joined."""
+        numbers = f"{self.device_id}.{self.seq}"
+        had = "".join(f".{joining}-{upto}" for joining, upto in self.joined)
+        body = f"2.{numbers}{had}" if had else f"1.{numbers}"
+        return base64.urlsafe_b64encode(f"{body}.{zlib.crc32(body.encode()):08x}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, text: str) -> Key | None:
+        """What a device sent; None when no server made it."""
+        if len(text) > _LONGEST_KEY:
+            return None
+        try:
+            inside = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        except (binascii.Error, ValueError):
+            return None
+        found = _INSIDE.fullmatch(inside)
+        if found is None:
+            return None
+        had = tuple((int(joining), int(upto)) for joining, upto in _HAD.findall(found[3]))
+        key = cls(int(found[1]), int(found[2]), had)
+        return key if key.text() == text else None
+
+
+_INSIDE = re.compile(r"[12]\.(\d{1,19})\.(\d{1,19})((?:\.\d{1,19}-\d{1,19}){0,6})\.[0-9a-f]{8}", re.ASCII)
+_HAD = re.compile(r"(\d+)-(\d+)", re.ASCII)
 
 
 def make_key(device_id: int, seq: int) -> str:
     """The opaque key of a device that has everything up to `seq`."""
-    text = f"1.{device_id}.{seq}"
-    return base64.urlsafe_b64encode(f"{text}.{zlib.crc32(text.encode()):08x}".encode()).decode().rstrip("=")
+    return Key(device_id, seq).text()
 
 
 def read_key(key: str, device_id: int) -> int | None:
-    """The sequence number in a key; None when it is not a key of this device."""
-    if len(key) > _LONGEST_KEY:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-    parts = text.split(".")
-    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
-        return None
-    seq = int(parts[2])
-    return seq if make_key(device_id, seq) == key and int(parts[1]) == device_id else None
+    """The sequence number in a key of version 1; None when it is not a key of this device."""
+    found = Key.of(key)
+    return found.seq if found is not None and found.device_id == device_id and not found.joined else None
 
 
 async def register(connection: Any, user_id: int, name: str, kind: str) -> Device | None:
@@ -106,13 +161,62 @@ async def find_device(connection: Any, user_id: int, name: str) -> Device | None
     return Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
 
 
+async def find_joined(connection: Any, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
+    """The device that a key was made for, if it came with a user who was joined to this one; None when it did not.
+
+    And the key as it is to be read now: such a device has another id since, and perhaps another name, and its keys of
+    before say how far it was in a history of other numbers. None for a key that this history never gave out.
+    """
+    former = await connection.fetchrow(_FORMER, key.device_id, user_id)
+    row = await connection.fetchrow(_BY_KEY, user_id, former["device_id"] if former else key.device_id)
+    if row is None:
+        return None
+    device = Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
+    if former is None:
+        return device, key
+    if key.seq > former["former_last_seq"] or len(key.joined) == _MOST_JOINED:
+        return device, None
+    return device, Key(device.id, 0, (*key.joined, (former["joining"], key.seq)))
+
+
 async def acknowledge(connection: Any, device: Device, seq: int) -> None:
     """Note that a device has everything up to `seq`."""
     await connection.execute(_ACKNOWLEDGE, device.id, seq)
 
 
-async def after(connection: Any, user_id: int, seq: int, device_id: int) -> Page:
-    """The changes that follow `seq`, at most LIMIT of them; none for a device that may not come in any more."""
-    rows = await connection.fetch(_AFTER, user_id, seq, LIMIT + 1, device_id)
+async def after(
+    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
+) -> Page:
+    """The changes that follow `seq`, at most LIMIT of them; none for a device that may not come in any more.
+
+    Those that the device had in joined histories are left out.
+    """
+    if joined:
+        return await _after_joined(connection, user_id, seq, device_id, joined)
+    return _page(await connection.fetch(_AFTER, user_id, seq, LIMIT + 1, device_id))
+
+
+async def _after_joined(
+    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
+) -> Page:
+    joinings, upto = [joining for joining, _ in joined], [number for _, number in joined]
+    rows = await connection.fetch(_AFTER_JOINED, user_id, seq, LIMIT + 1, device_id, joinings, upto)
+    until = rows[0]["until"] if rows else None
+    found = _page([{name: row[name] for name in row.keys() if name != "until"}  # noqa: SIM118 - a record is no dict
+                   for row in rows if row["seq"] is not None])
+    return replace(found, until=until)
+
+
+def _page(rows: Sequence[Mapping[str, Any]]) -> Page:
     changes = tuple({**row, "at": row["at"].isoformat()} for row in rows[:LIMIT])
     return Page(changes, len(rows) > LIMIT)
+
+
+def following(key: Key, page: Page) -> Key:
+    """The key for what comes after a page that was read with `key`."""
+    seq = key.seq if page.last is None else page.last
+    if page.until is None:
+        return Key(key.device_id, seq, key.joined)
+    if not page.more:  # nothing is left of what was there when the users were joined
+        seq = max(seq, page.until)
+    return Key(key.device_id, seq, key.joined if seq < page.until else ())

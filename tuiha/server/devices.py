@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -104,33 +105,32 @@ class Devices:
         kind = await _kind(request)
         device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind))
         if device is None:
-            await self._registered(user, name)
+            await self._device(request, user)
             raise disabled()  # or forgotten meanwhile: nothing is registered
         body = {"device": name, "key": changes.make_key(device.id, device.acked_seq)}
         return web.json_response(body, status=201 if device.created else 200)
 
     async def sync(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
-        name = _device_name(request)
-        device = await self._registered(user, name)
-        key = request.query.get("since", "")
-        seq = changes.read_key(key, device.id)
-        if seq is None or seq > device.last_seq:
+        device, key = await self._device(request, user)
+        if key is None or key.seq > device.last_seq:
             start = changes.make_key(device.id, min(device.acked_seq, device.last_seq))
             raise Problem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
-        if seq > device.acked_seq:
-            await self.gate.write(lambda c: changes.acknowledge(c, device, seq))
-        page = await self._await_changes(request, user, device, seq, route)
-        body = {
-            "key": changes.make_key(device.id, seq if page.last is None else page.last),
-            "changes": page.changes,
-            "more": page.more,
-        }
+        if key.seq > device.acked_seq:
+            await self.gate.write(lambda c: changes.acknowledge(c, device, key.seq))
+        page = await self._await_changes(request, user, key, route)
+        body = {"key": changes.following(key, page).text(), "changes": page.changes, "more": page.more}
         return web.json_response(body)
 
-    async def _registered(self, user: User, name: str) -> changes.Device:
-        """The device. Raises Problem 403 when it or its user may not come in, 404 when there is none."""
+    async def _device(self, request: web.Request, user: User) -> tuple[changes.Device, changes.Key | None]:
+        """The device that asks, and its key unless that is unknown.
+
+        Raises Problem 403 when it or its user may not come in, 404 when there is none.
+        """
+        name, key = _device_name(request), changes.Key.of(request.query.get("since", ""))
         device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
+        if key is not None and (device is None or key.device_id != device.id):
+            device, key = await self.gate.read(partial(changes.find_joined, user_id=user.id, key=key)) or (device, None)
         if device is None:
             raise Problem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
         if device.disabled:
@@ -138,12 +138,10 @@ class Devices:
         if device.revoked:
             raise Problem(403, "This device is revoked",
                           "An operator of the pool revoked it. Stop asking, and ask the operator.")
-        return device
+        return device, key
 
-    async def _await_changes(
-        self, request: web.Request, user: User, device: changes.Device, seq: int, route: Route
-    ) -> changes.Page:
-        admission =request[ADMISSION]
+    async def _await_changes(self, request: web.Request, user: User, key: changes.Key, route: Route) -> changes.Page:
+        admission = request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
         waited = 0.0
@@ -151,13 +149,13 @@ class Devices:
             while True:
                 if admission.over():
                     admission.again()
-                    await self._registered(user, _device_name(request))
-                page = await self.gate.read(lambda c: changes.after(c, user.id, seq, device.id))
+                    await self._device(request, user)
+                page = await self.gate.read(lambda c: changes.after(c, user.id, key.seq, key.device_id, key.joined))
                 began = loop.time()
                 woken_for_nothing = event.is_set() and route.local
                 if page.changes or began >= until or woken_for_nothing:
                     if woken_for_nothing and not page.changes:
-                        await self._registered(user, _device_name(request))  # that may be why it was woken
+                        await self._device(request, user)  # that may be why it was woken
                     return page
                 event.clear()
                 try:

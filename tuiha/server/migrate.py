@@ -13,7 +13,7 @@ import asyncpg
 
 log = logging.getLogger("tuiha.migrate")
 
-_LOCK = 0x7475696861  # "tuiha": the advisory lock that all migrating servers share
+LOCK = 0x7475696861  # "tuiha": the advisory lock that all migrating servers share
 _LOCK_MS = 500  # milliseconds that a table may be waited for; everybody who comes later waits as long
 _STATEMENT_MS = 8000  # milliseconds of one statement: shorter than requests are held (hold.seconds)
 _TRIES, _PAUSE = 20, 1.0  # seconds between two tries, give or take a half
@@ -90,14 +90,14 @@ async def migrate(connection: Any, pool: str, active: str, follows: bool = False
     holds another pool, LockNotAvailableError when a lock was not to be had. Grants go to the roles that exist; a pool
     with a single role needs none.
     """
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
     try:
         await _refuse_another(connection, pool)
         for number, text in [*await _pending(connection), (None, "")]:
             await _patiently(lambda: _step(connection, pool, active, follows, number, text))  # noqa: B023 - awaited here
     finally:
         if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
 async def _refuse_another(connection: Any, pool: str) -> None:

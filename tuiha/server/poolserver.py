@@ -29,10 +29,11 @@ from tuiha.server.figures import Figures, Meter
 from tuiha.server.following import Following
 from tuiha.server.forwarding import Forwarder
 from tuiha.server.gate import Gate
+from tuiha.server.joining import settle_names
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.membership import Membership, Standing
 from tuiha.server.metrics import Metrics
-from tuiha.server.migrate import is_current, migrate
+from tuiha.server.migrate import LOCK, is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.monitor import Monitor
 from tuiha.server.proof import Proof
@@ -191,7 +192,8 @@ class PoolServer:
                 follows = self._following is not None
                 if not await is_current(connection, follows):
                     await migrate(connection, self.pool.pool, place.name, follows)
-                self._prepared.add(place.name)
+                if await settle_names(connection, self.pool.users.names.rule, place.name, LOCK):
+                    self._prepared.add(place.name)
         finally:
             connection.terminate()
 

@@ -1,0 +1,62 @@
+"""One user, however its name is spelled: on running servers, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+
+from tests.drivers.conftest import Pair
+from tests.server.interfaces import Running, serving, settings_of
+from tests.server.support import Node
+from tuiha.config import settings
+from tuiha.server import changes
+from tuiha.server.poolserver import PoolServer
+from tuiha.server.settled import identity
+
+
+async def test_every_spelling_is_one_user_with_one_monitor(pool: Running, node: Node) -> None:
+    await pool.register("s1", "Anna")
+    for server, spelling in (("s1", "anna"), ("s2", "ANNA "), ("s2", "Änna".replace("Ä", "A"))):
+        answer = await pool.ask("GET", server, "/v1/me", user=spelling)
+        assert (answer.status, answer.body["user"]) == (200, "anna")
+        assert [device["device"] for device in answer.body["devices"]] == ["phone"]
+    assert await node.admin.fetchval("SELECT count(*) FROM app_user") == 3  # anna, ben, carl
+    assert await node.admin.fetchval("SELECT count(*) FROM binding") == 1
+    bound = await pool.control("POST", "s1", "/control/bind", json={"user": " Anna", "server": "s2"})
+    assert bound.body == {"user": "anna", "server": "s2"}
+
+
+async def test_guesses_count_for_all_spellings_together(pool: Running) -> None:
+    spellings = ["anna", "Anna", "ANNA", "aNNa", " anna", "anna ", "annA", "aNna", "ANna", "anNA"]
+    for spelling in spellings:
+        assert (await pool.ask("GET", "s1", "/v1/me", user=spelling, password="wrong")).status == 401
+    for spelling in ("anna", "AnNa"):
+        assert (await pool.ask("GET", "s1", "/v1/me", user=spelling, password="wrong")).status == 429
+    assert (await pool.ask("GET", "s1", "/v1/me", user="ben")).status == 200
+
+
+async def test_a_server_joins_before_it_serves(pair: Pair, node: Node, tmp_path: Path) -> None:
+    anna, capital, _ = await node.add_users("anna", "Anna", "BEN@example.org")
+    device = await changes.register(node.admin, capital, "tablet", "tablet")
+    assert device is not None
+    await node.add_changes(anna, "a")
+    await node.add_changes(capital, "b")
+    chosen = settings_of(pair, tmp_path)
+    chosen = settings.Pool.model_validate(
+        chosen.model_dump(exclude_unset=True) | {"users": {"names": {"domain": "example.org"}}})
+    server, stop = PoolServer(chosen, tmp_path, identity(chosen, tmp_path, "s1", None)), asyncio.Event()
+    running = Running({"s1": server}, {"s1": stop}, aiohttp.ClientSession())
+    async with running.session, AsyncExitStack() as stack:
+        await stack.enter_async_context(serving(server, stop))
+        key = changes.make_key(device.id, 0)
+        path = f"/v1/devices/tablet/changes?since={key}"
+        answer = await running.ask("GET", "s1", path, user="Anna@Example.org")
+        assert answer.status == 200
+        assert [change["message_id"] for change in answer.body["changes"]] == ["a", "b"]
+        answer = await running.ask("GET", "s1", f"/v1/devices/tablet/changes?since={answer.body['key']}", user="anna")
+        assert (answer.status, answer.body["changes"]) == (200, [])
+        assert (await running.ask("GET", "s1", "/v1/me", user="ben")).body["user"] == "ben"
+    assert [row["name"] for row in await node.admin.fetch("SELECT name FROM app_user ORDER BY name")] == ["anna", "ben"]

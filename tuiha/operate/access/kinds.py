@@ -20,6 +20,7 @@ from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.users import common
 from tuiha.operate.world import World
 
+NO_REASON = "no reason was given"
 _LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included
 
 _USER = """
@@ -87,7 +88,7 @@ class DisableUser:
                    _seen(world, 2, "each has seen it, and no poll of the user waits")],
             loses="nothing: mail that comes meanwhile is recorded when the user is enabled",
             facts=found.facts(),
-            details=_details(found, reason=options.get("reason") or "disabled by an operator"),
+            details=_details(found, reason=options.get("reason") or NO_REASON),
         )
         return common.finished(world, self.name, target, draft)
 
@@ -120,7 +121,7 @@ class EnableUser:
             steps=[PlannedStep(1, user, "may come in again", _LIMIT, True), _seen(world, 2, "each has seen it")],
             loses="nothing: devices go on from their keys, the monitor from where it was",
             facts=found.facts(),
-            details=_details(found, reason=found.row["reason"] or "disabled by an operator"),
+            details=_details(found, reason=found.row["reason"] or NO_REASON),
         )
         return common.finished(world, self.name, target, draft)
 
@@ -213,7 +214,7 @@ class RevokeDevice:
                    _seen(world, 2, "each has seen it")],
             loses="nothing: allow-device lets it go on from what it acknowledged",
             facts=found.facts(device=row["id"]),
-            details=_details(found, kind=row["kind"], reason=options.get("reason") or "revoked by an operator"),
+            details=_details(found, kind=row["kind"], reason=options.get("reason") or NO_REASON),
         )
         return common.finished(world, self.name, target, draft)
 
@@ -254,7 +255,7 @@ class AllowDevice:
                    _seen(world, 2, "each has seen it")],
             loses="nothing: it goes on from what it acknowledged, with a new key",
             facts=found.facts(device=row["id"]),
-            details=_details(found, kind=row["kind"], reason="revoked by an operator"),
+            details=_details(found, kind=row["kind"], reason=NO_REASON),
         )
         return common.finished(world, self.name, target, draft)
 

@@ -19,11 +19,12 @@ from tuiha.model.rows import UNKNOWN
 from tuiha.model.running import Running, running
 
 if TYPE_CHECKING:
-    from tuiha.watch.reader import EventRow, UserRow
+    from tuiha.watch.reader import DeviceRow, EventRow, UserRow
 
 STATUS = "tuiha.status/1"
 EVENTS = "tuiha.events/1"
 USERS = "tuiha.users/1"
+DEVICES = "tuiha.devices/1"
 CHECK = "tuiha.check/1"
 
 Document = dict[str, Any]
@@ -205,4 +206,13 @@ def users(pool: str, rows: Sequence[UserRow], after: str | None) -> Document:
     return {"schema": USERS, "pool": pool, "after": after,
             "users": [{"name": r.name, "server": r.server, "since": stamp(r.since),
                        "locked_until": stamp(r.locked_until), "devices": r.devices, "mail_server": r.mail_server,
-                       "last_sync": stamp(r.last_sync)} for r in rows]}
+                       "last_sync": stamp(r.last_sync), "disabled_at": stamp(r.disabled_at),
+                       "disabled_reason": r.disabled_reason, "revoked": r.revoked} for r in rows]}
+
+
+def devices(pool: str, user: str, rows: Sequence[DeviceRow]) -> Document:
+    """The document of `tuiha devices --json`."""
+    return {"schema": DEVICES, "pool": pool, "user": user,
+            "devices": [{"name": r.name, "kind": r.kind, "registered_at": stamp(r.registered_at),
+                         "last_seen": stamp(r.last_seen), "behind": r.behind, "revoked_at": stamp(r.revoked_at),
+                         "revoked_reason": r.revoked_reason} for r in rows]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuiha.operate import database, mail, users
+from tuiha.operate import access, database, mail, users
 from tuiha.operate.kinds import Kind
 
-KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **mail.KINDS, **database.KINDS}
+KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS}

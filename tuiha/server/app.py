@@ -82,18 +82,19 @@ def _looking_again(gate: Gate) -> Middleware:
         async with gate.releasing() as passage:
             try:
                 response = await handler(request)
-                admission = request.get(ADMISSION)
-                if admission is not None and response.status < 300:  # a refusal tells nothing of the user's
-                    passage.withheld = admission.over
             except Problem as problem:  # it tells what was read, as every answer does
                 response = problem
             finally:
                 request[HELD] = passage.waited
         if isinstance(response, Problem):
             raise response
-        if passage.withheld():
-            passage.withheld = lambda: False  # what is told instead may go out
-            raise unavailable("the user's right to come in changed meanwhile", retry_after=1)
+        admission = request.get(ADMISSION)
+        if admission is not None and response.status < 300:  # a refusal tells nothing of the user's
+            if admission.over():
+                await admission.renew()
+            if admission.over():
+                raise unavailable("the user's right to come in changes at this moment", retry_after=1)
+            passage.withheld = admission.over
         return response
 
     return middleware

@@ -32,6 +32,10 @@ _ME = """
 SELECT name, kind, registered_at, last_seen, revoked_at IS NOT NULL AS revoked FROM device
 WHERE user_id = $1 ORDER BY name
 """
+_MAIL = """
+SELECT a.mail_server, u.disabled_at IS NOT NULL AS disabled
+FROM app_user u LEFT JOIN mail_assignment a ON a.user_id = u.id WHERE u.id = $1
+"""
 
 PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
 BEGAN = web.RequestKey("began", float)  # loop time at which a request came
@@ -68,7 +72,7 @@ class Devices:
             request[PASSED_ON] = self.forwarder.passed_on(request)
             since = self.revocation.count
             user = await self.users.authenticate(request)
-            request[ADMISSION] = Admission(self.revocation, user.id, since)
+            request[ADMISSION] = Admission(self.revocation, user.id, since, partial(self._admit_again, request, user))
             self._bound(request, user)
             path, wait = _understood(request), _wait(request)
             route = await self.router.route(user)
@@ -86,6 +90,15 @@ class Devices:
             return response
 
         return handler
+
+    async def _admit_again(self, request: web.Request, user: User) -> None:
+        """The user's right changed since the request came: may it have its answer all the same?
+
+        Raises Problem 401 or 403 when it may not.
+        """
+        await self.users.authenticate(request)
+        if "device" in request.match_info:
+            await self._device(request, user)
 
     def _bound(self, request: web.Request, user: User) -> None:
         """Raises Problem 429 for a device that asks too often. It counts where the device asks."""
@@ -148,8 +161,7 @@ class Devices:
         with self.waiters.waiting(user.id) as event:
             while True:
                 if admission.over():
-                    admission.again()
-                    await self._device(request, user)
+                    await admission.renew()
                 page = await self.gate.read(lambda c: changes.after(c, user.id, key.seq, key.device_id, key.joined))
                 began = loop.time()
                 woken_for_nothing = event.is_set() and route.local
@@ -171,10 +183,11 @@ class Devices:
 
         async def work(connection: Any) -> tuple[Any, Any]:
             devices = await connection.fetch(_ME, user.id)
-            mail = await connection.fetchval("SELECT mail_server FROM mail_assignment WHERE user_id = $1", user.id)
-            return devices, mail
+            return devices, await connection.fetchrow(_MAIL, user.id)
 
-        devices, mail = await self.gate.read(work)
+        devices, row = await self.gate.read(work)
+        if row is None or row["disabled"]:
+            raise disabled()
         rows = [
             {
                 "device": row["name"],
@@ -189,7 +202,7 @@ class Devices:
             "user": user.name,
             "monitoring_server": route.server,
             "mail_cluster": user.cluster,
-            "mail_server": mail,
+            "mail_server": row["mail_server"],
             "devices": rows,
         }
         return web.json_response(body)

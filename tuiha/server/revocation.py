@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,16 @@ class Admission:
     revocation: Revocation
     user_id: int
     since: int
+    look: Callable[[], Awaitable[None]]  # whether the request may be answered; raises what is answered instead
 
     def over(self) -> bool:
         """Whether the user's right changed after that: what the request found out may not be told."""
         return self.revocation.withheld(self.user_id, self.since)
 
-    def again(self) -> None:
-        """It is found out again, from here on."""
+    async def renew(self) -> None:
+        """Find it out again. Raises what `look` raises."""
         self.since = self.revocation.count
+        await self.look()
 
 
 class Revocation:

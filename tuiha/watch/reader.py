@@ -62,11 +62,32 @@ class UserRow:
     weight: float = 1.0
     mail_cluster: str = ""
     id: int = 0  # by which the pages of a server's users follow each other
+    disabled_at: datetime | None = None  # by an operator; None: not disabled
+    disabled_reason: str | None = None
+    revoked: int = 0  # of its devices
+
+    @property
+    def disabled(self) -> bool:
+        """Whether an operator has disabled it."""
+        return self.disabled_at is not None
 
     @property
     def locked(self) -> bool:
         """Whether it may not be moved without an operator's word, by the database's clock when it was read."""
         return self.locked_until is not None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device of a user."""
+
+    name: str
+    kind: str
+    registered_at: datetime
+    last_seen: datetime
+    behind: int  # changes that it has not acknowledged
+    revoked_at: datetime | None  # by an operator; None: not revoked
+    revoked_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,24 +192,31 @@ async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
 _USERS = """
 SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked_until END AS locked_until,
        d.devices, a.mail_server, d.last_sync, b.generation, coalesce(b.pinned, false) AS pinned,
-       coalesce(b.weight, 1) AS weight, u.mail_cluster, u.id
+       coalesce(b.weight, 1) AS weight, u.mail_cluster, u.id, u.disabled_at, u.disabled_reason, d.revoked
   FROM {page} u
   LEFT JOIN binding b ON b.user_id = u.id AND b.expires_at > now()
   LEFT JOIN mail_assignment a ON a.user_id = u.id
- CROSS JOIN LATERAL (SELECT count(*)::int AS devices, max(last_seen) AS last_sync
+ CROSS JOIN LATERAL (SELECT count(*)::int AS devices, max(last_seen) AS last_sync, count(revoked_at)::int AS revoked
                        FROM device WHERE user_id = u.id) d
  ORDER BY {order}
 """
 # name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
 USERS = _USERS.format(order="u.name USING ~<~", page="""
-       (SELECT id, name, mail_cluster FROM app_user
+       (SELECT id, name, mail_cluster, disabled_at, disabled_reason FROM app_user
          WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
          ORDER BY name USING ~<~ LIMIT $5)""")
 # The index binding_server has the users of a server in the order of their ids.
 USERS_ON = _USERS.format(order="u.id", page="""
-       (SELECT one.id, one.name, one.mail_cluster
+       (SELECT one.id, one.name, one.mail_cluster, one.disabled_at, one.disabled_reason
           FROM (SELECT user_id FROM binding WHERE server = $1 AND user_id > $2 AND expires_at > now()
                  ORDER BY user_id LIMIT $3) bound JOIN app_user one ON one.id = bound.user_id)""")
+
+
+DEVICES = """
+SELECT d.name, d.kind, d.registered_at, d.last_seen, greatest(u.last_seq - d.acked_seq, 0) AS behind,
+       d.revoked_at, d.revoked_reason
+FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = $1 ORDER BY d.name
+"""
 
 
 SERVERS = """
@@ -206,13 +234,39 @@ async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
     """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
     beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
-    rows = await source.connection.fetch(USERS, beginning, end, after, expression, limit)
-    return [UserRow(**row) for row in rows]
+    return [UserRow(**row) for row in await _rows(source, USERS, beginning, end, after, expression, limit)]
 
 
 async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:
     """A page of the users that a server monitors, by the time of their coming: those after the id `after`."""
-    return [UserRow(**row) for row in await source.connection.fetch(USERS_ON, server, after, limit)]
+    return [UserRow(**row) for row in await _rows(source, USERS_ON, server, after, limit)]
+
+
+async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:
+    """The devices of a user by name; None when there is no such user."""
+    if not await source.connection.fetchval("SELECT true FROM app_user WHERE name = $1", user):
+        return None
+    return [DeviceRow(**row) for row in await _rows(source, DEVICES, user)]
+
+
+async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Any]:
+    """The rows, also of a pool whose servers are of a version that knows nothing of disabled and revoked."""
+    import asyncpg
+
+    try:
+        return list(await source.connection.fetch(statement, *arguments))
+    except asyncpg.UndefinedColumnError:
+        return list(await source.connection.fetch(before_revocation(statement), *arguments))
+
+
+def before_revocation(statement: str) -> str:
+    """The statement for a database before schema file 0007: nobody is disabled there, and nothing revoked."""
+    statement = re.sub(r", (?:one\.)?disabled_at, (?:one\.)?disabled_reason(?=\s+FROM)", "", statement)
+    statement = statement.replace("u.disabled_at, u.disabled_reason",
+                                  "NULL::timestamptz AS disabled_at, NULL::text AS disabled_reason")
+    statement = statement.replace("count(revoked_at)::int AS revoked", "0 AS revoked")
+    return statement.replace("d.revoked_at, d.revoked_reason",
+                             "NULL::timestamptz AS revoked_at, NULL::text AS revoked_reason")
 
 
 def bounds(pattern: str) -> tuple[str, str | None, str]:

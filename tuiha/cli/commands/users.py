@@ -1,33 +1,68 @@
-"""`tuiha users`: find users."""
+"""`tuiha users`: find users; disable, enable and forget one."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
+from tuiha.cli.acting import act, add_acting, refuse_acting
+from tuiha.cli.exits import CommandError
 from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
+
+if TYPE_CHECKING:
+    from tuiha.watch.reader import UserRow
+
+KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 
 HELP = """Find users: the server that monitors each, since when, until when it is locked there, devices, mail server,
 last sync.
 
-PATTERN is the beginning of a name; with * and ? it must match the whole name. Capitals, blanks around
-it and the pool's own domain matter as little as at a log-in (users.names in the configuration)."""
+  tuiha users [PATTERN]        the beginning of a name; with * and ? it must match the whole name
+  tuiha users disable NAME     refuse the user on every server; nothing is lost
+  tuiha users enable NAME      let the user come in again
+  tuiha users forget NAME      delete the user with devices and history; there is no way back
+
+Capitals, blanks around a name and the pool's own domain matter as little as at a log-in (users.names).
+A single word is a pattern: `tuiha users disable` finds names that begin so.
+What changes the pool is planned and shown first, and done when the user's name is typed or given by --confirm.
+
+exit codes of the last three: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
+4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the pattern, --json, --limit and --after."""
-    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help="the beginning of a name, or * and ?")
-    parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.users/1)")
+    """Add the words, --json, --limit and --after, and what an operation takes."""
+    parser.add_argument("words", metavar="PATTERN", nargs="*",
+                        help="the beginning of a name, or * and ?; or what to do, and the user's name")
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object (tuiha.users/1, tuiha.operation/1)")
     parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=100,
                         help="at most N users (default %(default)s)")
     parser.add_argument("--after", metavar="NAME", default="", help="go on after this user (the next page)")
+    add_acting(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a page of users."""
+    """Print a page of users, or do something about one."""
+    words: list[str] = arguments.words
+    if len(words) > 1:
+        return _act(arguments, words)
+    refuse_acting(arguments)
+    return _list(arguments, words[0] if words else "")
+
+
+def _act(arguments: argparse.Namespace, words: list[str]) -> int:
+    if len(words) != 2 or words[0] not in KINDS:
+        raise CommandError("users takes one PATTERN; or disable, enable or forget, and a NAME", exits.USAGE)
+    options = {"reason": arguments.reason} if arguments.reason and words[0] == "disable" else {}
+    return act(arguments, KINDS[words[0]], words[1:], options)
+
+
+def _list(arguments: argparse.Namespace, pattern: str) -> int:
     from tuiha.cli import documents
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, cell, plain
@@ -35,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     pool, base = opened(arguments)
     limit: int = arguments.limit
-    found = reading(pool, base, lambda source: read_users(source, arguments.pattern, arguments.after, limit + 1))
+    found = reading(pool, base, lambda source: read_users(source, pattern, arguments.after, limit + 1))
     rows, more = found[:limit], len(found) > limit
     after = rows[-1].name if more else None
     if arguments.json:
@@ -43,14 +78,20 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.OK
     if rows:
         head = ("USER", "SERVER", "SINCE", "LOCKED UNTIL", "DEVICES", "MAIL", "LAST SYNC")
-        put("\n".join(aligned([head, *((plain(r.name), cell(r.server), _time(r.since), _time(r.locked_until),
+        put("\n".join(aligned([head, *((plain(r.name), _server(r), _time(r.since), _time(r.locked_until),
                                         str(r.devices), cell(r.mail_server), _time(r.last_sync)) for r in rows)],
                               (4,))))
     if after is not None:
         say(f"there are more; the next page: --after {after}")
     elif not rows:
-        say("no user has such a name")
+        say("no user has such a name" + (f"; to {pattern} one: tuiha users {pattern} NAME" if pattern in KINDS else ""))
     return exits.OK
+
+
+def _server(row: UserRow) -> str:
+    from tuiha.cli.table import cell
+
+    return "DISABLED" if row.disabled else cell(row.server)
 
 
 def _time(at: datetime | None) -> str:

@@ -1,0 +1,263 @@
+"""Users disabled and forgotten, devices revoked, on a real pool of three servers with mail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from tests.operate.access.devices import Phone, deliver, passwords, phones
+from tests.operate.pools import bind, until
+from tests.operate.support import Told, planned, run, undo
+from tuiha.config import secrets
+from tuiha.config.load import load
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate import api
+from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Refused, StepUnknown
+from tuiha.operate.look import answering, look
+from tuiha.operate.users.move import Move
+from tuiha.operate.world import World, open_world
+
+pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
+
+SOON = 15.0  # seconds on a busy machine; tests/benchmarks/revocation.py measures
+SERVERS = ("s1", "s2", "s3")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[EmbeddedPool]:
+    async with EmbeddedPool(servers=3, users=20, load=False) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(pool: EmbeddedPool) -> AsyncIterator[World]:
+    async with open_world(load(pool.config_path), pool.folder) as opened:
+        yield opened
+
+
+async def monitored(world: World, user: str) -> bool:
+    return bool(await Active(world).value(
+        "SELECT count(*) FROM binding b JOIN app_user u ON u.id = b.user_id "
+        "WHERE u.name = $1 AND b.expires_at > clock_timestamp()", user))
+
+
+async def polled(world: World, user_id: int, polls: int) -> bool:
+    servers = answering(await look(world)).values()
+    said = [await world.control.get(server.address, f"access?user_id={user_id}") for server in servers]
+    return bool(sum(one["waiting"] for one in said) == polls)
+
+
+async def id_of(world: World, user: str) -> int:
+    return int(await Active(world).value("SELECT id FROM app_user WHERE name = $1", user))
+
+
+async def test_a_revoked_device_is_refused_wherever_it_asks(pool: EmbeddedPool, world: World) -> None:
+    user, password = next(iter(passwords(pool).items()))
+    async with phones(world) as (session, addresses):
+        held = [Phone(session, addresses, user, password, f"phone-{server}") for server in SERVERS]
+        for phone, server in zip(held, SERVERS, strict=True):
+            assert (await phone.register(server)).status == 201
+        polls = [asyncio.create_task(phone.poll(s)) for phone, s in zip(held, SERVERS, strict=True)]
+        user_id = await id_of(world, user)
+        await until(lambda: polled(world, user_id, 3))
+        for number, phone in enumerate(held):
+            kind = RevokeDevice()
+            plan = await planned(world, kind, user, phone.name, options={"reason": "lost"})
+            assert (plan.confirm, plan.stopped_by) == (phone.name, ())
+            assert [check.name for check in plan.checks if check.verdict == "warning"] == ["password"]
+            evidence = await run(world, kind, plan)
+            assert evidence[1] == f"{phone.name}: revoked, by its row"
+            assert evidence[2].startswith("seen by s1, s2, s3, announcement ")
+            if number == 0:  # the others were woken by it, for nothing
+                async with asyncio.timeout(SOON):
+                    told = await asyncio.gather(*polls)
+                assert [one.status for one in told] == [403, 200, 200]
+            for server in SERVERS:
+                assert (await phone.poll(server, 0)).status == 403
+                assert (await phone.register(server)).status == 403
+        with pytest.raises(Refused, match="revoked already"):
+            await kind.plan(world, (user, held[0].name), {})
+        with pytest.raises(Refused, match="has no device x; there is phone-s1"):
+            await kind.plan(world, (user, "x"), {})
+        kind_back = AllowDevice()
+        await run(world, kind_back, await planned(world, kind_back, user, "phone-s2"))
+        assert (await held[1].poll("s1", 0)).status == 410, "it was registered while it was refused: no key"
+        assert (await held[1].poll("s3", 0)).status == 200
+        with pytest.raises(Refused, match="not revoked"):
+            await kind_back.plan(world, (user, "phone-s2"), {})
+
+
+async def test_what_comes_while_a_user_is_disabled_is_told_once_it_is_enabled(
+    pool: EmbeddedPool, world: World
+) -> None:
+    user, password = list(passwords(pool).items())[1]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        await deliver(pool, user, password, "<before@x>")
+        await phone.until("s1", "<before@x>")
+        poll = asyncio.create_task(phone.poll("s2"))
+        user_id = await id_of(world, user)
+        await until(lambda: polled(world, user_id, 1))
+        kind, back = DisableUser(), EnableUser()
+        plan = await planned(world, kind, user, options={"reason": "left"})
+        evidence = await run(world, kind, plan)
+        assert evidence[2].endswith("0 polls of the user")
+        async with asyncio.timeout(SOON):
+            assert (await poll).status == 403
+        assert not await monitored(world, user)
+        await deliver(pool, user, password, "<meanwhile@x>")
+        for server in SERVERS:
+            assert (await phone.poll(server, 0)).status == 403
+        phone.password = "another"
+        assert (await phone.poll("s1", 0)).status == 401
+        phone.password = password
+        with pytest.raises(Refused, match="disabled already: left"):
+            await kind.plan(world, (user,), {})
+        with pytest.raises(Refused, match="nobody monitors"):
+            await Move().plan(world, (user, "s2"), {})
+        await run(world, back, await planned(world, back, user))
+        with pytest.raises(Refused, match="not disabled"):
+            await back.plan(world, (user,), {})
+        await phone.until("s3", "<meanwhile@x>")
+        assert phone.got == ["<before@x>", "<meanwhile@x>"], "each once"
+
+
+async def test_a_disabling_that_is_taken_back_leaves_the_user_as_it_was(pool: EmbeddedPool, world: World) -> None:
+    user, password = list(passwords(pool).items())[2]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        kind = DisableUser()
+        plan = await planned(world, kind, user)
+        await run(world, kind, plan, only=[1])
+        await until(lambda: refused(phone))
+        await undo(world, kind, plan)
+        assert (await phone.poll("s2", 0)).status == 200
+        assert await monitored(world, user)
+
+
+async def refused(phone: Phone, server: str = "s2") -> bool:
+    return (await phone.poll(server, 0)).status == 403
+
+
+async def test_a_user_that_is_moved_and_disabled_at_the_same_time_is_monitored_by_nobody(
+    pool: EmbeddedPool, world: World
+) -> None:
+    user, password = list(passwords(pool).items())[3]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        await bind(world, {user: "s1"})
+        move, disable = Move(), DisableUser()
+        moving, disabling = await planned(world, move, user, "s2"), await planned(world, disable, user)
+        async with open_world(load(pool.config_path), pool.folder) as another:
+            await asyncio.gather(run(another, move, moving), run(world, disable, disabling))
+        assert not await monitored(world, user)
+        for server in SERVERS:
+            assert (await phone.poll(server, 0)).status == 403
+        assert not await monitored(world, user), "and asking does not bring a server"
+
+
+async def test_a_server_that_does_not_answer_and_has_a_lease_is_not_taken_for_one_that_knows(
+    pool: EmbeddedPool, world: World
+) -> None:
+    user, password = list(passwords(pool).items())[4]
+    async with phones(world) as (session, addresses):
+        await Phone(session, addresses, user, password).register("s1")
+        kind = DisableUser()
+        plan = await planned(world, kind, user)
+        order, seen = kind.steps(plan)
+        await order.run(world, Told())
+        await pool.pause("s3")
+        try:
+            evidence = await seen.run(world, told := Told())
+            assert any("not yet s3" in text for text in told.said), "its lease had to end"
+            assert evidence.startswith("seen by s1, s2, ")
+        finally:
+            await pool.resume("s3")
+
+
+async def admin(pool: EmbeddedPool, world: World) -> Any:
+    """A connection that may write whatever a test needs."""
+    settings = load(pool.config_path)
+    role = settings.database.roles.pool
+    active = await Active(world).value("SELECT active FROM pool_epoch")
+    host, _, port = next(n.address for n in settings.database.nodes if n.name == active).rpartition(":")
+    return await asyncpg.connect(host=host, port=int(port), user=role.user, database=settings.database.name,
+                                 password=secrets.resolve(role.password, pool.folder))
+
+
+async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
+    pool: EmbeddedPool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TUIHA_STATE", raising=False)
+    user, password = list(passwords(pool).items())[5]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        user_id = await id_of(world, user)
+        connection = await admin(pool, world)
+        await connection.execute(
+            "INSERT INTO change (user_id, seq, generation, kind, mailbox, uid, mail_server, message_id, subject, at) "
+            "SELECT $1, n, 1, 'new', 'INBOX', n, 'mail1', '<old-' || n || '>', 'x', now() "
+            "FROM generate_series(1000001, 1060000) n", user_id)
+        await connection.close()
+        settings, path, base = load(pool.config_path), pool.config_path, pool.folder
+        plan = await api.make_plan(settings, base, "forget-user", [user])
+        assert plan.loses == "1 device and 60,000 changes, for good"
+        assert plan.point_of_no_return == 3
+        warned = [check for check in plan.checks if check.name == "returns"]
+        assert warned[0].verdict == "warning"
+        operation = await api.apply(settings, base, path, plan, user, "left", [], "ada@studio")
+        async for state in api.follow(settings, base, operation):
+            if state.steps[2].begun or state.ended:
+                break
+        journal = pool.folder / "operations" / operation / "journal.jsonl"
+        pids = [json.loads(line).get("pid") for line in journal.read_text().splitlines()]
+        os.kill([pid for pid in pids if pid][-1], signal.SIGKILL)
+        assert [state async for state in api.follow(settings, base, operation)][-1].interrupted
+        with pytest.raises(Refused, match="point of no return"):
+            await api.undo(settings, base, path, operation, "eve")
+        await api.resume(settings, base, path, operation, "eve@studio")
+        state = [state async for state in api.follow(settings, base, operation)][-1]
+        assert state.state == "done", state
+        for table in ("app_user WHERE id", "change WHERE user_id", "device WHERE user_id", "mail_cursor WHERE user_id"):
+            assert not await Active(world).value(f"SELECT count(*) FROM {table} = $1", user_id), table
+        again = await phone.poll("s2", 0)
+        assert again.status == 404, "the mail server's word makes the user again, without devices: the plan said so"
+        with pytest.raises(Refused, match="no user nobody"):
+            await ForgetUser().plan(world, ("nobody",), {})
+
+
+async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: World) -> None:
+    """The pool changes its database while a user is disabled: it is refused on the other one too."""
+    user, password = list(passwords(pool).items())[6]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        kind = DisableUser()
+        plan = await planned(world, kind, user)
+        settings, path, base = load(pool.config_path), pool.config_path, pool.folder
+        change = await api.make_plan(settings, base, "switchover", [])
+        operation = await api.apply(settings, base, path, change, change.confirm, "", [], "ada")
+        try:
+            evidence = await run(world, kind, plan)
+        except StepUnknown:
+            evidence = await run(world, kind, plan)  # resumed
+        state = [state async for state in api.follow(settings, base, operation)][-1]
+        assert state.state == "done"
+        assert evidence[2].startswith("seen by ")
+        for server in SERVERS:
+            await until(partial(refused, phone, server))

@@ -1,0 +1,13 @@
+"""Who may come in: disable-user, enable-user, forget-user, revoke-device, allow-device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
+from tuiha.operate.kinds import Kind
+
+KINDS: dict[str, Callable[[], Kind]] = {
+    "disable-user": DisableUser, "enable-user": EnableUser, "forget-user": ForgetUser,
+    "revoke-device": RevokeDevice, "allow-device": AllowDevice,
+}

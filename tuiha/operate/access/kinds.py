@@ -1,0 +1,304 @@
+"""Who may come in: disable-user and enable-user, forget-user, revoke-device and allow-device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tuiha.model.facts import Snapshot
+from tuiha.model.words import count, names
+from tuiha.operate.access.orders import ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
+from tuiha.operate.active import Active
+from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.look import look, whole
+from tuiha.operate.mail import service
+from tuiha.operate.plan import Check, Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common
+from tuiha.operate.world import World
+
+NO_REASON = "no reason was given"
+_LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included
+
+_USER = """
+SELECT u.id, u.disabled_at IS NOT NULL AS disabled, u.disabled_reason AS reason,
+       (SELECT count(*)::int FROM device d WHERE d.user_id = u.id) AS devices
+FROM app_user u WHERE u.name = $1
+"""
+_DEVICES = "SELECT id, name, kind, revoked_at IS NOT NULL AS revoked FROM device WHERE user_id = $1 ORDER BY name"
+_CHANGES = "SELECT count(*)::int FROM change WHERE user_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A user as a plan found it."""
+
+    snapshot: Snapshot
+    active: Active
+    row: Any
+    checks: list[Check]  # that every kind has
+
+    def facts(self, **more: object) -> dict[str, object]:
+        """What makes a plan void when it changes. A move to another server does not."""
+        return {"user": self.row["id"], "disabled": self.row["disabled"], "active": self.snapshot.active,
+                "epoch": self.snapshot.epoch} | more
+
+
+async def _find(world: World, user: str) -> _Found:
+    """The user, and what every kind checks. Raises Refused."""
+    snapshot, active = await look(world), Active(world)
+    try:
+        rows = await active.rows(_USER, user)
+    except DatabaseGone as error:
+        raise Refused(f"the user cannot be read: {error}") from error
+    except asyncpg.UndefinedColumnError:
+        raise Refused("the pool's servers are of a version that disables nobody: upgrade them first") from None
+    if not rows:
+        raise Refused(f"the pool has no user {user}")
+    old = await unaware(world, snapshot)
+    checks = [
+        whole(snapshot), service.told_by(snapshot),
+        common.check("version", "servers", not old, f"{names(old)} would go on serving" if old else "all know it",
+                     "all know it", common.BAD, "upgrade them first"),
+    ]
+    return _Found(snapshot, active, rows[0], checks)
+
+
+class DisableUser:
+    """Refuses a user on every server; nothing of the user's is lost."""
+
+    name = "disable-user"
+    help = "refuse a user on every server, and monitor the mail no more; nothing is lost"
+    targets = "USER"
+    options: tuple[str, ...] = ("reason",)
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Option: reason. Raises Refused."""
+        (user,) = common.only(self, target)
+        found = await _find(world, user)
+        if found.row["disabled"]:
+            raise Refused(f"{user} is disabled already: {found.row['reason']}")
+        draft = common.Draft(
+            confirm=user,
+            checks=found.checks,
+            steps=[PlannedStep(1, user, "refused by every server, the mail not monitored", _LIMIT, True),
+                   _seen(world, 2, "each has seen it, and no poll of the user waits")],
+            loses="nothing: mail that comes meanwhile is recorded when the user is enabled",
+            facts=found.facts(),
+            details=_details(found, reason=options.get("reason") or NO_REASON),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Disabled, and seen by all."""
+        return [_disable(plan), SeenStep(plan.steps[1], plan.facts["user"], alone=True)]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """How many devices it concerned."""
+        return {"devices": plan.details["devices"]}
+
+
+class EnableUser:
+    """Lets a disabled user come in again."""
+
+    name = "enable-user"
+    help = "let a disabled user come in again; mail that came meanwhile is recorded"
+    targets = "USER"
+    options: tuple[str, ...] = ()
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        (user,) = common.only(self, target)
+        found = await _find(world, user)
+        if not found.row["disabled"]:
+            raise Refused(f"{user} is not disabled")
+        draft = common.Draft(
+            confirm=user,
+            checks=found.checks,
+            steps=[PlannedStep(1, user, "may come in again", _LIMIT, True), _seen(world, 2, "each has seen it")],
+            loses="nothing: devices go on from their keys, the monitor from where it was",
+            facts=found.facts(),
+            details=_details(found, reason=found.row["reason"] or NO_REASON),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Enabled, and seen by all."""
+        forth, back = users_disabled(plan.target[0], plan.facts["user"], plan.details["reason"])
+        return [OrderStep(plan.steps[0], back, forth), SeenStep(plan.steps[1], plan.facts["user"])]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """How many devices it concerns."""
+        return {"devices": plan.details["devices"]}
+
+
+class ForgetUser:
+    """Deletes a user with devices and history. There is no way back."""
+
+    name = "forget-user"
+    help = "delete a user with devices and history; there is no way back"
+    targets = "USER"
+    options: tuple[str, ...] = ()
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        (user,) = common.only(self, target)
+        found = await _find(world, user)
+        try:
+            changes = (await found.active.rows(_CHANGES, found.row["id"], seconds=30.0))[0][0]
+        except DatabaseGone as error:
+            raise Refused(f"the history cannot be read: {error}") from error
+        devices, mail = found.row["devices"], world.pool.users.provision == "mail"
+        what = f"{count(devices, 'device')} and {count(changes, 'change')}"
+        draft = common.Draft(
+            confirm=user,
+            checks=[
+                *found.checks,
+                common.check("returns", user, not mail, "the mail server's word makes users" if mail else "does not",
+                             "does not return", common.WARNING,
+                             f"a log-in with the mail password makes {user} again; disable-user prevents it"),
+            ],
+            steps=[
+                PlannedStep(1, user, "refused by every server, the mail not monitored", _LIMIT, True),
+                _seen(world, 2, "each has seen it, and no poll of the user waits"),
+                PlannedStep(3, user, f"delete {what}", 60.0 + changes / 1000, False, True),
+                _seen(world, 4, "each has seen it"),
+            ],
+            loses=f"{what}, for good",
+            facts=found.facts(),
+            details=_details(found, reason="to be forgotten", changes=changes),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Disabled, seen by all, deleted, seen by all."""
+        user_id = plan.facts["user"]
+        return [
+            _disable(plan),
+            SeenStep(plan.steps[1], user_id, alone=True),
+            ForgetStep(plan.steps[2], plan.target[0], user_id, plan.details["changes"]),
+            SeenStep(plan.steps[3], user_id),
+        ]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """What is gone."""
+        return {"devices": plan.details["devices"], "changes": plan.details["changes"]}
+
+
+class RevokeDevice:
+    """Refuses one device of a user, and all keys that it has."""
+
+    name = "revoke-device"
+    help = "refuse one device of a user, and its keys, on every server"
+    targets = "USER DEVICE"
+    options: tuple[str, ...] = ("reason",)
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Option: reason. Raises Refused."""
+        user, device = common.only(self, target)
+        found = await _find(world, user)
+        row = await _device(found, user, device)
+        if row["revoked"]:
+            raise Refused(f"{user}'s device {device} is revoked already")
+        draft = common.Draft(
+            confirm=device,
+            checks=[
+                *found.checks,
+                common.check("password", device, False, f"it knows {user}'s password", "does not", common.WARNING,
+                             "it can register under another name; change the password at the mail server"),
+            ],
+            steps=[PlannedStep(1, device, f"refused for {user} by every server", _LIMIT, True),
+                   _seen(world, 2, "each has seen it")],
+            loses="nothing: allow-device lets it go on from what it acknowledged",
+            facts=found.facts(device=row["id"]),
+            details=_details(found, kind=row["kind"], reason=options.get("reason") or NO_REASON),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Revoked, and seen by all."""
+        forth, back = _revoked(plan)
+        return [OrderStep(plan.steps[0], forth, back), SeenStep(plan.steps[1], plan.facts["user"])]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Nothing beside the steps."""
+        return {}
+
+
+class AllowDevice:
+    """Lets a revoked device come in again, without the keys that it had."""
+
+    name = "allow-device"
+    help = "let a revoked device come in again; the keys that it had stay refused"
+    targets = "USER DEVICE"
+    options: tuple[str, ...] = ()
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        user, device = common.only(self, target)
+        found = await _find(world, user)
+        row = await _device(found, user, device)
+        disabled = found.row["disabled"]
+        if not row["revoked"]:
+            raise Refused(f"{user}'s device {device} is not revoked")
+        draft = common.Draft(
+            confirm=device,
+            checks=[
+                *found.checks,
+                common.check("user", user, not disabled, "disabled" if disabled else "enabled", "enabled",
+                             common.WARNING, f"its devices stay refused: tuiha plan enable-user {user}"),
+            ],
+            steps=[PlannedStep(1, device, f"may come in for {user} again", _LIMIT, True),
+                   _seen(world, 2, "each has seen it")],
+            loses="nothing: it goes on from what it acknowledged, with a new key",
+            facts=found.facts(device=row["id"]),
+            details=_details(found, kind=row["kind"], reason=NO_REASON),
+        )
+        return common.finished(world, self.name, target, draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Allowed, and seen by all."""
+        forth, back = _revoked(plan)
+        return [OrderStep(plan.steps[0], back, forth), SeenStep(plan.steps[1], plan.facts["user"])]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Nothing beside the steps."""
+        return {}
+
+
+def _seen(world: World, number: int, action: str) -> PlannedStep:
+    return PlannedStep(number, "servers", action, 20.0 + 2 * world.pool.lease.seconds, True)
+
+
+def _details(found: _Found, **more: object) -> dict[str, object]:
+    return {"devices": found.row["devices"], "was_disabled": found.row["disabled"]} | more
+
+
+def _disable(plan: Plan) -> Step:
+    forth, back = users_disabled(plan.target[0], plan.facts["user"], plan.details["reason"])
+    return OrderStep(plan.steps[0], forth, None if plan.details["was_disabled"] else back)
+
+
+async def _device(found: _Found, user: str, device: str) -> Any:
+    """The device's row. Raises Refused."""
+    try:
+        rows = {row["name"]: row for row in await found.active.rows(_DEVICES, found.row["id"])}
+    except DatabaseGone as error:
+        raise Refused(f"the devices cannot be read: {error}") from error
+    if device not in rows:
+        raise Refused(f"{user} has no device {device}; there is {names(rows) or 'none'}")
+    return rows[device]
+
+
+def _revoked(plan: Plan) -> tuple[Order, Order]:
+    """The order to revoke the plan's device, and the one to allow it."""
+    user, device = plan.target
+    who = {"user": user, "user_id": plan.facts["user"], "device": device}
+    state = ("SELECT revoked_at IS NOT NULL FROM device WHERE user_id = $1 AND name = $2", (who["user_id"], device))
+    return (
+        Order("devices/revoke", who | {"reason": plan.details["reason"]}, *state, True, f"{device}: revoked"),
+        Order("devices/allow", who, *state, False, f"{device}: allowed"),
+    )

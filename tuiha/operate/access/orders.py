@@ -1,0 +1,214 @@
+"""Orders on who may come in: given to any server that lives, read back from the database, and then from all servers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.facts import ServerFacts, Snapshot
+from tuiha.model.words import count, names
+from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.look import answering, look
+from tuiha.operate.mail import service
+from tuiha.operate.plan import PlannedStep
+from tuiha.operate.users import common
+from tuiha.operate.world import World
+from tuiha.server.lease import MAY_HOLD
+
+_ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database
+_PATIENCE = 10.0  # seconds that a database is looked for
+_AGAIN = 0.5  # seconds until a part is asked for again; the step's limit ends it
+_LOOK = 2.0  # seconds until those who have not said that they saw it are looked for again
+_NUMBER = "SELECT coalesce(max(number), 0) FROM access_change WHERE user_id = $1"
+_EPOCH = "SELECT epoch FROM pool_epoch"
+_THERE = "SELECT count(*)::int FROM app_user WHERE id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a server is told, and how its effect is read in the database."""
+
+    path: str
+    body: Mapping[str, Any]
+    statement: str  # reads one truth value
+    arguments: tuple[Any, ...]
+    wanted: bool
+    evidence: str
+
+
+def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
+    """The order to disable a user, and the one to enable it."""
+    who = {"user": user, "user_id": user_id}
+    state = ("SELECT disabled_at IS NOT NULL FROM app_user WHERE id = $1", (user_id,))
+    return (
+        Order("users/disable", who | {"reason": reason[:256]}, *state, True, f"{user}: disabled"),
+        Order("users/enable", who, *state, False, f"{user}: not disabled"),
+    )
+
+
+Failures = list[tuple[str, ControlError]]
+
+
+async def _tell(
+    world: World, tellers: Iterable[ServerFacts], path: str, body: Mapping[str, Any]
+) -> tuple[Any, Failures]:
+    """The answer of the first server that gives one, and what the others before it said."""
+    failures: Failures = []
+    for teller in tellers:
+        try:
+            return await world.control.post(teller.address, path, body, seconds=_ANSWER), failures
+        except ControlError as error:
+            failures.append((teller.name, error))
+    return None, failures
+
+
+def _why(failures: Failures) -> str:
+    return "; ".join(f"{name}: {error}" for name, error in failures) or "no server answers and has a lease"
+
+
+async def give(world: World, order: Order) -> str:
+    """Give an order and read its effect back. Raises StepFailed when it was refused, else StepUnknown."""
+    _, failures = await _tell(world, service.tellers(await look(world)), order.path, order.body)
+    found = await Active(world).value(order.statement, *order.arguments, patience=_PATIENCE)
+    if found is order.wanted:
+        return f"{order.evidence}, by its row"
+    if found is None or all(error.status is not None for _, error in failures):
+        raise StepFailed(_why(failures))
+    raise StepUnknown(_why(failures))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStep:
+    """One order; undone by the opposite one, which all servers have seen then too."""
+
+    planned: PlannedStep
+    order: Order
+    back: Order | None  # None: what it orders was so before
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Give the order. Raises StepFailed, StepUnknown."""
+        return await give(world, self.order)
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Give the opposite one. Raises StepFailed, StepUnknown."""
+        if self.back is None:
+            return "it was so before"
+        said = await give(world, self.back)
+        return f"{said}; {await seen_by_all(world, progress, self.back.body['user_id'], 10.0)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStep:
+    """Every server that may serve has seen the last announcement about a user, and acts on it."""
+
+    planned: PlannedStep
+    user_id: int
+    alone: bool = False  # no poll of the user may wait either
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Ask until all have. Raises StepUnknown, naming those that did not say so."""
+        return await seen_by_all(world, progress, self.user_id, self.planned.limit_seconds - 5.0, alone=self.alone)
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Nothing was changed."""
+        return "nothing was changed"
+
+
+async def seen_by_all(
+    world: World, progress: Progress, user_id: int, seconds: float, *, alone: bool = False
+) -> str:
+    """Ask every server that answers, until all have seen it and nobody else can have a lease.
+
+    Raises StepUnknown: a server with a lease that does not answer may not have seen it.
+    """
+    active, lease = Active(world), world.pool.lease
+    number = int(await active.value(_NUMBER, user_id, patience=_PATIENCE))
+    servers, looked = answering(await look(world)), time.monotonic()
+
+    async def read() -> tuple[bool, str]:
+        nonlocal servers, looked
+        if time.monotonic() - looked > _LOOK:
+            servers, looked = answering(await look(world)), time.monotonic()
+        said = await asyncio.gather(*(_said(world, server, user_id) for server in servers.values()))
+        told = dict(zip(servers, said, strict=True))
+        seen = [name for name, (reached, _) in told.items() if reached >= number]
+        polls = sum(waiting for _, waiting in told.values())
+        epoch = await active.value(_EPOCH, patience=_PATIENCE)
+        leased = {row["server"] for row in await active.rows(MAY_HOLD, epoch, lease.seconds, lease.slack)}
+        missing = sorted((set(servers) | leased) - set(seen))
+        progress.tell(f"{len(seen)} servers have seen it" + (f"; not yet {names(missing)}" if missing else ""))
+        if missing:
+            return False, f"{names(missing)} may serve, and did not say that it was seen"
+        text = f"seen by {names(sorted(seen))}, announcement {number}"
+        return not (alone and polls), f"{text}, {count(polls, 'poll')} of the user" if alone else text
+
+    good, text = await common.settled(read, seconds, 0.1)
+    if not good:
+        raise StepUnknown(f"{text}; each server looks twice a second while it has a lease")
+    return text
+
+
+async def _said(world: World, server: ServerFacts, user_id: int) -> tuple[int, int]:
+    """The last announcement that a server has seen, -1 without an answer, and the user's polls that wait there."""
+    try:
+        told = await world.control.get(server.address, f"access?user_id={user_id}")
+        return int(told["number"]), int(told["waiting"])
+    except (ControlError, KeyError, TypeError, ValueError):
+        return -1, 0
+
+
+async def unaware(world: World, snapshot: Snapshot) -> list[str]:
+    """The servers that answer and know nothing of announcements: they are of an earlier version."""
+
+    async def one(server: ServerFacts) -> bool:
+        try:
+            await world.control.get(server.address, "access")
+        except ControlError as error:
+            return error.status == 404
+        return False
+
+    servers = answering(snapshot)
+    old = await asyncio.gather(*(one(server) for server in servers.values()))
+    return [name for name, is_old in zip(servers, old, strict=True) if is_old]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStep:
+    """A user's history is deleted in parts, and the user with the last one."""
+
+    planned: PlannedStep
+    user: str
+    user_id: int
+    changes: int  # when it was planned
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Delete until the user is gone, also for all that a killed runner left. Raises StepFailed, StepUnknown."""
+        deleted, gone, body = 0, False, {"user": self.user, "user_id": self.user_id}
+        tellers = service.tellers(await look(world))
+        while not gone:
+            told, failures = await _tell(world, tellers, "users/forget", body)
+            if told is None:
+                tellers = await self._others(world, failures)
+                continue
+            deleted, gone = deleted + told["deleted"], told["gone"]
+            of = max(self.changes, deleted)
+            progress.tell(f"{deleted:,} of {count(of, 'change')} deleted", deleted, of)
+        if await Active(world).value(_THERE, self.user_id, patience=_PATIENCE):
+            raise StepFailed(f"{self.user} is still there")
+        return f"{self.user} is gone, {count(deleted, 'change')} deleted"
+
+    async def _others(self, world: World, failures: Failures) -> list[ServerFacts]:
+        """The servers that can be told now that those of before could not. Raises StepFailed when all refused."""
+        if failures and all(error.status is not None and error.status < 500 for _, error in failures):
+            raise StepFailed(_why(failures))
+        await asyncio.sleep(_AGAIN)
+        return service.tellers(await look(world))
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """There is no way back."""
+        return "it is gone for good"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tuiha.lab.load.mailer import MailTarget
 
 _USERS = 5  # whose mailboxes are looked into: a cause shows in few
 _SECONDS = 5.0  # for each answer of a mail server
+_LONGEST = 20.0  # seconds for all of it: the report must come
 
 
 async def traced(
@@ -22,7 +24,10 @@ async def traced(
     """The verdict, with what is known of the mailboxes of some users who lost messages. `homes`: user -> cluster."""
     told: dict[str, str] = {}
     users = list(dict.fromkeys(one.user for one in verdict.lost if one.user in homes))[:_USERS]
+    deadline = time.monotonic() + _LONGEST
     for user in users:
+        if time.monotonic() > deadline:
+            break
         uids = await _uids(clusters[homes[user]], user)
         read = await _read(records, user)
         for one in verdict.lost:

@@ -1,7 +1,12 @@
-"""Roll a pool under load to the next version and back, one server at a time; prints what the checker found."""
+"""Roll a pool under load to the next version and back, one server at a time; prints what the checker found.
+
+With `--before PATH` (a git worktree) the pool begins in that version and rolls to this one and back: its servers work
+beside this one's, on this one's schema.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -18,7 +23,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.upgrades.versions import NEXT_FILE, NEXT_SCHEMA, Servers, version
+from tests.upgrades.versions import NEXT_FILE, NEXT_SCHEMA, Servers, unchanged, version
 from tuiha import __version__
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
@@ -41,13 +46,13 @@ def tuiha(pool: EmbeddedPool, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-async def until_up(pool: EmbeddedPool, name: str, number: str) -> dict[str, str]:
-    """Wait until a server is UP in that version; server -> version of all."""
+async def until_up(pool: EmbeddedPool, name: str, number: str | None) -> dict[str, str]:
+    """Wait until a server is UP in that version, None: in any; server -> version of all."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         servers = (await asyncio.to_thread(tuiha, pool, "status"))["servers"]
         found = {server["name"]: server["version"] for server in servers}
-        if any((s["name"], s["state"], s["version"]) == (name, "UP", number) for s in servers):
+        if any((s["name"], s["state"], number or s["version"]) == (name, "UP", s["version"]) for s in servers):
             return found
         await asyncio.sleep(0.3)
     raise SystemExit(f"{name} is not UP as {number} after {_PATIENCE:g} s: {found}")
@@ -104,7 +109,26 @@ async def roll(pool: EmbeddedPool, servers: Servers, folder: Path, say: Callable
         say(f"{name} is old again: {await until_up(pool, name, __version__)}")
 
 
-async def main() -> int:
+async def roll_from(before: Path, pool: EmbeddedPool, servers: Servers, folder: Path,
+                    say: Callable[[str], None]) -> None:
+    """From the version before to this one, server by server, and back to it with this one's schema."""
+    old, new = unchanged(before, folder / "before"), version(__version__, folder / "this")
+    names = [f"s{number}" for number in range(1, SERVERS + 1)]
+    for name in names:
+        await stop_first(pool, name)
+        servers.start(name, old)
+        await until_up(pool, name, None)
+    say("every server is of the version before, on this version's schema")
+    for release, text in ((new, "this version"), (old, "the version before")):
+        for name in names:
+            await servers.leave(name)
+            servers.start(name, release)
+            await until_up(pool, name, None)
+            await asyncio.sleep(2.0)
+            say(f"{name} is of {text}")
+
+
+async def main(before: Path | None) -> int:
     """Run it; 0 when nothing failed, was lost or came twice."""
     began = time.monotonic()
 
@@ -117,7 +141,8 @@ async def main() -> int:
         servers = Servers(pool.config_path, folder)
         try:
             await asyncio.sleep(5.0)
-            await roll(pool, servers, folder, say)
+            await (roll(pool, servers, folder, say) if before is None else
+                   roll_from(before, pool, servers, folder, say))
             await asyncio.sleep(3.0)
             report = await running.stop()
             lines = [json.loads(line) for log in folder.glob("*.log") for line in log.read_text().splitlines()]
@@ -127,11 +152,14 @@ async def main() -> int:
             shutil.rmtree(folder)
         waited = sum("waits for a lock" in line["message"] for line in lines)
         faults = [line["message"] for line in lines if line["level"] == "error"]
-        say(f"schema {NEXT_FILE}: {waited} tries found a table locked; errors logged: {faults or 'none'}")
+        schema = NEXT_FILE if before is None else "of this version"
+        say(f"schema {schema}: {waited} tries found a table locked; errors logged: {faults or 'none'}")
     wrong = {what: report[what] for what in ("failures", "lost", "doubled", "monitored_twice") if what in report}
     say(json.dumps({"requests": report["requests"], "messages": report["messages"], **wrong}))
     return int(any(bool(value) for value in wrong.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", type=Path, help="the folder of the version before (a git worktree)")
+    sys.exit(asyncio.run(main(parser.parse_args().before)))

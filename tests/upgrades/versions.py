@@ -39,6 +39,13 @@ def version(number: str, target: Path, schema: str | None = None) -> Path:
     return target
 
 
+def unchanged(checkout: Path, target: Path) -> Path:
+    """A copy of another version's package, in the folder `target` for PYTHONPATH."""
+    for name in ("tuiha", "config", "themes"):
+        shutil.copytree(checkout / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
 @dataclass
 class Servers:
     """Pool servers that run from another version's folder."""

@@ -40,7 +40,6 @@ class Hands:
     servers: Mapping[str, str]  # pool server -> address
     logs: Path
     session: aiohttp.ClientSession
-    group: asyncio.TaskGroup
     watch: MailWatch = field(init=False)
     guests: dict[str, Guest] = field(default_factory=dict)  # user -> the drill's own device
     odd: list[Put] = field(default_factory=list)
@@ -56,18 +55,21 @@ class Hands:
     def watch_all(self, token: str) -> None:
         """Look at the mail connections of every pool server from now on."""
         for name, address in self.servers.items():
-            self._tasks.append(self.group.create_task(self.watch.follow(self.session, name, address, token)))
+            self._tasks.append(asyncio.create_task(self.watch.follow(self.session, name, address, token)))
 
-    def end(self) -> None:
-        """Stop everything that runs."""
+    async def end(self) -> None:
+        """Stop everything that runs. Raises what ended one of it early: a fault of the drill itself."""
         for task in self._tasks:
             task.cancel()
+        for found in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(found, Exception):
+                raise found
 
     def invite(self, user: User) -> Guest:
         """A device of the drill's own for a user, from now on."""
         guest = Guest(user, list(self.servers.values()))
         self.guests[user.name] = guest
-        self._tasks.append(self.group.create_task(guest.run(self.session)))
+        self._tasks.append(asyncio.create_task(guest.run(self.session)))
         return guest
 
     def choose(self, count: int) -> list[User]:

@@ -234,14 +234,14 @@ async def hands(
         return
     homes = await Records(list(stage.observer.databases)).clusters()
     token = resolve(stage.settings.control.viewer, stage.pool.folder)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         stage.hands = Hands(setting(stage.settings, stage.pool.folder).clusters, homes, of_load, spare, planted,
-                            {s.name: s.address for s in stage.settings.servers}, stage.layout.logs, session, group)
+                            {s.name: s.address for s in stage.settings.servers}, stage.layout.logs, session)
         stage.hands.watch_all(token)
         try:
             yield
         finally:
-            stage.hands.end()
+            await stage.hands.end()
 
 
 async def _wired(pool: EmbeddedPool, settings: Pool, wanted: Needs, say: Callable[[str], None]) -> Wired | None:

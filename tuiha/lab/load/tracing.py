@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from tuiha.drivers.mail.acting import log_in_for
@@ -14,6 +16,7 @@ from tuiha.lab.load.mailer import MailTarget
 
 _USERS = 5  # whose mailboxes are looked into: a cause shows in few
 _SECONDS = 5.0  # for each answer of a mail server
+_LONGEST = 10.0  # seconds for all of it: the report must come
 
 
 async def traced(
@@ -22,12 +25,12 @@ async def traced(
     """The verdict, with what is known of the mailboxes of some users who lost messages. `homes`: user -> cluster."""
     told: dict[str, str] = {}
     users = list(dict.fromkeys(one.user for one in verdict.lost if one.user in homes))[:_USERS]
-    for user in users:
-        uids = await _uids(clusters[homes[user]], user)
-        read = await _read(records, user)
-        for one in verdict.lost:
-            if one.user == user:
-                told[one.what] = f"{_place(one.what, uids)}, {read}"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LONGEST):
+            for user in users:
+                uids = await _uids(clusters[homes[user]], user)
+                read = await _read(records, user)
+                told |= {one.what: f"{_place(one.what, uids)}, {read}" for one in verdict.lost if one.user == user}
     return replace(verdict, lost=tuple(_with(one, told.get(one.what)) for one in verdict.lost))
 
 

@@ -234,7 +234,8 @@ class Answered:
 
 async def _status(hands: Hands, address: str, name: str, password: str) -> int:
     try:
-        async with hands.session.get(f"{address}/v1/me", auth=aiohttp.BasicAuth(name, password),
+        headers = {"Authorization": aiohttp.encode_basic_auth(name, password)}
+        async with hands.session.get(f"{address}/v1/me", headers=headers,
                                      timeout=aiohttp.ClientTimeout(total=10)) as answer:
             return answer.status
     except (TimeoutError, aiohttp.ClientError, OSError):

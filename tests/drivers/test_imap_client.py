@@ -93,11 +93,9 @@ async def test_a_big_mailbox_comes_in_batches(first: ImapClient, monkeypatch: py
     for number in range(1, 8):
         await first.append("INBOX", message(number))
     await first.select("INBOX")
-    monkeypatch.setattr(client_module, "_DIRECT", 2)
-    monkeypatch.setattr(client_module, "_WINDOW", 3)
-    monkeypatch.setattr(client_module, "_BATCH", 2)
-    sizes = [len(batch) async for batch in first.fetch_batches(2)]
-    assert sizes == [2, 2, 2]
+    monkeypatch.setattr(client_module, "LISTED", 3)
+    monkeypatch.setattr(client_module, "BATCH", 2)
+    assert await first.uids(2) == [2, 3, 4]
     assert [e.message_id for e in await first.fetch_envelopes(2)] == [f"<{n}@test>" for n in range(2, 8)]
 
 

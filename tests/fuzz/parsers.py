@@ -13,7 +13,7 @@ from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.drivers.databases import rest
 from tuiha.drivers.ledgers import gateway, keys, record
-from tuiha.drivers.mail import envelopes, wire
+from tuiha.drivers.mail import envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers import asking, exchange, http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
@@ -120,9 +120,9 @@ def targets(folder: Path) -> list[Target]:
     example = (Path(__file__).parents[2] / "config" / "pool.example.yaml").read_bytes()
     imap = (wire.ImapError,)
     return [
-        Target("IMAP values", lambda raw: wire.parse(_parts(raw)), [_FETCH, b'* LIST (\\A) "/" "a\\"b" NIL'], imap),
-        Target("IMAP envelope", lambda raw: envelopes.envelope(wire.Response(_parts(raw))), [_FETCH], imap),
-        Target("IMAP header", lambda raw: [envelopes.decoded(one) for one in envelopes.header_fields(raw).values()],
+        Target("IMAP values", lambda raw: values.parse(_parts(raw)), [_FETCH, b'* LIST (\\A) "/" "a\\"b" NIL'], imap),
+        Target("IMAP envelope", lambda raw: envelopes.piece(wire.Response(_parts(raw))).envelope(), [_FETCH], imap),
+        Target("IMAP header", lambda raw: [headers.decoded(one) for one in headers.header_fields(raw).values()],
                [_FETCH[80:]], imap),
         Target("HAProxy rows", _rows, [_TYPED]),
         Target("HAProxy information", lambda raw: runtime.typed_info(_text(raw)), [_TYPED[1:-1]]),

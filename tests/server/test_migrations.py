@@ -47,9 +47,13 @@ def unfit(text: str) -> Iterator[str]:
                 yield f"{why}: {words[:60]}"
 
 
+# The one index that had to go: it refused what is a change now. The version before finds by user without it.
+_ALLOWED = {3: ["takes something away: DROP INDEX change_message"]}
+
+
 def test_schema_files_are_additive() -> None:
     for number, text in migrations()[1:]:  # the first one meets an empty database
-        assert list(unfit(text)) == [], f"{number:04}"
+        assert list(unfit(text)) == _ALLOWED.get(number, []), f"{number:04}"
     assert list(unfit(ADDS)) == []
 
 

@@ -22,6 +22,7 @@ INSERT INTO binding (user_id, server, generation, expires_at)
 INSERT INTO mail_server (name, cluster) SELECT 'mail' || n, 'east' FROM generate_series(1, {SERVERS}) n;
 INSERT INTO mail_assignment (user_id, mail_server) SELECT id, 'mail' || 1 + id % {SERVERS} FROM app_user;
 INSERT INTO mail_cursor SELECT id, 'mail1', 'INBOX', 1, 2 FROM app_user;
+INSERT INTO mail_copy SELECT id, 1, 'mail2', 'INBOX', 1, 1 FROM app_user;
 INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.' || n || '>', 'hello', now()
     FROM app_user, generate_series(1, 2) n;
 """

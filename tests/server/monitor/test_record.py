@@ -97,8 +97,11 @@ async def test_a_move_waits_for_a_record_in_flight_and_a_record_for_a_move(lab: 
 async def test_two_that_write_at_once_number_without_gaps(lab: World) -> None:
     user = await lab.user()
     await record.enrol(lab.database, [lab.cluster()])
-    await asyncio.gather(*(write(lab, user, entry(5, "same", f"own{n}")) for n in range(20)))
-    assert sorted(await lab.changes(user)) == sorted(["same", *(f"own{n}" for n in range(20))])
+    names = [f"mail{n}" for n in range(20)]
+    await lab.database.execute("INSERT INTO mail_server (name, cluster) SELECT unnest($1::text[]), 'east'"
+                               " ON CONFLICT DO NOTHING", names)
+    await asyncio.gather(*(write(lab, user, entry(5, "same", f"own{n}", node=n)) for n in names))
+    assert sorted(await lab.changes(user)) == sorted(["same", *(f"own{n}" for n in names)])
 
 
 async def test_every_statement_uses_an_index(lab: World) -> None:
@@ -119,12 +122,14 @@ async def test_every_statement_uses_an_index(lab: World) -> None:
         try:
             await connection.execute(fill)
             # Plans need statistics, and only an owner may ANALYZE; what the planner assumes without is enough here.
-            messages = (["a"], [1], ["s"], [NOW])
             for sql, arguments in (
                 (record.KNOWN, (user.user_id, "s1", 1, "INBOX")),
                 (record.HOLD, (user.user_id, "s1", 1)),
-                (record.ADD, (user.user_id, 0, 1, "INBOX", "mail1", messages[1], messages[0], *messages[2:])),
-                (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1)),
+                (record.CURSOR, (user.user_id, "mail1", "INBOX")),
+                (record.CANDIDATES, (user.user_id, 0, "INBOX", "mail1", 1, ["a"], [1], [1])),
+                (record.ADD, (user.user_id, 0, 1, "INBOX", "mail1", 1, [1], ["a"], ["s"], [NOW], [1], [NOW], [""])),
+                (record.MEET, (user.user_id, "mail1", "INBOX", 1, [1], [1])),
+                (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1, 1, 1)),
             ):
                 plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}", *arguments))
                 assert "Seq Scan" not in plan, plan

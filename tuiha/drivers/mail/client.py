@@ -10,13 +10,15 @@ import asyncio
 import re
 import ssl as tls
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal as OneOf
 
-from tuiha.drivers.mail.envelopes import ITEMS, Envelope, envelope, number, search_date
+from tuiha.drivers.mail.envelopes import Answers, Envelope, Part, readable_piece, search_date, uids_in
 from tuiha.drivers.mail.listening import Listening
+from tuiha.drivers.mail.talk import plain
+from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import (
     ImapError,
     ImapFailure,
@@ -35,19 +37,29 @@ __all__ = ["Envelope", "ImapClient", "ImapError", "ImapFailure", "ImapGone", "Se
 
 Security = OneOf["plain", "starttls", "tls"]
 
-_DIRECT = 500  # so many new messages are fetched by one command
-_BATCH = 200  # UIDs of one FETCH command, when there are more
-_WINDOW = 5000  # messages of one SEARCH command: its answer stays inside the limit of a line
-_FLOOD = 20_000  # more envelopes than this in answer to one command are an attack or a fault
+BATCH = 200  # UIDs of one FETCH command
+LISTED = 5000  # UIDs that are listed at once; the rest when these were read
+NO_UIDVALIDITY = 0  # of a mailbox whose server tells none: UIDs mean nothing beyond a connection then
+
+_PLACE = re.compile(rb"\[(UIDVALIDITY|UIDNEXT)[ \t]+(\d{1,20})[ \t]*\]", re.IGNORECASE)
+_STATUS = re.compile(rb"\b(UIDVALIDITY|UIDNEXT)[ \t]+(\d{1,20})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
     """A mailbox that was selected."""
 
-    exists: int  # messages in it
-    uidvalidity: int
-    uidnext: int
+    exists: int  # messages in it, as far as the server says
+    uidvalidity: int  # NO_UIDVALIDITY when the server tells none
+    uidnext: int  # 0 when the server does not tell it
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a listing by FETCH showed."""
+
+    uids: list[int]
+    top: int  # the highest sequence number of a message in the answer
 
 
 def _uid_set(uids: Sequence[int]) -> bytes:
@@ -60,14 +72,38 @@ def _uid_set(uids: Sequence[int]) -> bytes:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs).encode("ascii")
 
 
+class Lowest:
+    """Keeps the lowest of the numbers that it is given, each once, in bounded memory however many come."""
+
+    __slots__ = ("_kept", "_most", "_top")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: set[int] = set()
+        self._top = 2**63  # higher ones are not wanted any more
+
+    def add(self, low: int, high: int) -> None:
+        """Take in a range of numbers."""
+        self._kept.update(range(low, min(high, self._top - 1, low + self._most - 1) + 1))
+        if len(self._kept) > 2 * self._most:
+            self._kept = set(self.found())
+            self._top = max(self._kept)
+
+    def found(self) -> list[int]:
+        """The numbers, in their order."""
+        return sorted(self._kept)[: self._most]
+
+
 class ImapClient(Listening):
     """One connection to an IMAP server. Made by `ImapClient.connect`."""
 
-    __slots__ = ("_selected",)
+    __slots__ = ("_selected", "_whole", "hides")
 
     def __init__(self, wire: Wire, timeout: float) -> None:
         super().__init__(wire, timeout)
         self._selected: Selected | None = None
+        self._whole = False  # the server refuses to send a part of a section
+        self.hides = False  # it counts more messages than it showed when they were listed
 
     # ------------------------------------------------------------------ connecting
 
@@ -113,7 +149,7 @@ class ImapClient(Listening):
         words = response.words
         if response.tag != b"*" or not words or words[0] not in (b"OK", b"PREAUTH", b"BYE"):
             raise ImapError(f"not an IMAP server: '{readable(response.parts[0][:60])}'")
-        self.greeting = readable(re.sub(rb"^\[[^\]]*\] *", b"", response.text))
+        self.greeting = plain(response.text)
         if words[0] == b"BYE":
             raise ImapGone(f"the server says BYE: {self.greeting}")
         self._note(response)
@@ -143,8 +179,8 @@ class ImapClient(Listening):
             raise ImapError("a line break or NUL character cannot be sent in an argument", "BAD")
         secret = b64encode("\0".join(fields).encode("utf-8"))
         async with self._call():
-            if "SASL-IR" in self._capabilities:
-                await self._authenticated([b"AUTHENTICATE PLAIN " + secret])
+            if "SASL-IR" in self._capabilities:  # some offer it, and ask all the same
+                await self._authenticated([b"AUTHENTICATE PLAIN " + secret], answer=secret)
             else:
                 await self._authenticated([b"AUTHENTICATE PLAIN"], answer=secret)
 
@@ -153,91 +189,150 @@ class ImapClient(Listening):
         await self._command(pieces, answer=answer)
 
     async def select(self, mailbox: str, read_only: bool = False) -> Selected:
-        """Select a mailbox. `read_only` (EXAMINE) leaves its flags as they are."""
-        codes: dict[bytes, int] = {}
+        """Select a mailbox. `read_only` (EXAMINE) leaves its flags as they are.
+
+        A server may leave UIDNEXT and UIDVALIDITY out (RFC 3501, 6.3.1): STATUS is asked for them then.
+        """
+        found: dict[bytes, int] = {}
 
         def on(response: Response) -> None:
-            if code := re.match(rb"\[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", response.text, re.IGNORECASE):
-                codes[code[1].upper()] = int(code[2])
+            for code, digits in _PLACE.findall(response.text):
+                if (value := number(digits)) is not None:
+                    found[code.upper()] = value
 
         async with self._call():
             self._exists, self._selected = 0, None
             await self._command([b"EXAMINE " if read_only else b"SELECT ", mailbox_name(mailbox)], on)
-            if b"UIDVALIDITY" not in codes or b"UIDNEXT" not in codes:
-                raise ImapError("the server does not tell UIDVALIDITY and UIDNEXT of the mailbox", "NO")
-            self._news = False
-            self._selected = Selected(self._exists, codes[b"UIDVALIDITY"], codes[b"UIDNEXT"])
-            return self._selected
+        if not (found.get(b"UIDNEXT") and found.get(b"UIDVALIDITY")):
+            for code, value in (await self._status(mailbox)).items():
+                found[code] = found.get(code) or value
+        self._news = False
+        self._selected = Selected(self._exists, found.get(b"UIDVALIDITY", NO_UIDVALIDITY), found.get(b"UIDNEXT", 0))
+        return self._selected
 
-    async def fetch_envelopes(self, first_uid: int, since: date | None = None) -> list[Envelope]:
-        """Envelopes of all messages with a UID of at least `first_uid`, by UID; `since`: arrived on or after."""
-        return [one async for batch in self.fetch_batches(first_uid, since) for one in batch]
+    async def _status(self, mailbox: str) -> dict[bytes, int]:
+        """UIDVALIDITY and UIDNEXT, as far as STATUS tells them."""
+        found: dict[bytes, int] = {}
 
-    async def fetch_batches(self, first_uid: int, since: date | None = None) -> AsyncIterator[list[Envelope]]:
-        """As `fetch_envelopes`, in batches for big mailboxes; every batch has the deadline of a call."""
-        first = max(1, first_uid)
-        self._news = False  # what arrives from here on may be missing in the answer: idle() tells at once
-        if not self._exists or (since is None and self._expected(first) <= _DIRECT):
-            yield await self._fetch(f"{first}:*".encode("ascii"), first)
-            return
-        uids = await self._search(first, since)
-        for start in range(0, len(uids), _BATCH):
-            yield await self._fetch(_uid_set(uids[start : start + _BATCH]), first)
+        def on(response: Response) -> None:
+            if response.words[:1] == [b"STATUS"]:
+                for word, digits in _STATUS.findall(b" ".join(response.parts)):
+                    found[word.upper()] = number(digits) or 0
+
+        try:
+            async with self._call():
+                await self._command([b"STATUS ", mailbox_name(mailbox), b" (UIDVALIDITY UIDNEXT)"], on)
+        except ImapError as error:
+            if error.response is None:
+                raise
+        return found
 
     async def any_from(self, first_uid: int) -> bool:
         """Whether the mailbox has a message with a UID of at least `first_uid`; costs the server next to nothing."""
-        self._news = False  # as for a fetch
-        newest = 0
+        return bool((await self._listed(first_uid, Part.UID, 1)).uids)
+
+    async def uids(self, first_uid: int, since: date | None = None) -> list[int]:
+        """The lowest LISTED UIDs from `first_uid` on of messages that exist; `since`: arrived on that day or later.
+
+        SEARCH is asked, and FETCH where it is refused or finds nothing. `hides` is then whether the mailbox holds more
+        messages than the server shows.
+        """
+        first = max(1, first_uid)
+        self._news = False  # what arrives from here on may be missing in the answer: idle() tells at once
+        self.hides = False
+        found = await self._search(first, since)
+        if not found and (since is None or self._exists <= LISTED):
+            shown = await self._listed(first, Part.UID if since is None else Part.SIZE, LISTED, since)
+            found, self.hides = shown.uids, shown.top < self._exists
+        return found
+
+    async def _listed(self, first: int, part: Part, most: int, since: date | None = None) -> _Shown:
+        """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n."""
+        self._news = False
+        lowest, top = Lowest(most), 0
 
         def on(response: Response) -> None:
-            nonlocal newest
-            found = re.search(rb"\bUID (\d{1,10})", response.text, re.IGNORECASE)
-            if found is not None and response.words[1:] == [b"FETCH"]:
-                newest = max(newest, int(found[1]))
+            nonlocal top
+            if response.words[1:] == [b"FETCH"] and (one := readable_piece(response)) is not None and one.uid:
+                top = max(top, number(response.words[0]) or 0)
+                if one.uid >= first and (since is None or one.arrived is None or one.arrived.date() >= since):
+                    lowest.add(one.uid, one.uid)
 
         async with self._call():
-            await self._command([f"UID FETCH {max(1, first_uid)}:* (UID)".encode("ascii")], on)
-        return newest >= first_uid
-
-    def _expected(self, first: int) -> int:
-        if self._selected is None:
-            return self._exists
-        arrived = max(0, self._exists - self._selected.exists)
-        return min(self._exists, max(0, self._selected.uidnext - first) + arrived)
-
-    async def _fetch(self, uids: bytes, first: int) -> list[Envelope]:
-        found: dict[int, Envelope] = {}
-
-        def on(response: Response) -> None:
-            if response.words[1:] == [b"FETCH"] and (one := envelope(response)) is not None:
-                found[one.uid] = one
-                if len(found) > _FLOOD:
-                    raise ImapError("the server sends more messages than were asked for")
-
-        async with self._call():
-            await self._command([b"UID FETCH " + uids + b" " + ITEMS], on)
-        return [found[uid] for uid in sorted(found) if uid >= first]  # n:* always names the last message
+            await self._command([f"UID FETCH {max(1, first)}:* {part.value}".encode("ascii")], on)
+        return _Shown(lowest.found(), top)
 
     async def _search(self, first: int, since: date | None) -> list[int]:
-        """UIDs from the newest messages down, so that an expunge meanwhile can hide none."""
-        found: set[int] = set()
+        lowest = Lowest(LISTED)
 
         def on(response: Response) -> None:
-            if response.words[:1] == [b"SEARCH"]:
-                found.update(number(value) for value in response.values()[2:])
+            if response.words[:1] in ([b"SEARCH"], [b"ESEARCH"]):
+                for low, high in uids_in(response):
+                    lowest.add(max(low, first), high)
 
         newer = b"" if since is None else b" SINCE " + search_date(since)
-        for low, high in self._windows():
+        try:
             async with self._call():
-                await self._command([f"UID SEARCH {low}:{high} UID {first}:*".encode("ascii") + newer], on)
-        return sorted(uid for uid in found if uid >= first)
+                await self._command([f"UID SEARCH UID {first}:*".encode("ascii") + newer], on)
+        except ImapError as error:
+            if error.response is None:
+                raise
+        return lowest.found()
 
-    def _windows(self) -> Iterator[tuple[int, int | str]]:
-        high: int | str = "*"
-        start = max(0, self._exists - 1) // _WINDOW * _WINDOW + 1
-        for low in range(start if self._exists else 0, 0, -_WINDOW):
-            yield low, high
-            high = low - 1
+    async def there(self, uids: Sequence[int]) -> list[int]:
+        """Those of some messages that exist, by SEARCH; all of them where that is refused."""
+        lowest = Lowest(max(1, len(uids)))
+        wanted = frozenset(uids)
+
+        def on(response: Response) -> None:
+            if response.words[:1] in ([b"SEARCH"], [b"ESEARCH"]):
+                for low, high in uids_in(response):
+                    for uid in wanted:
+                        if low <= uid <= high:
+                            lowest.add(uid, uid)
+
+        try:
+            async with self._call():
+                await self._command([b"UID SEARCH UID " + _uid_set(uids)], on)
+        except ImapError as error:
+            if error.response is None:
+                raise
+            return list(uids)
+        return lowest.found()
+
+    async def fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
+        """Ask for a part of messages; `answers` takes what is said of them, also when the call fails half-way."""
+        asked = part
+        if part is Part.HEADER and self._whole:
+            asked = Part.WHOLE_HEADER
+        try:
+            await self._fetch(uids, asked, answers)
+        except ImapError as error:
+            if error.response != "BAD" or asked is not Part.HEADER:
+                raise
+            self._whole = True  # it takes a part of a section for a mistake (or this message is bad in any case)
+            await self._fetch(uids, Part.WHOLE_HEADER, answers)
+
+    async def _fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
+        async with self._call():
+            await self._command([b"UID FETCH " + _uid_set(uids) + b" " + part.value.encode("ascii")], answers.take)
+
+    async def fetch_envelopes(self, first_uid: int, since: date | None = None) -> list[Envelope]:
+        """Envelopes of the messages with a UID of at least `first_uid`, by UID; `since`: arrived on or after.
+
+        For mailboxes that hold nothing odd: what the server leaves out is left out here.
+        """
+        found: list[Envelope] = []
+        while uids := await self.uids(first_uid, since):
+            for start in range(0, len(uids), BATCH):
+                batch = uids[start : start + BATCH]
+                answers = Answers(frozenset(batch).__contains__)
+                await self.fetch(batch, Part.HEADER, answers)
+                found += [one for _, one in sorted(answers.envelopes(Part.HEADER).items())]
+            first_uid = uids[-1] + 1
+            if len(uids) < LISTED:
+                break
+        return found
 
     async def append(self, mailbox: str, message: bytes) -> None:
         """Put a message (CRLF lines) into a mailbox."""

@@ -1,16 +1,35 @@
-"""Envelopes of messages, read from FETCH responses."""
+"""Envelopes of messages, put together from the FETCH responses of one command."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import Enum
+from itertools import pairwise
 
-from tuiha.drivers.mail.wire import ImapError, Response, Value
+from tuiha.drivers.mail.headers import arrival, clean, decoded, header_fields, mail_date, text
+from tuiha.drivers.mail.values import Value, items, number
+from tuiha.drivers.mail.wire import ImapError, Response
 
-ITEMS = b"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID SUBJECT DATE FROM)])"
-_FIELD_LIMIT = 900  # characters kept of one header field
+HEADER_BYTES = 16 * 1024  # of the four header fields of one message; a cut Subject is better than none
+_PIECES = 2000  # messages of one answer that are kept at most: more than that nobody asked for
+_MOVES = 20_000  # EXPUNGE responses of one answer that are believed
+_FIELDS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID SUBJECT DATE FROM)]"
+_ABOUT = "UID INTERNALDATE RFC822.SIZE"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WANTED = frozenset({b"ENVELOPE"})
+
+
+class Part(Enum):
+    """What is asked of messages: the first that a message yields is kept."""
+
+    HEADER = f"({_ABOUT} {_FIELDS}<0.{HEADER_BYTES}>)"
+    WHOLE_HEADER = f"({_ABOUT} {_FIELDS})"  # where a server refuses a part of a section
+    ENVELOPE = f"({_ABOUT} ENVELOPE)"
+    SIZE = f"({_ABOUT})"
+    UID = "(UID)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +40,10 @@ class Envelope:
     message_id: str  # as the header has it, with <>; empty when the message has none
     subject: str  # decoded (RFC 2047)
     date: datetime | None  # when it arrived (INTERNALDATE), else its Date header; UTC
-    size: int  # bytes
+    size: int  # bytes; 0 when the server does not say
     sender: str = ""  # decoded From
+    sent: datetime | None = None  # its Date header; UTC
+    unreadable: str = ""  # why its header could not be read; empty when it could
 
 
 def search_date(day: date) -> bytes:
@@ -30,106 +51,171 @@ def search_date(day: date) -> bytes:
     return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}".encode("ascii")
 
 
-def number(value: Value) -> int:
-    """A number of up to 64 bits. Raises ImapError for anything else."""
-    if isinstance(value, bytes) and value.isdigit() and len(value) <= 19:
-        return int(value)
-    raise ImapError("the server's answer has something else where a number belongs")
+@dataclass(slots=True)
+class Piece:
+    """What was said of one message so far."""
+
+    uid: int = 0
+    arrived: datetime | None = None
+    size: int = 0
+    fields: dict[str, str] | None = None
+
+    def merge(self, other: Piece) -> None:
+        """Take from another response what this one did not say."""
+        self.uid = self.uid or other.uid
+        self.arrived = self.arrived or other.arrived
+        self.size = self.size or other.size
+        self.fields = other.fields if self.fields is None else self.fields
+
+    def envelope(self) -> Envelope:
+        """The message, as far as it is known."""
+        fields = self.fields or {}
+        sent = mail_date(fields.get("date", ""))
+        message_id = clean(fields.get("message-id", ""))
+        return Envelope(
+            self.uid, "" if re.fullmatch(r"<?\s*>?", message_id) else message_id, decoded(fields.get("subject", "")),
+            self.arrived or sent, self.size, decoded(fields.get("from", "")), sent)
 
 
-def envelope(response: Response) -> Envelope | None:
-    """The envelope in a FETCH response; None when it carries none (a change of flags, for instance).
-
-    Raises ImapError when the response is not well formed.
-    """
-    values = response.values()
-    items = values[3] if len(values) == 4 else None
-    if not isinstance(items, list) or len(items) % 2:
-        raise ImapError("the server's FETCH answer is not well formed")
-    found: dict[bytes, Value] = {}
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, bytes):
-            raise ImapError("the server's FETCH answer is not well formed")
-        found[key.upper().partition(b"[")[0]] = value
-    header = found.get(b"BODY")
-    if b"UID" not in found or not isinstance(header, bytes):
-        return None
-    fields = header_fields(header)
-    return Envelope(
-        uid=number(found[b"UID"]),
-        message_id=clean(fields.get("message-id", "")),
-        subject=decoded(fields.get("subject", "")),
-        date=_internal_date(found.get(b"INTERNALDATE")) or _header_date(fields.get("date", "")),
-        size=number(found.get(b"RFC822.SIZE", b"0")),
-        sender=decoded(fields.get("from", "")),
+def piece(response: Response) -> Piece:
+    """What one FETCH response says of its message. Raises ImapError when it is not well formed."""
+    found = items(response, _WANTED)
+    when = found.get(b"INTERNALDATE")
+    return Piece(
+        uid=number(found.get(b"UID")) or 0,
+        arrived=arrival(when) if isinstance(when, bytes) else None,
+        size=number(found.get(b"RFC822.SIZE")) or 0,
+        fields=_fields(found),
     )
 
 
-def header_fields(raw: bytes) -> dict[str, str]:
-    """Header fields by lower-case name, unfolded; the first of a name counts."""
+def readable_piece(response: Response) -> Piece | None:
+    """As `piece`; None for a response that is not well formed."""
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    fields: dict[str, str] = {}
-    for line in re.sub(r"\r?\n(?=[ \t])", "", text).splitlines():
-        name, colon, value = line.partition(":")
-        if colon:
-            fields.setdefault(name.strip().lower(), value.strip())
+        return piece(response)
+    except ImapError:
+        return None
+
+
+def _fields(found: dict[bytes, Value]) -> dict[str, str] | None:
+    for name, value in found.items():
+        if not isinstance(value, bytes):
+            continue
+        if name.startswith((b"BODY[HEADER", b"BODY.PEEK[HEADER", b"RFC822.HEADER")):
+            return header_fields(value)
+        if name.startswith((b"BODY[]", b"BODY.PEEK[]")) or name == b"RFC822":
+            return header_fields(re.split(rb"\r?\n\r?\n", value, maxsplit=1)[0])
+    return _of_envelope(found.get(b"ENVELOPE"))
+
+
+def _of_envelope(value: Value) -> dict[str, str] | None:
+    """The same fields from an ENVELOPE (RFC 3501, 7.4.2)."""
+    if not isinstance(value, list) or len(value) < 3:
+        return None
+    fields = {name: text(one) for name, one in (("date", value[0]), ("subject", value[1])) if isinstance(one, bytes)}
+    if len(value) > 9 and isinstance(value[9], bytes):
+        fields["message-id"] = text(value[9]).strip()
+    senders = value[2]
+    if isinstance(senders, list) and senders and isinstance(senders[0], list):
+        fields["from"] = _address(senders[0])
     return fields
 
 
-def clean(text: str) -> str:
-    """One bounded line without control characters and without lone surrogates."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: _FIELD_LIMIT * 2])
-    return " ".join(printable.split())[:_FIELD_LIMIT]
+def _address(parts: list[Value]) -> str:
+    name, _, box, host = ([text(one) if isinstance(one, bytes) else "" for one in parts] + [""] * 4)[:4]
+    plain = f"{box}@{host}" if host else box
+    return f"{name} <{plain}>" if name else plain
 
 
-def decoded(text: str) -> str:
-    """A header's text with its encoded words decoded; what cannot be decoded stays as it is."""
-    if "=?" not in text:
-        return clean(text)
-    from email.errors import HeaderParseError
-    from email.header import decode_header
+class Answers:
+    """What the answers to one FETCH command say of the messages that were asked for.
 
-    pieces: list[str] = []
-    try:
-        for piece, charset in decode_header(text[: _FIELD_LIMIT * 8]):
-            pieces.append(piece if isinstance(piece, str) else _piece(piece, charset))
-    except (HeaderParseError, ValueError):
-        return clean(text)
-    return clean("".join(pieces))
+    They may come in any order and in several responses for one message; these are put together by their sequence
+    number, which an EXPUNGE moves, and by their UID. `sole` is the UID of a command that asked for a single message: a
+    response without one is about that.
+    """
+
+    __slots__ = ("_asked", "_closed", "_moves", "_open", "_sole", "top")
+
+    def __init__(self, asked: Callable[[int], bool], sole: int = 0) -> None:
+        self._asked = asked
+        self._sole = sole
+        self._open: dict[int, Piece] = {}  # by sequence number
+        self._closed: list[Piece] = []  # expunged meanwhile
+        self._moves = 0
+        self.top = 0  # the highest sequence number of a message that was answered
+
+    def take(self, response: Response) -> None:
+        """Take in any untagged response."""
+        words = response.words
+        if words[1:] == [b"FETCH"]:
+            self._fetched(number(words[0]) or 0, response)
+        elif words[1:] == [b"EXPUNGE"] and self._moves < _MOVES:
+            self._moves += 1
+            self._expunged(number(words[0]) or 0)
+
+    def _fetched(self, place: int, response: Response) -> None:
+        said = readable_piece(response)
+        if said is None:
+            return  # as if it had not come: what is missing is asked for again
+        before = self._open.get(place)
+        if said.uid:
+            self.top = max(self.top, place)
+            if not self._asked(said.uid):
+                return
+        elif said.fields is None and not said.size and said.arrived is None:
+            return  # flags
+        if before is not None and (not said.uid or before.uid in (0, said.uid)):
+            before.merge(said)
+        elif len(self._open) < _PIECES:
+            if before is not None:
+                self._closed.append(before)
+            self._open[place] = said
+
+    def _expunged(self, place: int) -> None:
+        if place in self._open:
+            self._closed.append(self._open.pop(place))
+        self._open = {at - (at > place): one for at, one in self._open.items()}
+
+    def pieces(self) -> dict[int, Piece]:
+        """What was said, by UID."""
+        found: dict[int, Piece] = {}
+        for one in [*self._closed, *self._open.values()]:
+            uid = one.uid or self._sole
+            if uid and uid in found:
+                found[uid].merge(one)
+            elif uid:
+                found[uid] = Piece(uid, one.arrived, one.size, one.fields)
+        return found
+
+    def envelopes(self, part: Part) -> dict[int, Envelope]:
+        """The messages of which all came that `part` asks for, by UID."""
+        found = self.pieces()
+        bare = part in (Part.SIZE, Part.UID)
+        return {uid: one.envelope() for uid, one in found.items() if bare or one.fields is not None}
 
 
-def _piece(piece: bytes, charset: str | None) -> str:
-    try:
-        return piece.decode(charset or "ascii", "replace")
-    except (LookupError, ValueError):  # unknown charset, or one that is no text encoding
-        return piece.decode("ascii", "replace")
+def unreadable(uid: int, reason: str, known: Envelope | None = None) -> Envelope:
+    """A message in the place of one that cannot be read: `known` is what the server does say of it."""
+    bare = known or Envelope(uid, "", "", None, 0)
+    return replace(bare, uid=uid, message_id="", subject="(this message cannot be read)", sender="",
+                   unreadable=clean(reason) or "the server gives no reason")
 
 
-def _internal_date(value: Value) -> datetime | None:
-    if not isinstance(value, bytes):
-        return None
-    match = re.fullmatch(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", value)
-    if match is None or (month := match[2].decode("ascii").title()) not in _MONTHS:
-        return None
-    iso = (
-        f"{int(match[3]):04d}-{_MONTHS.index(month) + 1:02d}-{int(match[1]):02d}"
-        f"T{match[4].decode()}:{match[5].decode()}:{match[6].decode()}"
-        f"{match[7].decode()}{match[8].decode()}:{match[9].decode()}"
-    )
-    try:
-        return datetime.fromisoformat(iso).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _header_date(text: str) -> datetime | None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        parsed = parsedate_to_datetime(text[:100])
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+def uids_in(response: Response) -> Iterator[tuple[int, int]]:
+    """Ranges of UIDs in a SEARCH or ESEARCH response (RFC 4731); a single one is a range of itself."""
+    words = b" ".join(response.parts).upper().split()
+    if words[1:2] == [b"SEARCH"]:
+        for word in words[2:]:
+            if (uid := number(word)) is not None:
+                yield uid, uid
+            elif word.startswith(b"("):
+                return  # (MODSEQ n)
+        return
+    for key, value in pairwise(words):
+        if key == b"ALL":
+            for span in value.split(b","):
+                low, _, high = span.partition(b":")
+                first, last = number(low), number(high or low)
+                if first is not None and last is not None:
+                    yield min(first, last), max(first, last)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from tuiha.drivers.mail.talk import Talk
-from tuiha.drivers.mail.wire import ImapError, Response, Wire
+from tuiha.drivers.mail.wire import ImapError, ImapGone, Response, Wire
 
 News = Literal["exists", "expunge", "bye", "timeout"]
 
 _ASK = 15.0  # seconds between two questions
+_ENDS = 3  # a server that ends IDLE so often within seconds is asked instead
 
 
 class Listening(Talk):
     """A connection that can wait."""
 
-    __slots__ = ("_deaf",)
+    __slots__ = ("_deaf", "_ended")
 
     def __init__(self, wire: Wire, timeout: float) -> None:
         super().__init__(wire, timeout)
         self._deaf = False  # the server knows no IDLE
+        self._ended = 0  # so often it ended IDLE unasked and soon
 
     async def noop(self) -> None:
         """Ask the server for a sign of life; new messages are then told by `idle`."""
@@ -32,19 +35,27 @@ class Listening(Talk):
         """Wait up to `timeout` seconds for news of the selected mailbox.
 
         Answers `exists` at once when messages arrived since the last fetch began; after `bye` the connection is
-        closed. A server that refuses IDLE is asked every 15 seconds instead. Raises ImapGone when the connection is
-        lost.
+        closed. A server that refuses IDLE, or ends it unasked again and again, is asked every 15 seconds instead.
+        Raises ImapGone when the connection is lost.
         """
         if self._news:
             return "exists"
-        if not self._deaf:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while not self._deaf:
+            began = loop.time()
             try:
-                return await self._idle(timeout)
+                news = await self._idle(max(0.0, end - began))
             except ImapError as error:
                 if error.response is None:
                     raise
                 self._deaf = True
-        return await self._ask_on(timeout)
+                break
+            if news is not None:
+                return news
+            self._ended += loop.time() - began < _ASK  # the server ended it: some do so when they have nothing to say
+            self._deaf = self._ended >= _ENDS
+        return await self._ask_on(end - loop.time())
 
     async def _ask_on(self, timeout: float) -> News:
         """What IDLE is for, where there is none."""
@@ -55,38 +66,52 @@ class Listening(Talk):
             await self.noop()
         return "exists" if self._news else "timeout"
 
-    async def _idle(self, timeout: float) -> News:
+    async def _idle(self, timeout: float) -> News | None:
+        """IDLE once; None: the server ended it, and has no news."""
         seen: list[News] = []
 
         def on(response: Response) -> None:
-            if response.words[1:] == [b"EXPUNGE"]:
+            if response.words[1:] == [b"EXPUNGE"] or response.words[:1] == [b"VANISHED"]:
                 seen.append("expunge")
 
-        async with self._call(timeout + 2 * self._timeout):
+        async with self._call(timeout + 3 * self._timeout):
             async with asyncio.timeout(self._timeout):
                 tag = self._send([b"IDLE"])
-                while (response := await self._next(tag, on)).tag != b"+":
+                while not (response := await self._next(tag, on)).tag.startswith(b"+"):
                     if response.tag == tag:
-                        raise ImapError("the server ends IDLE by itself")
-            told = await self._wait(timeout, tag, on, seen)
-            if told == "bye":
-                self.close()
-                return told
-            self._wire.send(b"DONE\r\n")
-            async with asyncio.timeout(self._timeout):
-                while (await self._next(tag, on)).tag != tag:
-                    pass
-        return "exists" if self._news else seen[0] if seen else told
+                        return self._found(seen, None)
+            return await self._wait(timeout, tag, on, seen)
 
-    async def _wait(self, timeout: float, tag: bytes, on: Callable[[Response], None], seen: list[News]) -> News:
+    async def _wait(
+        self, timeout: float, tag: bytes, on: Callable[[Response], None], seen: list[News]
+    ) -> News | None:
+        """Read until IDLE has ended. Reading is never cancelled: half a response would be lost with it."""
+        loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+        told: News | None = None
+
+        def end(why: News) -> None:
+            nonlocal told
+            if told is None:
+                told = why
+                limit.reschedule(loop.time() + self._timeout)
+                self._wire.send(b"DONE\r\n")
+
+        def late() -> None:
+            with suppress(ImapGone):  # the reader hears it as well
+                end("timeout")
+
+        timer = loop.call_later(timeout, late)
         try:
-            async with asyncio.timeout(timeout):
-                while not self._news and not seen:
-                    response = await self._next(tag, on, bye=True)
-                    if response.words[:1] == [b"BYE"]:
+            async with limit:
+                while (response := await self._next(tag, on, bye=True)).tag != tag:
+                    if response.tag == b"*" and response.words[:1] == [b"BYE"]:
+                        self.close()
                         return "bye"
-                    if response.tag == tag:
-                        raise ImapError("the server ended IDLE by itself")
-        except TimeoutError:
-            return "timeout"
-        return "exists"
+                    if self._news or seen:
+                        end("exists")
+        finally:
+            timer.cancel()
+        return self._found(seen, told)
+
+    def _found(self, seen: list[News], told: News | None) -> News | None:
+        return "exists" if self._news else seen[0] if seen else told

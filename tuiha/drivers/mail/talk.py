@@ -7,15 +7,25 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from tuiha.drivers.mail.envelopes import number
+from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import ImapError, ImapGone, Literal, Piece, Response, Wire, readable
+
+_CODE = re.compile(rb"\[([^\]\s]{1,60})(?:[^\]\"]|\"[^\"]*\")*\][ \t]*")
+_CODE_LIMIT = 2000  # bytes of a text in which its code ends
+_CAPABILITY = re.compile(rb"\[CAPABILITY[ \t]+([^\]]*)\]", re.IGNORECASE)
+_CHALLENGES = 3  # that a server may send before a log-in is given up
+
+
+def plain(text: bytes) -> str:
+    """A server's text without the response code before it."""
+    code = _CODE.match(text[:_CODE_LIMIT])
+    return readable(text if code is None else text[code.end() :])
 
 
 def _refusal(word: bytes, text: bytes) -> ImapError:
-    code = re.match(rb"\[([^\] ]+)[^\]]*\]", text)
-    plain = readable(re.sub(rb"^\[[^\]]*\] *", b"", text)) or "no reason given"
+    code = _CODE.match(text[:_CODE_LIMIT])
     name = code[1].decode("ascii", "replace").upper() if code else None
-    return ImapError(plain, word.decode("ascii", "replace"), name)
+    return ImapError(plain(text) or "no reason given", word.decode("ascii", "replace"), name)
 
 
 class Talk:
@@ -53,6 +63,7 @@ class Talk:
         if self._busy:
             raise RuntimeError("an IMAP connection does one command at a time")
         self._busy = True
+        self._wire.spent = 0
         try:
             async with asyncio.timeout(self._timeout if deadline is None else deadline):
                 yield
@@ -81,15 +92,18 @@ class Talk:
         on: Callable[[Response], None] | None = None,
         answer: bytes | None = None,
     ) -> None:
-        """Send a command and read to its tagged answer; `answer` is sent when the server asks to go on."""
+        """Send a command and read to its tagged answer; `answer` is sent when the server asks to go on.
+
+        A request to go on where there is nothing to say is passed over; within a log-in (`answer`) a second one gets
+        an empty line, and a fourth one ends it.
+        """
         waiting = await self._begin(pieces, on) if any(isinstance(p, Literal) for p in pieces) else None
         tag = waiting or self._send(pieces)
+        challenges = 0
         while (response := await self._next(tag, on)).tag != tag:
-            if response.tag == b"+":
-                if answer is None:
-                    raise ImapError("the server asks to go on where there is nothing more to say")
-                self._wire.send(answer + b"\r\n")
-                answer = None
+            if response.tag.startswith(b"+") and answer is not None and challenges <= _CHALLENGES:
+                challenges += 1
+                self._wire.send((answer if challenges == 1 else b"" if challenges <= _CHALLENGES else b"*") + b"\r\n")
 
     async def _learn(self) -> None:
         """Ask what the server offers, unless it has said so."""
@@ -110,7 +124,7 @@ class Talk:
                 text += b"{%d+}\r\n" % len(piece.data) + piece.data
                 continue
             self._wire.send(text + b"{%d}\r\n" % len(piece.data))
-            while (response := await self._next(tag, on)).tag != b"+":
+            while not (response := await self._next(tag, on)).tag.startswith(b"+"):
                 if response.tag == tag:
                     raise ImapError("the server ended a command before it was sent")
             text = piece.data
@@ -123,7 +137,7 @@ class Talk:
         words = response.words or [b""]
         if response.tag == b"*":
             if words[0] == b"BYE" and not bye:
-                raise ImapGone(f"the server says BYE: {readable(response.text)}")
+                raise ImapGone(f"the server says BYE: {plain(response.text)}")
             self._note(response)
             if on is not None:
                 on(response)
@@ -133,7 +147,9 @@ class Talk:
             if words[0] != b"OK":
                 raise _refusal(words[0], response.text)
             self._note(response)
-        elif response.tag != b"+":
+            if on is not None:
+                on(response)  # its codes may say what others say in responses of their own
+        elif not response.tag.startswith(b"+") and response.tag.upper() != b"DONE":
             raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
         return response
 
@@ -143,9 +159,10 @@ class Talk:
             self._capabilities = frozenset(response.text.decode("ascii", "replace").upper().split())
         elif words[1:] == [b"EXISTS"]:
             count = number(words[0])
-            self._news = self._news or count > self._exists
-            self._exists = count
+            if count is not None:
+                self._news = self._news or count > self._exists
+                self._exists = count
         elif words[1:] == [b"EXPUNGE"]:
             self._exists = max(0, self._exists - 1)
-        elif code := re.match(rb"\[CAPABILITY ([^\]]*)\]", response.text, re.IGNORECASE):
+        elif code := _CAPABILITY.search(response.text):
             self._capabilities = frozenset(code[1].decode("ascii", "replace").upper().split())

@@ -1,29 +1,34 @@
-"""The bytes of an IMAP connection: bounded lines and literals in, quoted strings and literals out."""
+"""The bytes of an IMAP connection: bounded lines and literals in, quoted strings and literals out.
+
+Framing is read as widely as mail programs read it: blank lines, bare LF, blanks at the end of a line, a response that
+continues on the next line. What is too long to be kept is read to its end and dropped, so that the connection lives.
+What one response keeps is bounded by LINE_LIMIT for each line, LITERAL_KEEP for each literal and RESPONSE_KEEP in
+all; what answers one command may have on the wire by COMMAND_LIMIT.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from tuiha.drivers.reach import why
 
-LINE_LIMIT = 128 * 1024  # bytes of one line
-LITERAL_LIMIT = 1024 * 1024  # bytes of one literal, and of all parts of one response together
+LINE_LIMIT = 128 * 1024  # bytes that are kept of one line
+LITERAL_KEEP = 64 * 1024  # bytes that are kept of one literal
+RESPONSE_KEEP = 512 * 1024  # bytes that are kept of one response
+COMMAND_LIMIT = 32 * 1024 * 1024  # bytes of all answers to one command
 _HIGH_WATER = 64 * 1024  # stop reading from the socket while more than this is waiting to be parsed
-_DEPTH_LIMIT = 32  # nested parentheses
 _TEXT_LIMIT = 200  # characters of a server's text that are passed on
+_LINES_KEEP = 400  # lines that are kept of one response
+_TAIL = 32  # bytes of the end of a line that say whether a literal follows
 
-_LITERAL = re.compile(rb"\{(\d{1,10})\}$")
-_STATUS = re.compile(rb"(?:\+|\S+ (?:OK|NO|BAD|BYE|PREAUTH)(?: |$))", re.IGNORECASE)
-_TOKEN = re.compile(
-    rb'(?P<space> +)|(?P<open>\()|(?P<close>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"'
-    rb'|(?P<atom>[^\s()"\[\]]+(?:\[[^\]]*\](?:<\d+>)?)?)'
-)
-
-Value: TypeAlias = "bytes | list[Value] | None"
+_LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}[ \t]*$")  # also literal8 (RFC 3516) and LITERAL+ (RFC 7888)
+_STATUS = re.compile(rb"(?:\+|\S+[ \t]+(?:OK|NO|BAD|BYE|PREAUTH)(?:[ \t]|$))", re.IGNORECASE)
+_BEGINS = re.compile(rb"(?:\*|\+|a\d+)(?:[ \t]|$)", re.IGNORECASE)  # a response: tags are `a` and a number
+_NUMBERS = re.compile(rb"\*[ \t]+(SEARCH|ESEARCH)[ \t]", re.IGNORECASE)
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[()]', re.DOTALL)
 
 
 class ImapFailure(Exception):
@@ -94,70 +99,34 @@ class Response:
     """One response: text parts at even places, the literals between them at odd places."""
 
     parts: tuple[bytes, ...]
+    cut: bool = False  # a line of it was too long: its end is missing
 
     @property
     def tag(self) -> bytes:
         """`*`, `+` or a command's tag."""
-        return self.parts[0].partition(b" ")[0]
+        return [*self.parts[0].split(None, 1), b""][0]
 
     @property
     def words(self) -> list[bytes]:
         """Up to two words after the tag, upper case, for instance [b'12', b'EXISTS']."""
-        return self.parts[0].upper().split(b" ", 3)[1:3]
+        return self.parts[0].upper().split(None, 3)[1:3]
 
     @property
     def text(self) -> bytes:
         """What follows the first word after the tag."""
-        return [*self.parts[0].split(b" ", 2), b"", b""][2]
-
-    def values(self) -> list[Value]:
-        """All parts as nested values, tag included. Raises ImapError when they are not well formed."""
-        return parse(self.parts)
+        return [*self.parts[0].split(None, 2), b"", b"", b""][2]
 
 
-def parse(parts: Sequence[bytes]) -> list[Value]:
-    """Nested values of a response: atoms, strings and literals are bytes, NIL is None, parentheses are lists.
-
-    Raises ImapError when the text is not well formed.
-    """
-    stack: list[list[Value]] = [[]]
-    for place, part in enumerate(parts):
-        if place % 2:
-            stack[-1].append(part)
-        else:
-            _parse_text(part, stack)
-    if len(stack) != 1:
-        raise ImapError("the server's answer is not well formed: a parenthesis is left open")
-    return stack[0]
-
-
-def _parse_text(text: bytes, stack: list[list[Value]]) -> None:
-    place = 0
-    while place < len(text):
-        token = _TOKEN.match(text, place)
-        if token is None:
-            raise ImapError(f"the server's answer is not well formed: '{readable(text[place : place + 40])}'")
-        place = token.end()
-        if token["atom"] is not None:
-            stack[-1].append(None if token["atom"].upper() == b"NIL" else token["atom"])
-        elif token["quoted"] is not None:
-            stack[-1].append(re.sub(rb"\\(.)", rb"\1", token["quoted"]))
-        elif token["open"] is not None:
-            if len(stack) >= _DEPTH_LIMIT:
-                raise ImapError("the server's answer is nested too deeply")
-            inner: list[Value] = []
-            stack[-1].append(inner)
-            stack.append(inner)
-        elif token["close"] is not None:
-            if len(stack) == 1:
-                raise ImapError("the server's answer is not well formed: ')' without '('")
-            stack.pop()
+def _open(text: bytes) -> int:
+    """How many parentheses a text leaves open."""
+    marks = _MARKS.findall(text)
+    return marks.count(b"(") - marks.count(b")")
 
 
 class Wire(asyncio.Protocol):
     """One connection. Small: a byte buffer and a future while somebody waits."""
 
-    __slots__ = ("_buffer", "_gone", "_paused", "_transport", "_waiter")
+    __slots__ = ("_buffer", "_gone", "_paused", "_transport", "_waiter", "spent")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -165,6 +134,7 @@ class Wire(asyncio.Protocol):
         self._paused = False
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.spent = 0  # bytes of answers since a command began; the command resets it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop; also after the change to TLS."""
@@ -238,35 +208,84 @@ class Wire(asyncio.Protocol):
     def _take(self, count: int) -> bytes:
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
+        self.spent += count
+        if self.spent > COMMAND_LIMIT:
+            raise ImapError(f"the server sent more than {COMMAND_LIMIT // 1024 // 1024} MiB in answer to one command")
         return data
 
-    async def _line(self) -> bytes:
+    async def _line(self) -> tuple[bytes, bytes | None]:
+        """A line, and its end where it was too long to be kept. One with numbers is then cut into several lines."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0 and len(self._buffer) <= LINE_LIMIT:
             searched = len(self._buffer)
             await self._more()
-        if end < 0 or end > LINE_LIMIT:
-            raise ImapError(f"the server sent a line longer than {LINE_LIMIT // 1024} KiB")
-        return self._take(end + 1).rstrip(b"\r\n")
-
-    async def _exactly(self, count: int) -> bytes:
-        while len(self._buffer) < count:
+        if 0 <= end <= LINE_LIMIT:
+            return self._take(end + 1).rstrip(b"\r\n \t"), None
+        if (numbers := _NUMBERS.match(self._buffer)) is not None:
+            return self._some_numbers(numbers[1]), None
+        kept = tail = self._take(LINE_LIMIT)
+        while (end := self._buffer.find(b"\n")) < 0:
+            tail = (tail + self._take(len(self._buffer)))[-_TAIL:]
             await self._more()
-        return self._take(count)
+        return kept, (tail + self._take(end + 1)).rstrip(b"\r\n \t")[-_TAIL:]
+
+    def _some_numbers(self, word: bytes) -> bytes:
+        cut = max(self._buffer.rfind(mark, 0, LINE_LIMIT) for mark in (b" ", b","))
+        if cut <= len(word) + 3:
+            raise ImapError("the server sent a number without an end")
+        taken = self._take(cut + 1)
+        self._buffer[:0] = b"* " + word + b" "
+        return taken.rstrip(b" ,")
+
+    async def _filled_line(self) -> tuple[bytes, bytes | None]:
+        """The next line that is not blank."""
+        while True:
+            line, tail = await self._line()
+            if line := line.lstrip(b" \t"):
+                return line, tail
+
+    async def _literal(self, size: int, keep: int) -> bytes:
+        """A literal; what is beyond `keep` is dropped."""
+        kept = bytearray()
+        while size > 0:
+            if not self._buffer:
+                await self._more()
+            taken = self._take(min(size, len(self._buffer)))
+            size -= len(taken)
+            kept += taken[: keep - len(kept)]
+        return bytes(kept)
+
+    async def _begins(self) -> bool:
+        """Whether the next line that is not blank begins a response; otherwise it continues the one before."""
+        while True:
+            blank = len(self._buffer) - len(self._buffer.lstrip())
+            if blank:
+                self._take(blank)
+            if len(self._buffer) > _TAIL or b" " in self._buffer or b"\n" in self._buffer:
+                return _BEGINS.match(self._buffer) is not None
+            await self._more()
 
     async def response(self) -> Response:
         """The next response, with its literals. Raises ImapGone, or ImapError over the limits."""
-        parts = [await self._line()]
-        total = len(parts[0])
-        if _STATUS.match(parts[0]):
-            return Response(tuple(parts))
-        while (literal := _LITERAL.search(parts[-1])) is not None:
-            size = int(literal[1])
-            total += size
-            if total > LITERAL_LIMIT:
-                raise ImapError(f"the server sent an answer longer than {LITERAL_LIMIT // 1024} KiB")
-            parts[-1] = parts[-1][: literal.start()]
-            parts.append(await self._exactly(size))
-            parts.append(await self._line())
-            total += len(parts[-1]) + 1
-        return Response(tuple(parts))
+        line, tail = await self._filled_line()
+        if _STATUS.match(line):
+            return Response((line,), tail is not None)
+        parts, cut, kept, depth = [line], tail is not None, len(line), _open(line)
+        lines = 1
+        while True:
+            data = None
+            if (literal := _LITERAL.search(line if tail is None else tail)) is not None:
+                if not cut:
+                    parts[-1] = parts[-1][: literal.start() - len(line)]
+                data = await self._literal(int(literal[1]), 0 if cut else min(LITERAL_KEEP, RESPONSE_KEEP - kept))
+            elif depth <= 0 or cut or await self._begins():
+                return Response(tuple(parts), cut)
+            line, tail = await self._line()
+            lines += 1
+            depth += _open(line)
+            kept += len(line) + len(data or b"")
+            cut = cut or tail is not None or kept > RESPONSE_KEEP or lines > _LINES_KEEP
+            if not cut and data is None:
+                parts[-1] += b" " + line
+            elif not cut:
+                parts += [data or b"", line]

@@ -6,22 +6,35 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from tuiha.drivers.mail.acting import log_in_for
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Selected
+from tuiha.drivers.mail.client import (
+    BATCH,
+    LISTED,
+    NO_UIDVALIDITY,
+    ImapClient,
+    ImapError,
+    ImapFailure,
+    ImapGone,
+    Selected,
+)
+from tuiha.drivers.mail.envelopes import Answers
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
-from tuiha.server.monitor.journal import Journal
-from tuiha.server.monitor.message import messages
+from tuiha.server.monitor.journal import Journal, Refused
+from tuiha.server.monitor.message import messages, refused
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.probe import servers_fault
+from tuiha.server.monitor.reading import Ask, Reading, Suspects
 from tuiha.server.monitor.record import INBOX, Cursor, CursorElsewhere, Entry, Known
 from tuiha.server.monitor.standing import Standing, Standings
 
 _log = logging.getLogger("tuiha.monitor")
+_ALL = 2**62  # beyond every UID
+_HIDDEN = (0.5, 1.0, 2.0)  # seconds after which a message is looked for that the server counts and does not show
 
 
 def _today() -> datetime:
@@ -43,11 +56,20 @@ class Tools:
 def start(known: Cursor | None, selected: Selected) -> int | None:
     """The first UID to read; None: read back as far as the history goes.
 
-    That is for a mail server that was never read for this user, for a mailbox that was made anew (another
-    UIDVALIDITY), and for one that was restored from a backup (UIDNEXT went back).
+    That is for a mail server that was never read for this user, for a mailbox that was made again (another
+    UIDVALIDITY, or none at all), and for one that was restored from a backup (UIDNEXT went back).
     """
-    fits = known is not None and known.uidvalidity == selected.uidvalidity and known.uidnext <= selected.uidnext
-    return known.uidnext if known is not None and fits else None
+    if known is None or known.uidvalidity != selected.uidvalidity or selected.uidvalidity == NO_UIDVALIDITY:
+        return None
+    return known.uidnext if not selected.uidnext or known.uidnext <= selected.uidnext else None
+
+
+def begun(known: Cursor | None, selected: Selected, here: bool) -> Cursor:
+    """The cursor with which a visit begins. `here`: the user was monitored through this mail server before."""
+    below = selected.uidnext or _ALL
+    if known is None or start(known, selected) is None:
+        return Cursor(selected.uidvalidity, 1, (known.look if known is not None else 0) + 1, below)
+    return known if here else replace(known, copies_below=below)
 
 
 async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
@@ -60,11 +82,15 @@ async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
         return False
 
 
+class ReadAround(ImapFailure):
+    """A message ended the connection: log in again at once, what is to be asked next is known."""
+
+
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_bound", "_cursor", "_failures", "_go_home", "_let_in_at", "_limit", "_rung", "_served_at",
-                 "_shunned", "_tools", "connected", "standing")
+    __slots__ = ("_around", "_bound", "_cursor", "_failures", "_go_home", "_let_in_at", "_limit", "_reads", "_rung",
+                 "_served_at", "_shunned", "_suspects", "_tools", "connected", "standing")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -77,6 +103,9 @@ class Follower:
         self._served_at: float | None = None
         self._shunned: str | None = None  # the mail server that fails for this user again and again
         self._go_home = False
+        self._around = False  # a message ended the connection: no pause
+        self._reads = Cursor(NO_UIDVALIDITY, 1)  # what is being read, and how far
+        self._suspects: tuple[tuple[str, int], Suspects] | None = None  # unread messages of a mail server's mailbox
         self.standing: Standing | None = None
         self.connected = False
 
@@ -100,6 +129,8 @@ class Follower:
             await self._until_rung(self._visit())
             if self._rung:  # something is different now: no failure of before matters
                 self._failures, self._shunned = 0, None
+            elif self._around:
+                self._around = False
             else:
                 await self._until_rung(
                     asyncio.sleep(pause(self._failures, pace.backoff, pace.backoff_limit, self._tools.random))
@@ -135,6 +166,10 @@ class Follower:
         self._cursor, self._served_at = known.cursors.get(standing.name), None
         try:
             await self._stay(standing, known)
+        except ReadAround as failure:
+            self._around = True
+            _log.debug("user %s at mail server %s reads around a message: %s",
+                       self._bound.user_id, standing.name, failure)
         except ImapFailure as failure:
             self._failed(standing, failure)
         except CursorElsewhere as elsewhere:
@@ -216,14 +251,17 @@ class Follower:
         it opens the mailbox, and tells no one of a message that arrives in between.
         """
         first = start(self._cursor, selected)
+        self._reads = begun(self._cursor, selected, known.assigned == standing.name)
         since, reached = None, first or 1
         if first is None:
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
         if reached < selected.uidnext or await _anything(client, reached, selected):
-            reached = await self._read(client, standing, selected, reached, since)
-        done = Cursor(selected.uidvalidity, max(reached, selected.uidnext))
+            reached = await self._read(client, standing, reached, since)
+        done = replace(self._reads, uidnext=max(reached, selected.uidnext))
+        done = replace(done, copies_below=min(done.copies_below, done.uidnext))
         if done != self._cursor or known.assigned != standing.name:
             await self._record(Entry(standing.name, done, after=self._cursor))
+        self._reads = done
 
     async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
         tools, pace = self._tools, self._tools.pace
@@ -232,20 +270,81 @@ class Follower:
             if news == "bye":
                 raise ImapGone("the server says BYE in IDLE")
             standing.health.answered(tools.clock())
-            if news in ("exists", "timeout"):  # after a long silence it is worth a look
-                first = selected.uidnext if self._cursor is None else self._cursor.uidnext
-                await self._read(client, standing, selected, first, None)
+            first = selected.uidnext if self._cursor is None else self._cursor.uidnext
+            if news == "exists" or (news == "timeout" and await client.any_from(first)):  # after a silence, a look
+                await self._read(client, standing, first, None)
 
-    async def _read(
-        self, client: ImapClient, standing: Standing, selected: Selected, first: int, since: date | None
-    ) -> int:
+    async def _read(self, client: ImapClient, standing: Standing, first: int, since: date | None) -> int:
         """Record all messages from a UID on; answers the first UID that was not read."""
-        async for batch in client.fetch_batches(first, since):
-            if batch:
-                first = batch[-1].uid + 1
-                found = messages(batch, self._tools.today())
-                await self._record(Entry(standing.name, Cursor(selected.uidvalidity, first), found, self._cursor))
-        return first
+        hidden = iter(_HIDDEN)
+        while True:
+            uids = await client.uids(first, since)
+            if not uids and client.hides and (wait := next(hidden, None)) is not None:
+                await asyncio.sleep(wait)
+                continue
+            for place in range(0, len(uids), BATCH):
+                first = await self._read_some(client, standing, uids[place : place + BATCH])
+            if len(uids) < LISTED:
+                return first
+
+    async def _read_some(self, client: ImapClient, standing: Standing, uids: list[int]) -> int:
+        """Record some messages, whatever one of them is like; answers the UID after the last."""
+        suspects = self._suspected(standing)
+        reading = Reading(uids, suspects)
+        while (ask := reading.ask()) is not None:
+            await asyncio.sleep(ask.pause)
+            await self._ask(client, reading, ask)
+            if suspects.troubles or reading.ask() is None:  # the good ones before a bad one do not wait for it
+                last, found = reading.ready()
+                if last:
+                    at = replace(self._reads, uidnext=last + 1)
+                    await self._store(Entry(standing.name, at, messages(found, self._tools.today()), self._cursor))
+                    suspects.passed(last)
+        return uids[-1] + 1
+
+    def _suspected(self, standing: Standing) -> Suspects:
+        """What earlier connections found out about this mailbox."""
+        where = (standing.name, self._reads.uidvalidity)
+        if self._suspects is None or self._suspects[0] != where:
+            self._suspects = (where, Suspects())
+        return self._suspects[1]
+
+    async def _ask(self, client: ImapClient, reading: Reading, ask: Ask) -> None:
+        """Ask once, and note what came of it. Raises ReadAround when one of the messages ended the connection."""
+        answers = Answers(frozenset(ask.uids).__contains__, ask.uids[0] if len(ask.uids) == 1 else 0)
+        try:
+            await client.fetch(ask.uids, ask.part, answers)
+        except ImapFailure as failure:
+            reading.came(answers.envelopes(ask.part), ask)
+            if isinstance(failure, ImapError) and failure.response is not None:
+                reading.refused(ask, str(failure))
+            elif reading.lost(ask, str(failure)):
+                raise ReadAround(str(failure)) from failure
+            else:
+                raise
+        else:
+            reading.came(answers.envelopes(ask.part), ask)
+            if missing := reading.missing(ask):
+                reading.answered(ask, await client.there(missing))
+
+    async def _store(self, entry: Entry) -> None:
+        """Record messages; one that the database refuses for good costs itself alone."""
+        try:
+            await self._record(entry)
+            return
+        except Refused as refusal:
+            reason = str(refusal)
+        if len(entry.messages) == 1 and not entry.messages[0].unreadable:
+            await self._store(replace(entry, messages=[refused(entry.messages[0], reason)], after=self._cursor))
+        elif len(entry.messages) <= 1:
+            _log.error("user %s: the database takes nothing of UID %d at %s: %s",
+                       self._bound.user_id, entry.cursor.uidnext - 1, entry.mail_server, reason)
+            await self._record(replace(entry, messages=(), after=self._cursor))
+        else:
+            for message in entry.messages:
+                at = replace(entry.cursor, uidnext=message.uid + 1)
+                await self._store(Entry(entry.mail_server, at, [message], self._cursor))
+            await self._store(replace(entry, messages=(), after=self._cursor))
 
     async def _record(self, entry: Entry) -> None:
         await self._tools.journal.record(self._bound, entry)

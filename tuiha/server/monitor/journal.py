@@ -25,6 +25,14 @@ _AGAIN = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceE
           asyncpg.InternalClientError, OSError)
 
 
+# A value that does not fit, a constraint, a limit of the program: repeating does not help.
+_FOR_GOOD = frozenset({"22", "23", "54"})
+
+
+class Refused(Exception):
+    """The database refuses the work for good: what is in it cannot be stored."""
+
+
 async def cancelled_once(work: Coroutine[None, None, T]) -> T:
     """Do work to its end, or to the end of its cancellation, however often the waiting task is cancelled.
 
@@ -60,6 +68,7 @@ class Journal:
         self._on_change = on_change
         self._slots = asyncio.Semaphore(pace.transactions)
         self.changes = 0
+        self.unreadable = 0  # of these, substitutes for messages that could not be read
 
     async def enrol(self, clusters: Iterable[Cluster]) -> None:
         """Make sure that all mail servers have their row."""
@@ -75,8 +84,8 @@ class Journal:
     async def record(self, bound: Bound, entry: record.Entry) -> None:
         """Write an entry exactly once, however often that takes, and tell that the user has changes.
 
-        Raises Superseded, CursorElsewhere. When it is cancelled the entry is either written or not; the next look at
-        the database's rows tells.
+        Raises Superseded, CursorElsewhere, Refused. When it is cancelled the entry is either written or not; the next
+        look at the database's rows tells.
         """
         who = f"user {bound.user_id}"
         news = bool(entry.messages)  # until the outcome is known there may be news: waking for nothing does no harm
@@ -85,6 +94,7 @@ class Journal:
                 lambda connection: record.record(connection, self._server, bound, entry), who
             )
             self.changes += count
+            self.unreadable += min(count, sum(bool(message.unreadable) for message in entry.messages))
             news = news and (count > 0 or doubtful)
         finally:
             if news:
@@ -101,6 +111,8 @@ class Journal:
             try:
                 return await cancelled_once(self._once(work)), doubtful
             except _AGAIN as error:
+                if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "")[:2] in _FOR_GOOD:
+                    raise Refused(f"{type(error).__name__}: {error}") from error
                 failures += 1
                 doubtful = True
                 reason = f"{type(error).__name__}: {error}"

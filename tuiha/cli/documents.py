@@ -19,7 +19,7 @@ from tuiha.model.rows import UNKNOWN
 from tuiha.model.running import Running, running
 
 if TYPE_CHECKING:
-    from tuiha.watch.reader import DeviceRow, EventRow, UserRow
+    from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow
 
 STATUS = "tuiha.status/1"
 EVENTS = "tuiha.events/1"
@@ -201,9 +201,16 @@ def events(pool: str, rows: Sequence[EventRow]) -> Document:
                        for r in rows]}
 
 
-def users(pool: str, rows: Sequence[UserRow], after: str | None) -> Document:
-    """The document of `tuiha users --json`; `after` is where the next page begins, None when there is none."""
+def users(
+    pool: str, rows: Sequence[UserRow], after: str | None, unreadable: Sequence[UnreadableRow] = ()
+) -> Document:
+    """The document of `tuiha users --json`; `after` is where the next page begins, None when there is none.
+
+    `unreadable`: of the one user that was asked for by name.
+    """
     return {"schema": USERS, "pool": pool, "after": after,
+            "unreadable": [{"mailbox": r.mailbox, "uid": r.uid, "mail_server": r.mail_server, "size": r.size,
+                            "at": stamp(r.at), "reason": r.reason} for r in unreadable],
             "users": [{"name": r.name, "server": r.server, "since": stamp(r.since),
                        "locked_until": stamp(r.locked_until), "devices": r.devices, "mail_server": r.mail_server,
                        "last_sync": stamp(r.last_sync), "disabled_at": stamp(r.disabled_at),

@@ -41,7 +41,7 @@ SELECT j.device_id, j.joining, u.former_last_seq FROM joined_device j JOIN joine
 WHERE j.former = $1 AND u.user_id = $2
 """
 _AFTER = """
-SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change
+SELECT seq, kind, mailbox, uid, message_id, subject, at, size, unreadable FROM change
 WHERE user_id = $1 AND seq > $2 AND EXISTS (
     SELECT FROM device d JOIN app_user u ON u.id = d.user_id
     WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL)
@@ -53,7 +53,7 @@ SELECT page.*, coalesce((SELECT max(until) FROM joined_user WHERE id = ANY($5::b
 FROM (SELECT FROM device d JOIN app_user u ON u.id = d.user_id
        WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL) AS may_come_in
 LEFT JOIN LATERAL (
-    SELECT seq, kind, mailbox, uid, message_id, subject, at FROM change c
+    SELECT seq, kind, mailbox, uid, message_id, subject, at, size, unreadable FROM change c
     WHERE user_id = $1 AND seq > $2
       AND NOT EXISTS (SELECT FROM joined_change j JOIN unnest($5::bigint[], $6::bigint[]) AS had (joining, upto)
                        ON j.joining = had.joining WHERE j.seq = c.seq AND j.former_seq <= had.upto)
@@ -207,8 +207,14 @@ async def _after_joined(
     return replace(found, until=until)
 
 
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A change as devices get it. What is not known of a message, and that it was read, is left out."""
+    told = {**row, "at": row["at"].isoformat()}
+    return {name: value for name, value in told.items() if value or name not in ("size", "unreadable")}
+
+
 def _page(rows: Sequence[Mapping[str, Any]]) -> Page:
-    changes = tuple({**row, "at": row["at"].isoformat()} for row in rows[:LIMIT])
+    changes = tuple(_told(row) for row in rows[:LIMIT])
     return Page(changes, len(rows) > LIMIT)
 
 

@@ -52,31 +52,27 @@ UPDATE app_user u SET name = t.name FROM unnest($1::bigint[], $2::text[], $3::te
 _JOINING = """
 INSERT INTO joined_user (user_id, former_name, former_last_seq, until) VALUES ($1, $2, $3, $4) RETURNING id
 """
-# The same message is one of the same Message-ID, subject and date; of several that are alike, the first is the first.
+# The same message is one of the same Message-ID, subject, size and Date; of several that are alike, the first is the
+# first. A row of a version that noted neither size nor Date is known by Message-ID and subject: the second look.
 _MATCH = """
-WITH ours AS (
-    SELECT seq, kind, mailbox, message_id, subject, at,
-           row_number() OVER (PARTITION BY kind, mailbox, message_id, subject, at ORDER BY seq) AS nth
-      FROM change WHERE user_id = $2
-), theirs AS (
-    SELECT seq, kind, mailbox, message_id, subject, at,
-           row_number() OVER (PARTITION BY kind, mailbox, message_id, subject, at ORDER BY seq) AS nth
-      FROM change WHERE user_id = $3
+WITH left_over AS (
+    SELECT c.user_id, c.seq, c.kind, c.mailbox, c.message_id, c.subject,
+           CASE WHEN $4 THEN -1 ELSE coalesce(c.size, -1) END AS size,
+           CASE WHEN $4 THEN '-infinity' ELSE coalesce(c.sent, '-infinity') END AS sent
+      FROM change c
+     WHERE c.user_id = ANY(ARRAY[$2, $3]::bigint[]) AND (c.unreadable IS NULL OR NOT $4) AND NOT EXISTS (
+           SELECT FROM joined_change j WHERE j.joining = $1
+              AND (j.seq = c.seq AND c.user_id = $2 OR j.former_seq = c.seq AND c.user_id = $3))
+), counted AS (
+    SELECT *, row_number() OVER (PARTITION BY user_id, kind, mailbox, message_id, subject, size, sent ORDER BY seq) nth
+      FROM left_over
 )
 INSERT INTO joined_change (joining, seq, former_seq)
-SELECT $1, ours.seq, theirs.seq FROM ours JOIN theirs USING (kind, mailbox, message_id, subject, at, nth)
-"""
-# Where the table takes a Message-ID once, it is what makes a message the same.
-_TAKEN_ONCE = """
-SELECT coalesce((SELECT indisunique FROM pg_index WHERE indexrelid = to_regclass('public.change_message')), false)
-"""
-_MATCH_TAKEN = """
-INSERT INTO joined_change (joining, seq, former_seq)
-SELECT $1, ours.seq, theirs.seq
-  FROM change theirs JOIN change ours
-    ON ours.user_id = $2 AND ours.mailbox = theirs.mailbox AND ours.message_id = theirs.message_id AND ours.kind = 'new'
- WHERE theirs.user_id = $3 AND theirs.kind = 'new'
-   AND NOT EXISTS (SELECT FROM joined_change j WHERE j.joining = $1 AND j.former_seq = theirs.seq)
+SELECT $1, ours.seq, theirs.seq FROM counted ours
+  JOIN counted theirs USING (kind, mailbox, message_id, subject, size, sent, nth)
+ WHERE ours.user_id = $2 AND theirs.user_id = $3
+   AND (NOT $4 OR EXISTS (SELECT FROM change o WHERE o.user_id = $2 AND o.seq = ours.seq AND o.size IS NULL)
+               OR EXISTS (SELECT FROM change o WHERE o.user_id = $3 AND o.seq = theirs.seq AND o.size IS NULL))
 """
 _NUMBER = """
 INSERT INTO joined_change (joining, seq, former_seq)
@@ -132,9 +128,12 @@ SELECT pg_notify('tuiha', server) FROM (SELECT DISTINCT server FROM binding
 
 # A mailbox is read on from where it was read least far: nothing is passed over, and what is known is recognised.
 _CURSORS = """
-INSERT INTO mail_cursor AS c (user_id, mail_server, mailbox, uidvalidity, uidnext)
-SELECT $1, mail_server, mailbox, uidvalidity, uidnext FROM mail_cursor WHERE user_id = $2
+-- That is a new look at it: what is known from both readings is compared with what comes.
+INSERT INTO mail_cursor AS c (user_id, mail_server, mailbox, uidvalidity, uidnext, look, copies_below)
+SELECT $1, mail_server, mailbox, uidvalidity, uidnext, look, copies_below FROM mail_cursor WHERE user_id = $2
 ON CONFLICT (user_id, mail_server, mailbox) DO UPDATE SET
+    look = greatest(c.look, excluded.look) + 1,
+    copies_below = greatest(c.uidnext, excluded.uidnext, c.copies_below, excluded.copies_below),
     uidnext = CASE WHEN c.uidvalidity = excluded.uidvalidity THEN least(c.uidnext, excluded.uidnext)
                    WHEN c.uidvalidity > excluded.uidvalidity THEN c.uidnext ELSE excluded.uidnext END,
     uidvalidity = greatest(c.uidvalidity, excluded.uidvalidity)
@@ -287,9 +286,8 @@ async def join(connection: Any, stays: Spelled, goes: Spelled) -> None:
 async def _histories(connection: Any, stays: Spelled, goes: Spelled, ours: int, theirs: int) -> tuple[int, int]:
     """The id of the joining, and the last number of the joined history."""
     joining = await connection.fetchval(_JOINING, stays.id, goes.name, theirs, ours)
-    await connection.execute(_MATCH, joining, stays.id, goes.id)
-    if await connection.fetchval(_TAKEN_ONCE):
-        await connection.execute(_MATCH_TAKEN, joining, stays.id, goes.id)
+    for old in (False, True):
+        await connection.execute(_MATCH, joining, stays.id, goes.id, old)
     until = ours + len(await connection.fetch(_NUMBER, joining, ours, goes.id))
     await connection.execute(_FORMER_CHANGES, joining, goes.id)
     await connection.execute(_ADD, joining, stays.id, goes.id, ours)

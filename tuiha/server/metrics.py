@@ -28,12 +28,14 @@ _MAIL_GAUGES = {
 }
 _MAIL_LABELS = ("mail_server", "cluster")
 _STATE = ("tuiha_state", "1 for the state this server is in", ("state",))
+_UNREADABLE = ("tuiha_mail_unreadable", "Messages that could not be read and were recorded by a substitute")
 _REQUESTS = ("tuiha_requests", "Requests answered", ("interface", "status"))
 _WORK = ("tuiha_request_work_seconds", "Time a request worked, waiting for changes left out")
 
 DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documentation: name, labels, meaning
     *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
     *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
+    (f"{_UNREADABLE[0]}_total", (), _UNREADABLE[1]),
     (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
 )
 
@@ -53,6 +55,8 @@ class Metrics:
             for field, text in _MAIL_GAUGES.items()
         }
         self._state = Gauge(*_STATE, registry=self._registry)
+        self._unreadable = Counter(*_UNREADABLE, registry=self._registry)
+        self._unreadable_before = 0
         self._requests = Counter(*_REQUESTS, registry=self._registry)
         self._work = Histogram(
             *_WORK,
@@ -74,7 +78,10 @@ class Metrics:
             gauge.set(float("nan") if value is None else value)
         for state in ServerState:
             self._state.labels(state).set(state is report.state)
-        for server in self._mail().servers:
+        mail = self._mail()
+        self._unreadable.inc(max(0, mail.unreadable - self._unreadable_before))
+        self._unreadable_before = mail.unreadable
+        for server in mail.servers:
             for field, gauge in self._mail_gauges.items():
                 gauge.labels(server.name, server.cluster).set(getattr(server, field))
         return web.Response(

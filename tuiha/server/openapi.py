@@ -225,6 +225,9 @@ def _changes() -> dict[str, Any]:
         seq={"type": "integer"}, kind=text, mailbox=text, uid={"type": "integer"}, message_id=text, subject=text,
         at={"type": "string", "format": "date-time"},
     )
+    change["properties"] |= {  # left out where they are not known, and of a message that was read
+        "size": {"type": "integer", "minimum": 1}, "unreadable": text,
+    }
     return _object(key=text, changes={"type": "array", "items": change}, more={"type": "boolean"})
 
 

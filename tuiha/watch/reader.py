@@ -91,6 +91,18 @@ class DeviceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A message that the monitor could not read: the devices were told of it by a substitute."""
+
+    mailbox: str
+    uid: int
+    mail_server: str
+    size: int | None  # bytes; None: the mail server does not say
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OperationRow:
     """A row of `operation`: the copy that a runner left when its operation ended."""
 
@@ -235,6 +247,18 @@ async def read_users(source: Reader, pattern: str, after: str, limit: int) -> li
     """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
     beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
     return [UserRow(**row) for row in await _rows(source, USERS, beginning, end, after, expression, limit)]
+
+
+UNREADABLE = 20  # of a user's unreadable messages the newest are shown
+
+
+async def read_unreadable(source: Reader, user_id: int) -> list[UnreadableRow]:
+    """A user's messages that could not be read, newest first. Looks through the user's history."""
+    rows = await source.connection.fetch(  # the database may be of the version before, which has no such columns
+        "SELECT mailbox, uid, mail_server, nullif((r ->> 'size')::bigint, 0) AS size, at, r ->> 'unreadable' AS reason "
+        "FROM change c CROSS JOIN LATERAL to_jsonb(c) r WHERE user_id = $1 AND r ->> 'unreadable' IS NOT NULL "
+        "ORDER BY seq DESC LIMIT $2", user_id, UNREADABLE)
+    return [UnreadableRow(**row) for row in rows]
 
 
 async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
 
 if TYPE_CHECKING:
-    from tuiha.watch.reader import UserRow
+    from tuiha.watch.reader import UnreadableRow, UserRow
 
 KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 
@@ -66,26 +67,43 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
     from tuiha.cli import documents
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, cell, plain
-    from tuiha.watch.reader import read_users
+    from tuiha.model.names import canonical_pattern
+    from tuiha.watch.reader import read_unreadable, read_users
 
     pool, base = opened(arguments)
     limit: int = arguments.limit
     found = reading(pool, base, lambda source: read_users(source, pattern, arguments.after, limit + 1))
     rows, more = found[:limit], len(found) > limit
+    name = canonical_pattern(pattern, pool.users.names.rule)
+    one = next((row for row in rows if row.name == name), None)
+    unread = [] if one is None else reading(pool, base, lambda source: read_unreadable(source, one.id))
     after = rows[-1].name if more else None
     if arguments.json:
-        put(json.dumps(documents.users(pool.pool, rows, after), indent=2))
+        put(json.dumps(documents.users(pool.pool, rows, after, unread), indent=2))
         return exits.OK
     if rows:
         head = ("USER", "SERVER", "SINCE", "LOCKED UNTIL", "DEVICES", "MAIL", "LAST SYNC")
         put("\n".join(aligned([head, *((plain(r.name), _server(r), _time(r.since), _time(r.locked_until),
                                         str(r.devices), cell(r.mail_server), _time(r.last_sync)) for r in rows)],
                               (4,))))
+    if unread:
+        put(_unreadable(name, unread))
     if after is not None:
         say(f"there are more; the next page: --after {after}")
     elif not rows:
         say("no user has such a name" + (f"; to {pattern} one: tuiha users {pattern} NAME" if pattern in KINDS else ""))
     return exits.OK
+
+
+def _unreadable(name: str, found: Sequence[UnreadableRow]) -> str:
+    """The newest messages that the monitor could not read, as a table."""
+    from tuiha.cli.table import aligned, cell, plain
+
+    head = ("MAILBOX", "UID", "MAIL", "BYTES", "DATE", "REASON")
+    rows = [(plain(r.mailbox), str(r.uid), plain(r.mail_server), cell(None if r.size is None else str(r.size)),
+             _time(r.at), plain(r.reason)) for r in found]
+    title = f"Messages of {plain(name)} that cannot be read, newest first. Devices show that they are there."
+    return "\n".join(["", title, *aligned([head, *rows], (1, 3))])
 
 
 def _server(row: UserRow) -> str:

@@ -30,3 +30,4 @@ class MonitorFigures:
     changes: int  # a counter: rows written to the sync history
     superseded: int  # a counter: monitors that ended because their generation was over
     servers: tuple[MailServerFigures, ...]
+    unreadable: int = 0  # a counter: of the changes, substitutes for messages that could not be read

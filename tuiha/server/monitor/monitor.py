@@ -249,4 +249,5 @@ class Monitor:
             changes=self._journal.changes,
             superseded=self._superseded,
             servers=servers,
+            unreadable=self._journal.unreadable,
         )

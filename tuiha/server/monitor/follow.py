@@ -14,10 +14,10 @@ from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Selected
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
+from tuiha.server.monitor.health import Phase, may_be_servers
 from tuiha.server.monitor.journal import Journal
 from tuiha.server.monitor.message import messages
 from tuiha.server.monitor.pace import Pace
-from tuiha.server.monitor.probe import servers_fault
 from tuiha.server.monitor.record import INBOX, Cursor, CursorElsewhere, Entry, Known
 from tuiha.server.monitor.standing import Standing, Standings
 
@@ -63,8 +63,8 @@ async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_bound", "_cursor", "_failures", "_go_home", "_let_in_at", "_limit", "_rung", "_served_at",
-                 "_shunned", "_tools", "connected", "standing")
+    __slots__ = ("_bound", "_cursor", "_cut", "_failures", "_go_home", "_let_in_at", "_limit", "_phase", "_quiet_since",
+                 "_rung", "_served_at", "_shunned", "_tools", "connected", "standing")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -73,6 +73,9 @@ class Follower:
         self._limit: asyncio.Timeout | None = None
         self._rung = False
         self._failures = 0  # in a row
+        self._phase = Phase.CONNECT  # how far the present connection has come
+        self._quiet_since: float | None = None  # when the present IDLE began
+        self._cut = False  # the connection ended while it was quiet
         self._let_in_at: float | None = None  # when its turn came; None: it is in
         self._served_at: float | None = None
         self._shunned: str | None = None  # the mail server that fails for this user again and again
@@ -94,16 +97,13 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Raises Superseded when the generation is over."""
-        pace = self._tools.pace
         while True:
             self._rung = False
             await self._until_rung(self._visit())
             if self._rung:  # something is different now: no failure of before matters
-                self._failures, self._shunned = 0, None
+                self._failures, self._shunned, self._cut = 0, None, False
             else:
-                await self._until_rung(
-                    asyncio.sleep(pause(self._failures, pace.backoff, pace.backoff_limit, self._tools.random))
-                )
+                await self._until_rung(self._rest())
 
     async def _until_rung(self, work: Coroutine[None, None, None]) -> None:
         limit = asyncio.timeout(None)
@@ -133,6 +133,7 @@ class Follower:
             await asyncio.Event().wait()  # until rung
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None
+        self._phase, self._quiet_since, self._cut = Phase.CONNECT, None, False
         try:
             await self._stay(standing, known)
         except ImapFailure as failure:
@@ -142,18 +143,42 @@ class Follower:
             self._failures = max(1, self._failures)
 
     def _failed(self, standing: Standing, failure: ImapFailure) -> None:
-        tools, pace = self._tools, self._tools.pace
-        lasted = 0.0 if self._served_at is None else tools.clock() - self._served_at
+        now, standings = self._tools.clock(), self._tools.standings
+        if self._quiet_since is not None and isinstance(failure, ImapGone):
+            self._cut = True
+            standing.endings.ended(now, now - self._quiet_since)
+        else:
+            self._counts(standing, str(failure))
+        if self._phase is not Phase.ENTERED and may_be_servers(failure) \
+                and not standing.health.answered_since(self._let_in_at or now):
+            self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
+        standings.failed(standing, self._bound.user_id, self._phase, failure)
+
+    def _counts(self, standing: Standing, why: str) -> None:
+        """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
+        pace = self._tools.pace
+        lasted = 0.0 if self._served_at is None else self._tools.clock() - self._served_at
         self._failures = 1 if lasted >= pace.settled else self._failures + 1
         _log.log(logging.WARNING if self._failures == pace.user_failures else logging.DEBUG,
-                 "user %s at mail server %s: %s", self._bound.user_id, standing.name, failure)
-        if self._failures >= pace.user_failures or tools.standings.last_resort(standing):
+                 "user %s at mail server %s: %s", self._bound.user_id, standing.name, why)
+        if self._failures >= pace.user_failures or self._tools.standings.last_resort(standing):
             self._shunned = standing.name
-        if servers_fault(failure):
-            self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
-            tools.standings.failed(standing, self._bound.user_id, str(failure))
-        else:
-            standing.errors += 1
+
+    async def _rest(self) -> None:
+        """Wait until it is time to try again.
+
+        Connections that end together are opened again spread out; that they ended says nothing about their users.
+        """
+        pace, random, standing = self._tools.pace, self._tools.random, self.standing
+        if self._cut and standing is not None:
+            self._cut = False
+            await asyncio.sleep(pace.gather)
+            spread = standing.spread(self._tools.clock())
+            if spread is not None:
+                await asyncio.sleep(random.uniform(0.0, spread))
+                return
+            self._counts(standing, "its connection ended")
+        await asyncio.sleep(pause(max(1, self._failures), pace.backoff, pace.backoff_limit, random))
 
     @asynccontextmanager
     async def _turn(self, standing: Standing) -> AsyncIterator[None]:
@@ -178,12 +203,13 @@ class Follower:
                 client = await self._connected(standing)
                 until_left.callback(client.close)
                 selected = await self._entered(client, standing)
+                self._phase = Phase.ENTERED
                 await self._catch_up(client, standing, known, selected)
             self._served_at, self._shunned = self._tools.clock(), None
             self.connected = True
             standing.connected += 1
             until_left.callback(self._left, standing)
-            self._tools.standings.served(standing)
+            self._tools.standings.served(standing, self._bound.user_id)
             await self._listen(client, standing, selected)
 
     def _left(self, standing: Standing) -> None:
@@ -199,8 +225,10 @@ class Follower:
     async def _entered(self, client: ImapClient, standing: Standing) -> Selected:
         """Log in for the user and open the mailbox."""
         monitor = standing.cluster.monitor
+        self._phase = Phase.LOGIN
         await log_in_for(client, self._bound.name, monitor.user, monitor.password, standing.cluster.separator)
         standing.health.answered(self._tools.clock())
+        self._phase = Phase.SELECT
         selected = await client.select(INBOX, read_only=True)
         self._inside(standing)
         return selected
@@ -226,15 +254,25 @@ class Follower:
             await self._record(Entry(standing.name, done, after=self._cursor))
 
     async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
-        tools, pace = self._tools, self._tools.pace
+        tools = self._tools
         while True:
-            news = await client.idle(tools.random.uniform(pace.idle_shortest, pace.idle_longest))
+            began = self._quiet_since = tools.clock()
+            news = await client.idle(self._interval(standing))
             if news == "bye":
                 raise ImapGone("the server says BYE in IDLE")
+            self._quiet_since = None
+            if news == "timeout":
+                standing.endings.survived(tools.clock(), tools.clock() - began)
             standing.health.answered(tools.clock())
             if news in ("exists", "timeout"):  # after a long silence it is worth a look
                 first = selected.uidnext if self._cursor is None else self._cursor.uidnext
                 await self._read(client, standing, selected, first, None)
+
+    def _interval(self, standing: Standing) -> float:
+        """Seconds until IDLE is issued again: random, so that the users of a mail server do not do so together."""
+        pace, longest = self._tools.pace, standing.cluster.idle
+        return self._tools.random.uniform(
+            *((pace.idle_shortest, pace.idle_longest) if longest is None else (longest / 3, longest)))
 
     async def _read(
         self, client: ImapClient, standing: Standing, selected: Selected, first: int, since: date | None

@@ -162,6 +162,8 @@ class Monitor:
         finally:
             if self._followers.get(user) is follower:
                 del self._followers[user]
+                for standing in self._standings.all():
+                    standing.health.forget(user)
 
     async def _guarded(self, follower: Follower) -> None:
         """A fault in one user's monitor must not end the others'; it is logged whole and tried again."""

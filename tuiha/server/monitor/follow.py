@@ -12,9 +12,10 @@ from random import Random
 
 from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Selected
+from tuiha.model.mail_trouble import Trouble
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
-from tuiha.server.monitor.health import Phase, may_be_servers
+from tuiha.server.monitor.health import Phase, may_be_servers, says_not_admitted, trouble
 from tuiha.server.monitor.journal import Journal
 from tuiha.server.monitor.message import messages
 from tuiha.server.monitor.pace import Pace
@@ -37,6 +38,7 @@ class Tools:
     pace: Pace
     random: Random
     clock: Callable[[], float]  # monotonic seconds
+    on_refused: Callable[[Bound], None] | None = None  # the mail server says: no such user, or may not come in
     today: Callable[[], datetime] = _today
 
 
@@ -60,11 +62,20 @@ async def _anything(client: ImapClient, first: int, selected: Selected) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A user has no mail."""
+
+    reason: Trouble
+    text: str  # what the mail server said
+    since: float  # by the monitor's clock
+
+
 class Follower:
     """Monitors one user under one generation."""
 
     __slots__ = ("_bound", "_cursor", "_cut", "_failures", "_go_home", "_let_in_at", "_limit", "_phase", "_quiet_since",
-                 "_rung", "_served_at", "_shunned", "_tools", "connected", "standing")
+                 "_rung", "_served_at", "_shunned", "_tools", "connected", "standing", "without")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -82,6 +93,7 @@ class Follower:
         self._go_home = False
         self.standing: Standing | None = None
         self.connected = False
+        self.without: Without | None = None  # since when and why it has no mail; a connection may be there again
 
     @property
     def bound(self) -> Bound:
@@ -130,6 +142,7 @@ class Follower:
             _log.log(logging.DEBUG if known_here else logging.WARNING, "user %s is not monitored: mail cluster %s %s",
                      self._bound.user_id, self._bound.cluster,
                      "has no server in service" if known_here else "is not in the configuration")
+            self._fails(Trouble.NO_SERVER if known_here else Trouble.NOT_CONFIGURED, "")
             await asyncio.Event().wait()  # until rung
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None
@@ -144,8 +157,11 @@ class Follower:
 
     def _failed(self, standing: Standing, failure: ImapFailure) -> None:
         now, standings = self._tools.clock(), self._tools.standings
-        if self._quiet_since is not None and isinstance(failure, ImapGone):
-            self._cut = True
+        if says_not_admitted(self._phase, failure) and self._tools.on_refused is not None:
+            self._tools.on_refused(self._bound)
+        self._cut = self._quiet_since is not None and isinstance(failure, ImapGone)
+        self._fails(Trouble.ENDS if self._cut else trouble(self._phase, failure), str(failure))
+        if self._cut and self._quiet_since is not None:
             standing.endings.ended(now, now - self._quiet_since)
         else:
             self._counts(standing, str(failure))
@@ -153,6 +169,12 @@ class Follower:
                 and not standing.health.answered_since(self._let_in_at or now):
             self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
         standings.failed(standing, self._bound.user_id, self._phase, failure)
+
+    def _fails(self, reason: Trouble, text: str) -> None:
+        """It has no mail, for this reason. A connection that did not last does not begin the time again."""
+        now, before = self._tools.clock(), self.without
+        lasted = self._served_at is not None and now - self._served_at >= self._tools.pace.settled
+        self.without = Without(reason, text, now if before is None or lasted else before.since)
 
     def _counts(self, standing: Standing, why: str) -> None:
         """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""

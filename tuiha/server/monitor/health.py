@@ -17,10 +17,12 @@ others go to its partner. With nobody connected there is nothing to keep, and it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.drivers.mail.client import ImapError, ImapFailure
+from tuiha.model.mail_trouble import Trouble
 
 
 class Phase(StrEnum):
@@ -59,6 +61,30 @@ def blame(phase: Phase, failure: ImapFailure) -> Blame:
         refused = isinstance(failure, ImapError)  # the server talks, however oddly
         return Blame.USER if refused else Blame.LOOK
     return Blame.DOUBT if phase is Phase.CONNECT or may_be_servers(failure) else Blame.USER
+
+
+_NOBODY = re.compile(r"no such user|unknown user|user unknown|user (?:does not|doesn't) exist|user not found", re.I)
+_NOBODY_CODES = frozenset({"NONEXISTENT", "USERNOTFOUND"})
+_REFUSED_CODES = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}) | _NOBODY_CODES
+
+
+def trouble(phase: Phase, failure: ImapFailure) -> Trouble:
+    """What a user's failure in a phase is called."""
+    if phase is Phase.ENTERED:
+        return Trouble.READING
+    if phase is Phase.SELECT:
+        return Trouble.MAILBOX
+    if phase is Phase.CONNECT or may_be_servers(failure):
+        return Trouble.NO_ANSWER
+    nobody = isinstance(failure, ImapError) and (failure.code in _NOBODY_CODES or _NOBODY.search(str(failure)))
+    return Trouble.NO_SUCH_USER if nobody else Trouble.LOGIN
+
+
+def says_not_admitted(phase: Phase, failure: ImapFailure) -> bool:
+    """Whether the mail server says that there is no such user, or that the user may not come in (RFC 5530)."""
+    if phase is not Phase.LOGIN or not isinstance(failure, ImapError) or failure.response != "NO":
+        return False
+    return failure.code in _REFUSED_CODES or trouble(phase, failure) is Trouble.NO_SUCH_USER
 
 
 class Kept(StrEnum):

@@ -14,7 +14,7 @@ from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.server.monitor.health import Kept, Look, Way, may_be_servers
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.record import INBOX
-from tuiha.server.monitor.standing import Standing, Standings
+from tuiha.server.monitor.standing import Seen, Standing, Standings
 
 _log = logging.getLogger("tuiha.monitor")
 
@@ -72,6 +72,7 @@ class Probe:
         self._client: ImapClient | None = None  # the kept one
         self._opening: ImapClient | None = None  # a new one, while it logs in
         self._whole_at = float("-inf")  # when the last whole look began
+        self._asked_at = 0.0  # when the answer that came began to be asked for
 
     async def run(self) -> None:
         """Probe until cancelled."""
@@ -106,6 +107,9 @@ class Probe:
         if look is None:
             self._drop()
             return
+        if look.answered and self._client is not None:
+            now = self._clock()
+            self._standing.seen = Seen(now, (now - self._asked_at) * 1000, self._client.greeting)
         self._standings.looked(self._standing, look, started)
         if self._standing.health.gone and not look.answered:
             self._drop()  # it comes back by a whole look only
@@ -142,6 +146,7 @@ class Probe:
 
         One process of a mail server may hang alone, and hold the probe's connection.
         """
+        self._asked_at = self._clock()
         noop = asyncio.ensure_future(self._noop(client))
         opening = asyncio.ensure_future(self._after(self._pace.probe_deadline / 2))
         try:
@@ -178,7 +183,7 @@ class Probe:
 
     async def _whole_way(self, kept: Kept) -> Look | None:
         """Connect, log in, open the mailbox. The greeting has the deadline of a probe, the rest twice as long."""
-        self._whole_at = self._clock()
+        self._whole_at = self._asked_at = self._clock()
         self._standing.health.asks()
         deadline = self._pace.probe_deadline
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.server.monitor.bucket import Bucket
@@ -17,11 +18,20 @@ from tuiha.server.monitor.turns import Turns
 _log = logging.getLogger("tuiha.monitor")
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The probe's last answer."""
+
+    at: float  # by the monitor's clock
+    latency_ms: float
+    greeting: str
+
+
 class Standing:
     """One mail server: where it is, its judgement, how often and how many at a time log in to it, its counters."""
 
     __slots__ = ("bucket", "cluster", "connected", "endings", "errors", "health", "in_service", "logins", "needed",
-                 "queue", "server", "turns")
+                 "queue", "seen", "server", "turns")
 
     def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
         self.cluster = cluster
@@ -32,6 +42,7 @@ class Standing:
         self.endings = Endings()
         self.needed = asyncio.Event()  # set: its probe must not wait for its next turn
         self.in_service = True
+        self.seen: Seen | None = None
         self.connected = 0
         self.logins = 0
         self.errors = 0

@@ -108,7 +108,7 @@ FAMILIES: tuple[Family, ...] = (
            _nodes("mail", "mail_server", lambda _: 1.0, lambda m: {**_cluster(m), "state": str(m.state)})),
     Family("tuiha_mail_server_users", "Users monitored through it",
            _nodes("mail", "mail_server", lambda m: m.users, _cluster)),
-    Family("tuiha_mail_cluster_users", "Users of a mail cluster: with a connection, waiting for one, or failing", _users_of),
+    Family("tuiha_mail_cluster_users", "Users of a mail cluster: connected, waiting, or failing", _users_of),
     Family("tuiha_mail_cluster_users_failing", "Users without mail for some seconds, by reason", _without),
     Family("tuiha_mail_server_latency_seconds", "Time of the probe's answer", _nodes(
         "mail", "mail_server", lambda m: None if m.latency_ms is None else m.latency_ms / 1000, _cluster)),

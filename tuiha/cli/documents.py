@@ -64,6 +64,9 @@ def status(snapshot: Snapshot) -> Document:
         "interval_seconds": snapshot.interval,
         "manager": snapshot.manager,
         "operation": _operation(running(snapshot)),
+        "without_mail": [asdict(one) | {"troubles": [
+            asdict(trouble) | {"since": moment(trouble.since)} for trouble in one.troubles]}
+            for one in snapshot.without_mail],
     }
 
 
@@ -214,7 +217,10 @@ def users(
             "users": [{"name": r.name, "server": r.server, "since": stamp(r.since),
                        "locked_until": stamp(r.locked_until), "devices": r.devices, "mail_server": r.mail_server,
                        "last_sync": stamp(r.last_sync), "disabled_at": stamp(r.disabled_at),
-                       "disabled_reason": r.disabled_reason, "revoked": r.revoked} for r in rows]}
+                       "disabled_reason": r.disabled_reason, "revoked": r.revoked,
+                       "no_mail": None if r.no_mail is None else {
+                           "reason": r.no_mail.reason, "text": r.no_mail.text, "since": stamp(r.no_mail.since),
+                           "mail_server": r.no_mail.mail_server}} for r in rows]}
 
 
 def devices(pool: str, user: str, rows: Sequence[DeviceRow]) -> Document:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from tuiha.cli.documents import moment
 from tuiha.cli.table import aligned, cell
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
+from tuiha.model.mail_trouble import explained
 from tuiha.model.rows import UP
 from tuiha.model.words import count, names, size, span
 
@@ -21,7 +22,8 @@ def status_text(snapshot: Snapshot) -> str:
     if not snapshot.problems:
         lines.append("nothing to do")
     lines += _versions(snapshot)
-    for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot)):
+    for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot),
+                 _without_mail(snapshot)):
         if part:
             lines += ["", *part]
     return "\n".join(lines)
@@ -99,6 +101,12 @@ def _sprayers(snapshot: Snapshot) -> list[str]:
         return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address, s.note)
 
     return _table("SPRAYER|STATE|ACTIVE|SESSIONS|BACKENDS UP|AGE|ADDRESS|NOTE", map(row, snapshot.sprayers), (3, 4))
+
+
+def _without_mail(snapshot: Snapshot) -> list[str]:
+    rows = [(c.cluster, f"{c.users:,}", f"{c.connected:,}", f"{c.waiting:,}", f"{c.failing:,}",
+             ", ".join(f"{explained(t.reason).what}: {t.users:,}" for t in c.troubles)) for c in snapshot.without_mail]
+    return _table("CLUSTER|USERS|CONNECTED|WAITING|WITHOUT MAIL|BECAUSE", rows, range(1, 5))
 
 
 def _mail(snapshot: Snapshot) -> list[str]:

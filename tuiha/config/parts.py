@@ -201,6 +201,7 @@ class MailCluster(Settings):
     logins_per_second: Annotated[float, Field(gt=0)] = 100.0  # to one server, from one pool server
     login_burst: Annotated[int, Field(gt=0)] = 50
     history: Seconds = 30 * 86400.0  # how far back a new user's mailbox is reported
+    idle: Annotated[Seconds, Field(ge=5, le=1740)] = 1500.0  # the longest that a connection waits without traffic
 
 
 class Ledger(Settings):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tuiha.model.dispute import dispute
 from tuiha.model.facts import Look, Polled, R, Snapshot
+from tuiha.model.mail_trouble import summed
 from tuiha.model.problems import problems
 from tuiha.model.rates import backends, requests, transactions
-from tuiha.model.rows import database_facts, mail_facts, server_facts, sprayer_facts
+from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
 from tuiha.model.scene import Scene
 from tuiha.model.split import split
@@ -36,6 +37,8 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         mail=tuple(mail_facts(m, stand, rules) for m in look.mail),
         split=split(look, earlier),
         dispute=dispute(look, earlier, stand, rules),
+        without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)
+                            for one in s.report.mail or ()),
     )
     found = problems(scene, previous)
     return Snapshot(
@@ -55,6 +58,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         mail=scene.mail,
         intent=stand.ledger.intent if stand.ledger is not None else None,
         manager=rules.manager,
+        without_mail=scene.without_mail,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, SprayerFacts, Verdict
+from tuiha.model.mail_trouble import explained
 from tuiha.model.reports import IN_STEP, ServerState
 from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
 from tuiha.model.verdict import UNPROTECTED
@@ -56,6 +57,7 @@ def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
     found += _roles(old.databases, new.databases, event)
     found += _restarts(old.sprayers, new.sprayers, event)
     found += _targets(old, new, event)
+    found += _without_mail(old, new, event)
     found += _moves({s.name: s.users for s in old.servers}, {s.name: s.users for s in new.servers}, event)
     for cluster in sorted({m.cluster for m in new.mail}):
         found += _moves({m.name: m.users for m in old.mail if m.cluster == cluster},
@@ -103,6 +105,21 @@ def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Ma
         if was.sync_state != node.sync_state and was.reachable and node.reachable:
             yield event(Severity.NOTE if node.sync_state in IN_STEP else Severity.WARNING, node.name,
                         f"replication {was.sync_state or 'none'} -> {node.sync_state or 'none'}")
+
+
+def _without_mail(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
+    """Reasons for which users of a cluster have no mail: when one begins, and when it ends."""
+    before = {(c.cluster, t.reason): t for c in old.without_mail for t in c.troubles}
+    after = {(c.cluster, t.reason): t for c in new.without_mail for t in c.troubles}
+    for (cluster, reason), trouble in after.items():
+        if (cluster, reason) not in before:
+            named = f" ({', '.join(trouble.examples)})" if trouble.examples else ""
+            yield event(Severity.WARNING, cluster,
+                        f"{count(trouble.users, 'user')} without mail: {explained(reason).what}{named}")
+    if new.without_mail:  # else nobody reports
+        for cluster, reason in before:
+            if (cluster, reason) not in after:
+                yield event(Severity.NOTE, cluster, f"no user is without mail any more: {explained(reason).what}")
 
 
 def _restarts(old: Sequence[SprayerFacts], new: Sequence[SprayerFacts], event: Make) -> Iterator[Event]:

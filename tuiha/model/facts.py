@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from tuiha.model.mail_trouble import WithoutMail
 from tuiha.model.reports import (
     AddressRow,
     DatabaseReport,
@@ -246,6 +247,7 @@ class Snapshot:
     mail: tuple[MailFacts, ...]
     intent: str | None = None
     manager: str | None = None  # who decides which database is active; None: this project's operations
+    without_mail: tuple[WithoutMail, ...] = ()  # by mail cluster, as the pool servers report it
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.facts import MailFacts, NodeKind, Problem, Severity
+from tuiha.model.mail_trouble import TroubleReport, explained
 from tuiha.model.rows import DOWN, OUT, UP
 from tuiha.model.scene import Scene
 from tuiha.model.words import count, names
 
 
 def mail_problems(scene: Scene) -> Iterator[Problem]:
-    """Each mail server's one problem."""
+    """Each mail server's one problem, and the users without mail."""
+    yield from _without(scene)
     failing = {m.name: m.failing_since for m in scene.look.mail}
     for facts in scene.mail:
         partners = [m.name for m in scene.mail
@@ -23,6 +25,23 @@ def mail_problems(scene: Scene) -> Iterator[Problem]:
                           f"its users are monitored through {names(partners)}" if partners
                           else "no other server of its cluster answers: its users' mail is not monitored",
                           None, f"tuiha plan return-mail {facts.name}", "f")
+
+
+def _without(scene: Scene) -> Iterator[Problem]:
+    """A problem for each cluster and reason for which users have no mail."""
+    for cluster in scene.without_mail:
+        for trouble in cluster.troubles:
+            said = explained(trouble.reason)
+            yield Problem(Severity.WARNING, NodeKind.MAIL, cluster.cluster,
+                          f"{said.what.upper()}  {count(trouble.users, 'user')} without mail",
+                          f"Their devices get no new mail: {_named(trouble)}. {said.then}", trouble.since,
+                          "tuiha users --without-mail")
+
+
+def _named(trouble: TroubleReport) -> str:
+    more = trouble.users - len(trouble.examples)
+    named = ", ".join(trouble.examples) + (f" and {more} more" if more > 0 and trouble.examples else "")
+    return f"{named or count(trouble.users, 'user')}{f' ({trouble.text})' if trouble.text else ''}"
 
 
 def _down(facts: MailFacts, partners: list[str], since: float | None) -> Problem:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuiha.model.mail_trouble import ClusterReport, Sight
+
 
 class ServerState(StrEnum):
     """What a pool server says that it is doing."""
@@ -83,6 +85,8 @@ class ServerReport:
     host_load: float | None = None  # load average of the last minute
     host_processors: int | None = None
     clock: float | None = None  # unix seconds by its host's clock when it answered
+    mail: tuple[ClusterReport, ...] | None = None  # users with and without mail; None: a version that does not say
+    mail_servers: tuple[Sight, ...] | None = None  # what its probes see; None: a version that does not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
+from tuiha.model.mail_trouble import WithoutMail
 from tuiha.model.reports import IN_STEP, ServerState
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
@@ -26,6 +27,7 @@ class Scene:
     mail: tuple[MailFacts, ...]
     split: str | None = None  # how the pool is split
     dispute: str | None = None  # who sees what
+    without_mail: tuple[WithoutMail, ...] = ()
 
     @cached_property
     def primary(self) -> DatabaseFacts | None:

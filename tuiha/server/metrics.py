@@ -27,6 +27,11 @@ _MAIL_GAUGES = {
     "queue": "Users that wait for their turn to log in",
 }
 _MAIL_LABELS = ("mail_server", "cluster")
+_CLUSTER_GAUGES = {
+    "connected": ("Users of a mail cluster with a connection that is up to date", ("cluster",)),
+    "waiting": ("Users that wait for their turn to log in, or that lost their connection a moment ago", ("cluster",)),
+    "failing": ("Users without mail for some seconds, by reason", ("cluster", "reason")),
+}
 _STATE = ("tuiha_state", "1 for the state this server is in", ("state",))
 _UNREADABLE = ("tuiha_mail_unreadable", "Messages that could not be read and were recorded by a substitute")
 _REQUESTS = ("tuiha_requests", "Requests answered", ("interface", "status"))
@@ -36,6 +41,7 @@ DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documenta
     *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
     *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
     (f"{_UNREADABLE[0]}_total", (), _UNREADABLE[1]),
+    *((f"tuiha_mail_users_{field}", labels, text) for field, (text, labels) in _CLUSTER_GAUGES.items()),
     (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
 )
 
@@ -53,6 +59,10 @@ class Metrics:
         self._mail_gauges = {
             field: Gauge(f"tuiha_mail_{field}", text, _MAIL_LABELS, registry=self._registry)
             for field, text in _MAIL_GAUGES.items()
+        }
+        self._cluster_gauges = {
+            field: Gauge(f"tuiha_mail_users_{field}", text, labels, registry=self._registry)
+            for field, (text, labels) in _CLUSTER_GAUGES.items()
         }
         self._state = Gauge(*_STATE, registry=self._registry)
         self._unreadable = Counter(*_UNREADABLE, registry=self._registry)
@@ -84,6 +94,17 @@ class Metrics:
         for server in mail.servers:
             for field, gauge in self._mail_gauges.items():
                 gauge.labels(server.name, server.cluster).set(getattr(server, field))
+        self._count_users(report)
         return web.Response(
             body=generate_latest(self._registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
+
+    def _count_users(self, report: ServerReport) -> None:
+        """Users with and without mail; a reason that is over must not stay."""
+        for gauge in self._cluster_gauges.values():
+            gauge.clear()
+        for one in report.mail or ():
+            self._cluster_gauges["connected"].labels(one.cluster).set(one.connected)
+            self._cluster_gauges["waiting"].labels(one.cluster).set(one.waiting)
+            for trouble in one.troubles:
+                self._cluster_gauges["failing"].labels(one.cluster, trouble.reason).set(trouble.users)

@@ -292,6 +292,8 @@ class PoolServer:
             host_load=self.figures.host.load,
             host_processors=self.figures.host.processors,
             clock=time.time(),
+            mail=self.monitor.reports(),
+            mail_servers=self.monitor.sights(),
         )
 
     def _state(self) -> tuple[ServerState, str | None]:

@@ -58,6 +58,16 @@ def _attached(snapshot: Snapshot) -> Iterable[Sample]:
     return [({"server": s.name, "database": s.database or ""}, 1.0 if s.database else None) for s in snapshot.servers]
 
 
+def _users_of(snapshot: Snapshot) -> Iterable[Sample]:
+    return [({"cluster": one.cluster, "state": state}, getattr(one, state))
+            for one in snapshot.without_mail for state in ("connected", "waiting", "failing")]
+
+
+def _without(snapshot: Snapshot) -> Iterable[Sample]:
+    return [({"cluster": one.cluster, "reason": trouble.reason}, trouble.users)
+            for one in snapshot.without_mail for trouble in one.troubles]
+
+
 FAMILIES: tuple[Family, ...] = (
     Family("tuiha_pool_verdict", "1 for the pool's verdict, 0 for the others", _verdicts),
     Family("tuiha_pool_problems", "Problems that are known now", _problems),
@@ -98,7 +108,9 @@ FAMILIES: tuple[Family, ...] = (
            _nodes("mail", "mail_server", lambda _: 1.0, lambda m: {**_cluster(m), "state": str(m.state)})),
     Family("tuiha_mail_server_users", "Users monitored through it",
            _nodes("mail", "mail_server", lambda m: m.users, _cluster)),
-    Family("tuiha_mail_server_latency_seconds", "Time of the probe's log-in and SELECT", _nodes(
+    Family("tuiha_mail_cluster_users", "Users of a mail cluster: connected, waiting, or failing", _users_of),
+    Family("tuiha_mail_cluster_users_failing", "Users without mail for some seconds, by reason", _without),
+    Family("tuiha_mail_server_latency_seconds", "Time of the probe's answer", _nodes(
         "mail", "mail_server", lambda m: None if m.latency_ms is None else m.latency_ms / 1000, _cluster)),
 )
 

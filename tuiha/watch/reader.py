@@ -7,7 +7,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,16 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NoMail:
+    """Why a user has no mail, as the server that monitors the user writes it."""
+
+    reason: str  # a model.mail_trouble.Trouble
+    text: str  # what the mail server said
+    since: datetime
+    mail_server: str | None  # that was tried last
+
+
+@dataclass(frozen=True, slots=True)
 class UserRow:
     """A user with its binding, devices and mail server; what it does not have is None."""
 
@@ -65,6 +75,7 @@ class UserRow:
     disabled_at: datetime | None = None  # by an operator; None: not disabled
     disabled_reason: str | None = None
     revoked: int = 0  # of its devices
+    no_mail: NoMail | None = None  # why its mail is not monitored right now
 
     @property
     def disabled(self) -> bool:
@@ -217,6 +228,18 @@ USERS = _USERS.format(order="u.name USING ~<~", page="""
        (SELECT id, name, mail_cluster, disabled_at, disabled_reason FROM app_user
          WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
          ORDER BY name USING ~<~ LIMIT $5)""")
+# Rows of a server that is gone say nothing: the user is bound to another one by now, or to nobody.
+WITHOUT_MAIL = _USERS.format(order="u.name USING ~<~", page="""
+       (SELECT one.id, one.name, one.mail_cluster, one.disabled_at, one.disabled_reason
+          FROM mail_trouble t JOIN app_user one ON one.id = t.user_id
+          JOIN binding held ON held.user_id = t.user_id AND held.server = t.server AND held.expires_at > now()
+         WHERE one.name ~>=~ $1 AND ($2::text IS NULL OR one.name ~<~ $2) AND one.name ~>~ $3 AND one.name ~ $4
+         ORDER BY one.name USING ~<~ LIMIT $5)""")
+TROUBLES = """
+SELECT t.user_id, t.reason, t.text, t.since, t.mail_server
+  FROM mail_trouble t JOIN binding b ON b.user_id = t.user_id AND b.server = t.server
+ WHERE t.user_id = ANY ($1::bigint[])
+"""
 # The index binding_server has the users of a server in the order of their ids.
 USERS_ON = _USERS.format(order="u.id", page="""
        (SELECT one.id, one.name, one.mail_cluster, one.disabled_at, one.disabled_reason
@@ -246,7 +269,34 @@ async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
     """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
     beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
-    return [UserRow(**row) for row in await _rows(source, USERS, beginning, end, after, expression, limit)]
+    rows = await _rows(source, USERS, beginning, end, after, expression, limit)
+    return await _with_trouble(source, [UserRow(**row) for row in rows])
+
+
+async def read_users_without_mail(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
+    """As `read_users`, but only those without mail; nobody, where the servers do not write that yet."""
+    import asyncpg
+
+    beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
+    try:
+        rows = await source.connection.fetch(WITHOUT_MAIL, beginning, end, after, expression, limit)
+    except asyncpg.UndefinedTableError:
+        return []
+    return await _with_trouble(source, [UserRow(**row) for row in rows])
+
+
+async def _with_trouble(source: Reader, rows: list[UserRow]) -> list[UserRow]:
+    """The rows, and why some have no mail; a pool of an earlier version does not write it."""
+    import asyncpg
+
+    if not rows:
+        return rows
+    try:
+        found = await source.connection.fetch(TROUBLES, [row.id for row in rows])
+    except asyncpg.UndefinedTableError:
+        return rows
+    told = {row["user_id"]: NoMail(row["reason"], row["text"], row["since"], row["mail_server"]) for row in found}
+    return [replace(row, no_mail=told.get(row.id)) for row in rows]
 
 
 UNREADABLE = 20  # of a user's unreadable messages the newest are shown
@@ -263,7 +313,8 @@ async def read_unreadable(source: Reader, user_id: int) -> list[UnreadableRow]:
 
 async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:
     """A page of the users that a server monitors, by the time of their coming: those after the id `after`."""
-    return [UserRow(**row) for row in await _rows(source, USERS_ON, server, after, limit)]
+    rows = await _rows(source, USERS_ON, server, after, limit)
+    return await _with_trouble(source, [UserRow(**row) for row in rows])
 
 
 async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:

@@ -22,7 +22,8 @@ class FakeMailServer:
     def __init__(self) -> None:
         self.hangs = False
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
-        self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE
+        self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE, that is to every user
+        self.probe_refusal = ""  # the answer to every LOGIN, that is to the probe
         self.cost = 0.0  # seconds of its one processor that each log-in takes
         self.longest_queue = 0  # log-ins that waited for the processor, at most
         self.idling: set[asyncio.StreamWriter] = set()
@@ -75,6 +76,8 @@ class FakeMailServer:
             writer.write(b"+ idling\r\n")
         elif command == "AUTHENTICATE" and self.refusal:
             writer.write(f"{words[0]} NO {self.refusal}\r\n".encode())
+        elif command == "LOGIN" and self.probe_refusal:
+            writer.write(f"{words[0]} NO {self.probe_refusal}\r\n".encode())
         else:
             answers = _ANSWERS if self.untold is None else _ANSWERS | _UNTOLD | {
                 "EXAMINE": _ANSWERS["EXAMINE"].replace("0 EXISTS", f"{self.untold} EXISTS")}

@@ -13,7 +13,8 @@ from tests.server.monitor.world import QUICK, World, until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
 from tuiha.server.monitor import Bound, Monitor
 from tuiha.server.monitor.follow import start
-from tuiha.server.monitor.probe import servers_fault, watched
+from tuiha.server.monitor.health import may_be_servers
+from tuiha.server.monitor.probe import watched
 from tuiha.server.monitor.record import Cursor
 
 # So long that a user's own deadline can have no part in what is seen within the tests' patience.
@@ -51,16 +52,16 @@ async def test_a_server_that_stops_answering_while_all_are_in_idle_is_left_by_al
         await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
 
 
-async def test_bye_to_one_user_concerns_one_and_bye_to_all_concerns_the_server(lab: World) -> None:
+async def test_bye_to_one_and_bye_to_all_while_the_probe_is_answered_say_nothing_of_the_server(lab: World) -> None:
     users = await users_of(lab, "mail1", 8)
     async with fake_mail_server() as (fake, port), lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
         await until(lambda: len(fake.idling) == 8, "all are in IDLE at the fake")
-        fake.say_bye(1)
-        await until(lambda: figures(monitor, "mail1").errors == 1, "it is noticed")
-        await until(lambda: len(fake.idling) == 8, "that user is back")
+        for most in (1, 8):
+            before = figures(monitor, "mail1").errors
+            fake.say_bye(most)
+            await until(lambda: figures(monitor, "mail1").errors == before + most, "it is noticed")  # noqa: B023
+            await until(lambda: len(fake.idling) == 8, "those users are back")
         assert figures(monitor, "mail1").gone is None
-        fake.say_bye(8)
-        await until(lambda: figures(monitor, "mail2").connected == 8, "all are at the other server")
 
 
 @pytest.mark.parametrize("exists", [1, 0])
@@ -76,10 +77,31 @@ async def test_a_message_that_arrived_while_the_mailbox_was_opened_is_found_at_o
 async def test_log_ins_refused_for_a_reason_of_the_server_make_it_gone(lab: World) -> None:
     users = await users_of(lab, "mail1", 8)
     async with fake_mail_server() as (fake, port):
-        fake.refusal = "[UNAVAILABLE] the user directory is away"  # while its probes are answered
+        fake.refusal = fake.probe_refusal = "[UNAVAILABLE] the user directory is away"
         async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
             assert figures(monitor, "mail2").connected == 8
-            assert figures(monitor, "mail1").gone == "the user directory is away"
+            assert figures(monitor, "mail1").gone == "probe: the user directory is away"
+
+
+async def test_the_same_while_the_probe_is_let_in_is_the_users_trouble_and_they_go_elsewhere(lab: World) -> None:
+    users = await users_of(lab, "mail1", 8)
+    async with fake_mail_server() as (fake, port):
+        fake.refusal = "[UNAVAILABLE] the part of the directory with these users is away"
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+            assert figures(monitor, "mail2").connected == 8
+            assert figures(monitor, "mail1").gone is None
+
+
+async def test_a_probe_that_is_locked_out_does_not_make_a_server_gone(lab: World) -> None:
+    users = await users_of(lab, "mail1", 4)
+    async with fake_mail_server() as (fake, port):
+        fake.probe_refusal = "[AUTHENTICATIONFAILED] who are you?"
+        async with lab.monitor(users, pace=SLOW, ports={"mail1": port}) as monitor:
+            assert figures(monitor, "mail1").connected == 4
+            fake.say_bye(4)
+            await until(lambda: figures(monitor, "mail1").errors == 4, "it is noticed")
+            await until(lambda: figures(monitor, "mail1").connected == 4, "they are back")
+            assert figures(monitor, "mail1").gone is None
 
 
 async def test_log_ins_refused_for_the_users_reason_do_not(lab: World) -> None:
@@ -94,13 +116,13 @@ async def test_log_ins_refused_for_the_users_reason_do_not(lab: World) -> None:
 
 
 def test_whose_fault_a_failure_is() -> None:
-    assert servers_fault(ImapGone("refused"))
-    assert servers_fault(ImapError("nonsense"))
-    assert servers_fault(ImapError("busy", "NO", "UNAVAILABLE"))
-    assert not servers_fault(ImapError("Maximum number of connections from user+IP exceeded", "NO", "UNAVAILABLE"))
-    assert not servers_fault(ImapError("Maximum number of connections from user+IP exceeded", "NO", "LIMIT"))
-    assert not servers_fault(ImapError("no", "NO", "AUTHENTICATIONFAILED"))
-    assert not servers_fault(ImapError("no", "NO"))
+    assert may_be_servers(ImapGone("refused"))
+    assert may_be_servers(ImapError("nonsense"))
+    assert may_be_servers(ImapError("busy", "NO", "UNAVAILABLE"))
+    assert not may_be_servers(ImapError("Maximum number of connections from user+IP exceeded", "NO", "UNAVAILABLE"))
+    assert not may_be_servers(ImapError("Maximum number of connections from user+IP exceeded", "NO", "LIMIT"))
+    assert not may_be_servers(ImapError("no", "NO", "AUTHENTICATIONFAILED"))
+    assert not may_be_servers(ImapError("no", "NO"))
 
 
 async def test_a_process_that_was_held_up_itself_concludes_nothing() -> None:

@@ -17,7 +17,7 @@ from tests.drivers.dovecot import Cluster as Dovecots
 from tests.server.monitor.world import CLUSTER, PATIENCE, Processes, World, until, world
 from tuiha.drivers.mail.client import ImapClient, ImapError
 from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor
-from tuiha.server.monitor.probe import servers_fault
+from tuiha.server.monitor.health import may_be_servers
 
 
 @dataclass
@@ -130,7 +130,7 @@ async def test_users_at_their_limit_of_connections_do_not_make_the_server_gone(l
     taken = [await lab.client(user, node) for user in users for node in ("mail1", "mail2") for _ in range(3)]
     with pytest.raises(ImapError) as refused:
         await lab.client(users[0])
-    assert not servers_fault(refused.value), f"{refused.value.code}: {refused.value}"
+    assert not may_be_servers(refused.value), f"{refused.value.code}: {refused.value}"
     other = await lab.user()
     async with lab.monitor([other]) as monitor:
         monitor.set_bound({user.user_id: user for user in (*users, other)})

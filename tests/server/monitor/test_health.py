@@ -1,56 +1,146 @@
+"""Who is to blame: tables of what is seen, and what it means."""
+
 from __future__ import annotations
 
-from tuiha.server.monitor.health import Health
+import pytest
+
+from tuiha.drivers.mail.client import ImapError, ImapFailure, ImapGone
+from tuiha.server.monitor.health import Blame, Health, Judgement, Kept, Look, Phase, Way, blame, judge
+
+BEFORE = (Phase.CONNECT, Phase.LOGIN, Phase.SELECT)
+ENDED = (ImapGone("connection refused"), ImapGone("no answer within 10 s"), ImapGone("the server says BYE: enough"),
+         ImapGone("connection lost"))
+NONSENSE = ImapError("the server sent a line longer than 128 KiB")
+OF_THE_SERVER = tuple(ImapError("busy", "NO", code) for code in ("UNAVAILABLE", "SERVERBUG", "CONTACTADMIN"))
+OF_THE_USER = (
+    *(ImapError("no", "NO", code) for code in (
+        None, "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "LIMIT", "INUSE", "NOPERM",
+        "NONEXISTENT", "OVERQUOTA", "CORRUPTION")),
+    ImapError("what?", "BAD"),
+    ImapError("Maximum number of connections from user+IP exceeded", "NO", "UNAVAILABLE"),
+)
 
 
-def test_three_users_in_a_row_and_it_is_gone() -> None:
-    health = Health(failures=3)
-    assert not health.failed(1, "refused", 0.0)
-    assert not health.failed(2, "refused", 0.1)
-    assert health.failed(3, "refused", 0.2)
-    assert health.why == "refused"
-    assert not health.failed(4, "refused", 0.3), "it tips once"
+@pytest.mark.parametrize("failure", [*OF_THE_SERVER, *OF_THE_USER, NONSENSE])
+def test_whatever_is_answered_once_the_mailbox_is_open_is_the_users_affair(failure: ImapFailure) -> None:
+    assert blame(Phase.ENTERED, failure) is Blame.USER
 
 
-def test_one_user_that_fails_again_and_again_is_its_own_trouble() -> None:
-    health = Health(failures=3)
-    assert not any(health.failed(1, "no answer", float(second)) for second in range(9))
-    assert not health.gone
+@pytest.mark.parametrize("failure", ENDED)
+def test_a_connection_that_ends_asks_for_a_sign_of_life_and_for_no_log_in(failure: ImapFailure) -> None:
+    assert blame(Phase.ENTERED, failure) is Blame.LOOK
 
 
-def test_a_user_that_is_served_clears_the_others_failures() -> None:
-    health = Health(failures=3)
-    for user in range(50):
-        assert not health.failed(2 * user, "no answer", float(user) / 10)
-        assert not health.failed(2 * user + 1, "no answer", float(user) / 10)
-        health.served(float(user) / 10)
-    assert not health.gone
+@pytest.mark.parametrize("phase", BEFORE)
+@pytest.mark.parametrize("failure", [*ENDED, *OF_THE_SERVER, NONSENSE])
+def test_what_the_server_may_have_done_before_is_asked(phase: Phase, failure: ImapFailure) -> None:
+    assert blame(phase, failure) is Blame.DOUBT
 
 
-def test_old_failures_say_nothing() -> None:
-    health = Health(failures=3, window=10.0)
-    assert not any(health.failed(user, "refused", user * 6.0) for user in range(20))
+@pytest.mark.parametrize("phase", [Phase.LOGIN, Phase.SELECT])
+@pytest.mark.parametrize("failure", OF_THE_USER)
+def test_a_refusal_of_one_user_is_no_question(phase: Phase, failure: ImapFailure) -> None:
+    assert blame(phase, failure) is Blame.USER
 
 
-def test_one_probe_without_an_answer_and_it_is_gone() -> None:
+@pytest.mark.parametrize(("kept", "way", "connected", "judgement"), [
+    # the kept connection answers, and nobody asked for more
+    (Kept.ANSWERED, Way.NOT_TRIED, 0, Judgement.AS_BEFORE),
+    (Kept.ANSWERED, Way.NOT_TRIED, 9, Judgement.AS_BEFORE),
+    # killed: what was open ended, and it refuses; never reached at all
+    (Kept.ENDED, Way.UNREACHED, 9, Judgement.GONE),
+    (Kept.NONE, Way.UNREACHED, 9, Judgement.GONE),
+    (Kept.NONE, Way.UNREACHED, 0, Judgement.GONE),
+    # hung: silent for the deadline, here and on a new connection
+    (Kept.SILENT, Way.NOT_TRIED, 9, Judgement.GONE),
+    (Kept.SILENT, Way.BARRED, 9, Judgement.GONE),
+    # one process of it hangs, a middlebox or a reload cut the connections, an administrator ended the probe's
+    (Kept.SILENT, Way.IN, 9, Judgement.OPEN),
+    (Kept.ENDED, Way.IN, 9, Judgement.OPEN),
+    (Kept.ENDED, Way.IN, 0, Judgement.OPEN),
+    # users fail and the probe is let in: their own affair
+    (Kept.ANSWERED, Way.IN, 0, Judgement.OPEN),
+    # the probe's own user is locked out, or has too many connections: the server answers
+    (Kept.NONE, Way.REFUSED, 0, Judgement.OPEN),
+    (Kept.ANSWERED, Way.REFUSED, 9, Judgement.OPEN),
+    # the listener stopped, too many connections from this address, the directory of users is away
+    (Kept.ANSWERED, Way.UNREACHED, 9, Judgement.CLOSED),
+    (Kept.ANSWERED, Way.BARRED, 9, Judgement.CLOSED),
+    (Kept.ENDED, Way.BARRED, 9, Judgement.CLOSED),
+    # the same, with nobody to keep
+    (Kept.ANSWERED, Way.UNREACHED, 0, Judgement.GONE),
+    (Kept.ANSWERED, Way.BARRED, 0, Judgement.GONE),
+    (Kept.NONE, Way.BARRED, 0, Judgement.GONE),
+])
+def test_what_a_look_means(kept: Kept, way: Way, connected: int, judgement: Judgement) -> None:
+    assert judge(Look(kept, way, "why"), connected) is judgement
+
+
+def test_no_number_of_users_in_trouble_makes_a_server_gone() -> None:
     health = Health()
-    health.answered(9.0)
-    assert health.probe_failed("no answer", started=10.0)
+    for user in range(10_000):
+        health.failed(user)
+    assert health.doubted
+    health.asks()
+    assert not health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 0)
+    assert not health.gone
+    assert not health.doubted
+
+
+def test_users_whose_trouble_is_their_own_cause_no_second_look_until_they_were_in() -> None:
+    health = Health()
+    health.failed(1)
+    health.asks()
+    health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 9)
+    health.failed(1)
+    assert not health.doubted
+    health.failed(2)
+    assert health.doubted, "another one"
+    health.served(1, 2.0)
+    health.forget(2)
+    health.failed(1)
+    assert health.doubted, "it was well meanwhile"
+
+
+def test_who_fails_while_the_probe_looks_is_not_acquitted_by_it() -> None:
+    health = Health()
+    health.failed(1)
+    health.asks()
+    health.failed(2)
+    health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 9)
+    assert health.doubted
+
+
+def test_a_look_is_not_believed_when_a_user_had_an_answer_meanwhile() -> None:
+    health = Health()
+    health.answered(10.5)
+    assert not health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "no answer"), 10.0, 9)
+    assert not health.gone
+    assert health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "no answer"), 11.0, 9)
+    assert health.why == "no answer"
+    assert not health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "again"), 12.0, 9), "it tips once"
+
+
+def test_a_closed_server_is_open_when_anybody_gets_in_and_gone_when_nobody_is_left() -> None:
+    barred = Look(Kept.ANSWERED, Way.BARRED, "the directory is away")
+    health = Health()
+    assert not health.looked(barred, 1.0, 5)
+    assert health.closed == "the directory is away"
+    health.served(1, 2.0)
+    assert health.closed is None
+    health.looked(barred, 3.0, 5)
+    health.looked(Look(Kept.ANSWERED, Way.NOT_TRIED), 4.0, 5)
+    assert health.closed, "a sign of life is no log-in"
+    assert health.looked(barred, 5.0, 0)
     assert health.gone
 
 
-def test_a_probe_is_not_believed_when_somebody_else_had_an_answer_meanwhile() -> None:
-    health = Health()
-    health.answered(10.5)
-    assert not health.probe_failed("no answer", started=10.0)
-    assert not health.gone
-
-
 def test_it_comes_back_only_when_told() -> None:
-    health = Health(failures=1)
-    health.failed(1, "refused", 0.0)
+    health = Health()
+    health.looked(Look(Kept.ENDED, Way.UNREACHED, "refused"), 0.0, 9)
     health.answered(1.0)
-    health.served(2.0)
+    health.served(1, 2.0)
+    health.looked(Look(Kept.NONE, Way.IN), 3.0, 0)
     assert health.gone
     health.bring_back()
     assert not health.gone

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer, home
+from tuiha.server.monitor.health import Kept, Look, Way
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.standing import Standing, Standings
 
@@ -22,7 +23,10 @@ class Told:
 
     def kill(self, name: str) -> None:
         self.now += 1.0
-        self.standings.probe_failed(self.by_name[name], "no answer", self.now)
+        self.standings.looked(self.by_name[name], Look(Kept.NONE, Way.UNREACHED, "no answer"), self.now)
+
+    def answer(self, name: str) -> None:
+        self.standings.looked(self.by_name[name], Look(Kept.NONE, Way.IN), self.now)
 
     def chosen(self, user: int, assigned: str | None = None, shunned: str | None = None) -> str | None:
         found: Standing | None = self.standings.choose(user, "east", assigned, shunned)
@@ -50,8 +54,8 @@ def test_a_user_stays_with_its_mail_server_while_it_is_good() -> None:
 def test_an_answer_alone_does_not_bring_a_server_back_and_the_operator_does() -> None:
     told = Told("mail1", "mail2")
     told.kill("mail1")
-    told.standings.probed(told.by_name["mail1"])
-    told.standings.served(told.by_name["mail1"])
+    told.answer("mail1")
+    told.standings.served(told.by_name["mail1"], 1)
     assert not told.by_name["mail1"].good
     told.standings.set_in_service({"mail1": True})
     assert not told.by_name["mail1"].good, "it was in service all the time: that is no new word"
@@ -67,10 +71,10 @@ def test_when_all_are_gone_all_are_tried_and_the_first_that_answers_is_used() ->
     told.kill("mail2")
     assert told.chosen(1, "mail1") == "mail1"
     assert told.chosen(1, "mail1", shunned="mail1") == "mail2"
-    told.standings.probed(told.by_name["mail2"])
+    told.answer("mail2")
     assert told.back == [("mail2", False)]
     assert told.chosen(1, "mail1") == "mail2"
-    told.standings.probed(told.by_name["mail1"])
+    told.answer("mail1")
     assert not told.by_name["mail1"].good, "there is a good one again: the other waits to be told"
 
 

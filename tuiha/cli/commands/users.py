@@ -15,7 +15,7 @@ from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
 
 if TYPE_CHECKING:
-    from tuiha.watch.reader import UnreadableRow, UserRow
+    from tuiha.watch.reader import NoMail, UnreadableRow, UserRow
 
 KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 
@@ -23,6 +23,7 @@ HELP = """Find users: the server that monitors each, since when, until when it i
 last sync.
 
   tuiha users [PATTERN]        the beginning of a name; with * and ? it must match the whole name
+  tuiha users --without-mail   only users whose mail is not monitored right now, and why
   tuiha users disable NAME     refuse the user on every server; nothing is lost
   tuiha users enable NAME      let the user come in again
   tuiha users forget NAME      delete the user with devices and history; there is no way back
@@ -43,6 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="print one JSON object (tuiha.users/1, tuiha.operation/1)")
     parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=100,
                         help="at most N users (default %(default)s)")
+    parser.add_argument("--without-mail", action="store_true", dest="without_mail",
+                        help="only users whose mail is not monitored right now, with the reason")
     parser.add_argument("--after", metavar="NAME", default="", help="go on after this user (the next page)")
     add_acting(parser)
 
@@ -68,11 +71,12 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, cell, plain
     from tuiha.model.names import canonical_pattern
-    from tuiha.watch.reader import read_unreadable, read_users
+    from tuiha.watch.reader import read_unreadable, read_users, read_users_without_mail
 
+    read = read_users_without_mail if arguments.without_mail else read_users
     pool, base = opened(arguments)
     limit: int = arguments.limit
-    found = reading(pool, base, lambda source: read_users(source, pattern, arguments.after, limit + 1))
+    found = reading(pool, base, lambda source: read(source, pattern, arguments.after, limit + 1))
     rows, more = found[:limit], len(found) > limit
     name = canonical_pattern(pattern, pool.users.names.rule)
     one = next((row for row in rows if row.name == name), None)
@@ -86,10 +90,15 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
         put("\n".join(aligned([head, *((plain(r.name), _server(r), _time(r.since), _time(r.locked_until),
                                         str(r.devices), cell(r.mail_server), _time(r.last_sync)) for r in rows)],
                               (4,))))
+        for row in rows:
+            if row.no_mail is not None:
+                put(f"{plain(row.name)}: no mail: {_without(row.no_mail)}")
     if unread:
         put(_unreadable(name, unread))
     if after is not None:
         say(f"there are more; the next page: --after {after}")
+    elif not rows and arguments.without_mail:
+        say("no user is without mail")
     elif not rows:
         say("no user has such a name" + (f"; to {pattern} one: tuiha users {pattern} NAME" if pattern in KINDS else ""))
     return exits.OK
@@ -110,6 +119,15 @@ def _server(row: UserRow) -> str:
     from tuiha.cli.table import cell
 
     return "DISABLED" if row.disabled else cell(row.server)
+
+
+def _without(found: NoMail) -> str:
+    from tuiha.cli.table import plain
+    from tuiha.model.mail_trouble import explained
+
+    where = f" by {plain(found.mail_server)}" if found.mail_server and found.text else ""
+    said = f" ({plain(found.text)}{where})" if found.text else ""
+    return f"{explained(found.reason).what}{said} since {_time(found.since)}"
 
 
 def _time(at: datetime | None) -> str:

@@ -8,15 +8,17 @@ import ssl as tls
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from tuiha.config.errors import ConfigError
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.drivers.servers.asking import Asker
+from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
+MOST_ROWS = 1000  # mail clusters, or mail servers, of one status
 _RENEW = 10.0  # seconds between two looks at a token that is refused
 
 _REFUSALS = {
@@ -161,6 +163,45 @@ def _one_of(kind: type[StrEnum]) -> Callable[[Mapping[str, object], str], StrEnu
     return read
 
 
+Row = TypeVar("Row")
+
+
+def _rows(one: Callable[[Mapping[str, object]], Row], most: int) -> Callable[[Mapping[str, object], str],
+                                                                            tuple[Row, ...] | None]:
+    """A list of objects; None when the server, of an earlier version, does not send it."""
+    def read(found: Mapping[str, object], field: str) -> tuple[Row, ...] | None:
+        value = found.get(field)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(item, dict) for item in value):
+            raise _wrong(field, found)
+        return tuple(one(item) for item in value)
+
+    return read
+
+
+def _count(found: Mapping[str, object], field: str) -> int:
+    return _whole(0)(found, field) or 0
+
+
+def _cluster(found: Mapping[str, object]) -> ClusterReport:
+    return ClusterReport(
+        _text(found, "cluster"), _count(found, "users"), _count(found, "connected"), _count(found, "waiting"),
+        _count(found, "failing"), _rows(_trouble, MOST_REASONS)(found, "troubles") or ())
+
+
+def _trouble(found: Mapping[str, object]) -> TroubleReport:
+    examples = found.get("examples")
+    names = [short(name, 64) for name in examples if isinstance(name, str)] if isinstance(examples, list) else []
+    return TroubleReport(_text(found, "reason"), _count(found, "users"), _real(found, "since"),
+                         tuple(names[:MOST_EXAMPLES]), _maybe_text(found, "text") or "")
+
+
+def _sight(found: Mapping[str, object]) -> Sight:
+    return Sight(_text(found, "name"), _real(found, "seconds"), _real(found, "latency_ms"),
+                 _maybe_text(found, "greeting") or "", _maybe_text(found, "gone"), _maybe_text(found, "closed"))
+
+
 _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "name": _text,
     "pool": _text,
@@ -187,4 +228,6 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "host_load": _real,
     "host_processors": _whole(1),
     "clock": _real,
+    "mail": _rows(_cluster, MOST_ROWS),
+    "mail_servers": _rows(_sight, MOST_ROWS),
 }

@@ -43,6 +43,7 @@ class Cluster:
     logins_per_second: float = 100.0  # to one mail server
     login_burst: int = 50
     history: float = 30 * 86400.0  # seconds: how far back a mailbox is read the first time
+    idle: float | None = None  # seconds: IDLE is issued again after a third to all of it; None: as the pace has it
     separator: str | None = None  # of USER*MASTER; None: the monitor acts by SASL PLAIN's authorization identity
 
     @classmethod
@@ -59,6 +60,7 @@ class Cluster:
             chosen.logins_per_second,
             chosen.login_burst,
             chosen.history,
+            chosen.idle,
             chosen.monitor.separator if chosen.monitor.acts == "master" else None,
         )
 

@@ -22,12 +22,13 @@ from tuiha.drivers.mail.client import (
     Selected,
 )
 from tuiha.drivers.mail.envelopes import Answers
+from tuiha.model.mail_trouble import Trouble
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.bucket import pause
+from tuiha.server.monitor.health import Phase, may_be_servers, says_not_admitted, trouble
 from tuiha.server.monitor.journal import Journal, Refused
 from tuiha.server.monitor.message import messages, refused
 from tuiha.server.monitor.pace import Pace
-from tuiha.server.monitor.probe import servers_fault
 from tuiha.server.monitor.reading import Ask, Reading, Suspects
 from tuiha.server.monitor.record import INBOX, Cursor, CursorElsewhere, Entry, Known
 from tuiha.server.monitor.standing import Standing, Standings
@@ -50,6 +51,7 @@ class Tools:
     pace: Pace
     random: Random
     clock: Callable[[], float]  # monotonic seconds
+    on_refused: Callable[[Bound], None] | None = None  # the mail server says: no such user, or may not come in
     today: Callable[[], datetime] = _today
 
 
@@ -86,11 +88,21 @@ class ReadAround(ImapFailure):
     """A message ended the connection: log in again at once, what is to be asked next is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A user has no mail."""
+
+    reason: Trouble
+    text: str  # what the mail server said
+    since: float  # by the monitor's clock
+
+
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_around", "_bound", "_cursor", "_failures", "_go_home", "_let_in_at", "_limit", "_reads", "_rung",
-                 "_served_at", "_shunned", "_suspects", "_tools", "connected", "standing")
+    __slots__ = ("_around", "_bound", "_cursor", "_cut", "_failures", "_go_home", "_let_in_at", "_limit", "_phase",
+                 "_quiet_since", "_reads", "_rung", "_served_at", "_shunned", "_suspects", "_tools", "connected",
+                 "standing", "without")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -99,6 +111,9 @@ class Follower:
         self._limit: asyncio.Timeout | None = None
         self._rung = False
         self._failures = 0  # in a row
+        self._phase = Phase.CONNECT  # how far the present connection has come
+        self._quiet_since: float | None = None  # when the present IDLE began
+        self._cut = False  # the connection ended while it was quiet
         self._let_in_at: float | None = None  # when its turn came; None: it is in
         self._served_at: float | None = None
         self._shunned: str | None = None  # the mail server that fails for this user again and again
@@ -108,6 +123,7 @@ class Follower:
         self._suspects: tuple[tuple[str, int], Suspects] | None = None  # unread messages of a mail server's mailbox
         self.standing: Standing | None = None
         self.connected = False
+        self.without: Without | None = None  # since when and why it has no mail; a connection may be there again
 
     @property
     def bound(self) -> Bound:
@@ -123,18 +139,15 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Raises Superseded when the generation is over."""
-        pace = self._tools.pace
         while True:
             self._rung = False
             await self._until_rung(self._visit())
             if self._rung:  # something is different now: no failure of before matters
-                self._failures, self._shunned = 0, None
+                self._failures, self._shunned, self._cut = 0, None, False
             elif self._around:
                 self._around = False
             else:
-                await self._until_rung(
-                    asyncio.sleep(pause(self._failures, pace.backoff, pace.backoff_limit, self._tools.random))
-                )
+                await self._until_rung(self._rest())
 
     async def _until_rung(self, work: Coroutine[None, None, None]) -> None:
         limit = asyncio.timeout(None)
@@ -161,9 +174,11 @@ class Follower:
             _log.log(logging.DEBUG if known_here else logging.WARNING, "user %s is not monitored: mail cluster %s %s",
                      self._bound.user_id, self._bound.cluster,
                      "has no server in service" if known_here else "is not in the configuration")
+            self._fails(Trouble.NO_SERVER if known_here else Trouble.NOT_CONFIGURED, "")
             await asyncio.Event().wait()  # until rung
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None
+        self._phase, self._quiet_since, self._cut = Phase.CONNECT, None, False
         try:
             await self._stay(standing, known)
         except ReadAround as failure:
@@ -177,18 +192,51 @@ class Follower:
             self._failures = max(1, self._failures)
 
     def _failed(self, standing: Standing, failure: ImapFailure) -> None:
-        tools, pace = self._tools, self._tools.pace
-        lasted = 0.0 if self._served_at is None else tools.clock() - self._served_at
+        now, standings = self._tools.clock(), self._tools.standings
+        if says_not_admitted(self._phase, failure) and self._tools.on_refused is not None:
+            self._tools.on_refused(self._bound)
+        self._cut = self._quiet_since is not None and isinstance(failure, ImapGone)
+        self._fails(Trouble.ENDS if self._cut else trouble(self._phase, failure), str(failure))
+        if self._cut and self._quiet_since is not None:
+            standing.endings.ended(now, now - self._quiet_since)
+        else:
+            self._counts(standing, str(failure))
+        if self._phase is not Phase.ENTERED and may_be_servers(failure) \
+                and not standing.health.answered_since(self._let_in_at or now):
+            self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
+        standings.failed(standing, self._bound.user_id, self._phase, failure)
+
+    def _fails(self, reason: Trouble, text: str) -> None:
+        """It has no mail, for this reason. A connection that did not last does not begin the time again."""
+        now, before = self._tools.clock(), self.without
+        lasted = self._served_at is not None and now - self._served_at >= self._tools.pace.settled
+        self.without = Without(reason, text, now if before is None or lasted else before.since)
+
+    def _counts(self, standing: Standing, why: str) -> None:
+        """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
+        pace = self._tools.pace
+        lasted = 0.0 if self._served_at is None else self._tools.clock() - self._served_at
         self._failures = 1 if lasted >= pace.settled else self._failures + 1
         _log.log(logging.WARNING if self._failures == pace.user_failures else logging.DEBUG,
-                 "user %s at mail server %s: %s", self._bound.user_id, standing.name, failure)
-        if self._failures >= pace.user_failures or tools.standings.last_resort(standing):
+                 "user %s at mail server %s: %s", self._bound.user_id, standing.name, why)
+        if self._failures >= pace.user_failures or self._tools.standings.last_resort(standing):
             self._shunned = standing.name
-        if servers_fault(failure):
-            self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
-            tools.standings.failed(standing, self._bound.user_id, str(failure))
-        else:
-            standing.errors += 1
+
+    async def _rest(self) -> None:
+        """Wait until it is time to try again.
+
+        Connections that end together are opened again spread out; that they ended says nothing about their users.
+        """
+        pace, random, standing = self._tools.pace, self._tools.random, self.standing
+        if self._cut and standing is not None:
+            self._cut = False
+            await asyncio.sleep(pace.gather)
+            spread = standing.spread(self._tools.clock())
+            if spread is not None:
+                await asyncio.sleep(random.uniform(0.0, spread))
+                return
+            self._counts(standing, "its connection ended")
+        await asyncio.sleep(pause(max(1, self._failures), pace.backoff, pace.backoff_limit, random))
 
     @asynccontextmanager
     async def _turn(self, standing: Standing) -> AsyncIterator[None]:
@@ -213,12 +261,13 @@ class Follower:
                 client = await self._connected(standing)
                 until_left.callback(client.close)
                 selected = await self._entered(client, standing)
+                self._phase = Phase.ENTERED
                 await self._catch_up(client, standing, known, selected)
             self._served_at, self._shunned = self._tools.clock(), None
             self.connected = True
             standing.connected += 1
             until_left.callback(self._left, standing)
-            self._tools.standings.served(standing)
+            self._tools.standings.served(standing, self._bound.user_id)
             await self._listen(client, standing, selected)
 
     def _left(self, standing: Standing) -> None:
@@ -234,8 +283,10 @@ class Follower:
     async def _entered(self, client: ImapClient, standing: Standing) -> Selected:
         """Log in for the user and open the mailbox."""
         monitor = standing.cluster.monitor
+        self._phase = Phase.LOGIN
         await log_in_for(client, self._bound.name, monitor.user, monitor.password, standing.cluster.separator)
         standing.health.answered(self._tools.clock())
+        self._phase = Phase.SELECT
         selected = await client.select(INBOX, read_only=True)
         self._inside(standing)
         return selected
@@ -264,15 +315,25 @@ class Follower:
         self._reads = done
 
     async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
-        tools, pace = self._tools, self._tools.pace
+        tools = self._tools
         while True:
-            news = await client.idle(tools.random.uniform(pace.idle_shortest, pace.idle_longest))
+            began = self._quiet_since = tools.clock()
+            news = await client.idle(self._interval(standing))
             if news == "bye":
                 raise ImapGone("the server says BYE in IDLE")
+            self._quiet_since = None
+            if news == "timeout":
+                standing.endings.survived(tools.clock(), tools.clock() - began)
             standing.health.answered(tools.clock())
             first = selected.uidnext if self._cursor is None else self._cursor.uidnext
             if news == "exists" or (news == "timeout" and await client.any_from(first)):  # after a silence, a look
                 await self._read(client, standing, first, None)
+
+    def _interval(self, standing: Standing) -> float:
+        """Seconds until IDLE is issued again: random, so that the users of a mail server do not do so together."""
+        pace, longest = self._tools.pace, standing.cluster.idle
+        return self._tools.random.uniform(
+            *((pace.idle_shortest, pace.idle_longest) if longest is None else (longest / 3, longest)))
 
     async def _read(self, client: ImapClient, standing: Standing, first: int, since: date | None) -> int:
         """Record all messages from a UID on; answers the first UID that was not read."""

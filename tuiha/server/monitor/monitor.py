@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
+from tuiha.model.mail_trouble import ClusterReport, Sight
 from tuiha.server.access import Access
 from tuiha.server.monitor.bound import Bound, Superseded
 from tuiha.server.monitor.cluster import Cluster, home
 from tuiha.server.monitor.figures import MailServerFigures, MonitorFigures
 from tuiha.server.monitor.follow import Follower, Tools
 from tuiha.server.monitor.journal import Journal
+from tuiha.server.monitor.notes import Notes
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.probe import Probe
 from tuiha.server.monitor.standing import Standing, Standings
+from tuiha.server.monitor.without import Failing, cluster_reports, failing
 
 _log = logging.getLogger("tuiha.monitor")
 _FAULT_PAUSE = 30.0  # seconds until a follower that failed in a way nobody foresaw is started again
@@ -38,6 +41,8 @@ class Monitor:
     """Monitors the mail of all users that are bound to one pool server. Used from one event loop.
 
     `on_change(user_id)` is called after a commit that brought, or may have brought, changes of that user.
+    `on_refused(bound)` is called when the mail server does not let the monitor in for a user, and says that there is
+    no such user or that the user may not come in: at each such log-in, so now and then for each of these users.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Monitor:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
+        on_refused: Callable[[Bound], None] | None = None,
     ) -> None:
         self._clusters = tuple(clusters)
         self._pace = pace or Pace()
@@ -57,7 +63,9 @@ class Monitor:
         self._standings = Standings(self._clusters, self._pace, clock, self._left, self._back)
         chance = random or Random()
         self._journal = Journal(server, access, self._pace, chance, on_change)
-        self._tools = Tools(self._standings, self._journal, self._pace, chance, clock)
+        self._tools = Tools(self._standings, self._journal, self._pace, chance, clock, on_refused=on_refused)
+        self._notes = Notes(server, access, self._standings.all(), self.failing, clock)
+        self._unix = time.time() - clock()  # what makes the clock's seconds unix seconds
         self._bound: dict[int, Bound] = {}
         self._followers: dict[int, Follower] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -77,6 +85,7 @@ class Monitor:
                 group.create_task(Probe(standing, self._standings, self._pace, self._clock).run())
                 for standing in self._standings.all()
             ]
+            notes = group.create_task(self._notes.run())
             self._group = group
             try:
                 for bound in self._bound.values():
@@ -84,7 +93,7 @@ class Monitor:
                 await self._ended.wait()
             finally:
                 self._group = None
-            for task in (*probes, *self._returning.values()):
+            for task in (*probes, notes, *self._returning.values()):
                 task.cancel()
 
     async def close(self) -> None:
@@ -162,6 +171,8 @@ class Monitor:
         finally:
             if self._followers.get(user) is follower:
                 del self._followers[user]
+                for standing in self._standings.all():
+                    standing.health.forget(user)
 
     async def _guarded(self, follower: Follower) -> None:
         """A fault in one user's monitor must not end the others'; it is logged whole and tried again."""
@@ -228,6 +239,25 @@ class Monitor:
     def follows(self, user_id: int) -> bool:
         """Whether a user's monitor runs here, or has not quite stopped."""
         return user_id in self._tasks
+
+    def failing(self) -> list[Failing]:
+        """The users that count as without mail, with the reason."""
+        return list(failing(self._followers.values(), self._clock(), self._unix))
+
+    def reports(self) -> tuple[ClusterReport, ...]:
+        """Users with and without mail, by cluster."""
+        connected = [one.bound for one in self._followers.values() if one.connected]
+        return cluster_reports(self._bound.values(), connected, self.failing())
+
+    def sights(self) -> tuple[Sight, ...]:
+        """What the probes see."""
+        now = self._clock()
+        return tuple(
+            Sight(s.name, None if s.seen is None else round(now - s.seen.at, 2),
+                  None if s.seen is None else round(s.seen.latency_ms, 2), "" if s.seen is None else s.seen.greeting,
+                  s.health.why, s.health.closed)
+            for s in self._standings.all() if s.in_service
+        )
 
     def figures(self) -> MonitorFigures:
         """What the monitor does right now."""

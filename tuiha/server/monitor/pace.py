@@ -10,17 +10,18 @@ class Pace:
     """How patient the monitor is."""
 
     deadline: float = 10.0  # of one call to a mail server
-    idle_shortest: float = 540.0  # IDLE is issued again after a random time between these two:
-    idle_longest: float = 1500.0  # servers may drop an IDLE after 30 minutes
+    turn: float = 2.0  # that a user's log-in keeps a turn from the others: one that hangs stalls nobody else
+    idle_shortest: float = 540.0  # IDLE is issued again after a random time between these two, where the cluster
+    idle_longest: float = 1500.0  # has no interval: servers may drop an IDLE after 30 minutes
     probe_interval: float = 0.5  # between keep-alive probes of one mail server
     probe_deadline: float = 1.0  # a mail server that is silent for longer is gone
     gone_interval: float = 5.0  # between probes of a mail server that is gone and not needed
-    failures: int = 3  # so many users in a row failing at a mail server mean that it is gone
-    failure_window: float = 10.0  # failures older than this say nothing any more
+    look_interval: float = 2.0  # between whole looks of the probe, with a log-in, that users' trouble asks for
     user_failures: int = 3  # a single user that fails so often in a row tries the next mail server
     backoff: float = 0.5  # a user's first pause after a failure is random up to this
     backoff_limit: float = 30.0  # and doubles up to this
     database_backoff: float = 0.25
     database_backoff_limit: float = 2.0
-    settled: float = 30.0  # a connection that lasted so long makes earlier failures forgotten
+    gather: float = 0.1  # after a connection ended: those that end together with it are known then
+    settled: float = 10.0  # a connection that lasted so long makes earlier failures forgotten
     transactions: int = 4  # at the same time; the other database connections are the devices'

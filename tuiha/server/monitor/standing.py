@@ -5,30 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from tuiha.drivers.mail.client import ImapFailure
 from tuiha.server.monitor.bucket import Bucket
 from tuiha.server.monitor.cluster import Cluster, MailServer, home
-from tuiha.server.monitor.health import Health
+from tuiha.server.monitor.endings import TOGETHER, Endings
+from tuiha.server.monitor.health import Blame, Health, Look, Phase, blame
 from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.turns import Turns
 
 _log = logging.getLogger("tuiha.monitor")
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The probe's last answer."""
+
+    at: float  # by the monitor's clock
+    latency_ms: float
+    greeting: str
+
+
 class Standing:
     """One mail server: where it is, its judgement, how often and how many at a time log in to it, its counters."""
 
-    __slots__ = ("bucket", "cluster", "connected", "errors", "health", "in_service", "logins", "needed", "queue",
-                 "server", "turns")
+    __slots__ = ("bucket", "cluster", "connected", "endings", "errors", "health", "in_service", "logins", "needed",
+                 "queue", "seen", "server", "turns")
 
     def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
         self.cluster = cluster
         self.server = server
         self.bucket = Bucket(cluster.logins_per_second, cluster.login_burst)
-        self.turns = Turns(cluster.login_burst)
-        self.health = Health(pace.failures, pace.failure_window)
+        self.turns = Turns(cluster.login_burst, pace.turn)
+        self.health = Health()
+        self.endings = Endings()
         self.needed = asyncio.Event()  # set: its probe must not wait for its next turn
         self.in_service = True
+        self.seen: Seen | None = None
         self.connected = 0
         self.logins = 0
         self.errors = 0
@@ -43,6 +57,14 @@ class Standing:
     def good(self) -> bool:
         """In service and not gone."""
         return self.in_service and not self.health.gone
+
+    def spread(self, now: float) -> float | None:
+        """Seconds over which the connections that ended in this moment are opened again; None: this one ended alone.
+
+        As long as their log-ins take at the pace of this server.
+        """
+        together = self.endings.together(now)
+        return together / self.cluster.logins_per_second if together >= TOGETHER else None
 
 
 class Standings:
@@ -88,12 +110,13 @@ class Standings:
     def choose(self, user_id: int, cluster: str, assigned: str | None, shunned: str | None = None) -> Standing | None:
         """The mail server for a user; None when no server of the cluster is in service.
 
-        The one that the user has (`assigned`) if it is usable, else where the user belongs. `shunned` is taken only
-        when there is no other; when the whole cluster is gone users try all of its servers in turn.
+        The one that the user has (`assigned`) if it is usable, else where the user belongs. `shunned`, and one that
+        lets nobody in, is taken only when there is no other; when the whole cluster is gone users try all of its
+        servers in turn.
         """
-        usable = {s.name: s for s in self.usable(cluster) if s.name != shunned} or {
-            s.name: s for s in self.usable(cluster)
-        }
+        all_usable = self.usable(cluster)
+        unshunned = [s for s in all_usable if s.name != shunned] or all_usable
+        usable = {s.name: s for s in [s for s in unshunned if s.health.closed is None] or unshunned}
         if assigned in usable:
             return usable[assigned]
         chosen = home(user_id, usable)
@@ -115,26 +138,30 @@ class Standings:
         """Use a mail server again, because somebody says so. Raises KeyError for a name that is not configured."""
         self._bring_back(self._all[name], "somebody said so", told=True)
 
-    def served(self, standing: Standing) -> None:
+    def served(self, standing: Standing, user_id: int) -> None:
         """A user was served by it."""
-        standing.health.served(self._clock())
+        standing.health.served(user_id, self._clock())
         self._answers(standing)
 
-    def probed(self, standing: Standing) -> None:
-        """A probe was answered by it."""
-        standing.health.answered(self._clock())
-        self._answers(standing)
-
-    def failed(self, standing: Standing, user_id: int, why: str) -> None:
-        """A user failed at it, in a way that may be the server's."""
+    def failed(self, standing: Standing, user_id: int, phase: Phase, failure: ImapFailure) -> None:
+        """A user failed at it; the probe is asked when that may be the server's fault."""
         standing.errors += 1
-        if standing.health.failed(user_id, why, self._clock()):
-            self._gone(standing)
+        asked = blame(phase, failure)
+        if asked is Blame.DOUBT:
+            standing.health.failed(user_id)
+        if asked is not Blame.USER:
+            standing.needed.set()
 
-    def probe_failed(self, standing: Standing, why: str, started: float) -> None:
-        """A probe that began at `started` failed."""
-        if standing.health.probe_failed(why, started):
+    def looked(self, standing: Standing, look: Look, started: float) -> None:
+        """The probe looked at it, beginning at `started`."""
+        before = standing.health.closed
+        if standing.health.looked(look, started, standing.connected):
             self._gone(standing)
+        elif standing.health.closed and not before:
+            _log.warning("mail server %s lets nobody in: %s. Users that are connected stay; the others go elsewhere",
+                         standing.name, standing.health.closed)
+        if look.answered:
+            self._answers(standing)
 
     def _gone(self, standing: Standing) -> None:
         others = [s.name for s in self.usable(standing.cluster.name) if s.good]

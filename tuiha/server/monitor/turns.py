@@ -20,10 +20,14 @@ class Turns:
     are let in at first, one more for each that was quick, and half as many when they get slow; after that they grow by
     one in each full round, as TCP's congestion window does (RFC 5681, section 3.1). They grow only while all turns are
     taken: what few users showed says nothing about many (RFC 7661).
+
+    A log-in that takes longer than `longest` seconds gives its turn on and goes on without it: users whose part of the
+    mail server hangs keep nobody else waiting.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, longest: float = 2.0) -> None:
         self._most = max(1, most)
+        self._longest = longest
         self._least = min(LEAST, self._most)
         self._limit = self._least
         self._free = asyncio.Semaphore(self._limit)
@@ -42,10 +46,20 @@ class Turns:
     async def one(self) -> AsyncIterator[None]:
         """Wait for a turn, and have it."""
         await self._free.acquire()
+        given = False
+
+        def give() -> None:
+            nonlocal given
+            if not given:
+                given = True
+                self._give_on()
+
+        giving = asyncio.get_running_loop().call_later(self._longest, give)
         try:
             yield
         finally:
-            self._give_on()
+            giving.cancel()
+            give()
 
     def took(self, seconds: float) -> None:
         """So long it took to let one in."""

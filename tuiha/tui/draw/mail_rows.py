@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import MailFacts, Snapshot
+from tuiha.model.mail_trouble import WithoutMail, explained
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
@@ -13,7 +14,7 @@ from tuiha.tui.draw.items import Item, coarse, from_home, rows_by_name
 from tuiha.tui.draw.marks import DOWN, OK, WARN
 from tuiha.tui.draw.plots import Metric, Plotted
 from tuiha.tui.draw.rows import Order
-from tuiha.tui.draw.spans import Line, Span, fit, left, right
+from tuiha.tui.draw.spans import GAP, Line, Span, clean, fit, left, right
 
 USERS = Metric("users", "USERS", figures.count, least=10.0)
 LATENCY = Metric("latency_ms", "LATENCY", figures.milliseconds, least=10.0)
@@ -26,6 +27,7 @@ class MailItem(Item):
     facts: MailFacts
     partners: tuple[MailFacts, ...]
     since: float | None  # seconds in this state, as far as that is known
+    cluster: WithoutMail | None = None  # its cluster's users with and without mail
 
     @property
     def stands(self) -> str:
@@ -40,11 +42,13 @@ class MailItem(Item):
 def mail_items(snapshot: Snapshot, now: float) -> tuple[MailItem, ...]:
     """All mail servers."""
     rows = rows_by_name(snapshot, now)
+    clusters = {one.cluster: one for one in snapshot.without_mail}
     items = []
     for one in snapshot.mail:
         partners = tuple(other for other in snapshot.mail if other.cluster == one.cluster and other.name != one.name)
         began = one.failing_since if one.state == "DOWN" else one.changed_at
-        items.append(MailItem(rows[one.name], one, partners, None if began is None else max(0.0, now - began)))
+        items.append(MailItem(rows[one.name], one, partners, None if began is None else max(0.0, now - began),
+                              clusters.get(one.cluster)))
     return tuple(items)
 
 
@@ -66,6 +70,13 @@ def _note(item: MailItem, _: Sight) -> Span:
     return (facts.reason or "", "warning") if facts.in_service is False else ("", "quiet")
 
 
+def _without(item: MailItem, _: Sight) -> Span:
+    """Of its cluster: who has no connection is at no server."""
+    if item.cluster is None:
+        return (figures.UNKNOWN, "quiet")
+    return (figures.count(item.cluster.failing), "warning bold" if item.cluster.failing else "quiet")
+
+
 SHEET: Sheet[MailItem] = Sheet(
     (
         from_home("node", 0),
@@ -73,13 +84,14 @@ SHEET: Sheet[MailItem] = Sheet(
         from_home("state", 0), from_home("users", 0), from_home("users15", 100), from_home("latency", 0, "LATENCY"),
         from_home("latency15", 100, "LAT 15m"),
         Column("service", "SERVICE", 80, _service, 7),
+        Column("without", "WITHOUT MAIL", 80, _without, 12, numeric=True),
         Column("since", "SINCE", 60, lambda item, _: (coarse(item.since), "quiet"), 5, numeric=True),
         Column("stands", "STANDS IN", 0, _stands, 9, 18),
         from_home("age", 60),
         Column("note", "NOTE", 60, _note, 0),
         from_home("host", 120),
     ),
-    ("node", "state", "users", "stands", "cluster", "latency", "age", "since", "note", "service", "users15",
+    ("node", "state", "users", "without", "stands", "cluster", "latency", "age", "since", "note", "service", "users15",
      "latency15", "host"),
 )
 SHEET = replace(SHEET, columns=tuple(
@@ -107,6 +119,7 @@ FIELDS: Fields[MailItem] = Fields(
     {
         "users": lambda item: item.facts.users,
         "latency": lambda item: item.facts.latency_ms,
+        "without": lambda item: None if item.cluster is None else item.cluster.failing,
         "age": lambda item: item.row.age_seconds,
     },
 )
@@ -125,6 +138,21 @@ def cluster_lines(items: tuple[MailItem, ...], width: int, room: int) -> list[Li
     return lines[: max(0, room)]
 
 
+def trouble_lines(cluster: WithoutMail, now: float) -> list[Line]:
+    """Why users of a cluster have no mail, a reason in a line: the most users first."""
+    lines = []
+    for trouble in cluster.troubles:
+        said = f"because: {explained(trouble.reason).what}"
+        since = "" if trouble.since is None else f", for {coarse(max(0.0, now - trouble.since))}"
+        these = "this user" if trouble.users == 1 else f"these {figures.count(trouble.users)} users"
+        named = ", ".join(clean(name) for name in trouble.examples)
+        named += ", ..." if trouble.users > len(trouble.examples) else ""
+        told = f"  {clean(trouble.text)}" if trouble.text else ""
+        lines.append(Line(((f" without mail: {these}, ", "warning bold"), (f"{said}{since}", "text"), GAP,
+                           (f"  {named}", "strong"), GAP, (told, "quiet"))))
+    return lines
+
+
 def _cluster(name: str, members: list[MailItem], width: int) -> Line:
     serving = [item for item in members if item.facts.state == "UP"]
     users = [item.facts.users for item in members if item.facts.users is not None]
@@ -134,6 +162,9 @@ def _cluster(name: str, members: list[MailItem], width: int) -> Line:
         (f"{len(serving)} of {len(members)} serve", mark[1]),
         (right(figures.count(sum(users) if users else None), 10), "strong"), (" users   ", "quiet"),
     ]
+    without = members[0].cluster
+    if without is not None and without.failing:
+        spans.append((f"WITHOUT MAIL {figures.count(without.failing)}   ", "warning bold"))
     for item in members:
         if item.facts.state != "UP":
             style = "bad bold" if item.facts.state == "DOWN" else "warning bold"

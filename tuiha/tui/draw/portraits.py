@@ -10,7 +10,7 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.database_panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
 from tuiha.tui.draw.items import coarse
-from tuiha.tui.draw.mail_rows import LATENCY, USERS
+from tuiha.tui.draw.mail_rows import LATENCY, USERS, trouble_lines
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
 from tuiha.tui.draw.plots import Metric
 from tuiha.tui.draw.rows import is_astray, target_of
@@ -233,7 +233,15 @@ def _mail(mail: MailFacts, snapshot: Snapshot, now: float) -> Portrait:
             ("failing for", _figure(_ago(mail.failing_since, now) or figures.UNKNOWN)),
         ),
         (USERS, LATENCY),
+        _without_mail(mail, snapshot, now),
     )
+
+
+def _without_mail(mail: MailFacts, snapshot: Snapshot, now: float) -> tuple[Line, ...]:
+    """The users of its cluster without mail, and why."""
+    found = next((one for one in snapshot.without_mail if one.cluster == mail.cluster), None)
+    lines = () if found is None else trouble_lines(found, now)
+    return (BLANK, *lines) if lines else ()
 
 
 _PORTRAITS: dict[type, Callable[..., Portrait]] = {

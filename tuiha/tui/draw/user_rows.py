@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuiha.model.binding import Biases, Bound, Candidate
+from tuiha.model.mail_trouble import explained
 from tuiha.model.outlook import Outlook, Points, against, outlook
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.choices import Choice
@@ -103,6 +104,10 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
     sync = "no device yet" if row.last_sync is None else (
         f"{row.devices} {'device' if row.devices == 1 else 'devices'}, last sync {_ago(row.last_sync, now)} ago")
     told.append(("Mail", f"monitored through {mail}; {sync}", "text"))
+    if row.no_mail is not None:
+        said = f" ({row.no_mail.text})" if row.no_mail.text else ""
+        told.append(("No mail", f"{explained(row.no_mail.reason).what}{said}, for {_ago(row.no_mail.since, now)}",
+                     "warning"))
     told.append(("Points", ",  ".join(map(_points, found.points)) or "no server of the pool is known", "heading"))
     lines = []
     for label, text, style in told:

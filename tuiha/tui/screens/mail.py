@@ -13,7 +13,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.screens.filtered import Content
 from tuiha.tui.screens.nodes import NodeView
 
-CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500")
+CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500 without>0")
 CLUSTERS = 8  # lines above the table, at most
 
 

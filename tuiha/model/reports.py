@@ -83,6 +83,7 @@ class ServerReport:
     host_load: float | None = None  # load average of the last minute
     host_processors: int | None = None
     clock: float | None = None  # unix seconds by its host's clock when it answered
+    spelling: str | None = None  # the rule of users' names that it goes by, in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,7 @@ class PoolServer:
             host_load=self.figures.host.load,
             host_processors=self.figures.host.processors,
             clock=time.time(),
+            spelling=self.pool.users.names.rule.words,
         )
 
     def _state(self) -> tuple[ServerState, str | None]:

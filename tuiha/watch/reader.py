@@ -232,9 +232,16 @@ async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]
 
 
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
-    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
-    beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
-    return [UserRow(**row) for row in await _rows(source, USERS, beginning, end, after, expression, limit)]
+    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling.
+
+    Users whose names are not spelled by the rule (yet) are found as they are spelled.
+    """
+    found: dict[int, UserRow] = {}
+    for spelled in {pattern, canonical_pattern(pattern, source.names)}:
+        beginning, end, expression = bounds(spelled)
+        rows = await _rows(source, USERS, beginning, end, after, expression, limit)
+        found |= {row["id"]: UserRow(**row) for row in rows}
+    return sorted(found.values(), key=lambda user: user.name.encode())[:limit]
 
 
 async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:

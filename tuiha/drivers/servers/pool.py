@@ -187,4 +187,5 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "host_load": _real,
     "host_processors": _whole(1),
     "clock": _real,
+    "spelling": _maybe_text,
 }

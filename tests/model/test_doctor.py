@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from tuiha.model.doctor import WANTED, advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Level
 from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile, RoleRights
+from tuiha.model.mailboxes import Mailbox, Spelled
+from tuiha.model.names import NameRule
 from tuiha.model.reports import ReplicationRow
 from tuiha.model.standing import standing
 
@@ -145,3 +148,42 @@ def test_certificates(days: float, level: Level | None, words: str) -> None:
 def test_files_that_others_can_change() -> None:
     said = told(replace(SEEN, files=(OpenFile("/etc/pool.yaml", "configuration", 0o664),)))
     assert said == [("configuration", Level.BAD, "/etc/pool.yaml can be changed by others (mode 0664)")]
+
+
+def spelled(name: str, cluster: str = "east", number: int = 1) -> Spelled:
+    return Spelled(number, name, cluster, datetime(2026, 1, 1, tzinfo=UTC), None)
+
+
+def test_users_who_are_one_mailbox_are_named() -> None:
+    boxes = (Mailbox("anna", spelled("anna"), (spelled("Anna"), spelled("ANNA"))), Mailbox("ben", spelled("Ben")),
+             Mailbox("carl", spelled("carl"), (), (spelled("Carl", "west"),)))
+    assert told(db1(mailboxes=boxes)) == [
+        ("users", Level.WARNING, "users Anna and anna are one mailbox"),
+        ("users", Level.WARNING, "users ANNA and anna are one mailbox"),
+        ("users", Level.WARNING, "1 name to change: Ben to ben"),
+        ("users", Level.WARNING, "Carl (mail cluster west) and carl (east) have one name"),
+    ]
+    first, second = SEEN.databases
+    assert told(replace(SEEN, databases=(first, replace(second, mailboxes=boxes)))) == [], "the secondary has the same"
+
+
+def test_of_very_many_pairs_some_are_named_and_all_counted() -> None:
+    boxes = tuple(Mailbox(f"u{n}", spelled(f"u{n}"), (spelled(f"U{n}"),)) for n in range(60))
+    found = told(db1(mailboxes=boxes))
+    assert len(found) == 51
+    assert found[-1][2] == "10 more users are one mailbox with another"
+
+
+def test_servers_that_go_by_another_rule() -> None:
+    here = replace(SEEN, spelling=NameRule().words)
+
+    def look(spelling: str | None) -> Look:
+        polled = server("s2")
+        assert polled.report is not None
+        return with_server(healthy(), replace(polled, report=replace(polled.report, spelling=spelling)))
+
+    assert told(here, look(NameRule().words)) == []
+    assert told(here, look(None)) == [], "of a version that does not say"
+    assert told(here, look(NameRule(lower=False, domain="example.org").words)) == [
+        ("users.names", Level.WARNING,
+         "here: small letters, blanks stripped; servers go by: blanks stripped, without @example.org")]

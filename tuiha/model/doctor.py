@@ -21,6 +21,7 @@ LAG_SECONDS = 10.0
 SOON, URGENT = 30.0, 7.0  # days before a certificate expires
 LEAVE_FREE = 20  # connections for operators, watchers, replication
 PER_SERVER = 4  # connections that a pool server opens beside its pool: lease, heartbeat, probe, attaching anew
+NAMED = 50  # pairs of users that are one mailbox; the rest is counted
 PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by then
 
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
@@ -33,7 +34,7 @@ _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "pri
 def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_clocks(look, seen), *_lag(stand),
-            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen))
+            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen), *_names(look, stand, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +242,34 @@ def _files(seen: Inspection) -> Iterator[Finding]:
     for one in seen.files:
         yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
                   "whoever changes it decides what tuiha does", f"chmod go-w {one.path}")
+
+
+def _names(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
+    """Users whose names the next start of a server changes, or joins; and servers that go by another rule."""
+    node = next((one for one in seen.databases if one.name == stand.active), None)
+    found = node.mailboxes if node is not None else ()
+    pairs = [(user, box) for box in found for user in box.joins]
+    for user, box in pairs[:NAMED]:
+        yield warning("users", f"users {user.name} and {box.stays.name} are one mailbox",
+                      "they are joined when the next server starts: all devices and changes stay",
+                      "nothing; if your mail server tells them apart, write users.names before (lower: false)")
+    if len(pairs) > NAMED:
+        yield warning("users", f"{len(pairs) - NAMED:,} more users are one mailbox with another",
+                      "they are joined when the next server starts", "as above")
+    renamed = [box for box in found if box.renamed]
+    if renamed:
+        examples = names((f"{box.stays.name} to {box.name}" for box in renamed), 3)
+        yield warning("users", f"{count(len(renamed), 'name')} to change: {examples}",
+                      "the next start of a server does it; the mail server is logged in to with the new name",
+                      "nothing; if your mail server wants the old ones, write users.names before")
+    apart = [(user, box) for box in found for user in box.apart]
+    for user, box in apart[:NAMED]:
+        yield warning("users", f"{user.name} (mail cluster {user.cluster}) and {box.stays.name} ({box.stays.cluster}) "
+                      "have one name", f"who logs in as {box.name} is the one of {box.stays.cluster}, never the other",
+                      "give one of them another name at its mail server")
+    others = sorted({server.report.spelling for server in look.servers if server.report is not None
+                     and server.report.spelling is not None and server.report.spelling != seen.spelling})
+    if seen.spelling and others:
+        yield warning("users.names", f"here: {seen.spelling}; servers go by: {'; '.join(others)}",
+                      "one mailbox can be two users, and is joined at each start",
+                      "write the same users.names on all hosts, and start the servers again")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.mailboxes import Mailbox
+
 
 @dataclass(frozen=True, slots=True)
 class RoleRights:
@@ -31,6 +33,7 @@ class DatabaseInspection:
     files: Mapping[str, str]  # the file that a setting comes from, where one does
     clock_ahead: float  # seconds that its clock is ahead of this host's
     roles: Mapping[str, RoleRights] = field(default_factory=dict)  # by the name of their task: pool, watcher, ...
+    mailboxes: tuple[Mailbox, ...] = ()  # with users whose names are not spelled by the rule of the configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,4 @@ class Inspection:
     connections: int = 8  # to the database, of one pool server
     tls: bool = True  # the databases are reached with TLS
     window: float = 10.0  # seconds: the heartbeat window
+    spelling: str = ""  # the rule of the configuration, in words

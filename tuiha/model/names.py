@@ -23,6 +23,13 @@ class NameRule:
     domain: str | None = None  # "anna" and "anna@DOMAIN" are the same
     with_domain: bool = False  # the one name is "anna@DOMAIN"; else it is "anna"
 
+    @property
+    def words(self) -> str:
+        """The rule for people, the same text for the same rule."""
+        domain = f"{'with' if self.with_domain else 'without'} @{_domain(self)}" if self.domain is not None else ""
+        said = "small letters" * self.lower, "blanks stripped" * self.strip, domain
+        return ", ".join(filter(None, said)) or "as they are written"
+
 
 DEFAULT = NameRule()
 

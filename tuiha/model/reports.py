@@ -87,6 +87,7 @@ class ServerReport:
     clock: float | None = None  # unix seconds by its host's clock when it answered
     mail: tuple[ClusterReport, ...] | None = None  # users with and without mail; None: a version that does not say
     mail_servers: tuple[Sight, ...] | None = None  # what its probes see; None: a version that does not say
+    spelling: str | None = None  # the rule of users' names that it goes by, in words
 
 
 @dataclass(frozen=True, slots=True)

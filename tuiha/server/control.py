@@ -25,7 +25,7 @@ from tuiha.server.membership import Membership
 from tuiha.server.problem import Problem
 from tuiha.server.tokens import Tokens
 
-_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = $1"
+_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
 _SERVICE = """
 UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
 WHERE name = $1 RETURNING name
@@ -149,18 +149,18 @@ class Control:
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""
         body = await json_body(request)
-        name, server = canonical(_text(body, "user"), self.names), _text(body, "server")
+        name, server = _text(body, "user"), _text(body, "server")
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
             raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
-        row = await self.gate.read(lambda c: c.fetchrow(_USER, name))
+        row = await self.gate.read(lambda c: c.fetchrow(_USER, [name, canonical(name, self.names)], name))
         if row is None:
             raise Problem(404, "No such user", f"The pool has no user {name!r}.")
         seen = await self.bindings.look(row["id"])
         user = Owned(row["id"], row["name"], row["mail_cluster"], 0)
         if not await self.bindings.bind(user, server, seen.bound if seen else None):
             raise Problem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
-        return web.json_response({"user": name, "server": server})
+        return web.json_response({"user": user.name, "server": server})
 
     async def take(self, request: web.Request) -> web.Response:
         """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""

@@ -294,6 +294,7 @@ class PoolServer:
             clock=time.time(),
             mail=self.monitor.reports(),
             mail_servers=self.monitor.sights(),
+            spelling=self.pool.users.names.rule.words,
         )
 
     def _state(self) -> tuple[ServerState, str | None]:

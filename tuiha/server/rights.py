@@ -42,6 +42,11 @@ _ALLOW = """
 UPDATE device d SET id = DEFAULT, revoked_at = NULL, revoked_reason = NULL
 FROM app_user u WHERE u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
 """
+# Nor one that it had before its user was joined with another (joining.py).
+_NO_FORMER = """
+DELETE FROM joined_device j USING device d, app_user u
+WHERE j.device_id = d.id AND u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
+"""
 _HAS = """
 SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3
 """
@@ -104,6 +109,7 @@ async def allow(connection: Any, user: Named) -> int:
     """The device may come in again, without its old keys; the number of the announcement. Raises Missing."""
     if await connection.fetchval(_HAS, user.id, user.name, user.device) is None:
         raise Missing
+    await connection.execute(_NO_FORMER, user.id, user.name, user.device)
     await connection.execute(_ALLOW, user.id, user.name, user.device)
     await _note(connection, "note", f"{user.name}: device {user.device} allowed again")
     return await announce(connection, user.id)

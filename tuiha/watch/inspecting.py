@@ -42,6 +42,7 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
         capacities={server.name: server.capacity for server in pool.servers},
         connections=pool.database.connections,
         tls=context is not None,
+        spelling=pool.users.names.rule.words,
     )
 
 
@@ -63,7 +64,8 @@ async def _database(
         connection = await connect(pool, node, roles.watcher, password, context)
         try:
             async with asyncio.timeout(pool.watch.timeout):
-                return await inspect(connection, node.name, {task: role.user for task, role in wanted if role})
+                tasks = {task: role.user for task, role in wanted if role}
+                return await inspect(connection, node.name, tasks, pool.users.names.rule)
         finally:
             connection.terminate()
     except (DriverError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

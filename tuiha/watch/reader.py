@@ -20,7 +20,7 @@ from tuiha.drivers.databases.postgres import explain
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.binding import Candidate
-from tuiha.model.names import DEFAULT, NameRule, canonical_pattern
+from tuiha.model.names import DEFAULT, NameRule, canonical, canonical_pattern
 
 QUERY = 15.0  # seconds that one question may take
 
@@ -253,6 +253,8 @@ SELECT d.name, d.kind, d.registered_at, d.last_seen, greatest(u.last_seq - d.ack
 FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = $1 ORDER BY d.name
 """
 
+# Who is called exactly so comes first: not every name is spelled by the rule.
+SPELLED = "SELECT name FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
 
 SERVERS = """
 SELECT name, address, availability_index, users, capacity,
@@ -267,10 +269,16 @@ async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]
 
 
 async def read_users(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
-    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling."""
-    beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
-    rows = await _rows(source, USERS, beginning, end, after, expression, limit)
-    return await _with_trouble(source, [UserRow(**row) for row in rows])
+    """A page of users by name, those after `after`. `pattern` is a beginning, or holds * and ?, in any spelling.
+
+    Users whose names are not spelled by the rule (yet) are found as they are spelled.
+    """
+    found: dict[int, UserRow] = {}
+    for spelled in {pattern, canonical_pattern(pattern, source.names)}:
+        beginning, end, expression = bounds(spelled)
+        rows = await _rows(source, USERS, beginning, end, after, expression, limit)
+        found |= {row["id"]: UserRow(**row) for row in rows}
+    return await _with_trouble(source, sorted(found.values(), key=lambda user: user.name.encode())[:limit])
 
 
 async def read_users_without_mail(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
@@ -318,10 +326,9 @@ async def read_users_on(source: Reader, server: str, after: int, limit: int) -> 
 
 
 async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:
-    """The devices of a user by name; None when there is no such user."""
-    if not await source.connection.fetchval("SELECT true FROM app_user WHERE name = $1", user):
-        return None
-    return [DeviceRow(**row) for row in await _rows(source, DEVICES, user)]
+    """The devices of a user, in any spelling, by name; None when there is no such user."""
+    name = await source.connection.fetchval(SPELLED, [user, canonical(user, source.names)], user)
+    return None if name is None else [DeviceRow(**row) for row in await _rows(source, DEVICES, name)]
 
 
 async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Any]:

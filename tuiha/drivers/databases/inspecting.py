@@ -6,7 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from tuiha.drivers.databases.spelling import misspelled
 from tuiha.model.inspection import DatabaseInspection, RoleRights
+from tuiha.model.names import DEFAULT, NameRule
 
 _SETTINGS = """
 SELECT name, setting, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])
@@ -41,11 +43,14 @@ SELECT asked.name, r.oid IS NOT NULL AS exists,
        coalesce(pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false) AS monitors
   FROM unnest($1::text[]) AS asked (name) LEFT JOIN pg_roles r ON r.rolname = asked.name
 """
+_HAS_USERS = "SELECT to_regclass('public.app_user') IS NOT NULL"
 _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
 
 
-async def inspect(connection: Any, name: str, roles: Mapping[str, str]) -> DatabaseInspection:
-    """Look at a database. `roles`: task -> role. Raises asyncpg's errors.
+async def inspect(
+    connection: Any, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT
+) -> DatabaseInspection:
+    """Look at a database. `roles`: task -> role; `rule`: how users' names are spelled. Raises asyncpg's errors.
 
     The clock is compared with the middle of one question, so it is right within half of how long that took.
     """
@@ -60,6 +65,7 @@ async def inspect(connection: Any, name: str, roles: Mapping[str, str]) -> Datab
         {row["name"]: row["file"] for row in settings if row["file"]},
         float(clock) - middle,
         {task: _rights(rights[role]) for task, role in roles.items()},
+        tuple(await misspelled(connection, rule)) if await connection.fetchval(_HAS_USERS) else (),
     )
 
 

@@ -230,4 +230,5 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "clock": _real,
     "mail": _rows(_cluster, MOST_ROWS),
     "mail_servers": _rows(_sight, MOST_ROWS),
+    "spelling": _maybe_text,
 }

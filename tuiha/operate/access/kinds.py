@@ -67,6 +67,14 @@ async def _find(world: World, user: str) -> _Found:
     return _Found(snapshot, active, rows[0], checks)
 
 
+async def _as_spelled(world: World, target: Sequence[str]) -> tuple[str, ...]:
+    """The targets, the user's name as the pool has it. Raises Refused."""
+    try:
+        return (await common.spelled(world, Active(world), target[0]), *target[1:])
+    except DatabaseGone as error:
+        raise Refused(f"the user cannot be read: {error}") from error
+
+
 class DisableUser:
     """Refuses a user on every server; nothing of the user's is lost."""
 
@@ -77,7 +85,7 @@ class DisableUser:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
-        (user,) = common.only(self, target)
+        (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
         if found.row["disabled"]:
             raise Refused(f"{user} is disabled already: {found.row['reason']}")
@@ -111,7 +119,7 @@ class EnableUser:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (user,) = common.only(self, target)
+        (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
         if not found.row["disabled"]:
             raise Refused(f"{user} is not disabled")
@@ -145,7 +153,7 @@ class ForgetUser:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (user,) = common.only(self, target)
+        (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
         try:
             changes = (await found.active.rows(_CHANGES, found.row["id"], seconds=30.0))[0][0]
@@ -198,7 +206,7 @@ class RevokeDevice:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
-        user, device = common.only(self, target)
+        user, device = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
         row = await _device(found, user, device)
         if row["revoked"]:
@@ -238,7 +246,7 @@ class AllowDevice:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        user, device = common.only(self, target)
+        user, device = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
         row = await _device(found, user, device)
         disabled = found.row["disabled"]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.names import canonical
 from tuiha.model.words import count
 from tuiha.operate.active import Active
 from tuiha.operate.kinds import Kind, Misused, Progress, StepFailed
@@ -51,6 +52,19 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
         facts=draft.facts,
         details=draft.details,
     )
+
+
+_SPELLED = "SELECT name FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
+
+
+async def spelled(world: World, active: Active, user: str) -> str:
+    """A user's name as the pool has it, however an operator spelled it. Raises DatabaseGone.
+
+    A user who is called exactly so comes first: not every name is spelled by the rule (other mail clusters).
+    """
+    one = canonical(user, world.pool.users.names.rule)
+    rows = await active.rows(_SPELLED, [user, one], user)
+    return str(rows[0]["name"]) if rows else one
 
 
 def only(kind: Kind, target: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuiha.model.names import canonical
 from tuiha.model.words import names
 from tuiha.operate.active import Active
 from tuiha.operate.kinds import Refused, Step
@@ -37,10 +36,10 @@ class Move:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        told, server = common.only(self, target)
-        user = canonical(told, world.pool.users.names.rule)
+        user, server = common.only(self, target)
         snapshot, active = await look(world), Active(world)
         try:
+            user = await common.spelled(world, active, user)
             rows = await active.rows(_USER, user)
             parts = {place.name: place.part for place in await places(active, snapshot)}
         except DatabaseGone as error:

@@ -44,6 +44,8 @@ class Cluster:
     login_burst: int = 50
     history: float = 30 * 86400.0  # seconds: how far back a mailbox is read the first time
     separator: str | None = None  # of USER*MASTER; None: the monitor acts by SASL PLAIN's authorization identity
+    recheck: float = 900.0  # seconds for which a user's password is believed before it is tried here again
+    grace: float = 86400.0  # seconds for which it is believed while no server of the cluster can be asked
 
     @classmethod
     def of(
@@ -60,6 +62,8 @@ class Cluster:
             chosen.login_burst,
             chosen.history,
             chosen.monitor.separator if chosen.monitor.acts == "master" else None,
+            recheck=chosen.recheck,
+            grace=chosen.grace,
         )
 
 

@@ -129,11 +129,17 @@ class MailCluster:
     certificate: Path | None
 
     def add_user(self, name: str, password: str, role: str | None = None) -> None:
-        words = ["SET", f"/users/{name}", json.dumps({"password": password} | ({"role": role} if role else {}))]
+        value = json.dumps({"password": password} | ({"role": role} if role else {}))
+        assert self._said("SET", f"/users/{name}", value) == b"+OK\r\n"
+
+    def remove_user(self, name: str) -> None:
+        assert self._said("DEL", f"/users/{name}") == b":1\r\n"
+
+    def _said(self, *words: str) -> bytes:
         sent = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         with socket.create_connection(("127.0.0.1", self.valkey), timeout=10) as connection:
             connection.sendall(sent.encode())
-            assert connection.recv(100) == b"+OK\r\n"
+            return connection.recv(100)
 
 
 @pytest.fixture(scope="session")

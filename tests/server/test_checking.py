@@ -26,7 +26,9 @@ class Table:
     """The gate, with a table of users behind it."""
 
     def __init__(self, *rows: tuple[str, str]) -> None:
-        self._rows = {name: {"id": number, "name": name, "mail_cluster": "east", "password_hash": stored}
+        self._rows = {name: {"id": number, "name": name, "mail_cluster": "east", "password_hash": stored,
+                             "confirmed": 0.0, "unanswered": None, "refused": None, "doubted": False, "word": "",
+                             "asked_at": None, "disabled": False}
                       for number, (name, stored) in enumerate(rows)}
 
     async def read(self, work: Callable[[Any], Awaitable[Any]]) -> Any:

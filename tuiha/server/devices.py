@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -157,12 +158,13 @@ class Devices:
         admission = request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
-        waited = 0.0
+        waited, whose = 0.0, user.id
         with self.waiters.waiting(user.id) as event:
             while True:
-                if admission.over():
+                if admission.over() or self.users.left(user) <= 0:
                     await admission.renew()
-                page = await self.gate.read(lambda c: changes.after(c, user.id, key.seq, key.device_id, key.joined))
+                    user = await self.users.authenticate(request)
+                page = await self.gate.read(lambda c: changes.after(c, whose, key.seq, key.device_id, key.joined))
                 began = loop.time()
                 woken_for_nothing = event.is_set() and route.local
                 if page.changes or began >= until or woken_for_nothing:
@@ -170,8 +172,9 @@ class Devices:
                         await self._device(request, user)  # that may be why it was woken
                     return page
                 event.clear()
+                believed = self.users.left(user)
                 try:
-                    async with asyncio.timeout((until - began) if route.local else min(until - began, _ELSEWHERE)):
+                    async with asyncio.timeout(min(until - began, believed, math.inf if route.local else _ELSEWHERE)):
                         await event.wait()
                 except TimeoutError:
                     pass  # look once more, and then answer if the time is over

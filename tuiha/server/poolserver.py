@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -35,11 +36,13 @@ from tuiha.server.membership import Membership, Standing
 from tuiha.server.metrics import Metrics
 from tuiha.server.migrate import LOCK, is_current, migrate
 from tuiha.server.monitor.bound import Bound
+from tuiha.server.monitor.cluster import Cluster
 from tuiha.server.monitor.monitor import Monitor
 from tuiha.server.proof import Proof
 from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
 from tuiha.server.rates import Rates
+from tuiha.server.recheck import Recheck
 from tuiha.server.revocation import Revocation
 from tuiha.server.rights import Rights
 from tuiha.server.routing import Router
@@ -47,6 +50,7 @@ from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
 from tuiha.server.users import Users
 from tuiha.server.waiters import Waiters
+from tuiha.server.word import Terms
 
 log = logging.getLogger("tuiha.serve")
 _RECONCILE = 2.0  # seconds between two looks at this server's bindings, when no notification comes
@@ -82,9 +86,7 @@ class PoolServer:
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
         self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
-        names = pool.users.names.rule
-        provisioner = Provisioner(mail, self.gate, names) if pool.users.provision == "mail" else None
-        self.users = Users(self.gate, provisioner, names)
+        self.users = self._users(mail)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
         rates = Rates(pool.limits.rate, pool.limits.burst)
@@ -103,6 +105,14 @@ class PoolServer:
         self.attacher = self._attacher(base)
         self.metrics = Metrics(self.report, self.monitor.figures)
         self.tokens = Tokens.read(pool.control, base)
+
+    def _users(self, mail: Sequence[Cluster]) -> Users:
+        names = self.pool.users.names.rule
+        if self.pool.users.provision != "mail":
+            return Users(self.gate, names=names)
+        provisioner = Provisioner(mail, self.gate, names)
+        terms = {one.name: Terms(one.recheck, one.grace) for one in mail}
+        return Users(self.gate, provisioner, names, Recheck(self.gate, provisioner, terms))
 
     def _attacher(self, base: Path) -> Attacher:
         pool = self.pool
@@ -142,7 +152,7 @@ class PoolServer:
             async with asyncio.TaskGroup() as tasks:
                 parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
                          self.monitor.run(), self.revocation.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run()]
+                         self.guard.run(), self.users.run()]
                 if self._following is not None:
                     parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]

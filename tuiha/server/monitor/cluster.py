@@ -45,6 +45,8 @@ class Cluster:
     history: float = 30 * 86400.0  # seconds: how far back a mailbox is read the first time
     idle: float | None = None  # seconds: IDLE is issued again after a third to all of it; None: as the pace has it
     separator: str | None = None  # of USER*MASTER; None: the monitor acts by SASL PLAIN's authorization identity
+    recheck: float = 900.0  # seconds for which a user's password is believed before it is tried here again
+    grace: float = 86400.0  # seconds for which it is believed while no server of the cluster can be asked
 
     @classmethod
     def of(
@@ -62,6 +64,8 @@ class Cluster:
             chosen.history,
             chosen.idle,
             chosen.monitor.separator if chosen.monitor.acts == "master" else None,
+            recheck=chosen.recheck,
+            grace=chosen.grace,
         )
 
 

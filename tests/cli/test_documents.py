@@ -19,7 +19,7 @@ from tuiha.cli.status_text import status_text
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
-from tuiha.watch.reader import EventRow, UserRow
+from tuiha.watch.reader import DeviceRow, EventRow, UserRow
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 
@@ -61,7 +61,7 @@ LOOKS = {
 
 
 def test_the_schemas_are_schemas() -> None:
-    others = {"tuiha.demo/1", "tuiha.alert/1"}
+    others = {"tuiha.demo/1", "tuiha.alert/1", documents.DEVICES}
     assert set(schemas()) == {documents.STATUS, documents.EVENTS, documents.USERS, documents.CHECK, *others}
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -113,6 +113,12 @@ def test_events_and_users() -> None:
                                      UserRow("v", "s1", at, at, 2, "mail1", at)], "v")
     validate(found)
     assert found["users"][1]["since"] == "2026-11-22T03:12:07.123Z"
+    validate(documents.users("east", [UserRow("u", None, None, None, 1, None, None, disabled_at=at,
+                                              disabled_reason="left", revoked=1)], None))
+    listed = documents.devices("east", "u", [DeviceRow("phone", "phone", at, at, 3, None, None),
+                                             DeviceRow("tablet", "tablet", at, at, 0, at, "lost")])
+    validate(listed)
+    assert [one["revoked_at"] for one in listed["devices"]] == [None, "2026-11-22T03:12:07.123Z"]
 
 
 def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from tests.tui.samples import AT
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
 from tuiha.watch.lookup import NoAnswer, Page
+from tuiha.watch.reader import DeviceRow
 
 STEPS = (
     PlannedStep(1, "s1 s2 s3 s4", "hold requests", 5, True),
@@ -92,6 +93,7 @@ class FakeOperator:
         self._told: list[Callable[[OperationFacts | Trouble], None]] = []
         self.now: OperationFacts = operation(0)
         self.page: Page | NoAnswer = NoAnswer("this fake has no users")
+        self.devices: tuple[DeviceRow, ...] | NoAnswer = NoAnswer("this fake has no devices")
 
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         """The calls of that name."""
@@ -141,6 +143,10 @@ class FakeOperator:
     def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         self.calls.append(("users_on", server, after, limit))
         self._later(answer, self.page)
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        self.calls.append(("devices_of", user))
+        self._later(answer, self.devices)
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         self.calls.append(("follow", operation))

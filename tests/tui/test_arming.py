@@ -16,6 +16,7 @@ from tuiha.tui.arming import ARMED_FOR
 from tuiha.tui.screens.acting import ACTING_KEYS
 from tuiha.tui.screens.arm import ArmScreen
 from tuiha.tui.screens.confirm import CONFIRM_KEYS, ConfirmScreen
+from tuiha.tui.screens.devices import DEVICES_KEYS
 from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
 from tuiha.tui.screens.menu import MENU_KEYS, MenuScreen
 from tuiha.tui.screens.operation_list import LIST_KEYS
@@ -113,7 +114,7 @@ async def test_the_help_says_why_a_key_does_nothing() -> None:
 
 def test_nothing_dangerous_is_on_a_key_that_comes_by_accident() -> None:
     for keys in (HOME_KEYS, PLAN_KEYS, CONFIRM_KEYS, RUN_KEYS, RESULT_KEYS, MENU_KEYS, REBALANCE_KEYS, LIST_KEYS,
-                 USERS_KEYS):
+                 USERS_KEYS, DEVICES_KEYS):
         ids = [key.id for key in keys]
         assert len(ids) == len(set(ids))
         for key in keys:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiha.config.settings import Pool
     from tuiha.operate.plan import Plan
     from tuiha.operate.store import Store
+    from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
 LISTED = 50  # operations
@@ -133,6 +134,10 @@ class PoolOperator:
     def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of a server's users, with the watcher's role."""
         self._lookup.find_on(server, after, limit, answer)
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user, with the watcher's role."""
+        self._lookup.devices(user, answer)
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Tell each change."""

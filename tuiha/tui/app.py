@@ -328,6 +328,15 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         detail.choose(node)
         self.push_screen(detail)
 
+    def show_devices(self, user: str) -> None:
+        """The devices of a user."""
+        from tuiha.tui.screens.devices import DevicesScreen
+
+        screen = self._installed("devices", DevicesScreen)
+        screen.choose(user)
+        if screen not in self.screen_stack:
+            self.push_screen(screen)
+
     def _detail(self) -> DetailScreen:
         from tuiha.tui.screens.detail import DetailScreen
 

@@ -67,6 +67,22 @@ def _operate(kind: str) -> Run:
     return run
 
 
+def _reasoned(kind: str) -> Run:
+    """Of a kind that keeps its reason in the pool: the one that was given when this was armed."""
+    def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+        dashboard.action_show_view(HOME)
+        if options:
+            dashboard.operations.open_plan(kind, words, options)
+        else:
+            dashboard.operations.open_reasoned(kind, words)
+
+    return run
+
+
+def _asked_of_the_pool(dashboard: Dashboard, _words: tuple[str, ...]) -> str:
+    return "this dashboard has no database to look devices up in" if dashboard.operations.only_watches else ""
+
+
 def _failover(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
     """`:failover mail2` says which of the two is meant."""
     snapshot = dashboard.view.snapshot
@@ -126,6 +142,17 @@ COMMANDS: dict[str, Command] = {
     "drain": Command("move all users of servers to the others and keep them free", _operate("drain"), "SERVER...",
                      danger=True),
     "enable": Command("let drained servers take users again", _operate("enable"), "SERVER...", danger=True),
+    "disable-user": Command("refuse a user on every server; nothing is lost", _reasoned("disable-user"), "USER",
+                            danger=True),
+    "enable-user": Command("let a disabled user come in again", _operate("enable-user"), "USER", danger=True),
+    "forget-user": Command("delete a user with devices and history; there is no way back", _operate("forget-user"),
+                           "USER", danger=True),
+    "revoke-device": Command("refuse one device of a user, and its keys", _reasoned("revoke-device"), "USER DEVICE",
+                             danger=True),
+    "allow-device": Command("let a revoked device come in again, with a new key", _operate("allow-device"),
+                            "USER DEVICE", danger=True),
+    "devices": Command("the devices of a user", lambda dashboard, words, _: dashboard.show_devices(words[0]), "USER",
+                       check=_asked_of_the_pool),
     "node": Command("the detail of a node", _show_node, "NODE", check=_known("NODE")),
     "filter": Command("filter what is in front; without words: everything",
                       lambda dashboard, words, _: dashboard.find(" ".join(words)), "[TEXT...]"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
     from tuiha.tui.app import Dashboard
     from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
 ONLY_WATCHES = "this dashboard only watches"
@@ -117,6 +118,16 @@ class Operations(Ways):
         """A page of a server's users; of several questions only the newest is sure of an answer."""
         if self._operator is not None:
             self._operator.users_on(server, after, limit, on_this_loop(answer))
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.devices_of(user, on_this_loop(answer))
+
+    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
+        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
+        armed = self.armed
+        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
 
     @property
     def now_running(self) -> Running | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
     from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.reader import DeviceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,9 @@ class Operator(Protocol):
 
     def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """At most `limit` users that a server monitors, after the one with the id `after`; answered as above."""
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user; answered as above."""
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Have `told` called whenever the operation is farther. Returns what ends it."""

@@ -8,16 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.model.binding import Biases, Candidate
 from tuiha.watch.background import Background
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
-    from tuiha.watch.reader import Reader, UserRow
+    from tuiha.watch.reader import DeviceRow, Reader, UserRow
 
 Read = Callable[["Reader"], Awaitable["list[UserRow]"]]
+T = TypeVar("T")
 DEADLINE = 5.0  # seconds that one question may take, the way to the database included
 KEPT = 5.0  # seconds after a question in which the next one uses the same connection
 
@@ -62,7 +63,7 @@ class UserLookup:
 
             return await read_users(source, pattern, after, limit + 1)
 
-        self._answer(read, limit, answer)
+        self._answer(lambda: self._page(read, limit), answer)
 
     def find_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """At most `limit` users that a server monitors, after the one with the id `after`. Answers on the thread."""
@@ -72,13 +73,24 @@ class UserLookup:
 
             return await read_users_on(source, server, after, limit + 1)
 
-        self._answer(read, limit, answer)
+        self._answer(lambda: self._page(read, limit), answer)
 
-    def _answer(self, read: Read, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
-        async def work() -> Page:
+    def devices(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user. Answers on the thread."""
+
+        async def read(source: Reader) -> tuple[DeviceRow, ...] | NoAnswer:
+            from tuiha.watch.reader import read_devices
+
+            found = await read_devices(source, user)
+            return NoAnswer(f"the pool has no user {user}") if found is None else tuple(found)
+
+        self._answer(lambda: self._asked(self._settings(), read), answer)
+
+    def _answer(self, ask: Callable[[], Awaitable[T]], answer: Callable[[T | NoAnswer], None]) -> None:
+        async def work() -> T:
             try:
                 async with asyncio.timeout(self._deadline):
-                    return await self._page(read, limit)
+                    return await ask()
             except TimeoutError:
                 raise TimeoutError(f"the database did not answer in {self._deadline:g} s") from None
 
@@ -94,22 +106,30 @@ class UserLookup:
         self._background.close()
 
     async def _page(self, read: Read, limit: int) -> Page:
-        from tuiha.watch.reader import read_candidates
-
         pool = self._settings()
+
+        async def page(source: Reader) -> Page:
+            from tuiha.watch.reader import read_candidates
+
+            servers = await read_candidates(source, pool.heartbeat.window)
+            rows = await read(source)
+            return Page(tuple(rows[:limit]), len(rows) > limit, servers,
+                        Biases(pool.binding.local_bias, pool.binding.current_bias), source.database, source.active)
+
+        return await self._asked(pool, page)
+
+    async def _asked(self, pool: Pool, ask: Callable[[Reader], Awaitable[T]]) -> T:
+        """The answer to one question: on one connection there is one at a time."""
         if self._free is None:
             self._free = asyncio.Lock()
-        async with self._free:  # one connection, one question at a time
+        async with self._free:
             try:
-                source = await self._connected(pool)
-                servers = await read_candidates(source, pool.heartbeat.window)
-                rows = await read(source)
+                answer = await ask(await self._connected(pool))
             except BaseException:  # given up as well: what the connection is at is not known then
                 await self._disconnect()
                 raise
             self._used = time.monotonic()
-        return Page(tuple(rows[:limit]), len(rows) > limit, servers,
-                    Biases(pool.binding.local_bias, pool.binding.current_bias), source.database, source.active)
+        return answer
 
     async def _connected(self, pool: Pool) -> Reader:
         """The connection of the last question while it is fresh: the active database may be another one since."""

@@ -17,7 +17,8 @@ TITLES: Mapping[str, str] = {
     "switchover": "switch over to the secondary", "failover": "fail over to the secondary",
     "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
     "rejoin": "rejoin a database", "rebalance": "rebalance users", "failover-mail": "take out of service",
-    "return-mail": "return to service",
+    "return-mail": "return to service", "disable-user": "disable", "enable-user": "enable", "forget-user": "forget",
+    "revoke-device": "revoke device of", "allow-device": "allow device of",
 }
 _TO: Mapping[str, str] = {"switchover": "switch over", "failover": "fail over"}
 _VERDICTS: Mapping[str, Span] = {

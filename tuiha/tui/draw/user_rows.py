@@ -17,7 +17,7 @@ from tuiha.tui.draw.filtering import Fields
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.operation_plan import labelled
 from tuiha.tui.draw.rows import Order
-from tuiha.tui.draw.spans import Line, Span
+from tuiha.tui.draw.spans import Line, Span, clean
 
 if TYPE_CHECKING:  # with its drivers it is heavy
     from tuiha.watch.reader import UserRow
@@ -40,7 +40,9 @@ class UserItem(Lasting):
 
     @property
     def rank(self) -> int:
-        """0: its server is gone; 1: it has devices, and nobody monitors it."""
+        """0: its server is gone; 1: it has devices, and nobody monitors it; 2: it is disabled."""
+        if self.row.disabled:
+            return 2
         if self.row.server is None:
             return 1 if self.row.devices else 3
         current = self.servers.get(self.row.server)
@@ -65,6 +67,8 @@ def _left(at: datetime | None, now: float) -> str:
 
 
 def _server(item: UserItem, _: Sight) -> Span:
+    if item.row.disabled:
+        return ("DISABLED", "warning bold")
     if item.row.server is None:
         return ("nobody", "warning" if item.row.devices else "quiet")
     return (item.row.server, "bad bold" if item.rank == 0 else "text")
@@ -76,7 +80,7 @@ def _locked(item: UserItem, sight: Sight) -> Span:
 
 COLUMNS: tuple[Column[UserItem], ...] = (
     Column("user", "USER", 0, lambda item, _: (item.name, "strong bold"), 8, 28),
-    Column("server", "SERVER", 0, _server, 7, 14),
+    Column("server", "SERVER", 0, _server, 8, 14),
     Column("since", "SINCE", 60, lambda item, sight: (_ago(item.row.since, sight.at), "quiet"), 6, numeric=True),
     Column("locked", "LOCKED", 70, _locked, 7, numeric=True),
     Column("devices", "DEVICES", 40, lambda item, _: (figures.count(item.row.devices), "text"), 7, numeric=True),
@@ -93,6 +97,8 @@ FIELDS: Fields[UserItem] = Fields({"user": lambda item: item.name}, {})
 def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
     """One user at length."""
     row, found = item.row, item.outlook
+    if row.disabled:
+        return _disabled_lines(row, now, width)
     told: list[tuple[str, str, str]] = []
     if row.server is not None:
         told.append(("Server", f"{row.server}, for {_ago(row.since, now)}, generation {row.generation}", "strong bold"))
@@ -102,16 +108,31 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
         told.append(("Locked", f"{_left(row.locked_until, now)} more: until then only an operator moves it", "warning"))
     mail = f"{row.mail_server} of {row.mail_cluster}" if row.mail_server else f"no server of {row.mail_cluster} yet"
     sync = "no device yet" if row.last_sync is None else (
-        f"{row.devices} {'device' if row.devices == 1 else 'devices'}, last sync {_ago(row.last_sync, now)} ago")
+        f"{row.devices} {'device' if row.devices == 1 else 'devices'}"
+        f"{f' ({row.revoked} revoked)' if row.revoked else ''}, last sync {_ago(row.last_sync, now)} ago")
     told.append(("Mail", f"monitored through {mail}; {sync}", "text"))
     if row.no_mail is not None:
         said = f" ({row.no_mail.text})" if row.no_mail.text else ""
         told.append(("No mail", f"{explained(row.no_mail.reason).what}{said}, for {_ago(row.no_mail.since, now)}",
                      "warning"))
     told.append(("Points", ",  ".join(map(_points, found.points)) or "no server of the pool is known", "heading"))
+    return _labelled_lines(told, width)
+
+
+def _disabled_lines(row: UserRow, now: float, width: int) -> list[Line]:
+    """A user that nobody serves: since when, why, and what comes of it."""
+    return _labelled_lines([
+        ("Disabled", f"for {_ago(row.disabled_at, now)}: {row.disabled_reason or 'no reason was given'}", "warning"),
+        ("Means", "every server refuses its devices, and nobody monitors its mail", "text"),
+        ("Next", "enabled, it goes on where it was: nothing that came meanwhile is lost", "flow"),
+        ("Devices", f"{row.devices}, {row.revoked} of them revoked; v lists them", "text"),
+    ], width)
+
+
+def _labelled_lines(told: Sequence[tuple[str, str, str]], width: int) -> list[Line]:
     lines = []
     for label, text, style in told:
-        parts = wrapped(text, width - _LABEL - 1)[:2]
+        parts = wrapped(clean(text), width - _LABEL - 1)[:2]
         lines += [labelled("" if place else label, ((part, style),), width) for place, part in enumerate(parts)]
     return lines
 
@@ -139,6 +160,8 @@ def targets(item: UserItem) -> tuple[Choice, ...]:
         reason = f"{item.name} is there" if one.server == item.row.server else against(server)
         if item.row.server is None:
             reason = "nobody monitors it: the next device brings a server"
+        if item.row.disabled:
+            reason = "it is disabled"
         means = f"availability {one.index}, {figures.count(server.users)} users, room for {figures.count(one.room)}"
         found.append(Choice("move", (item.name, one.server), f"move {item.name} to {one.server}", means, reason))
     return tuple(sorted(found, key=lambda choice: bool(choice.against)))

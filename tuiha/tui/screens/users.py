@@ -24,6 +24,12 @@ USERS_KEYS: tuple[Key, ...] = (
     Key("users.find", "slash", "filter", "find users: the beginning of a name, or * and ?", "find", first=True),
     Key("users.move", "m", "move_user", "choose a server to move this user to; planned first", "move", danger=True,
         first=True),
+    Key("users.disable", "d", "disable_user", "refuse this user on every server; planned first", "disable",
+        danger=True),
+    Key("users.enable", "e", "enable_user", "let this user come in again; planned first", "enable", danger=True),
+    Key("users.forget", "x", "forget_user", "delete this user with devices and history; planned first", "forget",
+        danger=True),
+    Key("users.devices", "v", "devices", "the devices of this user; revoke one there", "devices"),
     *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
     Key("users.open", "enter", "open", "the server that monitors this user", "server"),
     ARM, *EVERYWHERE,
@@ -135,7 +141,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     def opened(self, item: UserItem) -> None:
         """The server that monitors this user."""
         if item.row.server is None:
-            self.say("nobody monitors this user now")
+            self.say("nobody monitors this user now" + (": it is disabled" if item.row.disabled else ""))
         else:
             self.dashboard.show_detail(item.row.server)
 
@@ -147,6 +153,37 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         elif self.allowed("users.move"):
             offered = targets(current)
             self.dashboard.operations.open_menu(f"MOVE {current.name}", lambda _: offered)
+
+    def action_disable_user(self) -> None:
+        """Plan to disable the user under the cursor."""
+        self._plan("disable")
+
+    def action_enable_user(self) -> None:
+        """Plan to enable it."""
+        self._plan("enable")
+
+    def action_forget_user(self) -> None:
+        """Plan to forget it."""
+        self._plan("forget")
+
+    def _plan(self, what: str) -> None:
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        elif self.allowed(f"users.{what}"):
+            operations, target = self.dashboard.operations, (current.name,)
+            if what == "disable":
+                operations.open_reasoned("disable-user", target)
+            else:
+                operations.open_plan(f"{what}-user", target)
+
+    def action_devices(self) -> None:
+        """The devices of the user under the cursor."""
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        else:
+            self.dashboard.show_devices(current.name)
 
     def shell_command(self) -> str:
         """The same list in a shell."""

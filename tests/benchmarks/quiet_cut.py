@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.quiet_cut`: a firewall that forgets quiet connections before 300 users' mail. Six minutes.
+"""`python -m tests.benchmarks.quiet_cut`: a firewall that forgets quiet connections, 300 users. Six minutes.
 
 A fault proxy in each way from a pool server to a mail server resets all connections that are quiet, at once and every
 20 s, for five minutes; probes are answered meanwhile. Printed: how often a mail server was judged gone, the longest

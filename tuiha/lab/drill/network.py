@@ -77,6 +77,10 @@ class Network:
         """How many connections of a link a trap has reset."""
         return self._proxies[wanted].trapped
 
+    def quieted(self, wanted: Link) -> int:
+        """How many connections of a link were cut because they were quiet."""
+        return self._proxies[wanted].quieted
+
     async def close(self) -> None:
         """End every proxy and the thread."""
         for proxy in self._proxies.values():

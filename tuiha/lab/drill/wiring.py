@@ -19,9 +19,9 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.account import unprivileged
+from tuiha.lab.control import Control
 from tuiha.lab.drill.needs import Setting
 from tuiha.lab.drill.network import COORDINATOR, MEMBERS, Link, Network
-from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 
 _CHILD = "tuiha.lab.drill.child"
@@ -45,7 +45,7 @@ def groups(settings: Pool) -> dict[str, tuple[str, ...]]:
             "sprayers": tuple(sprayer.name for sprayer in settings.sprayers)}
 
 
-async def wire(pool: EmbeddedPool, settings: Pool, links: Iterable[Link], hurtable: Iterable[str],
+async def wire(pool: Control, settings: Pool, links: Iterable[Link], hurtable: Iterable[str],
                changed: Sequence[Setting] = ()) -> Wired:
     """Put a proxy into each link; `hurtable` servers are started so that they can be hurt from inside.
 
@@ -65,7 +65,7 @@ async def wire(pool: EmbeddedPool, settings: Pool, links: Iterable[Link], hurtab
 class Wired:
     """A pool whose connections go through a network."""
 
-    def __init__(self, pool: EmbeddedPool, settings: Pool, changed: Sequence[Setting] = ()) -> None:
+    def __init__(self, pool: Control, settings: Pool, changed: Sequence[Setting] = ()) -> None:
         self.network = Network()
         self.ports: dict[Link, int] = {}
         self.direct = ports_of(settings)

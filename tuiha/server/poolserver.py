@@ -85,7 +85,9 @@ class PoolServer:
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
-        self.monitor = Monitor(me.name, self.gate, mail, self.waiters.wake)
+        self.monitor = Monitor(
+            me.name, self.gate, mail, self.waiters.wake, on_refused=lambda bound: self.users.doubt(bound.user_id)
+        )
         self.users = self._users(mail)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}

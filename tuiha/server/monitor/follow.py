@@ -410,3 +410,5 @@ class Follower:
     async def _record(self, entry: Entry) -> None:
         await self._tools.journal.record(self._bound, entry)
         self._cursor = entry.cursor
+        if self.standing is not None:
+            self.standing.unreadable += sum(bool(message.unreadable) for message in entry.messages)

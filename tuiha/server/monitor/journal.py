@@ -68,7 +68,6 @@ class Journal:
         self._on_change = on_change
         self._slots = asyncio.Semaphore(pace.transactions)
         self.changes = 0
-        self.unreadable = 0  # of these, substitutes for messages that could not be read
 
     async def enrol(self, clusters: Iterable[Cluster]) -> None:
         """Make sure that all mail servers have their row."""
@@ -94,7 +93,6 @@ class Journal:
                 lambda connection: record.record(connection, self._server, bound, entry), who
             )
             self.changes += count
-            self.unreadable += min(count, sum(bool(message.unreadable) for message in entry.messages))
             news = news and (count > 0 or doubtful)
         finally:
             if news:

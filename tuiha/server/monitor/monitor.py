@@ -279,5 +279,5 @@ class Monitor:
             changes=self._journal.changes,
             superseded=self._superseded,
             servers=servers,
-            unreadable=self._journal.unreadable,
+            unreadable=sum(s.unreadable for s in self._standings.all()),
         )

@@ -31,7 +31,7 @@ class Standing:
     """One mail server: where it is, its judgement, how often and how many at a time log in to it, its counters."""
 
     __slots__ = ("bucket", "cluster", "connected", "endings", "errors", "health", "in_service", "logins", "needed",
-                 "queue", "seen", "server", "turns")
+                 "queue", "seen", "server", "turns", "unreadable")
 
     def __init__(self, cluster: Cluster, server: MailServer, pace: Pace) -> None:
         self.cluster = cluster
@@ -46,6 +46,7 @@ class Standing:
         self.connected = 0
         self.logins = 0
         self.errors = 0
+        self.unreadable = 0  # messages that were recorded by a substitute
         self.queue = 0
 
     @property

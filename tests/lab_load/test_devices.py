@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.lab_load.double import DoublePool, sprayers
+from tuiha.lab.load import devices
 from tuiha.lab.load.devices import Fleet, Pace, User, device_count, read_users
 from tuiha.lab.load.sprayed import Sprayed
 from tuiha.lab.load.tally import Tally
@@ -191,6 +192,31 @@ async def test_an_unknown_key_starts_again_from_the_given_one() -> None:
         await running.until(lambda: running.tally.restarts == 1)
         await pool.deliver("ann", "m2")
         await running.until(lambda: running.seen() == [{"m2"}])
+
+
+async def test_a_device_that_may_not_come_in_asks_seldom_and_goes_on_when_it_may(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, refused, asked = DoublePool(), True, 0
+
+    async def revoked(request: web.Request) -> web.StreamResponse | None:
+        nonlocal asked
+        if "changes" in request.path and refused:
+            asked += 1
+            return web.json_response({"title": "This device is revoked"}, status=403)
+        return None
+
+    monkeypatch.setattr(devices, "_REFUSED", 0.3)
+    pool.faults[0] = pool.faults[1] = revoked
+    async with fleet(pool) as running:
+        await running.registered()
+        await running.until(lambda: asked == 1)
+        await asyncio.sleep(0.1)
+        assert asked == 1, "neither the other sprayer nor the same at once"
+        await pool.deliver("ann", "m1")
+        refused = False
+        await running.until(lambda: running.seen() == [{"m1"}])
+        assert running.tally.failures == 0
 
 
 async def test_a_planted_double_and_a_planted_loss_show_in_the_book() -> None:

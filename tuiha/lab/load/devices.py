@@ -18,6 +18,8 @@ from tuiha.lab.load.books import Change, DeviceBook, plain_id
 from tuiha.lab.load.sprayed import Answer, Entry, Request, Sprayed, now
 from tuiha.lab.load.tally import Tally
 
+_REFUSED = 10.0  # seconds until a device asks again that may not come in
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -84,7 +86,7 @@ class Device:
         request = Request("PUT", self._path, body={"kind": "simulated"})
         answer = await self._sprayed.ask(self.entry, request)
         while answer.status not in (200, 201):
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_REFUSED if answer.status == 403 else 1.0)
             answer = await self._sprayed.ask(self.entry, request)
         self._tally.registration.add(now() - started)
         if self.book.due_from is None:
@@ -119,8 +121,12 @@ class Device:
         await asyncio.sleep(0.5)
         await self._register()
 
+    async def _refused(self, answer: Answer) -> None:
+        """The user is disabled or the device revoked: asking again changes nothing, until an operator does."""
+        await asyncio.sleep(_REFUSED)
 
-_AFTER = {200: Device._took, 201: Device._took, 410: Device._restart, 404: Device._unknown}
+
+_AFTER = {200: Device._took, 201: Device._took, 410: Device._restart, 404: Device._unknown, 403: Device._refused}
 
 
 def _basic(user: User) -> str:

@@ -18,9 +18,9 @@ TITLES: Mapping[str, str] = {
     "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
     "rejoin": "rejoin a database", "rebalance": "rebalance users", "failover-mail": "take out of service",
     "return-mail": "return to service", "disable-user": "disable", "enable-user": "enable", "forget-user": "forget",
-    "revoke-device": "revoke device of", "allow-device": "allow device of",
 }
 _TO: Mapping[str, str] = {"switchover": "switch over", "failover": "fail over"}
+_OF: Mapping[str, str] = {"revoke-device": "revoke", "allow-device": "allow"}
 _VERDICTS: Mapping[str, Span] = {
     "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
 }
@@ -33,6 +33,8 @@ def title_of(kind: str, target: Sequence[str]) -> str:
     """What an operation is, in words."""
     if kind == "move" and len(target) == 2:
         return f"move {target[0]} to {target[1]}"
+    if kind in _OF and len(target) == 2:
+        return f"{_OF[kind]} {target[1]} of {target[0]}"
     if kind in _TO and target:
         return f"{_TO[kind]} to {target[0]}"
     return " ".join((TITLES.get(kind, kind), *target))

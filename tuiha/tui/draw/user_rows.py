@@ -107,9 +107,7 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
     if row.locked:
         told.append(("Locked", f"{_left(row.locked_until, now)} more: until then only an operator moves it", "warning"))
     mail = f"{row.mail_server} of {row.mail_cluster}" if row.mail_server else f"no server of {row.mail_cluster} yet"
-    sync = "no device yet" if row.last_sync is None else (
-        f"{row.devices} {'device' if row.devices == 1 else 'devices'}"
-        f"{f' ({row.revoked} revoked)' if row.revoked else ''}, last sync {_ago(row.last_sync, now)} ago")
+    sync = "no device yet" if row.last_sync is None else f"{_devices(row)}, last sync {_ago(row.last_sync, now)} ago"
     told.append(("Mail", f"monitored through {mail}; {sync}", "text"))
     if row.no_mail is not None:
         said = f" ({row.no_mail.text})" if row.no_mail.text else ""
@@ -122,11 +120,17 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
 def _disabled_lines(row: UserRow, now: float, width: int) -> list[Line]:
     """A user that nobody serves: since when, why, and what comes of it."""
     return _labelled_lines([
-        ("Disabled", f"for {_ago(row.disabled_at, now)}: {row.disabled_reason or 'no reason was given'}", "warning"),
+        ("Access", f"DISABLED for {_ago(row.disabled_at, now)}: {row.disabled_reason or 'no reason was given'}",
+         "warning bold"),
         ("Means", "every server refuses its devices, and nobody monitors its mail", "text"),
         ("Next", "enabled, it goes on where it was: nothing that came meanwhile is lost", "flow"),
-        ("Devices", f"{row.devices}, {row.revoked} of them revoked; v lists them", "text"),
+        ("Devices", _devices(row), "text"),
     ], width)
+
+
+def _devices(row: UserRow) -> str:
+    revoked = f" ({row.revoked} revoked)" if row.revoked else ""
+    return f"{row.devices} {'device' if row.devices == 1 else 'devices'}{revoked}"
 
 
 def _labelled_lines(told: Sequence[tuple[str, str, str]], width: int) -> list[Line]:

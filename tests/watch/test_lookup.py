@@ -14,7 +14,17 @@ import pytest
 from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
 from tuiha.config.load import load
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
-from tuiha.watch.reader import USERS, USERS_ON, bounds
+from tuiha.watch.reader import (
+    USERS,
+    USERS_ON,
+    DeviceRow,
+    Reader,
+    UserRow,
+    bounds,
+    read_devices,
+    read_users,
+    read_users_on,
+)
 
 __all__ = ["binaries", "configured", "folder", "prepared_pair"]
 PATIENCE = 30.0
@@ -203,3 +213,65 @@ def test_without_the_index_the_whole_table_would_be_read(lookup: UserLookup, con
     nodes, read = _plan(configured, without_index=True)
     assert "Seq Scan" in nodes
     assert read >= MANY / 2
+
+
+_DISABLED = """
+UPDATE app_user SET disabled_at = now(), disabled_reason = 'left' WHERE name = 'user000007';
+INSERT INTO device (user_id, name, kind, acked_seq, revoked_at, revoked_reason)
+    SELECT id, d.name, 'phone', 0, d.at, d.why FROM app_user, (VALUES ('a', now(), 'lost'), ('b', NULL, NULL))
+    AS d (name, at, why) WHERE app_user.name = 'user000007';
+UPDATE app_user SET last_seq = 5 WHERE name = 'user000007';
+"""
+# A pool whose servers are of the version before: the tables without the columns of schema file 0007.
+_BEFORE = """
+CREATE SCHEMA before;
+CREATE TABLE before.app_user AS SELECT id, name, mail_cluster, last_seq FROM public.app_user WHERE name = 'user000007';
+CREATE TABLE before.device AS
+    SELECT id, user_id, name, kind, acked_seq, registered_at, last_seen FROM public.device;
+CREATE TABLE before.binding AS TABLE public.binding;
+CREATE TABLE before.mail_assignment AS TABLE public.mail_assignment;
+SET search_path = before;
+"""
+
+
+def test_who_may_not_come_in_also_of_a_pool_of_the_version_before(lookup: UserLookup, configured: Configured) -> None:
+    async def read(connection: Any) -> tuple[list[UserRow], list[DeviceRow] | None, list[UserRow]]:
+        source = Reader(connection, "db1", True)
+        return (await read_users(source, "user000007", "", 5), await read_devices(source, "user000007"),
+                await read_users_on(source, "s1", 0, 5))
+
+    async def both(connection: Any) -> None:
+        await connection.execute(_DISABLED)
+        (user,), devices, on = await read(connection)
+        assert (user.disabled, user.disabled_reason, user.devices, user.revoked) == (True, "left", 2, 1)
+        assert [one.disabled for one in on] == [True]
+        assert devices is not None
+        assert [(one.name, one.behind, one.revoked_reason) for one in devices] == [("a", 5, "lost"), ("b", 5, None)]
+        assert [one.revoked_at is None for one in devices] == [False, True]
+        await connection.execute(_BEFORE)
+        try:
+            (user,), devices, on = await read(connection)
+            assert (user.disabled, user.devices, user.revoked, [one.disabled for one in on]) == (False, 2, 0, [False])
+            assert devices is not None
+            assert [one.revoked_at for one in devices] == [None, None]
+            assert await read_devices(source := Reader(connection, "db1", True), "nobody") is None, source
+        finally:
+            await connection.execute("SET search_path = public; DROP SCHEMA before CASCADE")
+
+    configured.admin(both)
+
+
+def test_devices_are_looked_up_too(lookup: UserLookup, configured: Configured) -> None:
+    configured.admin(lambda c: c.execute(_DISABLED))
+    answers: list[tuple[DeviceRow, ...] | NoAnswer] = []
+    for user in ("user000007", "nobody"):
+        came = threading.Event()
+
+        def take(answer: tuple[DeviceRow, ...] | NoAnswer, came: threading.Event = came) -> None:
+            answers.append(answer)
+            came.set()
+
+        lookup.devices(user, take)
+        assert came.wait(PATIENCE)
+    assert [one.name for one in answers[0]] == ["a", "b"]  # type: ignore[union-attr]
+    assert answers[1] == NoAnswer("the pool has no user nobody")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
 from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused, StepUnknown
 from tuiha.operate.look import answering, look
 from tuiha.operate.users.move import Move
@@ -239,6 +241,74 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
         assert again.status == 404, "the mail server's word makes the user again, without devices: the plan said so"
         with pytest.raises(Refused, match="no user nobody"):
             await ForgetUser().plan(world, ("nobody",), {})
+
+
+async def test_a_server_of_an_earlier_version_stops_the_plan(
+    pool: EmbeddedPool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, get = list(passwords(pool))[7], world.control.get
+
+    async def old(address: str, path: str, **more: Any) -> Any:
+        if path.startswith("access") and address == addresses["s2"]:
+            raise ControlError("Not Found", 404)
+        return await get(address, path, **more)
+
+    async with phones(world) as (session, addresses):
+        await Phone(session, addresses, user, passwords(pool)[user]).register("s1")
+        monkeypatch.setattr(world.control, "get", old)
+        plan = await planned(world, DisableUser(), user)
+        assert [(check.name, check.value) for check in plan.stopped_by] == [("version", "s2 would go on serving")]
+
+
+async def command(pool: EmbeddedPool, *words: str) -> tuple[int, str, str]:
+    """What `tuiha` with these words and nobody at a terminal ends with and says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tuiha", *words, "--config", str(pool.config_path), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_commands(pool: EmbeddedPool, world: World) -> None:
+    user, password = list(passwords(pool).items())[8]
+    async with phones(world) as (session, addresses):
+        phone = Phone(session, addresses, user, password)
+        await phone.register("s1")
+        code, out, err = await command(pool, "users", "disable", user)
+        assert (code, out) == (2, "")
+        assert f"there is no terminal to type the name at; --confirm {user}" in err
+        code, out, err = await command(pool, "users", "disable", user, "--confirm", "another")
+        assert (code, (await phone.poll("s1", 0)).status) == (4, 200)
+        code, out, err = await command(
+            pool, "users", "disable", user, "--confirm", user, "--reason", "left", "--json")
+        assert (code, json.loads(out)["result"], (await phone.poll("s2", 0)).status) == (0, "done", 403)
+        listed = json.loads((await command(pool, "users", user, "--json"))[1])["users"][0]
+        assert (listed["server"], listed["disabled_reason"]) == (None, "left")
+        assert "DISABLED" in (await command(pool, "users", user))[1]
+        code, out, err = await command(pool, "users", "disable", user, "--confirm", user)
+        assert (code, out) == (4, "")
+        assert f"{user} is disabled already: left" in err
+        assert (await command(pool, "users", "enable", user, "--confirm", user))[0] == 0
+        assert (await phone.poll("s3", 0)).status == 200
+        assert (await command(pool, "devices", "revoke", user, "phone", "--confirm", "phone"))[0] == 0
+        found = json.loads((await command(pool, "devices", user, "--json"))[1])["devices"]
+        assert [(one["name"], one["revoked_at"] is not None) for one in found] == [("phone", True)]
+        assert "phone" in (await command(pool, "devices", user))[1]
+        assert (await command(pool, "devices", "allow", user, "phone", "--confirm", "phone"))[0] == 0
+        assert (await command(pool, "users", "forget", user, "--confirm", user))[0] == 0
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (("users", "disable"), 0, "to disable one: tuiha users disable NAME"),
+    (("users", "disable", "nobody", "--confirm", "nobody"), 4, "the pool has no user nobody"),
+    (("users", "drop", "ann"), 2, "users takes one PATTERN; or disable, enable or forget, and a NAME"),
+    (("users", "ann", "--confirm", "ann"), 2, "--confirm is for what changes the pool"),
+    (("devices", "nobody"), 2, "the pool has no user nobody"),
+    (("devices", "revoke", "ann"), 2, "devices takes a user's NAME; or revoke or allow, a NAME and a DEVICE"),
+])
+async def test_what_is_not_meant(pool: EmbeddedPool, words: tuple[str, ...], code: int, said: str) -> None:
+    found, _, err = await command(pool, *words)
+    assert (found, said in err) == (code, True), err
 
 
 async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: World) -> None:

@@ -79,6 +79,20 @@ async def test_a_device_that_is_allowed_again_goes_on_where_it_was_and_without_i
     assert (await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={answer.body['key']}")).status == 200
 
 
+async def test_a_key_of_a_joined_user_is_not_valid_again_either(pool: Running, node: Node) -> None:
+    await pool.register("s1")
+    joining = await node.admin.fetchval(
+        "INSERT INTO joined_user (user_id, former_name, former_last_seq, until) VALUES ($1, 'Anna', 0, 0) RETURNING id",
+        await user_id(node))
+    await node.admin.execute("INSERT INTO joined_device SELECT 999999, id, $1 FROM device", joining)
+    former = changes.make_key(999999, 0)
+    assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={former}")).status == 200
+    await order(pool, node, "devices/revoke", device="phone", reason="lost")
+    assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={former}")).status == 403
+    await order(pool, node, "devices/allow", device="phone")
+    assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={former}")).status == 410
+
+
 @pytest.mark.parametrize("asked", ["s1", "s2"])
 async def test_a_disabled_user_is_refused_everywhere_and_nobody_monitors_the_mail(
     pool: Running, node: Node, asked: str
@@ -252,7 +266,8 @@ async def test_orders_are_an_operators_and_about_a_user_that_there_is(pool: Runn
         assert (await pool.control("POST", "s1", f"/control/{path}", json=who | {"user": "ben"})).status == 404
     for path in paths[3:]:
         assert (await pool.control("POST", "s1", f"/control/{path}", json=who)).status == 404, "no such device"
-    for wrong in ({}, who | {"user_id": "1"}, who | {"user_id": True}, who | {"user": ""}, who | {"reason": 1}):
+    for wrong in ({}, who | {"user_id": "1"}, who | {"user_id": True}, who | {"user": ""}, who | {"reason": 1},
+                  who | {"user": "a\0"}, who | {"user": "\ud800"}):
         assert (await pool.control("POST", "s1", "/control/users/disable", json=wrong)).status == 400
     assert (await pool.control("GET", "s1", "/control/access?user_id=x")).status == 400
     assert (await pool.control("GET", "s1", "/control/access", token="viewer")).body == {"number": 0, "waiting": 0}

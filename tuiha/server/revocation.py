@@ -119,7 +119,12 @@ class Revocation:
                 log.exception("announcements not read")
 
     async def look(self) -> None:
-        """Read what is new and act on it. Raises access.Unavailable, asyncpg.PostgresError."""
+        """Read what is new and act on it. Raises access.Unavailable, asyncpg.PostgresError.
+
+        While nobody may use the database nobody is answered from it either, so that this can wait too.
+        """
+        if self._gate.attachment is None or self._gate.held:
+            return
         row = await self._gate.read(lambda c: c.fetchrow(_LAST))
         if row is None:
             return

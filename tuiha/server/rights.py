@@ -47,6 +47,8 @@ _NO_FORMER = """
 DELETE FROM joined_device j USING device d, app_user u
 WHERE j.device_id = d.id AND u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
 """
+# And no key of a user that was joined to this one (joining.py): those carry ids that this table knows.
+_UNJOIN = "DELETE FROM joined_device WHERE device_id = $1"
 _HAS = """
 SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3
 """
@@ -99,8 +101,10 @@ async def enable(connection: Any, user: Named) -> int:
 
 async def revoke(connection: Any, user: Named, reason: str) -> int:
     """The device's name and its keys are refused; the number of the announcement. Raises Missing."""
-    if await connection.fetchval(_REVOKE, user.id, user.name, user.device, reason) is None:
+    device_id = await connection.fetchval(_REVOKE, user.id, user.name, user.device, reason)
+    if device_id is None:
         raise Missing
+    await connection.execute(_UNJOIN, device_id)
     await _note(connection, "warning", f"{user.name}: device {user.device} revoked: {reason}")
     return await announce(connection, user.id)
 
@@ -218,8 +222,13 @@ def _named(body: dict[str, Any], *, device: bool = False) -> Named:
     return Named(user_id, _text(body, "user", 256), _text(body, "device", 128) if device else "")
 
 
+def _unfit(value: str) -> bool:
+    """Whether the database cannot keep it: a null character, or half of a surrogate pair."""
+    return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _text(body: dict[str, Any], field: str, most: int) -> str:
     value = body.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= most or "\0" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= most or _unfit(value):
         raise Problem(400, f"Field {field}", f"{field} is a text of 1 to {most} characters.", field=field)
     return value

@@ -100,6 +100,53 @@ async def test_a_revoked_device_is_refused_wherever_it_asks(pool: EmbeddedPool, 
             await kind_back.plan(world, (user, "phone-s2"), {})
 
 
+async def test_no_server_tells_a_revoked_device_anything_once_that_is_reported(
+    pool: EmbeddedPool, world: World
+) -> None:
+    """Mail comes all the time, and the device asks every server all the time, with keys that it has or had."""
+    user, password = list(passwords(pool).items())[10]
+    loop = asyncio.get_running_loop()
+    async with phones(world) as (session, addresses):
+        told: list[tuple[float, int, int]] = []  # when it was answered, status, changes
+
+        async def ask(server: str, device: str) -> None:
+            phone = Phone(session, addresses, user, password, device)
+            await phone.register(server)
+            while True:
+                phone.key = keys[device]
+                answer = await phone.poll(server, 0.5)
+                told.append((answer.at, answer.status, len(answer.body.get("changes", ()))))
+
+        async def mail() -> None:
+            for number in range(1000):
+                await deliver(pool, user, password, f"<{number}@storm>")
+
+        for round_ in range(4):
+            device, keys = f"phone{round_}", {}
+            first = Phone(session, addresses, user, password, device)
+            await first.register("s1")
+            keys[device] = first.key
+            work = [asyncio.create_task(ask(server, device)) for server in SERVERS for _ in range(3)]
+            work.append(asyncio.create_task(mail()))
+            await until(partial(_some, told))
+            kind = RevokeDevice()
+            await run(world, kind, await planned(world, kind, user, device))
+            reported = loop.time()
+            await asyncio.sleep(1.0)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            late = [one for one in told if one[0] > reported]
+            assert late
+            assert [one for one in late if one[2]] == [], "after the report nobody is told changes"
+            assert {one[1] for one in late} <= {403, 503}
+            told.clear()
+
+
+async def _some(told: list[tuple[float, int, int]]) -> bool:
+    return sum(changes for _, _, changes in told) > 5
+
+
 async def test_what_comes_while_a_user_is_disabled_is_told_once_it_is_enabled(
     pool: EmbeddedPool, world: World
 ) -> None:

@@ -36,6 +36,7 @@ _CHANGES = "SELECT count(*)::int FROM change WHERE user_id = $1"
 class _Found:
     """A user as a plan found it."""
 
+    user: str  # as the pool spells it
     snapshot: Snapshot
     active: Active
     row: Any
@@ -48,9 +49,10 @@ class _Found:
 
 
 async def _find(world: World, user: str) -> _Found:
-    """The user, and what every kind checks. Raises Refused."""
+    """The user, however an operator spelled the name, and what every kind checks. Raises Refused."""
     snapshot, active = await look(world), Active(world)
     try:
+        user = await common.spelled(world, active, user)
         rows = await active.rows(_USER, user)
     except DatabaseGone as error:
         raise Refused(f"the user cannot be read: {error}") from error
@@ -64,7 +66,7 @@ async def _find(world: World, user: str) -> _Found:
         common.check("version", "servers", not old, f"{names(old)} would go on serving" if old else "all know it",
                      "all know it", common.BAD, "upgrade them first"),
     ]
-    return _Found(snapshot, active, rows[0], checks)
+    return _Found(user, snapshot, active, rows[0], checks)
 
 
 async def _as_spelled(world: World, target: Sequence[str]) -> tuple[str, ...]:
@@ -87,6 +89,7 @@ class DisableUser:
         """Plan. Option: reason. Raises Refused."""
         (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
+        user = found.user
         if found.row["disabled"]:
             raise Refused(f"{user} is disabled already: {found.row['reason']}")
         draft = common.Draft(
@@ -98,7 +101,7 @@ class DisableUser:
             facts=found.facts(),
             details=_details(found, reason=options.get("reason") or NO_REASON),
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user,), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Disabled, and seen by all."""
@@ -121,6 +124,7 @@ class EnableUser:
         """Plan. Raises Refused."""
         (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
+        user = found.user
         if not found.row["disabled"]:
             raise Refused(f"{user} is not disabled")
         draft = common.Draft(
@@ -131,7 +135,7 @@ class EnableUser:
             facts=found.facts(),
             details=_details(found, reason=found.row["reason"] or NO_REASON),
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user,), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Enabled, and seen by all."""
@@ -155,6 +159,7 @@ class ForgetUser:
         """Plan. Raises Refused."""
         (user,) = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
+        user = found.user
         try:
             changes = (await found.active.rows(_CHANGES, found.row["id"], seconds=30.0))[0][0]
         except DatabaseGone as error:
@@ -179,7 +184,7 @@ class ForgetUser:
             facts=found.facts(),
             details=_details(found, reason="to be forgotten", changes=changes),
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user,), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Disabled, seen by all, deleted, seen by all."""
@@ -208,7 +213,8 @@ class RevokeDevice:
         """Plan. Option: reason. Raises Refused."""
         user, device = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
-        row = await _device(found, user, device)
+        user = found.user
+        row = await _device(found, device)
         if row["revoked"]:
             raise Refused(f"{user}'s device {device} is revoked already")
         draft = common.Draft(
@@ -224,7 +230,7 @@ class RevokeDevice:
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=options.get("reason") or NO_REASON),
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user, device), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Revoked, and seen by all."""
@@ -248,7 +254,8 @@ class AllowDevice:
         """Plan. Raises Refused."""
         user, device = target = await _as_spelled(world, common.only(self, target))
         found = await _find(world, user)
-        row = await _device(found, user, device)
+        user = found.user
+        row = await _device(found, device)
         disabled = found.row["disabled"]
         if not row["revoked"]:
             raise Refused(f"{user}'s device {device} is not revoked")
@@ -265,7 +272,7 @@ class AllowDevice:
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=NO_REASON),
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, (user, device), draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Allowed, and seen by all."""
@@ -290,14 +297,14 @@ def _disable(plan: Plan) -> Step:
     return OrderStep(plan.steps[0], forth, None if plan.details["was_disabled"] else back)
 
 
-async def _device(found: _Found, user: str, device: str) -> Any:
+async def _device(found: _Found, device: str) -> Any:
     """The device's row. Raises Refused."""
     try:
         rows = {row["name"]: row for row in await found.active.rows(_DEVICES, found.row["id"])}
     except DatabaseGone as error:
         raise Refused(f"the devices cannot be read: {error}") from error
     if device not in rows:
-        raise Refused(f"{user} has no device {device}; there is {names(rows) or 'none'}")
+        raise Refused(f"{found.user} has no device {device}; there is {names(rows) or 'none'}")
     return rows[device]
 
 

@@ -21,6 +21,7 @@ from textual.app import App
 from docs.svg import svg
 from tests.tui.fake_operator import FakeOperator, ended, operation
 from tests.tui.samples import AT, SAMPLES, SampleFeed
+from tests.tui.test_devices_view import PHONE, TABLET
 from tests.tui.test_users_view import page
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.tui.app import Dashboard
@@ -100,6 +101,7 @@ def with_users() -> FakeOperator:
     """An operator who finds users."""
     operator = FakeOperator()
     operator.page = page("ann", "anna", "annika", "anton", more=True)
+    operator.devices = (PHONE, TABLET)
     return operator
 
 
@@ -135,6 +137,8 @@ SCENES: Mapping[str, Scene] = {
     "sprayers": Scene(live("degraded"), ("3",)),
     "mail": Scene(live("degraded"), ("4",)),
     "users": Scene(live("healthy", with_users()), ("5", "a", "n"), "annika"),
+    "devices": Scene(live("healthy", with_users(), WHY), ("5", "wait:annika", "enter", "v", "wait:tablet", "j"),
+                     "It knows ann's password"),
     "operations": Scene(live("healthy", with_operations()), ("6",), "rebalance"),
     "events": Scene(live("degraded"), ("7",)),
     "help": Scene(live("healthy"), ("question_mark",)),
@@ -185,7 +189,7 @@ def every_picture(scenes: Iterable[str]) -> tuple[Picture, ...]:
 def in_the_documents() -> tuple[Picture, ...]:
     """Views and states of a pool wholly; what is read on one terminal once."""
     large, small = ("database-split", "detail", "detail-mail", "wall", "wall-split"), (
-        "help", "actions", "plan", "confirm", "run", "result", "replay", "pools")
+        "devices", "help", "actions", "plan", "confirm", "run", "result", "replay", "pools")
     return (*every_picture(WHOLLY), Picture("home-down", SIZES[0], "light"), Picture("home", (200, 60)),
             *(Picture(scene, SIZES[1]) for scene in large), *(Picture(scene, SIZES[0]) for scene in small))
 

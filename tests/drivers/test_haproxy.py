@@ -16,6 +16,7 @@ from tests.drivers.daemons import eventually, free_port
 from tuiha.config.places import data_file
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy, chunks, report
+from tuiha.drivers.sprayers.haproxy import entries as entries_of
 from tuiha.drivers.sprayers.runtime import PAYLOAD_LIMIT, map_size
 from tuiha.model.reports import AddressRow, BackendReport, BackendState, SprayerReport
 
@@ -218,6 +219,19 @@ INFO = json.dumps(typed(Version="2.8"))
 def test_words_for_states(status: str, state: BackendState) -> None:
     found = report(INFO, json.dumps([typed(**SERVER | {"status": status}), TOTAL]), None)
     assert found.backends[0].state is state
+
+
+def test_a_server_may_be_called_as_the_total_is() -> None:
+    rows = [typed(**SERVER | {"svname": "BACKEND", "type": 2}), typed(svname="BACKEND", scur=2, req_tot=9, type=1)]
+    found = report(INFO, json.dumps(rows), None)
+    assert [backend.server for backend in found.backends] == ["BACKEND"]
+    assert found.sessions == 2
+
+
+def test_what_is_no_entry_of_a_map_is_left_out() -> None:
+    assert dict(entries_of("0x1 anna s1\n0x2 line\nbreak s2\n0x3 bert s2")) == {"anna": "s1", "bert": "s2"}
+    with pytest.raises(DriverError, match="not well formed"):
+        dict(entries_of("Permission denied"))
 
 
 @pytest.mark.parametrize(("change", "message"), [

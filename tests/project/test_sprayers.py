@@ -33,7 +33,7 @@ CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
 OURS = Tls(ca=Path("certificate.pem"), certificate=Path("certificate.pem"), key=Path("key.pem"))
 PAIR = ("spray1", "spray2")
 LONG = "long" * 40  # what the stick table would cut off
-USERS = ("alice", " Alice", "ALICE ", "Alice@Example.org", LONG, LONG + "er")
+USERS = ("alice", " Alice", "ALICE ", "Alice@Example.org", "alice\n", LONG, LONG + "er")
 MAY_COME_IN = {aiohttp.encode_basic_auth(user, "right") for user in USERS}
 
 
@@ -247,6 +247,13 @@ async def test_spellings_of_one_name_are_one_entry(pair: list[Sprayer]) -> None:
     wrong = [(await Device("aLICE", "wrong").get(pair[0]))[0] for _ in range(4)]
     assert wrong == [401] * 4
     assert await driver.map_entries() == {"alice": "s2"}
+
+
+async def test_a_name_with_a_line_break_is_not_learned(pair: list[Sprayer]) -> None:
+    for _ in range(4):
+        assert (await Device("alice\n").get(pair[0]))[0] == 200
+    await Device("alice").get(pair[0])
+    assert await pair[0].driver(tls.client(OURS, CERTIFICATES)).map_entries() == {"alice": "s2"}
 
 
 async def test_a_name_that_the_stick_table_would_cut_off_is_not_in_it(pair: list[Sprayer]) -> None:

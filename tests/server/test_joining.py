@@ -160,6 +160,26 @@ async def test_who_is_refused_under_one_spelling_is_refused(node: Node) -> None:
     assert (page.changes, changes.following(now, page)) == ((), now)
 
 
+@pytest.mark.parametrize(("confirmed", "seen", "kept"), [
+    ("goes", "stays", "goes"), ("stays", "goes", "stays"), (None, "goes", "goes"), (None, "stays", "stays"),
+])
+async def test_the_password_that_was_proven_last_is_kept_and_asked_about(
+    node: Node, confirmed: str | None, seen: str, kept: str
+) -> None:
+    ids = dict(zip(("stays", "goes"), await node.add_users("anna", "Anna"), strict=True))
+    await node.admin.execute("UPDATE app_user SET confirmed_at = '2026-01-01'")
+    for who, user in ids.items():
+        await node.admin.execute("UPDATE app_user SET password_hash = $2 WHERE id = $1", user, who)
+        await register(node, "anna" if who == "stays" else "Anna", "phone")
+        await node.admin.execute("UPDATE device SET last_seen = $2::text::timestamptz WHERE user_id = $1", user,
+                                 "2026-02-02" if who == seen else "2026-02-01")
+    if confirmed is not None:
+        await node.admin.execute("UPDATE app_user SET confirmed_at = '2026-01-02' WHERE id = $1", ids[confirmed])
+    await settle(node)
+    row = await node.admin.fetchrow("SELECT password_hash, doubted_at > confirmed_at AS doubted FROM app_user")
+    assert (row["password_hash"], row["doubted"]) == (kept, True)
+
+
 async def test_servers_drop_what_they_remember_of_both(node: Node) -> None:
     anna, capital = await node.add_users("anna", "Anna")
     await settle(node)

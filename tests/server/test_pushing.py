@@ -63,6 +63,16 @@ async def test_many_users_make_no_entry_twice(sprayer: Sprayer) -> None:  # noqa
         assert (await driver(sprayer).poll()).learned == 1502
 
 
+async def test_a_name_that_is_no_key_keeps_nobody_else_out(sprayer: Sprayer) -> None:  # noqa: F811
+    odd = ("#0x1", "#0xyz", "a\u200bb", "<<", "a <<", "x" * 1001, "line\nbreak")
+    kept = ("first", "any", "all", "#first", "1", "0x1", "it's", 'say "hi"', "back\\slash", "a;b", "-", "@1", "änna")
+    async with pushing(sprayer, "s1", Users("bert", *odd, *kept)):
+        await becomes(sprayer, {"anna": "s1", "bert": "s1"} | dict.fromkeys(kept, "s1"))
+    many = {f"user{number:05}" for number in range(80)}
+    async with pushing(sprayer, "s1", Users(*many, *odd, *kept)):
+        await becomes(sprayer, {"anna": "s1", "bert": "s1"} | dict.fromkeys((*many, *kept), "s1"))
+
+
 async def test_one_that_is_away_does_not_keep_the_other_waiting(sprayer: Sprayer) -> None:  # noqa: F811
     users = Users()
     users.names = None

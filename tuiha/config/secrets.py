@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -136,7 +137,7 @@ def _refuse_open_file(secret: Secret, file: Path, about: os.stat_result) -> None
     mode = "600" if forbidden == 0o077 else "640"
     who = "" if about.st_uid == os.geteuid() or os.geteuid() == 0 else " (its owner, or root, can)"
     raise _failed(secret, f"file {file} is open to other users (mode {stat.S_IMODE(about.st_mode):04o})",
-                  f"run: chmod {mode} {file}{who}")
+                  f"run: chmod {mode} {shlex.quote(str(file))}{who}")
 
 
 def _from_environment(secret: Secret, name: str) -> tuple[bytes, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tuiha.lab.children import ChildError, Children, Command
 from tuiha.lab.postgres import SUPERUSER, Pair
+from tuiha.model.quoting import pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration
 _CONTROL = struct.Struct("=QIIi4xqQQI")  # pg_control: identifier, versions, state, time, checkpoint, redo, timeline
@@ -129,7 +130,8 @@ class Agents:
     async def _run(self, name: str, program: str, *arguments: str, user: str, source: str) -> None:
         layout, folder = self._pair.layout, self._pair.layout.node(name)
         passwords = folder / f"{program}.pgpass"
-        layout.write(passwords, f"127.0.0.1:{self._port(source)}:*:{user}:{layout.read_secret(user)}\n")
+        line = pgpass("127.0.0.1", str(self._port(source)), "*", user, layout.read_secret(user))
+        layout.write(passwords, f"{line}\n")
         command = Command([str(self._pair.programs / program), *arguments], cwd=folder, ends=True,
                           env={**self._pair.environment, "PGPASSFILE": str(passwords)})
         try:

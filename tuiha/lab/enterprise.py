@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tuiha.lab.postgres import DATABASE, SUPERUSER, DatabaseSetupError, Pair
+from tuiha.model.quoting import literal, slot, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,8 +72,9 @@ async def set_up(pair: Pair, pool: str, users: Sequence[tuple[str, str, str]]) -
     async with connected(pair, first) as connection:
         for role in _ROLES:
             right = "REPLICATION" if role in _REPLICATION else ""
-            await connection.execute(f"CREATE ROLE {role} LOGIN {right} PASSWORD '{pair.layout.read_secret(role)}'")
-        await connection.execute("SELECT pg_create_physical_replication_slot($1)", second)
+            password = literal(pair.layout.read_secret(role))
+            await connection.execute(f"CREATE ROLE {role} LOGIN {right} PASSWORD {password}")
+        await connection.execute("SELECT pg_create_physical_replication_slot($1)", slot(second))
         await connection.execute(f"CREATE DATABASE {DATABASE} OWNER tuiha_owner")
     async with connected(pair, first, database=DATABASE) as connection:
         await connection.execute(_GRANTS)
@@ -89,7 +91,7 @@ async def make_synchronous(pair: Pair) -> None:
     async with connected(pair, first) as connection:
         # Streaming first: with the name set and nobody there, every commit would hang.
         await _until(connection, second, "state", "streaming", pair)
-        await connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 ({second})'")
+        await connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = {literal(wait_for(second))}")
         await connection.execute("SELECT pg_reload_conf()")
         await _until(connection, second, "sync_state", "sync", pair)
 

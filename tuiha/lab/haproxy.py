@@ -68,6 +68,7 @@ backend {backend}
     # The user's one name, as far as HAProxy can say it: the pool's rule (users.names), for ASCII letters.
     http-request set-var(txn.user) 'http_auth_user,ltrim(" "),rtrim(" "),lower'
     acl whole      var(txn.user),length le 127  # the stick table cuts a longer name off, and would take two for one
+    acl odd        var(txn.user) -m reg [[:cntrl:]]  # the map writes a line break as %0A
 
     use-server %[var(txn.user),map_str({map})] if {{ var(txn.user),map_str({map}) -m found }}
     stick-table type string len 128 size 1m expire 24h srvkey name peers sprayers
@@ -75,7 +76,7 @@ backend {backend}
     acl named      res.hdr(X-Tuiha-Server) -m found
     acl forwarded  res.hdr(X-Tuiha-Forwarded-By) -m found
     stick store-response var(txn.user) if named !forwarded whole
-    http-response set-map({map}) %[var(txn.user)] %[res.hdr(X-Tuiha-Server)] if named {{ var(txn.user) -m found }}
+    http-response set-map({map}) %[var(txn.user)] %[res.hdr(X-Tuiha-Server)] if named !odd {{ var(txn.user) -m found }}
 
 {servers}
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout
+from tuiha.model.quoting import conninfo, pgpass, setting, slot
 
 DATABASE = "tuiha"
 SUPERUSER = "postgres"
@@ -59,18 +60,17 @@ tcp_user_timeout = 8s
 log_line_prefix = '%m [%p] %q%u@%d %a '
 log_checkpoints = off
 lc_messages = 'C'
-hba_file = '{access}'
-include '{node}'
+hba_file = {access}
+include {node}
 """
 
 _NODE = """\
-# What belongs to {name} alone.
+# What belongs to this database alone.
 port = {port}
-cluster_name = '{name}'
-unix_socket_directories = '{folder}'
-primary_conninfo = 'host=127.0.0.1 port={partner_port} user=tuiha_replica application_name={name} \
-passfile=''{passfile}'' connect_timeout=2'
-primary_slot_name = '{name}'
+cluster_name = {name}
+unix_socket_directories = {folder}
+primary_conninfo = {source}
+primary_slot_name = {slot}
 """
 
 
@@ -153,9 +153,15 @@ def _write_settings(pair: Pair, name: str) -> None:
     layout, folder = pair.layout, pair.layout.node(name)
     partner = pair.partner(name)
     passfile = folder / "replica.pgpass"
-    layout.write(passfile, f"127.0.0.1:{pair.ports[partner]}:*:tuiha_replica:{layout.read_secret('tuiha_replica')}\n")
+    layout.write(passfile,
+                 pgpass("127.0.0.1", str(pair.ports[partner]), "*", "tuiha_replica",
+                        layout.read_secret("tuiha_replica")) + "\n")
     layout.write(folder / "pg_hba.conf", _ACCESS)
     layout.write(folder / "node.conf", _NODE.format(
-        name=name, port=pair.ports[name], folder=folder, partner_port=pair.ports[partner], passfile=passfile))
+        name=setting(name), port=pair.ports[name], folder=setting(str(folder)), slot=setting(slot(name)),
+        source=setting(conninfo({
+            "host": "127.0.0.1", "port": str(pair.ports[partner]), "user": "tuiha_replica", "application_name": name,
+            "passfile": str(passfile), "connect_timeout": "2"}))))
     layout.write(folder / "postgresql.conf", _SETTINGS.format(
-        connections=pair.connections, access=folder / "pg_hba.conf", node=folder / "node.conf"))
+        connections=pair.connections, access=setting(str(folder / "pg_hba.conf")),
+        node=setting(str(folder / "node.conf"))))

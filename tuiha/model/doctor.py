@@ -5,12 +5,14 @@ Every limit is a constant here, with its reason. PostgreSQL's settings are those
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.quoting import identifier
 from tuiha.model.reports import ServerState
 from tuiha.model.standing import Standing
 from tuiha.model.words import count, names, span
@@ -145,17 +147,18 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
         yield bad(database, f"there is no role {role.name}", f"database.roles.{task} cannot log in",
                   "config/postgresql.md, step 3")
         return
+    quoted = identifier(role.name)
     surplus = sorted(set(role.powers) - _POWERS.get(task, frozenset()))
     if surplus:
         yield bad(database, f"role {role.name} has {names(surplus)}", "whoever learns its password can do far more "
-                  f"than {task} has to", f"ALTER ROLE {role.name} {' '.join('NO' + power for power in surplus)}")
+                  f"than {task} has to", f"ALTER ROLE {quoted} {' '.join('NO' + power for power in surplus)}")
     if task == "watcher" and role.writes:
         yield bad(database, f"role {role.name} may write {names(role.writes)}", "who may only look can change the pool",
-                  f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {role.name}")
+                  f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {quoted}")
     if task in ("watcher", "coordinator") and role.reads_hashes:
         yield bad(database, f"role {role.name} may read the hashes of users' passwords",
                   "they can be guessed at leisure",
-                  f"REVOKE SELECT ON app_user FROM {role.name}; the next start of a pool server grants the rest again")
+                  f"REVOKE SELECT ON app_user FROM {quoted}; the next start of a pool server grants the rest again")
     if task in ("pool", "watcher") and role.owns:
         yield warning(database, f"role {role.name} owns the tables", "whoever learns its password can drop them",
                       "give them to tuiha_owner, and name it at database.roles.owner")
@@ -164,7 +167,7 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     if task == "coordinator" and "SUPERUSER" not in role.powers and lacking:
         yield bad(database, f"role {role.name} may not set {names(sorted(lacking))}",
                   "operations on the pair will fail",
-                  f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(sorted(lacking))} TO {role.name}")
+                  f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(sorted(lacking))} TO {quoted}")
 
 
 def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
@@ -178,7 +181,7 @@ def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]
                   again)
     if task in ("watcher", "coordinator") and not role.monitors:
         yield bad(database, f"role {role.name} is no member of pg_monitor", "replication and its lag are unknown",
-                  f"GRANT pg_monitor TO {role.name}")
+                  f"GRANT pg_monitor TO {identifier(role.name)}")
 
 
 def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
@@ -241,7 +244,7 @@ def _certificates(seen: Inspection) -> Iterator[Finding]:
 def _files(seen: Inspection) -> Iterator[Finding]:
     for one in seen.files:
         yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
-                  "whoever changes it decides what tuiha does", f"chmod go-w {one.path}")
+                  "whoever changes it decides what tuiha does", f"chmod go-w {shlex.quote(one.path)}")
 
 
 def _names(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:

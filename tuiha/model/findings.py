@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
+from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
@@ -111,8 +112,8 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",
-                       f"name {stand.secondary.name} in synchronous_standby_names and as application_name in its "
-                       "primary_conninfo; tuiha plan protect")
+                       f"synchronous_standby_names = {literal(wait_for(stand.secondary.name))}, and the name as "
+                       "application_name in its primary_conninfo; tuiha plan protect")
 
 
 def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:

@@ -149,14 +149,21 @@ SELECT a.user_id, a.mail_server FROM (
  ORDER BY (stays AND common) DESC, newest NULLS FIRST, stays DESC LIMIT 1
 ON CONFLICT (user_id) DO UPDATE SET mail_server = excluded.mail_server, since = clock_timestamp()
 """
-# The hash that was proven last; the mail server decides at the next log-in with another password. A mailbox that was
-# disabled under one spelling is disabled.
+# A mailbox that was disabled under one spelling is disabled. The mail server is asked about the password at the next
+# log-in, whichever of the two hashes it fits.
 _USER = """
 UPDATE app_user stays SET last_seq = $3, created_at = least(stays.created_at, goes.created_at),
-       password_hash = CASE WHEN $4 THEN goes.password_hash ELSE stays.password_hash END,
+       doubted_at = clock_timestamp(),
        disabled_reason = CASE WHEN stays.disabled_at IS NULL THEN goes.disabled_reason ELSE stays.disabled_reason END,
        disabled_at = coalesce(stays.disabled_at, goes.disabled_at)
   FROM app_user goes WHERE stays.id = $1 AND goes.id = $2
+"""
+# The password that the mail server confirmed last; where that is not known, of the user who was here last.
+_PASSWORD = """
+UPDATE app_user stays SET password_hash = goes.password_hash, confirmed_at = goes.confirmed_at,
+       asked_at = goes.asked_at, unanswered_at = goes.unanswered_at, refused_at = goes.refused_at
+  FROM app_user goes WHERE stays.id = $1 AND goes.id = $2
+   AND (goes.confirmed_at > stays.confirmed_at OR goes.confirmed_at = stays.confirmed_at AND $3)
 """
 _END = "DELETE FROM app_user WHERE id = $1"
 _EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', 'users', $1)"
@@ -277,7 +284,8 @@ async def join(connection: Any, stays: Spelled, goes: Spelled) -> None:
     await connection.execute(_GENERATION, *both)
     await connection.execute(_CURSORS, *both)
     later = goes.last_seen is not None and (stays.last_seen is None or goes.last_seen > stays.last_seen)
-    await connection.execute(_USER, *both, until, later)
+    await connection.execute(_PASSWORD, *both, later)
+    await connection.execute(_USER, *both, until)
     await connection.execute(_END, goes.id)
     for user_id in both:  # servers drop what they remember of them
         await announce(connection, user_id)

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy
+from tuiha.drivers.sprayers.runtime import fits_map
 
 log = logging.getLogger("tuiha.push")
 
@@ -80,7 +81,7 @@ class _Map:
                 log.warning("started anew, its map is pushed again",
                             extra={"sprayer": self._sprayer.name, "users": len(users)})
             self._process, self._pushed = process, frozenset()
-        new = users - self._pushed
+        new = {user for user in users - self._pushed if fits_map(user)}  # the others' requests are forwarded
         if new:
             await self._sprayer.put_map(dict.fromkeys(sorted(new), server))
             log.debug("pushed", extra={"sprayer": self._sprayer.name, "users": len(new)})

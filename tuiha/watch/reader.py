@@ -16,7 +16,7 @@ from tuiha.config import tls
 from tuiha.config.parts import DatabaseNode, Role
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
-from tuiha.drivers.databases.postgres import explain
+from tuiha.drivers.databases.postgres import APPLICATION, explain
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.binding import Candidate
@@ -168,7 +168,7 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
             return await asyncpg.connect(
                 host=host, port=port, user=role.user, password=password, database=pool.database.name,
                 ssl=False if context is None else context, command_timeout=QUERY,
-                server_settings={"application_name": "tuiha:watch", "search_path": "public", "jit": "off"})
+                server_settings={"application_name": APPLICATION, "search_path": "public", "jit": "off"})
     except TimeoutError:
         raise DriverError(f"no answer in {pool.watch.timeout:g} s") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

@@ -13,7 +13,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port, short, tls_failure, why
 from tuiha.model.reports import DatabaseReport
 
-APPLICATION = "tuiha:watch"
+APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
 _SESSION = {"application_name": APPLICATION, "jit": "off", "search_path": "public", "lock_timeout": "1000"}
 _CONNECT_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter

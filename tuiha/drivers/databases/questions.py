@@ -68,7 +68,7 @@ SELECT slot_name::text AS name, slot_type AS kind, active, wal_status AS state,
 SESSIONS = """
 SELECT substr(application_name, 7) AS server, count(*)::int AS sessions
   FROM pg_stat_activity
- WHERE datname = current_database() AND application_name LIKE 'tuiha:_%' AND application_name <> 'tuiha:watch'
+ WHERE datname = current_database() AND application_name LIKE 'tuiha:_%'
  GROUP BY 1 ORDER BY 1
 """
 

@@ -222,12 +222,14 @@ def chunks(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def entries(listing: str) -> Iterator[tuple[str, str]]:
-    """Keys and values of a map, as `show map PATH` lists them. Raises DriverError."""
-    for line in listing.split("\n") if listing else ():
-        entry = re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line)
-        if entry is None:
-            raise DriverError(f"the sprayer's map is not well formed: {short(line, 60)}")
-        yield entry[1], entry[2]
+    """Keys and values of a map, as `show map PATH` lists them. Raises DriverError when none of it is an entry.
+
+    A key that a sprayer learned may hold a line break: what is not an entry for that is left out.
+    """
+    found = [re.fullmatch(r"0x[0-9a-f]+ (.*) (\S+)", line) for line in listing.split("\n")] if listing else []
+    if found and not any(found):
+        raise DriverError(f"the sprayer's map is not well formed: {short(listing, 60)}")
+    yield from ((entry[1], entry[2]) for entry in found if entry is not None)
 
 
 def report(
@@ -236,20 +238,25 @@ def report(
     """A report from the answers to `show info json` and `show stat ... json`. Raises DriverError."""
     facts = typed_info(info)
     rows = typed_rows(statistics)
-    totals = [row for row in rows if row.get("svname") == "BACKEND"]
+    totals = [row for row in rows if _is_total(row)]
     if len(totals) != 1:
         raise DriverError("the sprayer's statistics hold no total of the backend")
     uptime, process = facts.get("Uptime_sec"), facts.get("Pid")
     return SprayerReport(
         version=text(facts, "Version"),
         sessions=whole(totals[0], "scur"),
-        backends=tuple(_backend(row) for row in rows if row.get("svname") != "BACKEND"),
+        backends=tuple(_backend(row) for row in rows if not _is_total(row)),
         uptime_seconds=uptime if isinstance(uptime, int) else None,
         learned=learned,
         requests=whole(totals[0], "req_tot") if "req_tot" in totals[0] else None,
         addresses=addresses,
         process=process if isinstance(process, int) else None,
     )
+
+
+def _is_total(row: Row) -> bool:
+    """Whether a row is the whole backend's (type 1). A server may be called BACKEND; its row is of type 2."""
+    return row.get("type", 1) == 1 and row.get("svname") == "BACKEND"
 
 
 def _backend(row: Row) -> BackendReport:

@@ -69,6 +69,17 @@ def word(value: str, what: str) -> str:
     return value
 
 
+def fits_map(value: str) -> bool:
+    """Whether a text can be an entry of a map. HAProxy takes #0x... for the address of an entry, and ends a command
+    at << that is its last word.
+    """
+    try:
+        escaped(value)
+    except DriverError:
+        return False
+    return not value.startswith("#0x") and "<<" not in value
+
+
 def escaped(value: str) -> str:
     """A map's key or value as one word of a command. Raises DriverError for control characters."""
     if not value or not value.isprintable() or len(value) > 1000:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tuiha.drivers.protocols import Agent, AgentError
+from tuiha.model.quoting import slot
 from tuiha.operate.database.pair import streams
 from tuiha.operate.database.roles import nobody_to_wait_for
 from tuiha.operate.database.steps import PairStep, agent_of, answering, sql, until
@@ -66,8 +67,8 @@ class Rejoin(Follows):
         if await streams(primary, name):
             return await self._settled(world, f"{name} follows already")
         agent = agent_of(world, name)
-        await sql(primary, _DROP_SLOT, leader)
-        await sql(primary, _MAKE_SLOT, name)
+        await sql(primary, _DROP_SLOT, slot(leader))
+        await sql(primary, _MAKE_SLOT, slot(name))
         await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
         failures = []
         for how, work, seconds in self._ways(agent):
@@ -95,8 +96,8 @@ class Rejoin(Follows):
         if not await answering(database, 30.0, secondary=True):
             raise StepUnknown(f"{name} follows {leader}, and the coordinator cannot log in to it")
         await nobody_to_wait_for(database)
-        await sql(database, _DROP_SLOT, leader)
-        return f"{text}; slot {name} on {leader}, none left on {name}"
+        await sql(database, _DROP_SLOT, slot(leader))
+        return f"{text}; slot {slot(name)} on {leader}, none left on {name}"
 
 
 class RejoinClean(Rejoin):

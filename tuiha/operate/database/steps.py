@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
+from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
@@ -134,7 +135,7 @@ async def set_parameter(database: Coordinator, name: str, text: str | None) -> N
     if text is None:
         await sql(database, f"ALTER SYSTEM RESET {name}")
     else:
-        await sql(database, f"ALTER SYSTEM SET {name} = '{text}'")
+        await sql(database, f"ALTER SYSTEM SET {name} = {literal(text)}")
     await sql(database, "SELECT pg_reload_conf()")
     if text is None:
         return
@@ -148,7 +149,7 @@ async def set_parameter(database: Coordinator, name: str, text: str | None) -> N
 
 def followers(name: str) -> str:
     """synchronous_standby_names for one secondary."""
-    return f"FIRST 1 ({name})" if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'FIRST 1 ("{name}")'
+    return wait_for(name)
 
 
 async def read_ledger(world: World) -> LedgerRecord:

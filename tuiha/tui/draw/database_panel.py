@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from tuiha.model.facts import DatabaseFacts, Snapshot
+from tuiha.model.quoting import standbys
 from tuiha.model.reports import IN_STEP
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import attachment_spans, ordered_pair
@@ -149,11 +149,11 @@ def _waits(database: DatabaseFacts) -> Sequence[Span]:
 
 def waited_for(names: str) -> str:
     """PostgreSQL's `FIRST 1 (db2)` as people say it: `db2`, or `1 of db2, db3`."""
-    found = re.fullmatch(r"(?:FIRST |ANY )?(\d+) *\((.*)\)", names.strip(), re.IGNORECASE)
+    found = standbys(names)
     if found is None:
         return names
-    number, listed = int(found[1]), [name.strip().strip('"') for name in found[2].split(",")]
-    return ", ".join(listed) if number >= len(listed) else f"{number} of {', '.join(listed)}"
+    listed = ", ".join(found.names)
+    return listed if found.number >= len(found.names) else f"{found.number} of {listed}"
 
 
 def _slots(database: DatabaseFacts) -> Sequence[Span]:

@@ -55,12 +55,12 @@ def test_a_server_that_is_judged_gone_is_found_in_the_logs(tmp_path: Path) -> No
     log = tmp_path / "s1.log"
     watch = MailWatch({"s1": log, "s2": tmp_path / "s2.log"})
     log.write_text('{"message": "mail server mail1 is gone: probe. Its users"}\n')
-    assert watch.gone() == 1
+    assert watch.gone() == ["s1: mail server mail1 is gone: probe. Its users"]
     watch.begin()
-    assert watch.gone() == 0
+    assert watch.gone() == []
     with log.open("a") as file:
         file.write('{"message": "mail server mail2 is gone: 3"}\n{"message": "user 7 at mail server mail2: NO"}\n')
-    assert watch.gone() == 1
+    assert watch.gone() == ["s1: mail server mail2 is gone: 3"]
 
 
 @pytest.mark.parametrize(("run", "text"), [

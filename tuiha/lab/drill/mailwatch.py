@@ -14,7 +14,7 @@ import aiohttp
 _EVERY = 0.25  # seconds
 _PATIENCE = 2.0
 _LINE = re.compile(r"^tuiha_(users|mail_connected|mail_logins)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
-_GONE = re.compile(rb"mail server \S+ is gone")
+_GONE = re.compile(r"mail server \S+ is gone[^\"]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,10 @@ class MailWatch:
                 pass  # the sampler of the servers notices what is wrong with them
             await asyncio.sleep(max(0.02, _EVERY - (time.monotonic() - began)))
 
-    def gone(self) -> int:
-        """How often a mail server was judged gone since `begin`, by the servers' logs."""
-        return sum(len(_GONE.findall(_tail(path, self._from.get(name, 0)))) for name, path in self.logs.items())
+    def gone(self) -> list[str]:
+        """Each time that a mail server was judged gone since `begin`, and why, by the servers' logs."""
+        return [f"{name}: {text}" for name, path in self.logs.items()
+                for text in _GONE.findall(_tail(path, self._from.get(name, 0)))]
 
 
 def read(server: str, text: str, at: float) -> MailSample:
@@ -99,12 +100,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _tail(path: Path, start: int) -> bytes:
+def _tail(path: Path, start: int) -> str:
     if not path.exists():
-        return b""
+        return ""
     with path.open("rb") as file:
         file.seek(start)
-        return file.read()
+        return file.read().decode(errors="replace")
 
 
 def logs_of(folder: Path, servers: Sequence[str]) -> dict[str, Path]:

@@ -78,7 +78,7 @@ async def play(scene: Scene, name: str, plant: Plant, seconds: float) -> Outcome
         await put(scene.target, guest.user.name, compose(Odd.PLAIN, message_id))
         sent[guest.user.name] = message_id, time.monotonic()
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
-    figures = judge(scene.watch.samples, began, time.monotonic(), HURT, scene.watch.gone())
+    figures = judge(scene.watch.samples, began, time.monotonic(), HURT, len(scene.watch.gone()))
     delays = [None if (at := guest.arrived(sent[guest.user.name][0])) is None else at - sent[guest.user.name][1]
               for guest in hurt]
     odd = [next((told for told in guest.told[known[guest.user.name]:]

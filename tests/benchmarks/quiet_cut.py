@@ -58,7 +58,7 @@ async def run(checkout: Path, users: int, every: float, minutes: float) -> int:
                 for link in wired.network.links:
                     await wired.network.hurt(link, lambda proxy: proxy.mend())
                 await asyncio.sleep(AGAIN + 1.0)
-                figures = judge(scene.watch.samples, began, time.monotonic(), 0, scene.watch.gone())
+                figures = judge(scene.watch.samples, began, time.monotonic(), 0, len(scene.watch.gone()))
                 cut = sum(wired.network.quieted(link) for link in wired.network.links)
                 burst = most_in_a_second(scene.watch.samples, began)
         finally:

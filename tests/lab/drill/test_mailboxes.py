@@ -37,12 +37,20 @@ def test_metrics_are_summed_over_mail_servers() -> None:
 
 
 def test_who_is_meant_to_be_apart_counts_for_nothing_and_everybody_else_does() -> None:
-    samples = [sample(1.0, 10), sample(1.0, 10, server="s2"), sample(2.0, 8), sample(3.0, 6), sample(4.5, 10)]
-    assert judge(samples, 0.0, 9.0, apart=2) == MailFigures(0, disconnected=2, apart=0.0, logins=0)
-    found = judge([*samples, sample(3.9, 5)], 0.0, 9.0, apart=2)
-    assert found.disconnected == 3
-    assert found.apart == pytest.approx(0.9)
-    assert judge(samples, 4.0, 9.0, apart=0).disconnected == 0
+    samples = [sample(1.0, 10), sample(1.0, 10, server="s2"), sample(2.0, 8), sample(3.0, 6), sample(5.1, 6),
+               sample(5.5, 10)]
+    found = judge(samples, 0.0, 9.0, apart=2)
+    assert found.disconnected == 2
+    assert found.apart == pytest.approx(2.1)
+    assert judge(samples, 0.0, 9.0, apart=4) == MailFigures(0, disconnected=0, apart=0.0, logins=0)
+    assert judge(samples, 5.2, 9.0, apart=0).disconnected == 0
+
+
+def test_who_moves_to_another_pool_server_is_not_disconnected() -> None:
+    samples = [sample(1.0, 10), sample(2.0, 7), sample(3.5, 9), sample(4.5, 9), sample(5.0, 10)]
+    found = judge(samples, 0.0, 9.0, apart=0)
+    assert found.disconnected == 1  # three for 1.5 s, one for 2.5 s
+    assert found.apart == pytest.approx(2.5)
 
 
 def test_log_ins_are_counted_from_the_moment_on_over_all_servers() -> None:
@@ -55,12 +63,12 @@ def test_a_server_that_is_judged_gone_is_found_in_the_logs(tmp_path: Path) -> No
     log = tmp_path / "s1.log"
     watch = MailWatch({"s1": log, "s2": tmp_path / "s2.log"})
     log.write_text('{"message": "mail server mail1 is gone: probe. Its users"}\n')
-    assert watch.gone() == 1
+    assert watch.gone() == ["s1: mail server mail1 is gone: probe. Its users"]
     watch.begin()
-    assert watch.gone() == 0
+    assert watch.gone() == []
     with log.open("a") as file:
         file.write('{"message": "mail server mail2 is gone: 3"}\n{"message": "user 7 at mail server mail2: NO"}\n')
-    assert watch.gone() == 1
+    assert watch.gone() == ["s1: mail server mail2 is gone: 3"]
 
 
 @pytest.mark.parametrize(("run", "text"), [

@@ -13,8 +13,9 @@ import aiohttp
 
 _EVERY = 0.25  # seconds
 _PATIENCE = 2.0
+_MOVING = 2.0  # seconds: a user who moves to another pool server is without a mail connection for less
 _LINE = re.compile(r"^tuiha_(users|mail_connected|mail_logins)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
-_GONE = re.compile(rb"mail server \S+ is gone")
+_GONE = re.compile(r"mail server \S+ is gone[^\"]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class MailFigures:
     """What a drill of mail is judged by."""
 
     gone: int  # mail servers that were judged gone, each time
-    disconnected: int  # the most users, beyond those who are meant to be, that were seen without a connection
+    disconnected: int  # the most users, beyond those who are meant to be, without a connection for two seconds
     apart: float  # the longest time in which anybody else was without one, seconds
     logins: int  # of all pool servers at all mail servers
 
@@ -63,9 +64,10 @@ class MailWatch:
                 pass  # the sampler of the servers notices what is wrong with them
             await asyncio.sleep(max(0.02, _EVERY - (time.monotonic() - began)))
 
-    def gone(self) -> int:
-        """How often a mail server was judged gone since `begin`, by the servers' logs."""
-        return sum(len(_GONE.findall(_tail(path, self._from.get(name, 0)))) for name, path in self.logs.items())
+    def gone(self) -> list[str]:
+        """Each time that a mail server was judged gone since `begin`, and why, by the servers' logs."""
+        return [f"{name}: {text}" for name, path in self.logs.items()
+                for text in _GONE.findall(_tail(path, self._from.get(name, 0)))]
 
 
 def read(server: str, text: str, at: float) -> MailSample:
@@ -79,7 +81,8 @@ def read(server: str, text: str, at: float) -> MailSample:
 def judge(samples: Iterable[MailSample], since: float, until: float, apart: int, gone: int = 0) -> MailFigures:
     """The figures between two moments. `apart`: users who are meant to be without a connection."""
     last: dict[str, MailSample] = {}
-    worst, longest, from_when, logins = 0, 0.0, None, 0
+    without: list[tuple[float, int]] = []  # when, how many of the others
+    logins = 0
     for sample in sorted(samples, key=lambda one: one.at):
         if sample.at > until:
             break
@@ -88,23 +91,31 @@ def judge(samples: Iterable[MailSample], since: float, until: float, apart: int,
             continue
         if before is not None:
             logins += max(0, sample.logins - before.logins)
-        without = sum(one.users - one.connected for one in last.values()) - apart
-        worst = max(worst, without)
-        from_when = (from_when if from_when is not None else sample.at) if without > 0 else None
-        longest = max(longest, 0.0 if from_when is None else sample.at - from_when)
-    return MailFigures(gone, max(0, worst), round(longest, 2), logins)
+        without.append((sample.at, sum(one.users - one.connected for one in last.values()) - apart))
+    most = max((count for _, count in without), default=0)
+    worst = next((count for count in range(most, 0, -1) if _longest(without, count) >= _MOVING), 0)
+    return MailFigures(gone, worst, round(_longest(without, 1), 2), logins)
+
+
+def _longest(without: Sequence[tuple[float, int]], least: int) -> float:
+    """The longest time in which at least so many were without a connection, seconds."""
+    longest, since = 0.0, None
+    for at, count in without:
+        since = (at if since is None else since) if count >= least else None
+        longest = max(longest, 0.0 if since is None else at - since)
+    return longest
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _tail(path: Path, start: int) -> bytes:
+def _tail(path: Path, start: int) -> str:
     if not path.exists():
-        return b""
+        return ""
     with path.open("rb") as file:
         file.seek(start)
-        return file.read()
+        return file.read().decode(errors="replace")
 
 
 def logs_of(folder: Path, servers: Sequence[str]) -> dict[str, Path]:

@@ -80,8 +80,8 @@ def _mail(stage: Stage, scenario: Scenario) -> verdict.MailRun | None:
         return None
     hands, now = stage.mail, time.monotonic()
     since = now - (time.time() - (stage.since or stage.began))
-    figures = judge(hands.watch.samples, since, now, scenario.mail.apart, hands.watch.gone())
-    return verdict.MailRun(figures, tuple(hands.next_after), tuple(hands.odd_after))
+    figures = judge(hands.watch.samples, since, now, scenario.mail.apart, len(gone := hands.watch.gone()))
+    return verdict.MailRun(figures, tuple(hands.next_after), tuple(hands.odd_after), tuple(gone))
 
 
 async def _play(stage: Stage, scenario: Scenario, say: Say) -> None:

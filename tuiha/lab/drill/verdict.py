@@ -39,6 +39,7 @@ class MailRun:
     figures: MailFigures
     next_after: tuple[float, ...]  # seconds until each hurt user was told of the next mail
     odd_after: tuple[float, ...]  # likewise, of the odd one
+    gone: tuple[str, ...] = ()  # each time a mail server was judged gone, and why
 
     def document(self) -> dict[str, Any]:
         """The JSON object."""
@@ -128,7 +129,8 @@ def conclude(scenario: Scenario, run: Run) -> Verdict:
     broken += _limits(scenario, load, outage, recording)
     broken += [] if scenario.mail is None or run.mail is None else _of_mail(scenario.mail, run.mail, load)
     found = {**{kind: tuple(texts) for kind, texts in load["examples"].items()},
-             "lost": (*lost, *load["examples"].get("lost", ())), "late": tuple(late), "split": tuple(split)}
+             "lost": (*lost, *load["examples"].get("lost", ())), "late": tuple(late), "split": tuple(split),
+             "gone": () if run.mail is None else run.mail.gone}
     return Verdict(
         scenario.name, not broken, **counts, outage_ms=round(outage * 1000),
         requests_failed=load["failures"], requests_delayed=load["delayed"], substitutes=load["substitutes"],

@@ -23,7 +23,7 @@ _THROUGH = """
 """
 _HISTORY = """
     SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id, c.uid,
-           to_jsonb(c) ->> 'unreadable' IS NOT NULL AS unreadable
+           c.unreadable IS NOT NULL AS unreadable
     FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
     JOIN app_user AS u ON u.name = known.name
     JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq

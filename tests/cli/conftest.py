@@ -67,4 +67,5 @@ def configured(prepared_pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TUIHA_TEST_TOKEN", "a viewer's token")
     found = Configured(prepared_pair, tmp_path)
     yield found
-    found.admin(lambda c: c.execute("TRUNCATE server, app_user, mail_server, lease, event, access_change CASCADE"))
+    found.admin(lambda c: c.execute(
+        "TRUNCATE server, app_user, mail_server, lease, event, access_change, wrong_login CASCADE"))

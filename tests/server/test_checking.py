@@ -5,37 +5,25 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from tuiha.server import provision, users
+from tests.server.support import Attach, Node
+from tuiha.server import guesses, logins, provision
+from tuiha.server.clients import CLIENT
 from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer
+from tuiha.server.passwords import cost_of, hash_password, verify_password
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
-from tuiha.server.turns import Turns
-from tuiha.server.users import User, Users
+from tuiha.server.turns import FairTurns, Turns
+from tuiha.server.user import User
+from tuiha.server.users import Users
 
 MANY = 1000
-
-
-class Table:
-    """The gate, with a table of users behind it."""
-
-    def __init__(self, *rows: tuple[str, str]) -> None:
-        self._rows = {name: {"id": number, "name": name, "mail_cluster": "east", "password_hash": stored,
-                             "confirmed": 0.0, "unanswered": None, "refused": None, "doubted": False, "word": "",
-                             "asked_at": None, "disabled": False}
-                      for number, (name, stored) in enumerate(rows)}
-
-    async def read(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
-        return await work(self)
-
-    async def fetchrow(self, _: str, name: str) -> Any:
-        return self._rows.get(name)
 
 
 @asynccontextmanager
@@ -62,9 +50,10 @@ def cluster(port: int) -> Cluster:
                    Credentials("probe", "x"))
 
 
-async def log_in(checked: Users, name: str, password: str) -> User:
+async def log_in(checked: Users, name: str, password: str, address: str = "") -> User:
     coded = b64encode(f"{name}:{password}".encode()).decode()
-    request: Any = SimpleNamespace(headers={"Authorization": f"Basic {coded}"})
+    request = make_mocked_request("GET", "/v1/me", {"Authorization": f"Basic {coded}"})
+    request[CLIENT] = address
     return await checked.authenticate(request)
 
 
@@ -74,54 +63,185 @@ async def outcomes(*asked: Awaitable[Any]) -> Counter[str]:
     return Counter(str(one.status) if isinstance(one, Problem) else type(one).__name__ for one in found)
 
 
-async def test_many_that_only_a_mute_mail_server_could_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(users, "verify_password", lambda password, stored: password == stored)
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Passwords as they are verified: which, and whether with a hash of the pool's."""
+    tried: list[tuple[str, bool]] = []
+
+    def verify(password: str, stored: str) -> bool:
+        tried.append((password, stored != logins._NOBODY))
+        return verify_password(password, stored)
+
+    monkeypatch.setattr(logins, "verify_password", verify)
+    monkeypatch.setattr(logins, "COST", 4)  # as the test's users have
+    monkeypatch.setattr(logins, "_NOBODY", hash_password("nobody", 4))
+    return tried
+
+
+async def test_many_that_only_a_mute_mail_server_could_know(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch)
     monkeypatch.setattr(provision, "_SECONDS", 0.5)
     monkeypatch.setattr(provision, "_PATIENCE", 0.7)
+    await node.add_users("anna")
+    one = await attach()
     async with mute() as (port, seen):
-        table: Any = Table(("anna", "right"))
-        checked = Users(table, Provisioner([cluster(port)], table))
-        await log_in(checked, "anna", "right")
+        checked = Users(one.gate, Provisioner([cluster(port)], one.gate))
+        await log_in(checked, "anna", "secret")
         async with asyncio.timeout(60):
             flood = asyncio.create_task(outcomes(*(log_in(checked, f"user{n}", "x") for n in range(MANY))))
             await asyncio.sleep(0)
-            await log_in(checked, "anna", "right")
+            await log_in(checked, "anna", "secret")
             assert not flood.done(), "who is known does not wait for the others"
-            assert await flood == Counter(Unavailable=MANY)
+            assert set(await flood) <= {"Unavailable", "429"}
     assert max(seen) <= provision._AT_ONCE
-    assert len(seen) <= 3 * provision._AT_ONCE, "who could not be asked in time was not asked at all"
+    assert len(seen) <= guesses.POOL, "mail servers are asked about so many strange names in a minute"
 
 
-async def test_one_users_password_is_not_guessed_by_asking_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
-
-    def verify(password: str, stored: str) -> bool:
-        tried.append(password)
-        return password == stored
-
-    monkeypatch.setattr(users, "verify_password", verify)
-    table: Any = Table(("anna", "right"), ("bert", "his"))
-    checked = Users(table)
-    found = await outcomes(*(log_in(checked, "anna", f"guess{number}") for number in range(MANY)))
-    assert len(tried) <= users._MOST_FAILURES
-    assert found == Counter({"401": users._MOST_FAILURES, "Unavailable": MANY - users._MOST_FAILURES})
-    assert (await log_in(checked, "bert", "his")).name == "bert"
+async def test_one_users_password_is_not_guessed_by_asking_all_at_once_at_two_servers(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = counting(monkeypatch)
+    await node.add_users("anna", "bert")
+    one, other = await attach("s1"), await attach("s2")
+    servers = [Users(one.gate), Users(other.gate)]
+    spellings = ("anna", "Anna", " ANNA ", "aNNa")
+    found = await outcomes(*(log_in(servers[n % 2], spellings[n % 4], f"guess{n}") for n in range(MANY)))
+    assert len([one for one in tried if one[1]]) == guesses.NAME
+    assert found["401"] == guesses.NAME
+    assert set(found) <= {"401", "429", "Unavailable"}
+    assert (await log_in(servers[0], "bert", "secret")).name == "bert"
     with pytest.raises(Problem, match="Too many wrong passwords"):
-        await log_in(checked, "anna", "right")
+        await log_in(servers[1], "anna", "secret")
+    await node.admin.execute("UPDATE wrong_login SET since = since - interval '61 seconds'")
+    assert (await log_in(servers[1], "anna", "secret")).name == "anna", "a minute later"
 
 
-async def test_a_users_devices_at_once_cost_one_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
+async def test_who_was_let_in_before_from_an_address_is_not_locked_out_by_guesses_from_elsewhere(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch)
+    await node.add_users("anna")
+    one = await attach()
+    checked = Users(one.gate)
+    await log_in(checked, "anna", "secret", "192.0.2.1")
+    assert await outcomes(*(log_in(checked, "anna", f"{n}", "203.0.113.9") for n in range(40))) == Counter(
+        {"401": guesses.NAME, "429": 40 - guesses.NAME})
+    assert (await log_in(checked, "anna", "secret", "203.0.113.9")).name == "anna", "a remembered password is no guess"
+    again = Users(one.gate)  # the server was restarted
+    assert (await log_in(again, "anna", "secret", "192.0.2.1")).name == "anna"
+    with pytest.raises(Problem, match="Too many wrong passwords"):
+        await log_in(Users(one.gate), "anna", "secret", "203.0.113.9")
+    guessed = await outcomes(*(log_in(again, "anna", f"x{n}", "192.0.2.1") for n in range(40)))
+    assert guessed["401"] == guesses.ADMITTED, "nor is that address free to guess"
 
-    def verify(password: str, stored: str) -> bool:
-        tried.append(password)
-        return password == stored
 
-    monkeypatch.setattr(users, "verify_password", verify)
-    table: Any = Table(("anna", "right"))
-    checked = Users(table)
-    assert await outcomes(*(log_in(checked, "anna", "right") for _ in range(8))) == Counter(User=8)
-    assert len(tried) <= 2
+async def test_a_known_and_an_unknown_name_cost_the_same(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = counting(monkeypatch)
+    await node.add_users("anna")
+    one = await attach()
+    asked: list[str] = []
+
+    class Mail:
+        async def admit(self, name: str, password: str, known: str | None) -> bool:
+            asked.append(name)
+            return False
+
+    mail: Any = Mail()
+    checked = Users(one.gate, mail)
+    for name in ("anna", "nobody"):
+        found = await outcomes(*(log_in(checked, name, f"wrong{n}", "192.0.2.1") for n in range(20)))
+        assert found == Counter({"401": guesses.NAME, "429": 20 - guesses.NAME}), name
+    assert (len(tried), Counter(asked)) == (2 * guesses.NAME, Counter(anna=guesses.NAME, nobody=guesses.NAME))
+
+
+async def test_the_same_wrong_password_again_is_no_guess(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that was not given the new password does not lock its user out."""
+    tried = counting(monkeypatch)
+    await node.add_users("anna")
+    one = await attach()
+    checked = Users(one.gate)
+    for name in ("anna", "nobody"):
+        for _ in range(50):
+            with pytest.raises(Problem, match="Not logged in"):
+                await log_in(checked, name, "old")
+    assert len(tried) == 2
+    assert (await log_in(checked, "anna", "secret")).name == "anna"
+
+
+async def test_a_users_devices_at_once_cost_one_check(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = counting(monkeypatch)
+    await node.add_users("anna")
+    checked = Users((await attach()).gate)
+    many = 3 * guesses.NAME
+    assert await outcomes(*(log_in(checked, "anna", "secret") for _ in range(many))) == Counter(User=many)
+    assert len(tried) == 1
+    assert await node.admin.fetchval("SELECT max(count) FROM wrong_login") == 0, "it was right: it counts no more"
+
+
+async def test_a_cheap_hash_is_made_again_at_log_in(attach: Attach, node: Node) -> None:
+    await node.admin.execute("INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ('old', $1, 'east')",
+                             hash_password("secret", 14))
+    await node.add_users("random")  # as the embedded pool's: its password needs no cost
+    checked = Users((await attach()).gate)
+    for name in ("old", "random"):
+        assert (await log_in(checked, name, "secret")).name == name
+    costs = {row["name"]: cost_of(row["password_hash"]) for row in await node.admin.fetch("SELECT * FROM app_user")}
+    assert costs == {"old": 17, "random": 4}
+    assert (await log_in(checked, "old", "secret")).verifier.startswith("scrypt$17$")
+    with pytest.raises(Problem, match="Not logged in"):
+        await log_in(checked, "old", "wrong")
+
+
+async def test_an_address_that_fails_slows_down_only_itself(
+    attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch)
+    monkeypatch.setattr(guesses, "_MOST", dict(guesses._MOST) | {guesses.Limit.ADDRESS: 15})
+    await node.add_users("anna", "bert")
+    one = await attach()
+    checked = Users(one.gate)
+    found = await outcomes(*(log_in(checked, f"name{n}", "x", "203.0.113.9") for n in range(40)))
+    assert found == Counter({"401": 15, "429": 25})
+    with pytest.raises(Problem, match="Too many wrong passwords"):
+        await log_in(checked, "anna", "secret", "203.0.113.9")
+    assert (await log_in(checked, "bert", "secret", "192.0.2.1")).name == "bert"
+
+
+async def test_turns_go_by_rank_and_in_a_rank_round_the_origins() -> None:
+    turns, order = FairTurns("log-ins", at_once=1, waiting=100, seconds=5.0), list[str]()
+
+    async def work(rank: int, origin: str) -> None:
+        async with turns.one(rank, origin):
+            order.append(f"{rank}{origin}")
+            await asyncio.sleep(0)
+
+    asked = [(1, "a")] + [(1, "a")] * 3 + [(1, "b"), (0, "a"), (1, "c"), (1, "c")]
+    await asyncio.gather(*(work(rank, origin) for rank, origin in asked))
+    assert order == ["1a", "0a", "1a", "1b", "1c", "1a", "1c", "1a"]
+
+
+async def test_fair_turns_are_bounded_in_number_and_time() -> None:
+    turns = FairTurns("log-ins", at_once=2, waiting=3, seconds=0.3)
+
+    async def work(seconds: float, rank: int = 1) -> None:
+        async with turns.one(rank, "x"):
+            await asyncio.sleep(seconds)
+
+    assert await outcomes(*(work(0.05) for _ in range(9))) == Counter(NoneType=5, Unavailable=4)
+    assert await outcomes(*(work(1.0) for _ in range(4))) == Counter(NoneType=2, Unavailable=2)
+    waiting = [asyncio.create_task(work(0.2)) for _ in range(5)]
+    await asyncio.sleep(0.05)
+    waiting[4].cancel()
+    waiting[0].cancel()
+    await asyncio.wait(waiting)
+    assert await outcomes(*(work(0.0) for _ in range(5))) == Counter(NoneType=5), "nothing is lost by who went away"
 
 
 async def test_turns_are_bounded_in_number_and_time() -> None:
@@ -146,5 +266,3 @@ async def test_turns_are_bounded_in_number_and_time() -> None:
     waiting[0].cancel()
     await asyncio.wait(waiting)
     assert await outcomes(*(work(0.0) for _ in range(5))) == Counter(NoneType=5), "nothing is lost by who went away"
-
-

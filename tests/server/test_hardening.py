@@ -73,7 +73,7 @@ async def test_an_address_in_the_first_line_leads_nowhere_else(pool: Running) ->
 
 async def test_a_device_that_asks_too_often_is_told_when_to_ask_again(pool: Running) -> None:
     await pool.register("s1", "anna")
-    pool.servers["s1"].devices.rates = Rates(0.5, 2)
+    pool.servers["s1"].devices.quotas.devices = Rates(0.5, 2)
     found = [await pool.ask("GET", "s1", "/v1/me") for _ in range(4)]
     assert [answer.status for answer in found] == [200, 200, 429, 429]
     assert found[-1].headers["Retry-After"] == "2"

@@ -19,7 +19,7 @@ from tuiha.server.devices import Devices
 from tuiha.server.joining import settle_names
 from tuiha.server.migrate import LOCK
 from tuiha.server.problem import Problem
-from tuiha.server.users import User
+from tuiha.server.user import User
 
 HOME = NameRule(domain="example.org")
 

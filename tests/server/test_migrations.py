@@ -34,10 +34,11 @@ _FORBIDDEN = {
 
 def unfit(text: str) -> Iterator[str]:
     """Why a schema file may not be applied while servers of the version before run."""
-    made = {name.lower() for name in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", text, re.IGNORECASE)}
+    tables = re.findall(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+)", text, re.IGNORECASE)
+    made = {name.lower() for name in tables}
     for statement in re.sub(r"--.*|'(?:[^']|'')*'", "", text).split(";"):
         words = " ".join(statement.split())
-        if re.match(r"(?i)CREATE TABLE", words):
+        if re.match(r"(?i)CREATE (?:UNLOGGED )?TABLE", words):
             continue
         index = re.match(r"(?i)CREATE (?:UNIQUE )?INDEX \w+ ON (\w+)", words)
         if index is not None and index[1].lower() not in made:

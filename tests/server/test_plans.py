@@ -30,7 +30,7 @@ INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.'
 HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "find a user": ("SELECT id, name, mail_cluster, password_hash FROM app_user WHERE name = $1", ("user7",)),
     "find a device": (changes._DEVICE, (7, "phone")),
-    "register a device": (changes._REGISTER, (7, "phone", "phone")),
+    "register a device": (changes._REGISTER, (7, "phone", "phone", 50)),
     "acknowledge": (changes._ACKNOWLEDGE, (7, 1)),
     "changes after a key": (changes._AFTER, (7, 1, 101, 7)),
     "look at a binding": (bindings._LOOK, (7,)),

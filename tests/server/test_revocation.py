@@ -148,7 +148,7 @@ class _Says:
 async def test_the_mail_servers_word_does_not_bring_a_disabled_user_back(pool: Running, node: Node) -> None:
     says = _Says()
     for server in pool.servers.values():
-        server.users._provisioner = says  # type: ignore[assignment]  # the real one needs a mail server
+        server.users.logins._provisioner = says  # type: ignore[assignment]  # the real one needs a mail server
     await order(pool, node, "users/disable", reason="left")
     answer = await pool.ask("GET", "s1", "/v1/me", password="the new one, right at the mail server")
     assert (answer.status, says.asked) == (401, 0)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tuiha.config.values import Seconds, Settings
+from tuiha.config.values import Network, Seconds, Settings
 
 
 class Heartbeat(Settings):
@@ -49,6 +49,11 @@ class Limits(Settings):
     header: Annotated[int, Field(ge=1024, le=65536)] = 8192  # bytes of one header, and of the request's first line
     rate: Annotated[float, Field(gt=0)] = 50.0  # requests a second of one device
     burst: Annotated[int, Field(ge=1)] = 200  # requests of one device at once
+    user_rate: Annotated[float, Field(gt=0)] = 200.0  # requests a second of one user, whatever its devices are called
+    user_burst: Annotated[int, Field(ge=1)] = 800  # requests of one user at once
+    devices: Annotated[int, Field(ge=1, le=10_000)] = 50  # of one user
+    requests_per_address: Annotated[int, Field(ge=1)] = 10000  # of one device's address at the same time
+    proxies: list[Network] | None = None  # who is believed about devices' addresses; None: the sprayers
     connections: Annotated[int, Field(ge=16)] = 20000  # of all peers
     connections_per_address: Annotated[int, Field(ge=1)] = 10000  # a sprayer brings those of many devices
     header_time: Annotated[Seconds, Field(gt=0)] = 10.0  # until the headers are there

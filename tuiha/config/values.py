@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,16 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
 }
 
 
+def network(value: object) -> object:
+    """An address or a network of addresses, as written. Raises ValueError for another text."""
+    if isinstance(value, str):
+        try:
+            ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError("is no address or network; write for example 10.0.0.7 or 10.0.0.0/24") from None
+    return value
+
+
 def seconds(value: object) -> object:
     """Turn `250ms`, `10s`, `10m`, `24h`, `7d` or a plain number into seconds.
 
@@ -77,6 +88,7 @@ def _digits(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
+Network = Annotated[str, BeforeValidator(network)]
 Name = Annotated[str, Field(pattern=_NAME)]
 HostPort = Annotated[str, Field(pattern=_HOST_PORT), AfterValidator(_port)]
 Url = Annotated[str, Field(pattern=_URL), AfterValidator(_port)]

@@ -17,15 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+MOST = 50  # devices of one user, when no setting says otherwise
 LIMIT = 100  # changes in one answer
 
 _REGISTER = """
 INSERT INTO device AS d (user_id, name, kind, acked_seq)
-SELECT id, $2, $3, last_seq FROM app_user WHERE id = $1 AND disabled_at IS NULL
+SELECT id, $2, $3, last_seq FROM app_user WHERE id = $1 AND disabled_at IS NULL AND (
+    EXISTS (SELECT FROM device WHERE user_id = $1 AND name = $2)
+    OR (SELECT count(*) FROM device WHERE user_id = $1 AND revoked_at IS NULL) < $4)
 ON CONFLICT (user_id, name) DO UPDATE SET kind = excluded.kind, last_seen = clock_timestamp()
     WHERE d.revoked_at IS NULL
 RETURNING id, acked_seq, xmax = 0 AS created
 """
+_ALONE = "SELECT FROM app_user WHERE id = $1 FOR NO KEY UPDATE"  # two that register at once are counted in turn
 _DEVICE = """
 SELECT d.id, d.acked_seq, u.last_seq, d.revoked_at IS NOT NULL AS revoked, u.disabled_at IS NOT NULL AS disabled
 FROM device d JOIN app_user u ON u.id = d.user_id
@@ -142,12 +146,14 @@ def read_key(key: str, device_id: int) -> int | None:
     return found.seq if found is not None and found.device_id == device_id and not found.joined else None
 
 
-async def register(connection: Any, user_id: int, name: str, kind: str) -> Device | None:
-    """Register a device, or find it again; None when it is revoked, or its user disabled or gone.
+async def register(connection: Any, user_id: int, name: str, kind: str, most: int = MOST) -> Device | None:
+    """Register a device, or find it again.
 
-    A new device begins at the present end of the history.
+    None when it is revoked, its user disabled or gone, or when it is new and the user has `most` devices. A new device
+    begins at the present end of the history.
     """
-    row = await connection.fetchrow(_REGISTER, user_id, name, kind)
+    await connection.execute(_ALONE, user_id)
+    row = await connection.fetchrow(_REGISTER, user_id, name, kind, most)
     if row is None:
         return None
     return Device(row["id"], row["acked_seq"], row["acked_seq"], row["created"])

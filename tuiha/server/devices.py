@@ -9,19 +9,21 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 from yarl import URL
 
 from tuiha.server import changes
+from tuiha.server.clients import CLIENT, Clients
 from tuiha.server.forwarding import SERVER, Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.problem import Problem
-from tuiha.server.rates import Rates
+from tuiha.server.quotas import Quotas
 from tuiha.server.revocation import Admission, Revocation
 from tuiha.server.routing import Route, Router
-from tuiha.server.users import User, Users, disabled
+from tuiha.server.user import User
+from tuiha.server.users import Users, disabled
 from tuiha.server.waiters import Waiters
 
 _LONGEST_NAME = 128
@@ -56,8 +58,9 @@ class Devices:
     router: Router
     forwarder: Forwarder
     waiters: Waiters
-    rates: Rates
+    quotas: Quotas
     revocation: Revocation
+    clients: Clients
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -71,6 +74,14 @@ class Devices:
         async def handler(request: web.Request) -> web.StreamResponse:
             request[BEGAN] = asyncio.get_running_loop().time()
             request[PASSED_ON] = self.forwarder.passed_on(request)
+            if request[PASSED_ON]:  # counted by its address where it came in
+                request[CLIENT] = self.forwarder.client(request)
+                return await serve_one(request)
+            request[CLIENT] = self.clients.of(request)
+            with self.quotas.one_of(request[CLIENT]):
+                return await serve_one(request)
+
+        async def serve_one(request: web.Request) -> web.StreamResponse:
             since = self.revocation.count
             user = await self.users.authenticate(request)
             request[ADMISSION] = Admission(self.revocation, user.id, since, partial(self._admit_again, request, user))
@@ -102,27 +113,38 @@ class Devices:
             await self._device(request, user)
 
     def _bound(self, request: web.Request, user: User) -> None:
-        """Raises Problem 429 for a device that asks too often. It counts where the device asks."""
-        if request[PASSED_ON]:
-            return
+        """Raises Problem 429 for a user or a device that asks too often.
+
+        It counts where a request comes in and where it is answered: all requests of a user are answered by one server.
+        """
         device = request.match_info.get("device", "")[:_LONGEST_NAME]
-        after = self.rates.wait((user.id, device), asyncio.get_running_loop().time())
-        if after:
-            raise Problem(
-                429, "Too many requests of this device", f"Repeat the same request after {after} s.",
-                headers={"Retry-After": str(after)},
-            )
+        self.quotas.request(user.id, device, asyncio.get_running_loop().time())
 
     async def register(self, request: web.Request, user: User, route: Route) -> web.Response:
         """PUT /v1/devices/{device}: 201 for a new device, 200 for one that was there."""
         name = _device_name(request)
         kind = await _kind(request)
-        device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind))
+        self.quotas.registration(user.id, request[BEGAN])
+        most = self.quotas.most_devices
+        device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind, most))
         if device is None:
-            await self._device(request, user)
-            raise disabled()  # or forgotten meanwhile: nothing is registered
+            await self._why_not(request, user)
         body = {"device": name, "key": changes.make_key(device.id, device.acked_seq)}
         return web.json_response(body, status=201 if device.created else 200)
+
+    async def _why_not(self, request: web.Request, user: User) -> NoReturn:
+        """Raises the Problem that keeps a device from being registered."""
+        try:
+            await self._device(request, user)
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            raise Problem(
+                409, "Too many devices",
+                f"This user has {self.quotas.most_devices} devices, the most of a user. GET /v1/me lists them: "
+                "register this one under the name of one that is no longer used.",
+            ) from None
+        raise disabled()  # or forgotten meanwhile: nothing is registered
 
     async def sync(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
@@ -159,14 +181,15 @@ class Devices:
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
         waited, whose = 0.0, user.id
-        with self.waiters.waiting(user.id) as event:
+        with self.waiters.waiting(whose, key.device_id) as event:
             while True:
                 if admission.over() or self.users.left(user) <= 0:
                     await admission.renew()
                     user = await self.users.authenticate(request)
                 page = await self.gate.read(lambda c: changes.after(c, whose, key.seq, key.device_id, key.joined))
                 began = loop.time()
-                woken_for_nothing = event.is_set() and route.local
+                replaced = self.waiters.replaced(key.device_id, event)
+                woken_for_nothing = event.is_set() and (route.local or replaced)
                 if page.changes or began >= until or woken_for_nothing:
                     if woken_for_nothing and not page.changes:
                         await self._device(request, user)  # that may be why it was woken

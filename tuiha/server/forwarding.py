@@ -11,6 +11,7 @@ from yarl import URL
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded
+from tuiha.server.clients import CLIENT
 from tuiha.server.proof import Proof
 from tuiha.server.routing import Route
 
@@ -19,6 +20,7 @@ log = logging.getLogger("tuiha.forward")
 SERVER = "X-Tuiha-Server"  # in every answer: the user's monitoring server; sprayers learn from it
 FORWARDED_BY = "X-Tuiha-Forwarded-By"  # in an answer: the server that passed the request on
 FORWARDED = "X-Tuiha-Forwarded"  # in a request: do not forward it again; believed with a proof only
+CLIENT_HEADER = "X-Tuiha-Client"  # in a passed-on request: the device's address, with a proof
 _LARGEST = 8 * 1024 * 1024  # bytes of an answer
 _REQUEST = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, hdrs.ACCEPT)
 _RESPONSE = (hdrs.CONTENT_TYPE, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, SERVER)
@@ -40,6 +42,10 @@ class Forwarder:
             marker, target(request.method, str(request.rel_url)), request.headers.get(hdrs.AUTHORIZATION, "")
         )
 
+    def client(self, request: web.Request) -> str:
+        """The device's address in a request that `passed_on` believed; empty when the other server did not say it."""
+        return self.proof.client(request.headers[FORWARDED], request.headers.get(CLIENT_HEADER, ""))
+
     async def forward(self, request: web.Request, path: URL, route: Route, wait: float) -> web.Response | None:
         """The other server's answer; None when it cannot give one, and this server has to answer by itself.
 
@@ -55,6 +61,7 @@ class Forwarder:
             target(request.method, str(path)), headers.get(hdrs.AUTHORIZATION, "")
         )
         headers[FORWARDED] = marker
+        headers[CLIENT_HEADER] = self.proof.sign_client(nonce, request.get(CLIENT, ""))
         try:
             async with self._session.request(
                 request.method,

@@ -22,6 +22,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attaching import Attacher
 from tuiha.server.attachment import Place
 from tuiha.server.bindings import Bindings
+from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard, GuardedSite
 from tuiha.server.control import Control
 from tuiha.server.devices import Devices
@@ -41,7 +42,7 @@ from tuiha.server.monitor.monitor import Monitor
 from tuiha.server.proof import Proof
 from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
-from tuiha.server.rates import Rates
+from tuiha.server.quotas import Quotas
 from tuiha.server.recheck import Recheck
 from tuiha.server.revocation import Revocation
 from tuiha.server.rights import Rights
@@ -91,10 +92,11 @@ class PoolServer:
         self.users = self._users(mail)
         roles = pool.database.roles
         self._owners = {place.name: place for place in places(pool, base, me.name, roles.owner or roles.pool)}
-        rates = Rates(pool.limits.rate, pool.limits.burst)
+        self.clients = _clients(pool)
         self.revocation = Revocation(self.gate, self._access_changed, self._access_unknown)
         self.devices = Devices(
-            self.gate, self.users, self.router, self.forwarder, self.waiters, rates, self.revocation
+            self.gate, self.users, self.router, self.forwarder, self.waiters, Quotas(pool.limits), self.revocation,
+            self.clients,
         )
         self._ledger = open_authority(pool, base)
         self._instance = uuid.uuid4().hex
@@ -147,6 +149,7 @@ class PoolServer:
         options = app.server_options(self.pool.limits)
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=3.0, **options)
         await runner.setup()
+        await self.clients.learn()
         try:
             await GuardedSite(runner, self.guard, self.me.host, self.me.port, self.me.ssl).start()
             log.info("listening", extra={"address": self.me.address, "version": __version__})
@@ -321,3 +324,12 @@ class PoolServer:
         if self.gate.held:
             return ServerState.HELD, "an operator holds it while the pool changes its database"
         return standing.state, standing.reason
+
+
+def _clients(pool: Pool) -> Clients:
+    """Who is believed about devices' addresses: what the setting says, else where the sprayers are."""
+    if pool.limits.proxies is not None:
+        return Clients(pool.limits.proxies)
+    named = [one.address for one in pool.sprayers] + [
+        one.socket.removeprefix("tcp:") for one in pool.sprayers if one.socket.startswith("tcp:")]
+    return Clients((), (one.rpartition(":")[0].strip("[]") for one in named))

@@ -6,7 +6,6 @@ tried at the user's mail cluster. What it accepts is stored as a hash, and belie
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
@@ -19,7 +18,7 @@ from tuiha.model.names import DEFAULT, NameRule, canonical
 from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
 from tuiha.server.monitor.cluster import Cluster, MailServer
-from tuiha.server.passwords import hash_password
+from tuiha.server.passwords import hash_password, off_loop
 from tuiha.server.revocation import announce
 from tuiha.server.turns import Turns
 
@@ -86,7 +85,7 @@ class Provisioner:
         return not reserved(one, name, self._names) and await self._accepts(one, name, password, opinions=2)
 
     async def _keep(self, name: str, password: str, cluster: str, ago: float) -> None:
-        stored = await asyncio.to_thread(hash_password, password)
+        stored = await off_loop(hash_password, password)
 
         async def work(connection: Any) -> None:
             row = await connection.fetchrow(_ADMIT, name, stored, cluster, ago)

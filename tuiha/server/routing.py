@@ -10,7 +10,7 @@ from tuiha.model.binding import Biases, Bound, Candidate, choose
 from tuiha.server.bindings import Bindings, Owned, Seen
 from tuiha.server.membership import Standing
 from tuiha.server.problem import unavailable
-from tuiha.server.users import User
+from tuiha.server.user import User
 
 _RECONSIDER = 10.0  # seconds after which a user of this server is compared with the other servers again
 

@@ -13,18 +13,28 @@ class Waiters:
 
     def __init__(self) -> None:
         self._events: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
+        self._latest: dict[int, asyncio.Event] = {}  # device -> its poll
         self._nobody = asyncio.Event()
         self._nobody.set()
 
     @contextmanager
-    def waiting(self, user_id: int) -> Iterator[asyncio.Event]:
-        """An event that is set at each change of the user's; registered before the first look, so none is missed."""
+    def waiting(self, user_id: int, device_id: int) -> Iterator[asyncio.Event]:
+        """An event that is set at each change of the user's; registered before the first look, so none is missed.
+
+        A device has one poll: an earlier one is woken, as the device has come again without it.
+        """
         event = asyncio.Event()
+        earlier = self._latest.pop(device_id, None)
+        if earlier is not None:
+            earlier.set()
+        self._latest[device_id] = event
         self._events[user_id].add(event)
         self._nobody.clear()
         try:
             yield event
         finally:
+            if self._latest.get(device_id) is event:
+                del self._latest[device_id]
             self._events[user_id].discard(event)
             if not self._events[user_id]:
                 del self._events[user_id]
@@ -44,6 +54,10 @@ class Waiters:
         """Something of this user's changed."""
         for event in self._events.get(user_id, ()):
             event.set()
+
+    def replaced(self, device_id: int, event: asyncio.Event) -> bool:
+        """Whether the device has come again since."""
+        return self._latest.get(device_id) is not event
 
     def of(self, user_id: int) -> int:
         """How many devices of a user wait here."""

@@ -60,6 +60,7 @@ class _Shown:
 
     uids: list[int]
     top: int  # the highest sequence number of a message in the answer
+    gaps: int  # messages between the first and the last that are not in it
 
 
 def _uid_set(uids: Sequence[int]) -> bytes:
@@ -243,24 +244,25 @@ class ImapClient(Listening):
         found = await self._search(first, since)
         if not found and (since is None or self._exists <= LISTED):
             shown = await self._listed(first, Part.UID if since is None else Part.SIZE, LISTED, since)
-            found, self.hides = shown.uids, shown.top < self._exists
+            found, self.hides = shown.uids, shown.top < self._exists or shown.gaps > 0
         return found
 
     async def _listed(self, first: int, part: Part, most: int, since: date | None = None) -> _Shown:
         """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n."""
         self._news = False
-        lowest, top = Lowest(most), 0
+        lowest, bottom, top, shown = Lowest(most), 2**63, 0, 0
 
         def on(response: Response) -> None:
-            nonlocal top
+            nonlocal bottom, top, shown
             if response.words[1:] == [b"FETCH"] and (one := readable_piece(response)) is not None and one.uid:
-                top = max(top, number(response.words[0]) or 0)
+                place = number(response.words[0]) or 0
+                bottom, top, shown = min(bottom, place), max(top, place), shown + 1
                 if one.uid >= first and (since is None or one.arrived is None or one.arrived.date() >= since):
                     lowest.add(one.uid, one.uid)
 
         async with self._call():
             await self._command([f"UID FETCH {max(1, first)}:* {part.value}".encode("ascii")], on)
-        return _Shown(lowest.found(), top)
+        return _Shown(lowest.found(), top, max(0, top - bottom + 1 - shown))
 
     async def _search(self, first: int, since: date | None) -> list[int]:
         lowest = Lowest(LISTED)
@@ -280,7 +282,11 @@ class ImapClient(Listening):
         return lowest.found()
 
     async def there(self, uids: Sequence[int]) -> list[int]:
-        """Those of some messages that exist, by SEARCH; all of them where that is refused."""
+        """Those of some messages that exist, by SEARCH; all of them where that is refused.
+
+        NOOP first: before it a server may not say what another session expunged (RFC 3501, 7.4.1).
+        """
+        await self.noop()
         lowest = Lowest(max(1, len(uids)))
         wanted = frozenset(uids)
 

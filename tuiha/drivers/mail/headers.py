@@ -48,7 +48,8 @@ def text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start >= len(raw) - 3 and error.reason == "unexpected end of data":
+        cut = error.start >= len(raw) - 3 and error.reason == "unexpected end of data"
+        if cut and not raw[: error.start].isascii():  # otherwise one byte may well be a letter of windows-1252
             return raw[: error.start].decode("utf-8")
     return raw.decode("cp1252", "replace")
 

@@ -340,7 +340,7 @@ class Follower:
         hidden = iter(_HIDDEN)
         while True:
             uids = await client.uids(first, since)
-            if not uids and client.hides and (wait := next(hidden, None)) is not None:
+            if client.hides and (wait := next(hidden, None)) is not None:
                 await asyncio.sleep(wait)
                 continue
             for place in range(0, len(uids), BATCH):
@@ -377,7 +377,9 @@ class Follower:
             await client.fetch(ask.uids, ask.part, answers)
         except ImapFailure as failure:
             reading.came(answers.envelopes(ask.part), ask)
-            if isinstance(failure, ImapError) and failure.response is not None:
+            if isinstance(failure, ImapError) and failure.code == "EXPUNGEISSUED":  # RFC 5530
+                reading.answered(ask, await client.there(reading.missing(ask)))
+            elif isinstance(failure, ImapError) and failure.response is not None:
                 reading.refused(ask, str(failure))
             elif reading.lost(ask, str(failure)):
                 raise ReadAround(str(failure)) from failure

@@ -194,6 +194,7 @@ def _mail(facts: MailFacts, now: float) -> Document:
         "reason": facts.reason,
         "changed_at": moment(facts.changed_at),
         "failing_since": moment(facts.failing_since),
+        "closed": facts.closed,
     }
 
 

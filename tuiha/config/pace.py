@@ -67,6 +67,7 @@ class Watch(Settings):
 
     interval: Annotated[Seconds, Field(gt=0)] = 1.0
     timeout: Annotated[Seconds, Field(gt=0)] = 2.0  # of one poll of one target
+    mail: Annotated[Seconds, Field(gt=0)] = 5.0  # between two log-ins of the watcher at one mail server
     down_after: Annotated[int, Field(gt=0)] = 3  # failed polls in a row
 
 

@@ -175,6 +175,7 @@ def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver
             cluster.probe.user,
             found[f"probe {cluster.cluster}"],
             tls.for_mail(cluster, server, base),
+            every=pool.watch.mail,
         )
         for cluster in pool.mail
         for server in cluster.servers

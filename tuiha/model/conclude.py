@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuiha.model.dispute import dispute
 from tuiha.model.facts import Look, Polled, R, Snapshot
+from tuiha.model.mail_sights import closed, sights, with_sights
 from tuiha.model.mail_trouble import summed
 from tuiha.model.problems import problems
 from tuiha.model.rates import backends, requests, transactions
@@ -24,7 +25,8 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
 
     Without an earlier look there are no rates, and every contradiction counts as a split: look again then.
     """
-    stand = standing(look, previous)
+    look = with_sights(look, rules)
+    stand, told = standing(look, previous), sights(look)
     commits, asked = transactions(look, earlier, previous), requests(look, earlier, previous)
     behind = backends(look, earlier, previous)
     scene = Scene(
@@ -34,7 +36,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         servers=tuple(server_facts(s, stand, rules) for s in sorted(look.servers, key=_order)),
         databases=tuple(database_facts(d, stand, rules, commits.get(d.name)) for d in look.databases),
         sprayers=tuple(sprayer_facts(s, rules, asked.get(s.name), behind.get(s.name, {})) for s in look.sprayers),
-        mail=tuple(mail_facts(m, stand, rules) for m in look.mail),
+        mail=tuple(mail_facts(m, stand, rules, closed(told.get(m.name, {}))) for m in look.mail),
         split=split(look, earlier),
         dispute=dispute(look, earlier, stand, rules),
         without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)

@@ -225,6 +225,7 @@ class MailFacts:
     reason: str | None = None  # why an operator took it out of service
     changed_at: float | None = None  # unix seconds: taken out of service, or back in
     failing_since: float | None = None  # unix seconds of the first failed poll in a row
+    closed: str | None = None  # why it lets nobody in, though it answers
 
 
 @dataclass(frozen=True, slots=True)

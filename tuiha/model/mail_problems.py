@@ -20,6 +20,11 @@ def mail_problems(scene: Scene) -> Iterator[Problem]:
                     if m.cluster == facts.cluster and m.name != facts.name and m.state == UP]
         if facts.state == DOWN:
             yield _down(facts, partners, failing[facts.name])
+        elif facts.state == UP and facts.closed:
+            yield Problem(Severity.WARNING, NodeKind.MAIL, facts.name, f"CLOSED  lets nobody in: {facts.closed}",
+                          "Users that are connected stay. "
+                          + (f"The others are monitored through {names(partners)}" if partners
+                             else "No other server of its cluster takes the others"), None, "tuiha check")
         elif facts.state == OUT:
             yield Problem(Severity.WARNING, NodeKind.MAIL, facts.name, "OUT  out of service, though it answers",
                           f"its users are monitored through {names(partners)}" if partners

@@ -195,8 +195,8 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
     )
 
 
-def mail_facts(polled: PolledMail, stand: Standing, rules: Rules) -> MailFacts:
-    """Conclude on one mail server."""
+def mail_facts(polled: PolledMail, stand: Standing, rules: Rules, closed: str | None = None) -> MailFacts:
+    """Conclude on one mail server; `closed`: why it lets nobody in, as a pool server sees it."""
     row = stand.mail.get(polled.name)
     state = _reached(polled, rules)
     if state == UP and row is not None and not row.in_service:
@@ -210,8 +210,9 @@ def mail_facts(polled: PolledMail, stand: Standing, rules: Rules) -> MailFacts:
         latency_ms=polled.report.latency_ms if polled.report is not None and state != DOWN else None,
         in_service=row.in_service if row is not None else None,
         seen_at=polled.seen_at,
-        note=polled.error or ("out of service" if row is not None and not row.in_service else ""),
+        note=polled.error or ("out of service" if row is not None and not row.in_service else "") or closed or "",
         error=polled.error,
+        closed=closed,
         reason=row.reason if row is not None else None,
         changed_at=row.changed_at if row is not None else None,
         failing_since=polled.failing_since,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Look, Severity, Snapshot
+from tuiha.model.mail_sights import sights
 from tuiha.model.reports import MemberRow
 from tuiha.model.rules import Rules
 from tuiha.watch.targets import Targets
@@ -64,8 +65,12 @@ class Poller:
 
         With `only_new`, only targets that were never polled are.
         """
+        told = sights(self.last) if self.last is not None else {}
+        for name, mail in self.targets.mail.items():
+            if (closing := mail.rest(name in told)) is not None:
+                group.create_task(closing)
         polls = [group.create_task(poll) for target in self.targets.every()
-                 if not (only_new and target.tried) and (poll := target.begin()) is not None]
+                 if not target.resting and not (only_new and target.tried) and (poll := target.begin()) is not None]
         if polls:
             await asyncio.wait(polls, timeout=settle)
         self.number += 1

@@ -37,6 +37,7 @@ class Target(Generic[R]):
     timeout: float  # seconds, of one poll
     clock: Callable[[], float] = time.time
     busy: bool = False  # a poll is under way; no second one is started
+    resting: bool = False  # others report of it: it is not polled, and has no connection
 
     @property
     def tried(self) -> bool:
@@ -73,6 +74,12 @@ class Target(Generic[R]):
         since = self.polled.failing_since
         self.polled = replace(self.polled, error=why, failures=self.polled.failures + 1,
                               failing_since=self.clock() if since is None else since)
+
+    def rest(self, others_report: bool) -> Coroutine[None, None, None] | None:
+        """Poll it no more while others report of it; what closes its connection, to be run as a task, if it has one."""
+        rests = others_report and not self.busy
+        begins, self.resting = rests and not self.resting, rests
+        return self.close() if begins else None
 
     async def close(self) -> None:
         """Close the driver, within a second; what it still holds then ends with the process."""

@@ -1,18 +1,22 @@
-"""A mail server, looked at as a user would use it: log in, select the INBOX."""
+"""A mail server, looked at as a user would use it: log in, select the INBOX, and stay."""
 
 from __future__ import annotations
 
 import ssl as tls
 import time
 
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Security
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.reports import MailReport
 
 
 class Imap:
-    """Polls one mail server over IMAP with a probe user; every poll is a log-in of its own."""
+    """Polls one mail server over IMAP with a probe user.
+
+    It keeps its connection: a poll is a NOOP. It logs in again when the connection was lost, at most once in `every`
+    seconds: log-ins cost a mail server far more than questions, and one that refuses a log-in may punish the next.
+    """
 
     capabilities: frozenset[str] = frozenset({"poll"})
 
@@ -25,6 +29,7 @@ class Imap:
         password: str,
         ssl: tls.SSLContext | None = None,
         timeout: float = 10.0,
+        every: float = 0.0,
     ) -> None:
         self.name = name
         self.address = address
@@ -34,30 +39,60 @@ class Imap:
         self._password = password
         self._ssl = ssl
         self._timeout = timeout  # an upper bound; the caller's deadline is usually shorter
+        self._every = every
+        self._client: ImapClient | None = None
+        self._logged_in_at = float("-inf")  # when the last log-in was tried
+        self._lost = "the connection was lost"  # why there is none
 
     async def poll(self) -> MailReport:
-        """Log in and select INBOX; the report says how long that took. Raises DriverError."""
+        """Ask for a sign of life, or log in and select INBOX; the report has the time of that. Raises DriverError."""
         started = time.perf_counter()
+        client = await self._kept() or await self._entered()
+        return MailReport(latency_ms=(time.perf_counter() - started) * 1000, greeting=client.greeting)
+
+    async def _kept(self) -> ImapClient | None:
+        """The kept connection, if it answers."""
+        client = self._client
+        if client is None or not client.connected:
+            return None
+        try:
+            await client.noop()
+        except ImapFailure as failure:
+            self._drop(str(failure))
+            return None
+        return client
+
+    async def _entered(self) -> ImapClient:
         client: ImapClient | None = None
         step = "connect"
         try:
             client = await ImapClient.connect(self._host, self._port, self._security, self._ssl, self._timeout)
+            if time.monotonic() - self._logged_in_at < self._every:
+                raise DriverError(self._lost)
+            self._logged_in_at = time.monotonic()
             step = f"log-in of {self._user}"
             await client.login(self._user, self._password)
             step = f"INBOX of {self._user}"
             await client.select("INBOX", read_only=True)
-            latency = (time.perf_counter() - started) * 1000
-            greeting = client.greeting
-            await client.logout()
-            return MailReport(latency_ms=latency, greeting=greeting)
+            self._client, client = client, None
+            return self._client
         except ImapError as error:
-            refused = f"{step} refused: {error}" if error.response is not None else str(error)
-            raise DriverError(refused) from None
+            self._lost = f"{step} refused: {error}" if error.response is not None else str(error)
+            raise DriverError(self._lost) from None
         except ImapGone as error:
-            raise DriverError(str(error) if step == "connect" else f"{step}: {error}") from None
+            self._lost = str(error) if step == "connect" else f"{step}: {error}"
+            raise DriverError(self._lost) from None
         finally:
             if client is not None:
                 client.close()
 
+    def _drop(self, why: str) -> None:
+        client, self._client, self._lost = self._client, None, why
+        if client is not None:
+            client.close()
+
     async def close(self) -> None:
-        """Nothing is kept open between polls."""
+        """Log out. A poll that comes later logs in again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.logout()

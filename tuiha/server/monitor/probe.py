@@ -93,7 +93,7 @@ class Probe:
             await asyncio.sleep(0.05)  # those who fail together ask once
 
     def _interval(self) -> float:
-        needed = self._standing.good or self._standings.last_resort(self._standing)
+        needed = self._standing.good or self._standings.last_resort(self._standing) or self._client is not None
         return self._pace.probe_interval if needed else self._pace.gone_interval
 
     async def _guarded(self, started: float) -> None:

@@ -67,7 +67,9 @@ def _note(item: MailItem, _: Sight) -> Span:
     facts = item.facts
     if facts.error:
         return (facts.error, "bad")
-    return (facts.reason or "", "warning") if facts.in_service is False else ("", "quiet")
+    if facts.in_service is False:
+        return (facts.reason or "", "warning")
+    return (f"lets nobody in: {facts.closed}", "warning") if facts.closed else ("", "quiet")
 
 
 def _without(item: MailItem, _: Sight) -> Span:

@@ -9,9 +9,9 @@
     fetch                              how a command is answered, in the lines that follow; `fetch 3`: for one message
     | * $SEQ FETCH (UID $UID $SECTION $HEADER)
 
-Commands are greeting, capability, login, examine, status, search, list (UID FETCH n:* (UID)), fetch, whole (the same,
-not partial), envelope, size, idle, noop, and `between`: lines before every answer. What a transcript does not say is
-answered in the ordinary way. A line ends in CRLF, with \\c at its end in nothing. $NAMES are filled in: $SEQ, $UID,
+Commands are greeting, capability, login, examine, select, status, search, list (UID FETCH n:* (UID)), fetch, whole (the
+same, not partial), envelope, size, idle, noop, and `between`: lines before every answer. What a transcript does not say
+is answered in the ordinary way. A line ends in CRLF, with \\c at its end in nothing. $NAMES are filled in: $SEQ, $UID,
 $DATE, $SIZE, $SECTION, $HEADER (a literal), $TEXT (the header as it is), $LENGTH, $ENVELOPE, $LARGE, $UIDS, $EXISTS,
 $NEXT, $TAG. \\xNN, \\r, \\n and \\0 stand for bytes, «text» is a literal. A line `| CLOSE` ends the connection;
 `| $TAG ...` ends the command, and where a transcript has none, an OK follows.
@@ -35,6 +35,7 @@ _ORDINARY = {
     "login": "",
     "examine": ("* FLAGS (\\Seen \\Answered)\r\n* OK [PERMANENTFLAGS ()] none\r\n* $EXISTS EXISTS\r\n* 0 RECENT\r\n"
                 "* OK [UIDVALIDITY 7] valid\r\n* OK [UIDNEXT $NEXT] next\r\n$TAG OK [READ-ONLY] done\r\n"),
+    "select": "",
     "status": "* STATUS INBOX (UIDVALIDITY 7 UIDNEXT $NEXT)\r\n",
     "search": "* SEARCH $UIDS\r\n",
     "list": "* $SEQ FETCH (UID $UID)\r\n",

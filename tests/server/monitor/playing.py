@@ -29,10 +29,10 @@ from tuiha.server.monitor.record import Cursor, CursorElsewhere, Entry, Known
 
 Cutter = Callable[[bytes], list[bytes]]  # what the server sends at once -> the pieces in which it arrives
 _COMMANDS = (
-    (r"CAPABILITY", "capability"), (r"AUTHENTICATE|LOGIN", "login"), (r"EXAMINE|SELECT", "examine"),
+    (r"CAPABILITY", "capability"), (r"AUTHENTICATE|LOGIN", "login"), (r"EXAMINE", "examine"), (r"SELECT", "select"),
     (r"STATUS", "status"), (r"UID SEARCH", "search"), (r"UID FETCH \S+ \(UID\)$", "list"),
     (r"UID FETCH \S+ .*<0\.", "fetch"), (r"UID FETCH \S+ .*BODY", "whole"), (r"UID FETCH \S+ .*ENVELOPE", "envelope"),
-    (r"UID FETCH", "size"), (r"IDLE", "idle"), (r"NOOP", "noop"),
+    (r"UID FETCH", "size"), (r"FETCH", "list"), (r"IDLE", "idle"), (r"NOOP", "noop"),
 )
 
 
@@ -78,11 +78,15 @@ class Tape(asyncio.Transport):
     def _uids(self, command: str) -> list[int]:
         wanted = re.search(r"(?:FETCH|SEARCH UID) ([\d:*,]+)", command)
         every = [mail.uid for mail in self._transcript.mails]
+        if command.startswith("FETCH"):  # by sequence numbers
+            every = list(range(1, len(every) + 1))
         found = set[int]()
         for span in wanted[1].split(",") if wanted is not None else ():
             low, _, high = span.replace("*", str(max(every))).partition(":")
             first, last = sorted((int(low), int(high or low)))
             found |= {uid for uid in every if first <= uid <= last}
+        if command.startswith("FETCH"):
+            return [self._transcript.mails[place - 1].uid for place in sorted(found)]
         return sorted(found)
 
     def _send(self, word: str, data: bytes, closes: bool) -> None:
@@ -170,6 +174,7 @@ class _Cluster:
 def without_pauses() -> Iterator[None]:
     """What waits, waits not."""
     with (patch.object(reading, "_PAUSES", (0.0,) * len(reading._PAUSES)), patch.object(follow, "_HIDDEN", (0.0,)),
+          patch.object(follow, "_GAPS", (0.0,) * len(follow._GAPS)),
           patch.object(listening, "_ASK", 0.001)):
         yield
 
@@ -180,8 +185,8 @@ async def play(
 ) -> Played:
     """Let the monitor read the mailbox until it is read through, or cannot be."""
     book, failures, commands = Book(), list[str](), list[str]()
-    bound = Bound(1, "anna", "east", 1)
-    tools = Tools(None, book, Pace(), Random(1), asyncio.get_running_loop().time)  # type: ignore[arg-type]
+    bound, now = Bound(1, "anna", "east", 1), [0.0]
+    tools = Tools(None, book, Pace(), Random(1), lambda: now[0])  # type: ignore[arg-type]
     follower, place = Follower(bound, tools), Place(cluster=_Cluster())
     for login in range(1, tries + 1):
         wire = Wire()
@@ -194,10 +199,11 @@ async def play(
                 await client._learn()
             await log_in_for(client, "anna", "monitor", "secret")
             selected = await client.select("INBOX", read_only=True)
-            follower._cursor = book.cursor
+            follower._cursor, follower.again = book.cursor, None
             known = Known("mail1" if book.cursor else None, {"mail1": book.cursor} if book.cursor else {})
             await follower._catch_up(client, place, known, selected)  # type: ignore[arg-type]
-            if await client.idle(0.0) == "exists":
+            while await client.idle(0.0) == "exists" or follower.again is not None:
+                now[0] = max(now[0], follower.again or 0.0)
                 first = follower._cursor.uidnext if follower._cursor else 1
                 await follower._read(client, place, first, None)  # type: ignore[arg-type]
             return Played(book, login, failures, [*commands, *tape.commands])

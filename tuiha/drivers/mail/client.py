@@ -201,9 +201,15 @@ class ImapClient(Listening):
                 if (value := number(digits)) is not None:
                     found[code.upper()] = value
 
-        async with self._call():
-            self._exists, self._selected = 0, None
-            await self._command([b"EXAMINE " if read_only else b"SELECT ", mailbox_name(mailbox)], on)
+        self._exists, self._selected = 0, None
+        try:
+            async with self._call():
+                await self._command([b"EXAMINE " if read_only else b"SELECT ", mailbox_name(mailbox)], on)
+        except ImapError as error:
+            if not read_only or error.response != "BAD":
+                raise
+            async with self._call():  # it knows no EXAMINE; SELECT changes what is \Recent, and nothing else
+                await self._command([b"SELECT ", mailbox_name(mailbox)], on)
         if not (found.get(b"UIDNEXT") and found.get(b"UIDVALIDITY")):
             for code, value in (await self._status(mailbox)).items():
                 found[code] = found.get(code) or value
@@ -232,6 +238,43 @@ class ImapClient(Listening):
         """Whether the mailbox has a message with a UID of at least `first_uid`; costs the server next to nothing."""
         return bool((await self._listed(first_uid, Part.UID, 1)).uids)
 
+    @property
+    def exists(self) -> int:
+        """How many messages the server counts in the mailbox."""
+        return self._exists
+
+    async def between(self, gaps: Sequence[tuple[int, int]]) -> list[int]:
+        """The lowest of the UIDs, in some ranges of UIDs, of messages that the server shows."""
+        lowest = Lowest(LISTED)
+
+        def on(response: Response) -> None:
+            if response.words[1:] == [b"FETCH"] and (one := readable_piece(response)) is not None and one.uid:
+                lowest.add(one.uid, one.uid)
+
+        ranges = ",".join(f"{low}:{high}" for low, high in gaps).encode("ascii")
+        try:
+            async with self._call():
+                await self._command([b"UID FETCH " + ranges + b" (UID)"], on)
+        except ImapError as error:
+            if error.response is None:
+                raise
+        return lowest.found()
+
+    async def oldest(self) -> int:
+        """The lowest UID in the mailbox; 0 when the server shows none. It is asked by number, which costs little."""
+        answers = Answers(lambda uid: True)
+        try:
+            async with self._call():
+                await self._command([b"FETCH 1 (UID)"], answers.take)
+        except ImapError as error:
+            if error.response is None:
+                raise
+        return min(answers.pieces(), default=0)
+
+    async def newest(self) -> int:
+        """The highest UID in the mailbox; 0 when it is empty."""
+        return max((await self._listed("*", Part.UID, 1)).uids, default=0) if self._exists else 0
+
     async def uids(self, first_uid: int, since: date | None = None) -> list[int]:
         """The lowest LISTED UIDs from `first_uid` on of messages that exist; `since`: arrived on that day or later.
 
@@ -247,8 +290,9 @@ class ImapClient(Listening):
             found, self.hides = shown.uids, shown.top < self._exists or shown.gaps > 0
         return found
 
-    async def _listed(self, first: int, part: Part, most: int, since: date | None = None) -> _Shown:
+    async def _listed(self, first: int | OneOf["*"], part: Part, most: int, since: date | None = None) -> _Shown:
         """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n."""
+        low = 1 if first == "*" else max(1, first)
         self._news = False
         lowest, bottom, top, shown = Lowest(most), 2**63, 0, 0
 
@@ -257,11 +301,11 @@ class ImapClient(Listening):
             if response.words[1:] == [b"FETCH"] and (one := readable_piece(response)) is not None and one.uid:
                 place = number(response.words[0]) or 0
                 bottom, top, shown = min(bottom, place), max(top, place), shown + 1
-                if one.uid >= first and (since is None or one.arrived is None or one.arrived.date() >= since):
+                if one.uid >= low and (since is None or one.arrived is None or one.arrived.date() >= since):
                     lowest.add(one.uid, one.uid)
 
         async with self._call():
-            await self._command([f"UID FETCH {max(1, first)}:* {part.value}".encode("ascii")], on)
+            await self._command([f"UID FETCH {first if first == '*' else f'{low}:*'} {part.value}".encode("ascii")], on)
         return _Shown(lowest.found(), top, max(0, top - bottom + 1 - shown))
 
     async def _search(self, first: int, since: date | None) -> list[int]:

@@ -188,6 +188,10 @@ class Answers:
                 found[uid] = Piece(uid, one.arrived, one.size, one.fields)
         return found
 
+    def places(self) -> dict[int, int]:
+        """The sequence numbers of the messages that were answered, by UID."""
+        return {one.uid or self._sole: place for place, one in self._open.items() if one.uid or self._sole}
+
     def envelopes(self, part: Part) -> dict[int, Envelope]:
         """The messages of which all came that `part` asks for, by UID."""
         found = self.pieces()

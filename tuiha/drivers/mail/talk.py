@@ -149,7 +149,8 @@ class Talk:
             self._note(response)
             if on is not None:
                 on(response)  # its codes may say what others say in responses of their own
-        elif not response.tag.startswith(b"+") and response.tag.upper() != b"DONE":
+        elif not response.tag.startswith(b"+") and response.tag.upper() != b"DONE" \
+                and words[0] not in (b"OK", b"NO", b"BAD"):  # an answer to nothing that was asked is passed over
             raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
         return response
 

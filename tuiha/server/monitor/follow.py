@@ -35,7 +35,9 @@ from tuiha.server.monitor.standing import Standing, Standings
 
 _log = logging.getLogger("tuiha.monitor")
 _ALL = 2**62  # beyond every UID
-_HIDDEN = (0.5, 1.0, 2.0)  # seconds after which a message is looked for that the server counts and does not show
+_SHORTEST = 0.05  # seconds of waiting for news
+_HIDDEN = (0.5, 1.0, 2.0)  # seconds after which messages are looked for that the server counts and does not show
+_GAPS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # and those that it must have, since it shows later ones
 
 
 def _today() -> datetime:
@@ -100,9 +102,9 @@ class Without:
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_around", "_bound", "_cursor", "_cut", "_failures", "_go_home", "_let_in_at", "_limit", "_phase",
-                 "_quiet_since", "_reads", "_rung", "_served_at", "_shunned", "_suspects", "_tools", "connected",
-                 "standing", "without")
+    __slots__ = ("_around", "_bound", "_cursor", "_cut", "_failures", "_go_home", "_last", "_let_in_at", "_limit",
+                 "_phase", "_quiet_since", "_reads", "_rung", "_served_at", "_shunned", "_suspects", "_tools", "again",
+                 "connected", "standing", "without")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -114,6 +116,7 @@ class Follower:
         self._phase = Phase.CONNECT  # how far the present connection has come
         self._quiet_since: float | None = None  # when the present IDLE began
         self._cut = False  # the connection ended while it was quiet
+        self._last: tuple[int, int] | None = None  # UID and sequence number of the last message read here
         self._let_in_at: float | None = None  # when its turn came; None: it is in
         self._served_at: float | None = None
         self._shunned: str | None = None  # the mail server that fails for this user again and again
@@ -121,8 +124,9 @@ class Follower:
         self._around = False  # a message ended the connection: no pause
         self._reads = Cursor(NO_UIDVALIDITY, 1)  # what is being read, and how far
         self._suspects: tuple[tuple[str, int], Suspects] | None = None  # unread messages of a mail server's mailbox
+        self.again: float | None = None  # when to read on, by the monitor's clock; None: all is read
         self.standing: Standing | None = None
-        self.connected = False
+        self.connected = False  # with all mail read that there is
         self.without: Without | None = None  # since when and why it has no mail; a connection may be there again
 
     @property
@@ -178,7 +182,7 @@ class Follower:
             await asyncio.Event().wait()  # until rung
             return
         self._cursor, self._served_at = known.cursors.get(standing.name), None
-        self._phase, self._quiet_since, self._cut = Phase.CONNECT, None, False
+        self._phase, self._quiet_since, self._cut, self.again = Phase.CONNECT, None, False, None
         try:
             await self._stay(standing, known)
         except ReadAround as failure:
@@ -264,15 +268,14 @@ class Follower:
                 self._phase = Phase.ENTERED
                 await self._catch_up(client, standing, known, selected)
             self._served_at, self._shunned = self._tools.clock(), None
-            self.connected = True
-            standing.connected += 1
-            until_left.callback(self._left, standing)
+            until_left.callback(self._counted, standing, False)
             self._tools.standings.served(standing, self._bound.user_id)
             await self._listen(client, standing, selected)
 
-    def _left(self, standing: Standing) -> None:
-        standing.connected -= 1
-        self.connected = False
+    def _counted(self, standing: Standing, connected: bool) -> None:
+        """Count the user as connected or not."""
+        standing.connected += connected - self.connected
+        self.connected = connected
 
     async def _connected(self, standing: Standing) -> ImapClient:
         server = standing.server
@@ -303,12 +306,14 @@ class Follower:
         """
         first = start(self._cursor, selected)
         self._reads = begun(self._cursor, selected, known.assigned == standing.name)
-        since, reached = None, first or 1
+        self._last = (0, 0) if first == 1 or (first is None and selected.exists <= LISTED) else None
+        since, reached, newest = None, first or 1, 0
         if first is None:
+            newest = await client.newest()  # what is older than the history is passed
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
         if reached < selected.uidnext or await _anything(client, reached, selected):
             reached = await self._read(client, standing, reached, since)
-        done = replace(self._reads, uidnext=max(reached, selected.uidnext))
+        done = replace(self._reads, uidnext=reached if self.again is not None else max(reached, newest + 1))
         done = replace(done, copies_below=min(done.copies_below, done.uidnext))
         if done != self._cursor or known.assigned != standing.name:
             await self._record(Entry(standing.name, done, after=self._cursor))
@@ -317,8 +322,10 @@ class Follower:
     async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
         tools = self._tools
         while True:
+            self._counted(standing, self.again is None)
             began = self._quiet_since = tools.clock()
-            news = await client.idle(self._interval(standing))
+            pause = self._interval(standing) if self.again is None else max(_SHORTEST, self.again - began)
+            news = await client.idle(pause)
             if news == "bye":
                 raise ImapGone("the server says BYE in IDLE")
             self._quiet_since = None
@@ -326,7 +333,8 @@ class Follower:
                 standing.endings.survived(tools.clock(), tools.clock() - began)
             standing.health.answered(tools.clock())
             first = selected.uidnext if self._cursor is None else self._cursor.uidnext
-            if news == "exists" or (news == "timeout" and await client.any_from(first)):  # after a silence, a look
+            looks = news == "timeout" and (self.again is not None or await client.any_from(first))
+            if news == "exists" or looks:  # after a silence it is worth a look
                 await self._read(client, standing, first, None)
 
     def _interval(self, standing: Standing) -> float:
@@ -336,32 +344,64 @@ class Follower:
             *((pace.idle_shortest, pace.idle_longest) if longest is None else (longest / 3, longest)))
 
     async def _read(self, client: ImapClient, standing: Standing, first: int, since: date | None) -> int:
-        """Record all messages from a UID on; answers the first UID that was not read."""
-        hidden = iter(_HIDDEN)
+        """Record all messages from a UID on; answers the first UID that was not read.
+
+        `again` is set when nothing can be read at this moment.
+        """
+        hidden, gaps, self.again = iter(_HIDDEN), iter(_GAPS), None
         while True:
             uids = await client.uids(first, since)
             if client.hides and (wait := next(hidden, None)) is not None:
                 await asyncio.sleep(wait)
                 continue
             for place in range(0, len(uids), BATCH):
-                first = await self._read_some(client, standing, uids[place : place + BATCH])
-            if len(uids) < LISTED:
-                return first
+                batch = uids[place : place + BATCH]
+                pause = next(gaps, None)
+                everything = None if pause is None else since is None
+                first = await self._read_some(client, standing, first, batch, everything)
+                if self.again is not None:
+                    return first
+                if first <= batch[-1] and pause is not None:  # a message before it is not shown yet
+                    await asyncio.sleep(pause)
+                    break
+                gaps = iter(_GAPS)
+            else:
+                if len(uids) < LISTED:
+                    return first
 
-    async def _read_some(self, client: ImapClient, standing: Standing, uids: list[int]) -> int:
-        """Record some messages, whatever one of them is like; answers the UID after the last."""
+    async def _read_some(
+        self, client: ImapClient, standing: Standing, first: int, uids: list[int], everything: bool | None
+    ) -> int:
+        """Record some messages, whatever one of them is like; answers the first UID that was not read.
+
+        They were listed from `first` on. `everything`: they are all that there are from there on; None: what is
+        missing is not waited for.
+        """
         suspects = self._suspected(standing)
-        reading = Reading(uids, suspects)
-        while (ask := reading.ask()) is not None:
+        reading = Reading(uids, suspects, first, self._last)
+        while (ask := reading.ask(self._tools.clock())) is not None:
             await asyncio.sleep(ask.pause)
             await self._ask(client, reading, ask)
-            if suspects.troubles or reading.ask() is None:  # the good ones before a bad one do not wait for it
-                last, found = reading.ready()
-                if last:
-                    at = replace(self._reads, uidnext=last + 1)
-                    await self._store(Entry(standing.name, at, messages(found, self._tools.today()), self._cursor))
-                    suspects.passed(last)
-        return uids[-1] + 1
+            if suspects.troubles:  # the good ones before a bad one do not wait for it
+                await self._take(client, standing, reading, everything)
+        await self._take(client, standing, reading, everything)
+        self.again = suspects.until
+        if self.again is not None:
+            self._fails(Trouble.READING, suspects.reason)
+        return reading.first
+
+    async def _take(
+        self, client: ImapClient, standing: Standing, reading: Reading, everything: bool | None
+    ) -> None:
+        """Record what is known of the first messages."""
+        if everything is not None and (gaps := reading.gaps(client.exists)):
+            reading.looked(gaps, await client.between(gaps), everything)
+        last, found = reading.ready()
+        if last:
+            at = replace(self._reads, uidnext=last + 1)
+            await self._store(Entry(standing.name, at, messages(found, self._tools.today()), self._cursor))
+            self._suspected(standing).passed(last)
+            self._last = reading.last
 
     def _suspected(self, standing: Standing) -> Suspects:
         """What earlier connections found out about this mailbox."""
@@ -372,23 +412,27 @@ class Follower:
 
     async def _ask(self, client: ImapClient, reading: Reading, ask: Ask) -> None:
         """Ask once, and note what came of it. Raises ReadAround when one of the messages ended the connection."""
+        if not ask.uids:
+            reading.found_control(await client.oldest())
+            return
+        now = self._tools.clock
         answers = Answers(frozenset(ask.uids).__contains__, ask.uids[0] if len(ask.uids) == 1 else 0)
         try:
             await client.fetch(ask.uids, ask.part, answers)
         except ImapFailure as failure:
-            reading.came(answers.envelopes(ask.part), ask)
+            reading.came(answers.envelopes(ask.part), ask, answers.places())
             if isinstance(failure, ImapError) and failure.code == "EXPUNGEISSUED":  # RFC 5530
-                reading.answered(ask, await client.there(reading.missing(ask)))
+                reading.answered(ask, await client.there(reading.missing(ask)), now())
             elif isinstance(failure, ImapError) and failure.response is not None:
-                reading.refused(ask, str(failure))
-            elif reading.lost(ask, str(failure)):
+                reading.refused(ask, str(failure), now())
+            elif reading.lost(ask, str(failure), now()):
                 raise ReadAround(str(failure)) from failure
             else:
                 raise
         else:
-            reading.came(answers.envelopes(ask.part), ask)
+            reading.came(answers.envelopes(ask.part), ask, answers.places())
             if missing := reading.missing(ask):
-                reading.answered(ask, await client.there(missing))
+                reading.answered(ask, await client.there(missing), now())
 
     async def _store(self, entry: Entry) -> None:
         """Record messages; one that the database refuses for good costs itself alone."""

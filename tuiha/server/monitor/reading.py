@@ -86,16 +86,18 @@ class Reading:
             return None
         omitted = [uid for uid in rest if self._omitted(troubles[uid])]
         if omitted:
-            tries = troubles[omitted[0]].omitted
-            same = [uid for uid in omitted if troubles[uid].omitted == tries]
-            return Ask(tuple(same[: self._suspects.width]), Part.HEADER, _PAUSES[tries - 1])
+            part, tries = troubles[omitted[0]].part, troubles[omitted[0]].omitted
+            same = [uid for uid in omitted if (troubles[uid].part, troubles[uid].omitted) == (part, tries)]
+            pause = _PAUSES[tries - 1] if part is Part.HEADER else 0.0
+            return Ask(tuple(same[: self._suspects.width]), part, pause)
         one = troubles[rest[0]]
         eliminated = one.named and one.lost == 1 and len(rest) == 1
         return Ask((rest[0],), _AFTER_LOSS[one.part] if eliminated and one.part is Part.HEADER else one.part)
 
     @staticmethod
     def _omitted(trouble: Trouble) -> bool:
-        return trouble.part is Part.HEADER and not trouble.lost and 0 < trouble.omitted <= len(_PAUSES)
+        """Whether it was just left out: such messages are asked for together."""
+        return trouble.omitted > 0 and not trouble.lost
 
     def came(self, found: Mapping[int, Envelope], ask: Ask) -> None:
         """Note what was answered, whether or not the command failed afterwards."""
@@ -132,7 +134,7 @@ class Reading:
             self._suspects.width = max(1, len(rest) // 2)
         for uid in rest if len(rest) == 1 else ():
             before = self._suspects.troubles.get(uid) or Trouble(ask.part, reason)
-            self._down(uid, replace(before, reason=reason), ask.part)
+            self._down(uid, replace(before, reason=reason, omitted=0), ask.part)
 
     def lost(self, ask: Ask, reason: str) -> bool:
         """The connection ended, or the server fell silent. Answers whether to log in again at once and read on."""

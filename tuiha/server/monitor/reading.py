@@ -105,6 +105,8 @@ class Reading:
             whole = ask.part in (Part.HEADER, Part.ENVELOPE)
             reason = self._suspects.troubles[uid].reason if uid in self._suspects.troubles else ""
             self._done[uid] = found[uid] if whole else unreadable(uid, reason, found[uid])
+        if not self.missing(ask) and not self._suspects.logins:  # a refusal costs nothing: ask for more again
+            self._suspects.width = min(BATCH, 2 * self._suspects.width)
 
     def missing(self, ask: Ask) -> tuple[int, ...]:
         """The messages of a question that were not answered."""

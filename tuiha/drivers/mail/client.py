@@ -11,6 +11,7 @@ import re
 import ssl as tls
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal as OneOf
@@ -318,6 +319,9 @@ class ImapClient(Listening):
                 raise
             self._whole = True  # it takes a part of a section for a mistake (or this message is bad in any case)
             await self._fetch(uids, Part.WHOLE_HEADER, answers)
+        if cut := answers.without_identity():
+            with suppress(ImapError):
+                await self._fetch(cut, Part.IDENTITY, answers)
 
     async def _fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
         async with self._call():

@@ -29,7 +29,7 @@ def check(transcript: Transcript, played: Played) -> None:
     assert played.book.recorded() == transcript.recorded, (played.failures, played.commands)
     assert played.failures == []
     assert played.book.cursor is not None
-    assert played.book.cursor.uidnext > max(transcript.recorded)
+    assert played.book.cursor.uidnext == max([0, *transcript.recorded]) + 1 or "expunged" in transcript.name
 
 
 def test_the_corpus_is_large() -> None:

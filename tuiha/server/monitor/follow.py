@@ -308,8 +308,9 @@ class Follower:
             since = (self._tools.today() - timedelta(seconds=standing.cluster.history)).date() - timedelta(days=1)
         if reached < selected.uidnext or await _anything(client, reached, selected):
             reached = await self._read(client, standing, reached, since)
-        done = replace(self._reads, uidnext=max(reached, selected.uidnext))
-        done = replace(done, copies_below=min(done.copies_below, done.uidnext))
+        ahead = max(reached, selected.uidnext)
+        done = replace(self._reads, uidnext=reached if client.hides else ahead,
+                       copies_below=min(self._reads.copies_below, ahead))
         if done != self._cursor or known.assigned != standing.name:
             await self._record(Entry(standing.name, done, after=self._cursor))
         self._reads = done

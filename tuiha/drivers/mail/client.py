@@ -283,7 +283,7 @@ class ImapClient(Listening):
         return lowest.found()
 
     async def there(self, uids: Sequence[int]) -> list[int]:
-        """Those of some messages that exist, by SEARCH; all of them where that is refused.
+        """Those of some messages that exist, by SEARCH or by FETCH; all of them where SEARCH is refused.
 
         NOOP first: before it a server may not say what another session expunged (RFC 3501, 7.4.1).
         """
@@ -305,7 +305,12 @@ class ImapClient(Listening):
             if error.response is None:
                 raise
             return list(uids)
-        return lowest.found()
+        found = lowest.found()
+        if len(found) < len(wanted):
+            answers = Answers(wanted.__contains__)
+            await self._fetch(uids, Part.UID, answers)
+            found = sorted({*found, *answers.envelopes(Part.UID)})
+        return found
 
     async def fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
         """Ask for a part of messages; `answers` takes what is said of them, also when the call fails half-way."""

@@ -41,6 +41,24 @@ def users(configured: Configured, capsys: Captured, *words: str) -> dict[str, An
     return document
 
 
+async def bad_mail(connection: Any) -> None:
+    await connection.execute("""
+        INSERT INTO change (user_id, seq, generation, kind, mailbox, uid, mail_server, message_id, subject, at, size,
+                            unreadable)
+        SELECT id, 1, 1, 'new', 'INBOX', 42, 'mail1', 'sha256:x', '', '2026-01-01Z', 900, 'the server says BYE'
+          FROM app_user WHERE name = 'user0001'""")
+
+
+def test_a_user_s_unreadable_messages_are_shown_with_the_user(configured: Configured, capsys: Captured) -> None:
+    configured.admin(fill)
+    configured.admin(bad_mail)
+    (one,) = users(configured, capsys, "user0001")["unreadable"]
+    assert (one["uid"], one["size"], one["reason"]) == (42, 900, "the server says BYE")
+    assert users(configured, capsys, "user000")["unreadable"] == [], "not with others"
+    assert configured.run("users", "user0001") == 0
+    assert "INBOX     42  mail1    900  2026-01-01T00:00:00Z  the server says BYE" in capsys.readouterr().out
+
+
 def test_users_by_beginning_by_pattern_and_page_by_page(configured: Configured, capsys: Captured) -> None:
     configured.admin(fill)
     first = users(configured, capsys, "user0001")["users"]

@@ -13,7 +13,7 @@ from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.drivers.databases import rest
 from tuiha.drivers.ledgers import gateway, keys, record
-from tuiha.drivers.mail import envelopes, headers, values, wire
+from tuiha.drivers.mail import client, envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers import asking, exchange, http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
@@ -57,6 +57,43 @@ def _answer(raw: bytes) -> object:
         reader.feed_data(raw)
         reader.feed_eof()
         return await exchange._answer(reader, 1000)
+
+    return asyncio.run(read())
+
+
+def _fetched(raw: bytes) -> object:
+    found = envelopes.Answers(lambda uid: uid < 100, 7)
+    for line in raw.split(b"\n"):
+        found.take(wire.Response(_parts(line)))
+    return [found.envelopes(part) for part in envelopes.Part], found.without_identity()
+
+
+def _searched(raw: bytes) -> object:
+    lowest = client.Lowest(1000)
+    for low, high in envelopes.uids_in(wire.Response(_parts(raw))):
+        lowest.add(low, high)
+    return lowest.found()
+
+
+def _connection(raw: bytes) -> object:
+    """What a mail server sends to a client in IDLE before it hangs up."""
+    class Silent(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None: ...
+        def abort(self) -> None: ...
+        def pause_reading(self) -> None: ...
+        def resume_reading(self) -> None: ...
+        def is_closing(self) -> bool:
+            return False
+
+    async def read() -> object:
+        line = wire.Wire()
+        line.connection_made(Silent())
+        line.data_received(raw)
+        line.connection_lost(None)
+        try:
+            return await client.ImapClient(line, 5.0).idle(5.0)
+        except wire.ImapFailure as failure:
+            return str(failure)
 
     return asyncio.run(read())
 
@@ -124,6 +161,15 @@ def targets(folder: Path) -> list[Target]:
         Target("IMAP envelope", lambda raw: envelopes.piece(wire.Response(_parts(raw))).envelope(), [_FETCH], imap),
         Target("IMAP header", lambda raw: [headers.decoded(one) for one in headers.header_fields(raw).values()],
                [_FETCH[80:]], imap),
+        Target("IMAP FETCH", _fetched,
+               [_FETCH, b"* 1 EXPUNGE", b"* 2 FETCH (FLAGS (\\Seen) UID 8 ENVELOPE (NIL NIL NIL))"], ()),
+        Target("IMAP SEARCH", _searched, [b"* SEARCH 1 2 7 (MODSEQ 5)", b'* ESEARCH (TAG "a") UID ALL 1:3,9'], ()),
+        Target("IMAP IDLE", lambda raw: _connection(b"+ go\r\n" + raw), [
+            b"* 4 EXISTS\r\n* OK Still here\r\n* 2 FETCH (FLAGS ({3}\r\nabc))\r\n* VANISHED 1:2\r\na1 OK done\r\n",
+        ], ()),
+        Target("IMAP BODYSTRUCTURE", lambda raw: values.items(wire.Response(_parts(raw)), frozenset({b"UID"})), [
+            b'* 1 FETCH (BODYSTRUCTURE (("TEXT" "PLAIN" ("CHARSET" \0utf-8\0) NIL NIL "7BIT" 9 1) "MIXED") UID 7)',
+        ], imap),
         Target("HAProxy rows", _rows, [_TYPED]),
         Target("HAProxy information", lambda raw: runtime.typed_info(_text(raw)), [_TYPED[1:-1]]),
         Target("HAProxy map", lambda raw: [runtime.map_size(_text(raw), "/m"), *haproxy.entries(_text(raw))],

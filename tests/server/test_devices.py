@@ -33,6 +33,16 @@ async def test_the_same_key_brings_the_same_changes_and_the_next_key_the_next(po
     assert restored == first["key"], "what the device acknowledged, not more"
 
 
+async def test_a_substitute_says_why_and_other_changes_do_not(pool: Running, node: Node) -> None:
+    key = await pool.register()
+    user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'anna'")
+    await node.add_changes(user, "<1>", "<2>")
+    await node.admin.execute("UPDATE change SET unreadable = 'no', size = 7 WHERE user_id = $1 AND seq = 1", user)
+    bad, good = (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}")).body["changes"]
+    assert (bad["unreadable"], bad["size"], bad["uid"]) == ("no", 7, 1)
+    assert not {"unreadable", "size"} & set(good)
+
+
 async def test_an_unknown_key_is_answered_with_one_to_go_on_from(pool: Running, node: Node) -> None:
     key = await pool.register()
     other = await pool.register(device="tablet", user="ben")

@@ -30,7 +30,7 @@ from tuiha.server.monitor.record import Cursor, CursorElsewhere, Entry, Known
 Cutter = Callable[[bytes], list[bytes]]  # what the server sends at once -> the pieces in which it arrives
 _COMMANDS = (
     (r"CAPABILITY", "capability"), (r"AUTHENTICATE|LOGIN", "login"), (r"EXAMINE", "examine"), (r"SELECT", "select"),
-    (r"STATUS", "status"), (r"UID SEARCH", "search"), (r"UID FETCH \S+ \(UID\)$", "list"),
+    (r"STATUS", "status"), (r"UID SEARCH", "search"), (r"UID FETCH \d+:\*|UID FETCH \S+ \(UID\)$", "list"),
     (r"UID FETCH \S+ .*<0\.", "fetch"), (r"UID FETCH \S+ .*BODY", "whole"), (r"UID FETCH \S+ .*ENVELOPE", "envelope"),
     (r"UID FETCH", "size"), (r"FETCH", "list"), (r"IDLE", "idle"), (r"NOOP", "noop"),
 )

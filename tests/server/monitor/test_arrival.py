@@ -138,3 +138,25 @@ async def test_a_big_mailbox_is_read_in_batches(lab: World) -> None:
     async with lab.monitor([user]):
         await lab.arrived(user, *ids)
     assert await lab.changes(user) == ids
+
+
+async def test_a_header_of_a_megabyte_and_what_comes_after_it(lab: World) -> None:
+    user = await lab.user()
+    await lab.send(user, "<big@x>", Subject="\r\nSubject: ".join(["A" * 90_000] * 13))
+    async with lab.monitor([user]) as monitor:
+        await lab.send(user, "<after@x>")
+        await lab.arrived(user, "<big@x>", "<after@x>")
+        assert sum(server.logins for server in monitor.figures().servers) == 1
+
+
+async def test_messages_of_one_message_id_are_several(lab: World) -> None:
+    user = await lab.user()
+    await lab.send(user, "<same@x>", "<same@x>")
+    async with lab.monitor([user]) as monitor:
+        await lab.arrived(user, "<same@x>", "<same@x>")
+        old = await lab.assigned(user)
+        assert old is not None
+        monitor.set_in_service({old: False})  # the partner has copies of both
+        await until(lambda: _elsewhere(lab, user.user_id, old), "the user is elsewhere")
+        await lab.send(user, "<same@x>")
+        await lab.arrived(user, "<same@x>", "<same@x>", "<same@x>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -139,3 +140,54 @@ async def test_users_at_their_limit_of_connections_do_not_make_the_server_gone(l
         for client in taken:
             client.close()
         await until(lambda: monitor.figures().connected == 5, "they are let in again")
+
+
+def shut_away(lab: DovecotWorld, user: Bound) -> None:
+    """What a mailbox looks like that root restored: the first message's file belongs to root."""
+    box = lab.mail.folder / "mail" / user.name
+    for index in box.glob("dovecot.index*"):
+        index.unlink()
+    file = sorted(path for name in ("cur", "new") for path in (box / name).glob("*"))[0]
+    file.chmod(0)
+    os.chown(file, 0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a file away from Dovecot")
+async def test_a_file_that_dovecot_cannot_read_costs_itself_and_one_log_in(lab: DovecotWorld) -> None:
+    users = [await lab.user() for _ in range(6)]
+    for user in users:
+        await lab.send(user, "<one@x>", "<two@x>")
+    for user in users[:3]:
+        shut_away(lab, user)
+    async with lab.monitor(users) as monitor:
+        for user in users[3:]:
+            await lab.arrived(user, "<one@x>", "<two@x>")
+        await lab.send(users[0], "<next@x>")
+        await until(lambda: _changes(lab, users[0], 3), "the next message")
+        await until(lambda: _changes(lab, users[2], 2), "the others'")
+        figures = monitor.figures()
+        assert sum(server.logins for server in figures.servers) == 9, "one more for each of the three"
+        assert gone(monitor) == {"mail1": None, "mail2": None}
+        assert figures.unreadable == 3
+    rows = await lab.database.fetch(
+        "SELECT message_id, unreadable, size FROM change WHERE user_id = $1 ORDER BY seq", users[0].user_id)
+    assert [row["message_id"] for row in rows][1:] == ["<two@x>", "<next@x>"]
+    assert "Internal error" in rows[0]["unreadable"]
+    assert rows[0]["size"] > 0
+
+
+async def test_a_header_of_a_megabyte_is_read_as_far_as_it_is_useful(lab: DovecotWorld) -> None:
+    user = await lab.user()
+    client = await lab.client(user)
+    subject = b"Subject: " + b"A" * 90_000 + b"\r\n"
+    await client.append("INBOX", b"Message-ID: <big@x>\r\n" + subject * 13 + b"\r\nx\r\n")
+    await client.logout()
+    await lab.send(user, "<after@x>")
+    async with lab.monitor([user]) as monitor:
+        await lab.arrived(user, "<big@x>", "<after@x>")
+        assert sum(server.logins for server in monitor.figures().servers) == 1
+        assert monitor.figures().unreadable == 0
+
+
+async def _changes(lab: DovecotWorld, user: Bound, number: int) -> bool:
+    return len(await lab.changes(user)) == number

@@ -29,7 +29,7 @@ def check(transcript: Transcript, played: Played) -> None:
     assert played.book.recorded() == transcript.recorded, (played.failures, played.commands)
     assert played.failures == []
     assert played.book.cursor is not None
-    assert played.book.cursor.uidnext > max(transcript.recorded)
+    assert played.book.cursor.uidnext == max([0, *transcript.recorded]) + 1 or "expunged" in transcript.name
 
 
 def test_the_corpus_is_large() -> None:
@@ -96,13 +96,15 @@ async def test_control_lines_that_unicode_ends_forge_a_message_id(monkeypatch: p
     assert played.book.recorded()[1][0] == "<forged@x>"
 
 
-async def flooded(word: str, line: bytes, megabytes: int) -> tuple[Played, int]:
-    """A mailbox whose server answers a command with megabytes of a line; and the bytes that reading took."""
+async def flooded(word: str, line: bytes, kilobytes: int) -> tuple[Played, int]:
+    """A mailbox whose server answers a command with kilobytes of a line; and the bytes that reading took."""
     transcript = CORPUS["SEARCH with MODSEQ"]
-    sent = line * (megabytes * 2**20 // len(line))
+    sent = line * (kilobytes * 1024 // len(line))
+
+    floods = [sent]  # once: otherwise all that a lying server lists is asked for, and each time it lies again
 
     def bend(said: str, data: bytes) -> bytes:
-        return sent + data if said == word else data
+        return floods.pop() + data if said == word and floods else data
 
     def cut(data: bytes) -> list[bytes]:
         return [data[n : n + 65536] for n in range(0, len(data), 65536)]
@@ -118,7 +120,7 @@ async def flooded(word: str, line: bytes, megabytes: int) -> tuple[Played, int]:
 
 FLOODS = {
     "numbers in many lines": ("search", b"* SEARCH 7 8 9\r\n"),
-    "one line of numbers": ("search", b"* SEARCH " + b" ".join(b"%d" % n for n in range(100_000, 300_000)) + b"\r\n"),
+    "one line of numbers": ("search", b"* SEARCH " + b" ".join(b"%d" % n for n in range(100_000, 200_000)) + b"\r\n"),
     "flags": ("fetch", b"* 7 FETCH (FLAGS (\\Seen))\r\n"),
     "messages nobody asked for": ("fetch", b"* 7 FETCH (UID 77 BODY[HEADER] {3}\r\nabc)\r\n"),
     "a line without an end": ("fetch", b"x" * 2**20),
@@ -128,30 +130,28 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_an_endless_answer_takes_bounded_memory(name: str) -> None:
-    _, once = await flooded(*FLOODS[name], megabytes=2)
-    played, taken = await flooded(*FLOODS[name], megabytes=6)
-    assert taken - once < 20 * 2**20, f"{(taken - once) / 2**20:.0f} MiB more"  # of this the tape has the most
-    if name == "one line of numbers":
-        assert played.commands, played.failures
+    played, taken = await flooded(*FLOODS[name], kilobytes=700)
+    assert taken < 4 * 2**20, f"{taken / 2**20:.1f} MiB"  # of which the tape has three
+    assert len(played.commands) > 2
 
 
 def test_the_lowest_numbers_are_kept_in_bounded_memory() -> None:
     lowest = Lowest(100)
     tracemalloc.start()
-    for number in range(1_000_000, 0, -1):
+    for number in range(20_000, 0, -1):
         lowest.add(number, number)
     lowest.add(2, 2**62)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert lowest.found() == list(range(1, 101))
-    assert peak < 200_000
+    assert peak < 100_000
 
 
 def test_control_a_set_of_all_numbers_is_not_bounded() -> None:
     everything = Lowest(10**9)
     tracemalloc.start()
-    for number in range(100_000):
+    for number in range(20_000):
         everything.add(number, number)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak > 2_000_000
+    assert peak > 1_000_000

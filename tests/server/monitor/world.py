@@ -187,6 +187,11 @@ class World:
         return Cluster(CLUSTER, servers, Credentials(mail.MONITOR, read("mail_monitor")),
                        Credentials(mail.PROBE, read("mail_probe")), **other)
 
+    async def processes_owner(self) -> Any:
+        """A connection of the database's owner."""
+        return await asyncpg.connect(host="127.0.0.1", port=self.processes.database_port, user="postgres",
+                                     database="tuiha", ssl=False)
+
     async def user(self, server: str = "s1") -> Bound:
         """A fresh user with an empty mailbox, bound to a pool server under generation 1."""
         name = f"someone{next(_numbers):05}"

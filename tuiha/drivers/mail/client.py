@@ -11,6 +11,7 @@ import re
 import ssl as tls
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal as OneOf
@@ -326,7 +327,7 @@ class ImapClient(Listening):
         return lowest.found()
 
     async def there(self, uids: Sequence[int]) -> list[int]:
-        """Those of some messages that exist, by SEARCH; all of them where that is refused.
+        """Those of some messages that exist, by SEARCH or by FETCH; all of them where SEARCH is refused.
 
         NOOP first: before it a server may not say what another session expunged (RFC 3501, 7.4.1).
         """
@@ -348,7 +349,12 @@ class ImapClient(Listening):
             if error.response is None:
                 raise
             return list(uids)
-        return lowest.found()
+        found = lowest.found()
+        if len(found) < len(wanted):
+            answers = Answers(wanted.__contains__)
+            await self._fetch(uids, Part.UID, answers)
+            found = sorted({*found, *answers.envelopes(Part.UID)})
+        return found
 
     async def fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
         """Ask for a part of messages; `answers` takes what is said of them, also when the call fails half-way."""
@@ -362,6 +368,9 @@ class ImapClient(Listening):
                 raise
             self._whole = True  # it takes a part of a section for a mistake (or this message is bad in any case)
             await self._fetch(uids, Part.WHOLE_HEADER, answers)
+        if cut := answers.without_identity():
+            with suppress(ImapError):
+                await self._fetch(cut, Part.IDENTITY, answers)
 
     async def _fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
         async with self._call():

@@ -27,6 +27,7 @@ class Part(Enum):
 
     HEADER = f"({_ABOUT} {_FIELDS}<0.{HEADER_BYTES}>)"
     WHOLE_HEADER = f"({_ABOUT} {_FIELDS})"  # where a server refuses a part of a section
+    IDENTITY = "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)]<0.4096>)"  # where the Subject took all the room
     ENVELOPE = f"({_ABOUT} ENVELOPE)"
     SIZE = f"({_ABOUT})"
     UID = "(UID)"
@@ -59,13 +60,16 @@ class Piece:
     arrived: datetime | None = None
     size: int = 0
     fields: dict[str, str] | None = None
+    cut: bool = False  # the fields had more bytes than were asked for
 
     def merge(self, other: Piece) -> None:
         """Take from another response what this one did not say."""
         self.uid = self.uid or other.uid
         self.arrived = self.arrived or other.arrived
         self.size = self.size or other.size
-        self.fields = other.fields if self.fields is None else self.fields
+        self.cut = self.cut or other.cut
+        if other.fields is not None:
+            self.fields = other.fields | (self.fields or {})
 
     def envelope(self) -> Envelope:
         """The message, as far as it is known."""
@@ -86,6 +90,7 @@ def piece(response: Response) -> Piece:
         arrived=arrival(when) if isinstance(when, bytes) else None,
         size=number(found.get(b"RFC822.SIZE")) or 0,
         fields=_fields(found),
+        cut=any(isinstance(value, bytes) and len(value) >= HEADER_BYTES for value in found.values()),
     )
 
 
@@ -185,12 +190,16 @@ class Answers:
             if uid and uid in found:
                 found[uid].merge(one)
             elif uid:
-                found[uid] = Piece(uid, one.arrived, one.size, one.fields)
+                found[uid] = replace(one, uid=uid)
         return found
 
     def places(self) -> dict[int, int]:
         """The sequence numbers of the messages that were answered, by UID."""
         return {one.uid or self._sole: place for place, one in self._open.items() if one.uid or self._sole}
+
+    def without_identity(self) -> list[int]:
+        """Messages whose Message-ID may be in what was cut off."""
+        return [uid for uid, one in self.pieces().items() if one.cut and "message-id" not in (one.fields or {})]
 
     def envelopes(self, part: Part) -> dict[int, Envelope]:
         """The messages of which all came that `part` asks for, by UID."""

@@ -39,7 +39,7 @@ def header_fields(raw: bytes) -> dict[str, str]:
             fields.setdefault(name.strip().lower().decode("latin-1"), text(value).strip(" \t\r\n\0"))
     last = lines[-1].partition(b":")[0].strip().lower()
     if last == b"message-id" and not fields.get("message-id", "").endswith(">"):
-        del fields["message-id"]
+        fields.pop("message-id", None)
     return fields
 
 

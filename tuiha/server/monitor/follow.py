@@ -314,7 +314,7 @@ class Follower:
         if reached < selected.uidnext or await _anything(client, reached, selected):
             reached = await self._read(client, standing, reached, since)
         done = replace(self._reads, uidnext=reached if self.again is not None else max(reached, newest + 1))
-        done = replace(done, copies_below=min(done.copies_below, done.uidnext))
+        done = replace(done, copies_below=min(done.copies_below, max(done.uidnext, selected.uidnext)))
         if done != self._cursor or known.assigned != standing.name:
             await self._record(Entry(standing.name, done, after=self._cursor))
         self._reads = done

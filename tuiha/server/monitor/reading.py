@@ -147,9 +147,10 @@ class Reading:
             return Ask(tuple(fresh[: suspects.width]), Part.HEADER)
         omitted = [uid for uid in rest if self._omitted(suspects.troubles[uid])]
         if omitted:
-            tries = suspects.troubles[omitted[0]].omitted
-            same = [uid for uid in omitted if suspects.troubles[uid].omitted == tries]
-            return Ask(tuple(same[: suspects.width]), Part.HEADER, _PAUSES[tries - 1])
+            kind = (suspects.troubles[omitted[0]].part, suspects.troubles[omitted[0]].omitted)
+            same = [uid for uid in omitted if (suspects.troubles[uid].part, suspects.troubles[uid].omitted) == kind]
+            pause = _PAUSES[kind[1] - 1] if kind[0] is Part.HEADER else 0.0
+            return Ask(tuple(same[: suspects.width]), kind[0], pause)
         one = suspects.troubles[rest[0]]
         if one.part is Part.HEADER and not suspects.proven(one):
             return self._while_nothing_is_read(rest, fresh, now)
@@ -179,7 +180,9 @@ class Reading:
 
     @staticmethod
     def _omitted(trouble: Trouble) -> bool:
-        return trouble.part is Part.HEADER and not trouble.lost and 0 < trouble.omitted <= len(_PAUSES)
+        """Whether it was just left out: such messages are asked for together."""
+        tried = trouble.part is Part.HEADER and trouble.omitted > len(_PAUSES)
+        return trouble.omitted > 0 and not trouble.lost and not tried
 
     def found_control(self, uid: int) -> None:
         """The oldest message of the mailbox; 0: it shows none. One that is being read proves nothing."""
@@ -199,6 +202,8 @@ class Reading:
             if not ask.control:
                 reason = suspects.troubles[uid].reason if uid in suspects.troubles else suspects.reason
                 self._done[uid] = found[uid] if whole else unreadable(uid, reason, found[uid])
+        if not self.missing(ask) and not suspects.logins:  # a refusal costs nothing: ask for more again
+            suspects.width = min(BATCH, 2 * suspects.width)
 
     def missing(self, ask: Ask) -> tuple[int, ...]:
         """The messages of a question that were not answered."""
@@ -219,7 +224,7 @@ class Reading:
                 self._suspects.troubles[uid] = replace(
                     before, part=Part.HEADER, omitted=before.omitted + 1, seen=uid in there)
             else:
-                self._blame(uid, before, ask.part, now)
+                self._blame(uid, replace(before, omitted=len(_PAUSES) + 1), ask.part, now)
 
     def refused(self, ask: Ask, reason: str, now: float) -> None:
         """The server refused the command."""
@@ -229,7 +234,7 @@ class Reading:
         if ask.control:
             self._suspects.failed(reason, now)
         elif len(rest) == 1:
-            self._blame(rest[0], replace(self._trouble(rest[0], reason), reason=reason), ask.part, now)
+            self._blame(rest[0], replace(self._trouble(rest[0], reason), reason=reason, omitted=0), ask.part, now)
 
     def _blame(self, uid: int, trouble: Trouble, part: Part, now: float) -> None:
         """A question for a single message brought nothing: ask for less of it, if the trouble is its own."""

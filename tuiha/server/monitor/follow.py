@@ -208,9 +208,8 @@ class Follower:
 
     def _fails(self, reason: Trouble, text: str) -> None:
         """It has no mail, for this reason. A connection that did not last does not begin the time again."""
-        now, before = self._tools.clock(), self.without
-        lasted = self._served_at is not None and now - self._served_at >= self._tools.pace.settled
-        self.without = Without(reason, text, now if before is None or lasted else before.since)
+        since = self._tools.clock() if self.without is None else self.without.since
+        self.without = Without(reason, text, since)
 
     def _counts(self, standing: Standing, why: str) -> None:
         """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
@@ -273,6 +272,8 @@ class Follower:
     def _left(self, standing: Standing) -> None:
         standing.connected -= 1
         self.connected = False
+        if self._served_at is not None and self._tools.clock() - self._served_at >= self._tools.pace.settled:
+            self.without = None  # it was well
 
     async def _connected(self, standing: Standing) -> ImapClient:
         server = standing.server

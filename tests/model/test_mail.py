@@ -8,8 +8,11 @@ from tests.model.looks import NOW, healthy, server
 from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Look, MailFacts, Severity, Snapshot, Verdict
+from tuiha.model.finding import Level
+from tuiha.model.findings import Expected, findings
 from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport, ranked, summed
 from tuiha.model.rows import DOWN, UP
+from tuiha.model.standing import standing
 
 WELL = ClusterReport("east", 250, 250, 0, 0)
 
@@ -117,3 +120,12 @@ def test_what_a_server_that_does_not_answer_said_before_counts_no_more() -> None
     told = look(WELL, sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
     silent = replace(told, servers=tuple(replace(s, error="no answer", failures=1) for s in told.servers))
     assert mail(conclude(silent), "mail1").state == UP, "the watcher's own poll"
+
+
+def test_check_names_users_without_mail_and_mail_servers_that_a_pool_server_does_not_use() -> None:
+    hurt = look(refused(2, "anna", "bob"), sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
+    found = [f for f in findings(hurt, standing(hurt, None), Expected(frozenset(), None, ledger=True, operator=True))
+             if f.subject in ("east", "mail1") and f.level != Level.OK]
+    assert [f.what for f in found] == [
+        f"pool server s1 does not use it: {GONE}", "2 users without mail: log-in refused"]
+    assert all(f.means and f.fix for f in found)

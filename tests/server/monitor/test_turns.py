@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.server.monitor.fake import fake_mail_server
-from tests.server.monitor.test_bad_days import SLOW as PATIENT
+from tests.server.monitor.test_bad_days import SLOW as SLOWLY
 from tests.server.monitor.test_bad_days import users_of
 from tests.server.monitor.world import PATIENCE, World
 from tuiha.server.monitor.turns import LEAST, SLOW, Turns
 
 QUICK = SLOW / 10
+PATIENT = replace(SLOWLY, turn=300.0)  # so that a turn is kept for as long as a log-in takes
 COST = 0.05  # seconds of the mail server's one processor that a log-in takes
 USERS = 100
 CROWD = 1000

@@ -20,6 +20,7 @@ from tuiha.model.facts import (
     SprayerFacts,
     Verdict,
 )
+from tuiha.model.mail_trouble import TroubleReport, WithoutMail
 from tuiha.model.reports import SessionRow, SlotRow
 
 AT = 1_795_144_327.0  # 03:12:07 UTC of some day
@@ -137,6 +138,7 @@ def healthy() -> Snapshot:
             mail("mail1", "east", 1010), mail("mail2", "east", 994, latency_ms=4.2),
             mail("mail3", "west", 0, latency_ms=3.0), mail("mail4", "west", 0, latency_ms=3.1),
         ),
+        without_mail=(WithoutMail("east", 2004, 2004, 0, 0),),
     )
 
 
@@ -167,6 +169,10 @@ def degraded() -> Snapshot:
         ),
         servers=(base.servers[0], drained, *base.servers[2:]),
         mail=(replace(base.mail[0], users=2004), down, *base.mail[2:]),
+        without_mail=(WithoutMail("east", 2004, 2001, 0, 3, (
+            TroubleReport("mailbox", 2, AT - 240, ("anna", "bob"), "mailbox is locked"),
+            TroubleReport("login-refused", 1, AT - 900, ("carl",), "Authentication failed."),
+        ), ("s1", "s3")),),
     )
 
 

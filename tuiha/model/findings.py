@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
+from tuiha.model.mail_sights import sights
+from tuiha.model.mail_trouble import explained, summed
 from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
@@ -43,7 +45,8 @@ class Expected:
 def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, ...]:
     """All findings, node by node in the order of the configuration."""
     return (*_tokens(expected), *_databases(look, stand, expected), *_ledger(look, stand, expected),
-            *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_attempts(expected))
+            *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_without_mail(look),
+            *_attempts(expected))
 
 
 def _tokens(expected: Expected) -> Iterator[Finding]:
@@ -246,6 +249,23 @@ def _mail(look: Look) -> Iterator[Finding]:
         if sizes[mail.cluster] == 1:
             yield warning(mail.name, f"it is alone in cluster {mail.cluster}",
                            "when it is lost its users' mail is not monitored", "add its partner to the cluster")
+
+
+def _without_mail(look: Look) -> Iterator[Finding]:
+    """Users without mail, and mail servers that a pool server does not use: what the watcher cannot see for itself."""
+    for name, told in sights(look).items():
+        for server, sight in told.items():
+            if sight.gone or sight.closed:
+                yield warning(name, f"pool server {server} does not use it: {sight.gone or sight.closed}",
+                              "users of that server are monitored through the rest of the cluster",
+                              f"if it answers again, tuiha plan return-mail {name}; else try it from {server}'s host")
+    reports = ((s.name, one) for s in look.servers if s.fresh and s.report is not None for one in s.report.mail or ())
+    for cluster in summed(reports):
+        for trouble in cluster.troubles:
+            said = explained(trouble.reason)
+            yield warning(cluster.cluster, f"{count(trouble.users, 'user')} without mail: {said.what}",
+                          f"their devices get no new mail ({', '.join(trouble.examples)})",
+                          f"{said.then} All of them: tuiha users --without-mail")
 
 
 def _attempts(expected: Expected) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from tuiha.model.mail_trouble import Sight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 
+_DOUBT = 5  # times as long must a mail server be silent that no pool server calls gone
+
 Sights = Mapping[str, Mapping[str, Sight]]  # mail server -> pool server -> what it sees
 
 
@@ -50,7 +52,8 @@ def _seen(mail: PolledMail, told: Mapping[str, Sight], reported_at: Mapping[str,
     seconds, name, sight = min(answered, key=lambda one: (one[0], one[1]))
     at = reported_at[name]
     seen = None if at is None else at - seconds
-    silent = seconds > rules.down_after * interval
+    judged = sight.gone is not None or sight.closed is not None  # else the pool server itself may have been held up
+    silent = seconds > rules.down_after * interval * (1 if judged else _DOUBT)
     return replace(
         mail, report=MailReport(sight.latency_ms or 0.0, sight.greeting), seen_at=seen,
         error=(sight.gone or sight.closed or "no answer") if silent else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,10 +25,14 @@ class FakeMailServer:
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE, that is to every user
         self.probe_refusal = ""  # the answer to every LOGIN, that is to the probe
+        self.victims: set[str] = set()  # users for whom these two are the answers to AUTHENTICATE and EXAMINE:
+        self.login = self.select = ""  # a refusal, "BYE" or "SILENCE"; "": as for all
+        self.refuses = False  # new connections end at once
         self.cost = 0.0  # seconds of its one processor that each log-in takes
         self.longest_queue = 0  # log-ins that waited for the processor, at most
         self.idling: set[asyncio.StreamWriter] = set()
         self.connections = 0
+        self.logins = 0  # of the probe or a watcher: LOGIN
         self._queue = 0
         self._processor = asyncio.Lock()
         self._open: set[asyncio.StreamWriter] = set()
@@ -39,10 +44,20 @@ class FakeMailServer:
             writer.write(b"* BYE the server has had enough\r\n")
             writer.close()
 
+    def cut_quiet(self) -> None:
+        """Reset all that are in IDLE, as a middlebox does that has forgotten them; the probe's is not quiet."""
+        for writer in list(self.idling):
+            self.idling.discard(writer)
+            writer.transport.abort()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        if self.refuses:
+            writer.transport.abort()
+            return
         self.connections += 1
         self._open.add(writer)
+        user = ""
         try:
             if not self.hangs:
                 writer.write(b"* OK ready\r\n")
@@ -50,6 +65,15 @@ class FakeMailServer:
                 if not self.hangs:
                     words = line.decode().split()
                     await self._work("AUTHENTICATE" in words)
+                    if "AUTHENTICATE" in words:
+                        user = b64decode(words[3]).split(b"\0")[0].decode()
+                    odd = {"AUTHENTICATE": self.login, "EXAMINE": self.select}.get(words[1] if words[1:] else "")
+                    if odd and user in self.victims:
+                        if odd == "BYE":
+                            writer.write(b"* BYE internal error\r\n")
+                            break
+                        writer.write(b"" if odd == "SILENCE" else f"{words[0]} {odd}\r\n".encode())
+                        continue
                     self._answer(words, writer)
         except ConnectionError:
             return  # the other side went away: nothing to tell it
@@ -68,6 +92,7 @@ class FakeMailServer:
 
     def _answer(self, words: list[str], writer: asyncio.StreamWriter) -> None:
         command = words[1] if len(words) > 1 else ""
+        self.logins += command == "LOGIN"
         if words == ["DONE"]:
             self.idling.discard(writer)
             writer.write(b"i OK\r\n")

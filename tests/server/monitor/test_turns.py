@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.server.monitor.fake import fake_mail_server
-from tests.server.monitor.test_bad_days import SLOW as PATIENT
+from tests.server.monitor.test_bad_days import SLOW as SLOWLY
 from tests.server.monitor.test_bad_days import users_of
-from tests.server.monitor.world import World
+from tests.server.monitor.world import PATIENCE, World
 from tuiha.server.monitor.turns import LEAST, SLOW, Turns
 
 QUICK = SLOW / 10
+PATIENT = replace(SLOWLY, turn=300.0)  # so that a turn is kept for as long as a log-in takes
 COST = 0.05  # seconds of the mail server's one processor that a log-in takes
 USERS = 100
 CROWD = 1000
@@ -122,6 +124,16 @@ async def test_whoever_is_cancelled_gives_the_turn_on() -> None:
     inside = asyncio.create_task(_one(turns))
     await asyncio.gather(*waiting[1:], inside)
     assert waiting[0].cancelled()
+
+
+async def test_a_log_in_that_hangs_gives_its_turn_to_the_next_once() -> None:
+    turns = Turns(1, longest=0.01)
+    async with turns.one():  # for as long as it likes
+        async with asyncio.timeout(PATIENCE), turns.one():
+            assert turns._free.locked()
+        async with turns.one():
+            assert turns._free.locked(), "one more, and not two: a turn is given on once"
+    assert not turns._free.locked()
 
 
 async def _one(turns: Turns) -> None:

@@ -212,9 +212,8 @@ class Follower:
 
     def _fails(self, reason: Trouble, text: str) -> None:
         """It has no mail, for this reason. A connection that did not last does not begin the time again."""
-        now, before = self._tools.clock(), self.without
-        lasted = self._served_at is not None and now - self._served_at >= self._tools.pace.settled
-        self.without = Without(reason, text, now if before is None or lasted else before.since)
+        since = self._tools.clock() if self.without is None else self.without.since
+        self.without = Without(reason, text, since)
 
     def _counts(self, standing: Standing, why: str) -> None:
         """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
@@ -268,7 +267,7 @@ class Follower:
                 self._phase = Phase.ENTERED
                 await self._catch_up(client, standing, known, selected)
             self._served_at, self._shunned = self._tools.clock(), None
-            until_left.callback(self._counted, standing, False)
+            until_left.callback(self._left, standing)
             self._tools.standings.served(standing, self._bound.user_id)
             await self._listen(client, standing, selected)
 
@@ -276,6 +275,12 @@ class Follower:
         """Count the user as connected or not."""
         standing.connected += connected - self.connected
         self.connected = connected
+
+    def _left(self, standing: Standing) -> None:
+        was_well, lasted = self.connected, 0.0 if self._served_at is None else self._tools.clock() - self._served_at
+        self._counted(standing, False)
+        if was_well and lasted >= self._tools.pace.settled:
+            self.without = None
 
     async def _connected(self, standing: Standing) -> ImapClient:
         server = standing.server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from random import Random
 from typing import Any, TypeVar
@@ -68,6 +69,7 @@ class Journal:
         self._on_change = on_change
         self._slots = asyncio.Semaphore(pace.transactions)
         self.changes = 0
+        self.refusing: dict[int, tuple[float, str]] = {}  # user -> since when (monotonic) the database refuses, and why
 
     async def enrol(self, clusters: Iterable[Cluster]) -> None:
         """Make sure that all mail servers have their row."""
@@ -77,7 +79,8 @@ class Journal:
     async def known(self, bound: Bound) -> record.Known:
         """What the database knows of a user's mailbox. Raises Superseded; waits as long as there is no database."""
         who = f"user {bound.user_id}"
-        found, _ = await self._until_done(lambda connection: record.known(connection, self._server, bound), who)
+        found, _ = await self._until_done(
+            lambda connection: record.known(connection, self._server, bound), who, bound.user_id)
         return found
 
     async def record(self, bound: Bound, entry: record.Entry) -> None:
@@ -90,7 +93,7 @@ class Journal:
         news = bool(entry.messages)  # until the outcome is known there may be news: waking for nothing does no harm
         try:
             count, doubtful = await self._until_done(
-                lambda connection: record.record(connection, self._server, bound, entry), who
+                lambda connection: record.record(connection, self._server, bound, entry), who, bound.user_id
             )
             self.changes += count
             news = news and (count > 0 or doubtful)
@@ -102,8 +105,17 @@ class Journal:
         async with self._slots, self._access.transaction() as connection:
             return await work(connection)
 
-    async def _until_done(self, work: Callable[[Any], Awaitable[T]], what: str) -> tuple[T, bool]:
+    async def _until_done(
+        self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None = None
+    ) -> tuple[T, bool]:
         """The work's result, and whether an earlier try may have been committed after all."""
+        try:
+            return await self._repeated(work, what, user_id)
+        finally:
+            if user_id is not None:
+                self.refusing.pop(user_id, None)
+
+    async def _repeated(self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None) -> tuple[T, bool]:
         failures, doubtful = 0, False
         while True:
             try:
@@ -114,6 +126,8 @@ class Journal:
                 failures += 1
                 doubtful = True
                 reason = f"{type(error).__name__}: {error}"
+                if user_id is not None and isinstance(error, asyncpg.PostgresError):  # it is there, and refuses
+                    self.refusing.setdefault(user_id, (time.monotonic(), reason))
                 _log.log(logging.WARNING if failures == 5 else logging.DEBUG,
                          "%s: the database does not take it yet (%s)", what, reason)
             await asyncio.sleep(

@@ -242,12 +242,14 @@ class Monitor:
 
     def failing(self) -> list[Failing]:
         """The users that count as without mail, with the reason."""
-        return list(failing(self._followers.values(), self._clock(), self._unix))
+        return list(failing(self._followers.values(), self._journal.refusing, self._clock(), self._unix))
 
     def reports(self) -> tuple[ClusterReport, ...]:
         """Users with and without mail, by cluster."""
-        connected = [one.bound for one in self._followers.values() if one.connected]
-        return cluster_reports(self._bound.values(), connected, self.failing())
+        found = self.failing()
+        without = {one.bound.user_id for one in found}
+        connected = [one.bound for user, one in self._followers.items() if one.connected and user not in without]
+        return cluster_reports(self._bound.values(), connected, found)
 
     def sights(self) -> tuple[Sight, ...]:
         """What the probes see."""

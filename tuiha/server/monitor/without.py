@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tuiha.drivers.reach import short
 from tuiha.model.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
 from tuiha.server.monitor.bound import Bound
-from tuiha.server.monitor.follow import Follower
+from tuiha.server.monitor.follow import Follower, Without
 
 _TEXT = 120  # characters of a mail server's own words
 
@@ -24,11 +24,18 @@ class Failing:
     mail_server: str | None  # that it tried last
 
 
-def failing(followers: Iterable[Follower], now: float, unix: float) -> Iterator[Failing]:
-    """The users without a connection for some seconds, with the reason. `unix`: what makes `now` unix seconds."""
+def failing(followers: Iterable[Follower], refusing: Mapping[int, tuple[float, str]], now: float, unix: float,
+            ) -> Iterator[Failing]:
+    """The users without a connection for some seconds, or whose changes the database refuses, with the reason.
+
+    `unix`: what makes `now` unix seconds.
+    """
     for one in followers:
-        without = one.without
-        if without is None or one.connected or now - without.since < AFTER:
+        without, connected = one.without, one.connected
+        if one.bound.user_id in refusing:
+            since, why = refusing[one.bound.user_id]
+            without, connected = Without(Trouble.DATABASE, why, since), False
+        if without is None or connected or now - without.since < AFTER:
             continue
         yield Failing(one.bound, without.reason, short(without.text, _TEXT), float(int(unix + without.since)),
                       None if one.standing is None else one.standing.name)

@@ -86,7 +86,7 @@ SHEET: Sheet[MailItem] = Sheet(
         from_home("state", 0), from_home("users", 0), from_home("users15", 100), from_home("latency", 0, "LATENCY"),
         from_home("latency15", 100, "LAT 15m"),
         Column("service", "SERVICE", 80, _service, 7),
-        Column("without", "WITHOUT MAIL", 80, _without, 12, numeric=True),
+        Column("without", "WITHOUT MAIL", 100, _without, 12, numeric=True),
         Column("since", "SINCE", 60, lambda item, _: (coarse(item.since), "quiet"), 5, numeric=True),
         Column("stands", "STANDS IN", 0, _stands, 9, 18),
         from_home("age", 60),

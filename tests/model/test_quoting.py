@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.quoting import Standbys, identifier, literal, pgpass, setting, slot, standbys, wait_for
+from tuiha.model.quoting import Standbys, identifier, literal, pgpass, setting, shell, slot, standbys, wait_for
 
 # What the configuration takes for the name of a node.
 nodes = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z") | st.sampled_from(["first", "any", "FIRST", "1", "a-b"])
@@ -46,6 +46,13 @@ def test_a_plain_name_is_written_as_it_is() -> None:
     assert identifier("tuiha_watch") == "tuiha_watch"
     assert [identifier(name) for name in ("all", "user", "current_user", "a-b", 'say "hi"', "Any_1")] == [
         '"all"', '"user"', '"current_user"', '"a-b"', '"say ""hi"""', '"Any_1"']
+
+
+def test_commands_for_people() -> None:
+    assert shell(["tuiha", "plan", "move"], ["anna", "s2"], ["--option", "a=b c"]) == (
+        "tuiha plan move anna s2 --option 'a=b c'")
+    assert shell(["tuiha", "plan", "move"], ["-anna; rm", "s2"], ["--json"]) == (
+        "tuiha plan move --json -- '-anna; rm' s2")
 
 
 def test_texts() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -51,6 +52,23 @@ def agent_of(node: Node, partner: Node) -> CommandAgent:
     drop = [] if node.account is None else ["setpriv", f"--reuid={node.account.uid}", f"--regid={node.account.gid}",
                                             "--clear-groups"]
     return CommandAgent(node.name, [*drop, "sh", str(sshd)], 60.0)
+
+
+async def test_a_path_with_a_quote_reaches_postgresql_whole(tmp_path: Path) -> None:
+    """pg_ctl gives its options to a shell, as this one does."""
+    place = tmp_path / "it's $HOME"
+    (place / "data").mkdir(parents=True)
+    told = tmp_path / "told"
+    (place / "pg_ctl").write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n'
+                                  f"eval \"set -- $2\"\nprintf '%s\\n' \"$@\" >{told}\n")
+    (place / "pg_ctl").chmod(0o755)
+    settings = {"NODE": "first", "DATA": place / "data", "BIN": place, "CONFIG": place / "main.conf", "SOURCE": "any"}
+    lines = [f"{key}={shlex.quote(str(value))}\n" for key, value in settings.items()]
+    (tmp_path / "agent.conf").write_text("".join(lines))
+    agent = CommandAgent("first", ["sh", str(data_file("config/agent/tuiha-node-agent"))], 20.0,
+                         {"TUIHA_NODE_AGENT": str(tmp_path / "agent.conf"), "PATH": "/usr/bin:/bin"})
+    await agent.start()
+    assert told.read_text().splitlines() == ["-c", f"config_file={place}/main.conf"]
 
 
 @pytest.fixture

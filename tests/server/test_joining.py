@@ -14,7 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, Node
 from tuiha.model.names import DEFAULT, NameRule
-from tuiha.server import changes
+from tuiha.server import changes, rights
 from tuiha.server.devices import Devices
 from tuiha.server.joining import settle_names
 from tuiha.server.migrate import LOCK
@@ -178,6 +178,18 @@ async def test_the_password_that_was_proven_last_is_kept_and_asked_about(
     await settle(node)
     row = await node.admin.fetchrow("SELECT password_hash, doubted_at > confirmed_at AS doubted FROM app_user")
     assert (row["password_hash"], row["doubted"]) == (kept, True)
+
+
+async def test_a_device_that_is_allowed_again_has_none_of_its_keys_of_before(node: Node) -> None:
+    anna, _ = await node.add_users("anna", "Anna")
+    phone = await register(node, "Anna", "phone")
+    await settle(node)
+    await step(node, phone, "anna")
+    await node.admin.execute("UPDATE device SET revoked_at = now()")
+    async with node.admin.transaction():
+        await rights.allow(node.admin, rights.Named(anna, "anna", "phone"))
+    with pytest.raises(AssertionError, match="410"):
+        await step(node, phone, "anna")
 
 
 async def test_servers_drop_what_they_remember_of_both(node: Node) -> None:

@@ -12,9 +12,11 @@ from tests.drivers.conftest import Pair
 from tests.server.interfaces import Running, serving, settings_of
 from tests.server.support import Node
 from tuiha.config import settings
+from tuiha.model.names import NameRule
 from tuiha.server import changes
 from tuiha.server.poolserver import PoolServer
 from tuiha.server.settled import identity
+from tuiha.watch.reader import Reader, read_devices, read_users
 
 
 async def test_every_spelling_is_one_user_with_one_monitor(pool: Running, node: Node) -> None:
@@ -30,12 +32,29 @@ async def test_every_spelling_is_one_user_with_one_monitor(pool: Running, node: 
 
 
 async def test_guesses_count_for_all_spellings_together(pool: Running) -> None:
-    spellings = ["anna", "Anna", "ANNA", "aNNa", " anna", "anna ", "annA", "aNna", "ANna", "anNA"]
-    for spelling in spellings:
-        assert (await pool.ask("GET", "s1", "/v1/me", user=spelling, password="wrong")).status == 401
-    for spelling in ("anna", "AnNa"):
-        assert (await pool.ask("GET", "s1", "/v1/me", user=spelling, password="wrong")).status == 429
-    assert (await pool.ask("GET", "s1", "/v1/me", user="ben")).status == 200
+    spellings = [first + second + "na" for first in ("a", "A", " a", "\ta") for second in "nN"]
+    statuses = [(await pool.ask("GET", "s1", "/v1/me", user=spellings[guess % 8], password=f"guess{guess}")).status
+                for guess in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert (await pool.ask("GET", "s1", "/v1/me", user="anNA ", password="another guess")).status == 429
+
+
+async def test_users_are_found_in_any_spelling(node: Node) -> None:
+    await node.add_users("anna", "annabel", "ben", "Ben", "x_y", "x%y")
+    source = Reader(node.admin, "db1", True, NameRule(domain="example.org"))
+
+    async def found(pattern: str) -> list[str]:
+        return [user.name for user in await read_users(source, pattern, "", 10)]
+
+    assert await found("ANN") == ["anna", "annabel"]
+    assert await found(" Anna@Example.org") == ["anna", "annabel"]
+    assert await found("?NN*") == ["anna", "annabel"]
+    assert await found("Ben") == ["Ben", "ben"], "one that is not spelled by the rule yet"
+    assert await found("BEN") == ["ben"]
+    assert await found("X_") == ["x_y"]
+    assert await found("X%") == ["x%y"]
+    assert await read_devices(source, "ANNA") == []
+    assert await read_devices(source, "nobody") is None
 
 
 async def test_a_server_joins_before_it_serves(pair: Pair, node: Node, tmp_path: Path) -> None:

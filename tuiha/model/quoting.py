@@ -6,7 +6,8 @@ A database may be called `first`, a role `all`, a folder `it's`: each is a word 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -59,6 +60,13 @@ def pgpass(*fields: str) -> str:
 def slot(node: str) -> str:
     """The replication slot of a database: small letters, digits and `_` are all that a slot's name may have."""
     return re.sub(r"[^a-z0-9_]", "_", node.lower())
+
+
+def shell(words: Sequence[str], names: Sequence[str], options: Sequence[str] = ()) -> str:
+    """A command for people to type: our words, names of theirs, options. `--` goes before a name like `-anna`."""
+    if any(name.startswith("-") for name in names):
+        return shlex.join([*words, *options, "--", *names])
+    return shlex.join([*words, *names, *options])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
+from tuiha.model.quoting import shell
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.kinds import Refused
 from tuiha.operate.state import OperationState
@@ -96,7 +97,7 @@ def refuse_if_touched(seen: LedgerRecord, state: OperationState) -> None:
     """
     if seen.intent is None and state.revision not in (None, seen.revision):
         raise Refused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
-                      f"tuiha plan {' '.join((state.kind, *state.plan.target))}")
+                      f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
 
 
 async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.quoting import shell
 from tuiha.operate import intent as intents
 from tuiha.operate.apply import ledger_of
 from tuiha.operate.kinds import Refused
@@ -127,7 +128,7 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
             await intents.refuse_if_elsewhere(ledger, found)
     if found is None and not state.ever_began:
         raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
-                      f"tuiha plan {' '.join((state.kind, *state.plan.target))}")
+                      f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
     store = store_of(pool, base)
     newer = [other.id for other in store.folders()
              if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]

@@ -51,7 +51,8 @@ WHERE user_id = $1 AND seq > $2 AND EXISTS (
     WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL)
 ORDER BY seq LIMIT $3
 """
-# What the device had before under other numbers is left out. No row at all: the device may not come in.
+# What the device had before under other numbers is left out. No row at all: the device may not come in. OFFSET 0 has
+# the planner ask change by change, as a page needs it; else it compares the whole history for every page.
 _AFTER_JOINED = """
 SELECT page.*, coalesce((SELECT max(until) FROM joined_user WHERE id = ANY($5::bigint[]) AND user_id = $1), 0) AS until
 FROM (SELECT FROM device d JOIN app_user u ON u.id = d.user_id
@@ -60,7 +61,8 @@ LEFT JOIN LATERAL (
     SELECT seq, kind, mailbox, uid, message_id, subject, at, size, unreadable FROM change c
     WHERE user_id = $1 AND seq > $2
       AND NOT EXISTS (SELECT FROM joined_change j JOIN unnest($5::bigint[], $6::bigint[]) AS had (joining, upto)
-                       ON j.joining = had.joining WHERE j.seq = c.seq AND j.former_seq <= had.upto)
+                       ON j.joining = had.joining WHERE j.seq = c.seq AND j.former_seq <= had.upto
+                       OFFSET 0)
     ORDER BY seq LIMIT $3) AS page ON true
 ORDER BY page.seq
 """

@@ -27,12 +27,14 @@ log = logging.getLogger("tuiha.names")
 T = TypeVar("T")
 
 _LOCK_MS = 500  # milliseconds that a row may be waited for
-_STATEMENT_MS = 8000  # milliseconds of one statement: shorter than requests are held (hold.seconds)
+_STATEMENT_MS = 60_000  # milliseconds of one statement: only the user whose long history is joined waits for it
 _TRIES, _PAUSE = 20, 0.5  # seconds between two tries, give or take a half
 _BATCH = 500  # users renamed in one transaction
 _TOLD = 5  # names in an event
 
 _AGAIN = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# What one mailbox brings about: it is left as it is.
+_LEFT_ALONE = (asyncpg.IntegrityConstraintViolationError, asyncpg.QueryCanceledError, *_AGAIN)
 
 # A database that is not active, or is fenced, is left as it is. Whoever fences waits for what is under way.
 _ACTIVE = "SELECT true FROM pool_epoch WHERE active = $1 AND state = 'ACTIVE' FOR SHARE"
@@ -54,26 +56,32 @@ INSERT INTO joined_user (user_id, former_name, former_last_seq, until) VALUES ($
 """
 # The same message is one of the same Message-ID, subject, size and Date; of several that are alike, the first is the
 # first. A row of a version that noted neither size nor Date is known by Message-ID and subject: the second look.
-_MATCH = """
-WITH left_over AS (
-    SELECT c.user_id, c.seq, c.kind, c.mailbox, c.message_id, c.subject,
-           CASE WHEN $4 THEN -1 ELSE coalesce(c.size, -1) END AS size,
-           CASE WHEN $4 THEN '-infinity' ELSE coalesce(c.sent, '-infinity') END AS sent
-      FROM change c
-     WHERE c.user_id = ANY(ARRAY[$2, $3]::bigint[]) AND (c.unreadable IS NULL OR NOT $4) AND NOT EXISTS (
-           SELECT FROM joined_change j WHERE j.joining = $1
-              AND (j.seq = c.seq AND c.user_id = $2 OR j.former_seq = c.seq AND c.user_id = $3))
-), counted AS (
-    SELECT *, row_number() OVER (PARTITION BY user_id, kind, mailbox, message_id, subject, size, sent ORDER BY seq) nth
-      FROM left_over
-)
-INSERT INTO joined_change (joining, seq, former_seq)
-SELECT $1, ours.seq, theirs.seq FROM counted ours
-  JOIN counted theirs USING (kind, mailbox, message_id, subject, size, sent, nth)
- WHERE ours.user_id = $2 AND theirs.user_id = $3
-   AND (NOT $4 OR EXISTS (SELECT FROM change o WHERE o.user_id = $2 AND o.seq = ours.seq AND o.size IS NULL)
-               OR EXISTS (SELECT FROM change o WHERE o.user_id = $3 AND o.seq = theirs.seq AND o.size IS NULL))
+_LEFT = """
+    SELECT c.seq, c.kind, c.mailbox, c.message_id, c.subject, c.size IS NOT NULL AS noted, {look},
+           row_number() OVER (PARTITION BY c.kind, c.mailbox, c.message_id, c.subject{by} ORDER BY c.seq) AS nth
+      FROM change c LEFT JOIN joined_change j ON j.joining = $1 AND j.{seq} = c.seq
+     WHERE c.user_id = {user} AND j.joining IS NULL{but}
 """
+_MATCH = """
+WITH ours AS ({ours}), theirs AS ({theirs})
+INSERT INTO joined_change (joining, seq, former_seq)
+SELECT $1, ours.seq, theirs.seq FROM ours JOIN theirs USING (kind, mailbox, message_id, subject, size, sent, nth)
+"""
+_EXACT: dict[str, str] = {
+    "look": "coalesce(c.size, -1) AS size, coalesce(c.sent, '-infinity') AS sent", "by": ", c.size, c.sent", "but": ""}
+_ROUGH: dict[str, str] = {
+    "look": "-1 AS size, '-infinity'::timestamptz AS sent", "by": "", "but": " AND c.unreadable IS NULL"}
+
+
+def _look(how: dict[str, str], only: str = "") -> str:
+    ours, theirs = _LEFT.format(seq="seq", user="$2", **how), _LEFT.format(seq="former_seq", user="$3", **how)
+    return _MATCH.format(ours=ours, theirs=theirs) + only
+
+
+_LOOKS = (_look(_EXACT), _look(_ROUGH, " WHERE NOT (ours.noted AND theirs.noted)"))
+# What was written in this transaction is not in the planner's statistics: it would compare each with each.
+_LONG = "SET LOCAL enable_nestloop = off"
+_SHORT = "SET LOCAL enable_nestloop = on"
 _NUMBER = """
 INSERT INTO joined_change (joining, seq, former_seq)
 SELECT $1, $2 + row_number() OVER (ORDER BY seq), seq FROM change c
@@ -212,7 +220,7 @@ async def _join(connection: Any, active: str, mailbox: Mailbox, user: Spelled) -
     """Whether it could be done. What one mailbox brings about keeps no server from its start."""
     try:
         await _patiently(connection, active, lambda: join(connection, mailbox.stays, user))
-    except (asyncpg.IntegrityConstraintViolationError, *_AGAIN) as error:
+    except _LEFT_ALONE as error:
         log.error("not joined; the next start of a server tries again",
                   extra={"user": mailbox.name, "goes": user.name, "reason": str(error)})
         return False
@@ -230,7 +238,7 @@ async def _rename(connection: Any, active: str, found: Sequence[Mailbox]) -> int
 
         try:
             renamed += int((await _patiently(connection, active, work)).split()[-1])
-        except (asyncpg.UniqueViolationError, *_AGAIN) as error:  # another server made such a user meanwhile
+        except _LEFT_ALONE as error:  # another server made such a user meanwhile
             log.error("users keep their spelling; the next start of a server tries again",
                       extra={"users": len(part), "reason": str(error)})
     return renamed
@@ -294,11 +302,13 @@ async def join(connection: Any, stays: Spelled, goes: Spelled) -> None:
 async def _histories(connection: Any, stays: Spelled, goes: Spelled, ours: int, theirs: int) -> tuple[int, int]:
     """The id of the joining, and the last number of the joined history."""
     joining = await connection.fetchval(_JOINING, stays.id, goes.name, theirs, ours)
-    for old in (False, True):
-        await connection.execute(_MATCH, joining, stays.id, goes.id, old)
+    await connection.execute(_LONG)
+    for match in _LOOKS:
+        await connection.execute(match, joining, stays.id, goes.id)
     until = ours + len(await connection.fetch(_NUMBER, joining, ours, goes.id))
     await connection.execute(_FORMER_CHANGES, joining, goes.id)
     await connection.execute(_ADD, joining, stays.id, goes.id, ours)
+    await connection.execute(_SHORT)
     await connection.execute(_FORMER_JOININGS, stays.id, goes.id, until)
     await connection.execute("UPDATE joined_user SET until = $2 WHERE id = $1", joining, until)
     return joining, until

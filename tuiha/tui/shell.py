@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from tuiha.model.quoting import shell
+
 
 def plan_command(kind: str, target: Sequence[str], options: Mapping[str, str]) -> str:
     """`tuiha plan ...`."""
     told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
-    return shlex.join(["tuiha", "plan", kind, *target, *told])
+    return shell(["tuiha", "plan", kind], target, told)
 
 
 def apply_command(plan: str, confirm: str, overrides: Sequence[str], reason: str) -> str:
@@ -26,4 +28,4 @@ def both_commands(planned: str, applied: str) -> str:
 
 def users_command(pattern: str) -> str:
     """`tuiha users ...`."""
-    return shlex.join(["tuiha", "users", *([pattern] if pattern else [])])
+    return shell(["tuiha", "users"], [pattern] if pattern else [])

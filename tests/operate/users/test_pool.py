@@ -61,9 +61,9 @@ async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:
     user, other = names(pool)[:2]
     await bind(world, {user: "s1", other: "s1"})
     kind = Move()
-    plan = await planned(world, kind, user, "s3")
+    plan = await planned(world, kind, f" {user.upper()}", "s3")  # as an operator may spell it
     assert plan.stopped_by == ()
-    assert plan.confirm == "s3"
+    assert (plan.target, plan.confirm) == ((user, "s3"), "s3")
     assert await run(world, kind, plan) == {1: "1 user moved"}
     assert {name: (await bound(world))[name] for name in (user, other)} == {user: "s3", other: "s1"}
     await undo(world, kind, plan)

@@ -19,6 +19,8 @@ CREATE TABLE joined_change (
 );
 COMMENT ON TABLE joined_change IS 'A change of the joined history, and the number that it had in the history that went in';
 
+CREATE INDEX joined_change_former ON joined_change (joining, former_seq);
+
 CREATE TABLE joined_device (
     former    bigint PRIMARY KEY,
     device_id bigint NOT NULL REFERENCES device ON UPDATE CASCADE ON DELETE CASCADE,

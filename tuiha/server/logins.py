@@ -18,7 +18,7 @@ from random import Random
 
 from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
-from tuiha.server.guesses import SECONDS, Counted, Guesses, Limit, TooMany
+from tuiha.server.guesses import NAME, SECONDS, Counted, Guesses, Limit, TooMany
 from tuiha.server.passwords import AT_ONCE, COST, cost_of, hash_password, off_loop, outdated, verify_password
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
@@ -59,7 +59,8 @@ class Logins:
         self.guesses = Guesses(gate)
         self._verifying = FairTurns("passwords to check", AT_ONCE, _WAITING, _PATIENCE, Rank.STRANGE)
         self._key = secrets.token_bytes(32)
-        self._refused: OrderedDict[bytes, float] = OrderedDict()  # digest of a log-in -> monotonic time until which
+        # Digest of a log-in -> the monotonic time until which it is refused, and how often it was.
+        self._refused: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Future[User]] = {}
         self._took: deque[float] = deque(maxlen=20)  # seconds that it took to verify a password, lately
         self._measured = 0.0  # monotonic seconds: when that was
@@ -71,8 +72,10 @@ class Logins:
         Several devices that log in with the same password at the same time are one log-in.
         """
         digest = hmac.digest(self._key, f"{name}\0{password}".encode(), "sha256")
-        if time.monotonic() < self._refused.get(digest, 0.0):
-            raise denied()
+        until, times = self._refused.get(digest, (0.0, 0))
+        if time.monotonic() < until:
+            self._refused[digest] = until, times + 1
+            raise denied() if times < NAME else _too_many()
         same = self._under_way.get(digest)
         if same is not None:
             return await asyncio.shield(same)
@@ -97,7 +100,7 @@ class Logins:
         self._refused.clear()
 
     def _refuse(self, digest: bytes) -> None:
-        self._refused[digest] = time.monotonic() + _REFUSED
+        self._refused[digest] = time.monotonic() + _REFUSED, 1
         self._refused.move_to_end(digest)
         if len(self._refused) > _MOST:
             self._refused.popitem(last=False)
@@ -120,10 +123,7 @@ class Logins:
             return await self.guesses.count(limits)
         except TooMany:
             await asyncio.sleep(self._chance.choice(self._took) if self._took else 0.0)  # as if it had been verified
-            raise Problem(
-                429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
-                headers={"Retry-After": str(SECONDS)},
-            ) from None
+            raise _too_many() from None
 
     async def _verified(
         self, password: str, address: str, user: User | None, admitted: bool, wrong: int
@@ -183,6 +183,11 @@ def _limits(name: str, address: str, admitted: bool) -> dict[Limit, str]:
 
 def _strange(address: str) -> dict[Limit, str]:
     return {Limit.POOL: "mail"} | ({Limit.STRANGE: address} if address else {})
+
+
+def _too_many() -> Problem:
+    return Problem(429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
+                   headers={"Retry-After": str(SECONDS)})
 
 
 def denied(detail: str = "The user's name or password is wrong.") -> Problem:

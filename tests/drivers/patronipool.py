@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import aiohttp
@@ -238,7 +239,7 @@ class PatroniPool:
         secret.chmod(0o600)
         for role in ("viewer", "operator"):
             token = self.folder / role
-            token.write_text(f"the {role}'s token")
+            token.write_text(token_hex(32))
             token.chmod(0o600)
         assert self.mail is not None
         known = {"file": "secret"}

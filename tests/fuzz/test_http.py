@@ -14,7 +14,7 @@ from tests.drivers.conftest import binaries, folder, own_pair, pair, prepared_pa
 from tests.drivers.daemons import free_port
 from tests.fuzz.http import Attack
 from tests.server.conftest import node  # noqa: F401
-from tests.server.interfaces import Running, pool  # noqa: F401
+from tests.server.interfaces import TOKENS, Running, pool  # noqa: F401
 from tuiha.server.openapi import document
 
 
@@ -23,9 +23,9 @@ async def test_whatever_is_asked_is_answered_as_the_document_says(
 ) -> None:
     caplog.set_level(logging.INFO)
     address = pool.servers["s1"].me.address
-    await asyncio.to_thread(Attack(address, ("anna", "secret"), "operator").run, 1)
+    await asyncio.to_thread(Attack(address, ("anna", "secret"), TOKENS["operator"]).run, 1)
     files, tasks = psutil.Process().num_fds(), len(asyncio.all_tasks())
-    figures = await asyncio.to_thread(Attack(address, ("anna", "secret"), "operator").run, 6)
+    figures = await asyncio.to_thread(Attack(address, ("anna", "secret"), TOKENS["operator"]).run, 6)
     assert figures.findings == []
     assert figures.requests > 200
     assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
@@ -64,7 +64,7 @@ async def test_planted_faults_are_found() -> None:
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
-        figures = await asyncio.to_thread(Attack(f"http://127.0.0.1:{port}", ("anna", "x"), "operator").run, 4)
+        figures = await asyncio.to_thread(Attack(f"http://127.0.0.1:{port}", ("anna", "x"), TOKENS["operator"]).run, 4)
     finally:
         await runner.cleanup()
         logging.getLogger("aiohttp.server").setLevel(logging.NOTSET)

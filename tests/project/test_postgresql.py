@@ -196,7 +196,7 @@ async def test_the_document_makes_a_pair(nodes: tuple[Node, Node]) -> None:
         owner = await first.connect("tuiha_owner")
         await migrate(owner, "west", "db1")
         await owner.execute("SELECT 1")
-        insert = blocks("sql")[3].replace("scrypt$14$...", hash_password("x", cost=4))
+        insert = blocks("sql")[3].replace("scrypt$17$...", hash_password("x", cost=4))
         await run_sql(owner, insert)
         await owner.close()
         await pool_role(first)

@@ -20,6 +20,7 @@ from tuiha.config import settings
 from tuiha.server.poolserver import PoolServer
 from tuiha.server.settled import identity
 
+TOKENS = {"viewer": "7d1f0a9c5be84f2793c6d0e8b1a45f62", "operator": "e3b9027c6f1d48a5b70e94c2d8f6135a"}
 SERVER, FORWARDED_BY = "X-Tuiha-Server", "X-Tuiha-Forwarded-By"
 
 
@@ -47,7 +48,7 @@ class Running:
         return await self.raw(method, server, path, {"Authorization": f"Basic {credentials}"}, **more)
 
     async def control(self, method: str, server: str, path: str, token: str = "operator", **more: Any) -> Answer:
-        return await self.raw(method, server, path, {"Authorization": f"Bearer {token}"}, **more)
+        return await self.raw(method, server, path, {"Authorization": f"Bearer {TOKENS.get(token, token)}"}, **more)
 
     async def raw(self, method: str, server: str, path: str, headers: dict[str, str], **more: Any) -> Answer:
         url = f"{self.servers[server].me.address}{path}"
@@ -63,7 +64,7 @@ class Running:
 
 def settings_of(pair: Pair, folder: Path) -> settings.Pool:
     """A configuration of both; its secrets are files in that folder."""
-    for name, text in {"password": PASSWORD, "viewer": "viewer", "operator": "operator"}.items():
+    for name, text in {"password": PASSWORD, **TOKENS}.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     role = {"password": {"file": "password"}}

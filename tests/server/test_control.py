@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.server.interfaces import Running
+from ipaddress import ip_network
+
+from tests.server.interfaces import TOKENS, Running
 from tests.server.support import Node
 
 
@@ -35,3 +37,17 @@ async def test_a_server_says_whom_it_reaches_as_a_database(pool: Running, node: 
     assert (answer.status, answer.body["system_identifier"], answer.body["writable"]) == (200, identifier, True)
     assert (await pool.control("POST", "s1", "/control/probe", json={"database": "db9"})).status == 404
     assert (await pool.control("POST", "s1", "/control/probe", token="viewer", json={"database": "db1"})).status == 403
+
+
+async def test_wrong_tokens_are_bounded_and_the_right_one_is_not(pool: Running) -> None:
+    found = [(await pool.control("GET", "s1", "/control/status", token=f"wrong{n}")).status for n in range(40)]
+    assert (found[0], found[-1]) == (401, 429)
+    assert (await pool.control("GET", "s1", "/control/status", token="viewer")).status == 200
+
+
+async def test_control_and_figures_are_not_for_what_comes_through_a_sprayer(pool: Running) -> None:
+    pool.servers["s1"].clients._networks = [ip_network("127.0.0.1")]
+    for path in ("/control/status", "/metrics"):
+        headers = {"Authorization": f"Bearer {TOKENS['viewer']}"}
+        assert (await pool.raw("GET", "s1", path, headers)).status == 200, path
+        assert (await pool.raw("GET", "s1", path, {**headers, "X-Forwarded-For": "192.0.2.1"})).status == 403, path

@@ -104,3 +104,35 @@ async def test_malformed_requests_are_problems_that_say_what_to_send(
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert answer.body["title"]
     assert answer.body["detail"]
+
+
+async def test_a_user_has_so_many_devices_and_a_known_one_is_found_again(pool: Running) -> None:
+    pool.servers["s1"].devices.quotas.most_devices = 3
+    for name in ("a", "b", "c"):
+        await pool.register("s1", "anna", name)
+    found = await asyncio.gather(*(
+        pool.ask("PUT", "s1", f"/v1/devices/new{n}", json={"kind": "phone"}) for n in range(5)))
+    assert {answer.status for answer in found} == {409}
+    assert "GET /v1/me" in found[0].body["detail"]
+    await pool.register("s1", "anna", "b")
+    await pool.register("s1", "ben", "new1")
+
+
+async def test_a_device_that_comes_again_ends_its_poll_of_before(pool: Running) -> None:
+    key = await pool.register()
+    tablet = await pool.register(device="tablet")
+    waiters = pool.servers["s1"].waiters
+    path = "/v1/devices/{}/changes?since={}&wait=50"
+    other = asyncio.create_task(pool.ask("GET", "s1", path.format("tablet", tablet)))
+    await eventually(lambda: len(waiters) == 1, "the tablet waits")
+    polls = []
+    for _ in range(5):
+        polls.append(asyncio.create_task(pool.ask("GET", "s1", path.format("phone", key))))
+        await asyncio.sleep(0.1)
+    await eventually(lambda: sum(poll.done() for poll in polls) == 4, "one of the phone's is left")
+    assert len(waiters) == 2
+    assert not polls[-1].done()
+    assert not other.done(), "nor does another device's end"
+    assert {poll.result().status for poll in polls[:4]} == {200}
+    for poll in (polls[-1], other):
+        poll.cancel()

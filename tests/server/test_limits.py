@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -16,7 +17,10 @@ from tests.server.limits import Peer, peer
 from tests.server.support import eventually
 from tuiha.config.pace import Limits
 from tuiha.server.app import _whole, _with_problems, server_options
+from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard, GuardedSite
+from tuiha.server.problem import Problem
+from tuiha.server.quotas import Quotas
 from tuiha.server.rates import Rates
 
 GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -152,6 +156,18 @@ async def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
     b"GET /poll HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(100)) + b"\r\n",
     b"GET /poll HTTP/1.1\r\nA: " + b"y" * 9000 + b"\r\n\r\n",
     b"GET /" + b"p" * 9000 + b" HTTP/1.1\r\n\r\n",
+    b"PUT /body HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
+    b"GET /poll HTTP/2.0\r\nHost: x\r\n\r\n",
+    b"GET /poll\r\n\r\n",
+    b"GET /poll HTTP/1.1\nHost: x\n\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 ])
 async def test_what_could_be_read_in_two_ways_is_400_and_the_connection_ends(request_: bytes) -> None:
@@ -188,3 +204,36 @@ def test_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         rates.wait(number, 0.0)
     assert len(rates) == 10
+
+
+def test_only_a_sprayer_says_from_which_address_a_device_speaks() -> None:
+    clients = Clients(["10.0.0.0/24"])
+
+    def of(peer: str, *headers: str) -> str:
+        return str(clients.behind(ip_address(peer), headers))
+
+    assert of("198.51.100.7", "192.0.2.1") == "198.51.100.7"
+    assert of("10.0.0.11", "192.0.2.1") == "192.0.2.1"
+    assert of("10.0.0.11", "1.2.3.4, 192.0.2.1") == "192.0.2.1", "what the device wrote itself does not count"
+    assert of("10.0.0.11", "1.2.3.4", "192.0.2.1, 10.0.0.12") == "192.0.2.1", "two sprayers, one behind the other"
+    assert of("10.0.0.11", "nonsense") == of("10.0.0.11") == "10.0.0.11"
+
+
+def test_an_address_has_so_many_requests_at_once() -> None:
+    quotas = Quotas(Limits(requests_per_address=2))
+    with quotas.one_of("192.0.2.1"), quotas.one_of("192.0.2.1"):
+        with pytest.raises(Problem, match="at once"), quotas.one_of("192.0.2.1"):
+            pass
+        with quotas.one_of("192.0.2.2"):
+            pass
+    with quotas.one_of("192.0.2.1"):
+        pass
+
+
+def test_a_new_device_s_name_each_time_is_no_way_round_the_rate() -> None:
+    quotas = Quotas(Limits(rate=1, burst=3, user_rate=2, user_burst=10))
+    for number in range(10):
+        quotas.request(1, f"device{number}", 0.0)
+    with pytest.raises(Problem, match="of this user"):
+        quotas.request(1, "another", 0.0)
+    quotas.request(2, "phone", 0.0)

@@ -80,7 +80,7 @@ async def poll_of(pool: Running, server: str, user: str, password: str) -> async
 
 def asked(pool: Running) -> int:
     """How often mail servers were asked again."""
-    return sum(sum(one.users._recheck.counts.values()) for one in pool.servers.values() if one.users._recheck)
+    return sum(sum(one.users.recheck.counts.values()) for one in pool.servers.values() if one.users.recheck)
 
 
 async def test_a_removed_user_is_nobody_within_the_setting_on_every_server(
@@ -108,7 +108,7 @@ async def test_control_with_the_old_rule_a_removed_user_goes_on(
     cluster.add_user("sara", "right")
     async with pool_of_three(pair, tmp_path, cluster.ports, recheck=1) as pool:
         for server in pool.servers.values():
-            server.users._recheck = None
+            server.users.recheck = None
         assert await everywhere(pool, "sara", "right") == {200}
         cluster.remove_user("sara")
         await asyncio.sleep(2)

@@ -55,6 +55,12 @@ peers sprayers
 
 frontend devices
     bind 127.0.0.1:{port}
+    # Devices get the device interface alone: control, metrics and health are not for them.
+    http-request deny deny_status 404 unless {{ path_beg /v1/ }} || {{ path /openapi.json }}
+    # Only sprayers say whose request it is, and only servers that it was forwarded.
+    http-request del-header X-Forwarded-For
+    http-request del-header X-Tuiha-Forwarded
+    http-request del-header X-Tuiha-Client
     default_backend {backend}
 
 backend {backend}

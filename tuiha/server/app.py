@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import audit
 from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
 from tuiha.server.devices import ADMISSION, PASSED_ON, WAITED, Devices
@@ -43,7 +44,7 @@ def build(
     """The application of one pool server. `last`: no other server of the pool is available."""
     app = web.Application(
         middlewares=[_measured(metrics, meter), _with_problems(guard.limits), audit.audited(control.role),
-                     _whole(guard), _looking_again(gate)],
+                     _inside(devices.clients), _whole(guard), _looking_again(gate)],
         client_max_size=guard.limits.body,
     )
     app.add_routes([*devices.routes(), *control.routes(), *rights.routes(control.only)])
@@ -108,6 +109,28 @@ def server_options(limits: Limits) -> dict[str, Any]:
     }
 
 
+def _faulty(request: web.BaseRequest) -> bool:
+    """Whether another reader may find another body in a request: HTTP/1.0 knows no chunks (RFC 9112, section 6.1), and
+    this server knows no other coding. A version that it does not speak has other rules.
+    """
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
+    if request.version not in (HttpVersion10, HttpVersion11):
+        return True
+    return coding is not None and (request.version == HttpVersion10 or coding.strip(" \t").lower() != "chunked")
+
+
+def _inside(clients: Clients) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Control and figures are not for devices: what comes through a sprayer does not get there."""
+        inside = request.path.startswith("/control/") or request.path == "/metrics"
+        if inside and clients.through_a_sprayer(request):
+            raise Problem(403, "Not through a sprayer", "Ask the server itself, at its own address.")
+        return await handler(request)
+
+    return middleware
+
+
 def _whole(guard: Guard) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -116,6 +139,9 @@ def _whole(guard: Guard) -> Middleware:
         if connection is not None:
             connection.began()
         try:
+            if _faulty(request):
+                raise Problem(400, "Not HTTP as this server reads it", "Use HTTP/1.1, with a length or with chunks.",
+                              headers={hdrs.CONNECTION: "close"})
             if request.can_read_body:
                 try:
                     async with asyncio.timeout(guard.limits.body_time):

@@ -50,6 +50,11 @@ class Clients:
             return ""
         return _told(self.behind(peer, request.headers.getall(hdrs.X_FORWARDED_FOR, [])))
 
+    def through_a_sprayer(self, request: web.Request) -> bool:
+        """Whether a sprayer passed the request on."""
+        peer = _address(request.remote or "")
+        return peer is not None and hdrs.X_FORWARDED_FOR in request.headers and self._believed(peer)
+
     def behind(self, peer: IPv4Address | IPv6Address, headers: Sequence[str]) -> IPv4Address | IPv6Address:
         """The first address, seen from here, that is no sprayer's."""
         named = [one.strip() for header in headers for one in header.split(",")]

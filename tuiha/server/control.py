@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, NoReturn, TypeGuard
 
 import asyncpg
 from aiohttp import hdrs, web
@@ -23,6 +23,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.identity import Identity
 from tuiha.server.membership import Membership
 from tuiha.server.problem import Problem
+from tuiha.server.rates import Rates
 from tuiha.server.tokens import Tokens
 
 _USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
@@ -31,6 +32,8 @@ UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestam
 WHERE name = $1 RETURNING name
 """
 
+_WRONG_TOKENS = 0.5  # a second, of one address
+_AT_ONCE = 30  # of those
 _MOST_USERS = 200  # in one request; with less than 16 kB of body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,6 +53,7 @@ class Control:
     look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
     meter: Meter = field(default_factory=Meter)
     names: NameRule = DEFAULT  # which spellings of a user's name are one user
+    wrong_tokens: Rates = field(default_factory=lambda: Rates(_WRONG_TOKENS, _AT_ONCE))
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -74,10 +78,20 @@ class Control:
     def only(self, needed: str, handler: Handler) -> Handler:
         """The handler, for a viewer's or an operator's token."""
         async def checked(request: web.Request) -> web.StreamResponse:
-            _refuse(self.role(request), needed)
+            role = self.role(request)
+            if role is None:
+                self._bound(request)
+            _refuse(role, needed)
             return await handler(request)
 
         return checked
+
+    def _bound(self, request: web.Request) -> None:
+        """One more wrong token from an address. Raises Problem 429; a right token is never refused for it."""
+        after = self.wrong_tokens.wait(request.remote or "", time.monotonic())
+        if after:
+            raise Problem(429, "Too many wrong tokens", f"Wait {after} s, then send the right one.",
+                          headers={"Retry-After": str(after)})
 
     def role(self, request: web.Request) -> str | None:
         """What the token of a request is: viewer, operator, or None for none that is valid."""
@@ -250,10 +264,14 @@ def _reaching(database: str) -> Iterator[None]:
         raise Problem(409, "Not reached", detail) from None
 
 
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
 async def json_body(request: web.Request) -> dict[str, Any]:
     """The JSON object in a request's body; empty for none. Raises Problem 400."""
     try:
-        body = json.loads(await request.text() or "{}")
+        body = json.loads(await request.text() or "{}", parse_constant=_no_number)
     except (ValueError, LookupError, RecursionError):
         body = None
     if not isinstance(body, dict):

@@ -11,14 +11,14 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from random import Random
 
 from tuiha.server.access import Unavailable
 from tuiha.server.gate import Gate
-from tuiha.server.guesses import SECONDS, Counted, Guesses, Limit, TooMany
+from tuiha.server.guesses import NAME, SECONDS, Counted, Guesses, Limit, TooMany
 from tuiha.server.passwords import AT_ONCE, COST, cost_of, hash_password, off_loop, outdated, verify_password
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
@@ -29,6 +29,7 @@ _WAITING = 500  # that wait, of one rank
 _PATIENCE = 10.0  # seconds that they wait
 _REFUSED = 30.0  # seconds for which a log-in that was refused is refused again without a look
 _MOST = 20_000  # of those
+_MEASURE = 60.0  # seconds until it is measured again how long verifying takes
 _REHASH = "UPDATE app_user SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
 _NOBODY = f"scrypt${COST}$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
@@ -56,11 +57,13 @@ class Logins:
         self._provisioner = provisioner
         self._read = read
         self.guesses = Guesses(gate)
-        self._verifying = FairTurns("passwords to check", AT_ONCE, _WAITING, _PATIENCE)
+        self._verifying = FairTurns("passwords to check", AT_ONCE, _WAITING, _PATIENCE, Rank.STRANGE)
         self._key = secrets.token_bytes(32)
-        self._refused: OrderedDict[bytes, float] = OrderedDict()  # digest of a log-in -> monotonic time until which
+        # Digest of a log-in -> the monotonic time until which it is refused, and how often it was.
+        self._refused: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Future[User]] = {}
-        self._usual = 0.0  # seconds that it takes to verify a password
+        self._took: deque[float] = deque(maxlen=20)  # seconds that it took to verify a password, lately
+        self._measured = 0.0  # monotonic seconds: when that was
         self._chance = Random()
 
     async def check(self, name: str, password: str, address: str, user: User | None) -> User:
@@ -69,8 +72,10 @@ class Logins:
         Several devices that log in with the same password at the same time are one log-in.
         """
         digest = hmac.digest(self._key, f"{name}\0{password}".encode(), "sha256")
-        if time.monotonic() < self._refused.get(digest, 0.0):
-            raise denied()
+        until, times = self._refused.get(digest, (0.0, 0))
+        if time.monotonic() < until:
+            self._refused[digest] = until, times + 1
+            raise denied() if times < NAME else _too_many()
         same = self._under_way.get(digest)
         if same is not None:
             return await asyncio.shield(same)
@@ -95,7 +100,7 @@ class Logins:
         self._refused.clear()
 
     def _refuse(self, digest: bytes) -> None:
-        self._refused[digest] = time.monotonic() + _REFUSED
+        self._refused[digest] = time.monotonic() + _REFUSED, 1
         self._refused.move_to_end(digest)
         if len(self._refused) > _MOST:
             self._refused.popitem(last=False)
@@ -117,11 +122,8 @@ class Logins:
         try:
             return await self.guesses.count(limits)
         except TooMany:
-            await asyncio.sleep(self._usual * self._chance.uniform(0.9, 1.1))  # as if it had been verified
-            raise Problem(
-                429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
-                headers={"Retry-After": str(SECONDS)},
-            ) from None
+            await asyncio.sleep(self._chance.choice(self._took) if self._took else 0.0)  # as if it had been verified
+            raise _too_many() from None
 
     async def _verified(
         self, password: str, address: str, user: User | None, admitted: bool, wrong: int
@@ -143,8 +145,17 @@ class Logins:
     async def _fits(self, password: str, stored: str) -> bool:
         began = time.monotonic()
         right = await off_loop(verify_password, password, stored)
-        self._usual = time.monotonic() - began
+        if cost_of(stored) >= COST:
+            self._took.append(time.monotonic() - began)
+            self._measured = time.monotonic()
         return right
+
+    async def _as_long(self, password: str) -> None:
+        """Take as long as verifying a password takes, without its work: guesses at random names cost no core."""
+        if not self._took or time.monotonic() - self._measured > _MEASURE:
+            await self._fits(password, _NOBODY)
+        else:
+            await asyncio.sleep(self._chance.choice(self._took))
 
     async def _asked(
         self, name: str, password: str, address: str, user: User | None, admitted: bool, counted: list[Counted]
@@ -152,7 +163,7 @@ class Logins:
         """The user whom the mail cluster confirms. Raises Problem 401 or 429."""
         async with self._verifying.one(Rank.STRANGE, address):
             if user is None or cost_of(user.verifier) < COST:
-                await self._fits(password, _NOBODY)  # as costly as a name that the pool knows
+                await self._as_long(password)
         # The mail cluster's word does not bring a disabled user back, so it is not asked.
         if self._provisioner is not None and (user is None or not user.disabled):
             if not admitted:
@@ -172,6 +183,11 @@ def _limits(name: str, address: str, admitted: bool) -> dict[Limit, str]:
 
 def _strange(address: str) -> dict[Limit, str]:
     return {Limit.POOL: "mail"} | ({Limit.STRANGE: address} if address else {})
+
+
+def _too_many() -> Problem:
+    return Problem(429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
+                   headers={"Retry-After": str(SECONDS)})
 
 
 def denied(detail: str = "The user's name or password is wrong.") -> Problem:

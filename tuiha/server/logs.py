@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tuiha.server.audit import Line
+from tuiha.server.audit import Line, refusals
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -33,13 +33,19 @@ class JsonFormatter(logging.Formatter):
         entry.update({key: value for key, value in vars(record).items() if key not in _OWN})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str).replace("\x7f", "\\u007f")
+        try:
+            line = json.dumps(entry, default=str, allow_nan=False)
+        except ValueError:  # a figure that is no number of JSON
+            line = json.dumps({key: str(value) for key, value in entry.items()})
+        return line.replace("\x7f", "\\u007f")
 
 
 def _malformed(record: logging.LogRecord) -> bool:
     """A request that is no HTTP is its sender's fault: one line of the audit log, without its bytes or a traceback."""
     if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
         peer = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        if not refusals.may():
+            return False
         vars(record).update(Line(peer).fields())
         record.levelno, record.levelname = logging.INFO, "INFO"
         record.msg, record.args = "a malformed request was refused", ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.monitor.figures import MonitorFigures
@@ -37,22 +39,43 @@ _UNREADABLE = ("tuiha_mail_unreadable", "Messages that could not be read and wer
 _REQUESTS = ("tuiha_requests", "Requests answered", ("interface", "status"))
 _WORK = ("tuiha_request_work_seconds", "Time a request worked, waiting for changes left out")
 
+_RECHECKS = ("tuiha_rechecks", "Passwords that this server tried at a mail cluster again", ("cluster", "answer"))
+_UNCHECKED = ("tuiha_logins_unchecked", "Log-ins refused because there were too many wrong ones", ("limit",))
+
 DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documentation: name, labels, meaning
     *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
     *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
     (f"{_UNREADABLE[0]}_total", (), _UNREADABLE[1]),
     *((f"tuiha_mail_users_{field}", labels, text) for field, (text, labels) in _CLUSTER_GAUGES.items()),
     (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
+    *((f"{name}_total", labels, text) for name, text, labels in (_RECHECKS, _UNCHECKED)),
 )
+
+
+class Access(Collector):
+    """What was counted of log-ins."""
+
+    def __init__(self, rechecks: Mapping[tuple[str, str], int], unchecked: Mapping[str, int]) -> None:
+        self._counts = (
+            (_RECHECKS, lambda: dict(rechecks)), (_UNCHECKED, lambda: {(name,): n for name, n in unchecked.items()}))
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The two families."""
+        for (name, text, labels), counts in self._counts:
+            family = CounterMetricFamily(name, text, labels=labels)
+            for values, count in counts().items():
+                family.add_metric([str(value) for value in values], count)
+            yield family
 
 
 class Metrics:
     """Counts requests, and tells all of it to a scraper. Nothing in it names a user."""
 
-    def __init__(self, report: Callable[[], ServerReport], mail: Callable[[], MonitorFigures]) -> None:
+    def __init__(self, report: Callable[[], ServerReport], mail: Callable[[], MonitorFigures], access: Access) -> None:
         self._report = report
         self._mail = mail
         self._registry = CollectorRegistry()
+        self._registry.register(access)
         self._gauges = {
             field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
         }

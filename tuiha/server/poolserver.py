@@ -34,7 +34,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.joining import settle_names
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.membership import Membership, Standing
-from tuiha.server.metrics import Metrics
+from tuiha.server.metrics import Access, Metrics
 from tuiha.server.migrate import LOCK, is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.cluster import Cluster
@@ -107,7 +107,10 @@ class PoolServer:
             me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
         )
         self.attacher = self._attacher(base)
-        self.metrics = Metrics(self.report, self.monitor.figures)
+        rechecks = recheck.counts if (recheck := self.users.recheck) is not None else {}
+        self.metrics = Metrics(
+            self.report, self.monitor.figures, Access(rechecks, self.users.logins.guesses.refused)
+        )
         self.tokens = Tokens.read(pool.control, base)
 
     def _users(self, mail: Sequence[Cluster]) -> Users:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 
 class Problem(Exception):
@@ -24,12 +24,15 @@ class Problem(Exception):
     def response(self) -> web.Response:
         """The response for it."""
         body = {"type": "about:blank", "status": self.status, "title": self.title, "detail": self.detail}
-        return web.Response(
+        response = web.Response(
             status=self.status,
             text=json.dumps({**body, **self.members}),
             content_type="application/problem+json",
             headers=self.headers,
         )
+        if self.headers.get(hdrs.CONNECTION) == "close":
+            response.force_close()  # aiohttp keeps it open otherwise
+        return response
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:

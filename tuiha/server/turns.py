@@ -39,29 +39,40 @@ class Turns:
 class FairTurns:
     """Turns by rank, and within a rank by origin in turn: who asks for many waits for its own.
 
-    `async with turns.one(rank, origin)`; the lowest rank goes first. Raises access.Unavailable when too many of this
-    rank wait, or for too long.
+    `async with turns.one(rank, origin)`; the lowest rank goes first. Ranks from `last` on never have all turns at once:
+    who comes with a lower rank does not wait for their end. Raises access.Unavailable when too many of a rank wait, or
+    for too long.
     """
 
-    def __init__(self, what: str, at_once: int, waiting: int, seconds: float) -> None:
+    def __init__(self, what: str, at_once: int, waiting: int, seconds: float, last: int) -> None:
         """`what` is worked on, in words; `waiting` of a rank; `seconds` is how long one may wait."""
         self._what = what
         self._free = at_once
+        self._free_for_last = max(1, at_once - 1)
         self._room = waiting
         self._seconds = seconds
+        self._last = last
         self._queues: dict[int, OrderedDict[str, deque[asyncio.Future[None]]]] = {}
 
     @asynccontextmanager
     async def one(self, rank: int, origin: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it."""
-        if self._free > 0:
-            self._free -= 1
+        if self._may(rank):
+            self._take(rank, 1)
         else:
             await self._wait(rank, origin)
         try:
             yield
         finally:
-            self._give_on()
+            self._give_on(rank)
+
+    def _may(self, rank: int) -> bool:
+        return self._free > 0 and (rank < self._last or self._free_for_last > 0)
+
+    def _take(self, rank: int, turns: int) -> None:
+        self._free -= turns
+        if rank >= self._last:
+            self._free_for_last -= turns
 
     async def _wait(self, rank: int, origin: str) -> None:
         origins = self._queues.setdefault(rank, OrderedDict())
@@ -72,24 +83,28 @@ class FairTurns:
         try:
             async with asyncio.timeout(self._seconds):
                 await turn
-        except TimeoutError:
+        except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._give_on()  # it came in the very moment
-            raise Unavailable(f"too many {self._what} at this moment") from None
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_on()
+                self._give_on(rank)  # it came in the very moment
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"too many {self._what} at this moment") from None
             raise
 
-    def _give_on(self) -> None:
-        for rank in sorted(self._queues):
-            origins = self._queues[rank]
-            while origins:
-                origin, waiting = origins.popitem(last=False)
-                turn = waiting.popleft()
-                if waiting:
-                    origins[origin] = waiting  # at the end: the others come first
-                if not turn.done():
-                    turn.set_result(None)
-                    return
-        self._free += 1
+    def _give_on(self, rank: int) -> None:
+        self._take(rank, -1)
+        for waiting in sorted(self._queues):
+            while self._may(waiting) and self._next(waiting):
+                self._take(waiting, 1)
+
+    def _next(self, rank: int) -> bool:
+        """Wake the next one of a rank; False when nobody waits any more."""
+        origins = self._queues[rank]
+        while origins:
+            origin, waiting = origins.popitem(last=False)
+            turn = waiting.popleft()
+            if waiting:
+                origins[origin] = waiting  # at the end: the others come first
+            if not turn.done():
+                turn.set_result(None)
+                return True
+        return False

@@ -42,7 +42,7 @@ class Users:
         """`names`: which spellings of a name are one user. `recheck` None: the database's word holds for ever."""
         self._gate = gate
         self._rule = names
-        self._recheck = recheck
+        self.recheck = recheck
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._names: dict[int, str] = {}  # of the rows that are kept
         self._forgotten = 0  # grows whenever something is dropped: what was read before it is not kept
@@ -63,7 +63,7 @@ class Users:
 
     def left(self, user: User) -> float:
         """Seconds for which a user is served before the mail server is asked again; 0 or less: not even now."""
-        terms = self._recheck.terms.get(user.cluster) if self._recheck is not None else None
+        terms = self.recheck.terms.get(user.cluster) if self.recheck is not None else None
         return math.inf if terms is None else believed(user.word, terms) - (time.monotonic() - user.read_at)
 
     def forget(self, user_id: int) -> None:
@@ -83,13 +83,13 @@ class Users:
 
     def doubt(self, user_id: int) -> None:
         """Evidence against a user: on all servers the mail server is asked before the user is served again."""
-        if self._recheck is not None:
-            self._recheck.doubt(user_id)
+        if self.recheck is not None:
+            self.recheck.doubt(user_id)
 
     async def run(self) -> None:
         """Tell the other servers of doubts, until cancelled."""
-        if self._recheck is not None:
-            await self._recheck.run()
+        if self.recheck is not None:
+            await self.recheck.run()
 
     async def _by_the_word(self, user: User, password: str) -> User:
         """A user whose password fits the stored hash, if the mail server still takes it."""
@@ -108,10 +108,10 @@ class Users:
         """The user once its mail server was asked, by this server or another one. Raises Unavailable."""
         until = time.monotonic() + _ASKED
         user = await self._find(name)  # another device's request may have asked meanwhile
-        while user is not None and self._recheck is not None and self.left(user) <= 0:
+        while user is not None and self.recheck is not None and self.left(user) <= 0:
             if time.monotonic() > until:
                 raise Unavailable("the mail server has not said yet whether this user may come in")
-            answer = await self._recheck.ask(
+            answer = await self.recheck.ask(
                 user.id, name, password, user.cluster, user.password_hash, user.asked_at
             )
             if answer is Answer.ELSEWHERE:

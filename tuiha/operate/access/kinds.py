@@ -285,7 +285,7 @@ class AllowDevice:
 
 
 def _seen(world: World, number: int, action: str) -> PlannedStep:
-    return PlannedStep(number, "servers", action, 20.0 + 2 * world.pool.lease.seconds, True)
+    return PlannedStep(number, "servers", action, 60.0 + 2 * world.pool.lease.seconds, True)
 
 
 def _details(found: _Found, **more: object) -> dict[str, object]:

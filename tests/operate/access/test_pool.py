@@ -279,8 +279,11 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
         assert [state async for state in api.follow(settings, base, operation)][-1].interrupted
         with pytest.raises(Refused, match="point of no return"):
             await api.undo(settings, base, path, operation, "eve")
-        await api.resume(settings, base, path, operation, "eve@studio")
-        state = [state async for state in api.follow(settings, base, operation)][-1]
+        for _ in range(3):  # on a machine that is too busy for a server to answer in time, more than once
+            await api.resume(settings, base, path, operation, "eve@studio")
+            state = [state async for state in api.follow(settings, base, operation)][-1]
+            if state.state == "done":
+                break
         assert state.state == "done", state
         for table in ("app_user WHERE id", "change WHERE user_id", "device WHERE user_id", "mail_cursor WHERE user_id"):
             assert not await Active(world).value(f"SELECT count(*) FROM {table} = $1", user_id), table

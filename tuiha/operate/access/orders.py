@@ -21,7 +21,9 @@ from tuiha.operate.world import World
 from tuiha.server.lease import MAY_HOLD
 
 _ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database
+_SAID = 5.0  # seconds that a server may take to say what it has seen
 _PATIENCE = 10.0  # seconds that a database is looked for
+_REFUSED = frozenset({400, 401, 403, 404, 409})  # answers that repeating the same order does not change
 _AGAIN = 0.5  # seconds until a part is asked for again; the step's limit ends it
 _LOOK = 2.0  # seconds until those who have not said that they saw it are looked for again
 _NUMBER = "SELECT coalesce(max(number), 0) FROM access_change WHERE user_id = $1"
@@ -156,7 +158,7 @@ async def seen_by_all(
 async def _said(world: World, server: ServerFacts, user_id: int) -> tuple[int, int]:
     """The last announcement that a server has seen, -1 without an answer, and the user's polls that wait there."""
     try:
-        told = await world.control.get(server.address, f"access?user_id={user_id}")
+        told = await world.control.get(server.address, f"access?user_id={user_id}", seconds=_SAID)
         return int(told["number"]), int(told["waiting"])
     except (ControlError, KeyError, TypeError, ValueError):
         return -1, 0
@@ -204,7 +206,7 @@ class ForgetStep:
 
     async def _others(self, world: World, failures: Failures) -> list[ServerFacts]:
         """The servers that can be told now that those of before could not. Raises StepFailed when all refused."""
-        if failures and all(error.status is not None and error.status < 500 for _, error in failures):
+        if failures and all(error.status in _REFUSED for _, error in failures):
             raise StepFailed(_why(failures))
         await asyncio.sleep(_AGAIN)
         return service.tellers(await look(world))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Act, Wait
+from tuiha.lab.drill.acts import Act, Kill, Wait
 from tuiha.lab.drill.faults.mail import (
     Answered,
     AtMailServer,
@@ -39,6 +39,9 @@ _MESSAGES = (
              outage=2.0, mail=MailLimits(apart=0)),
     Scenario("mail-unfetchable", "the mail server answers NO to the FETCH of one mail of nine users", STEADY,
              _odd(OddMail(keyword=Unfetchable.NO)), outage=2.0, mail=MailLimits(apart=0, substitutes=_HURT)),
+    Scenario("mail-unfetchable-failover", "one mail of nine users cannot be fetched, and the mail server dies", STEADY,
+             (*_odd(OddMail(keyword=Unfetchable.NO)), Kill(("mail1",)), Wait(8), NextMail()), outage=2.0,
+             mail=MailLimits(apart=0, gone=True, disconnected=None, substitutes=_HURT)),
     Scenario("mail-unfetchable-silent", "the mail server never answers the FETCH of one mail of three users", STEADY,
              _odd(OddMail(keyword=Unfetchable.SILENCE), users=3, patience=60.0), outage=2.0,
              mail=MailLimits(apart=3, within=45.0, substitutes=3)),  # each try takes the deadline of a call, 10 s

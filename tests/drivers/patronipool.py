@@ -267,6 +267,7 @@ class PatroniPool:
             # Patroni's own etcd will do; operations' folders are beside the path.
             "ledger": {"endpoints": [self.pair.store.endpoint], "path": "ledger.json"},
             "control": {"viewer": {"file": "viewer"}, "operator": {"file": "operator"}},
+            "limits": {"devices": 10_000},  # of one user: a drill's witness registers each once
             "users": {"provision": "none"},
             "binding": {"lock": 0},
         }, sort_keys=False))

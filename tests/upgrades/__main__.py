@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import yaml
 
 from tests.upgrades.versions import NEXT_FILE, NEXT_SCHEMA, Servers, unchanged, version
 from tuiha import __version__
@@ -109,11 +110,19 @@ async def roll(pool: EmbeddedPool, servers: Servers, folder: Path, say: Callable
         say(f"{name} is old again: {await until_up(pool, name, __version__)}")
 
 
+def without_new_keys(pool: EmbeddedPool) -> None:
+    """Take out of the configuration what the version before does not know."""
+    document = yaml.safe_load(pool.config_path.read_text())
+    del document["limits"]
+    pool.config_path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
 async def roll_from(before: Path, pool: EmbeddedPool, servers: Servers, folder: Path,
                     say: Callable[[str], None]) -> None:
     """From the version before to this one, server by server, and back to it with this one's schema."""
     old, new = unchanged(before, folder / "before"), version(__version__, folder / "this")
     names = [f"s{number}" for number in range(1, SERVERS + 1)]
+    without_new_keys(pool)
     for name in names:
         await stop_first(pool, name)
         servers.start(name, old)

@@ -9,6 +9,7 @@ from tuiha.lab import haproxy, mail, postgres
 from tuiha.lab.layout import Layout
 
 POOL = "demo"
+_DEVICES = 10_000  # of one user: a drill's witness registers each device once, under a new name
 
 _HEAD = """\
 # The configuration of an embedded pool, written by tuiha; it goes when the pool does.
@@ -39,6 +40,7 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
         "mail": [_cluster(layout, cluster, names, mail_ports) for cluster, names in mail.CLUSTERS.items()],
         "ledger": dict(ledger),
         "control": {"viewer": _secret(layout, "viewer"), "operator": _secret(layout, "operator")},
+        "limits": {"devices": _DEVICES},
         "recording": {"path": "recording.sqlite"},  # it goes with the pool
     }
     return _HEAD + yaml.safe_dump(sections, sort_keys=False, width=110)

@@ -77,9 +77,9 @@ class Hands:
         first = next(iter(self.clusters))
         return [user for user in self.of_load if self.homes.get(user.name) == first][:count]
 
-    def server(self, user: str) -> MailTarget:
-        """A mail server that has a user's mailbox."""
-        return self.clusters[self.homes[user]][0]
+    def targets(self, user: str) -> Sequence[MailTarget]:
+        """The mail servers that have a user's mailbox."""
+        return self.clusters[self.homes[user]]
 
     def message_id(self) -> str:
         """A Message-ID that is used once."""

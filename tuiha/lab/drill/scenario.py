@@ -11,12 +11,13 @@ STEADY = "under steady load"
 
 @dataclass(frozen=True, slots=True)
 class MailLimits:
-    """What must hold of mail in a scenario of mail. A mail server may never be judged gone in one."""
+    """What must hold of mail in a scenario of mail."""
 
     apart: int  # users who may be without a mail connection: those whose mail or mailbox is the trouble
     disconnected: int | None = 0  # others who may be without one for two seconds; None: any number, only reported
     within: float = 5.0  # seconds in which a user is told of the next mail, and in which others are connected again
     substitutes: int = 0  # mails that must be told by a substitute, at least
+    gone: bool = False  # whether a mail server may be judged gone: where one is killed
     logins: int | None = None  # most log-ins of the whole pool from the first act on; None: only reported
 
 

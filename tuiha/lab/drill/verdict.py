@@ -159,7 +159,7 @@ def _of_mail(limits: MailLimits, run: MailRun, load: Mapping[str, Any]) -> list[
     """What must hold of mail and does not."""
     figures, within = run.figures, limits.within
     checks = (
-        (figures.gone > 0, f"mail servers were judged gone {figures.gone} times"),
+        (figures.gone > 0 and not limits.gone, f"mail servers were judged gone {figures.gone} times"),
         (limits.disconnected is not None and figures.disconnected > limits.disconnected,
          f"{figures.disconnected} users whose mail is no trouble were without a mail connection"),
         (figures.apart > within,

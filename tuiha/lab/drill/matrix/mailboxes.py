@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Act, Wait
+from tuiha.lab.drill.acts import Act, Kill, Wait
 from tuiha.lab.drill.faults.mail import (
     Answered,
     AtMailServer,
@@ -28,9 +28,9 @@ _SQLSTATES = ("22001", "23514", "54000")  # data, constraint, program limit: rep
 _NO = "NO [SERVERBUG] Mailbox cannot be opened"
 
 
-def _odd(*mails: Act, users: int = _HURT) -> tuple[Act, ...]:
-    """Users get odd mails, are told of the next one, and of the odd ones."""
-    return (Guests(users), *mails, NextMail(), OddTold(), Wait(6), NextMail())
+def _odd(*mails: Act, users: int = _HURT, patience: float = 20.0) -> tuple[Act, ...]:
+    """Users get odd mails, are told of the next one, and of the odd ones. `patience`: seconds to wait for that."""
+    return (Guests(users), *mails, NextMail(patience), OddTold(2 * patience), Wait(6), NextMail(patience))
 
 
 _MESSAGES = (
@@ -39,9 +39,12 @@ _MESSAGES = (
              outage=2.0, mail=MailLimits(apart=0)),
     Scenario("mail-unfetchable", "the mail server answers NO to the FETCH of one mail of nine users", STEADY,
              _odd(OddMail(keyword=Unfetchable.NO)), outage=2.0, mail=MailLimits(apart=0, substitutes=_HURT)),
+    Scenario("mail-unfetchable-failover", "one mail of nine users cannot be fetched, and the mail server dies", STEADY,
+             (*_odd(OddMail(keyword=Unfetchable.NO)), Kill(("mail1",)), Wait(8), NextMail()), outage=2.0,
+             mail=MailLimits(apart=0, gone=True, disconnected=None, substitutes=_HURT)),
     Scenario("mail-unfetchable-silent", "the mail server never answers the FETCH of one mail of three users", STEADY,
-             _odd(OddMail(keyword=Unfetchable.SILENCE), users=3), outage=2.0,
-             mail=MailLimits(apart=3, substitutes=3)),
+             _odd(OddMail(keyword=Unfetchable.SILENCE), users=3, patience=60.0), outage=2.0,
+             mail=MailLimits(apart=3, within=45.0, substitutes=3)),  # each try takes the deadline of a call, 10 s
     Scenario("mail-bye-in-fetch", "the mail server says BYE at the FETCH of one mail of nine users", STEADY,
              _odd(OddMail(keyword=Unfetchable.BYE)), outage=2.0, mail=MailLimits(apart=_HURT, substitutes=_HURT)),
     Scenario("mail-close-in-fetch", "the mail server hangs up at the FETCH of one mail of nine users", STEADY,

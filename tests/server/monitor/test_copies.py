@@ -57,3 +57,13 @@ def test_a_substitute_is_recognized_by_size_and_arrival() -> None:
     assert copies([bad], [replace(THERE, at=NOW)], below=100) == {7: 1}
     assert copies([MAIL], [replace(THERE, at=NOW, unreadable="because", message_id="sha256:3")], below=100) == {7: 1}
     assert copies([bad], [THERE], below=100) == {}, "rather told twice than not at all"
+    assert copies([bad], [replace(THERE, at=NOW, size=999)], below=100) == {}
+
+
+def test_a_substitute_of_unknown_size_is_recognized_by_its_arrival() -> None:
+    """A mail that is unreadable on both servers of a cluster is told once."""
+    bad = replace(MAIL, unreadable="because", message_id="sha256:3", size=0)
+    there = replace(THERE, at=NOW, unreadable="because", message_id="sha256:9", size=0)
+    assert copies([bad], [there], below=100) == {7: 1}
+    assert copies([bad], [replace(THERE, at=NOW)], below=100) == {7: 1}
+    assert copies([bad], [replace(THERE, unreadable="because", message_id="sha256:9", size=0)], below=100) == {}

@@ -126,7 +126,7 @@ async def test_every_statement_uses_an_index(lab: World) -> None:
                 (record.KNOWN, (user.user_id, "s1", 1, "INBOX")),
                 (record.HOLD, (user.user_id, "s1", 1)),
                 (record.CURSOR, (user.user_id, "mail1", "INBOX")),
-                (record.CANDIDATES, (user.user_id, 0, "INBOX", "mail1", 1, ["a"], [1], [1])),
+                (record.CANDIDATES, (user.user_id, 0, "INBOX", "mail1", 1, ["a"], [1], [1], [NOW])),
                 (record.ADD, (user.user_id, 0, 1, "INBOX", "mail1", 1, [1], ["a"], ["s"], [NOW], [1], [NOW], [""])),
                 (record.MEET, (user.user_id, "mail1", "INBOX", 1, [1], [1])),
                 (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1, 1, 1)),

@@ -78,7 +78,7 @@ def test_damaged_transcripts_end_in_order_and_pass_nothing_over() -> None:
 
 async def test_control_a_cursor_that_follows_what_came_passes_messages_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The old rule: what an answer leaves out is not asked for again."""
-    def believes(self: Reading, ask: Ask, exists: object) -> None:
+    def believes(self: Reading, ask: Ask, exists: object, now: float) -> None:
         self._done |= dict.fromkeys(self.missing(ask))
 
     monkeypatch.setattr(Reading, "answered", believes)

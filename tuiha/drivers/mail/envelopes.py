@@ -30,6 +30,7 @@ class Part(Enum):
     IDENTITY = "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)]<0.4096>)"  # where the Subject took all the room
     ENVELOPE = f"({_ABOUT} ENVELOPE)"
     SIZE = f"({_ABOUT})"
+    ARRIVAL = "(UID INTERNALDATE)"  # some have to open the message for its size
     UID = "(UID)"
 
 
@@ -204,7 +205,7 @@ class Answers:
     def envelopes(self, part: Part) -> dict[int, Envelope]:
         """The messages of which all came that `part` asks for, by UID."""
         found = self.pieces()
-        bare = part in (Part.SIZE, Part.UID)
+        bare = part in (Part.SIZE, Part.ARRIVAL, Part.UID)
         return {uid: one.envelope() for uid, one in found.items() if bare or one.fields is not None}
 
 

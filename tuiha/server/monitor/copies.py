@@ -6,7 +6,7 @@ recognized by Message-ID (or its lack), size, Date header and subject, which a r
 message stands for one copy on a mail server: two equal mails are two. A message that came after the mailbox was
 read through is compared as well, as a replica may be late; its time of arrival must then be the same to the second.
 Rows of versions that noted neither size nor Date are recognized by Message-ID and subject; a message that could not be
-read on one of the two servers by size and time of arrival.
+read on one of the two servers by its time of arrival, and by its size where both servers say it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ def _equal_to_an_old_row(message: Message, known: Known) -> bool:
 
 
 def _equal_by_size_and_arrival(message: Message, known: Known) -> bool:
-    return (bool(message.unreadable or known.unreadable)
-            and message.size > 0 and message.size == known.size and _at_once(message, known))
+    sizes = (message.size, known.size or 0)  # 0: not known
+    return bool(message.unreadable or known.unreadable) and _at_once(message, known) and (
+        sizes[0] == sizes[1] or 0 in sizes)
 
 
 def _at_once(message: Message, known: Known) -> bool:

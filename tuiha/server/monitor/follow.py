@@ -199,11 +199,13 @@ class Follower:
         now, standings = self._tools.clock(), self._tools.standings
         if says_not_admitted(self._phase, failure) and self._tools.on_refused is not None:
             self._tools.on_refused(self._bound)
-        self._cut = self._quiet_since is not None and isinstance(failure, ImapGone)
-        self._fails(Trouble.ENDS if self._cut else trouble(self._phase, failure), str(failure))
-        if self._cut and self._quiet_since is not None:
-            standing.endings.ended(now, now - self._quiet_since)
-        else:
+        quiet = self._quiet_since if isinstance(failure, ImapGone) else None
+        self._fails(trouble(self._phase, failure) if quiet is None else Trouble.ENDS, str(failure))
+        # A connection that ends soon after each log-in is this user's trouble, however many users have it.
+        self._cut = quiet is not None and self._lasted() >= self._tools.pace.settled
+        if quiet is not None:
+            standing.endings.ended(now, now - quiet)
+        if not self._cut:
             self._counts(standing, str(failure))
         if self._phase is not Phase.ENTERED and may_be_servers(failure) \
                 and not standing.health.answered_since(self._let_in_at or now):
@@ -215,11 +217,14 @@ class Follower:
         since = self._tools.clock() if self.without is None else self.without.since
         self.without = Without(reason, text, since)
 
+    def _lasted(self) -> float:
+        """Seconds for which the present connection has served."""
+        return 0.0 if self._served_at is None else self._tools.clock() - self._served_at
+
     def _counts(self, standing: Standing, why: str) -> None:
         """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
         pace = self._tools.pace
-        lasted = 0.0 if self._served_at is None else self._tools.clock() - self._served_at
-        self._failures = 1 if lasted >= pace.settled else self._failures + 1
+        self._failures = 1 if self._lasted() >= pace.settled else self._failures + 1
         _log.log(logging.WARNING if self._failures == pace.user_failures else logging.DEBUG,
                  "user %s at mail server %s: %s", self._bound.user_id, standing.name, why)
         if self._failures >= pace.user_failures or self._tools.standings.last_resort(standing):
@@ -277,9 +282,9 @@ class Follower:
         self.connected = connected
 
     def _left(self, standing: Standing) -> None:
-        was_well, lasted = self.connected, 0.0 if self._served_at is None else self._tools.clock() - self._served_at
+        was_well = self.connected
         self._counted(standing, False)
-        if was_well and lasted >= self._tools.pace.settled:
+        if was_well and self._lasted() >= self._tools.pace.settled:
             self.without = None
 
     async def _connected(self, standing: Standing) -> ImapClient:

@@ -3,7 +3,8 @@
 A FETCH that is refused is halved down to one message. One that ends the connection casts suspicion on the first
 message that it left unanswered; the others are asked for first, so that the suspect is found by elimination. What is
 known of suspects outlives the connection. A single message is asked for less and less (its header, its ENVELOPE, its
-size, its UID); what the server does say is recorded with the reason, and the mailbox is read on behind it.
+size, its time of arrival, its UID); what the server does say is recorded with the reason, and the mailbox is read on
+behind it.
 
 A message is blamed only when another one could be read after it had failed: a new one, or one that was read before
 and is asked for again (the control). When nothing can be read, the mailbox or the mail server is in trouble, and that
@@ -30,8 +31,9 @@ GAPS = 50  # that are looked at in one batch
 PATIENCE, ALONE = 30.0, 5.0
 _WAITS = (0.5, 1.5, 3.0, 5.0, 8.0, 12.0)  # seconds between tries while nothing can be read: 5 after three, 30 in all
 _FRUITLESS = 3  # messages in a row that failed: the others are not tried one by one
-_LADDER = {Part.HEADER: Part.ENVELOPE, Part.ENVELOPE: Part.SIZE, Part.SIZE: Part.UID}  # when it was refused
-_AFTER_LOSS = {Part.HEADER: Part.SIZE, Part.ENVELOPE: Part.SIZE, Part.SIZE: Part.UID}  # ENVELOPE reads the same file
+_LADDER = {Part.HEADER: Part.ENVELOPE, Part.ENVELOPE: Part.SIZE, Part.SIZE: Part.ARRIVAL, Part.ARRIVAL: Part.UID}
+# After a lost connection what may open the same file is not tried, as Dovecot does for ENVELOPE and RFC822.SIZE.
+_AFTER_LOSS = {Part.HEADER: Part.ARRIVAL, Part.ENVELOPE: Part.ARRIVAL, Part.SIZE: Part.ARRIVAL, Part.ARRIVAL: Part.UID}
 _PAUSES = (0.0, 0.5, 1.0, 2.5)  # seconds before a message is asked for again that was left out of an answer
 LEFT_OUT = "the mail server leaves it out of its answers"
 
@@ -169,7 +171,9 @@ class Reading:
         if suspects.until is None and suspects.hopeless(len(rest) == 1, now):
             uid = rest[0]
             alone = uid in suspects.troubles and suspects.troubles[uid].part is not Part.HEADER
-            return Ask((uid,), suspects.troubles[uid].part) if alone else Ask(tuple(rest[: suspects.width]), Part.SIZE)
+            if alone:
+                return Ask((uid,), suspects.troubles[uid].part)
+            return Ask(tuple(rest[: suspects.width]), Part.ARRIVAL if suspects.logins else Part.SIZE)
         if suspects.until is None:
             suspects.wait(now)
         if suspects.until is not None and now < suspects.until:

@@ -50,7 +50,8 @@ LEFT JOIN mail_copy p
        ON p.user_id = c.user_id AND p.seq = c.seq AND p.mail_server = $4 AND p.mailbox = $3 AND p.look = $5
 WHERE c.user_id = $1 AND c.seq > $2 AND c.mailbox = $3 AND c.kind = 'new'
   AND (c.message_id = ANY($6::text[]) OR c.size = ANY($7::bigint[])
-       OR c.unreadable IS NOT NULL AND c.size = ANY($8::bigint[]))
+       OR c.unreadable IS NOT NULL AND (c.size = 0 OR c.size = ANY($8::bigint[]))
+       OR c.at = ANY($9::timestamptz[]))
 ORDER BY c.seq
 """
 
@@ -226,7 +227,8 @@ async def _candidates(connection: Any, bound: Bound, entry: Entry, last_seq: int
     rows = await connection.fetch(
         CANDIDATES, bound.user_id, last_seq - (LOOK_BACK if again else LATE), INBOX, entry.mail_server,
         entry.cursor.look, [message.message_id for message in found],
-        [m.size for m in found if m.unreadable or m.message_id.startswith(SYNTHETIC)], [m.size for m in found])
+        [m.size for m in found if m.unreadable or m.message_id.startswith(SYNTHETIC)], [m.size for m in found],
+        [m.at for m in found if m.unreadable])
     return [copied.Known(**row) for row in rows]
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.drivers.transcripts import UNREADABLE, Transcript, corpus, read
 from tests.server.monitor.playing import play, without_pauses
-from tuiha.drivers.mail.envelopes import Part
+from tuiha.drivers.mail.envelopes import Envelope, Part
 from tuiha.server.monitor import reading
-from tuiha.server.monitor.reading import LOGINS, Reading, Suspects
+from tuiha.server.monitor.reading import LOGINS, Ask, Reading, Suspects
 
 CORPUS = {one.name: one for one in corpus()}
 ORDINARY = CORPUS["SEARCH with MODSEQ"]
@@ -92,6 +92,17 @@ async def test_control_without_a_look_at_the_gap_the_cursor_passes_it(monkeypatc
 async def test_a_message_that_is_never_shown_does_not_keep_the_others_for_ever() -> None:
     played = await play(ORDINARY, bend=hiding(10**6))
     assert list(played.book.recorded()) == [1, 5]
+
+
+def test_a_message_that_is_shown_and_cannot_be_read_is_no_gap() -> None:
+    """Its sequence number does not come, as nothing of it comes; the ones behind it do not wait for it."""
+    one = Reading([5, 6], Suspects(), 5, (4, 4))
+    one.came({6: Envelope(6, "<6@x>", "six", None, 1)}, Ask((5, 6), Part.HEADER), {6: 6})
+    assert one.gaps(6) == ((5, 5),)
+    one.looked(((5, 5),), [5], True)
+    one.answered(Ask((5,), Part.HEADER), [], 0.0)
+    one.answered(Ask((5,), Part.HEADER), [], 0.0)
+    assert one.ready() == (6, [Envelope(6, "<6@x>", "six", None, 1)])
 
 
 def failed(suspects: Suspects, uid: int, now: float) -> Reading:

@@ -126,6 +126,7 @@ class Reading:
         """
         self._before = before
         self._uids = tuple(uids)
+        self._listed = frozenset(uids)
         self._suspects = suspects
         self._done: dict[int, Envelope | None] = {}  # None: it does not exist any more
         self._taken = 0  # so many of the first are recorded
@@ -304,9 +305,8 @@ class Reading:
         `shown`: UIDs that the server shows there. `everything`: all messages from the first on were to be listed.
         """
         self._looked |= set(gaps)
-        there = set(shown)
-        late = (low for low, high in gaps
-                if not any(low <= uid <= high and not (everything and uid >= self._begin) for uid in there))
+        accounted = [uid for uid in shown if uid in self._listed or not everything or uid < self._begin]
+        late = (low for low, high in gaps if not any(low <= uid <= high for uid in accounted))
         end = min(late, default=0)
         if end:
             self._uids = tuple(uid for uid in self._uids if uid < end)

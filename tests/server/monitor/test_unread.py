@@ -98,8 +98,8 @@ def test_a_message_that_is_shown_and_cannot_be_read_is_no_gap() -> None:
     """Its sequence number does not come, as nothing of it comes; the ones behind it do not wait for it."""
     one = Reading([5, 6], Suspects(), 5, (4, 4))
     one.came({6: Envelope(6, "<6@x>", "six", None, 1)}, Ask((5, 6), Part.HEADER), {6: 6})
-    assert one.gaps(6) == ((5, 5),)
-    one.looked(((5, 5),), [5], True)
+    assert one.gaps(6) == ((5, 5, 1),)
+    one.looked(((5, 5, 1),), [5], True)
     one.answered(Ask((5,), Part.HEADER), [], 0.0)
     one.answered(Ask((5,), Part.HEADER), [], 0.0)
     assert one.ready() == (6, [Envelope(6, "<6@x>", "six", None, 1)])

@@ -405,7 +405,7 @@ class Follower:
     ) -> None:
         """Record what is known of the first messages."""
         if everything is not None and (gaps := reading.gaps(client.exists)):
-            reading.looked(gaps, await client.between(gaps), everything)
+            reading.looked(gaps, await client.between([gap[:2] for gap in gaps]), everything)
         last, found = reading.ready()
         if last:
             at = replace(self._reads, uidnext=last + 1)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 
-from tuiha.drivers.mail.client import BATCH
+from tuiha.drivers.mail.client import BATCH, LISTED
 from tuiha.drivers.mail.envelopes import Envelope, Part, unreadable
 
 LOGINS = 12
@@ -132,7 +132,7 @@ class Reading:
         self._taken = 0  # so many of the first are recorded
         self._begin = first or self._uids[0]
         self._places: dict[int, int] = {}  # sequence numbers of messages that were answered, by UID
-        self._looked: set[tuple[int, int]] = set()  # gaps
+        self._looked: set[tuple[int, int, int]] = set()  # gaps
 
     def ask(self, now: float) -> Ask | None:
         """What to ask next; None when all is known, or nothing is asked before `Suspects.until`."""
@@ -286,8 +286,8 @@ class Reading:
         else:
             self._suspects.troubles[uid] = replace(trouble, part=following, seen=True)
 
-    def gaps(self, exists: int) -> tuple[tuple[int, int], ...]:
-        """UIDs between messages whose sequence numbers say that there are more: each the first and the last.
+    def gaps(self, exists: int) -> tuple[tuple[int, int, int], ...]:
+        """UIDs between messages whose sequence numbers say that there are more: the first, the last, and how many.
 
         `exists`: how many messages the server counts. Some make the numbers up.
         """
@@ -295,18 +295,19 @@ class Reading:
         if any(place > exists + len(known) for _, place in known):
             return ()
         pairs = [self._before, *known] if self._before is not None else known
-        found = ((low[0] + 1, high[0] - 1) for low, high in pairwise(pairs)
+        found = ((low[0] + 1, high[0] - 1, high[1] - low[1] - 1) for low, high in pairwise(pairs)
                  if high[1] - low[1] > 1 and high[0] - low[0] > 1)
-        return tuple(gap for gap in islice(found, GAPS) if gap not in self._looked)
+        new = tuple(gap for gap in islice(found, GAPS) if gap not in self._looked)
+        return new if sum(many for _, _, many in new) <= LISTED else ()  # more than one answer is believed to list
 
-    def looked(self, gaps: Iterable[tuple[int, int]], shown: Iterable[int], everything: bool) -> None:
+    def looked(self, gaps: Iterable[tuple[int, int, int]], shown: Iterable[int], everything: bool) -> None:
         """Messages behind one that the server counts and does not show have to wait: a cursor would pass it.
 
         `shown`: UIDs that the server shows there. `everything`: all messages from the first on were to be listed.
         """
         self._looked |= set(gaps)
         accounted = [uid for uid in shown if uid in self._listed or not everything or uid < self._begin]
-        late = (low for low, high in gaps if not any(low <= uid <= high for uid in accounted))
+        late = (low for low, high, many in gaps if sum(low <= uid <= high for uid in accounted) < many)
         end = min(late, default=0)
         if end:
             self._uids = tuple(uid for uid in self._uids if uid < end)

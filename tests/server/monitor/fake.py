@@ -25,7 +25,7 @@ class FakeMailServer:
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE, that is to every user
         self.probe_refusal = ""  # the answer to every LOGIN, that is to the probe
-        self.victims: set[str] = set()  # users for whom these two are the answers to AUTHENTICATE and EXAMINE:
+        self.victims: set[str] = set()  # users for whom these two are the answers to AUTHENTICATE and SELECT:
         self.login = self.select = ""  # a refusal, "BYE" or "SILENCE"; "": as for all
         self.refuses = False  # new connections end at once
         self.cost = 0.0  # seconds of its one processor that each log-in takes
@@ -67,7 +67,8 @@ class FakeMailServer:
                     await self._work("AUTHENTICATE" in words)
                     if "AUTHENTICATE" in words:
                         user = b64decode(words[3]).split(b"\0")[0].decode()
-                    odd = {"AUTHENTICATE": self.login, "EXAMINE": self.select}.get(words[1] if words[1:] else "")
+                    bent = {"AUTHENTICATE": self.login, "EXAMINE": self.select, "SELECT": self.select}
+                    odd = bent.get(words[1] if words[1:] else "")
                     if odd and user in self.victims:
                         if odd == "BYE":
                             writer.write(b"* BYE internal error\r\n")

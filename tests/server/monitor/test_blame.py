@@ -158,15 +158,15 @@ def test_the_interval_that_fits() -> None:
     found = Endings()
     for wave in range(2):
         for user in range(100):
-            found.ended(60.0 * wave + user / 100, 50.0 + user / 100)
+            found.ended(60.0 * wave + user / 100, 50.0 + user / 100, user)
     assert found.limit(70.0) == Limit(200, 50.0, 40)
     assert found.limit(80.0) is None, "once in a while"
 
 
 def test_a_reload_ends_all_at_once_and_is_no_limit() -> None:
     found = Endings()
-    for _ in range(100):
-        found.ended(40.0, 40.0)
+    for user in range(100):
+        found.ended(40.0, 40.0, user)
     assert found.limit(41.0) is None
 
 
@@ -174,13 +174,20 @@ def test_where_others_were_quiet_for_longer_there_is_no_limit() -> None:
     found = Endings()
     found.survived(10.0, 60.0)
     for wave in range(2):
-        for _ in range(10):
-            found.ended(60.0 * wave, 50.0)
+        for user in range(10):
+            found.ended(60.0 * wave, 50.0, user)
     assert found.limit(70.0) is None
 
 
 def test_quiet_times_that_differ_much_say_nothing_as_long_as_none_survived() -> None:
     found = Endings()
     for number in range(10):
-        found.ended(100.0 * number, 10.0 + 20.0 * number)
+        found.ended(100.0 * number, 10.0 + 20.0 * number, number)
     assert found.limit(1000.0) is None
+
+
+def test_one_user_whose_connections_end_again_and_again_is_no_crowd() -> None:
+    found = Endings()
+    for number in range(100):
+        found.ended(number / 200, 0.0, 7)
+    assert found.together(0.5) == 1

@@ -64,7 +64,7 @@ async def test_the_event_names_the_interval_that_fits(lab: World) -> None:
         now = one._clock()
         for wave in (0.0, 50.0):
             for _ in range(106):
-                standing.endings.ended(now - 60.0 + wave, 50.0)
+                standing.endings.ended(now - 60.0 + wave, 50.0, 1)
 
         async def told() -> list[str]:
             return [row["text"] for row in await lab.database.fetch("SELECT text FROM event")]

@@ -33,7 +33,8 @@ SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
        (SELECT count(*)::int FROM pg_prepared_xacts) AS prepared,
        (SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity
          WHERE backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => $1)) AS long,
-       (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u') AS unlogged,
+       (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'S')
+           AND oid IS DISTINCT FROM to_regclass('public.wrong_login')) AS unlogged,
        (SELECT extract(epoch FROM clock_timestamp() - checkpoint_time)::float8
           FROM pg_control_checkpoint()) AS checkpoint,
        CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,

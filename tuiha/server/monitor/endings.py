@@ -25,6 +25,7 @@ class Ending:
 
     at: float  # by the monitor's clock
     quiet: float  # seconds since its last traffic
+    user_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,22 @@ class Endings:
         self._survived: deque[Ending] = deque(maxlen=_REMEMBERED)
         self._noted_at = float("-inf")
 
-    def ended(self, now: float, quiet: float) -> None:
-        """A connection ended after so many seconds without traffic."""
-        self._ended.append(Ending(now, quiet))
+    def ended(self, now: float, quiet: float, user_id: int) -> None:
+        """A user's connection ended after so many seconds without traffic."""
+        self._ended.append(Ending(now, quiet, user_id))
 
     def survived(self, now: float, quiet: float) -> None:
         """A connection was quiet for so long, and was still there."""
         self._survived.append(Ending(now, quiet))
 
     def together(self, now: float) -> int:
-        """How many ended within the last moment."""
-        found = 0
+        """How many users' connections ended within the last moment."""
+        users: set[int] = set()
         for one in reversed(self._ended):
             if now - one.at > MOMENT:
                 break
-            found += 1
-        return found
+            users.add(one.user_id)
+        return len(users)
 
     def limit(self, now: float) -> Limit | None:
         """The rule behind the endings, if there is one and it was not told lately.

@@ -201,11 +201,10 @@ class Follower:
             self._tools.on_refused(self._bound)
         quiet = self._quiet_since if isinstance(failure, ImapGone) else None
         self._fails(trouble(self._phase, failure) if quiet is None else Trouble.ENDS, str(failure))
-        # A connection that ends soon after each log-in is this user's trouble, however many users have it.
-        self._cut = quiet is not None and self._lasted() >= self._tools.pace.settled
+        self._cut = quiet is not None
         if quiet is not None:
-            standing.endings.ended(now, now - quiet)
-        if not self._cut:
+            standing.endings.ended(now, now - quiet, self._bound.user_id)
+        else:
             self._counts(standing, str(failure))
         if self._phase is not Phase.ENTERED and may_be_servers(failure) \
                 and not standing.health.answered_since(self._let_in_at or now):
@@ -239,7 +238,7 @@ class Follower:
         if self._cut and standing is not None:
             self._cut = False
             await asyncio.sleep(pace.gather)
-            spread = standing.spread(self._tools.clock())
+            spread = standing.spread(self._tools.clock(), self._lasted() >= pace.settled)
             if spread is not None:
                 await asyncio.sleep(random.uniform(0.0, spread))
                 return

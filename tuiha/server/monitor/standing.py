@@ -16,6 +16,7 @@ from tuiha.server.monitor.pace import Pace
 from tuiha.server.monitor.turns import Turns
 
 _log = logging.getLogger("tuiha.monitor")
+_CROWD = 0.2  # of the users of a mail server
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,16 @@ class Standing:
         """In service and not gone."""
         return self.in_service and not self.health.gone
 
-    def spread(self, now: float) -> float | None:
+    def spread(self, now: float, lasted: bool) -> float | None:
         """Seconds over which the connections that ended in this moment are opened again; None: this one ended alone.
 
-        As long as their log-ins take at the pace of this server.
+        As long as their log-ins take at the pace of this server. `lasted`: the connection had been there for a while.
+        Otherwise it takes a good part of all users: a few whose connections end at once, again and again, are in
+        trouble of their own.
         """
         together = self.endings.together(now)
-        return together / self.cluster.logins_per_second if together >= TOGETHER else None
+        enough = TOGETHER if lasted else max(TOGETHER, _CROWD * (self.connected + together))
+        return together / self.cluster.logins_per_second if together >= enough else None
 
 
 class Standings:

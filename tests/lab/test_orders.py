@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -102,9 +103,10 @@ async def test_a_token_is_changed_while_servers_and_watchers_run(pool: EmbeddedP
     before.write_bytes(place.read_bytes())
     os.chmod(before, 0o600)
     shutil.chown(before, *(place.stat().st_uid, place.stat().st_gid))
-    place.write_text("the new one")
+    new = secrets.token_hex(32)
+    place.write_text(new)
     await told(viewer_before={"file": "secrets/viewer.before"})
-    await becomes("the new one", accepted=True)
+    await becomes(new, accepted=True)
     await becomes(old, accepted=True)
     await told()
     await becomes(old, accepted=False)

@@ -370,8 +370,12 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
         kind = DisableUser()
         plan = await planned(world, kind, user)
         settings, path, base = load(pool.config_path), pool.config_path, pool.folder
-        while (change := await api.make_plan(settings, base, "switchover", [])).stopped_by:
-            await asyncio.sleep(0.2)  # what the test before left open ends
+
+        async def may_be() -> bool:
+            return not (await api.make_plan(settings, base, "switchover", [])).stopped_by
+
+        await until(may_be)  # what the test before left open ends
+        change = await api.make_plan(settings, base, "switchover", [])
         operation = await api.apply(settings, base, path, change, change.confirm, "", [], "ada")
         try:
             evidence = await run(world, kind, plan)

@@ -430,8 +430,9 @@ class Follower:
             await client.fetch(ask.uids, ask.part, answers)
         except ImapFailure as failure:
             reading.came(answers.envelopes(ask.part), ask, answers.places())
-            if isinstance(failure, ImapError) and failure.code == "EXPUNGEISSUED":  # RFC 5530
-                reading.answered(ask, await client.there(reading.missing(ask)), now())
+            missing = reading.missing(ask)
+            if missing and isinstance(failure, ImapError) and failure.code == "EXPUNGEISSUED":  # RFC 5530
+                reading.answered(ask, await client.there(missing), now())
             elif isinstance(failure, ImapError) and failure.response is not None:
                 reading.refused(ask, str(failure), now())
             elif reading.lost(ask, str(failure), now()):

@@ -125,7 +125,7 @@ class SimulatedLoop(VirtualLoop):
 
     network: Network
 
-    async def create_connection(  # type: ignore[override] - its overloads are for what no mail client asks for
+    async def create_connection(  # type: ignore[override]  # its overloads are for what no mail client asks for
         self, factory: Callable[[], Any], host: Any = None, port: Any = None, **_: Any
     ) -> Any:
         """As asyncio's."""

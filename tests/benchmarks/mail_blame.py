@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import re
 import statistics
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -35,8 +35,8 @@ QUIET = 20.0  # seconds after which a connection is cut
 REACH = 5.0  # seconds until everybody is connected again
 SAMPLE = 0.1
 PATIENCE = 600.0  # seconds until everybody is connected the first time: a busy machine is slow
-HEAD = ["users", "rule", "minutes", "cuts", "judged gone", "longest without all", "moved", "log-ins a second: median",
-        "p95", "most"]
+HEAD = ["users", "rule", "minutes", "cuts", "judged gone", "longest without all", "without one", "moved",
+        "log-ins a second: median", "p95", "most", "idle fits"]
 
 
 class Memory:
@@ -82,7 +82,7 @@ class OldRule:
     def failed(self, standing: Standing, user_id: int, phase: Phase, failure: ImapFailure) -> None:
         """Count users, whatever the probe says."""
         self._failed_before(standing, user_id, phase, failure)
-        now = time.monotonic()
+        now = self._standings._clock()
         found = self._failed.setdefault(standing.name, {})
         found[user_id] = now
         recent = [user for user, at in found.items() if now - at <= 10.0]
@@ -96,16 +96,19 @@ class OldRule:
         self._served_before(standing, user_id)
 
 
-class Gone(logging.Handler):
-    """Counts judgements that a mail server is gone."""
+class Said(logging.Handler):
+    """What the monitors say: judgements that a mail server is gone, and intervals that fit."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = 0
+        self.gone = 0
+        self.intervals: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count one."""
-        self.count += " is gone: " in record.getMessage()
+        """Note one."""
+        text = record.getMessage()
+        self.gone += " is gone: " in text
+        self.intervals.update(re.findall(r"set `idle: (\w+)`", text))
 
 
 @dataclass
@@ -115,13 +118,14 @@ class Figures:
     gone: int = 0
     cuts: int = 0
     longest: float = 0.0  # seconds in which not everybody was connected
+    user: float = 0.0  # seconds in which one user was not connected
     moved: int = 0  # users that are at another mail server than at first
     logins: list[int] = field(default_factory=list)  # in each second in which there were any, after the first
+    intervals: list[str] = field(default_factory=list)  # for IDLE, as the event has them
 
-    @property
-    def good(self) -> bool:
-        """Whether all is in reach."""
-        return not self.gone and not self.moved and self.longest <= REACH and self.cuts > 0
+    def good(self, reach: float = REACH) -> bool:
+        """Whether all is in reach. `reach`: seconds until everybody is connected again."""
+        return not self.gone and not self.moved and self.longest <= reach and self.cuts > 0
 
 
 def bounds(count: int) -> dict[int, Bound]:
@@ -181,48 +185,64 @@ async def _rounds(fakes: list[FakeMailServer]) -> None:
 
 async def measure(users: int, minutes: float, rate: float, *, through_proxy: bool, old_rule: bool = False) -> Figures:
     """Cut for some minutes."""
-    found, memory, gone = Figures(), Memory(), Gone()
-    logger = logging.getLogger("tuiha.monitor")
-    logger.addHandler(gone)
-    logger.propagate = False
+    memory = Memory()
     async with cutting(users, through_proxy) as (ports, begin):
         monitor = monitor_of(ports, users, memory, rate, old_rule=old_rule)
-        task = asyncio.create_task(monitor.run())
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await _all(monitor, users)
-            first = dict(memory.assigned)
-            begin()
-            await _watch(monitor, users, minutes * 60.0, found)
-            found.moved = sum(memory.assigned[user] != server for user, server in first.items())
-        finally:
+        return await observe([monitor], users, memory, begin, minutes * 60.0)
+
+
+async def observe(
+    monitors: Sequence[Monitor], users: int, memory: Memory, begin: Callable[[], None], seconds: float
+) -> Figures:
+    """Run monitors; when all their users are connected begin to cut, and watch."""
+    found, said = Figures(), Said()
+    logger = logging.getLogger("tuiha.monitor")
+    logger.addHandler(said)
+    logger.propagate = False
+    tasks = [asyncio.create_task(monitor.run()) for monitor in monitors]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while len(_connected(monitors)) < users:  # noqa: ASYNC110 - who is connected is no event
+                await asyncio.sleep(SAMPLE)
+        first = dict(memory.assigned)
+        begin()
+        await _watch(monitors, users, seconds, found)
+        found.moved = sum(memory.assigned[user] != server for user, server in first.items())
+    finally:
+        for monitor, task in zip(monitors, tasks, strict=True):
             await monitor.close()
             await task
-            logger.removeHandler(gone)
-    found.gone = gone.count
+        logger.removeHandler(said)
+    found.gone, found.intervals = said.gone, sorted(said.intervals)
     return found
 
 
-async def _all(monitor: Monitor, users: int) -> None:
-    """Return when everybody is connected."""
-    while monitor.figures().connected < users:  # noqa: ASYNC110 - the figures are no event
-        await asyncio.sleep(SAMPLE)
+def _connected(monitors: Sequence[Monitor]) -> set[int]:
+    return {user for monitor in monitors for user, one in monitor._followers.items() if one.connected}
 
 
-async def _watch(monitor: Monitor, users: int, seconds: float, found: Figures) -> None:
-    began = second = time.monotonic()
+def _logins(monitors: Sequence[Monitor]) -> int:
+    return sum(server.logins for monitor in monitors for server in monitor.figures().servers)
+
+
+async def _watch(monitors: Sequence[Monitor], users: int, seconds: float, found: Figures) -> None:
+    clock = asyncio.get_running_loop().time
+    began = second = clock()
     since: float | None = None
-    before = sum(s.logins for s in monitor.figures().servers)
-    while (now := time.monotonic()) - began < seconds or (since is not None and now - began < seconds + 2 * REACH):
-        seen = monitor.figures()
-        if seen.connected == users:
+    seen = dict.fromkeys(_connected(monitors), began)  # when each user was seen connected last
+    before = _logins(monitors)
+    while (now := clock()) - began < seconds or (since is not None and now - began < seconds + 2 * REACH):
+        connected = _connected(monitors)
+        if len(connected) == users:
             since = None
         elif since is None:
             since = now
             found.cuts += 1
         found.longest = max(found.longest, 0.0 if since is None else now - since)
+        seen.update(dict.fromkeys(connected, now))
+        found.user = max(found.user, now - min(seen.values()))
         if now - second >= 1.0:
-            logins = sum(s.logins for s in seen.servers)
+            logins = _logins(monitors)
             if logins > before:
                 found.logins.append(logins - before)
             second, before = now, logins
@@ -234,7 +254,8 @@ def row(users: int, rule: str, minutes: float, found: Figures) -> list[str]:
     logins = sorted(found.logins) or [0]
     p95 = logins[min(len(logins) - 1, int(len(logins) * 0.95))]
     return [f"{users:,}", rule, f"{minutes:g}", str(found.cuts), str(found.gone), f"{found.longest:.1f} s",
-            str(found.moved), f"{statistics.median(logins):g}", str(p95), str(logins[-1])]
+            f"{found.user:.1f} s", str(found.moved), f"{statistics.median(logins):g}", str(p95), str(logins[-1]),
+            " ".join(found.intervals)]
 
 
 async def run(minutes: float, control: float) -> int:
@@ -247,7 +268,7 @@ async def run(minutes: float, control: float) -> int:
     sys.stdout.write("\n".join(aligned([HEAD, *lines], range(2, len(HEAD)))) + "\n")
     if not old.gone:
         sys.stdout.write("the control found nothing: this measures nothing\n")
-    return 0 if few.good and many.good and old.gone else 1
+    return 0 if few.good() and many.good() and old.gone else 1
 
 
 def main() -> int:

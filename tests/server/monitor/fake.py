@@ -20,7 +20,7 @@ _UNTOLD = {  # a message that is there, of which UIDNEXT knows nothing
 class FakeMailServer:
     """Answers every command with OK, unless it is told to hang, to refuse log-ins, or to say BYE."""
 
-    def __init__(self) -> None:
+    def __init__(self, processors: int = 1) -> None:
         self.hangs = False
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE, that is to every user
@@ -28,13 +28,13 @@ class FakeMailServer:
         self.victims: set[str] = set()  # users for whom these two are the answers to AUTHENTICATE and SELECT:
         self.login = self.select = ""  # a refusal, "BYE" or "SILENCE"; "": as for all
         self.refuses = False  # new connections end at once
-        self.cost = 0.0  # seconds of its one processor that each log-in takes
-        self.longest_queue = 0  # log-ins that waited for the processor, at most
+        self.cost = 0.0  # seconds of one of its processors that each log-in takes
+        self.longest_queue = 0  # log-ins that had or awaited a processor, at most
         self.idling: set[asyncio.StreamWriter] = set()
         self.connections = 0
         self.logins = 0  # of the probe or a watcher: LOGIN
         self._queue = 0
-        self._processor = asyncio.Lock()
+        self._processors = asyncio.Semaphore(processors)
         self._open: set[asyncio.StreamWriter] = set()
 
     def say_bye(self, most: int) -> None:
@@ -87,7 +87,7 @@ class FakeMailServer:
         if self.cost and logs_in:
             self._queue += 1
             self.longest_queue = max(self.longest_queue, self._queue)
-            async with self._processor:
+            async with self._processors:
                 await asyncio.sleep(self.cost)
             self._queue -= 1
 

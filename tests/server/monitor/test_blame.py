@@ -190,4 +190,4 @@ def test_one_user_whose_connections_end_again_and_again_is_no_crowd() -> None:
     found = Endings()
     for number in range(100):
         found.ended(number / 200, 0.0, 7)
-    assert found.together(0.5) == 1
+    assert found.together(0.5)[0] == 1

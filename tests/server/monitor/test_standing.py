@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer, home
 from tuiha.server.monitor.health import Kept, Look, Way
 from tuiha.server.monitor.pace import Pace
@@ -95,3 +97,26 @@ def test_an_unknown_cluster_has_no_server() -> None:
 
 def test_passwords_do_not_show() -> None:
     assert "secret" not in repr(Told("mail1").by_name["mail1"].cluster)
+
+
+def ended(count: int, seconds: float, lasted: bool = True) -> float | None:
+    """The spread of the last of so many connections that ended in so many seconds. 100 a second log in."""
+    standing = Told("mail1").by_name["mail1"]
+    for number in range(count):
+        standing.endings.ended(seconds * number / count, 20.0, number)
+    return standing.spread(seconds + 0.1, lasted)
+
+
+def test_connections_that_end_at_once_are_opened_again_at_the_pace_of_log_ins() -> None:
+    assert ended(300, 0.0) == 3.0
+    assert ended(300, 0.5) == pytest.approx(2.5, abs=0.01)
+
+
+def test_those_that_end_at_that_pace_are_spread_already() -> None:
+    assert ended(50, 1.0) == 0.0
+    assert ended(2000, 20.0) == pytest.approx(0.0, abs=0.02)
+    assert ended(100, 0.5, lasted=False) == 1.0, "not when they do so again and again"
+
+
+def test_one_that_ended_alone_has_no_spread() -> None:
+    assert ended(1, 0.0) is None

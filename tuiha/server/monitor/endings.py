@@ -55,14 +55,15 @@ class Endings:
         """A connection was quiet for so long, and was still there."""
         self._survived.append(Ending(now, quiet))
 
-    def together(self, now: float) -> int:
-        """How many users' connections ended within the last moment."""
-        users: set[int] = set()
+    def together(self, now: float) -> tuple[int, float]:
+        """How many users' connections ended within the last moment, and the seconds from the first to the last."""
+        users, first, last = set[int](), now, self._ended[-1].at if self._ended else now
         for one in reversed(self._ended):
             if now - one.at > MOMENT:
                 break
             users.add(one.user_id)
-        return len(users)
+            first = one.at
+        return len(users), max(0.0, last - first)
 
     def limit(self, now: float) -> Limit | None:
         """The rule behind the endings, if there is one and it was not told lately.

@@ -63,13 +63,16 @@ class Standing:
     def spread(self, now: float, lasted: bool) -> float | None:
         """Seconds over which the connections that ended in this moment are opened again; None: this one ended alone.
 
-        As long as their log-ins take at the pace of this server. `lasted`: the connection had been there for a while.
-        Otherwise it takes a good part of all users: a few whose connections end at once, again and again, are in
-        trouble of their own.
+        As long as their log-ins take at the pace of this server, less the time in which they ended: those that end at
+        that pace, or slower, are spread already. Otherwise each cut would spread them further than the one before.
+        `lasted`: the connection had been there for a while. Otherwise it takes a good part of all users: a few whose
+        connections end at once, again and again, are in trouble of their own. All wait for the whole time then.
         """
-        together = self.endings.together(now)
+        together, took = self.endings.together(now)
         enough = TOGETHER if lasted else max(TOGETHER, _CROWD * (self.connected + together))
-        return together / self.cluster.logins_per_second if together >= enough else None
+        if together < enough:
+            return None
+        return max(0.0, together / self.cluster.logins_per_second - (took if lasted else 0.0))
 
 
 class Standings:

@@ -18,7 +18,11 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.mail.client import ImapClient, ImapError
 from tuiha.drivers.sprayers.runtime import Runtime
+from tuiha.lab.account import unprivileged
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.layout import Layout
+from tuiha.lab.mail import Mail, add_users
+from tuiha.lab.users import DemoUser
 from tuiha.watch.once import look_once
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
@@ -149,6 +153,8 @@ async def test_the_sprayers_learn_any_user_and_tell_each_other(pool: EmbeddedPoo
     await connection.execute("INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, $2, 'east')",
                              ODD_NAME, hash_password(ODD_PASSWORD, 2))
     await connection.close()
+    mail = Mail(Layout(pool.folder, unprivileged()), {})
+    await add_users(mail, [DemoUser(ODD_NAME, ODD_PASSWORD, "east")])  # whom no mail server knows may not come in
     first, second = (sprayer.address for sprayer in settings.sprayers)
     table = Runtime(settings.sprayers[1].socket)
     users = {ODD_NAME: ODD_PASSWORD, **_users(pool)}

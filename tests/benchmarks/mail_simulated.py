@@ -15,12 +15,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from tests.benchmarks.mail_blame import HEAD, QUIET, REACH, Figures, Memory, bounds, monitor_of, observe, row
 from tests.server.monitor.simulated import Network, SimulatedLoop
 from tuiha.cli.table import aligned
+from tuiha.server.monitor import Pace
 
 SERVERS = 2  # mail servers
 TICK = 0.1  # seconds between two looks of the middlebox
@@ -33,7 +34,9 @@ class Scene:
     monitors: int
     users: int
     rate: float = 100.0  # log-ins a second of one pool server at one mail server; this is the default
-    together: bool = False  # all quiet connections every 20 s; else each that was quiet for 20 s
+    together: bool = False  # all quiet connections at once; else each when it was quiet for as long
+    every: float = QUIET  # seconds
+    pace: Pace = field(default_factory=Pace)
     old_rule: bool = False
 
     @property
@@ -54,7 +57,7 @@ async def _run(loop: SimulatedLoop, scene: Scene, seconds: float, seed: int) -> 
     memory, everybody, monitors = Memory(), bounds(scene.users), []
     for number in range(scene.monitors):
         monitor = monitor_of(list(network.servers), 0, memory, scene.rate, old_rule=scene.old_rule, clock=loop.time,
-                             random=Random(seed + number))
+                             random=Random(seed + number), pace=scene.pace)
         monitor.set_bound({user: bound for user, bound in everybody.items() if user % scene.monitors == number})
         monitors.append(monitor)
     cutting: list[asyncio.Task[None]] = []
@@ -63,10 +66,10 @@ async def _run(loop: SimulatedLoop, scene: Scene, seconds: float, seed: int) -> 
         cutting.append(asyncio.create_task(cut()))
 
     async def cut() -> None:
-        await asyncio.sleep(QUIET)  # so everybody is quiet for long enough: the first time all are cut at once
+        await asyncio.sleep(scene.every)  # so everybody is quiet for long enough: the first time all are cut at once
         for server in network.servers.values():
             server.longest_queue = 0  # that of the beginning
-        await (network.cut(1.0, QUIET) if scene.together else network.cut(QUIET, TICK))
+        await (network.cut(1.0, scene.every) if scene.together else network.cut(scene.every, TICK))
 
     try:
         found = await observe(monitors, scene.users, memory, begin, seconds)

@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 
 from tests.benchmarks.mail_simulated import SERVERS, Scene, simulate
+from tuiha.server.monitor import Pace
 from tuiha.server.monitor.endings import TOGETHER
 from tuiha.server.monitor.standing import Standing
 
 EACH = Scene(monitors=4, users=240, rate=10.0)
 TOGETHER_CUT = replace(EACH, together=True)
+FEW = Scene(monitors=4, users=8, together=True, every=6.0)
 HERD = 2 * EACH.monitors * SERVERS * EACH.rate  # log-ins in a second: twice the pace
 SECONDS = 120.0  # six cuts
 
@@ -29,6 +31,19 @@ def test_everybody_is_connected_again_within_seconds_and_nobody_moves(scene: Sce
     assert max(found.logins) < HERD
     assert found.intervals, "an event names the interval that fits"
     assert all(12 <= int(one.removesuffix("s")) <= 16 for one in found.intervals)
+
+
+def test_a_few_users_that_are_cut_every_few_seconds_do_not_back_off() -> None:
+    """One or two of a pool server at a mail server: too few to see that they are cut together."""
+    found, _ = simulate(FEW, SECONDS)
+    assert (found.gone, found.moved) == (0, 0)
+    assert found.longest <= 5.0
+
+
+def test_a_few_users_back_off_when_a_connection_must_last_for_longer() -> None:
+    """The negative control."""
+    found, _ = simulate(replace(FEW, pace=Pace(quiet_settled=Pace().settled)), SECONDS)
+    assert found.longest > 5.0
 
 
 def test_under_the_old_rule_of_blame_servers_are_gone_and_users_move() -> None:

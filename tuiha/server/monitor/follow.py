@@ -205,7 +205,7 @@ class Follower:
         if quiet is not None:
             standing.endings.ended(now, now - quiet, self._bound.user_id)
         else:
-            self._counts(standing, str(failure))
+            self._counts(standing, str(failure), self._tools.pace.settled)
         if self._phase is not Phase.ENTERED and may_be_servers(failure) \
                 and not standing.health.answered_since(self._let_in_at or now):
             self._inside(standing)  # of the time to a refusal nothing follows: some let it wait on purpose
@@ -220,10 +220,13 @@ class Follower:
         """Seconds for which the present connection has served."""
         return 0.0 if self._served_at is None else self._tools.clock() - self._served_at
 
-    def _counts(self, standing: Standing, why: str) -> None:
-        """It failed, for a reason of its own as far as is known: after some failures it tries another mail server."""
+    def _counts(self, standing: Standing, why: str, settled: float) -> None:
+        """It failed, for a reason of its own as far as is known: after some failures it tries another mail server.
+
+        `settled`: seconds for which a connection lasts that makes earlier failures forgotten.
+        """
         pace = self._tools.pace
-        self._failures = 1 if self._lasted() >= pace.settled else self._failures + 1
+        self._failures = 1 if self._lasted() >= settled else self._failures + 1
         _log.log(logging.WARNING if self._failures == pace.user_failures else logging.DEBUG,
                  "user %s at mail server %s: %s", self._bound.user_id, standing.name, why)
         if self._failures >= pace.user_failures or self._tools.standings.last_resort(standing):
@@ -238,11 +241,11 @@ class Follower:
         if self._cut and standing is not None:
             self._cut = False
             await asyncio.sleep(pace.gather)
-            spread = standing.spread(self._tools.clock(), self._lasted() >= pace.settled)
+            spread = standing.spread(self._tools.clock(), self._lasted() >= pace.quiet_settled)
             if spread is not None:
                 await asyncio.sleep(random.uniform(0.0, spread))
                 return
-            self._counts(standing, "its connection ended")
+            self._counts(standing, "its connection ended", pace.quiet_settled)
         await asyncio.sleep(pause(max(1, self._failures), pace.backoff, pace.backoff_limit, random))
 
     @asynccontextmanager

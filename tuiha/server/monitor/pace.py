@@ -24,4 +24,5 @@ class Pace:
     database_backoff_limit: float = 2.0
     gather: float = 0.1  # after a connection ended: those that end together with it are known then
     settled: float = 10.0  # a connection that lasted so long makes earlier failures forgotten
+    quiet_settled: float = 2.0  # and one that ended while it was quiet: what ended it is seldom the mailbox
     transactions: int = 4  # at the same time; the other database connections are the devices'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -79,6 +81,34 @@ async def test_the_monitor_s_own_log_in_is_nobody(attach: Attach, cluster: MailC
     other = replace(mail, monitor=Credentials("another", "x"))  # control: here it is a name like any other
     await log_in(Users(one.gate, Provisioner([other], one.gate)), name, "the right one")
     cluster.add_user("monitor", "the monitor's", "admin")
+
+
+async def test_a_refusal_takes_as_long_for_a_user_of_one_cluster_as_for_a_stranger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time of a cluster that is not asked about a known user tells nobody that the user is known."""
+    slept = list[float]()
+
+    async def asked(self: Provisioner, one: Cluster, name: str, password: str, opinions: int = 1) -> bool:
+        await asyncio.sleep(0.3 if one.name == "west" else 0.0)
+        return False
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await real(seconds)
+
+    real = asyncio.sleep
+    monkeypatch.setattr(Provisioner, "_accepts", asked)
+    gate: Any = None
+    provisioner = Provisioner([known_to("east"), known_to("west")], gate)
+    assert not await provisioner.admit("nobody", "x", None)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    assert not await provisioner.admit("anna", "x", "east")
+    assert slept[0] == 0.0
+    assert slept[1] >= 0.29, "as west takes"
+    slept.clear()
+    assert not await provisioner.admit("nobody", "x", None)
+    assert slept == [0.0, 0.3], "a stranger waits for nothing but the answers"
 
 
 async def test_when_no_mail_server_answers_that_is_not_a_wrong_password(attach: Attach) -> None:

@@ -6,11 +6,14 @@ tried at the user's mail cluster. What it accepts is stored as a hash, and belie
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
@@ -28,6 +31,7 @@ _AT_ONCE = 4  # tries at the same time
 _WAITING = 100  # that wait for their turn
 _PATIENCE = 10.0  # seconds that they wait
 _AWAY = 10.0  # seconds for which a mail server that could not be reached is not tried
+_REMEMBERED = 20  # refusals of one cluster
 
 # $4: seconds since the mail server was asked. Devices with the password before are asked for the new one at once.
 _ADMIT = """
@@ -56,6 +60,8 @@ class Provisioner:
         self._tries = Turns("log-ins to try at the mail servers", _AT_ONCE, _WAITING, _PATIENCE)
         self._again = Turns("users to ask the mail servers about again", 2 * _AT_ONCE, 100 * _WAITING, _PATIENCE)
         self._away: dict[str, float] = {}  # mail servers that could not be reached: monotonic time until which
+        self._took = {one.name: deque[float](maxlen=_REMEMBERED) for one in clusters}  # seconds of its last refusals
+        self._chance = Random()
 
     async def admit(self, name: str, password: str, cluster: str | None) -> bool:
         """Whether a mail cluster accepts this log-in; if so, the user is in the database with this password.
@@ -63,15 +69,28 @@ class Provisioner:
         `name` is the canonical one: the mail server is asked about the mailbox that will be monitored, no other.
         `cluster` is the user's mail cluster when it is known; else all are tried in the order of the configuration.
         Raises access.Unavailable when no server of a cluster that has to be asked answers, or too many have to be.
+        A refusal takes as long for a known user as for a stranger, whom all clusters are asked about.
         """
+        passed = list[str]()
         for one in self._clusters:
-            if cluster not in (None, one.name) or reserved(one, name, self._names):
+            if reserved(one, name, self._names):
+                continue
+            if cluster not in (None, one.name):
+                passed.append(one.name)
                 continue
             began = time.monotonic()
             if await self._accepts(one, name, password):
                 await self._keep(name, password, one.name, time.monotonic() - began)
                 return True
+            self._took[one.name].append(time.monotonic() - began)
+        if cluster in self._took:
+            await self._as_long(passed, cluster)
         return False
+
+    async def _as_long(self, clusters: Sequence[str], like: str) -> None:
+        """Wait as if these had been asked, too. `like`: the cluster whose time stands for one that refused nobody."""
+        times = [self._took[one] or self._took[like] for one in clusters]
+        await asyncio.sleep(sum(self._chance.choice(one) for one in times if one))
 
     async def confirms(self, name: str, password: str, cluster: str) -> bool:
         """Whether the user's mail cluster still accepts a password that it accepted before.

@@ -100,7 +100,7 @@ def lost_secondary(look: Look) -> Look:
 def test_a_lost_secondary_suggests_to_degrade() -> None:
     snapshot = conclude(lost_secondary(healthy()))
     problem = only(snapshot, "db2")
-    assert (snapshot.verdict, snapshot.protection) == (Verdict.DEGRADED, "degraded")
+    assert (snapshot.verdict, snapshot.protection) == (Verdict.DEGRADED, "UNPROTECTED")
     assert (problem.severity, problem.next, problem.key) == (Severity.BAD, "tuiha plan degrade", "f")
     assert "commits wait" in problem.means
     facts = snapshot.databases[1]
@@ -110,26 +110,26 @@ def test_a_lost_secondary_suggests_to_degrade() -> None:
 
 def test_a_hung_secondary_that_the_primary_still_lists_is_not_called_protected() -> None:
     snapshot = conclude(with_database(healthy(), failing(secondary(), "no answer in 2.0s")))
-    assert snapshot.protection == "degraded"
+    assert snapshot.protection == "UNPROTECTED"
     assert only(snapshot, "db2").next == "tuiha plan degrade"
 
 
 def test_a_secondary_that_receives_nothing_is_a_problem_though_it_answers() -> None:
     snapshot = conclude(with_database(healthy(), primary(replication=())))
     assert only(snapshot, "db2").what.startswith("NOT STREAMING")
-    assert snapshot.protection == "degraded"
+    assert snapshot.protection == "UNPROTECTED"
 
 
 @pytest.mark.parametrize(("names", "sync"), [("", "async"), ("db2", "potential")])
 def test_asynchronous_replication_is_unprotected(names: str, sync: str) -> None:
     row = ReplicationRow("db2", "streaming", sync, 10, 0.01)
     snapshot = conclude(with_database(healthy(), primary(synchronous_names=names, replication=(row,))))
-    assert (snapshot.protection, only(snapshot, "db2").next) == ("degraded", "tuiha plan protect")
+    assert (snapshot.protection, only(snapshot, "db2").next) == ("UNPROTECTED", "tuiha plan protect")
 
 
 def test_a_stale_ledger_is_unprotected() -> None:
     snapshot = conclude(replace(healthy(), ledger=record(standby=Standby.STALE)))
-    assert (snapshot.protection, snapshot.verdict) == ("degraded", Verdict.DEGRADED)
+    assert (snapshot.protection, snapshot.verdict) == ("UNPROTECTED", Verdict.DEGRADED)
     assert only(snapshot, "db2").what.startswith("STALE")
 
 
@@ -137,7 +137,7 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
     look = with_database(healthy(), failing(primary(), since=NOW - 4))
     held = replace(look, servers=tuple(server(s, state=ServerState.HELD, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(held)
-    assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "degraded")
+    assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "UNPROTECTED")
     assert snapshot.problems[0].subject == "db1"
     assert snapshot.problems[0].next == "tuiha plan failover"
     fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))

@@ -84,7 +84,7 @@ def test_target_state_and_mail() -> None:
 def test_replication_lost() -> None:
     found = texts(healthy(), with_database(healthy(), primary(replication=())))
     assert ("db2", "replication sync -> none") in found
-    assert ("east", "protected -> degraded") in found
+    assert ("east", "protected -> UNPROTECTED") in found
 
 
 def test_a_sprayer_that_is_another_process_now() -> None:

@@ -131,4 +131,4 @@ def test_one_that_stands_by_is_missed_and_no_more() -> None:
 def test_without_any_in_step_it_is_not_protected() -> None:
     found = problems(of_three(STANDS_BY, replace(FOLLOWS, sync_state="async")))
     assert any(problem.what.startswith("UNPROTECTED") for problem in found)
-    assert conclude(of_three(STANDS_BY), rules=RULES).protection == "degraded"
+    assert conclude(of_three(STANDS_BY), rules=RULES).protection == "UNPROTECTED"

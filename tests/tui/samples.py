@@ -194,7 +194,7 @@ def split() -> Snapshot:
     lost = server("s4", 489, state="FENCED", availability_index=-100, database="db2", lease_seconds=0.0,
                   requests_per_second=0.0, latency_ms=None, note="attached to db2")
     return replace(
-        base, verdict=Verdict.SPLIT, protection="degraded",
+        base, verdict=Verdict.SPLIT, protection="UNPROTECTED",
         problems=(
             Problem(Severity.BAD, NodeKind.POOL, "corp-east", "SPLIT  s4 is attached to db2, which is not the pool's",
                     "changes can go to two physical databases: "

@@ -26,6 +26,7 @@ _REPLICATION = ("tuiha_replica", "tuiha_coordinator")  # the coordinator makes a
 _GRANTS = f"""
 ALTER ROLE tuiha_pool SET synchronous_commit = 'on';
 GRANT pg_monitor TO tuiha_watch;
+GRANT pg_read_all_stats TO tuiha_pool;
 GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO tuiha_coordinator;
 GRANT ALTER SYSTEM ON PARAMETER synchronous_standby_names, primary_conninfo, primary_slot_name TO tuiha_coordinator;
 GRANT EXECUTE ON FUNCTION pg_reload_conf(), pg_promote(boolean, integer) TO tuiha_coordinator;

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.durability import Gap, reason, remedy
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
-from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState, Standby
+from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState
 from tuiha.model.rows import DOWN, STRAY
 from tuiha.model.scene import Scene
 
@@ -70,13 +71,12 @@ def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
     if other is None or not other.reachable:
         return _bad(facts.name, f"DOWN  {facts.error}", "no database can be reached: nothing is answered, "
                     "nothing is lost while the disks are there", "tuiha check", since=_since(scene, facts.name))
-    ledger = scene.stand.ledger
     if manager is not None and not _paused(scene):
         return _bad(facts.name, f"DOWN  {facts.error}", f"{manager} promotes {other.name} by itself when its ttl is "
                     f"over; servers hold requests, then answer 503, and follow", "tuiha status",
                     since=_since(scene, facts.name))
     means = f"servers hold requests, then answer 503 until the pool fails over to {other.name}"
-    if ledger is not None and ledger.standby == Standby.STALE:
+    if not scene.stand.kept:
         means += f"; {other.name} is STALE: acknowledged writes would be lost"
     return _bad(facts.name, f"DOWN  {facts.error}", means, "tuiha plan failover", "f", _since(scene, facts.name))
 
@@ -101,16 +101,33 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
         return
     if scene.stand.primary_report is None or not facts.reachable:
         return
-    if facts.sync_state is None:
+    if scene.stand.holes - {Gap.NOBODY}:
+        yield _hole(scene, primary, facts)
+    elif facts.sync_state is None:
         yield _lost(scene, facts, f"NOT STREAMING  {primary.name} sends it nothing", None)
     elif not scene.in_step or not scene.waits:
         yield _bad(facts.name, f"UNPROTECTED  replication is {facts.sync_state}, not synchronous",
                    f"losing {primary.name} now would lose acknowledged writes", _protects(scene),
                    severity=Severity.WARNING)
-    elif scene.stand.ledger is not None and scene.stand.ledger.standby == Standby.STALE:
-        yield _bad(facts.name, "STALE  the ledger does not say that it has every write",
+    elif not scene.stand.kept:
+        yield _bad(facts.name, "STALE  it may lack acknowledged writes: the pool does not count on it",
                    "it may not be promoted until the pool is protected again", _protects(scene),
                    severity=Severity.WARNING)
+
+
+def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
+    """Commits are acknowledged that the secondary may not have."""
+    report = scene.stand.primary_report
+    found = report.durability if report is not None else None
+    what = "" if found is None else reason(found, facts.name, scene.stand.holes)
+    then = "tuiha check" if scene.rules.manager is not None or found is None \
+        else remedy(found, facts.name, scene.stand.holes)
+    if scene.stand.kept and scene.stalled:
+        return _bad(primary.name, f"UNPROTECTED  {what}",
+                    f"servers hold, then answer 503: the ledger counts on {facts.name}, which may lack writes",
+                    "tuiha plan degrade", "f")
+    return _bad(primary.name, f"UNPROTECTED  {what}",
+                f"losing {primary.name} now loses acknowledged writes that {facts.name} does not have", then)
 
 
 def _further(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Iterator[Problem]:
@@ -130,6 +147,9 @@ def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) ->
     if scene.rules.manager is not None and scene.waits is not False:
         return _bad(facts.name, what, f"{_STOPS}; {scene.rules.manager} lets the leader go on alone by itself, unless "
                     "it is strict", "tuiha status", None, since)
+    if scene.stand.holes and scene.stand.kept:
+        return _bad(facts.name, what, "the ledger counts on it: servers hold, then answer 503", "tuiha plan degrade",
+                    "f", since)
     if scene.waits is False:
         then = "tuiha check" if facts.state == DOWN else f"tuiha plan rejoin {facts.name}"
         return _bad(facts.name, what, _ALONE, then, None, since)
@@ -191,6 +211,5 @@ def after_stray(scene: Scene, name: str) -> str:
     """What to do about a second primary: the pool gives it up first, while the ledger still counts on it."""
     if scene.rules.manager is not None:
         return "tuiha check"  # who must stop it is the manager, or whoever promoted it by hand
-    ledger = scene.stand.ledger
-    counted = ledger is not None and ledger.standby == Standby.SYNC
+    counted = scene.stand.ledger is not None and scene.stand.kept
     return "tuiha plan degrade" if counted else f"tuiha plan rejoin {name}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.durability import IN_STEP
 from tuiha.model.facts import Look, Polled
-from tuiha.model.reports import IN_STEP, EpochState, ServerReport, ServerState
+from tuiha.model.reports import EpochState, ServerReport, ServerState
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 from tuiha.model.words import names
@@ -46,6 +47,8 @@ def _can_commit(stand: Standing) -> bool:
     report = stand.primary_report
     if report is None or not report.writable or report.epoch is None:
         return False
+    if stand.holes and stand.kept:
+        return False  # servers take no lease on it: their reason says so
     if report.synchronous_names:  # the primary lists a secondary that hangs as in step for a while
         answers = stand.secondary is not None and stand.secondary.fresh
         if not answers or not any(r.sync_state in IN_STEP for r in report.replication):

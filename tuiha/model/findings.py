@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tuiha.model.durability import IN_STEP, reason, remedy
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
 from tuiha.model.mail_trouble import explained, summed
 from tuiha.model.quoting import literal, wait_for
-from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
+from tuiha.model.reports import DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
@@ -109,6 +110,11 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
         yield bad(name, f"it is writable, though {stand.active} is active",
                    "what is written in it is not in the pool", f"tuiha plan rejoin {name}")
     if name != stand.active or stand.secondary is None:
+        return
+    if stand.holes and report.durability is not None:
+        yield bad(name, reason(report.durability, stand.secondary.name, stand.holes),
+                  f"it acknowledges writes that {stand.secondary.name} may not have",
+                  remedy(report.durability, stand.secondary.name, stand.holes))
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
     if row is None or row.sync_state not in IN_STEP:

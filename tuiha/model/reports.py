@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuiha.model.durability import Durability
 from tuiha.model.mail_trouble import ClusterReport, Sight
 
 
@@ -52,7 +53,6 @@ class Standby(StrEnum):
     STALE = "STALE"
 
 
-IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 PROMOTABLE = frozenset({"sync_standby", "quorum_standby"})  # Patroni's roles of one that has every acknowledged write
 
 
@@ -88,6 +88,7 @@ class ServerReport:
     mail: tuple[ClusterReport, ...] | None = None  # users with and without mail; None: a version that does not say
     mail_servers: tuple[Sight, ...] | None = None  # what its probes see; None: a version that does not say
     spelling: str | None = None  # the rule of users' names that it goes by, in words
+    copy: str | None = None  # it reaches a copy of the active database, and takes no lease there: how it knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,12 @@ class EpochRow:
     epoch: int
     active: str
     state: EpochState
+    standby: str | None = None  # SYNC, STALE or DOUBTED; None: not said, or a schema of before
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the secondary may lack acknowledged writes, whatever the ledger says."""
+        return self.standby in ("STALE", "DOUBTED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +210,7 @@ class DatabaseReport:
     mail: tuple[MailRow, ...] = ()
     users: int | None = None  # rows of app_user, None where not readable
     managed: Managed | None = None  # under Patroni, what that says
+    durability: Durability | None = None  # what its commits wait for; None: a recording of before
 
 
 class BackendState(StrEnum):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from tuiha.model.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
 from tuiha.model.mail_trouble import WithoutMail
-from tuiha.model.reports import IN_STEP, ServerState
+from tuiha.model.reports import ServerState
 from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 
@@ -56,9 +57,12 @@ class Scene:
 
     @cached_property
     def stalled(self) -> bool:
-        """Whether only the lost secondary keeps the servers from their leases: `degrade` brings everything back."""
+        """Whether only the lost secondary keeps the servers from their leases: `degrade` brings everything back.
+
+        It is lost, or the ledger counts on it and commits do not wait for it.
+        """
         return self.primary is not None and self.primary.writable is True and self.primary.reachable \
-            and bool(self.waits) and not self.following \
+            and ((bool(self.waits) and not self.following) or bool(self.stand.holes and self.stand.kept)) \
             and any(s.state == ServerState.FENCED for s in self.servers)
 
     @cached_property

@@ -37,6 +37,9 @@ class Claim:
 
 def split(look: Look, earlier: Look | None) -> str | None:
     """Say how the pool is split, or None. Without an earlier look every contradiction counts."""
+    if copies := [f"{one.name}: {one.report.copy}" for one in look.servers
+                  if one.fresh and one.report is not None and one.report.copy]:
+        return "; ".join(copies)
     now = tuple(_claims(look))
     before = tuple(_claims(earlier)) if earlier is not None else ()
     if _contradiction(now, before, alone=earlier is None):

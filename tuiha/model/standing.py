@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tuiha.model.durability import IN_STEP, Gap, gaps
 from tuiha.model.facts import Look, Polled, Snapshot
-from tuiha.model.reports import IN_STEP, DatabaseReport, LedgerRecord, MailRow, MemberRow
+from tuiha.model.quoting import slot
+from tuiha.model.reports import DatabaseReport, EpochRow, LedgerRecord, MailRow, MemberRow, Standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,23 @@ class Standing:
     members: Mapping[str, MemberRow]
     mail: Mapping[str, MailRow]
     current: bool  # members and mail were read in the newest poll
+    doubted: bool = False  # a database's own row says that the secondary may lack acknowledged writes
+    gaps: frozenset[Gap] = frozenset()  # why commits may be acknowledged without the secondary, or wait for it
 
     @property
     def primary_report(self) -> DatabaseReport | None:
         """The active database's report, when the newest poll brought one."""
         return self.primary.report if self.primary is not None and self.primary.fresh else None
+
+    @property
+    def holes(self) -> frozenset[Gap]:
+        """Why commits are acknowledged now that the secondary may not have."""
+        return frozenset(gap for gap in self.gaps if gap.hole)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the pool counts on the secondary. Without a ledger nobody promotes it by a record."""
+        return not self.doubted and (self.ledger is None or self.ledger.standby is Standby.SYNC)
 
 
 def standing(look: Look, previous: Snapshot | None) -> Standing:
@@ -48,7 +62,26 @@ def standing(look: Look, previous: Snapshot | None) -> Standing:
         members={m.name: m for m in report.members} if report is not None else {},
         mail={m.name: m for m in report.mail} if report is not None else {},
         current=source is not None and source.fresh,
+        doubted=any(row.doubted and row.epoch == epoch for row in _rows(look)),
+        gaps=_gaps(primary, secondary, others),
     )
+
+
+def _rows(look: Look) -> Iterator[EpochRow]:
+    for database in look.databases:
+        row = database.report.epoch if database.report is not None else None
+        if row is not None and row.pool == look.pool:
+            yield row
+
+
+def _gaps(primary: Polled[DatabaseReport] | None, secondary: Polled[DatabaseReport] | None,
+          others: list[Polled[DatabaseReport]]) -> frozenset[Gap]:
+    """By the newest poll of the active database; empty when that says nothing of it."""
+    report = primary.report if primary is not None and primary.fresh else None
+    if report is None or report.durability is None or secondary is None:
+        return frozenset()
+    managed = frozenset(one.name for one in others) if report.managed is not None else None
+    return gaps(report.durability, secondary.name, slot(secondary.name), managed)
 
 
 def _secondary(primary: Polled[DatabaseReport], others: list[Polled[DatabaseReport]]) -> Polled[DatabaseReport] | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tuiha.model.facts import Problem, Severity, Verdict
-from tuiha.model.reports import ServerState, Standby
+from tuiha.model.reports import ServerState
 from tuiha.model.rows import UNKNOWN
 from tuiha.model.scene import Scene
 
-PROTECTED, UNPROTECTED = "protected", "degraded"
+PROTECTED, UNPROTECTED = "protected", "UNPROTECTED"
 
 
 def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
@@ -34,7 +34,6 @@ def protection(scene: Scene) -> str | None:
     """`protected`: the secondary has every acknowledged write and may be promoted; None when unknown."""
     if scene.primary is None or scene.primary.state == UNKNOWN:
         return None
-    ledger = scene.stand.ledger
-    if scene.waits and scene.in_step and (ledger is None or ledger.standby == Standby.SYNC):
+    if scene.waits and scene.in_step and not scene.stand.holes and scene.stand.kept:
         return PROTECTED
     return UNPROTECTED

@@ -14,6 +14,7 @@ from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Fence, Wires
 from tuiha.server.gate import Gate
+from tuiha.server.ground import Ground
 from tuiha.server.identity import Expected, Identity, WrongDatabase, identify
 from tuiha.server.lease import LeaseKeeper, LeaseRefused, verified
 from tuiha.server.migrate import WrongPool
@@ -38,6 +39,7 @@ class Attacher:
         lease_seconds: float,
         connections: int,
         prepare: Callable[[Place], Awaitable[None]],
+        ground: Ground | None = None,
     ) -> None:
         self._pool = pool
         self._places = {place.name: place for place in places}
@@ -49,6 +51,7 @@ class Attacher:
         self._lease_seconds = lease_seconds
         self._connections = connections
         self._prepare = prepare
+        self._ground = ground
         self._expected: Expected | None = None
         self._told: Expected | None = None  # an operator's word: the ledger outranks it with a later epoch only
         self._trying: Wires | None = None  # of an attempt to attach that is under way
@@ -56,6 +59,11 @@ class Attacher:
         self._wanted = asyncio.Event()
         self.was_attached = False  # at least once since the start
         self.problem: str = "looking for the active database"
+
+    @property
+    def copy(self) -> str | None:
+        """How it knows that what it reaches is a copy of the active database; None: it does not."""
+        return None if self._ground is None else self._ground.copy
 
     def attach(self, epoch: int, active: str) -> None:
         """An operator's word that the pool is on `active` in `epoch`. Raises ValueError for an older or unknown one."""
@@ -144,6 +152,7 @@ class Attacher:
         except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
             wires.sever()
             self._say(f"no lease on {place.name}: {_reason(error)}")
+            await self._suspect(place, error)
             return False
         finally:
             self._trying = None
@@ -151,6 +160,15 @@ class Attacher:
             return False
         await self._stay(attachment, session, found)
         return True
+
+    async def _suspect(self, place: Place, error: BaseException) -> None:
+        """A database that gave no lease may be a copy of the one that the pool is on."""
+        if self._ground is None or isinstance(error, LeaseRefused):
+            return
+        if isinstance(error, WrongDatabase):
+            self._ground.copy = str(error) if error.copy else None
+        else:
+            await self._ground.suspect(place)
 
     def _wires(self, place: Place) -> tuple[Wires, Session | None]:
         """Wires that end no later than a lease from now on, with the session that was opened on them ahead, if any."""

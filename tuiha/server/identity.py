@@ -11,6 +11,11 @@ from tuiha.model.reports import EpochState
 class WrongDatabase(Exception):
     """The database that answered is not the one this server may use; the text says why."""
 
+    def __init__(self, text: str, *, copy: bool = False) -> None:
+        """`copy`: it takes writes and calls itself the active database of this pool, and is another one."""
+        super().__init__(text)
+        self.copy = copy
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -89,7 +94,8 @@ def verify(node: str, found: Identity, pool: str, expected: Expected | None, con
     if expected is not None and expected.timeline is not None and found.timeline != expected.timeline:
         raise WrongDatabase(
             f"{node} is on timeline {found.timeline}, and epoch {found.epoch} of the pool on {expected.timeline}: it "
-            "was restored, or promoted by hand, and may lack what devices know of; docs/backup.md says what to do"
+            "was restored, or promoted by hand, and may lack what devices know of; docs/backup.md says what to do",
+            copy=True,
         )
     if found.state != EpochState.ACTIVE:
         raise WrongDatabase(f"{node} is fenced: an operator is changing the pool's database")

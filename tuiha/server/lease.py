@@ -14,6 +14,7 @@ import asyncpg
 
 from tuiha.server.attachment import LOST, Attachment, Place, Session, never_cancelled
 from tuiha.server.clock import boottime
+from tuiha.server.ground import Ground, NoGround
 from tuiha.server.identity import Expected, Identity, identify, verify
 
 log = logging.getLogger("tuiha.lease")
@@ -52,11 +53,14 @@ class LeaseRefused(Exception):
 class LeaseKeeper:
     """Holds one lease on one attachment until it ends, on a connection of its own."""
 
-    def __init__(self, server: str, instance: str, seconds: float, notified: Callable[[str], None]) -> None:
+    def __init__(self, server: str, instance: str, seconds: float, notified: Callable[[str], None],
+                 ground: Ground | None = None) -> None:
+        """`ground` None: whoever promotes the secondary asks no ledger (Patroni)."""
         self._server = server
         self._instance = instance
         self._seconds = seconds
         self._notified = notified
+        self._ground = ground
 
     async def take(self, attachment: Attachment, session: Session) -> None:
         """Renew once. Raises LeaseRefused, or what LOST lists; never cancelled on its way."""
@@ -68,6 +72,11 @@ class LeaseKeeper:
             raise LeaseRefused("the renewal came back with a warning: it may not be on the secondary")
         if epoch is None:
             raise LeaseRefused(await self._why(session, attachment))
+        if self._ground is not None:
+            try:
+                await self._ground.hold(attachment, session)
+            except NoGround as reason:
+                raise LeaseRefused(str(reason)) from None
         attachment.wires.deadline = max(attachment.wires.deadline, sent + self._seconds)
 
     async def _why(self, session: Session, attachment: Attachment) -> str:

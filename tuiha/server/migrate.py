@@ -66,6 +66,8 @@ $$;
 COMMENT ON FUNCTION public.follow_timeline(text, bigint) IS 'Patroni: the epoch follows the timeline';
 REVOKE ALL ON FUNCTION public.follow_timeline(text, bigint) FROM PUBLIC;
 """
+_HAS_DOUBT = "SELECT to_regprocedure('public.doubt_standby(bigint)')::text"
+_DOUBT_GRANT = "GRANT EXECUTE ON FUNCTION public.doubt_standby(bigint) TO tuiha_pool"
 _HAS_FOLLOW = "SELECT to_regprocedure('public.follow_timeline(text, bigint)')::text"
 _FOLLOW_GRANT = "GRANT EXECUTE ON FUNCTION public.follow_timeline(text, bigint) TO tuiha_pool"
 
@@ -150,6 +152,8 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
             await connection.execute(_GRANTS + _BUT_PASSWORDS.format(role="tuiha_watch"))
             if follows:
                 await connection.execute(_FOLLOW_GRANT)
+            if await connection.fetchval(_HAS_DOUBT) is not None:
+                await connection.execute(_DOUBT_GRANT)
         if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
             await connection.execute(_COORDINATOR_GRANTS + _BUT_PASSWORDS.format(role="tuiha_coordinator"))
 

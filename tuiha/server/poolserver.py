@@ -31,6 +31,7 @@ from tuiha.server.figures import Figures, Meter
 from tuiha.server.following import Following
 from tuiha.server.forwarding import Forwarder
 from tuiha.server.gate import Gate
+from tuiha.server.ground import Ground
 from tuiha.server.joining import settle_names
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.membership import Membership, Standing
@@ -101,6 +102,7 @@ class PoolServer:
         self._ledger = open_authority(pool, base)
         self._instance = uuid.uuid4().hex
         self._following: Following | None = None
+        self._ground: Ground | None = None
         if pool.database.manager is not None and self._ledger is not None:
             self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
         self._pusher = Pusher(
@@ -123,14 +125,18 @@ class PoolServer:
 
     def _attacher(self, base: Path) -> Attacher:
         pool = self.pool
+        known = places(pool, base, self.me.name, pool.database.roles.pool)
+        if pool.database.manager is None:
+            self._ground = Ground(self.me.name, self._instance, known, self._ledger, self.fence)
         return Attacher(
             pool=pool.pool,
-            places=places(pool, base, self.me.name, pool.database.roles.pool),
+            places=known,
             ledger=self._ledger,
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified),
+            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified, self._ground),
+            ground=self._ground,
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
             prepare=self._prepare,
@@ -312,6 +318,7 @@ class PoolServer:
             clock=time.time(),
             mail=self.monitor.reports(),
             mail_servers=self.monitor.sights(),
+            copy=self.attacher.copy,
             spelling=self.pool.users.names.rule.words,
         )
 

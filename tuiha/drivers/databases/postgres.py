@@ -6,7 +6,7 @@ import asyncio
 import ssl as tls
 from typing import Any
 
-from tuiha.drivers.databases import questions
+from tuiha.drivers.databases import durability, questions
 from tuiha.drivers.databases.counting import Counting
 from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.protocols import DriverError
@@ -92,6 +92,7 @@ class Postgres:
         answers.node = await connection.fetchrow(questions.NODE)
         if not answers.node["secondary"]:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)
+        answers.durability = await connection.fetchrow(durability.QUESTION)
         answers.slots = await self._unless_changed(connection, questions.SLOTS)
         answers.sessions = await connection.fetch(questions.SESSIONS)
         tables = await self._tables(connection)

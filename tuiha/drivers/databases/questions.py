@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import (
     DatabaseReport,
@@ -78,7 +79,8 @@ SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable,
   FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
 """
 
-EPOCH = "SELECT pool, epoch, active, state FROM pool_epoch"
+# Not by the column's name: a schema of an earlier version has no `standby`.
+EPOCH = "SELECT pool, epoch, active, state, to_jsonb(p) ->> 'standby' AS standby FROM pool_epoch p"
 
 MEMBERS = """
 SELECT name, address, state, target, availability_index, epoch, users,
@@ -110,6 +112,7 @@ class Answers:
     def __init__(self) -> None:
         self.node: Row = {}
         self.replication: Sequence[Row] = ()
+        self.durability: Row | None = None
         self.sessions: Sequence[Row] = ()
         self.slots: Sequence[Row] = ()
         self.epoch: Row | None = None
@@ -143,6 +146,7 @@ def report(answers: Answers, window: float) -> DatabaseReport:
         receiving=node["receiving"],
         replay_lag_seconds=node["replay_lag_seconds"],
         synchronous_names=node["synchronous_names"],
+        durability=None if answers.durability is None else durability.read(answers.durability),
         replication=tuple(ReplicationRow(**row) for row in answers.replication),
         sessions=tuple(SessionRow(**row) for row in answers.sessions),
         slots=tuple(SlotRow(**row) for row in answers.slots),
@@ -159,7 +163,8 @@ def report(answers: Answers, window: float) -> DatabaseReport:
 def _epoch(row: Row) -> EpochRow:
     if row["state"] not in EpochState.__members__:
         raise DriverError(f"table pool_epoch holds the unknown state '{row['state']}'; is this tuiha too old?")
-    return EpochRow(pool=row["pool"], epoch=row["epoch"], active=row["active"], state=EpochState(row["state"]))
+    return EpochRow(pool=row["pool"], epoch=row["epoch"], active=row["active"], state=EpochState(row["state"]),
+                    standby=row["standby"])
 
 
 def _member(row: Row, window: float, counts: Counts | None) -> MemberRow:

@@ -231,4 +231,5 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "mail": _rows(_cluster, MOST_ROWS),
     "mail_servers": _rows(_sight, MOST_ROWS),
     "spelling": _maybe_text,
+    "copy": _maybe_text,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.durability import Gap, gaps, reason, remedy
+from tuiha.model.quoting import slot
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict
@@ -74,7 +76,9 @@ def _usable(sight: Sight) -> bool:
     report = sight.active.report
     if report is None or not report.writable or report.epoch is None or report.epoch.state != EpochState.ACTIVE:
         return False
-    return not report.synchronous_names or synchronous(sight).verdict is _GOOD
+    if sight.ledger.standby is Standby.STALE and not report.synchronous_names:
+        return True
+    return synchronous(sight).verdict is _GOOD
 
 
 def identity(sight: Sight, node: NodeSight) -> Check:
@@ -103,20 +107,55 @@ def answers(node: NodeSight, writable: bool) -> Check:
 
 
 def synchronous(sight: Sight) -> Check:
-    """Exactly one synchronous secondary, and it is the partner."""
-    report = sight.active.report
-    rows = () if report is None else report.replication
-    sync = [row.name for row in rows if row.sync_state == "sync" and row.state == "streaming"]
+    """Whatever is acknowledged, the partner has: commits wait for it, and for nobody else."""
     partner = sight.partner
+    found = gaps_of(sight)
     receiving = partner.report is not None and bool(partner.report.receiving)
-    value = ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows"
-    return check(sync == [partner.name] and receiving, "synchronous", sight.active.name, value,
-                 f"{partner.name} sync, and receiving", f"`tuiha plan protect` when {partner.name} follows")
+    value = "not known" if found is None else words_of(sight, found) or f"{partner.name} sync"
+    value += "" if receiving else f"; {partner.name} receives nothing"
+    return check(found == frozenset() and receiving, "synchronous", sight.active.name, value,
+                 f"{partner.name} sync, and receiving", mended(sight, found or frozenset()))
+
+
+def gaps_of(sight: Sight) -> frozenset[Gap] | None:
+    """Why the partner may lack acknowledged writes, or why commits wait for it; None: the active one does not say."""
+    report, partner = sight.active.report, sight.partner.name
+    if report is None or report.durability is None:
+        return None
+    return gaps(report.durability, partner, slot(partner))
+
+
+def holes_of(sight: Sight) -> frozenset[Gap]:
+    """Why the partner may lack acknowledged writes, as far as the active database says."""
+    return frozenset(gap for gap in gaps_of(sight) or () if gap.hole)
+
+
+def words_of(sight: Sight, found: frozenset[Gap]) -> str:
+    """The reasons as a person reads them."""
+    report = sight.active.report
+    return "" if report is None or report.durability is None \
+        else reason(report.durability, sight.partner.name, found)
+
+
+def mended(sight: Sight, found: frozenset[Gap]) -> str:
+    """What mends the first of these."""
+    report = sight.active.report
+    return "`tuiha plan protect`" if report is None or report.durability is None \
+        else remedy(report.durability, sight.partner.name, found)
+
+
+def only_partner(sight: Sight) -> Check:
+    """What `protect` cannot mend itself: settings of roles, and programs that take the partner's name."""
+    found = frozenset(gap for gap in holes_of(sight) if gap in (Gap.LOOSE, Gap.TWINS, Gap.STRANGER))
+    return check(not found, "acknowledged", sight.active.name, words_of(sight, found) or "by its partner alone",
+                 f"by {sight.partner.name} alone", mended(sight, found))
 
 
 def protected(sight: Sight) -> Check:
     """The secondary has every acknowledged write."""
-    return check(sight.ledger.standby is Standby.SYNC, "protection", "ledger", str(sight.ledger.standby), "SYNC",
+    holes = holes_of(sight)
+    value = f"{sight.ledger.standby}, but {words_of(sight, holes)}" if holes else str(sight.ledger.standby)
+    return check(sight.ledger.standby is Standby.SYNC and not holes, "protection", "ledger", value, "SYNC",
                  "promoting it loses acknowledged writes; `tuiha plan protect` first, when that is possible")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.steps import PairStep, change_ledger, read_ledger, sql, stamp
+from tuiha.operate.database.steps import PairStep, change_ledger, note_standby, read_ledger, sql, stamp
 from tuiha.operate.kinds import Progress, StepFailed
 from tuiha.operate.world import World
 
@@ -32,14 +32,14 @@ class Announce(PairStep):
         job = self.job
         if (record.epoch, record.active) != (job.epoch, job.old):
             return f"{record.active} is active in epoch {record.epoch}"
-        if record.standby != job.standby:
+        if record.standby != job.standby and record.standby is Standby.STALE:
             return f"the secondary became {record.standby}"
         return None if record.phase in ("STEADY", job.phase) else f"it is in phase {record.phase}"
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Set the phase."""
+        """Set the phase; and STALE, where the plan found out that the secondary may lack acknowledged writes."""
         began = stamp()
-        record = await change_ledger(world, self._refusal, phase=self.job.phase)
+        record = await change_ledger(world, self._refusal, phase=self.job.phase, standby=Standby(self.job.standby))
         return f"phase {record.phase}, {record.active} in epoch {record.epoch}, {record.standby}; begun {began}"
 
     async def undo(self, world: World, progress: Progress) -> str:
@@ -62,6 +62,7 @@ class BeginEpoch(PairStep):
         """Begin the epoch unless it has begun."""
         job, database = self.job, world.databases[self.job.new]
         await sql(database, _BEGIN, job.epoch + 1, job.new)
+        await note_standby(database, Standby.STALE)
         row = (await sql(database, _BEGUN, job.new))[0]
         if (row["epoch"], row["active"], row["state"]) != (job.epoch + 1, job.new, "ACTIVE") or not row["canaries"]:
             raise StepFailed(f"{job.new} holds epoch {row['epoch']} of {row['active']}, {row['state']}")

@@ -51,6 +51,8 @@ class Failover(PairKind):
 
     def loses(self, sight: Sight) -> str:
         """Nothing, or what the secondary lacks."""
+        if holes := checks.holes_of(sight):
+            return f"every write that {sight.partner.name} does not have: {checks.words_of(sight, holes)}"
         if sight.ledger.standby is Standby.SYNC:
             return f"nothing: every acknowledged write is on {sight.partner.name}"
         return f"every write since {sight.partner.name} became STALE: it lacks acknowledged writes"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.durability import IN_STEP
 from tuiha.model.managed import LEADERLESS, in_words
-from tuiha.model.reports import IN_STEP, Managed
+from tuiha.model.reports import Managed
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.sight import NodeSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict

@@ -16,6 +16,7 @@ from tuiha.operate.database.steps import (
     by_agent,
     change_ledger,
     followers,
+    note_standby,
     set_parameter,
     sql,
     until,
@@ -30,6 +31,8 @@ _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn(
 _RECOVERING = "SELECT pg_is_in_recovery()"
 _FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
+# Not by the column's name: a schema of an earlier version has none.
+_DOUBTED = "SELECT coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
@@ -114,6 +117,9 @@ class Replay(PairStep):
 
         if not await until(look, self.limit - 5.0):
             raise StepFailed(f"{self.job.new} did not replay all that it received")
+        if self.job.standby == Standby.SYNC and await value(database, _DOUBTED):
+            raise StepFailed(f"{self.job.new} may lack acknowledged writes: a server saw that commits did not wait "
+                             "for it. Plan again: the plan says what can be lost")
         return f"{self.job.new} has replayed all that it received" + (
             ", but for the beginning of a record whose end never came" if still.so else "")
 
@@ -175,6 +181,7 @@ class Protect(PairStep):
         if not await until(in_step, 10.0, 0.01) or not await self._flushed(database, name):
             await nobody_to_wait_for(database)
             raise StepFailed(f"{name} did not become synchronous; {self.primary} waits for nobody again")
+        await note_standby(database, Standby.SYNC)
         record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
         return f"{name} streams, sync; ledger {record.standby}: protected"
 

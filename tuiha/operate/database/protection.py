@@ -80,7 +80,7 @@ class ProtectKind(PairKind):
         name = sight.partner.name
         follows = _follows(sight)
         return [*_active(sight), checks.answers(sight.partner, writable=False), checks.identity(sight, sight.partner),
-                checks.lag(sight),
+                checks.lag(sight), checks.only_partner(sight),
                 checks.check(follows, "follows", name, "streams" if follows else "does not stream", "streams",
                              f"`tuiha plan rejoin {name}`", CheckVerdict.NEVER)]
 

@@ -11,6 +11,7 @@ from tuiha.operate.database.steps import (
     answering,
     by_agent,
     change_ledger,
+    note_standby,
     set_parameter,
     sql,
     tell_all,
@@ -215,6 +216,7 @@ async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -
 
     record = await change_ledger(world, allowed, standby=Standby.STALE)
     await nobody_to_wait_for(world.databases[active])
+    await note_standby(world.databases[active], record.standby)
     return f"ledger {record.standby}, then synchronous_standby_names of {active} emptied"
 
 

@@ -12,7 +12,7 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Measuring
 from tuiha.drivers.protocols import AgentError, DriverError
-from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
+from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused
 from tuiha.operate.look import safe
@@ -161,8 +161,17 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
                  for member in _addresses(world, known, ledger.active)}
         free = {name: group.create_task(_free(world, name)) for name in world.databases}
     found = {name: replace(task.result(), free=free[name].result()) for name, task in nodes.items()}
+    ledger = _doubted(ledger, found)
     return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
                  dict(task.result() for task in sprayers), lease=world.pool.lease.seconds)
+
+
+def _doubted(ledger: LedgerRecord, nodes: Mapping[str, NodeSight]) -> LedgerRecord:
+    """The ledger's record, STALE when a server saw commits acknowledged without the secondary: a database says so."""
+    rows = [node.report.epoch for node in nodes.values() if node.report is not None]
+    if any(row is not None and row.epoch == ledger.epoch and row.doubted for row in rows):
+        return replace(ledger, standby=Standby.STALE)
+    return ledger
 
 
 def _gone_after(world: World, perhaps_gone: bool) -> float:

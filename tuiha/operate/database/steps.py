@@ -13,7 +13,7 @@ import asyncpg
 
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.quoting import literal, wait_for
-from tuiha.model.reports import LedgerRecord
+from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plan import PlannedStep
@@ -22,6 +22,9 @@ from tuiha.operate.world import World
 
 STEP = 0.005  # seconds between two looks at what takes milliseconds
 _CONFLICTS = 5
+_HAS_STANDBY = """
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.pool_epoch') AND attname = 'standby')
+"""
 
 
 @dataclass(slots=True)
@@ -145,6 +148,16 @@ async def set_parameter(database: Coordinator, name: str, text: str | None) -> N
 
     if not await until(look, 3.0):
         raise StepUnknown(f"{database.name} did not take {name} = '{text}' over; is it set on its command line?")
+
+
+async def note_standby(database: Coordinator, word: Standby) -> None:
+    """Write the ledger's word into the active database, for servers that cannot read the ledger.
+
+    STALE only after the ledger says so, SYNC before: a server that believes it never counts on less than the ledger.
+    A schema of an earlier version has no such column.
+    """
+    if await value(database, _HAS_STANDBY):
+        await sql(database, "UPDATE pool_epoch SET standby = $1", str(word))
 
 
 def followers(name: str) -> str:

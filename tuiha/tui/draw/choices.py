@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, NodeKind, Snapshot
 from tuiha.model.managed import not_here
+from tuiha.model.verdict import UNPROTECTED
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
@@ -38,7 +39,7 @@ def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:
         return ()
     first, second = pair[0], pair[1]
     way = f"{first.name} ──▶ {second.name}"
-    running_alone = snapshot.protection == "degraded"
+    running_alone = snapshot.protection == UNPROTECTED
     theirs = not_here("degrade", snapshot.manager), not_here("protect", snapshot.manager)
     alone = "the pool runs without a secondary already" if running_alone else ""
     writes = first.reachable and bool(first.writable)

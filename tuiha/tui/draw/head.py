@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tuiha.model.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapshot, Verdict
-from tuiha.model.reports import IN_STEP
 from tuiha.model.scene import SERVING
+from tuiha.model.verdict import PROTECTED
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
@@ -72,7 +73,7 @@ def _attendance(snapshot: Snapshot, width: int) -> list[Span]:
 def _standing(snapshot: Snapshot) -> list[list[Span]]:
     groups: list[list[Span]] = []
     if snapshot.protection:
-        style = "well" if snapshot.protection == "protected" else "warning"
+        style = "well" if snapshot.protection == PROTECTED else "warning"
         groups.append([(snapshot.protection, style)])
     if snapshot.users is not None:
         groups.append([(figures.count(snapshot.users), "text"), (" users", "quiet")])
@@ -198,7 +199,7 @@ def relation_text(snapshot: Snapshot) -> Span | None:
     if second.state == "STRAY":
         return ("writable, not ours", "bad bold")
     if not second.reachable:
-        return ("not replicating", "bad bold" if snapshot.protection == "protected" else "warning")
+        return ("not replicating", "bad bold" if snapshot.protection == PROTECTED else "warning")
     if second.sync_state is None and second.lag_bytes is None:
         return ("not replicating", "bad bold")
     style = "well" if second.sync_state in IN_STEP else "warning"

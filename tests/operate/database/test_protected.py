@@ -1,0 +1,224 @@
+"""Protected means protected: whatever lets a commit be acknowledged without the secondary is seen, and told.
+
+One embedded pool for all of it: each hole is planted by a superuser, as a DBA would, and mended by the remedy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+import pytest
+
+from tests.operate.support import Told, planned
+from tuiha.config.load import load
+from tuiha.lab.binaries import find
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.layout import Layout
+from tuiha.model.facts import Snapshot
+from tuiha.model.reports import ServerState, Standby
+from tuiha.operate.database import KINDS, sight
+from tuiha.operate.plan import CheckVerdict
+from tuiha.operate.world import World, open_world
+from tuiha.watch.once import look_once
+
+pytestmark = pytest.mark.pool
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Hole:
+    """What a DBA does, what the screen says of it, and what mends it beside `protect`."""
+
+    statement: str = ""
+    says: str = ""
+    remedy: str = ""
+    shows: str = ""  # where the screen says it otherwise than the plan
+    archivers: tuple[str, ...] = ()  # application names of programs that receive, and confirm at once
+
+
+NAMES = "ALTER SYSTEM SET synchronous_standby_names = "
+HOLES = {
+    "quorum with an archiver": Hole(f"{NAMES}'ANY 1 (*)'", "synchronous_standby_names is ANY 1 (*)",
+                                    archivers=("archive",)),
+    "anybody": Hole(f"{NAMES}'*'", "synchronous_standby_names is *"),
+    "a list": Hole(f"{NAMES}'FIRST 1 (db2, archive)'", "FIRST 1 (db2, archive)"),
+    "a quorum of two": Hole(f"{NAMES}'ANY 1 (db2, archive)'", "ANY 1 (db2, archive)"),
+    "nobody": Hole(f"{NAMES}''", "synchronous_standby_names is empty", shows="UNPROTECTED"),
+    "somebody else": Hole(f"{NAMES}'archive'", "synchronous_standby_names is archive", archivers=("archive",)),
+    "two of one name": Hole(says="two connections are called db2", archivers=("db2",)),
+    "a role's setting": Hole("ALTER ROLE tuiha_pool SET synchronous_commit = local", "role tuiha_pool (local)",
+                             "ALTER ROLE tuiha_pool RESET synchronous_commit"),
+    "the database's setting": Hole("ALTER DATABASE tuiha SET synchronous_commit = remote_write",
+                                   "database tuiha (remote_write)",
+                                   'ALTER DATABASE "tuiha" RESET synchronous_commit'),
+    "a role's setting in the database": Hole(
+        "ALTER ROLE tuiha_coordinator IN DATABASE tuiha SET synchronous_commit = off", "role tuiha_coordinator in",
+        'ALTER ROLE tuiha_coordinator IN DATABASE "tuiha" RESET synchronous_commit'),
+}
+
+
+@dataclass
+class Scene:
+    """The pool, and its superuser."""
+
+    pool: EmbeddedPool
+    world: World
+    admin: asyncpg.Connection
+
+    async def look(self) -> Snapshot:
+        """What the screen shows."""
+        return await look_once(load(self.pool.config_path), self.pool.folder)
+
+    async def do(self, statement: str) -> None:
+        """As the superuser; settings are reloaded."""
+        if statement:
+            await self.admin.execute(statement)
+        await self.admin.execute("SELECT pg_reload_conf()")
+
+    async def standby(self) -> Standby:
+        """What operations go by: the ledger, and what servers wrote into the databases."""
+        return (await sight.look(self.world)).ledger.standby
+
+    async def protect(self) -> None:
+        """As the operator does."""
+        kind = KINDS["protect"]()
+        plan = await planned(self.world, kind)
+        bad = [check for check in plan.checks if check.verdict not in (CheckVerdict.OK, CheckVerdict.WARNING)]
+        assert not bad, bad
+        for step in kind.steps(plan):
+            await step.run(self.world, Told())
+
+
+async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait for an outcome."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"never happened: {what}") from None
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    """A protected pool of two servers."""
+    async with EmbeddedPool(servers=2, users=5) as pool:
+        settings = load(pool.config_path)
+        host, _, port = settings.database.nodes[0].address.rpartition(":")
+        admin = await asyncpg.connect(host=host, port=int(port), user="postgres", database="tuiha", ssl=False,
+                                      password=Layout(pool.folder).read_secret("postgres"))
+        try:
+            async with open_world(settings, pool.folder) as world:
+                yield Scene(pool, world, admin)
+        finally:
+            await admin.close()
+
+
+@contextmanager
+def archiver(here: Scene, name: str) -> Iterator[None]:
+    """pg_receivewal --synchronous under a name, as an archive on another host would run it."""
+    layout = Layout(here.pool.folder)
+    settings = load(here.pool.config_path)
+    folder = here.pool.folder / f"archive-{name}"
+    folder.mkdir(exist_ok=True)
+    port = settings.database.nodes[0].address.rpartition(":")[2]
+    process = subprocess.Popen(
+        [str(find().postgres / "pg_receivewal"), "--synchronous", "--no-loop", "-D", str(folder),
+         "-d", f"host=127.0.0.1 port={port} user=tuiha_replica application_name={name}"],
+        env={**os.environ, "PGPASSWORD": layout.read_secret("tuiha_replica")},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _connected(here: Scene, name: str, count: int) -> None:
+    async def there() -> bool:
+        found = await here.admin.fetchval("SELECT count(*) FROM pg_stat_replication WHERE application_name = $1", name)
+        return bool(found == count)
+
+    await until(there, f"{count} connections called {name}")
+
+
+async def test_each_hole_makes_the_pool_unprotected_and_its_remedy_protects_it_again() -> None:
+    async with scene() as here:
+        await until(lambda: _protection(here, "protected"), "protected at first")
+        for name, hole in HOLES.items():
+            with ExitStack() as running:
+                for one in hole.archivers:
+                    running.enter_context(archiver(here, one))
+                    await _connected(here, one, 2 if one == "db2" else 1)
+                await here.do(hole.statement)
+                await until(partial(_told, here, hole), f"{name}: told")
+                await until(lambda: _stale(here), f"{name}: the ledger says STALE")
+                seen = await here.look()
+                assert seen.protection == "UNPROTECTED", name
+                assert {one.state for one in seen.servers} == {ServerState.UP}, f"{name}: the pool goes on"
+                lost = (await planned(here.world, KINDS["failover"]())).loses
+                assert hole.says in lost, f"{name}: the plan tells what can be lost"
+                recorded = await here.admin.fetchval("SELECT text FROM event WHERE severity = 'bad' ORDER BY id DESC")
+                assert hole.says in recorded, name
+                if hole.remedy:
+                    assert any(hole.remedy in (problem.next or "") for problem in seen.problems), (name, seen.problems)
+                    with pytest.raises(AssertionError, match="acknowledged"):
+                        await here.protect()
+                    await here.do(hole.remedy)
+            if "db2" in hole.archivers:
+                await _connected(here, "db2", 1)
+            await here.protect()
+            await until(lambda: _protection(here, "protected"), f"{name}: protected again")
+
+
+async def _told(here: Scene, hole: Hole) -> bool:
+    return any((hole.shows or hole.says) in problem.what for problem in (await here.look()).problems)
+
+
+async def _stale(here: Scene) -> bool:
+    return await here.standby() is Standby.STALE
+
+
+async def _protection(here: Scene, wanted: str) -> bool:
+    return (await here.look()).protection == wanted
+
+
+async def test_under_the_old_rule_acknowledged_rows_are_lost_and_the_plan_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The negative control, in the checks that a plan makes: the name that is in step was enough."""
+    async with scene() as here:
+        await here.admin.execute("CREATE TABLE written (id int)")
+        with archiver(here, "archive"):
+            await _connected(here, "archive", 1)
+            await here.do(f"{NAMES}'ANY 1 (*)'")
+            await until(lambda: _stale(here), "the ledger says STALE")
+            sender = await here.admin.fetchval("SELECT pid FROM pg_stat_replication WHERE application_name = 'db2'")
+            os.kill(sender, signal.SIGSTOP)  # db2 hangs, or the way to it does
+            for number in range(0, 1000, 100):
+                await here.admin.execute("INSERT INTO written SELECT generate_series($1::int, $2::int)",
+                                         number, number + 99)
+            await here.pool.kill("db1")
+            with suppress(ProcessLookupError):
+                os.kill(sender, signal.SIGKILL)
+        plan = await planned(here.world, KINDS["failover"]())
+        assert "STALE" in plan.loses
+        assert any(check.name == "protection" and check.verdict is CheckVerdict.BAD for check in plan.checks)
+        monkeypatch.setattr(sight, "_doubted", lambda ledger, nodes: ledger)  # the old rule: the ledger alone
+        plan = await planned(here.world, KINDS["failover"]())
+        assert plan.loses.startswith("nothing")
+        port = load(here.pool.config_path).database.nodes[1].address.rpartition(":")[2]
+        second = await asyncpg.connect(host="127.0.0.1", port=int(port), user="postgres", database="tuiha", ssl=False,
+                                       password=Layout(here.pool.folder).read_secret("postgres"))
+        try:
+            assert await second.fetchval("SELECT count(*) FROM written") < 1000
+        finally:
+            await second.close()

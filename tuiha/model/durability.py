@@ -1,0 +1,193 @@
+"""Can a commit on this database be acknowledged without that partner? One rule; everything asks it here.
+
+The ledger's SYNC promises that the partner has every acknowledged write. A lease and a failover without loss rest on
+that promise, and only the active database can keep it: by waiting for exactly this partner. PostgreSQL's rules for
+`synchronous_standby_names` and `synchronous_commit` are in its documentation, chapters "Replication" and "Write Ahead
+Log" of the server's configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuiha.model.quoting import identifier, literal, standbys, wait_for
+
+IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
+_STRICT = frozenset({"on", "true", "yes", "1", "remote_apply"})  # values of synchronous_commit that wait for the flush
+
+
+class Gap(StrEnum):
+    """Why a commit may be acknowledged although the partner does not have it, or why none is acknowledged."""
+
+    NOBODY = "nobody"  # synchronous_standby_names is empty
+    UNREADABLE = "unreadable"  # it is nothing that PostgreSQL takes
+    ANYBODY = "anybody"  # it names *
+    QUORUM = "quorum"  # it says ANY
+    SEVERAL = "several"  # it names more than one, or asks for more than one
+    ANOTHER = "another"  # it names somebody else
+    LOOSE = "loose"  # synchronous_commit of a role, of the database or of the session does not wait
+    TWINS = "twins"  # two connections have the partner's name
+    OTHERS = "others"  # somebody else is synchronous
+    STRANGER = "stranger"  # the connection with the partner's name does not hold the partner's slot
+    ABSENT = "absent"  # the partner is not connected: commits wait
+    BEHIND = "behind"  # it is connected, and not synchronous yet
+
+    @property
+    def hole(self) -> bool:
+        """Whether commits are acknowledged without the partner. Otherwise they wait for it."""
+        return self not in _WAITING
+
+
+_WAITING = frozenset({Gap.ABSENT, Gap.BEHIND})
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A connection that receives this database's log: a row of pg_stat_replication."""
+
+    name: str  # application_name
+    state: str  # streaming, catchup, ...
+    sync_state: str  # sync, async, quorum, potential
+    slot: str | None = None  # the replication slot that it holds
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A setting by which sessions do not wait."""
+
+    value: str
+    role: str | None = None  # None: all roles
+    database: str | None = None  # None: all databases
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What a database's commits wait for, as the database says."""
+
+    names: str  # synchronous_standby_names
+    followers: tuple[Follower, ...] | None  # None: this role may not see them
+    slots: tuple[str, ...] = ()  # physical replication slots
+    loose: tuple[Loose, ...] = ()
+
+
+def waits(synchronous_commit: str) -> bool:
+    """Whether a session with this setting waits until the secondary has flushed its commit."""
+    return synchronous_commit.strip().strip("'").lower() in _STRICT
+
+
+def gaps(found: Durability, partner: str, slot: str, others: frozenset[str] | None = None) -> frozenset[Gap]:
+    """Everything that speaks against it; empty: whatever is acknowledged, the partner has.
+
+    `slot`: the partner's replication slot, if it uses one. `others`: where a manager (Patroni) sets the names it may
+    name these, and ask for a quorum of them; None: the name must be exactly the partner's.
+    """
+    found_gaps = {*_by_names(found.names, partner, others), *_by_followers(found, partner, slot, others)}
+    return frozenset(found_gaps | ({Gap.LOOSE} if found.loose else set()))
+
+
+def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterator[Gap]:
+    said = standbys(text)
+    if said is None:
+        yield Gap.UNREADABLE
+    elif not said.names:
+        yield Gap.NOBODY
+    elif "*" in said.names:
+        yield Gap.ANYBODY
+    elif others is not None:
+        if not {name.lower() for name in said.names} <= {name.lower() for name in others | {partner}}:
+            yield Gap.ANOTHER
+    else:
+        if said.any:
+            yield Gap.QUORUM
+        if len(said.names) > 1 or said.number != 1:
+            yield Gap.SEVERAL
+        if not any(_same(name, partner) for name in said.names):
+            yield Gap.ANOTHER
+
+
+def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[str] | None) -> Iterator[Gap]:
+    if found.followers is None:
+        return
+    mine = [one for one in found.followers if _same(one.name, partner)]
+    if not mine:
+        yield Gap.ABSENT
+    elif len(mine) > 1:
+        yield Gap.TWINS
+    elif slot in found.slots and mine[0].slot != slot:
+        yield Gap.STRANGER
+    if mine and not any(one.state == "streaming" and one.sync_state in IN_STEP for one in mine):
+        yield Gap.BEHIND
+    allowed = {partner.lower()} | {name.lower() for name in others or ()}
+    if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in found.followers):
+        yield Gap.OTHERS
+
+
+def _same(name: str, partner: str) -> bool:
+    """PostgreSQL compares these names without case."""
+    return name.lower() == partner.lower()
+
+
+def reason(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
+    """Why the partner may lack acknowledged writes, or why commits wait for it: one line."""
+    return "; ".join(_WORDS[gap](found, partner) for gap in Gap if gap in all_gaps)
+
+
+def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
+    """What mends the first of them that no operation mends by itself; else `tuiha plan protect`."""
+    for gap in Gap:
+        if gap in all_gaps and gap in _MENDS:
+            return _MENDS[gap](found, partner)
+    return "tuiha plan protect"
+
+
+def _reset(found: Durability, partner: str) -> str:
+    return "; ".join(_reset_of(one) for one in found.loose)
+
+
+def _reset_of(loose: Loose) -> str:
+    where = "" if loose.database is None else f" IN DATABASE {identifier(loose.database)}"
+    if loose.role is not None:
+        return f"ALTER ROLE {identifier(loose.role)}{where} RESET synchronous_commit"
+    if loose.database is not None:
+        return f"ALTER DATABASE {identifier(loose.database)} RESET synchronous_commit"
+    return "synchronous_commit = on"
+
+
+def _place(loose: Loose) -> str:
+    words = [f"role {loose.role}"] if loose.role is not None else []
+    words += [f"database {loose.database}"] if loose.database is not None else []
+    return f"{' in '.join(words) or 'all sessions'} ({loose.value})"
+
+
+def _listed(found: Durability, partner: str) -> str:
+    return f"synchronous_standby_names is {found.names}, not {wait_for(partner)}"
+
+
+def _synchronous(found: Durability, partner: str) -> str:
+    return ", ".join(sorted({one.name or "one without a name" for one in found.followers or ()
+                             if one.sync_state in IN_STEP and not _same(one.name, partner)}))
+
+
+_Words = Callable[[Durability, str], str]
+_WORDS: Mapping[Gap, _Words] = {
+    Gap.NOBODY: lambda found, partner: "commits wait for no secondary: synchronous_standby_names is empty",
+    Gap.UNREADABLE: _listed,
+    Gap.ANYBODY: _listed,
+    Gap.QUORUM: _listed,
+    Gap.SEVERAL: _listed,
+    Gap.ANOTHER: _listed,
+    Gap.LOOSE: lambda found, partner: f"synchronous_commit does not wait: {', '.join(map(_place, found.loose))}",
+    Gap.TWINS: lambda found, partner: f"two connections are called {partner}: one of them may not be {partner}",
+    Gap.OTHERS: lambda found, partner: f"commits are acknowledged by {_synchronous(found, partner)}",
+    Gap.STRANGER: lambda found, partner: f"the connection called {partner} does not use the slot of {partner}",
+    Gap.ABSENT: lambda found, partner: f"{partner} is not connected",
+    Gap.BEHIND: lambda found, partner: f"{partner} is not synchronous yet",
+}
+_MENDS: Mapping[Gap, _Words] = {
+    Gap.LOOSE: _reset,
+    Gap.TWINS: lambda found, partner: f"give the other program another application_name than {literal(partner)}",
+    Gap.STRANGER: lambda found, partner: f"end the program that is called {literal(partner)} and is not {partner}, "
+                                         f"or set primary_slot_name on {partner}",
+}

@@ -118,11 +118,11 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
 def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
     """Commits are acknowledged that the secondary may not have."""
     report = scene.stand.primary_report
-    found = report.durability if report is not None else None
+    found = report.waits_for if report is not None else None
     what = "" if found is None else reason(found, facts.name, scene.stand.holes)
     then = "tuiha check" if scene.rules.manager is not None or found is None \
         else remedy(found, facts.name, scene.stand.holes)
-    if scene.stand.kept and scene.stalled:
+    if scene.stand.withheld and scene.stalled:
         return _bad(primary.name, f"UNPROTECTED  {what}",
                     f"servers hold, then answer 503: the ledger counts on {facts.name}, which may lack writes",
                     "tuiha plan degrade", "f")
@@ -147,7 +147,7 @@ def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) ->
     if scene.rules.manager is not None and scene.waits is not False:
         return _bad(facts.name, what, f"{_STOPS}; {scene.rules.manager} lets the leader go on alone by itself, unless "
                     "it is strict", "tuiha status", None, since)
-    if scene.stand.holes and scene.stand.kept:
+    if scene.stand.withheld:
         return _bad(facts.name, what, "the ledger counts on it: servers hold, then answer 503", "tuiha plan degrade",
                     "f", since)
     if scene.waits is False:

@@ -47,7 +47,7 @@ def _can_commit(stand: Standing) -> bool:
     report = stand.primary_report
     if report is None or not report.writable or report.epoch is None:
         return False
-    if stand.holes and stand.kept:
+    if stand.withheld:
         return False  # servers take no lease on it: their reason says so
     if report.synchronous_names:  # the primary lists a secondary that hangs as in step for a while
         answers = stand.secondary is not None and stand.secondary.fresh

@@ -111,10 +111,10 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
                    "what is written in it is not in the pool", f"tuiha plan rejoin {name}")
     if name != stand.active or stand.secondary is None:
         return
-    if stand.holes and report.durability is not None:
-        yield bad(name, reason(report.durability, stand.secondary.name, stand.holes),
+    if stand.holes:
+        yield bad(name, reason(report.waits_for, stand.secondary.name, stand.holes),
                   f"it acknowledges writes that {stand.secondary.name} may not have",
-                  remedy(report.durability, stand.secondary.name, stand.holes))
+                  remedy(report.waits_for, stand.secondary.name, stand.holes))
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
     if row is None or row.sync_state not in IN_STEP:

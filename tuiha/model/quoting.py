@@ -94,7 +94,7 @@ def standbys(text: str) -> Standbys | None:
         names = tuple(_names(bare if number is None else listed))
     except ValueError:
         return None
-    if number is not None and not names:
+    if (number is not None and not names) or not all(names):
         return None
     return Standbys(int(number) if number is not None else min(1, len(names)), names, (kind or "").lower() == "any")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.durability import Durability
+from tuiha.model.durability import Durability, Follower
 from tuiha.model.mail_trouble import ClusterReport, Sight
 
 
@@ -211,6 +211,12 @@ class DatabaseReport:
     users: int | None = None  # rows of app_user, None where not readable
     managed: Managed | None = None  # under Patroni, what that says
     durability: Durability | None = None  # what its commits wait for; None: a recording of before
+
+    @property
+    def waits_for(self) -> Durability:
+        """What its commits wait for; by the names and the followers alone where nothing else was asked."""
+        return self.durability or Durability(
+            self.synchronous_names or "", tuple(Follower(r.name, r.state, r.sync_state) for r in self.replication))
 
 
 class BackendState(StrEnum):

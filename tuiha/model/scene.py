@@ -62,7 +62,7 @@ class Scene:
         It is lost, or the ledger counts on it and commits do not wait for it.
         """
         return self.primary is not None and self.primary.writable is True and self.primary.reachable \
-            and ((bool(self.waits) and not self.following) or bool(self.stand.holes and self.stand.kept)) \
+            and ((bool(self.waits) and not self.following) or self.stand.withheld) \
             and any(s.state == ServerState.FENCED for s in self.servers)
 
     @cached_property

@@ -41,6 +41,15 @@ class Standing:
         """Whether the pool counts on the secondary. Without a ledger nobody promotes it by a record."""
         return not self.doubted and (self.ledger is None or self.ledger.standby is Standby.SYNC)
 
+    @property
+    def withheld(self) -> bool:
+        """Whether servers take no lease because the pool counts on a secondary that commits do not wait for.
+
+        Under a manager (Patroni) it is the manager who sees to that.
+        """
+        report = self.primary_report
+        return bool(self.holes) and self.kept and report is not None and report.managed is None
+
 
 def standing(look: Look, previous: Snapshot | None) -> Standing:
     """Find the active database: the highest epoch that anybody names wins, a database's own row first."""
@@ -78,10 +87,10 @@ def _gaps(primary: Polled[DatabaseReport] | None, secondary: Polled[DatabaseRepo
           others: list[Polled[DatabaseReport]]) -> frozenset[Gap]:
     """By the newest poll of the active database; empty when that says nothing of it."""
     report = primary.report if primary is not None and primary.fresh else None
-    if report is None or report.durability is None or secondary is None:
+    if report is None or secondary is None:
         return frozenset()
     managed = frozenset(one.name for one in others) if report.managed is not None else None
-    return gaps(report.durability, secondary.name, slot(secondary.name), managed)
+    return gaps(report.waits_for, secondary.name, slot(secondary.name), managed)
 
 
 def _secondary(primary: Polled[DatabaseReport], others: list[Polled[DatabaseReport]]) -> Polled[DatabaseReport] | None:

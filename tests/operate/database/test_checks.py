@@ -198,7 +198,8 @@ def test_servers_without_a_lease_dispute_nothing_while_commits_wait() -> None:
 
 
 def test_what_may_end_a_dispute_may_be_overridden_and_a_split_may_not() -> None:
-    away = replace(with_report(healthy(), "db1", synchronous_names=""), servers=(without_lease("s1"),))
+    away = replace(with_report(healthy(), "db1", synchronous_names=""), servers=(without_lease("s1"),),
+                   ledger=replace(healthy().ledger, standby=Standby.STALE))
     assert red(ProtectKind(), away)["disputed"] is BAD
     assert red(Switchover(), replace(healthy(), servers=(without_lease("s1"),)))["disputed"] is NEVER
     for kind in (Switchover(), Failover(), Degrade(), ProtectKind()):

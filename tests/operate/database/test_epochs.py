@@ -27,11 +27,11 @@ class Says:
 
     name = "db"
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[Any, Any]) -> None:
         self._row = row
 
-    async def fetch(self, statement: str, *_: Any, seconds: float) -> list[dict[str, Any]]:
-        return [self._row]
+    async def fetch(self, statement: str, *_: Any, seconds: float) -> list[dict[Any, Any]]:
+        return [self._row | {0: False}]  # of a schema without `standby`
 
 
 def world(**row: Any) -> World:

@@ -17,7 +17,7 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import keeping
-from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
+from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight, steps
 from tuiha.server import lease
 
 if TYPE_CHECKING:
@@ -273,6 +273,8 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),
     pair._RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
+    steps._HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
+    pair._DOUBTED: _reads(lambda node: False),
     pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, lease.MAY_HOLD: _leases,

@@ -120,9 +120,9 @@ def synchronous(sight: Sight) -> Check:
 def gaps_of(sight: Sight) -> frozenset[Gap] | None:
     """Why the partner may lack acknowledged writes, or why commits wait for it; None: the active one does not say."""
     report, partner = sight.active.report, sight.partner.name
-    if report is None or report.durability is None:
+    if report is None:
         return None
-    return gaps(report.durability, partner, slot(partner))
+    return gaps(report.waits_for, partner, slot(partner))
 
 
 def holes_of(sight: Sight) -> frozenset[Gap]:
@@ -133,15 +133,13 @@ def holes_of(sight: Sight) -> frozenset[Gap]:
 def words_of(sight: Sight, found: frozenset[Gap]) -> str:
     """The reasons as a person reads them."""
     report = sight.active.report
-    return "" if report is None or report.durability is None \
-        else reason(report.durability, sight.partner.name, found)
+    return "" if report is None else reason(report.waits_for, sight.partner.name, found)
 
 
 def mended(sight: Sight, found: frozenset[Gap]) -> str:
     """What mends the first of these."""
     report = sight.active.report
-    return "`tuiha plan protect`" if report is None or report.durability is None \
-        else remedy(report.durability, sight.partner.name, found)
+    return "`tuiha plan protect`" if report is None else remedy(report.waits_for, sight.partner.name, found)
 
 
 def only_partner(sight: Sight) -> Check:

@@ -199,8 +199,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_redraw(self) -> None:
         """Send the whole screen again: something else has written to the terminal."""
-        self._image.forget()
-        self.screen.refresh()
+        self.come_back()
 
     def action_palette(self) -> None:
         """Everything that the screen in front can do."""

@@ -140,7 +140,8 @@ def problem_spans(problem: Problem, now: float) -> list[Span]:
     subject = "" if problem.kind is NodeKind.POOL else f"{problem.subject} "
     spans: list[Span] = [(f"{subject}{state}", f"{style} bold")]
     if problem.since is not None:
-        spans.append((f" {figures.duration(now - problem.since)}", style))
+        least = "at least " if problem.at_least else ""
+        spans.append((f" {least}{figures.duration(now - problem.since)}", style))
     if rest.strip():
         spans.append((f"  {rest.strip()}", style))
     return spans

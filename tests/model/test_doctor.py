@@ -55,6 +55,12 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     assert {"db1", "db2", "clocks", "certificates"} <= said
 
 
+def test_certificates_that_nobody_verifies_are_named() -> None:
+    [(subject, level, what)] = told(replace(SEEN, unverified=("mail.west.tls",)))
+    assert (subject, level) == ("mail.west.tls", Level.BAD)
+    assert "any certificate is accepted" in what
+
+
 @pytest.mark.parametrize(("setting", "value", "level"), [
     ("fsync", "off", Level.BAD), ("full_page_writes", "off", Level.BAD), ("synchronous_commit", "local", Level.BAD),
     ("synchronous_commit", "remote_write", Level.BAD), ("wal_level", "minimal", Level.BAD),
@@ -148,6 +154,9 @@ def test_certificates(days: float, level: Level | None, words: str) -> None:
 def test_files_that_others_can_change() -> None:
     said = told(replace(SEEN, files=(OpenFile("/etc/pool.yaml", "configuration", 0o664),)))
     assert said == [("configuration", Level.BAD, "/etc/pool.yaml can be changed by others (mode 0664)")]
+    said = told(replace(SEEN, files=(OpenFile("/etc/ledger.json.lock", "ledger's lock", 0o644, lock=True),)))
+    assert said == [("ledger's lock", Level.BAD,
+                     "/etc/ledger.json.lock can be opened by every user of this host (mode 0644)")]
 
 
 def spelled(name: str, cluster: str = "east", number: int = 1) -> Spelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -76,7 +77,7 @@ class Node:
         file.write_text(text)
         file.chmod(0o600)  # PostgreSQL ignores a password file that others can read
         if self.account is not None:
-            self.account.own(file, 0o600)
+            os.chown(file, self.account.uid, self.account.gid)
         return file
 
     async def connect(self, user: str, database: str = "tuiha") -> Any:
@@ -119,7 +120,7 @@ def nodes() -> Iterator[tuple[Node, Node]]:
             folder = top / name
             folder.mkdir()
             if account is not None:
-                account.own(folder, 0o700)
+                os.chown(folder, account.uid, account.gid)
             found.append(Node(name, free_port(), folder, programs, account))
         configure(found[0], found[1])
         configure(found[1], found[0])

@@ -39,13 +39,15 @@ async def connected(pair: Pair, name: str, *, user: str = SUPERUSER, database: s
     """A connection to one database, as soon as it takes one. Raises DatabaseSetupError when it does not."""
     import asyncpg
 
+    from tuiha.drivers.databases import scram
+
     connection: Any = None
     reason = "no answer"
     try:
         async with asyncio.timeout(_UP):
             while connection is None:
                 try:
-                    connection = await asyncpg.connect(
+                    connection = await scram.connect(
                         host="127.0.0.1", port=pair.ports[name], user=user, database=database,
                         password=pair.layout.read_secret(user), timeout=_CONNECT, command_timeout=_COMMAND, ssl=False,
                     )

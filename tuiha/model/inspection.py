@@ -47,11 +47,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file or folder that others can change. (A secret that others can read is refused before anything else.)"""
+    """A file or folder that others can change, or a lock that they can hold. (A secret that others can read is refused before anything else.)"""
 
     path: str
     what: str  # "the ledger"
     mode: int  # permission bits
+    lock: bool = False  # who can open it can hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,4 @@ class Inspection:
     tls: bool = True  # the databases are reached with TLS
     window: float = 10.0  # seconds: the heartbeat window
     spelling: str = ""  # the rule of the configuration, in words
+    unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted

@@ -36,7 +36,8 @@ _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "pri
 def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_clocks(look, seen), *_lag(stand),
-            *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen), *_names(look, stand, seen))
+            *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen),
+            *_names(look, stand, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,8 @@ def _files(seen: Inspection) -> Iterator[Finding]:
     for one in seen.files:
         if one.lock:
             yield bad(one.what, f"{one.path} can be opened by every user of this host (mode {one.mode:04o})",
-                      "any of them can hold it, and so stop every change of the pool", f"chmod 660 {shlex.quote(one.path)}")
+                      "any of them can hold it, and so stop every change of the pool",
+                      f"chmod 660 {shlex.quote(one.path)}")
             continue
         yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
                   "whoever changes it decides what tuiha does", f"chmod go-w {shlex.quote(one.path)}")

@@ -47,7 +47,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file or folder that others can change, or a lock that they can hold. (A secret that others can read is refused before anything else.)"""
+    """A file or folder that others can change, or a lock that they can hold.
+
+    (A secret that others can read is refused before anything else.)
+    """
 
     path: str
     what: str  # "the ledger"

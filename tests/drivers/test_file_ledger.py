@@ -183,7 +183,7 @@ async def test_no_other_user_can_take_the_lock(before: int | None) -> None:
     """Who can open it can stop every change. The control: before the first change, the earlier version's file."""
     with tempfile.TemporaryDirectory(prefix="tuiha-test-") as folder:
         os.chmod(folder, 0o755)
-        ledger = FileLedger(Path(folder) / "ledger.json")
+        ledger = FileLedger(Path(folder) / "ledger.json", "demo")
         lock = file.lock_of(ledger.path)
 
         def stranger() -> int:

@@ -66,7 +66,8 @@ async def spoil_the_database(address: str, password: str) -> None:
                           "ALTER ROLE tuiha_pool CREATEROLE", "GRANT INSERT ON binding TO tuiha_watch",
                           "ALTER ROLE tuiha_coordinator REPLICATION", "GRANT pg_read_server_files TO tuiha_owner",
                           "GRANT UPDATE (epoch) ON pool_epoch TO tuiha_pool",
-                          "GRANT TRUNCATE ON event TO tuiha_coordinator", "GRANT CREATE ON SCHEMA public TO tuiha_watch",
+                          "GRANT TRUNCATE ON event TO tuiha_coordinator",
+                          "GRANT CREATE ON SCHEMA public TO tuiha_watch",
                           "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO tuiha_coordinator"):
             await connection.execute(statement)
     finally:
@@ -107,7 +108,8 @@ async def test_every_planted_fault_is_named() -> None:
         "db1: synchronous_commit is local", "db1: role tuiha_pool has CREATEROLE",
         "db1: role tuiha_watch may write binding", "db1: role tuiha_coordinator has REPLICATION",
         "db1: role tuiha_owner is a member of pg_read_server_files", "db1: role tuiha_coordinator may TRUNCATE event",
-        "db1: role tuiha_watch may create objects in schema public", "db1: role tuiha_pool may UPDATE pool_epoch.epoch",
+        "db1: role tuiha_watch may create objects in schema public",
+        "db1: role tuiha_pool may UPDATE pool_epoch.epoch",
         "db1: role tuiha_coordinator may call pg_read_file(text)", "db1: pg_hba.conf line 6 lets tuiha_pool in by trust",
         "s9: its clock is ",
         "s9: its certificate at localhost", "control: the viewer's and the operator's token are the same",

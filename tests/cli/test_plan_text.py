@@ -22,9 +22,10 @@ def test_what_is_wanted_and_what_to_do_have_lines_of_their_own() -> None:
         "           wanted: at most 1 MB",
         "           wait for db2, or type override lag",
     ]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "  1  anna  every server refuses the user; mail is not monitored  20s  undo",
-        "  2  anna  delete 2 devices and 16 changes                       60s  POINT OF NO RETURN",
+        "  -- POINT OF NO RETURN --",
+        "  2  anna  delete 2 devices and 16 changes                       60s  no undo",
     ]
     assert max(map(len, lines)) <= 80
 

@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 
 def plan_text(plan: Plan) -> str:
     """A plan as a person reads it before it is done."""
-    steps = [(f"  {step.number}", plain(step.target), plain(step.does), f"{step.limit_seconds:g}s",
-              "POINT OF NO RETURN" if step.point_of_no_return else "undo" if step.undo else "no undo")
-             for step in plan.steps]
     return "\n".join([
         f"PLAN {plan.id}  {what(plan)}  pool {plan.pool}",
         "Checks", *(_checks(plan) or ["  none"]),
         f"You lose: {plain(plan.loses)}",
-        "Steps, each with its limit", *(aligned(steps, (3,)) or ["  none"]),
+        "Steps, each with its limit", *(_steps(plan) or ["  none"]),
         *_users(plan),
     ])
 
@@ -38,6 +35,16 @@ def _checks(plan: Plan) -> list[str]:
         lines.append(row)
         if check.verdict != "ok":
             lines += [f"           {text}" for text in (f"wanted: {plain(check.limit)}", plain(check.remedy)) if text]
+    return lines
+
+
+def _steps(plan: Plan) -> list[str]:
+    """Each step in a line, and a line before the one that cannot be taken back."""
+    rows = aligned([(f"  {step.number}", plain(step.target), plain(step.does), f"{step.limit_seconds:g}s",
+                     "undo" if step.undo and not step.point_of_no_return else "no undo") for step in plan.steps], (3,))
+    lines = []
+    for step, row in zip(plan.steps, rows, strict=True):
+        lines += ["  -- POINT OF NO RETURN --", row] if step.point_of_no_return else [row]
     return lines
 
 

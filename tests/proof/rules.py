@@ -44,6 +44,8 @@ class Protocol:
     never_cancels: bool = True  # nobody cancels a commit that waits for db2
     proves: bool = True  # before release the database must show that it lived when it answered
     forgets: bool = True  # who gives its lease up forgets the renewal that is on its way
+    holes: bool = False  # somebody changes what commits of db1 wait for
+    asks: bool = True  # a renewal counts only while commits wait for db2, or db2 knows that they do not
     promotes_first: bool = False  # as Patroni does: db2 is promoted at once, and its epoch begins after the wait
 
     def longest(self, index: int) -> int:
@@ -129,9 +131,14 @@ def row_arrives(_protocol: Protocol, state: State) -> State | None:
     return None
 
 
+def hole_opens(protocol: Protocol, state: State) -> State | None:
+    """somebody has db1 confirm commits without db2"""
+    return state._replace(hole=True) if protocol.holes and not state.hole else None
+
+
 def confirms_alone(protocol: Protocol, state: State) -> bool:
     """Whether db1 confirms commits without db2."""
-    return not protocol.synchronous or state.degrade is Degrade.DONE
+    return not protocol.synchronous or state.hole or state.degrade is Degrade.DONE
 
 
 # A pool server: its lease
@@ -167,9 +174,15 @@ def renewal_is_answered(protocol: Protocol, state: State, index: int, server: Se
     renewal = server.renewal
     if renewal is None or not renewal.confirmed:
         return None
+    doubted = state.doubted
+    if state.hole and protocol.asks and not server.moved and state.degrade is not Degrade.DONE:
+        doubted = doubted or streaming(state)  # the server's word arrives at db2, or the renewal does not count
+        if not doubted:
+            return None
     age = renewal.age if protocol.from_sending else 0
     lease = max(server.lease, protocol.longest(index) - age)
-    return state._replace(servers=put(state, index, server._replace(lease=lease, renewal=None)))
+    servers = put(state, index, server._replace(lease=lease, renewal=None))
+    return state._replace(servers=servers, doubted=doubted)
 
 
 def lease_is_given_up(protocol: Protocol, state: State, index: int, server: Server) -> State | None:
@@ -312,6 +325,8 @@ def secondary_is_promoted(protocol: Protocol, state: State) -> State | None:
     """coordinator: promotes db2, which has replayed all it received"""
     if state.failover is not Failover.CUT or not (protocol.promotes_first or protocol.nobody_is_left(state)):
         return None
+    if state.doubted:
+        return None  # not without the typed loss, and a fence that is known to have worked
     rows = union(state.log[: state.received])
     since = state.since_cut if protocol.promotes_first else 0
     return state._replace(failover=Failover.PROMOTED, since_cut=since, secondary=rows)
@@ -345,7 +360,7 @@ def degrade_ends(_protocol: Protocol, state: State) -> State | None:
 
 
 POOL_RULES: tuple[PoolRule, ...] = (
-    time_passes, link_breaks, link_heals, primary_dies, row_arrives, failover_begins, secondary_stops_receiving,
+    time_passes, hole_opens, link_breaks, link_heals, primary_dies, row_arrives, failover_begins, secondary_stops_receiving,
     secondary_is_promoted, ledger_names_secondary, degrade_is_recorded, degrade_begins_unrecorded, degrade_ends,
 )
 SERVER_RULES: tuple[ServerRule, ...] = (

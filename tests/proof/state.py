@@ -104,6 +104,8 @@ class State(NamedTuple):
     late: bool  # something executed on db1 after the promotion has been released
     stale: bool  # a read that lacks an acknowledged row has been released
     servers: tuple[Server, ...]
+    hole: bool = False  # somebody's setting lets db1 confirm commits that db2 does not have
+    doubted: bool = False  # and db2 has a server's word for it
 
 
 class Workload(NamedTuple):

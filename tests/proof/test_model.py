@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof.model import ABLATIONS, IN_CI, WRITER_AND_READER, Property, search
+from tests.proof.model import (
+    ABLATIONS,
+    IN_CI,
+    NEVER_SPLIT,
+    WITH_HOLES,
+    WRITER_AND_READER,
+    Property,
+    search,
+)
 from tests.proof.rules import Protocol
 from tests.proof.state import Degrade, Failover, Ledger, State, union
 
@@ -15,6 +23,11 @@ def test_the_protocol_is_safe_in_every_state_it_can_reach(name: str) -> None:
     assert result.broken is None, "\n".join(result.trace)
     assert result.whole
     assert result.states > 100_000, "so few states: a rule has lost its steps"
+
+
+def test_never_split_where_commits_stop_waiting_for_the_secondary() -> None:
+    result = search(WITH_HOLES, NEVER_SPLIT, most=150_000)  # all of them: python -m tests.proof.model
+    assert result.broken is None, result.trace
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

@@ -11,6 +11,7 @@ from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN
+from tuiha.model.running import operation_problems
 from tuiha.model.scene import Scene
 from tuiha.model.server_problems import server_problems
 from tuiha.model.words import natural
@@ -23,7 +24,7 @@ _KIND = {NodeKind.POOL: 0, NodeKind.DATABASE: 1, NodeKind.SERVER: 2, NodeKind.SP
 def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
-             *mail_problems(scene), *_ledger(scene)]
+             *mail_problems(scene), *_ledger(scene), *_operation(scene)]
     dated = _dated(found, previous, scene.look.at)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 
@@ -53,6 +54,12 @@ def _pool(scene: Scene) -> Iterator[Problem]:
     if not scene.servers:
         yield Problem(Severity.BAD, NodeKind.POOL, name, "DOWN  no pool server is known",
                       "no device is answered and no mail is monitored", None, "tuiha serve NAME")
+
+
+def _operation(scene: Scene) -> Iterator[Problem]:
+    ledger = scene.stand.ledger
+    if ledger is not None:
+        yield from operation_problems(scene.running, ledger.phase)
 
 
 def _after_split(scene: Scene) -> str:

@@ -54,6 +54,7 @@ class OperationState:
     changed: bool = True  # of an ended one: whether something of it is left in the pool
     cancelling: bool = False
     outcome: Mapping[str, Any] | None = None  # figures beside the steps
+    gave_way_to: str = ""  # the operation that took the pool from it
     revision: int | None = None  # the ledger's, when it gave the pool back the last time
     counts: Mapping[str, Mapping[str, float]] | None = None  # the servers' counters when it began
     alive: bool | None = None  # whether its runner lives; None when that cannot be seen from here
@@ -186,6 +187,7 @@ def _result(state: OperationState, record: Record) -> OperationState:
         changed=bool(record.get("changed", True)),
         outcome=record.get("outcome"),
         revision=record.get("revision"),
+        gave_way_to=str(record.get("gave_way_to") or ""),
     )
 
 

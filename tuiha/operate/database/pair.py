@@ -18,6 +18,7 @@ from tuiha.operate.database.steps import (
     followers,
     set_parameter,
     sql,
+    still_ours,
     until,
     value,
 )
@@ -166,6 +167,7 @@ class Protect(PairStep):
         database, name = world.databases[self.primary], self.secondary
         if not await until(lambda: streams(database, name), 20.0, 0.02):
             raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
+        await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
         await set_parameter(database, "synchronous_standby_names", followers(name))
 
         async def in_step() -> bool:

@@ -65,7 +65,8 @@ class Runner:
         try:
             yield
         finally:
-            await self._no_more_signs()
+            if self._beating is not None:
+                self._beating.cancel()
 
     async def _beat(self) -> None:
         while True:

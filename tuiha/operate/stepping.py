@@ -76,9 +76,8 @@ async def attempt(
             return Done("stopped", "another operation has taken the pool", 0.0)
         return trying.result()
     finally:
-        for task in (trying, losing):
-            task.cancel()
-        await asyncio.gather(trying, losing, return_exceptions=True)
+        trying.cancel()
+        losing.cancel()
 
 
 async def _attempt(

@@ -27,7 +27,7 @@ from tuiha.operate.apply import ledger_of
 from tuiha.operate.counting import Cost, cost, counts
 from tuiha.operate.journal import Journal, read_records
 from tuiha.operate.keeping import keep_in_database
-from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.kinds import ReadsBack, Refused, Remains, Step
 from tuiha.operate.planning import kind_of
 from tuiha.operate.precedence import gave_way
 from tuiha.operate.start import Order, handed
@@ -97,11 +97,12 @@ class Runner:
                 return
             await self._stuck(state, text)
             return
-        await self._end("done", "every step was done and verified")
+        lacking = await self._kind.lacking(self._world, self._plan) if isinstance(self._kind, ReadsBack) else ()
+        await self._end("done", ". ".join(("every step was done and verified", *lacking)), lacking=bool(lacking))
 
     async def backward(self, state: str, why: str) -> None:
         """Take back every step that began, the last first; ends with `state` as the result."""
-        known = self._state()
+        known, remains = self._state(), list[str]()
         for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
             if not was.begun or not step.planned.undo:
                 continue
@@ -114,12 +115,16 @@ class Runner:
             await told
             result = "undone" if done.state == "done" else done.state
             await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
+            remains += [str(done.text)] if isinstance(done.text, Remains) else []
             if result != "undone":
                 if await self._gave_way():
                     return
                 await self._end("unknown", f"{why}; step {number} could not be taken back: {done.text}", keep=True)
                 return
-        await self._end(state, f"{why}; nothing is left of it", changed=False)
+        if isinstance(self._kind, ReadsBack) and known.ever_began:
+            remains += await self._kind.left(self._world, self._plan)
+        rest = f"taken back, but this is left: {'; '.join(remains)}" if remains else "nothing is left of it"
+        await self._end(state, f"{why}; {rest}", changed=bool(remains), left=bool(remains))
 
     async def _one(self, step: Step) -> tuple[str, str]:
         number = step.planned.number
@@ -180,18 +185,20 @@ class Runner:
         return True
 
     async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True,
-                   gave_way_to: str = "") -> None:
+                   gave_way_to: str = "", left: bool = False, lacking: bool = False) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
         await self._no_more_signs()
         await self._journal.flush()
         if keep and not gave_way_to:
             self._intent = replace(self._intent, condition=_CONDITIONS[state])
             await self._tell_ledger()  # so that everybody sees how it stands
-        revision, left = (None, "") if keep else await self._give_back()
+        revision, more = (None, "") if keep else await self._give_back()
         cost = await self._cost()
         outcome = {**self._outcome(self._state()), **cost.figures()}
-        await self._journal.write("result", state=state, text=text + left, changed=changed, outcome=outcome,
-                                  revision=revision, gave_way_to=gave_way_to)
+        if state == "done" and isinstance(self._kind, ReadsBack):
+            outcome["protected"] = not lacking
+        await self._journal.write("result", state=state, text=text + more, changed=changed, outcome=outcome,
+                                  revision=revision, gave_way_to=gave_way_to, left=left)
 
     async def _count(self) -> None:
         """Note the servers' counters before anything has happened."""

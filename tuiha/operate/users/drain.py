@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
+from tuiha.model.facts import ServerFacts
 from tuiha.model.reports import ServerTarget
 from tuiha.model.words import count, names
 from tuiha.operate.active import Active
 from tuiha.operate.control import ControlError
-from tuiha.operate.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.kinds import Progress, Refused, Step, StepFailed
 from tuiha.operate.look import answering, look, whole
 from tuiha.operate.plan import Check, Plan, PlannedStep
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.users import common, sprayers
 from tuiha.operate.users.mover import Tally
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_moves
-from tuiha.operate.users.reading import effects, places, users
+from tuiha.operate.users.presence import Presence
+from tuiha.operate.users.reading import chunks, effects, places, users
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
 from tuiha.operate.world import World
@@ -24,6 +27,7 @@ from tuiha.operate.world import World
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _ROUNDS = 5  # users may still arrive between reading and moving
 _HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
+_TARGET = "SELECT target FROM server WHERE name = $1"
 _WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
 
 
@@ -196,17 +200,37 @@ class TargetStep:
         return await self._tell(world, self.was)
 
     async def _tell(self, world: World, target: ServerTarget) -> str:
-        address = await common.address_of(world, self.server)
-        try:
-            await world.control.post(address, _ORDERS[target], seconds=8.0)
-            told = await world.control.get(address, "status")
-        except ControlError as error:
-            if error.status is not None:
-                raise StepFailed(f"{self.server}: {error}") from error
-            raise StepUnknown(f"{self.server}: {error}") from error
-        if told["target"] != target:
-            raise StepFailed(f"{self.server} says that its target is {told['target']}")
-        return f"{self.server}: target {told['target']}, {told['state']}, availability {told['availability_index']}"
+        """Tell it, or, when it cannot be told, have another server write it down; its row is what counts."""
+        servers, order = answering(await look(world)), _ORDERS[target]
+        failures: list[str] = []
+        for name in sorted(servers, key=lambda name: (name != self.server, not servers[name].lease_seconds, name)):
+            path = order if name == self.server else f"servers/{quote(self.server, safe='')}/{order}"
+            try:
+                await world.control.post(servers[name].address, path, seconds=4.0)
+            except ControlError as error:
+                failures.append(f"{name}: {error}")
+                continue
+            break
+        row = await Active(world).value(_TARGET, self.server, patience=5.0)
+        if row is None:
+            return f"the pool does not know {self.server} any more"
+        if row != target:
+            raise StepFailed(f"{self.server} keeps the target {row}: {'; '.join(failures) or 'no server answers'}")
+        return f"{self.server}: target {row} by its row, {await self._said(world, servers, target)}"
+
+    async def _said(self, world: World, servers: Mapping[str, ServerFacts], target: ServerTarget) -> str:
+        """What it says itself, a heartbeat later at most; or that it does not answer."""
+        if self.server not in servers:
+            return "it does not answer, and reads that with its next heartbeat"
+
+        async def read() -> tuple[bool, str]:
+            try:
+                told = await world.control.get(servers[self.server].address, "status")
+            except ControlError as error:
+                return False, f"{error}; it reads that with its next heartbeat"
+            return told["target"] == target, f"{told['state']}, availability {told['availability_index']}"
+
+        return (await common.settled(read, 3.0))[1]
 
 
 _ORDERS: Mapping[ServerTarget, str] = {ServerTarget.DRAIN: "withdraw", ServerTarget.UP: "accept"}
@@ -239,25 +263,32 @@ class HandOverStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Bring its users back. Raises StepUnknown."""
         back: dict[tuple[str, str], list[int]] = {}
-        for row in await Active(world).rows(_WHERE, list(self.ids)):
-            if row["server"] != self.server:
-                back.setdefault((row["server"], self.server), []).append(row["user_id"])
-        return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
+        for part in chunks(self.ids):
+            for row in await Active(world).rows(_WHERE, part, seconds=30.0):
+                if row["server"] != self.server:
+                    back.setdefault((row["server"], self.server), []).append(row["user_id"])
+        return common.brought_back(await common.move(world, back, self.pace, progress))
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyStep:
-    """Nobody is bound to the server, and it monitors nobody."""
+    """Nobody is bound to the server, and it monitors nobody; one without a lease monitors nobody."""
 
     planned: PlannedStep
     server: str
 
     async def run(self, world: World, progress: Progress) -> str:
         """Read until both say nobody. Raises StepFailed."""
-        active, address = Active(world), await common.address_of(world, self.server)
+        active = Active(world)
+        presence = Presence(world, active)
 
         async def read() -> tuple[bool, str]:
-            rows, said = await active.value(_HERE, self.server, patience=10.0), await said_users(world, address)
+            rows, present = await active.value(_HERE, self.server, patience=10.0), await presence.now()
+            if self.server not in present.answering:
+                gone = self.server not in present.leased
+                how = "it does not answer, and its lease has ended" if gone else "it has a lease and does not answer"
+                return rows == 0 and gone, f"{rows} users by rows; {how}"
+            said = await said_users(world, present.answering[self.server].address)
             return rows == 0 and said == 0, f"{rows} users by rows, {said} by the server itself"
 
         good, text = await common.settled(read, 20.0, 0.2)

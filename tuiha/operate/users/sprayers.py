@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.model.reports import BackendReport, BackendState
-from tuiha.operate.kinds import Progress, StepFailed
+from tuiha.operate.kinds import Progress, Remains, StepFailed
 from tuiha.operate.plan import Check, PlannedStep
 from tuiha.operate.users import common
 from tuiha.operate.world import World
@@ -81,7 +81,7 @@ class OutStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Let it have users again."""
         await _each(world, self.server, self.skipped, _in)
-        return words(await seen(world, self.server))
+        return _undone(await seen(world, self.server))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,12 @@ class InStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Take it out again."""
         await _each(world, self.server, self.skipped, _out)
-        return words(await seen(world, self.server))
+        return _undone(await seen(world, self.server))
+
+
+def _undone(found: Mapping[str, BackendReport | str | None]) -> str:
+    """How the sprayers see a server after an undo; one that does not answer may keep what it was told."""
+    return Remains(words(found)) if any(isinstance(told, str) for told in found.values()) else words(found)
 
 
 async def _out(sprayer: Haproxy, server: str) -> None:
@@ -154,11 +159,17 @@ async def _checked(sprayer: Haproxy, server: str) -> None:
 
 
 async def _each(world: World, server: str, skipped: frozenset[str], order: _Order) -> None:
-    """Give every sprayer that has the server an order. Raises StepFailed."""
+    """Give every sprayer that answers and has the server an order. Raises StepFailed.
+
+    One that has stopped to answer since the plan is passed over, and the evidence says so: its health checks follow
+    what the server itself says, and one that is started again begins as it is configured.
+    """
     found = await seen(world, server)
+    if found and all(isinstance(told, str) and name not in skipped for name, told in found.items()):
+        raise StepFailed(f"no sprayer answers: {words(found)}")
     for name, sprayer in world.drivers.sprayers.items():
         told = found[name]
-        if told is None or (isinstance(told, str) and name in skipped):
+        if told is None or isinstance(told, str):
             continue
         if not isinstance(sprayer, Haproxy):
             raise StepFailed(f"{name} cannot be steered by its driver")

@@ -87,7 +87,7 @@ async def test_a_clock_that_differs_does_not_kill_a_runner_for_one_who_watches(s
     """A host whose clock is ahead sees an old sign of life; as it changes, the runner lives."""
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.end(operation)
-    ledger = FileLedger(studio.base / "ledger.json")
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
     record = await ledger.poll()
     plan = await studio.plan("sketch")
     first = intents.at_step(intents.Intent(operation, "sketch", "ada", "host", 1.0), plan, 1, "x")

@@ -78,7 +78,7 @@ async def test_half_changed_roles_give_way_to_nobody(studio: Studio, phase: str)
     studio.fault(2, "after", "unknown")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.end(operation)
-    ledger = FileLedger(studio.base / "ledger.json")
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
     record = await ledger.poll()
     await ledger.replace(record, replace(record, phase=phase))
     plan = await studio.plan()
@@ -99,7 +99,7 @@ async def test_two_of_one_kind_do_not_take_the_pool_from_each_other(studio: Stud
 
 async def test_a_step_of_one_that_gave_way_changes_no_ledger(studio: Studio) -> None:
     """Its runner may not know yet: what it would write is decided by whom the ledger names."""
-    ledger = FileLedger(studio.base / "ledger.json")
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
     record = await ledger.poll()
     mine = intents.Intent("mine", "protect", "ada", "host", 1.0)
     async with open_world(studio.pool, studio.base) as world:

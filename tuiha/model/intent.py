@@ -81,6 +81,19 @@ def at_rest(phase: str) -> bool:
     return phase in (STEADY, LEADERLESS)
 
 
+TAKERS = frozenset({"failover", "degrade"})  # kinds that end an outage: others give way to them
+
+
+def takes_from(kind: str, other: Intent, phase: str) -> bool:
+    """Whether an operation of this kind may take the pool from the one that has it, judged at this moment.
+
+    What ends an outage takes it from whatever has changed nothing of the database's roles, or has done with them. Two
+    of one kind do not take it from each other while both live.
+    """
+    rival = other.kind == kind and other.condition is Condition.RUNNING
+    return kind in TAKERS and at_rest(phase) and other.gives_way and not rival
+
+
 def judged(intent: Intent, silent: float | None) -> Intent:
     """The intent with its condition now: a runner that is silent for too long is dead."""
     dead = intent.condition is Condition.RUNNING and silent is not None and silent > SILENCE

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from tuiha.model.database_problems import after_stray, database_problems
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
+from tuiha.model.intent import takes_from
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN
-from tuiha.model.running import operation_problems
+from tuiha.model.running import ATTACHES, first_of, operation_problems
 from tuiha.model.scene import Scene
 from tuiha.model.server_problems import server_problems
 from tuiha.model.words import natural
@@ -25,7 +26,7 @@ def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
              *mail_problems(scene), *_ledger(scene), *_operation(scene)]
-    dated = _dated(found, previous, scene.look.at)
+    dated = _dated(_in_turn(scene, found), previous, scene.look.at)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 
 
@@ -60,6 +61,21 @@ def _operation(scene: Scene) -> Iterator[Problem]:
     ledger = scene.stand.ledger
     if ledger is not None:
         yield from operation_problems(scene.running, ledger.phase)
+
+
+def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:
+    """What needs the pool waits for the operation that has it: then that one is what comes next."""
+    ledger, other = scene.stand.ledger, scene.running
+    if ledger is None or other is None:
+        yield from found
+        return
+    for problem in found:
+        kind = (problem.next or "").removeprefix("tuiha plan ").partition(" ")[0]
+        if not (problem.next or "").startswith("tuiha plan ") or takes_from(kind, other.intent, ledger.phase):
+            yield problem
+        else:
+            yield replace(problem, next=first_of(other, ledger.phase), key=ATTACHES,
+                          means=f"{problem.means}; `{problem.next}` comes after {other.kind}, which has the pool")
 
 
 def _after_split(scene: Scene) -> str:

@@ -116,15 +116,22 @@ def operation_problems(found: Running | None, phase: str) -> Iterator[Problem]:
     if found.condition is Condition.RUNNING:
         yield Problem(told.severity, NodeKind.POOL, found.kind, f"{told.state}  {where}; by {found.owner}",
                       "an operation changes the pool; another one has to wait", found.since,
-                      f"tuiha operations {found.id}", ATTACHES)
+                      first_of(found, phase), ATTACHES)
         return
     severity = told.severity if at_rest(phase) else Severity.BAD
+    out = way_out(found.intent, possible(found.intent, phase))
     silent = f", no sign of life for {span(found.silent)}" \
         if found.condition is Condition.INTERRUPTED and found.silent is not None else ""
-    ways = possible(found.intent, phase)
     yield Problem(severity, NodeKind.POOL, found.kind, f"{told.state}  {where}: {told.why}{silent}",
-                  f"it has stopped and keeps the pool from other operations: {way_out(found.intent, ways)}",
-                  found.intent.beat, f"tuiha {ways[0]} {found.id}", ATTACHES)
+                  f"it has stopped and keeps the pool from other operations: {out}",
+                  found.intent.beat, first_of(found, phase), ATTACHES)
+
+
+def first_of(found: Running, phase: str) -> str:
+    """The command that comes first: to look at one that runs, to end one that has stopped."""
+    if found.condition is Condition.RUNNING:
+        return f"tuiha operations {found.id}"
+    return f"tuiha {possible(found.intent, phase)[0]} {found.id}"
 
 
 def possible(intent: Intent, phase: str) -> tuple[Way, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
-from tuiha.model.intent import Condition, Intent, Way, at_rest, judged, parse, silence
+from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
 from tuiha.model.quoting import shell
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.kinds import Refused
@@ -17,11 +17,10 @@ from tuiha.operate.plan import Plan
 from tuiha.operate.state import OperationState
 
 __all__ = [
-    "TAKERS", "Busy", "Condition", "Intent", "Way", "at_step", "note", "now", "parse", "refuse_if_elsewhere",
+    "Busy", "Condition", "Intent", "Way", "at_step", "note", "now", "parse", "refuse_if_elsewhere",
     "refuse_if_touched", "refuse_unless_it_gives_way", "release", "take", "take_from", "words",
 ]
 
-TAKERS = frozenset({"failover", "degrade"})  # kinds that end an outage: others give way to them
 _ROLES = frozenset({"switchover", "failover"})  # kinds whose point of no return is a change of the databases' roles
 _TRIES = 10
 _PAUSE = 0.05  # seconds between tries
@@ -55,13 +54,8 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
 
 
 def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> None:
-    """Raises Busy unless an operation of this kind may take the pool from the one that has it.
-
-    What ends an outage takes it from whatever has changed nothing of the databases' roles, or has done with them. Two
-    of one kind do not take it from each other while both live.
-    """
-    rival = other.kind == kind and now(other).condition is Condition.RUNNING
-    if kind not in TAKERS or not at_rest(seen.phase) or not other.gives_way or rival:
+    """Raises Busy unless an operation of this kind may take the pool from the one that has it."""
+    if not takes_from(kind, now(other), seen.phase):
         raise Busy(other)
 
 

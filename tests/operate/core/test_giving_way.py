@@ -10,6 +10,7 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.model import intent
 from tuiha.operate import api
 from tuiha.operate import intent as intents
 from tuiha.operate.database.steps import not_ours
@@ -19,7 +20,7 @@ from tuiha.operate.world import open_world
 
 @pytest.fixture(autouse=True)
 def painting_ends_outages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intents, "TAKERS", frozenset({"paint"}))
+    monkeypatch.setattr(intent, "TAKERS", frozenset({"paint"}))
 
 
 @pytest.mark.parametrize("what", ["wait", "hang", "die", "unknown", "stopped"])

@@ -23,7 +23,8 @@ def look_with(beat: float, **changes: Any) -> Look:
     assert look.ledger is not None
     assert look.ledger.report is not None
     intent = {"id": "20260101-000000-beef", "kind": "rebalance", "owner": "ada", "host": "ops1", "since": 1.0,
-              "step": 2, "action": "verify", "beat": beat, "ways": ["resume", "undo", "cancel"], "gives_way": True} | changes
+              "step": 2, "action": "verify", "beat": beat, "ways": ["resume", "undo", "cancel"],
+              "gives_way": True} | changes
     record = replace(look.ledger.report, intent=json.dumps(intent))
     return replace(look, at=AT, ledger=Polled("ledger", "", record, AT))
 

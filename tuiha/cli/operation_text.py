@@ -64,7 +64,7 @@ def operation_text(state: OperationState) -> str:
     """An operation with its steps."""
     rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
-    figures = [f"{plain(name)}: {cell(value)}" for name, value in (state.outcome or {}).items()]
+    figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
     lacks = ", UNPROTECTED" if (state.outcome or {}).get("protected") is False else ""
     lines = [f"{result(state).upper()}{lacks}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
@@ -73,6 +73,10 @@ def operation_text(state: OperationState) -> str:
              *aligned(rows, (4,)), *figures]
     advice = next_step(state)
     return "\n".join([*lines, *([advice] if advice else [])])
+
+
+def _figure(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else cell(value)
 
 
 def next_step(state: OperationState) -> str:

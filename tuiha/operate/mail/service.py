@@ -180,7 +180,8 @@ class GoneStep:
             left, others = users.pop(self.server, 0), _named(users)
             progress.tell(f"{left} users left, waiting for {names(sorted(blocking))}", sum(users.values()),
                           left + sum(users.values()))
-            text = f"{self.server} {left} users{_by(rows, known)}, {others or 'nobody'}"
+            sure = sum(number for number in said.values() if number > 0)
+            text = f"{self.server} {left} users ({sure} by the servers{_by(rows, known)}), {others or 'nobody'}"
             return not blocking, text + (f"; not waited for {names(sorted(self.without))}" if self.without else "")
 
         good, text = await common.settled(read, self.planned.limit_seconds - 5.0, 0.1)
@@ -212,7 +213,7 @@ def _by(rows: Mapping[str, int], known: Collection[str]) -> str:
     """Where the users that are left are, in words."""
     told = [f"{number} at {name}" + ("" if name in known else ", which is gone") for name, number in
             sorted(rows.items())]
-    return f" ({'; '.join(told)})" if told else ""
+    return f"; {'; '.join(told)}" if told else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ class Ground:
         """A plan, whatever it would have to override."""
         return await api.make_plan(self.settings, self.base, kind, target, options)
 
-    async def _end(self, operation: str) -> OperationState:
+    async def end(self, operation: str) -> OperationState:
+        """Follow it to its end, however it is."""
         async with asyncio.timeout(SOON):
             return [state async for state in api.follow(self.settings, self.base, operation)][-1]
 
@@ -99,28 +100,28 @@ class Ground:
 
     async def done(self, kind: str, *target: str, **options: str) -> None:
         """Carry one out as it is, to make ready for another."""
-        state = await self._end(await self.applied(await self.planned(kind, *target, **options)))
+        state = await self.end(await self.applied(await self.planned(kind, *target, **options)))
         assert state.state == "done", state.text
 
     async def ended(self, plan: Plan, step: int) -> Ending:
         """Kill it in that step while it is cut off from a server; kill another server; resume until it has ended."""
         ending = Ending(plan.kind, step)
         port = urlsplit(answering(await look(self.world))[CUT_OFF].address).port
-        with _Runners(dies=step, cut=port):
+        with Runners(dies=step, cut=port):
             operation = await self.applied(plan)
-            state = await self._end(operation)
+            state = await self.end(operation)
         if state.interrupted:
             ending.told = await self._told(operation)
             await self.pool.kill(DEAD)
-            with _Runners(cut=port):
+            with Runners(cut=port):
                 await api.resume(self.settings, self.base, self.config, operation)
-                state = await self._end(operation)
+                state = await self.end(operation)
         ending.cut = state.state
         if not state.settled:
             ending.told = ending.told and await self._told(operation)
-            with _Runners():
+            with Runners():
                 await api.resume(self.settings, self.base, self.config, operation)
-                state = await self._end(operation)
+                state = await self.end(operation)
         ending.whole, ending.settled = state.state, state.settled
         ending.steps = [f"{one.planned.number} {one.state}: {one.evidence}" for one in state.steps]
         ledger = self.world.drivers.ledger
@@ -150,7 +151,7 @@ async def ground() -> AsyncIterator[Ground]:
             yield Ground(pool, world)
 
 
-class _Runners:
+class Runners:
     """How runners that are started meanwhile behave."""
 
     def __init__(self, *, dies: int | None = None, cut: int | None = None) -> None:

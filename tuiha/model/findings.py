@@ -145,8 +145,8 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
                    "docs/backup.md says what to do after a restore")
     elif record.intent is not None:
         found = running_in(record.intent, polled.seen_at or look.at, None)
-        for problem in operation_problems(found, record.phase):
-            yield warning("ledger", f"{problem.subject} {problem.what}", problem.means, problem.next or "")
+        for problem in operation_problems(look.pool, found, record.phase):
+            yield warning("ledger", problem.what, problem.means, problem.next or "")
     else:
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:

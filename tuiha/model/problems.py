@@ -60,7 +60,7 @@ def _pool(scene: Scene) -> Iterator[Problem]:
 def _operation(scene: Scene) -> Iterator[Problem]:
     ledger = scene.stand.ledger
     if ledger is not None:
-        yield from operation_problems(scene.running, ledger.phase)
+        yield from operation_problems(scene.look.pool, scene.running, ledger.phase)
 
 
 def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:

@@ -104,7 +104,7 @@ def running_in(text: str | None, at: float, since: float | None) -> Running | No
     return Running(judged(intent, silent), silent)
 
 
-def operation_problems(found: Running | None, phase: str) -> Iterator[Problem]:
+def operation_problems(pool: str, found: Running | None, phase: str) -> Iterator[Problem]:
     """What is to be known of the operation that has the pool, with its way out when it does not run any more.
 
     `phase` is the ledger's: when it is not at rest the database's roles are half changed, and nothing is more urgent.
@@ -112,9 +112,9 @@ def operation_problems(found: Running | None, phase: str) -> Iterator[Problem]:
     if found is None:
         return
     told = _CONDITIONS[found.condition]
-    where = f"step {found.step}: {found.action}" if found.step else "before its first step"
+    where = f"{found.kind}, step {found.step}: {found.action}" if found.step else f"{found.kind}, before its first step"
     if found.condition is Condition.RUNNING:
-        yield Problem(told.severity, NodeKind.POOL, found.kind, f"{told.state}  {where}; by {found.owner}",
+        yield Problem(told.severity, NodeKind.POOL, pool, f"{told.state}  {where}; by {found.owner}",
                       "an operation changes the pool; another one has to wait", found.since,
                       first_of(found, phase), ATTACHES)
         return
@@ -122,7 +122,7 @@ def operation_problems(found: Running | None, phase: str) -> Iterator[Problem]:
     out = way_out(found.intent, possible(found.intent, phase))
     silent = f", no sign of life for {span(found.silent)}" \
         if found.condition is Condition.INTERRUPTED and found.silent is not None else ""
-    yield Problem(severity, NodeKind.POOL, found.kind, f"{told.state}  {where}: {told.why}{silent}",
+    yield Problem(severity, NodeKind.POOL, pool, f"{told.state}  {where}: {told.why}{silent}",
                   f"it has stopped and keeps the pool from other operations: {out}",
                   found.intent.beat, first_of(found, phase), ATTACHES)
 

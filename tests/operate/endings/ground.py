@@ -174,12 +174,21 @@ async def _with_device(on: Ground, user: str) -> None:
         await Phone(session, addresses, user, passwords(on.pool)[user], "phone").register("s1")
 
 
+async def _in_service(on: Ground) -> bool:
+    return bool(await Active(on.world).value("SELECT in_service FROM mail_server WHERE name = 'mail1'"))
+
+
+async def _disabled(on: Ground) -> bool:
+    return bool(await Active(on.world).value("SELECT disabled_at IS NOT NULL FROM app_user WHERE name = $1",
+                                             on.users[0]))
+
+
 async def _disable(on: Ground) -> Plan:
     return await on.planned("disable-user", on.users[0])
 
 
 async def _enable_user(on: Ground) -> Plan:
-    if not await Active(on.world).value("SELECT disabled_at IS NOT NULL FROM app_user WHERE name = $1", on.users[0]):
+    if not await _disabled(on):
         await on.done("disable-user", on.users[0])
     return await on.planned("enable-user", on.users[0])
 
@@ -224,7 +233,8 @@ async def _failover_mail(on: Ground) -> Plan:
 
 
 async def _return_mail(on: Ground) -> Plan:
-    await on.done("failover-mail", "mail1")
+    if await _in_service(on):
+        await on.done("failover-mail", "mail1")
     return await on.planned("return-mail", "mail1")
 
 
@@ -239,10 +249,8 @@ PLANS: Mapping[str, tuple[Callable[[Ground], Awaitable[Plan]], int]] = {  # kind
 async def one(on: Ground, kind: str, step: int) -> Ending:
     """Prepare, plan, kill in that step, and bring it to its end."""
     await on.prepared()
-    ledger = Active(on.world)
-    if kind == "failover-mail" and await ledger.value("SELECT NOT in_service FROM mail_server WHERE name = 'mail1'"):
+    if kind == "failover-mail" and not await _in_service(on):
         await on.done("return-mail", "mail1")
-    if kind == "disable-user" and await ledger.value(
-            "SELECT disabled_at IS NOT NULL FROM app_user WHERE name = $1", on.users[0]):
+    if kind == "disable-user" and await _disabled(on):
         await on.done("enable-user", on.users[0])
     return await on.ended(await PLANS[kind][0](on), step)

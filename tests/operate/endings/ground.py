@@ -27,6 +27,7 @@ from tuiha.model.intent import Condition
 from tuiha.model.running import running
 from tuiha.operate import api, start
 from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
 from tuiha.operate.look import answering, look
 from tuiha.operate.plan import Plan
 from tuiha.operate.state import OperationState
@@ -78,7 +79,15 @@ class Ground:
         await until(self._whole, SOON)
         for server in answering(await look(self.world)).values():
             await self.world.control.post(server.address, "accept")
-        await bind(self.world, dict(zip(self.users, ["s1", CUT_OFF, DEAD] * len(self.users), strict=False)))
+        await until(self._spread, SOON)
+
+    async def _spread(self) -> bool:
+        """Bind users to all three servers; False while servers take users over at the same time."""
+        try:
+            await bind(self.world, dict(zip(self.users, ["s1", CUT_OFF, DEAD] * len(self.users), strict=False)))
+        except ControlError:
+            return False
+        return True
 
     async def _whole(self) -> bool:
         servers = answering(await look(self.world))

@@ -26,6 +26,7 @@ from tuiha.operate.users.throttle import Pace, pace_of
 from tuiha.operate.world import World
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
+_NAMED = 3  # servers whose names are typed to confirm
 _ROUNDS = 5  # users may still arrive between reading and moving
 _HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
 _TARGET = "SELECT target FROM server WHERE name = $1"
@@ -55,7 +56,7 @@ class Drain:
             raise Refused(f"the users cannot be read: {error}") from error
         answers = answering(snapshot)
         draft = common.Draft(
-            confirm=" ".join(servers),
+            confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
                 *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
@@ -109,7 +110,7 @@ class Enable:
         facts, answers = _known(snapshot, servers), answering(snapshot)
         found = await sprayers.seen(world, servers)
         draft = common.Draft(
-            confirm=" ".join(servers),
+            confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
                 *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
@@ -140,6 +141,11 @@ class Enable:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """Nothing beside the steps."""
         return {}
+
+
+def _confirmed(servers: Sequence[str]) -> str:
+    """What has to be typed by hand: their names, or of many how many they are."""
+    return " ".join(servers) if len(servers) <= _NAMED else f"{len(servers)} servers"
 
 
 def _known(snapshot: Snapshot, servers: Sequence[str]) -> dict[str, ServerFacts]:

@@ -35,7 +35,8 @@ class Most:
 _READS = frozenset({"SELECT"})
 MOST: Mapping[str, Most] = {
     "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS}, frozenset({"UPDATE pool_epoch.only_row"}),
-                 functions=frozenset({"follow_timeline", "doubt_standby", "renew_lease", "release_lease", "leave_lease"})),
+                 functions=frozenset({"follow_timeline", "doubt_standby", "renew_lease", "release_lease",
+                                      "leave_lease"})),
     "watcher": Most(_READS, roles=_MONITORS, functions=frozenset({"access_rules"})),
     "coordinator": Most(
         _READS, {"pool_epoch": _READS | {"UPDATE"}, "operation": _READS | {"INSERT", "UPDATE"},

@@ -113,7 +113,9 @@ async def roll(pool: EmbeddedPool, servers: Servers, folder: Path, say: Callable
 def without_new_keys(pool: EmbeddedPool) -> None:
     """Take out of the configuration what the version before does not know."""
     document = yaml.safe_load(pool.config_path.read_text())
-    del document["limits"]
+    document.pop("limits", None)
+    for sprayer in document["sprayers"]:
+        sprayer.pop("operator", None)
     pool.config_path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 

@@ -21,6 +21,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.clock import boottime
 from tuiha.server.figures import Figures
 from tuiha.server.gate import Gate
+from tuiha.server.lease_functions import LEAVE
 from tuiha.server.takeover import CANDIDATES, candidates, take_over
 
 log = logging.getLogger("tuiha.membership")
@@ -83,6 +84,7 @@ class Membership:
     def __init__(
         self,
         name: str,
+        instance: str,
         address: str,
         pool: Pool,
         gate: Gate,
@@ -91,6 +93,7 @@ class Membership:
         beaten: Callable[[Standing], None],
     ) -> None:
         self._name = name
+        self._instance = instance
         self._address = address
         self._pool = pool
         self._gate = gate
@@ -250,7 +253,7 @@ class Membership:
                 "(SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())",
                 self._name,
             )
-            await connection.execute("DELETE FROM lease WHERE server = $1", self._name)
+            await connection.execute(LEAVE, self._name, self._instance)
 
 
 _WORD: Mapping[ServerTarget, str] = {

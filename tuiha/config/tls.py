@@ -115,6 +115,17 @@ def for_sprayer(sprayer: Sprayer, base: Path) -> ssl.SSLContext | None:
     return None if sprayer.tls is None else client(sprayer.tls, base)
 
 
+def unverified(pool: Pool) -> Iterator[str]:
+    """The sections of the configuration in which certificates are not verified."""
+    sections: list[tuple[str, Tls | None]] = [(f"servers.{server.name}", server.tls) for server in pool.servers]
+    sections += [("database", pool.database.tls)]
+    sections += [("database.patroni", pool.database.patroni.tls)] if pool.database.patroni is not None else []
+    sections += [(f"sprayers.{sprayer.name}", sprayer.tls) for sprayer in pool.sprayers]
+    sections += [(f"mail.{cluster.cluster}", cluster.tls) for cluster in pool.mail]
+    sections += [("ledger", pool.ledger.tls)] if pool.ledger is not None else []
+    yield from (name for name, told in sections if told is not None and not told.verify)
+
+
 def is_loopback(host: str) -> bool:
     """Does `host` (a name, an address, or an address in brackets) never leave this machine?"""
     if host.lower() == "localhost":

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tuiha.model.database_advice import database_advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
@@ -24,6 +25,7 @@ SOON, URGENT = 30.0, 7.0  # days before a certificate expires
 LEAVE_FREE = 20  # connections for operators, watchers, replication
 PER_SERVER = 4  # connections that a pool server opens beside its pool: lease, heartbeat, probe, attaching anew
 NAMED = 50  # pairs of users that are one mailbox; the rest is counted
+GIVEN_UP = 60_000  # milliseconds: by then a session of a host that vanished must end
 PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by then
 
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
@@ -36,7 +38,10 @@ _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "pri
 def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_clocks(look, seen), *_lag(stand),
-            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen), *_names(look, stand, seen))
+            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen), *_names(look, stand, seen),
+            *database_advice(stand.active, max(len(look.servers), len(seen.capacities)),
+                             seen.connections + PER_SERVER, seen),
+            *_fronts(look, seen), *_unverified(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,12 @@ WANTED: tuple[Wanted, ...] = (
            "a primary that hangs is noticed late", serious=False),
     Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), "wal_sender_timeout = 5s",
            "a secondary that hangs is noticed late", serious=False),
+    Wanted("tcp_user_timeout", _between(1, GIVEN_UP), "tcp_user_timeout = 8s",
+           "sessions of a server that vanished keep their locks for a quarter of an hour", serious=False),
+    Wanted("recovery_min_apply_delay", _is("0"), "recovery_min_apply_delay = 0",
+           "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
+    Wanted("recovery_target_timeline", _is("latest"), "recovery_target_timeline = 'latest'",
+           "as the secondary it does not follow a database that was promoted"),
     Wanted("password_encryption", _is("scram-sha-256"), "password_encryption = scram-sha-256",
            "new passwords are kept as MD5, which can be guessed quickly", serious=False),
 )
@@ -239,6 +250,40 @@ def _certificates(seen: Inspection) -> Iterator[Finding]:
         soonest = min(seen.certificates, key=lambda one: one.days)
         yield ok("certificates", f"{count(len(seen.certificates), 'certificate')}; the first to expire is "
                  f"{soonest.subject}'s, in {count(int(soonest.days), 'day')}")
+
+
+def _fronts(look: Look, seen: Inspection) -> Iterator[Finding]:
+    """What devices find at a sprayer whose runtime socket answers; of one that is gone that is told elsewhere."""
+    there = {sprayer.name for sprayer in look.sprayers if sprayer.fresh}
+    for one in seen.fronts:
+        if one.sprayer not in there:
+            continue
+        if one.error is not None:
+            yield bad(one.sprayer, f"devices cannot connect at {one.address}: {one.error}",
+                      "devices reach the pool through the other sprayer, if at all",
+                      "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on "
+                      "one of the hosts")
+        elif not one.secure and not one.local:
+            yield bad(one.sprayer, f"it speaks plain text to devices at {one.address}",
+                      "passwords and mail cross the network readable", "write `bind :443 ssl crt FILE` "
+                      "(config/haproxy.cfg), and then: systemctl reload haproxy")
+        elif one.days is not None and one.days <= SOON:
+            what = "has expired" if one.days <= 0 else f"expires in {count(int(one.days), 'day')}"
+            yield (bad if one.days <= URGENT else warning)(
+                one.sprayer, f"its certificate for devices at {one.address} {what}",
+                "from then on no device connects through it any more",
+                "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy")
+        elif not one.named:
+            yield bad(one.sprayer, f"its certificate for devices is not for the name in {one.address}",
+                      "devices that verify it do not connect", "have one signed for that name, put it at `bind ... ssl "
+                      "crt`, and then: systemctl reload haproxy")
+
+
+def _unverified(seen: Inspection) -> Iterator[Finding]:
+    for place in seen.unverified:
+        yield bad(place, "certificates are not verified (tls.verify is false)",
+                  "whoever is between reads passwords, and can answer in its place",
+                  f"take verify: false out of {place}.tls; name the authority that signs at ca")
 
 
 def _files(seen: Inspection) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.drivers.databases.session import WrongSession, opened
+
 
 class DatabaseGone(Exception):
     """The database does not answer, or not in time. What was asked may or may not have happened."""
@@ -37,7 +39,7 @@ class Coordinator:
         self.name = name
         self.address = address
         host, _, port = address.rpartition(":")
-        self._where = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
+        self._where: dict[str, Any] = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
         self._password = password
         self._ssl = ssl
         self._connection: Any = None
@@ -54,6 +56,8 @@ class Coordinator:
                 running.exception()
                 raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s")
             return list(running.result())
+        except WrongSession as error:
+            raise DatabaseGone(f"{self.name}: {error}") from error
         except _GONE as error:
             await self.close()
             raise DatabaseGone(f"{self.name} does not answer ({type(error).__name__})") from error
@@ -65,10 +69,8 @@ class Coordinator:
 
     async def _open(self, seconds: float) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0),
-                server_settings={"application_name": "tuiha coordinator"},
-            )
+            self._connection = await opened(
+                "tuiha coordinator", **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0))
         return self._connection
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import asyncpg
 
+from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.clock import boottime
@@ -185,7 +186,7 @@ class Attacher:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused)):
+    if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused, WrongSession)):
         return str(error)
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return "the database refuses this role's name or password; correct database.roles.pool"

@@ -15,6 +15,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.drivers.databases.session import opened
 from tuiha.drivers.opening import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
@@ -201,10 +202,9 @@ class PoolServer:
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this
         owner = self._owners[place.name]
-        connection = await asyncpg.connect(
-            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-            ssl=owner.ssl, timeout=2.0, server_settings={"application_name": place.application},
-        )
+        connection = await opened(
+            place.application, host=owner.host, port=owner.port, database=owner.database, user=owner.user,
+            password=owner.password, ssl=owner.ssl, timeout=2.0)
         try:
             if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
                 follows = self._following is not None

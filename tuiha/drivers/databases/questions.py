@@ -26,9 +26,6 @@ Row = Mapping[str, Any]
 # file follows with the next checkpoint. A secondary has no such file; there the WAL receiver knows first.
 NODE = """
 SELECT pg_is_in_recovery() AS secondary,
-       CASE WHEN current_setting('default_transaction_read_only') = 'off' THEN false
-            ELSE (SELECT source NOT IN ('user', 'database user', 'client', 'session')
-                    FROM pg_settings WHERE name = 'default_transaction_read_only') END AS read_only,
        (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
        CASE WHEN pg_is_in_recovery()
             THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
@@ -134,7 +131,7 @@ def report(answers: Answers, window: float) -> DatabaseReport:
     secondary = bool(node["secondary"])
     return DatabaseReport(
         role=DatabaseRole.SECONDARY if secondary else DatabaseRole.PRIMARY,
-        writable=not secondary and not node["read_only"],
+        writable=not secondary,
         system_identifier=node["system_identifier"],
         timeline=node["timeline"],
         version=node["version"],

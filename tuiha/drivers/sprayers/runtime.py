@@ -9,7 +9,7 @@ import ssl as tls
 from collections.abc import Mapping
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import host_and_port, short, why
+from tuiha.drivers.reach import cause_of, host_and_port, short, why
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # bytes; 5,000 servers as JSON are about 60 MB
 PAYLOAD_LIMIT = 12_000  # bytes of one payload: HAProxy refuses what does not fit its buffer of 16 kB
@@ -36,12 +36,12 @@ class Runtime:
         try:
             reader, writer = await self._open()
         except OSError as error:
-            raise DriverError(why(error, self._ssl is not None)) from None
+            raise DriverError(why(error, self._ssl is not None), cause_of(error)) from None
         try:
             writer.write(text.encode("utf-8"))
             return await _read(reader)
         except OSError as error:
-            raise DriverError(why(error, self._ssl is not None)) from None
+            raise DriverError(why(error, self._ssl is not None), cause_of(error)) from None
         finally:
             writer.transport.abort()  # the answer is complete, or nobody wants it any more
 

@@ -24,7 +24,8 @@ GOOD: Mapping[str, str] = {
     "max_wal_senders": "8", "max_replication_slots": "8", "wal_keep_size": "1024", "max_slot_wal_keep_size": "16384",
     "wal_receiver_timeout": "5000", "wal_sender_timeout": "5000", "password_encryption": "scram-sha-256",
     "wal_log_hints": "on", "data_checksums": "off", "ssl": "on", "max_connections": "200",
-    "synchronous_standby_names": "FIRST 1 (db2)",
+    "synchronous_standby_names": "FIRST 1 (db2)", "tcp_user_timeout": "8000", "recovery_min_apply_delay": "0",
+    "recovery_target_timeline": "latest",
 }
 AUTO = {"synchronous_standby_names": "/data/postgresql.auto.conf", "fsync": "/etc/tuiha.conf"}
 COORDINATOR = RoleRights("tuiha_coordinator", True, ("REPLICATION",), parameters=(
@@ -61,7 +62,8 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     ("hot_standby", "off", Level.BAD), ("max_wal_senders", "1", Level.BAD), ("max_replication_slots", "0", Level.BAD),
     ("wal_keep_size", "0", Level.WARNING), ("max_slot_wal_keep_size", "-1", Level.WARNING),
     ("wal_receiver_timeout", "60000", Level.WARNING),
-    ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
+    ("tcp_user_timeout", "0", Level.WARNING), ("recovery_min_apply_delay", "60000", Level.BAD),
+    ("recovery_target_timeline", "1", Level.BAD), ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
 ])
 def test_each_setting(setting: str, value: str, level: Level) -> None:
     assert told(db1(settings={**GOOD, setting: value})) == [("db1", level, f"{setting} is {value}")]

@@ -11,7 +11,17 @@ from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
 from tuiha.model.mail_trouble import explained, summed
-from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ReplicationRow, ServerReport, Standby
+from tuiha.model.obstacles import LONG, obstacles
+from tuiha.model.reports import (
+    IN_STEP,
+    DatabaseReport,
+    DatabaseRole,
+    ReplicationRow,
+    ServerReport,
+    ServerState,
+    Standby,
+)
+from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
@@ -43,6 +53,7 @@ class Expected:
     watcher: str = "tuiha_watch"  # the role that looks
     database: str = "tuiha"  # PostgreSQL's name of it
     secure: bool = True  # it is reached with TLS
+    hold: float = LONG  # seconds that requests are held while the pool changes its database
     manager: str | None = None  # who else decides which database is active
 
 
@@ -73,6 +84,9 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
         faults = [*_identity(node.name, node.report, look, stand, expected),
                   *_role(node.name, node.report, stand, expected.manager)]
         yield from faults or [ok(node.name, _described(node.report))]
+        others = frozenset(one.name for one in look.databases) - {node.name}
+        for one in obstacles(node.name, node.report, others, expected.hold):
+            yield warning(node.name, one.what, one.means, one.remedy)
     if look.databases and stand.active is None:
         yield bad(look.pool, "no database names itself active in pool_epoch",
                    "servers cannot take leases", "start a pool server: the first one creates the schema and the row")
@@ -240,6 +254,7 @@ def _sprayers(look: Look) -> Iterator[Finding]:
         yield warning(look.sprayers[0].name, "it is the only sprayer", "losing it stops the pool for all devices",
                        "add a second one")
     known = {s.name for s in look.servers}
+    odd = _oddities(look)
     for sprayer in look.sprayers:
         if sprayer.report is None or sprayer.error is not None:
             yield bad(sprayer.name, f"its runtime socket cannot be asked: {sprayer.error}",
@@ -254,9 +269,22 @@ def _sprayers(look: Look) -> Iterator[Finding]:
         if strange:
             yield warning(sprayer.name, f"its backend names {names(strange)}, unknown to the pool",
                            "backends must be called like the pool servers", "rename or remove them")
-        if not missing and not strange:
+        yield from odd.get(sprayer.name, [])
+        if not missing and not strange and sprayer.name not in odd:
             yield ok(sprayer.name, f"HAProxy {sprayer.report.version}, {count(len(backends), 'backend')}, "
                       f"{count(sprayer.report.sessions, 'session')}")
+
+
+def _oddities(look: Look) -> dict[str, list[Finding]]:
+    """What is odd in how sprayers see the servers, by sprayer."""
+    found: dict[str, list[Finding]] = {}
+    serving = frozenset(s.name for s in look.servers if s.fresh and s.report is not None
+                        and s.report.state is ServerState.UP)
+    there = {s.name: s.report for s in look.sprayers if s.report is not None and s.fresh}
+    for one in oddities(there, serving):
+        level = bad if one.serious else warning
+        found.setdefault(one.sprayer, []).append(level(one.sprayer, one.what, one.means, one.remedy))
+    return found
 
 
 def _mail(look: Look) -> Iterator[Finding]:

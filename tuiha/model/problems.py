@@ -10,9 +10,10 @@ from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
-from tuiha.model.rows import DOWN
+from tuiha.model.rows import DOWN, down
 from tuiha.model.scene import Scene
 from tuiha.model.server_problems import server_problems
+from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.words import natural
 
 _SEVERITY = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -69,13 +70,11 @@ def _sprayers(scene: Scene) -> Iterator[Problem]:
                 else "no device reaches the pool"
             yield Problem(Severity.BAD, NodeKind.SPRAYER, sprayer.name, f"DOWN  {sprayer.error}", means,
                           failing[sprayer.name], "tuiha check")
-            continue
-        serving = {s.name for s in scene.serving if s.state == ServerState.UP}
-        missing = sorted((b.server for b in sprayer.backends if b.state == DOWN and b.server in serving), key=natural)
-        if missing:
-            yield Problem(Severity.WARNING, NodeKind.SPRAYER, sprayer.name,
-                          f"CUT OFF  does not reach {', '.join(missing)}",
-                          "devices are forwarded by other servers: slower, and with more load", None, "tuiha check")
+    serving = frozenset(s.name for s in scene.serving if s.state == ServerState.UP)
+    there = {s.name: s.report for s in scene.look.sprayers if s.report is not None and not down(s, scene.rules)}
+    for one in oddities(there, serving):
+        yield Problem(Severity.WARNING if one.serious else Severity.NOTE, NodeKind.SPRAYER, one.sprayer,
+                      f"{one.word}  {one.what}", one.means, None, "tuiha check")
 
 
 def _ledger(scene: Scene) -> Iterator[Problem]:

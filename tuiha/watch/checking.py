@@ -87,6 +87,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         watcher=pool.database.roles.watcher.user,
         database=pool.database.name,
         secure=pool.database.tls is not None,
+        hold=pool.hold.seconds,
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),

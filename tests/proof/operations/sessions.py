@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
 
 _OBSTACLES: Mapping[str, Any] = {
-    "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
+    "unlogged": 0, "checkpoint": 10.0, "slots": 1,
     "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
     "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
 }

@@ -96,6 +96,7 @@ class Postgres:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)
         answers.slots = await self._unless_changed(connection, questions.SLOTS)
         answers.sessions = await connection.fetch(questions.SESSIONS)
+        answers.obstacles = await connection.fetchrow(questions.OBSTACLES)
         tables = await self._tables(connection)
         if "pool_epoch" in tables:
             answers.epoch = await connection.fetchrow(questions.EPOCH)

@@ -146,6 +146,12 @@ def text(row: Row, field: str) -> str:
     return short(value)
 
 
+def map_paths(listing: str) -> tuple[str, ...]:
+    """The paths of the maps that `show map` lists, as far as they are maps of a file."""
+    found = (re.match(r"-?\d+ \((.{1,1000}?)\)", line) for line in listing.splitlines()[:1000])
+    return tuple(one[1] for one in found if one is not None)
+
+
 def map_size(listing: str, path: str) -> int | None:
     """How many entries the map at `path` has, from `show map`; None when the sprayer has no such map."""
     for line in listing.splitlines():

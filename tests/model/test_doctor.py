@@ -63,14 +63,16 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     ("wal_keep_size", "0", Level.WARNING), ("max_slot_wal_keep_size", "-1", Level.WARNING),
     ("wal_receiver_timeout", "60000", Level.WARNING),
     ("tcp_user_timeout", "0", Level.WARNING), ("recovery_min_apply_delay", "60000", Level.BAD),
-    ("recovery_target_timeline", "1", Level.BAD), ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
+    ("recovery_target_timeline", "1", Level.BAD),
+    ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
 ])
 def test_each_setting(setting: str, value: str, level: Level) -> None:
     assert told(db1(settings={**GOOD, setting: value})) == [("db1", level, f"{setting} is {value}")]
 
 
 def test_every_setting_has_a_case_above() -> None:
-    cases = {mark.args[1][index][0] for mark in test_each_setting.pytestmark for index in range(len(mark.args[1]))}  # type: ignore[attr-defined]
+    marks = test_each_setting.pytestmark  # type: ignore[attr-defined]
+    cases = {mark.args[1][index][0] for mark in marks for index in range(len(mark.args[1]))}
     assert cases == {wanted.name for wanted in WANTED}
 
 

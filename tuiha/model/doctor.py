@@ -31,6 +31,7 @@ PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by t
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset({"REPLICATION"}),
 }
+_AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots"})
 _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version"})  # which the pool servers only read
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
@@ -116,8 +117,15 @@ def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
         value = node.settings.get(wanted.name)
         if value is not None and not wanted.fits(value):
             level = bad if wanted.serious else warning
-            yield level(node.name, f"{wanted.name} is {value}", wanted.means,
-                        f"write {wanted.write} in {_place(node, wanted.name)}")
+            yield level(node.name, f"{wanted.name} is {value}", wanted.means, _write(node, wanted))
+
+
+def _write(node: DatabaseInspection, wanted: Wanted) -> str:
+    """Where the right value is written, and what makes it count. What ALTER SYSTEM wrote goes before any file."""
+    then = "restart it" if wanted.name in _AT_START else "SELECT pg_reload_conf()"
+    if node.files.get(wanted.name, "").endswith("postgresql.auto.conf"):
+        return f"on {node.name}: ALTER SYSTEM RESET {wanted.name}; write {wanted.write} in its configuration; {then}"
+    return f"write {wanted.write} in {_place(node, wanted.name)}, then {then}"
 
 
 def _place(node: DatabaseInspection, setting: str) -> str:

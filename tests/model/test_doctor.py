@@ -9,13 +9,23 @@ from typing import Any
 
 import pytest
 
-from tests.model.looks import healthy, member, primary, server, with_database, with_members, with_server
+from tests.model.looks import failing, healthy, member, primary, server, with_database, with_members, with_server
 from tuiha.model.doctor import WANTED, advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Level
-from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile, RoleRights
+from tuiha.model.inspection import (
+    Certificate,
+    Collation,
+    DatabaseInspection,
+    Front,
+    Inspection,
+    OpenFile,
+    RoleAccess,
+    RoleRights,
+)
 from tuiha.model.mailboxes import Mailbox, Spelled
 from tuiha.model.names import NameRule
+from tuiha.model.obstacles import SIZES
 from tuiha.model.reports import ReplicationRow
 from tuiha.model.standing import standing
 
@@ -67,7 +77,8 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
 ])
 def test_each_setting(setting: str, value: str, level: Level) -> None:
-    assert told(db1(settings={**GOOD, setting: value})) == [("db1", level, f"{setting} is {value}")]
+    both = replace(SEEN, databases=tuple(replace(one, settings={**GOOD, setting: value}) for one in SEEN.databases))
+    assert told(both) == [(name, level, f"{setting} is {value}") for name in ("db1", "db2")]
 
 
 def test_every_setting_has_a_case_above() -> None:
@@ -83,6 +94,72 @@ def test_settings_that_depend_on_others() -> None:
     assert told(replace(db1(settings={**GOOD, "ssl": "off"}), tls=False)) == []
     pinned = db1(files={"synchronous_standby_names": "/etc/postgresql.conf"})
     assert told(pinned) == [("db1", Level.BAD, "synchronous_standby_names is written in /etc/postgresql.conf")]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_what_must_be_as_large_on_each(name: str) -> None:
+    seen = replace(SEEN, databases=tuple(replace(one, settings={**GOOD, name: "300"}) for one in SEEN.databases))
+    assert told(seen) == []
+    first, second = seen.databases
+    less = replace(seen, databases=(first, replace(second, settings={**second.settings, name: "299"})))
+    assert told(less) == [(name, Level.BAD, "db1: 300; db2: 299")]
+
+
+def test_what_a_change_of_roles_loses_or_needs() -> None:
+    assert told(db1(unlogged=("scratch",))) == [("db1", Level.WARNING, "tables scratch are unlogged")]
+    assert told(db1(slots=8)) == [("db1", Level.WARNING, "all 8 replication slots are in use")]
+    assert told(db1(slots=7)) == []
+
+
+def test_collations() -> None:
+    own = Collation("", "2.31", "2.31")
+    first, second = SEEN.databases
+    seen = replace(SEEN, databases=(replace(first, collations=(own,)), replace(second, collations=(own,))))
+    assert told(seen) == []
+    differ = replace(seen, databases=(seen.databases[0], replace(second, collations=(replace(own, actual="2.36"),))))
+    assert told(differ) == [
+        ("db2", Level.BAD, "database tuiha was made with collation version 2.31, this host has 2.36"),
+        ("collations", Level.BAD, "the database: versions differ between the hosts: db1: 2.31; db2: 2.36")]
+    assert told(db1(collations=(Collation("", "2.31", None), Collation("de", None, "153")))) == []
+
+
+def test_who_is_let_in() -> None:
+    def role(**changes: Any) -> Inspection:
+        return db1(accesses={"pool": RoleAccess("tuiha_pool", **changes)})
+
+    assert told(role()) == []
+    assert told(role(login=False)) == [("db1", Level.BAD, "role tuiha_pool may not log in")]
+    assert told(role(valid_days=-1.0)) == [
+        ("db1", Level.BAD, "the password of role tuiha_pool is no longer valid (VALID UNTIL)")]
+    assert told(role(valid_days=29.5)) == [
+        ("db1", Level.WARNING, "the password of role tuiha_pool is valid for 29 days more (VALID UNTIL)")]
+    assert told(role(valid_days=31.0)) == []
+    assert told(role(limit=47)) == [("db1", Level.WARNING, "role tuiha_pool has CONNECTION LIMIT 47")]
+    assert told(role(limit=48)) == []
+    assert told(db1(connection_limit=52)) == [("db1", Level.WARNING, "database tuiha has CONNECTION LIMIT 52")]
+    assert told(db1(connection_limit=53)) == []
+    assert told(db1(trusted=("tuiha_pool",))) == [("db1", Level.BAD, "it lets tuiha_pool in with any password")]
+
+
+def test_leases_and_fronts_and_unverified_certificates() -> None:
+    assert told(db1(leases={"s1": 5.0, "s2": 8.0})) == [
+        ("s2", Level.WARNING, "its leases last 8 s, lease.seconds is 5 s here")]
+    assert told(replace(SEEN, unverified=("database",))) == [
+        ("database", Level.BAD, "certificates are not verified (tls.verify is false)")]
+
+    def front(**changes: Any) -> Inspection:
+        return replace(SEEN, fronts=(Front("spray1", "sync:443", False, **changes),))
+
+    assert told(front(days=90.0)) == []
+    assert told(front(days=6.5)) == [
+        ("spray1", Level.BAD, "its certificate for devices at sync:443 expires in 6 days")]
+    assert told(front(secure=False)) == [("spray1", Level.BAD, "it speaks plain text to devices at sync:443")]
+    assert told(front(days=90.0, named=False)) == [
+        ("spray1", Level.BAD, "its certificate for devices is not for the name in sync:443")]
+    assert told(front(error="connection refused")) == [
+        ("spray1", Level.BAD, "devices cannot connect at sync:443: connection refused")]
+    away = replace(healthy(), sprayers=(failing(healthy().sprayers[0]), healthy().sprayers[1]))
+    assert told(front(error="connection refused"), away) == []
 
 
 def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:

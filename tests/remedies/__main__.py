@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ def main() -> int:
     """Exit code 0 when every remedy mends its fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only faults whose names hold one of these")
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # of doubles that speak TLS in the middle of a connection
     words = parser.parse_args().words
     wanted = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
     return 1 if asyncio.run(go(wanted)) else 0

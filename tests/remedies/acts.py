@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -121,15 +122,13 @@ def _get(settings: Any, key: Key) -> Any:
 
 
 def _set(scene: Scene, key: Key, value: Any) -> None:
-    inside = scene.settings
+    inside: Any = scene.settings
     for part in key[:-1]:
         inside = inside[part] if isinstance(part, int) else inside.setdefault(part, {})
     last = key[-1]
     if value is None and isinstance(last, str):
         inside.pop(last, None)
-    elif value is None and isinstance(last, int):
-        del inside[last]  # type: ignore[misc]
+    elif value is None:
+        del inside[last]
     else:
-        import copy
-
         inside[last] = copy.deepcopy(value)

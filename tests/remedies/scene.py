@@ -6,7 +6,7 @@ import asyncio
 import copy
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import yaml
 
 from tests.drivers.authority import Certificates
 from tuiha.config.load import load
+from tuiha.lab.control import ControlError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.model.finding import Finding, Level
@@ -107,7 +108,8 @@ class Scene:
 
     async def restart(self, name: str) -> None:
         """Restart a part; returns when it is started."""
-        await self.pool.kill(name)
+        with suppress(ControlError):  # it ended by itself
+            await self.pool.kill(name)
         await self.pool.start(name)
 
     async def tuiha(self, *words: str) -> str:

@@ -94,11 +94,17 @@ def behind(kind: str, drops: bool = False, tls: bool = True) -> Plant:
     return plant
 
 
+async def reached(scene: Scene) -> None:
+    """Both databases are; that PostgreSQL itself has no TLS is true here, and said."""
+    found = await scene.findings()
+    assert {one.what for one in found} == {"ssl is off"}, found
+
+
 async def renewed(scene: Scene, finding: Finding) -> None:
     """The right certificate; and the pool as it was made, without TLS."""
     for name in ("db1", "db2"):
         scene.kept[name].context = scene.certificates.server("right")
-    await scene.clean()
+    await reached(scene)
     await restored(("database", "tls"), ("database", "nodes"))(scene, finding)
 
 
@@ -107,7 +113,7 @@ async def trusted(scene: Scene, finding: Finding) -> None:
     other = scene.certificates.folder / "other-ca.pem"
     scene.certificates._others.cert_pem.write_to_path(str(other))
     scene.settings["database"]["tls"] = {"ca": str(other)}
-    await scene.clean()
+    await reached(scene)
     await restored(("database", "tls"), ("database", "nodes"))(scene, finding)
 
 
@@ -342,7 +348,6 @@ SETTINGS = (
     _setting("password_encryption", "'md5'", "md5"),
     _setting("tcp_user_timeout", "0", "0"),
     _setting("recovery_min_apply_delay", "'1min'", "60000", "db2"),
-    _setting("recovery_target_timeline", "'current'", "current", "db2"),
 )
 
 # ------------------------------------------------------------------------------- what hinders a change of roles
@@ -464,6 +469,11 @@ SLOW = (
     Fault("the secondary answers nobody", written("hot standby", "hot_standby = off", "db2"), "db2", "cannot be asked",
           "write hot_standby = on in db2's configuration, and restart it", unwritten("hot standby", "db2"), alone=True,
           slow=True),
+    Fault("the secondary stays on its timeline", written("timeline", "recovery_target_timeline = 'current'", "db2"),
+          "db2", "recovery_target_timeline is current", "write recovery_target_timeline = 'latest'",
+          unwritten("timeline", "db2"), alone=True, slow=True),
+    Fault("the secondary has less room for connections", written("size", "max_connections = 90", "db2"), "db2",
+          "cannot be asked", "its log says why", unwritten("size", "db2"), alone=True, slow=True),
     Fault("commits do not wait", statements("ALTER SYSTEM RESET synchronous_standby_names", RELOAD), "db1",
           "replication to db2 is async", "tuiha plan protect", operation("protect"), alone=True, slow=True),
     Fault("the secondary does not follow", cut_off, "db1", "replication to db2 is not streaming",

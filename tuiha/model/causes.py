@@ -49,8 +49,8 @@ class Cause(StrEnum):
 
 
 _DATABASE: Mapping[Cause, str] = {
-    Cause.REFUSED: "start PostgreSQL on {node}; if it runs, correct its address at database.nodes, or port and "
-                   "listen_addresses in its configuration",
+    Cause.REFUSED: "start PostgreSQL on {node}; if it ends again, its log says why; if it runs, correct its address at "
+                   "database.nodes, or port and listen_addresses in its configuration",
     Cause.SILENT: "look at {node}'s host: a stopped or hanging process, a full or slow disk, a firewall that drops "
                   "packets. Do not start a second PostgreSQL beside it",
     Cause.NAME: "correct its host name at database.nodes, or enter it in DNS",
@@ -67,7 +67,8 @@ _DATABASE: Mapping[Cause, str] = {
     Cause.PASSWORD: "write its password at database.roles.{task}.password; or give it that one, on the primary: "
                     "ALTER ROLE {role} PASSWORD '...' VALID UNTIL 'infinity' (a password that is no longer valid is "
                     "refused in the same way)",
-    Cause.ACCESS: "add a line to pg_hba.conf on {node}, and then SELECT pg_reload_conf(): {hba}",
+    Cause.ACCESS: "correct database.name or database.roles.{task}.user, if these are not the ones that are meant; else "
+                  "add a line to pg_hba.conf on {node}, and then SELECT pg_reload_conf(): {hba}",
     Cause.NO_LOGIN: "on the primary: ALTER ROLE {role} LOGIN",
     Cause.NO_DATABASE: "correct database.name, or create the database (config/postgresql.md, step 3)",
     Cause.RIGHT: "on the primary: GRANT CONNECT ON DATABASE {database} TO {role}; what tables need is granted by the "

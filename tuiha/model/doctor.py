@@ -13,6 +13,7 @@ from tuiha.model.database_advice import database_advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.obstacles import SIZES, smaller
 from tuiha.model.quoting import identifier
 from tuiha.model.reports import ServerState
 from tuiha.model.standing import Standing
@@ -31,7 +32,8 @@ PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by t
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset({"REPLICATION"}),
 }
-_AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots"})
+_AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots",
+                       "recovery_target_timeline"})
 _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version"})  # which the pool servers only read
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
@@ -105,11 +107,28 @@ def _settings(look: Look, seen: Inspection) -> Iterator[Finding]:
     for node in seen.databases:
         found = [*_unfit(node), *_special(node, seen, needed)]
         yield from found or [ok(node.name, f"{len(WANTED)} settings that matter when something fails are right")]
-    sizes = {node.name: node.settings["max_connections"] for node in seen.databases
-             if "max_connections" in node.settings}
-    if len(set(sizes.values())) > 1:
-        yield bad("max_connections", "; ".join(f"{name}: {size}" for name, size in sizes.items()),
-                  "the one with less does not start as the secondary of the other", "write the same on both")
+    yield from _sizes(seen)
+
+
+def _sizes(seen: Inspection) -> Iterator[Finding]:
+    """Settings that must be as large on each database as on the others, and what a change of roles loses or needs."""
+    every = [(one, other) for one in seen.databases for other in seen.databases]
+    for name in SIZES:
+        if any(name in smaller(one.settings, other.settings) for one, other in every):
+            said = "; ".join(f"{node.name}: {node.settings[name]}" for node in seen.databases if name in node.settings)
+            yield bad(name, said, "the one with less does not start as the secondary of the other, or stops replaying",
+                      f"write the same {name} on both, and restart the one with less")
+    for node in seen.databases:
+        if node.unlogged:
+            yield warning(node.name, f"tables {names(node.unlogged)} are unlogged",
+                          "they are empty after a change of the primary",
+                          "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in node.unlogged))
+        most = int(node.settings.get("max_replication_slots", node.slots + 1))
+        if 0 < most <= node.slots:
+            yield warning(node.name, f"all {most} replication slots are in use",
+                          "a change of roles needs one more, and is refused",
+                          "drop the ones that nobody uses (pg_replication_slots), or write a larger "
+                          f"max_replication_slots on {node.name} and restart it")
 
 
 def _unfit(node: DatabaseInspection) -> Iterator[Finding]:

@@ -54,6 +54,7 @@ class Expected:
     database: str = "tuiha"  # PostgreSQL's name of it
     secure: bool = True  # it is reached with TLS
     hold: float = LONG  # seconds that requests are held while the pool changes its database
+    agentless: frozenset[str] = frozenset()  # databases that operations would have to stop, start and rewind
     manager: str | None = None  # who else decides which database is active
 
 
@@ -87,6 +88,10 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
         others = frozenset(one.name for one in look.databases) - {node.name}
         for one in obstacles(node.name, node.report, others, expected.hold):
             yield warning(node.name, one.what, one.means, one.remedy)
+        if node.name in expected.agentless:
+            yield warning(node.name, "it has no agent", "operations cannot stop, start and rewind it: a switchover is "
+                          "refused, and what an agent does is yours to do", "write database.nodes[].agent "
+                          "(docs/operations.md, Agents)")
     if look.databases and stand.active is None:
         yield bad(look.pool, "no database names itself active in pool_epoch",
                    "servers cannot take leases", "start a pool server: the first one creates the schema and the row")

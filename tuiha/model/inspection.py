@@ -70,6 +70,8 @@ class DatabaseInspection:
     defaults: tuple[Default, ...] = ()
     collations: tuple[Collation, ...] = ()
     leases: Mapping[str, float] = field(default_factory=dict)  # pool server -> seconds that its leases last
+    unlogged: tuple[str, ...] = ()  # tables whose rows are on the primary alone; not those that are so on purpose
+    slots: int = 0  # replication slots
     trusted: tuple[str, ...] = ()  # roles that are let in with a password that is not theirs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +12,16 @@ from tuiha.model.words import count, names, size, span
 
 LONG = 10.0  # seconds that a transaction may be open; longer than requests are held, and a change waits for it in vain
 KEPT = 64 * 1024 * 1024  # bytes of WAL that a slot may keep for a partner that is away for a moment
+
+
+# A secondary with less of one of these than its primary does not start, or stops replaying.
+SIZES = ("max_connections", "max_wal_senders", "max_worker_processes", "max_prepared_transactions",
+         "max_locks_per_transaction")
+
+
+def smaller(here: Mapping[str, str | int], there: Mapping[str, str | int]) -> list[str]:
+    """The sizes that are smaller `here` than `there`, as far as both are known."""
+    return [name for name in SIZES if name in here and name in there and int(here[name]) < int(there[name])]
 
 
 class Kind(StrEnum):

@@ -88,11 +88,18 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         database=pool.database.name,
         secure=pool.database.tls is not None,
         hold=pool.hold.seconds,
+        agentless=_agentless(pool),
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
                  *advice(look, stand, seen))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
+
+
+def _agentless(pool: Pool) -> frozenset[str]:
+    """Databases without an agent, where whoever acts from here would need one."""
+    acts = pool.database.roles.coordinator is not None and pool.database.manager is None
+    return frozenset(node.name for node in pool.database.nodes if node.agent is None) if acts else frozenset()
 
 
 def first_record(checked: Checked) -> LedgerRecord | str:

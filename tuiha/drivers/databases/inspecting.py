@@ -9,6 +9,7 @@ from typing import Any
 from tuiha.drivers.databases.spelling import misspelled
 from tuiha.model.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
 from tuiha.model.names import DEFAULT, NameRule
+from tuiha.model.obstacles import SIZES
 from tuiha.model.sessions import WATCHED
 
 _SETTINGS = """
@@ -79,6 +80,11 @@ SELECT asked.name, r.oid IS NOT NULL AS exists,
   FROM unnest($1::text[]) AS asked (name) LEFT JOIN pg_roles r ON r.rolname = asked.name
 """
 _HAS_USERS = "SELECT to_regclass('public.app_user') IS NOT NULL"
+# The tables of guessed passwords may be empty after a change of the primary.
+_UNLOGGED = """
+SELECT relname::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'
+   AND oid IS DISTINCT FROM to_regclass('public.wrong_login') ORDER BY 1 LIMIT 10
+"""
 _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
 
 
@@ -90,7 +96,7 @@ async def inspect(
     `plain` is a session that stated no settings: it shows what others begin with; without it `connection` is asked.
     The clock is compared with the middle of one question, so it is right within half of how long that took.
     """
-    settings = await (plain or connection).fetch(_SETTINGS, [*_NAMES, *WATCHED])
+    settings = await (plain or connection).fetch(_SETTINGS, [*_NAMES, *SIZES, *WATCHED])
     named = list(roles.values())
     accesses = {row["name"]: row for row in await connection.fetch(_ACCESSES, named)}
     database = await connection.fetchrow(_DATABASE)
@@ -113,6 +119,8 @@ async def inspect(
         defaults=(*_of_all(settings), *(_default(row) for row in await connection.fetch(_DEFAULTS, named))),
         collations=(Collation("", database["recorded"], database["actual"]),
                     *(Collation(**row) for row in await connection.fetch(_COLLATIONS))),
+        unlogged=tuple(row["relname"] for row in await connection.fetch(_UNLOGGED)),
+        slots=await connection.fetchval("SELECT count(*)::int FROM pg_replication_slots"),
         leases={row["server"]: row["seconds"] for row in await connection.fetch(_LEASES)} if has_leases else {},
     )
 

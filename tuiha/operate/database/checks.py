@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.obstacles import LONG, Kind
+from tuiha.model.obstacles import LONG, Kind, smaller
 from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
@@ -14,8 +14,6 @@ _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long
 _COPY = 1.1  # a fresh copy, as a multiple of the databases
 _WAL = 256 * 1024 * 1024  # bytes written while it is made, at least
-_SETTINGS = ("max_connections", "max_wal_senders", "max_worker_processes", "max_prepared_transactions",
-             "max_locks_per_transaction")
 _GOOD, _BAD, _NEVER, _WARNING = CheckVerdict.OK, CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
 
 
@@ -165,7 +163,7 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"at most {_CHECKPOINT:.0f} s",
                 "one is made first; the stop may still take longer", _WARNING)
     yield from replaying(partner)
-    small = [name for name in _SETTINGS if there[name] < found[name]]
+    small = smaller(there, found)
     yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
                 f"not smaller than {active.name}'s", "make them as large, and restart it")
     free = there["most_slots"] - there["slots"]

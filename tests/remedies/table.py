@@ -171,7 +171,8 @@ def steered(*acts: tuple[str, Any]) -> Plant:
 
     async def plant(scene: Scene) -> None:
         sprayer = scene.original["sprayers"][0]
-        driver = Haproxy("spray1", sprayer["socket"], sprayer["backend"], sprayer["map"])
+        driver = Haproxy("spray1", sprayer["socket"], sprayer["backend"], sprayer["map"],
+                         operator=sprayer.get("operator"))
         for name, value in acts:
             await getattr(driver, name)("s1", value)
 

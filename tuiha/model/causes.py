@@ -111,6 +111,8 @@ _LEDGER: Mapping[Cause, str] = {
     Cause.MISSING: "tuiha check --create-ledger writes the first one from the active database; if there was one, "
                    "restore it from a backup instead",
     Cause.DAMAGED: "restore it from a backup; or move it away, and then: tuiha check --create-ledger",
+    Cause.OTHER_NODE: "correct the section ledger (its path; or its endpoints and prefix), or `pool`; the record is "
+                      "another pool's: leave it where it is",
     Cause.FORBIDDEN: "let this user read it, or correct the log-in at ledger",
     Cause.REFUSED: "start the store at ledger.endpoints, or correct the addresses. The record is in it: do not create "
                    "another one",

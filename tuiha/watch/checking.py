@@ -235,5 +235,6 @@ async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
             raise DriverError(f"it has level {level}, not {ADMIN}")
 
     field = "socket" if sprayer.operator is None else "operator"
-    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", _text(await _why(attempt, pool.watch.timeout)),
+    failed = await _why(attempt, pool.watch.timeout)
+    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", _text(failed),
                    f"no server can be drained or enabled from here: {sprayer.name} would refuse", OPERATORS_SOCKET)

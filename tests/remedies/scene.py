@@ -60,10 +60,17 @@ class Scene:
 
     async def clean(self) -> None:
         """Wait until check finds nothing at all: the fault is gone, and nothing else is broken."""
+        await self.only()
+
+    async def only(self, *what: str) -> None:
+        """Wait until all that check finds is said in these words."""
         found: Sequence[Finding] = ()
         try:
             async with asyncio.timeout(PATIENCE):
-                while found := await self.findings():  # noqa: ASYNC110 - what is waited for is in other processes
+                while True:
+                    found = await self.findings()
+                    if {one.what for one in found} == set(what):
+                        return
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             raise AssertionError(f"still there: {told(found)}") from None

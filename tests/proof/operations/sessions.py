@@ -232,7 +232,7 @@ async def _sessions(node: Node, session: Session, users: list[str]) -> list[Row]
     return [Row(server=server, sessions=sessions) for server, sessions in counted.items()]
 
 
-async def _obstacles(node: Node, session: Session, seconds: float) -> list[Row]:
+async def _obstacles(node: Node, session: Session) -> list[Row]:
     return [Row(**_OBSTACLES)]
 
 

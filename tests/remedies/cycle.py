@@ -20,14 +20,16 @@ async def carry_out(scene: Scene, faults: Sequence[Fault]) -> None:
         found = await named(scene, faults)
         for fault in faults:
             finding = found[fault.name]
-            assert fault.remedy in finding.fix, f"{fault.name}: {finding.fix}"
             scene.kept["remedy"] = fault.remedy
             await fault.mend(scene, finding)
         await scene.clean()
 
 
 async def named(scene: Scene, faults: Sequence[Fault]) -> dict[str, Finding]:
-    """Wait until check names every fault; name of the fault -> its finding."""
+    """Wait until check names every fault, with its remedy; name of the fault -> its finding.
+
+    What starts or ends says other things on its way, each with a remedy for that moment.
+    """
     found: Sequence[Finding] = ()
     missed: list[str] = []
     try:
@@ -35,7 +37,8 @@ async def named(scene: Scene, faults: Sequence[Fault]) -> dict[str, Finding]:
             while True:
                 found = await scene.findings()
                 named = {fault.name: one for fault in faults for one in found
-                         if one.subject == fault.subject and one.what.startswith(fault.what)}
+                         if one.subject == fault.subject and one.what.startswith(fault.what)
+                         and fault.remedy in one.fix}
                 missed = [fault.name for fault in faults if fault.name not in named]
                 if not missed:
                     return named

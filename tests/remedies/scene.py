@@ -75,6 +75,15 @@ class Scene:
         except TimeoutError:
             raise AssertionError(f"still there: {told(found)}") from None
 
+    async def until(self, subject: str, remedy: str) -> Finding:
+        """Wait until check advises this."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for one in await self.findings():
+                    if one.subject == subject and remedy in one.fix:
+                        return one
+                await asyncio.sleep(_PAUSE)
+
     def address(self, name: str) -> str:
         """Where a database is."""
         return next(str(node["address"]) for node in self.original["database"]["nodes"] if node["name"] == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.drivers.authority import Listener
@@ -204,17 +205,32 @@ async def created(scene: Scene, finding: Finding) -> None:
     assert path.exists()
 
 
-def operation(kind: str) -> Mend:
+def operation(*words: str) -> Mend:
     """The operation that is advised, planned and applied as an operator does it."""
 
     async def mend(scene: Scene, finding: Finding) -> None:
-        import json
-
-        plan = json.loads(await scene.tuiha("plan", kind, *(["db2"] if kind == "rejoin" else []), "--json"))
-        assert not [one for one in plan["checks"] if one["verdict"] in ("bad", "never")], plan["checks"]
+        plan = json.loads(await scene.tuiha("plan", *words, "--json"))
+        stops = [one for one in plan["checks"] if one["verdict"] in ("bad", "never")]
+        assert not stops, stops
         await scene.tuiha("apply", plan["id"], "--confirm", plan["confirm"], "--reason", "a test")
 
     return mend
+
+
+def each(*mends: Mend) -> Mend:
+    """One after the other."""
+
+    async def mend(scene: Scene, finding: Finding) -> None:
+        for one in mends:
+            await one(scene, finding)
+
+    return mend
+
+
+async def returned(scene: Scene, finding: Finding) -> None:
+    """What check says of a mail server that answers again, and that the pool servers do not use yet."""
+    await scene.until("mail1", "tuiha plan return-mail mail1")
+    await operation("return-mail", "mail1")(scene, finding)
 
 
 async def cut_off(scene: Scene) -> None:
@@ -482,7 +498,11 @@ SLOW = (
     Fault("commits do not wait", statements("ALTER SYSTEM RESET synchronous_standby_names", RELOAD), "db1",
           "replication to db2 is async", "tuiha plan protect", operation("protect"), alone=True, slow=True),
     Fault("the secondary does not follow", cut_off, "db1", "replication to db2 is not streaming",
-          "tuiha plan rejoin db2", operation("rejoin"), alone=True, slow=True),
+          "tuiha plan degrade, then tuiha plan rejoin db2", each(operation("degrade"), operation("rejoin", "db2")),
+          alone=True, slow=True),
+    Fault("the secondary was promoted", statements("SELECT pg_promote()", on="db2"), "db2",
+          "it is writable, though db1 is active", "tuiha plan degrade, then tuiha plan rejoin db2",
+          each(operation("degrade"), operation("rejoin", "db2")), alone=True, slow=True),
     Fault("a server is stopped", order("kill", "s2"), "s2", "cannot be asked", "tuiha serve s2",
           done(order("start", "s2")), alone=True, slow=True),
     Fault("a server hangs", order("pause", "s2"), "s2", "cannot be asked", "systemctl restart tuiha-serve@s2",
@@ -492,9 +512,9 @@ SLOW = (
     Fault("a sprayer hangs", order("pause", "spray2"), "spray2", "its runtime socket cannot be asked",
           "systemctl restart haproxy", again("spray2"), alone=True, slow=True),
     Fault("a mail server is stopped", order("kill", "mail1"), "mail1", "the probe user cannot use it",
-          "start the mail server", done(order("start", "mail1")), alone=True, slow=True),
+          "start the mail server", each(done(order("start", "mail1")), returned), alone=True, slow=True),
     Fault("a mail server hangs", order("pause", "mail1"), "mail1", "the probe user cannot use it", "it hangs",
-          done(order("resume", "mail1")), alone=True, slow=True),
+          each(done(order("resume", "mail1")), returned), alone=True, slow=True),
 )
 
 TOGETHER = (ROLES + DEFAULTS, SETTINGS + HINDRANCES + PARTS)  # each of these can be planted at once

@@ -131,8 +131,9 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
         yield bad(name, "it is the active database, but it is not writable", "no server can take a lease",
                    "tuiha status")
     if name != stand.active and report.writable:
-        yield bad(name, f"it is writable, though {stand.active} is active",
-                   "what is written in it is not in the pool", f"tuiha plan rejoin {name}")
+        yield bad(name, f"it is writable, though {stand.active} is active", "what is written in it is not in the pool",
+                  _rejoin(name, stand) if manager is None else f"patronictl list; stop it, and have {manager} "
+                  f"reinitialize it: patronictl reinit")
     if name != stand.active or stand.secondary is None:
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
@@ -140,11 +141,17 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",
-                       _protection(report, row, stand.secondary, manager))
+                       _protection(report, row, stand, stand.secondary, manager))
 
 
-def _protection(report: DatabaseReport, row: ReplicationRow | None, secondary: Polled[DatabaseReport],
-                manager: str | None) -> str:
+def _rejoin(name: str, stand: Standing) -> str:
+    """How a database follows again; the pool first gives it up, while the ledger still counts on it."""
+    counted = stand.ledger is not None and stand.ledger.standby is Standby.SYNC
+    return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {name}"
+
+
+def _protection(report: DatabaseReport, row: ReplicationRow | None, stand: Standing,
+                secondary: Polled[DatabaseReport], manager: str | None) -> str:
     """How commits come to wait for the secondary. Never by hand: with the name set and nobody there they all hang."""
     if manager is not None:
         return f"patronictl list; {manager} has commits wait for {secondary.name} by itself as soon as it streams"
@@ -155,7 +162,7 @@ def _protection(report: DatabaseReport, row: ReplicationRow | None, secondary: P
         other = [one.name for one in report.replication if one.name]
         called = f" A secondary calls itself {names(other)}: write application_name={secondary.name} into its " \
                  "primary_conninfo." if other else ""
-        return f"tuiha plan rejoin {secondary.name}; its log says why it does not follow.{called}"
+        return f"{_rejoin(secondary.name, stand)}; its log says why it does not follow.{called}"
     return "tuiha plan protect"
 
 

@@ -58,6 +58,8 @@ async def test_defaults_of_an_administrator_do_not_reach_our_sessions(pair: Pair
             found = {name: await connection.fetchval("SELECT current_setting($1, true)", name)
                      for name in (*STATED, *LATER)}
             assert found == {**STATED, "transaction_timeout": "0"}
+            kept = await connection.fetchval("SELECT reset_val FROM pg_settings WHERE name = 'transaction_timeout'")
+            assert kept == "3600000", "the default is there, and only this session goes before it"
         finally:
             await connection.close()
 

@@ -14,7 +14,7 @@ from tuiha.config.errors import ConfigError, Location, Problem
 if TYPE_CHECKING:
     from tuiha.config.parts import Database, MailCluster, MailServer, Server, Sprayer
     from tuiha.config.settings import Pool
-    from tuiha.config.values import Tls
+    from tuiha.config.values import Settings, Tls
 
 
 def client(tls: Tls | None, base: Path) -> ssl.SSLContext:
@@ -115,17 +115,6 @@ def for_sprayer(sprayer: Sprayer, base: Path) -> ssl.SSLContext | None:
     return None if sprayer.tls is None else client(sprayer.tls, base)
 
 
-def unverified(pool: Pool) -> Iterator[str]:
-    """The sections of the configuration in which certificates are not verified."""
-    sections: list[tuple[str, Tls | None]] = [(f"servers.{server.name}", server.tls) for server in pool.servers]
-    sections += [("database", pool.database.tls)]
-    sections += [("database.patroni", pool.database.patroni.tls)] if pool.database.patroni is not None else []
-    sections += [(f"sprayers.{sprayer.name}", sprayer.tls) for sprayer in pool.sprayers]
-    sections += [(f"mail.{cluster.cluster}", cluster.tls) for cluster in pool.mail]
-    sections += [("ledger", pool.ledger.tls)] if pool.ledger is not None else []
-    yield from (name for name, told in sections if told is not None and not told.verify)
-
-
 def is_loopback(host: str) -> bool:
     """Does `host` (a name, an address, or an address in brackets) never leave this machine?"""
     if host.lower() == "localhost":
@@ -134,6 +123,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def unverified(settings: Settings, at: str = "") -> Iterator[str]:
+    """Every `tls` of these settings that accepts any certificate, as a place in the configuration: `mail.west.tls`."""
+    from tuiha.config.values import Settings, Tls  # they bring the validator along
+
+    for name, value in settings:
+        place = f"{at}.{name}" if at else name
+        entries = value if isinstance(value, list) else [value]
+        for entry in entries:
+            if isinstance(entry, Tls) and not entry.verify:
+                yield place
+            elif isinstance(entry, Settings):
+                called = getattr(entry, "name", None) or getattr(entry, "cluster", None)
+                yield from unverified(entry, f"{place}.{called}" if isinstance(value, list) else place)
 
 
 def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:

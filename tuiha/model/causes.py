@@ -27,6 +27,7 @@ class Cause(StrEnum):
     CLIENT = "client certificate"  # it wants another one of ours, or one at all
     NO_TLS = "no tls"  # it speaks plain text only
     PASSWORD = "password"
+    UNPROVEN = "unproven"  # it does not prove that it knows the role's password: trust, or another program
     ACCESS = "access"  # pg_hba.conf does not let the role in from here
     NO_LOGIN = "no login"  # the role may not log in anywhere
     NO_DATABASE = "no database"
@@ -69,6 +70,8 @@ _DATABASE: Mapping[Cause, str] = {
                     "refused in the same way)",
     Cause.ACCESS: "correct database.name or database.roles.{task}.user, if these are not the ones that are meant; else "
                   "add a line to pg_hba.conf on {node}, and then SELECT pg_reload_conf(): {hba}",
+    Cause.UNPROVEN: "see what listens there; if it is PostgreSQL, give the role such a line in pg_hba.conf on {node}, "
+                    "before any other that fits, set its password again, and then SELECT pg_reload_conf(): {hba}",
     Cause.NO_LOGIN: "on the primary: ALTER ROLE {role} LOGIN",
     Cause.NO_DATABASE: "correct database.name, or create the database (config/postgresql.md, step 3)",
     Cause.RIGHT: "on the primary: GRANT CONNECT ON DATABASE {database} TO {role}; what tables need is granted by the "

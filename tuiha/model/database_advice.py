@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.causes import hba_line, reset
+from tuiha.model.causes import reset
 from tuiha.model.finding import Finding, bad, warning
 from tuiha.model.inspection import DatabaseInspection, Default, Inspection, RoleAccess
 from tuiha.model.quoting import identifier
 from tuiha.model.sessions import KEPT, fits
-from tuiha.model.words import count, names
+from tuiha.model.words import count
 
 SOON = 30.0  # days before a password is no longer valid
 _FEW = 5  # connections that a role of ours other than the pool's may want at once
@@ -36,7 +36,7 @@ def database_advice(active: str | None, servers: int, per_server: int, seen: Ins
                 yield _default(node, default)
         yield from _leases(node, seen)
     for one in seen.databases:
-        yield from _host(one, seen.tls)
+        yield from _host(one)
     yield from _collations(seen)
 
 
@@ -69,7 +69,7 @@ def _default(node: DatabaseInspection, default: Default) -> Finding:
     return warning(node.name, what, "tuiha's own sessions go before it; any other program's, and psql's, do not", fix)
 
 
-def _host(node: DatabaseInspection, secure: bool) -> Iterator[Finding]:
+def _host(node: DatabaseInspection) -> Iterator[Finding]:
     """What is this host's own: its files, and who is let in there."""
     for default in node.defaults:
         if default.file and not fits(default.name, default.value):
@@ -78,11 +78,6 @@ def _host(node: DatabaseInspection, secure: bool) -> Iterator[Finding]:
             yield warning(node.name, f"{default.name} is {default.value} for all sessions",
                           "tuiha's own sessions go before it; any other program's, and psql's, do not",
                           f"{fix}; then SELECT pg_reload_conf()")
-    if node.trusted:
-        yield bad(node.name, f"it lets {names(node.trusted)} in with any password",
-                  "whoever reaches its port can read and change the pool",
-                  "replace trust in pg_hba.conf, and then SELECT pg_reload_conf(): "
-                  f"{hba_line(node.trusted[0], node.database, secure)}")
 
 
 def _leases(node: DatabaseInspection, seen: Inspection) -> Iterator[Finding]:

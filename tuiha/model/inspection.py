@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.access_rules import AccessRule
 from tuiha.model.mailboxes import Mailbox
 
 
@@ -22,6 +23,13 @@ class RoleRights:
     unread: tuple[str, ...] = ()  # tables of the pool that it may not read
     unwritten: tuple[str, ...] = ()  # tables of the pool in which it may not insert, update or delete
     monitors: bool = True  # it is a member of pg_monitor
+    member_of: tuple[str, ...] = ()  # roles, also by way of others
+    grants: tuple[str, ...] = ()  # on tables of the pool: "TRUNCATE binding"
+    columns: tuple[str, ...] = ()  # on single columns, where not on the table: "UPDATE pool_epoch.only_row"
+    creates: tuple[str, ...] = ()  # where it may create objects: "schema public", "database tuiha"
+    functions: tuple[str, ...] = ()  # that were granted to it: "pg_promote(boolean,integer)"
+    granted_parameters: tuple[str, ...] = ()
+    makes_slots: bool = True  # by the functions for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class DatabaseInspection:
     leases: Mapping[str, float] = field(default_factory=dict)  # pool server -> seconds that its leases last
     unlogged: tuple[str, ...] = ()  # tables whose rows are on the primary alone; not those that are so on purpose
     slots: int = 0  # replication slots
-    trusted: tuple[str, ...] = ()  # roles that are let in with a password that is not theirs
+    rules: tuple[AccessRule, ...] | None = ()  # of pg_hba.conf; None: the watcher may not see them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +107,15 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file or folder that others can change. (A secret that others can read is refused before anything else.)"""
+    """A file or folder that others can change, or a lock that they can hold.
+
+    (A secret that others can read is refused before anything else.)
+    """
 
     path: str
     what: str  # "the ledger"
     mode: int  # permission bits
+    lock: bool = False  # who can open it can hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,6 @@ class Inspection:
     tls: bool = True  # the databases are reached with TLS
     window: float = 10.0  # seconds: the heartbeat window
     lease: float = 5.0  # lease.seconds here
-    unverified: tuple[str, ...] = ()  # sections of the configuration in which tls.verify is false
     fronts: tuple[Front, ...] = ()
     spelling: str = ""  # the rule of the configuration, in words
+    unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted

@@ -18,6 +18,7 @@ class Rules:
     lease: float = 5.0  # a lease's whole length
     hold: float = LONG  # that requests are held while the pool changes its database
     manager: str | None = None  # who decides which database is active: "Patroni"; None: this project's operations
+    unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted
 
     @property
     def beating(self) -> float:

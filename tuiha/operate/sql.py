@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession, opened
 
 
@@ -56,7 +57,7 @@ class Coordinator:
                 running.exception()
                 raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s")
             return list(running.result())
-        except WrongSession as error:
+        except (NotProven, WrongSession) as error:
             raise DatabaseGone(f"{self.name}: {error}") from error
         except _GONE as error:
             await self.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import ssl
 import stat
 from collections.abc import Awaitable, Iterator
@@ -13,11 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuiha.config import tls
-from tuiha.config.parts import DatabaseNode, Role, Sprayer
+from tuiha.config.parts import DatabaseNode, Sprayer
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers import certificates
 from tuiha.drivers.databases.inspecting import inspect
+from tuiha.drivers.ledgers.file import lock_of
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.inspection import Certificate, DatabaseInspection, Front, Inspection, OpenFile
@@ -33,7 +33,7 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
     """
     password = await asyncio.to_thread(resolve, pool.database.roles.watcher.password, base)
     context = tls.for_database(pool.database, base)
-    databases = [_database(pool, base, node, password, context) for node in pool.database.nodes]
+    databases = [_database(pool, node, password, context) for node in pool.database.nodes]
     shown = [_certificate(pool, *place) for place in _places(pool, base)]
     seen, days, fronts = await asyncio.gather(
         asyncio.gather(*databases), asyncio.gather(*shown), asyncio.gather(*(_front(pool, s) for s in pool.sprayers)))
@@ -46,9 +46,9 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
         connections=pool.database.connections,
         tls=context is not None,
         lease=pool.lease.seconds,
-        unverified=tuple(tls.unverified(pool)),
         fronts=tuple(fronts),
         spelling=pool.users.names.rule.words,
+        unverified=tuple(tls.unverified(pool)),
     )
 
 
@@ -59,7 +59,7 @@ def _as_managed(node: DatabaseInspection) -> DatabaseInspection:
 
 
 async def _database(
-    pool: Pool, base: Path, node: DatabaseNode, password: str, context: ssl.SSLContext | None
+    pool: Pool, node: DatabaseNode, password: str, context: ssl.SSLContext | None
 ) -> DatabaseInspection | None:
     import asyncpg
 
@@ -77,28 +77,9 @@ async def _database(
                 plain = None
             async with asyncio.timeout(pool.watch.timeout):
                 tasks = {task: role.user for task, role in wanted if role}
-                found = await inspect(connection, node.name, tasks, pool.users.names.rule, plain)
-            return replace(found, trusted=tuple(await _trusted(pool, base, node, [r for _, r in wanted if r])))
+                return await inspect(connection, node.name, tasks, pool.users.names.rule, plain)
     except (DriverError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
-
-
-async def _trusted(pool: Pool, base: Path, node: DatabaseNode, roles: list[Role]) -> list[str]:
-    """Roles that the database lets in with a password that cannot be theirs, and without a certificate of ours."""
-    settings = pool.database.tls
-    context = None if settings is None else tls.client(settings.model_copy(
-        update={"certificate": None, "key": None}), base)
-
-    async def let_in(role: Role) -> bool:
-        try:
-            connection = await connect(pool, node, role, secrets.token_hex(16), context, stated=False)
-        except DriverError:
-            return False
-        connection.terminate()
-        return True
-
-    answers = await asyncio.gather(*(let_in(role) for role in roles))
-    return [role.user for role, trusted in zip(roles, answers, strict=True) if trusted]
 
 
 async def _front(pool: Pool, sprayer: Sprayer) -> Front:
@@ -163,6 +144,8 @@ def _open_files(pool: Pool, base: Path, config: Path | None) -> Iterator[OpenFil
     if pool.ledger is not None and pool.ledger.path is not None:
         ledger = base / pool.ledger.path.expanduser()
         wanted += [("ledger", ledger), ("ledger's folder", ledger.parent)]
+        if pool.ledger.driver == "file":
+            yield from _open_lock(lock_of(ledger))
     for what, path in wanted:
         if path is None:
             continue
@@ -172,3 +155,12 @@ def _open_files(pool: Pool, base: Path, config: Path | None) -> Iterator[OpenFil
             continue  # a file that is not there is told elsewhere
         if mode & _OTHERS and not mode & stat.S_ISVTX:
             yield OpenFile(str(path), what, mode)
+
+
+def _open_lock(lock: Path) -> Iterator[OpenFile]:
+    try:
+        mode = stat.S_IMODE(lock.stat().st_mode)
+    except OSError:
+        return  # nothing was changed yet
+    if mode & 0o007:
+        yield OpenFile(str(lock), "ledger's lock", mode, lock=True)

@@ -169,6 +169,8 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
     """
     import asyncpg
 
+    from tuiha.drivers.databases import scram
+
     host, port = host_and_port(node.address)
     try:
         async with asyncio.timeout(pool.watch.timeout):
@@ -177,7 +179,7 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
                 "ssl": False if context is None else context, "command_timeout": QUERY,
                 "timeout": pool.watch.timeout}
             if not stated:
-                return await asyncpg.connect(server_settings={"application_name": APPLICATION}, **where)
+                return await scram.connect(server_settings={"application_name": APPLICATION}, **where)
             return await opened(APPLICATION, {"jit": "off"}, **where)
     except TimeoutError:
         raise DriverError(f"no answer in {pool.watch.timeout:g} s", Cause.SILENT) from None

@@ -21,10 +21,14 @@ def database_cause(error: BaseException) -> Cause:
     """Why a session could not be had, or not be used."""
     import asyncpg
 
+    from tuiha.drivers.databases.scram import NotProven
+
     if tls_failure(error) is not None:
         return cause_of(error)
     if isinstance(error, WrongSession):
         return error.cause
+    if isinstance(error, NotProven):
+        return Cause.UNPROVEN
     found = next((cause for kind, cause in (
         (asyncpg.InvalidPasswordError, Cause.PASSWORD),
         (asyncpg.InvalidCatalogNameError, Cause.NO_DATABASE),

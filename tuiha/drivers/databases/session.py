@@ -35,13 +35,13 @@ async def opened(application: str, settings: Mapping[str, str] | None = None, *,
     """A connection of asyncpg with our settings, read back within `timeout` seconds.
 
     `settings` are added to the stated ones, or go before them. Raises WrongSession, TimeoutError, and what
-    `asyncpg.connect` raises.
+    `scram.connect` raises.
     """
-    import asyncpg
+    from tuiha.drivers.databases import scram
 
     stated = {**STATED, **(settings or {})}
     async with asyncio.timeout(timeout):
-        connection = await asyncpg.connect(
+        connection = await scram.connect(
             timeout=timeout, server_settings={"application_name": application, **stated}, **where)
         try:
             await read_back(connection, stated)

@@ -21,6 +21,7 @@ class Oddity:
     means: str
     remedy: str
     serious: bool = True
+    lasts: int | None = None  # seconds, as far as the sprayer tells
 
 
 def oddities(sprayers: dict[str, SprayerReport], serving: frozenset[str]) -> Iterator[Oddity]:
@@ -58,7 +59,7 @@ def _cut_off(name: str, away: list[BackendReport]) -> Iterator[Oddity]:
     yield Oddity(name, "CUT OFF", f"does not reach {told}",
                  "devices are forwarded by other servers: slower, and with more load",
                  "compare the address on its line `server` with the server's, and open the way from the sprayer's host "
-                 "to it")
+                 "to it", lasts=max((one.since_seconds for one in away if one.since_seconds is not None), default=None))
 
 
 def _takes_elsewhere(server: str, here: str, sprayers: dict[str, SprayerReport]) -> bool:

@@ -21,6 +21,7 @@ from tuiha.model.reports import (
     ServerState,
     Standby,
 )
+from tuiha.model.running import operation_problems, running_in
 from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
@@ -190,7 +191,9 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
                    "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
                    "docs/backup.md says what to do after a restore")
     elif record.intent is not None:
-        yield warning("ledger", "an operation is running", "it may be unfinished", "tuiha operations")
+        found = running_in(record.intent, polled.seen_at or look.at, None)
+        for problem in operation_problems(look.pool, found, record.phase):
+            yield warning("ledger", problem.what, problem.means, problem.next or "")
     else:
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:

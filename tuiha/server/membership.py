@@ -35,6 +35,7 @@ ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.
     epoch = excluded.epoch, started_at = excluded.started_at, heartbeat = excluded.heartbeat
 RETURNING target
 """
+_NOTE_TARGET = "UPDATE server SET target = $2 WHERE name = $1 AND target <> $2 RETURNING name"
 _MAIL = "SELECT name, in_service, extract(epoch FROM changed_at)::float8 AS told_at FROM mail_server"
 _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
@@ -222,6 +223,16 @@ class Membership:
         self.standing.target = target
         await self.record("warning" if target is ServerTarget.DRAIN else "note", _WORD[target])
         await self.beat()
+
+    async def note_target(self, server: str, target: ServerTarget) -> bool:
+        """Set what another server is told to be; False when the pool does not know it."""
+        async def work(connection: Any) -> bool:
+            if await connection.fetchval(_NOTE_TARGET, server, target) is not None:
+                await connection.execute("INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
+                                         "warning" if target is ServerTarget.DRAIN else "note", server, _WORD[target])
+            return bool(await connection.fetchval("SELECT count(*) FROM server WHERE name = $1", server))
+
+        return bool(await self._gate.write(work))
 
     async def record(self, severity: str, text: str) -> None:
         """Write an event about this server."""

@@ -81,9 +81,9 @@ class PoolServer:
         self.fence = Fence()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
-        self._instance = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
+        self._secret = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
         self.membership = Membership(
-            me.name, self._instance, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
+            me.name, self._secret, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
             self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
@@ -104,7 +104,7 @@ class PoolServer:
         self._ledger = open_authority(pool, base)
         self._following: Following | None = None
         if pool.database.manager is not None and self._ledger is not None:
-            self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
+            self._following = Following(me.name, self._secret, pool, self._ledger, self.fence)
         self._pusher = Pusher(
             me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
         )
@@ -132,7 +132,7 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified),
+            keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified),
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
             prepare=self._prepare,

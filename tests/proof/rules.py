@@ -360,8 +360,9 @@ def degrade_ends(_protocol: Protocol, state: State) -> State | None:
 
 
 POOL_RULES: tuple[PoolRule, ...] = (
-    time_passes, hole_opens, link_breaks, link_heals, primary_dies, row_arrives, failover_begins, secondary_stops_receiving,
-    secondary_is_promoted, ledger_names_secondary, degrade_is_recorded, degrade_begins_unrecorded, degrade_ends,
+    time_passes, hole_opens, link_breaks, link_heals, primary_dies, row_arrives, failover_begins,
+    secondary_stops_receiving, secondary_is_promoted, ledger_names_secondary, degrade_is_recorded,
+    degrade_begins_unrecorded, degrade_ends,
 )
 SERVER_RULES: tuple[ServerRule, ...] = (
     renewal_is_sent, renewal_is_confirmed, renewal_is_lost, renewal_is_answered, lease_is_given_up, server_moves,

@@ -53,6 +53,7 @@ class Standby(StrEnum):
     STALE = "STALE"
 
 
+STEADY = "STEADY"  # the ledger's phase while nothing of the databases' roles is half changed
 PROMOTABLE = frozenset({"sync_standby", "quorum_standby"})  # Patroni's roles of one that has every acknowledged write
 
 
@@ -111,6 +112,25 @@ class SlotRow:
     active: bool
     kept_bytes: int | None  # WAL that is kept for it
     state: str | None  # reserved, extended, unreserved, lost; None when it keeps nothing yet
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction of a client that is open."""
+
+    process: int  # process id of its session
+    seconds: float  # since it began
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What a change of the pair's roles can stumble over, as far as the watcher's role sees it."""
+
+    paused: bool = False  # the replay of a secondary was paused by hand
+    prepared: tuple[str, ...] = ()  # names of prepared transactions, the oldest first; not all when there are many
+    long: tuple[Transaction, ...] = ()  # the oldest of those that are open for more than a second
+    backups: int = 0  # base backups that are being sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +230,7 @@ class DatabaseReport:
     mail: tuple[MailRow, ...] = ()
     users: int | None = None  # rows of app_user, None where not readable
     managed: Managed | None = None  # under Patroni, what that says
+    obstacles: Obstacles | None = None
     durability: Durability | None = None  # what its commits wait for; None: a recording of before
 
     @property
@@ -239,6 +260,7 @@ class BackendReport:
     requests: int  # a counter
     since_seconds: int | None = None  # since the last change of state
     check: str | None = None  # the last health check's verdict
+    checked: bool = True  # its health is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +288,8 @@ class SprayerReport:
     requests: int | None = None  # a counter
     addresses: tuple[AddressRow, ...] | None = None  # what keepalived says; None: it was not asked, or says nothing
     process: int | None = None  # its process id: another one, and it has started anew
+    maps: tuple[str, ...] = ()  # paths of the maps that it has, as far as they were asked for
+    lacking: tuple[str, ...] = ()  # maps of our configuration that it does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +310,6 @@ class LedgerRecord:
     standby: Standby
     system_identifier: str
     timeline: int
-    phase: str = "STEADY"  # STEADY, SWITCHING, FAILOVER
+    phase: str = STEADY  # STEADY, SWITCHING, FAILOVER
     intent: str | None = None  # id, kind, owner and step of the running operation, as JSON
     revision: int = 0

@@ -34,8 +34,8 @@ _LEDGER = 2.0  # seconds for the ledger's answer
 _ARRIVES = 2.0  # seconds for a commit to be seen on the secondary
 _LOOK = 0.05  # seconds between two looks
 _TRIES = 3  # at changing a ledger that others change, too
-_MINE = "SELECT renewed_at FROM lease WHERE server = $1 AND instance = $2"
-_HAS_MINE = "SELECT true FROM lease WHERE server = $1 AND instance = $2 AND renewed_at = $3"
+_MINE = "SELECT renewed_at FROM lease WHERE server = $1"
+_HAS_MINE = "SELECT true FROM lease WHERE server = $1 AND renewed_at = $2"
 _DOUBT = "SELECT doubt_standby($1)"
 _DOUBTED = """
 SELECT epoch = $1 AND coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p
@@ -58,9 +58,8 @@ class NoGround(Exception):
 class Ground:
     """Says whether a renewal that was committed may count."""
 
-    def __init__(self, server: str, instance: str, places: Sequence[Place], ledger: LedgerDriver | None, fence: Fence):
+    def __init__(self, server: str, places: Sequence[Place], ledger: LedgerDriver | None, fence: Fence) -> None:
         self._server = server
-        self._instance = instance
         self._places = tuple(places)
         self._ledger = ledger
         self._fence = fence
@@ -163,9 +162,9 @@ class Ground:
     async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
                            why: str) -> None:
         """The secondary gets what is committed here. Raises NoGround, and notes a copy."""
-        mine = await session.connection.fetchval(_MINE, self._server, self._instance)
+        mine = await session.connection.fetchval(_MINE, self._server)
         before = await there.connection.fetchval(_RECEIVED)
-        if await self._arrives(there, _HAS_MINE, self._server, self._instance, mine):
+        if await self._arrives(there, _HAS_MINE, self._server, mine):
             return
         if await there.connection.fetchval(_RECEIVED) != before:
             self.copy = _copied(attachment.place, partner)

@@ -15,7 +15,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.databases import scram
+from tuiha.drivers.databases.session import opened
 from tuiha.drivers.opening import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
@@ -82,8 +82,10 @@ class PoolServer:
         self.fence = Fence()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
+        self._secret = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
         self.membership = Membership(
-            me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
+            me.name, self._secret, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
+            self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
@@ -101,11 +103,10 @@ class PoolServer:
             self.clients,
         )
         self._ledger = open_authority(pool, base)
-        self._instance = uuid.uuid4().hex
         self._following: Following | None = None
         self._ground: Ground | None = None
         if pool.database.manager is not None and self._ledger is not None:
-            self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
+            self._following = Following(me.name, self._secret, pool, self._ledger, self.fence)
         self._pusher = Pusher(
             me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
         )
@@ -128,7 +129,7 @@ class PoolServer:
         pool = self.pool
         known = places(pool, base, self.me.name, pool.database.roles.pool)
         if pool.database.manager is None:
-            self._ground = Ground(self.me.name, self._instance, known, self._ledger, self.fence)
+            self._ground = Ground(self.me.name, known, self._ledger, self.fence)
         return Attacher(
             pool=pool.pool,
             places=known,
@@ -136,7 +137,7 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified, self._ground),
+            keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified, self._ground),
             ground=self._ground,
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
@@ -208,10 +209,9 @@ class PoolServer:
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this
         owner = self._owners[place.name]
-        connection = await scram.connect(
-            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-            ssl=owner.ssl, timeout=2.0, server_settings={"application_name": place.application},
-        )
+        connection = await opened(
+            place.application, host=owner.host, port=owner.port, database=owner.database, user=owner.user,
+            password=owner.password, ssl=owner.ssl, timeout=2.0)
         try:
             if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
                 follows = self._following is not None

@@ -172,13 +172,18 @@ def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
     bytes_ = leader.obstacles.get("bytes")
     if bytes_ is None and follower.obstacles.get("bytes") is not None:
         bytes_ = follower.obstacles["bytes"]  # the other one has as much
-    needed = None if bytes_ is None else int(bytes_ * _COPY) + _WAL
+    needed = None if bytes_ is None else room_for_copy(bytes_)
     good = follower.free is not None and needed is not None and follower.free >= needed
     value = "unknown" if follower.free is None else f"{size(follower.free)} free"
     limit = "room for a fresh copy, of unknown size" if needed is None else f"at least {size(needed)} for a fresh copy"
     remedy = f"{follower.name}'s agent does not tell (action space): look by hand" if follower.free is None else \
         f"make room on {follower.name}: when it cannot be rewound, it is copied beside what it has"
     return check(good, "disk", follower.name, value, limit, remedy, _WARNING)
+
+
+def room_for_copy(bytes_: int) -> int:
+    """The bytes that a fresh copy needs beside the old data, with what is written while it is made."""
+    return int(bytes_ * _COPY) + _WAL
 
 
 def size(bytes_: int) -> str:

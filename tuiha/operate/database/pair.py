@@ -5,33 +5,38 @@ from __future__ import annotations
 import asyncio
 import time
 
-import asyncpg
-
+from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for
 from tuiha.operate.database.steps import (
+    STEP,
+    Foreign,
     PairStep,
-    agent_of,
     by_agent,
     change_ledger,
     followers,
+    own_agent,
+    own_database,
     set_parameter,
     sql,
     until,
     value,
 )
+from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
-from tuiha.operate.sql import Coordinator, DatabaseGone
+from tuiha.operate.sql import Coordinator
 from tuiha.operate.world import World
 
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
-_FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again
+_STEADY = 20.0  # seconds for a secondary to stream for good
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds after each time that it did not become synchronous
+_DISCARDING = 60.0  # seconds for the removal of data folders that were replaced
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
 _MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for nobody
@@ -45,7 +50,7 @@ class Cut(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Empty primary_conninfo, wait until no receiver is left; that moment is what leases are counted from."""
-        database = world.databases[self.job.new]
+        database = await own_database(world, self.job, self.job.new)
         await set_parameter(database, "primary_conninfo", "")
         quiet = 0
 
@@ -79,7 +84,9 @@ class FenceOld(PairStep):
         name, memory = self.job.old, self.job.memory
         try:
             async with asyncio.timeout(_MUST_FENCE if self.job.standby == Standby.STALE else _FENCE):
-                ran = await agent_of(world, name).fence()
+                ran = await (await own_agent(world, self.job, name)).fence()
+        except Foreign:
+            raise
         except (AgentError, StepFailed, TimeoutError) as error:
             if self.job.standby == Standby.STALE:
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
@@ -91,7 +98,7 @@ class FenceOld(PairStep):
         """Start it again if it ran."""
         if not self.job.memory.ran:
             return f"{self.job.old} was not running"
-        await by_agent(agent_of(world, self.job.old).start())
+        await by_agent((await own_agent(world, self.job, self.job.old)).start())
         return f"{self.job.old} is started"
 
 
@@ -162,21 +169,62 @@ class Protect(PairStep):
         return self.job.epoch + 1
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Set the name when it streams, wait for `sync` and for all that was committed before, then the ledger."""
-        database, name = world.databases[self.primary], self.secondary
-        if not await until(lambda: streams(database, name), 20.0, 0.02):
-            raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
-        await set_parameter(database, "synchronous_standby_names", followers(name))
+        """Set the name when it streams for good, see that nobody waits for long, and then change the ledger.
 
-        async def in_step() -> bool:
-            rows = await sql(database, _FOLLOWS, name)
-            return [tuple(row) for row in rows] == [("streaming", "sync")]
+        A secondary that does not become `sync` within a fifth of a lease is not waited for any longer: no server has
+        lost its lease by then. It is tried again, with growing pauses, within the limit.
+        """
+        primary, name = await own_database(world, self.job, self.primary), self.secondary
+        await own_database(world, self.job, name)
+        patience, began = world.pool.lease.seconds / 5, time.monotonic()
+        for pause in _PAUSES:
+            stream = Stream(primary, name)
+            if not await until(stream.steady, _STEADY, 0.02):
+                raise StepFailed(f"{name} does not keep streaming from {self.primary}: commits would wait for it")
+            if await self._waited_for(primary, stream, patience):
+                record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
+                return f"{name} streams, sync; ledger {record.standby}: protected{await self._discard(world)}"
+            progress.tell(f"{name} was not synchronous within {patience:g} s: {self.primary} waits for nobody again")
+            if time.monotonic() - began > self.limit / 2:
+                break
+            await asyncio.sleep(pause)
+        raise StepFailed(f"{name} did not become synchronous within {patience:g} s; {self.primary} waits for nobody")
 
-        if not await until(in_step, 10.0, 0.01) or not await self._flushed(database, name):
-            await nobody_to_wait_for(database)
-            raise StepFailed(f"{name} did not become synchronous; {self.primary} waits for nobody again")
-        record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
-        return f"{name} streams, sync; ledger {record.standby}: protected"
+    async def _waited_for(self, primary: Coordinator, stream: Stream, patience: float) -> bool:
+        """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
+        beside, kept, seen = primary.beside(), False, time.monotonic()
+        proof = None
+        try:
+            await set_parameter(primary, "synchronous_standby_names", followers(self.secondary))
+            proof = asyncio.create_task(self._flushed(beside, self.secondary))
+            while not (stream.sync and proof.done()):
+                await asyncio.sleep(STEP)
+                await stream.steady()
+                if stream.sync:
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > patience:
+                    return False
+            kept = proof.result()
+            return kept
+        finally:
+            if proof is not None:
+                proof.cancel()
+                await asyncio.gather(proof, return_exceptions=True)
+            await beside.close()
+            if not kept:
+                await nobody_to_wait_for(primary)
+
+    async def _discard(self, world: World) -> str:
+        """The data folders that were replaced are not needed any more; what is left of them hinders nobody."""
+        agent = world.agents.get(self.secondary)
+        if not isinstance(agent, Keeping):
+            return ""
+        try:
+            async with asyncio.timeout(_DISCARDING):
+                removed = await agent.discard()
+        except (AgentError, TimeoutError) as error:
+            return f"; data folders that were replaced stay: {error or 'not removed in time'}"
+        return f"; {removed} replaced data folders removed" if removed else ""
 
     async def _flushed(self, database: Coordinator, name: str) -> bool:
         """A checkpoint: the setting has reached the process that commits ask. Then all before it is there."""
@@ -236,6 +284,7 @@ class GiveUp(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Give the secondary up; read back that no commit waits."""
+        await own_database(world, self.job, self.job.old)
         text = await give_up_secondary(world, self.job.old, self.job.epoch, "STEADY")
         database = world.databases[self.job.old]
 
@@ -250,15 +299,6 @@ class GiveUp(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """Protect again; fails while the secondary does not stream."""
         return await ProtectHere(self.job, self.number).run(world, progress)
-
-
-async def streams(primary: Coordinator, name: str) -> bool:
-    """Whether a secondary streams from a primary."""
-    try:
-        rows = await primary.fetch(_FOLLOWS, name, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
-        return False
-    return any(row["state"] == "streaming" for row in rows)
 
 
 class ResetConnection(PairStep):

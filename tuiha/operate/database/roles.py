@@ -6,11 +6,14 @@ import asyncio
 
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps import (
+    Job,
     PairStep,
     agent_of,
     answering,
     by_agent,
     change_ledger,
+    own_agent,
+    own_database,
     set_parameter,
     sql,
     tell_all,
@@ -53,7 +56,8 @@ class Prepare(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
         job = self.job
-        await nobody_to_wait_for(world.databases[job.new])
+        await own_database(world, job, job.old)
+        await nobody_to_wait_for(await own_database(world, job, job.new))
         await sql(world.databases[job.old], "CHECKPOINT", seconds=self.limit)
         ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
         return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
@@ -88,7 +92,7 @@ class Fence(PairStep):
         """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
         job, database = self.job, world.databases[self.job.old]
         if not await answering(database, _LOOK_AGAIN, secondary=False):
-            await _start(world, job.old, self.limit - 2.0)
+            await _start(world, job, self.limit - 2.0)
         try:
             await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
         except DatabaseGone:
@@ -117,7 +121,7 @@ class Stop(PairStep):
             return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
         try:
             async with asyncio.timeout(_ENDING):
-                stopped = await by_agent(world.agents[name].stop("fast"))
+                stopped = await by_agent((await own_agent(world, self.job, name)).stop("fast"))
         except TimeoutError:
             raise StepUnknown(f"{name} did not end within {_ENDING:g} s: one of its processes hangs") from None
         if not stopped.clean:
@@ -129,8 +133,8 @@ class Stop(PairStep):
         """Start it again. A stop that hangs is ended at once first: it would never answer again."""
         name = self.job.old
         if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
-            await by_agent(world.agents[name].stop("immediate"))
-        await _start(world, name, self.limit - 30.0)
+            await by_agent((await own_agent(world, self.job, name)).stop("immediate"))
+        await _start(world, self.job, self.limit - 30.0)
         return f"{name} answers as the primary"
 
 
@@ -170,7 +174,7 @@ class Promote(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """pg_promote without waiting, and look: that is quicker than its own wait."""
-        database = world.databases[self.job.new]
+        database = await own_database(world, self.job, self.job.new)
         if await value(database, _RECOVERING):
             await sql(database, "SELECT pg_promote(false)")
 
@@ -193,13 +197,14 @@ async def nobody_to_wait_for(database: Coordinator) -> None:
     await set_parameter(database, "synchronous_standby_names", "")
 
 
-async def _start(world: World, name: str, seconds: float) -> None:
+async def _start(world: World, job: Job, seconds: float) -> None:
     """The former primary answers as the primary again, started by its agent if it has one.
 
     Nothing else may be concluded from its silence, least of all that its secondary is lost. Raises StepUnknown.
     """
+    name = job.old
     if name in world.agents:
-        await by_agent(world.agents[name].start())
+        await by_agent((await own_agent(world, job, name)).start())
     if not await answering(world.databases[name], seconds, secondary=False):
         raise StepUnknown(f"{name} does not answer as the primary; start it, then take the operation back")
 

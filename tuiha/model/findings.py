@@ -14,6 +14,7 @@ from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
+from tuiha.model.way_back import not_ours
 from tuiha.model.words import count, names, span
 
 
@@ -65,7 +66,9 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
                        "its role, identity and lag are unknown",
                        f"check database.nodes and roles.watcher, and that {node.name} lets this host in (pg_hba.conf)")
             continue
-        faults = [*_identity(node.name, node.report, look, stand, expected), *_role(node.name, node.report, stand)]
+        faults = list(_identity(node.name, node.report, look, stand, expected))
+        if not faults:  # what is not the pool's own plays no role in it
+            faults = list(_role(node.name, node.report, stand))
         yield from faults or [ok(node.name, _described(node.report))]
     if look.databases and stand.active is None:
         yield bad(look.pool, "no database names itself active in pool_epoch",
@@ -95,7 +98,7 @@ def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, ex
         if system is not None and system != report.system_identifier:
             yield bad(name, f"its system identifier is {report.system_identifier}, by {source} it must be {system}",
                        "it is another physical database: it holds none of the pool's data",
-                       "correct the address at database.nodes (or database.system_identifier, if the pool is new)")
+                       f"{not_ours(name)}. If the pool is new: correct database.system_identifier")
             return
 
 

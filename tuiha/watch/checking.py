@@ -17,6 +17,7 @@ from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.opening import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
+from tuiha.model import way_back
 from tuiha.model.conclude import conclude
 from tuiha.model.doctor import advice
 from tuiha.model.facts import Look
@@ -56,13 +57,15 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     found = await asyncio.to_thread(resolve_all, _secrets(pool), base)
     rules = replace(rules_of(pool), down_after=1)
     poller = open_poller(pool, base, rules)
-    logins = asyncio.gather(*_log_ins(pool, base, found), *rehearsals(pool, base))
+    logins = asyncio.gather(*_log_ins(pool, base, found))
+    tried = asyncio.ensure_future(rehearsals(pool, base))
     inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
         await first_look(poller, pool.watch.timeout + EXTRA)
-        attempts, seen = list(await logins), await inside
+        attempts, seen, rehearsed = list(await logins), await inside, await tried
     finally:
         logins.cancel()
+        tried.cancel()
         inside.cancel()
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
@@ -79,8 +82,16 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         attempts=tuple(attempts),
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
-                 *advice(look, stand, seen))
+                 *advice(look, stand, seen), *way_back.findings(rehearsed, _system(pool, stand), stand.active))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
+
+
+def _system(pool: Pool, stand: Standing) -> str | None:
+    """The system identifier that the pool's databases must have, by whatever tells it first."""
+    if stand.ledger is not None and stand.ledger.system_identifier:
+        return stand.ledger.system_identifier
+    report = stand.primary_report
+    return pool.database.system_identifier or (report.system_identifier if report is not None else None)
 
 
 def first_record(checked: Checked) -> LedgerRecord | str:

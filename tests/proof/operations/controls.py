@@ -12,10 +12,11 @@ from unittest import mock
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.stage import Control, Stage
 from tuiha.model.reports import Standby
-from tuiha.operate.database.pair import Protect, streams
+from tuiha.operate.database.pair import Protect
 from tuiha.operate.database.roles import CatchUp, Fence, Stop
 from tuiha.operate.database.serving import Hold, LetGo
 from tuiha.operate.database.steps import change_ledger, followers, set_parameter, until
+from tuiha.operate.database.streaming import streams
 from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Progress, StepFailed
 from tuiha.operate.world import World

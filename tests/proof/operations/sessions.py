@@ -17,7 +17,7 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import keeping
-from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
+from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight, steps, streaming
 from tuiha.server import lease
 
 if TYPE_CHECKING:
@@ -195,8 +195,20 @@ async def _reload(node: Node, session: Session) -> list[Row]:
     return [Row(value=True)]
 
 
-async def _follows(node: Node, session: Session, name: str) -> list[Row]:
-    return [Row(state=row.state, sync_state=row.sync_state) for row in followers(node) if row.name == name]
+async def _follows(node: Node, session: Session, name: str, here: str) -> list[Row]:
+    """A sender of one connection is one process."""
+    beginning = 0 if here == streaming._BEGINNING else int(here)
+    return [Row(pid=id(sender), state=row.state, sync_state=row.sync_state, here=str(len(node.log)),
+                caught_up=sender.flushed >= beginning)
+            for row, sender in zip(followers(node), node.senders.values(), strict=True) if row.name == name]
+
+
+async def _system(node: Node, session: Session) -> list[Row]:
+    return [Row(system_identifier=IDENTIFIER)]
+
+
+async def _settings(node: Node, session: Session, names: list[str]) -> list[Row]:
+    return [Row(name=name, setting=str(_OBSTACLES[name])) for name in names]
 
 
 async def _flushed(node: Node, session: Session, name: str, position: str) -> list[Row]:
@@ -273,7 +285,8 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),
     pair._RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
-    pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
+    streaming._ROWS: _follows, steps._SYSTEM: _system, rejoining._SETTINGS: _settings,
+    pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, lease.MAY_HOLD: _leases,
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,

@@ -126,8 +126,8 @@ class Actions(ABC):
         if answer.get("ready") is not True:
             raise AgentError(f"the agent of {self.name} did not say that it is ready")
         if "replication" not in answer:
-            raise AgentError(f"the agent of {self.name} does not try to log in to {partner}: "
-                             "it is of an earlier version")
+            return Rehearsal(self.name, partner, error=f"the agent of {self.name} does not try to log in to {partner}: "
+                             "it is of an earlier version", tried=False)
         replication, copy, rewind = (self._log_in(answer, way) for way in ("replication", "copy", "rewind"))
         return Rehearsal(self.name, partner, self._system(answer), replication, copy, rewind,
                          _settings(answer.get("settings")))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from tuiha.operate.database import checks
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job, PairStep, stamped
 from tuiha.operate.kinds import Misused, Refused, Step
@@ -41,6 +42,12 @@ class PairKind:
         """The preconditions."""
         raise NotImplementedError
 
+    def judged(self, sight: Sight) -> list[Check]:
+        """The preconditions of this kind, and the one of all: nothing is done beside a foreign database."""
+        own = self.checks(sight)
+        told = {(one.name, one.subject) for one in own}
+        return [*(one for one in checks.foreign(sight) if (one.name, one.subject) not in told), *own]
+
     def loses(self, sight: Sight) -> str:
         """What can be lost."""
         raise NotImplementedError
@@ -59,7 +66,7 @@ class PairKind:
         now = time.time()
         return Plan(
             id=plan_id(self.name, (name,), facts), pool=sight.pool, kind=self.name, target=(name,), confirm=name,
-            checks=tuple(self.checks(sight)), steps=tuple(step.planned for step in self._made(job)),
+            checks=tuple(self.judged(sight)), steps=tuple(step.planned for step in self._made(job)),
             loses=self.loses(sight), made_at=now, expires_at=now + _VALID, facts=facts, details=job.details(),
         )
 

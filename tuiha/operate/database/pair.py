@@ -197,10 +197,10 @@ class Protect(PairStep):
         try:
             await set_parameter(primary, "synchronous_standby_names", followers(self.secondary))
             proof = asyncio.create_task(self._flushed(beside, self.secondary))
-            while not (stream.sync and proof.done()):
+            while not (stream.waited_for and proof.done()):
                 await asyncio.sleep(STEP)
                 await stream.steady()
-                if stream.sync:
+                if stream.waited_for:
                     seen = time.monotonic()
                 elif time.monotonic() - seen > patience:
                     return False

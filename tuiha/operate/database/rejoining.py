@@ -171,7 +171,7 @@ async def rehearsed(world: World, name: str, partner: str) -> Rehearsal:
             return await agent.rehearse(partner)
     except AgentError as error:
         return Rehearsal(name, partner, error=str(error))
-    return Rehearsal(name, partner, error="it has no agent that tries it")
+    return Rehearsal(name, partner, error="it has no agent that tries it", tried=False)
 
 
 async def _follow(agent: Agent, leader: str, work: Work) -> None:

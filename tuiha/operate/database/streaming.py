@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import asyncpg
 
@@ -38,21 +40,25 @@ class Stream:
         self._primary = primary
         self._name = name
         self._process: int | None = None  # the primary's process that sends to it
-        self._here = _BEGINNING  # where the primary was when that one was seen first
+        self._here = _BEGINNING  # where the primary was at an earlier look
         self._since = 0.0
-        self.sync = False  # commits wait for it, by the last look
+        self._caught_up = False  # since this process was seen first
+        self.waited_for = False  # by the last look: commits wait for it, and it has what there was at the look before
 
     async def steady(self) -> bool:
-        """Look once. False too when the primary does not answer."""
+        """Look once; whether it can be counted on. False too when the primary does not answer."""
         try:
             rows = await self._primary.fetch(_ROWS, self._name, self._here, seconds=2.0)
         except (DatabaseGone, asyncpg.PostgresError):
             rows = []
-        self.sync = [(row["state"], row["sync_state"]) for row in rows] == [("streaming", "sync")]
-        if len(rows) != 1 or rows[0]["state"] != "streaming":
+        row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
+        now = time.monotonic()
+        self.waited_for = (row["state"] == "streaming" and row["sync_state"] == "sync" and row["pid"] == self._process
+                           and bool(row["caught_up"]))
+        if row["state"] != "streaming":
             self._process = None
-            return False
-        if rows[0]["pid"] != self._process:
-            self._process, self._here, self._since = rows[0]["pid"], rows[0]["here"], time.monotonic()
-            return False
-        return bool(rows[0]["caught_up"]) and time.monotonic() - self._since >= _KEEPS
+        elif row["pid"] != self._process:
+            self._process, self._here, self._since, self._caught_up = row["pid"], row["here"], now, False
+        elif row["caught_up"]:
+            self._here, self._caught_up = row["here"], True
+        return self._process is not None and self._caught_up and now - self._since >= _KEEPS

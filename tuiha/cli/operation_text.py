@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def next_command(plan: Plan) -> str:
         return "It would be refused, and no override helps: see the checks marked NEVER."
     overrides = "".join(f" --override {name}" for name in bad)
     first = f"It would be refused: {', '.join(bad)}. All the same:" if bad else "Nothing has been changed. To do it:"
-    return f'{first}\n  tuiha apply {plan.id} --confirm {plan.confirm}{overrides} --reason "..."'
+    return f'{first}\n  tuiha apply {plan.id} --confirm {shlex.quote(plan.confirm)}{overrides} --reason "..."'
 
 
 def what(plan: Plan) -> str:
@@ -63,7 +64,7 @@ def operation_text(state: OperationState) -> str:
     """An operation with its steps."""
     rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
-    figures = [f"{plain(name)}: {cell(value)}" for name, value in (state.outcome or {}).items()]
+    figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
     lines = [f"{result(state).upper()}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
              f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
@@ -71,6 +72,10 @@ def operation_text(state: OperationState) -> str:
              *aligned(rows, (4,)), *figures]
     advice = next_step(state)
     return "\n".join([*lines, *([advice] if advice else [])])
+
+
+def _figure(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else cell(value)
 
 
 def next_step(state: OperationState) -> str:

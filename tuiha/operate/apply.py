@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -20,30 +21,19 @@ from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.planning import plan_again
 from tuiha.operate.start import loading_runner
 from tuiha.operate.store import Folder, NotKept, store_of, writing
+from tuiha.operate.weight import NEVER_ASKED, changes, voided_by
 from tuiha.operate.world import World, open_world
 
-_NEVER_ASKED = object()
 
-
-def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The facts that differ, each as "name: old -> new", down to the values that do."""
-    found: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name, _NEVER_ASKED), new.get(name, _NEVER_ASKED)
-        if before == after:
-            continue
-        path = f"{at}.{name}" if at else name
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += changed_facts(before, after, path)
-        else:
-            found.append(f"{path}: {_word(before)} -> {_word(after)}")
-    return found
+    return [f"{'.'.join(one.path)}: {_word(one.before)} -> {_word(one.after)}" for one in changes(old, new)]
 
 
 def refuse_unless_same(old: Plan, new: Plan) -> None:
-    """Raises Refused when the facts are not those that the plan rests on."""
-    if old.id != new.id:
-        facts = changed_facts(old.facts, new.facts) or ["what the plan is about"]
+    """Raises Refused when a fact is another one now that makes another decision of the plan."""
+    if (void := voided_by(old, new)) is not None:
+        facts = changed_facts(*void) or ["what the plan is about"]
         raise Refused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
                       f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
 
@@ -53,7 +43,7 @@ def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
     if confirm != plan.confirm:
         typed = f"'{confirm}' was typed" if confirm else "nothing was typed"
         raise Refused(f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
-                      f"With it: --confirm {plan.confirm}")
+                      f"With it: --confirm {shlex.quote(plan.confirm)}")
 
 
 def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:
@@ -198,4 +188,4 @@ def _word(value: object) -> str:
             return ", ".join(f"{name} {_word(one)}" for name, one in value.items()) or "none"
         case list() | tuple():
             return ", ".join(map(_word, value)) or "none"
-    return "absent" if value is _NEVER_ASKED else str(value)
+    return "absent" if value is NEVER_ASKED else str(value)

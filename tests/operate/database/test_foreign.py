@@ -41,7 +41,8 @@ def initialise(pool: EmbeddedPool, name: str) -> None:
     drop = [] if account is None else ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     subprocess.run([*drop, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "--auth=scram-sha-256",
                     "--no-sync", "--encoding=UTF8", "--locale=C", f"--pwfile={passwords}"],
-                   check=True, capture_output=True, cwd=pool.folder / name, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
+                   check=True, capture_output=True, cwd=pool.folder / name,
+                   env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
 
 
 async def superuser(pool: EmbeddedPool, name: str) -> Any:

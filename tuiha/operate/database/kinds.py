@@ -44,9 +44,13 @@ class PairKind:
 
     def judged(self, sight: Sight) -> list[Check]:
         """The preconditions of this kind, and the one of all: nothing is done beside a foreign database."""
-        own = self.checks(sight)
+        own, identities = self.checks(sight), list(checks.foreign(sight))
         told = {(one.name, one.subject) for one in own}
-        return [*(one for one in checks.foreign(sight) if (one.name, one.subject) not in told), *own]
+        # What else is wrong with a foreign database is not to be mended by the pool.
+        remedies = {one.subject: one.remedy for one in identities if one.remedy}
+        return [*(one for one in identities if (one.name, one.subject) not in told),
+                *(replace(one, remedy=remedies[one.subject]) if one.remedy and one.subject in remedies else one
+                  for one in own)]
 
     def loses(self, sight: Sight) -> str:
         """What can be lost."""

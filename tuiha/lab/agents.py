@@ -16,7 +16,7 @@ from typing import Any
 
 from tuiha.config.places import data_file
 from tuiha.lab.children import ChildError, Children, Command
-from tuiha.lab.postgres import SUPERUSER, Pair, system_identifier
+from tuiha.lab.postgres import PROOF, SUPERUSER, Pair, system_identifier
 from tuiha.model.quoting import conninfo, pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration
@@ -72,7 +72,8 @@ class Agents:
 
     async def _position(self, name: str, argument: str) -> Answer:
         self._stopped(name)
-        return shutdown_position(self._pair.data(name))
+        with self._pair.layout.acting():
+            return shutdown_position(self._pair.data(name))
 
     async def _fence(self, name: str, argument: str) -> Answer:
         ran = self._runs(name)
@@ -85,8 +86,9 @@ class Agents:
 
     async def _identity(self, name: str, argument: str) -> Answer:
         data = self._pair.data(name)
-        there = (data / "global" / "pg_control").exists()
-        return {"system_identifier": system_identifier(data) if there else None}
+        with self._pair.layout.acting():
+            there = (data / "global" / "pg_control").exists()
+            return {"system_identifier": system_identifier(data) if there else None}
 
     async def _rehearse(self, name: str, source: str) -> Answer:
         """Whether the others would find what they need; nothing is changed. To a partner the host's script logs in."""
@@ -111,7 +113,7 @@ class Agents:
         users = (SUPERUSER, "tuiha_replica")
         lines = [pgpass("127.0.0.1", port, "*", user, layout.read_secret(user)) for user in users]
         layout.write(passwords, "\n".join([*lines, ""]))
-        where = {"host": "127.0.0.1", "port": port, "passfile": str(passwords)}
+        where = {"host": "127.0.0.1", "port": port, "passfile": str(passwords), "require_auth": PROOF}
         words = {
             "NODE": name, "SOURCE": source, "DATA": str(self._pair.data(name)), "BIN": str(self._pair.programs),
             "CONFIG": str(folder / "postgresql.conf"), "COPY": conninfo({**where, "user": "tuiha_replica"}),
@@ -131,41 +133,45 @@ class Agents:
         except ValueError:
             raise ChildError("the rehearsal said something that is no JSON object") from None
         finally:
-            passwords.unlink(missing_ok=True)
+            with layout.acting():
+                passwords.unlink(missing_ok=True)
 
     async def _rewind(self, name: str, source: str) -> Answer:
         self._stopped(name)
         pair, settings = self._pair, self._pair.layout.node(name) / "postgresql.conf"
-        if interrupted(pair.data(name)):
+        with pair.layout.acting():
+            recovering = interrupted(pair.data(name))
+        if recovering:
             # pg_rewind would see nothing to rewind: its recovery is brought to its end first, as it does after a crash.
             single = Command([str(pair.programs / "postgres"), "--single", "-F", "-D", str(pair.data(name)), "-c",
                               f"config_file={settings}", "template1"], cwd=pair.layout.node(name), ends=True,
                              env=pair.environment)
             await self._children.finish(f"{name}-recovery", single, _SECONDS)
-        where = f"host=127.0.0.1 port={self._port(source)} user={SUPERUSER} dbname=postgres connect_timeout=5"
-        await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync", f"--source-server={where}",
+        await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync",
+                        f"--source-server={self._where(source, SUPERUSER)} dbname=postgres",
                         f"--config-file={settings}", user=SUPERUSER, source=source)
         return {"text": f"rewound to {source}"}
 
     async def _base_backup(self, name: str, source: str) -> Answer:
         """The copy is made beside the data folder and verified; the old folder is kept until `discard`."""
         self._stopped(name)
-        data, fresh = self._pair.data(name), self._pair.layout.node(name) / "data.new"
-        await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+        layout, data, fresh = self._pair.layout, self._pair.data(name), self._pair.layout.node(name) / "data.new"
+        await asyncio.to_thread(layout.remove, fresh)
         await self._run(name, "pg_basebackup", "-D", str(fresh), "-X", "stream", "-c", "fast", "-w", "--no-sync",
-                        "-h", "127.0.0.1", "-p", str(self._port(source)), "-U", "tuiha_replica",
-                        user="tuiha_replica", source=source)
+                        "-d", self._where(source, "tuiha_replica"), user="tuiha_replica", source=source)
         verify = Command([str(self._pair.programs / "pg_verifybackup"), "-q", str(fresh)],
-                         cwd=self._pair.layout.node(name), ends=True, env=self._pair.environment)
+                         cwd=layout.node(name), ends=True, env=self._pair.environment)
         await self._children.finish(f"{name}-pg_verifybackup", verify, _SECONDS)
-        ours, theirs = (await self._identity(name, ""))["system_identifier"], system_identifier(fresh)
+        ours = (await self._identity(name, ""))["system_identifier"]
+        with layout.acting():
+            theirs = system_identifier(fresh)
         if ours not in (None, theirs):
-            await asyncio.to_thread(shutil.rmtree, fresh)
+            await asyncio.to_thread(layout.remove, fresh)
             raise ChildError(f"{data} holds another database system ({ours}; {source} is {theirs}): "
                              "it is left as it is")
         if data.exists():
-            data.rename(data.with_name(f"{data.name}.old.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"))
-        fresh.rename(data)
+            layout.move(data, data.with_name(f"{data.name}.old.{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"))
+        layout.move(fresh, data)
         return {}
 
     async def _discard(self, name: str, argument: str) -> Answer:
@@ -173,7 +179,7 @@ class Agents:
             raise ChildError(f"{name} does not run: data folders that were replaced stay beside it")
         kept = list(self._pair.layout.node(name).glob("data.old.*"))
         for folder in kept:
-            await asyncio.to_thread(shutil.rmtree, folder)
+            await asyncio.to_thread(self._pair.layout.remove, folder)
         return {"removed": len(kept)}
 
     async def _follow(self, name: str, source: str) -> Answer:
@@ -182,11 +188,16 @@ class Agents:
         self._port(source)
         data, layout = self._pair.data(name), self._pair.layout
         automatic = data / "postgresql.auto.conf"
-        kept = [line for line in automatic.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in layout.read(automatic).decode().splitlines()
                 if not line.startswith(_ROLE_LINES)]
         layout.write(automatic, "\n".join(kept) + "\n")
         layout.write(data / "standby.signal", "")
         return {}
+
+    def _where(self, source: str, user: str) -> str:
+        """Where and how libpq logs in to a database."""
+        return conninfo({"host": "127.0.0.1", "port": str(self._port(source)), "user": user, "connect_timeout": "5",
+                         "require_auth": PROOF})
 
     def _port(self, source: str) -> int:
         if source not in self._pair.ports:
@@ -203,7 +214,8 @@ class Agents:
         try:
             await self._children.finish(f"{name}-{program}", command, _SECONDS)
         finally:
-            passwords.unlink(missing_ok=True)
+            with layout.acting():
+                passwords.unlink(missing_ok=True)
 
 
 def shutdown_position(data: Path) -> Answer:

@@ -14,18 +14,21 @@ from tuiha.model.quoting import shell
 
 KINDS = {"revoke": "revoke-device", "allow": "allow-device"}
 
-HELP = """The devices of a user: kind, since when, last seen, how many changes behind, since when revoked.
+HELP = """The devices of a user: kind, since when, last seen, how many changes behind,
+since when revoked.
 
   tuiha devices NAME                  list them
-  tuiha devices revoke NAME DEVICE    refuse the device and its keys, on every server
+  tuiha devices revoke NAME DEVICE    refuse the device and its keys
   tuiha devices allow NAME DEVICE     accept it again, with a new key
 
-A revoked device still has its user's password, and can register under another name with it. So change the password
-at the mail server too. An operation is planned and shown first. It starts when the device's name is typed, or given
-by --confirm.
+A revoked device still has its user's password, and can register under another
+name with it. So change the password at the mail server too.
 
-exit codes of the last two: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
-4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
+revoke and allow show their plan first. They start when the device's name is
+typed, or given by --confirm. Their exit codes: 0 done, 1 failed and nothing is
+left of it, 2 usage or configuration, 3 unreachable, 4 refused and nothing was
+done, 5 still running, stopped half-way, or with an unknown outcome:
+`tuiha operations`"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 
-HELP = """Find users: the server that monitors each, since when, until when it is locked there, devices, mail server,
-last sync.
+HELP = """Find users: the server that monitors each, since when, until when it is
+locked there, devices, mail server, last sync.
 
-  tuiha users [PATTERN]        the beginning of a name; with * and ? it must match the whole name
-  tuiha users --without-mail   only users whose mail is not monitored right now, and why
+  tuiha users [PATTERN]        the beginning of a name; a pattern with * or ?
+                               must match the whole name
+  tuiha users --without-mail   only users whose mail is not monitored, and why
   tuiha users disable NAME     refuse the user on every server; nothing is lost
   tuiha users enable NAME      accept the user again
-  tuiha users forget NAME      delete the user with devices and history; there is no way back
+  tuiha users forget NAME      delete the user with devices and history;
+                               there is no way back
 
-Names are compared as at a log-in: capitals, blanks around them and the pool's own domain do not matter (users.names).
-A single word is always a pattern: `tuiha users disable` finds names that begin with "disable".
-An operation is planned and shown first. It starts when the user's name is typed, or given by --confirm.
+Names are compared as at a log-in: capitals, blanks around them and the pool's
+own domain do not matter (users.names). A single word is always a pattern:
+`tuiha users disable` finds names that begin with "disable".
 
-exit codes of the last three: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
-4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
+disable, enable and forget show their plan first. They start when the user's
+name is typed, or given by --confirm. Their exit codes: 0 done, 1 failed and
+nothing is left of it, 2 usage or configuration, 3 unreachable, 4 refused and
+nothing was done, 5 still running, stopped half-way, or with an unknown
+outcome: `tuiha operations`"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

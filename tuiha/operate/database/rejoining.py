@@ -15,16 +15,12 @@ from tuiha.model.quoting import slot
 from tuiha.model.way_back import AT_LEAST, Rehearsal, mends_nothing, obstacles
 from tuiha.operate.database.checks import room_for_copy, size
 from tuiha.operate.database.roles import nobody_to_wait_for
+from tuiha.operate.database.slots import drop_slot, make_slot
 from tuiha.operate.database.steps import PairStep, answering, own_agent, own_database, sql, until, value
 from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.world import World
 
-_MAKE_SLOT = """
-SELECT pg_create_physical_replication_slot($1)
- WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)
-"""
-_DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
 _BYTES = "SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 _FOLLOWING = 5.0  # seconds for one that streams already to show that it keeps streaming
@@ -80,8 +76,8 @@ class Rejoin(Follows):
         if await streams(primary, name) and await until(Stream(primary, name).steady, _FOLLOWING, 0.02):
             return await self._settled(world, f"{name} follows already")
         await own_agent(world, self.job, name)
-        await sql(primary, _DROP_SLOT, slot(leader))
-        await sql(primary, _MAKE_SLOT, slot(name))
+        await drop_slot(primary, leader)
+        await make_slot(primary, name)
         await self._nothing_in_the_way(world)
         await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
         failures = []
@@ -134,7 +130,7 @@ class Rejoin(Follows):
         if not await answering(database, 30.0, secondary=True):
             raise StepUnknown(f"{name} follows {leader}, and the coordinator cannot log in to it")
         await nobody_to_wait_for(database)
-        await sql(database, _DROP_SLOT, slot(leader))
+        await drop_slot(database, leader)
         return f"{text}; slot {slot(name)} on {leader}, none left on {name}"
 
 

@@ -46,7 +46,9 @@ SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
        (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
        (SELECT count(*)::int FROM pg_replication_slots) AS slots,
        current_setting('max_replication_slots')::int AS most_slots,
-       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user) AS may_make_slots,
+       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user)
+           OR coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)
+           AS may_make_slots,
        array_remove(ARRAY[
            CASE WHEN NOT has_parameter_privilege('synchronous_standby_names', 'ALTER SYSTEM')
                 THEN 'ALTER SYSTEM ON PARAMETER synchronous_standby_names' END,

@@ -8,6 +8,7 @@ import json
 from tuiha.cli import exits
 from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
+from tuiha.cli.words import completed_by
 
 HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
 running one that the ledger names; or show one with its steps.
@@ -18,7 +19,8 @@ exit codes: 0 listed; of one operation: 0 done, 1 nothing is left of it or it wa
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the id, --json and --limit."""
-    parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    operation = parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    completed_by(operation, "operations")
     parser.add_argument("--json", action="store_true",
                         help="print one JSON object (tuiha.operations/1, tuiha.operation/1 for one)")
     parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=20,

@@ -51,7 +51,7 @@ async def superuser(pool: EmbeddedPool, name: str) -> Any:
     """A connection as soon as it takes one; while its port is open, or is about to be."""
     port = (await pool.state()).part(name).port
     password = (pool.folder / "secrets" / "postgres").read_text().strip()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with suppress(OSError, asyncpg.CannotConnectNowError):
                 return await asyncpg.connect(host="127.0.0.1", port=port, user="postgres", password=password,

@@ -7,7 +7,7 @@ from the system after the change and not assumed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tuiha.operate.plan import Plan, PlannedStep
 from tuiha.operate.world import World
@@ -27,6 +27,12 @@ class StepFailed(Exception):
 
 class StepUnknown(Exception):
     """Whether the step happened could not be read back."""
+
+
+class Remains(str):
+    """Evidence of an undo that could not take everything back: what is left, and what ends it."""
+
+    __slots__ = ()
 
 
 def fitting(name: str, targets: str, target: Sequence[str]) -> tuple[str, ...]:
@@ -87,3 +93,14 @@ class Kind(Protocol):
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A kind that reads the whole back when it has ended: its result says no more than what is so."""
+
+    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+        """What is otherwise than before, when it was taken back; empty: nothing is."""
+
+    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+        """What the pool lacks although every step was done, and what to do; empty: nothing."""

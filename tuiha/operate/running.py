@@ -132,7 +132,7 @@ async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationSta
     store = store_of(pool, base)
     newer = [other.id for other in store.folders()
              if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
-    if found is None and newer:
+    if found is None and newer and not state.gave_way_to:
         raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
                       f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
     intents.refuse_if_touched(seen, state)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import asyncpg
+
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
@@ -13,6 +15,7 @@ from tuiha.operate.database.steps import (
     STEP,
     Foreign,
     PairStep,
+    answering,
     by_agent,
     change_ledger,
     followers,
@@ -20,14 +23,18 @@ from tuiha.operate.database.steps import (
     own_database,
     set_parameter,
     sql,
+    stamp,
+    still_ours,
     until,
     value,
 )
 from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
-from tuiha.operate.sql import Coordinator
+from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
 
+# The last commit of a server that the new primary has: without another one nobody was served since.
+_RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
@@ -64,12 +71,21 @@ class Cut(PairStep):
             raise StepFailed(f"{self.job.new} still receives from {self.job.old}")
         self.job.memory.cut_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         await nobody_to_wait_for(database)
-        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty"
+        renewed = await value(database, _RENEWED)
+        since = f"; last lease renewed {stamp(renewed)}" if renewed is not None else ""
+        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty{since}"
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Let it receive again."""
-        await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
-        return f"{self.job.new} may receive from {self.job.old} again"
+        database = world.databases[self.job.new]
+        await set_parameter(database, "primary_conninfo", None)
+
+        async def look() -> bool:
+            return bool(await value(database, "SELECT current_setting('primary_conninfo') <> ''"))
+
+        if not await until(look, self.limit - 5.0):
+            raise StepUnknown(f"primary_conninfo of {self.job.new} is reset, and still empty: nothing else sets it")
+        return f"{self.job.new} may receive from {self.job.old} again: primary_conninfo is set"
 
 
 class FenceOld(PairStep):
@@ -92,14 +108,21 @@ class FenceOld(PairStep):
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
             return f"not reached ({error or 'no answer'}): its leases end by time"
         memory.ran = memory.ran or ran
-        return f"{name} is stopped" if ran else f"{name} was not running, and does not start by itself"
+        before = "" if ran else f"{name} was not running before; "
+        if await _answers(world.databases[name]):
+            if self.job.standby == Standby.STALE:
+                raise StepFailed(f"{name} runs unprotected, and still answers after its agent has fenced it")
+            return f"{before}its agent says that {name} is fenced, and it still answers: its leases end by time"
+        return f"{before}{name} is fenced by its agent, and does not answer"
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Start it again if it ran."""
         if not self.job.memory.ran:
             return f"{self.job.old} was not running"
         await by_agent((await own_agent(world, self.job, self.job.old)).start())
-        return f"{self.job.old} is started"
+        if not await answering(world.databases[self.job.old], self.limit - 5.0, secondary=False):
+            raise StepUnknown(f"{self.job.old} was started, and does not answer as the primary")
+        return f"{self.job.old} is started, and answers as the primary"
 
 
 class Replay(PairStep):
@@ -181,6 +204,7 @@ class Protect(PairStep):
             stream = Stream(primary, name)
             if not await until(stream.steady, _STEADY, 0.02):
                 raise StepFailed(f"{name} does not keep streaming from {self.primary}: commits would wait for it")
+            await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
             if await self._waited_for(primary, stream, patience):
                 record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
                 return f"{name} streams, sync; ledger {record.standby}: protected{await self._discard(world)}"
@@ -192,8 +216,9 @@ class Protect(PairStep):
 
     async def _waited_for(self, primary: Coordinator, stream: Stream, patience: float) -> bool:
         """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
-        beside, kept, seen = primary.beside(), False, time.monotonic()
-        proof = None
+        beside, kept, proof = primary.beside(), False, None
+        await value(beside, _RECOVERING)  # it is connected before anybody waits
+        seen = time.monotonic()
         try:
             await set_parameter(primary, "synchronous_standby_names", followers(self.secondary))
             proof = asyncio.create_task(self._flushed(beside, self.secondary))
@@ -299,6 +324,17 @@ class GiveUp(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """Protect again; fails while the secondary does not stream."""
         return await ProtectHere(self.job, self.number).run(world, progress)
+
+
+async def _answers(database: Coordinator) -> bool:
+    """Whether a database gives any answer at this moment."""
+    try:
+        await database.fetch(_RECOVERING, seconds=0.5)
+    except DatabaseGone:
+        return False
+    except asyncpg.PostgresError:
+        pass
+    return True
 
 
 class ResetConnection(PairStep):

@@ -7,7 +7,7 @@ agent tells whose data it has, and what is in the way back is named before the d
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuiha.drivers.agents.actions import Measuring, Rehearsing
 from tuiha.drivers.protocols import Agent, AgentError
@@ -26,6 +26,13 @@ _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 _FOLLOWING = 5.0  # seconds for one that streams already to show that it keeps streaming
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
+
+
+class _Words(NamedTuple):
+    """What is said of a way while it is tried, and when it was gone."""
+
+    trying: str
+    done: str
 
 
 class Follows(PairStep):
@@ -83,25 +90,25 @@ class Rejoin(Follows):
         failures = []
         for how, work, seconds in self._ways(world):
             agent = await own_agent(world, self.job, name)
-            progress.tell(f"{name}: {how}")
+            progress.tell(f"{name}: {how.trying}")
             try:
                 await _follow(agent, leader, work(agent))
             except AgentError as error:
                 failures.append(str(error))
                 continue
             if await until(Stream(primary, name).steady, seconds, 0.02):
-                return await self._settled(world, f"{name} streams from {leader}; {how}")
-            failures.append(f"{how}: does not stream after {seconds:g} s")
+                return await self._settled(world, f"{name} streams from {leader}; {how.done}")
+            failures.append(f"{how.done}: does not stream after {seconds:g} s")
             await self._nothing_in_the_way(world)
         raise StepFailed(f"{name} does not follow {leader}: {'; '.join(failures)}")
 
-    def _ways(self, world: World) -> list[tuple[str, Callable[[Agent], Work], float]]:
+    def _ways(self, world: World) -> list[tuple[_Words, Callable[[Agent], Work], float]]:
         """Words, work while it is stopped, and seconds until it must stream."""
-        first: list[tuple[str, Callable[[Agent], Work], float]] = []
+        first: list[tuple[_Words, Callable[[Agent], Work], float]] = []
         if self.clean:
-            first = [("no rewind was needed", lambda _: _nothing, 5.0)]
-        return [*first, ("rewound", lambda agent: lambda: agent.rewind(self.leader), 15.0),
-                ("a fresh copy", lambda agent: lambda: self._copy(world, agent), 120.0)]
+            first = [(_Words("starting it as it is", "no rewind was needed"), lambda _: _nothing, 5.0)]
+        return [*first, (_Words("rewinding", "rewound"), lambda agent: lambda: agent.rewind(self.leader), 15.0),
+                (_Words("copying", "a fresh copy"), lambda agent: lambda: self._copy(world, agent), 120.0)]
 
     async def _copy(self, world: World, agent: Agent) -> None:
         """A fresh copy beside the data that is there, when there is room for it. Raises AgentError, StepFailed."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.obstacles import LONG, Kind, smaller
+from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.model.way_back import AT_LEAST, Needs, not_ours
-from tuiha.model.way_back import obstacles as obstacles_of
+from tuiha.model.way_back import obstacles as in_the_way
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict
 
@@ -124,7 +126,7 @@ def way_back(sight: Sight, node: NodeSight, leader: NodeSight, otherwise: CheckV
         return
     leading = {name: str(value) for name, value in leader.obstacles.items() if name in AT_LEAST}
     secondary = None if leader.report is None else leader.secondary
-    found = [one for one in obstacles_of(seen, sight.ledger.system_identifier, leading, secondary)
+    found = [one for one in in_the_way(seen, sight.ledger.system_identifier, leading, secondary)
              if one.needs is not Needs.IDENTITY]  # told by the check of that name
     for one in found:
         yield Check(str(one.needs), node.name, one.value, one.limit, otherwise if one.known else _WARNING, one.remedy)
@@ -190,10 +192,21 @@ def lag(sight: Sight) -> Check:
 
 def replaying(node: NodeSight) -> Iterator[Check]:
     """Nobody has paused the replay: what it has received would never be there."""
-    if node.obstacles:
-        paused = bool(node.obstacles["paused"])
-        yield check(not paused, "replay", node.name, "paused" if paused else "running", "running",
-                    f"SELECT pg_wal_replay_resume() on {node.name}")
+    yield from _seen(node, LONG, Kind.REPLAY)
+
+
+_NONE = {Kind.REPLAY: "running"}  # what a plan says of an obstacle that is not there; else "none"
+
+
+def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
+    """Obstacles as `tuiha check` and the screen judge them, each of these kinds as one check."""
+    if node.report is None or node.report.obstacles is None:
+        return
+    found = {one.kind: one for one in obstacles_of(node.name, node.report, frozenset(), longest)}
+    for kind in kinds:
+        one, wanted = found.get(kind), _NONE.get(kind, "none")
+        yield check(one is None, kind, node.name, wanted if one is None else one.what, wanted,
+                    "" if one is None else one.remedy)
 
 
 def obstacles(sight: Sight) -> Iterator[Check]:
@@ -202,20 +215,14 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     found, there = active.obstacles, partner.obstacles
     if not found or not there:
         return  # `answers` says so
-    yield check(found["backups"] == 0, "backup", active.name, f"{found['backups']} running", "none",
-                "wait for its end")
-    yield check(found["prepared"] == 0, "prepared", active.name, f"{found['prepared']} prepared transactions", "none",
-                "commit or roll them back")
-    pids = ", ".join(map(str, found["long"]))
-    yield check(not found["long"], "long-transaction", active.name, f"process {pids}" if pids else "none",
-                "none older than the hold", "end them")
+    yield from _seen(active, sight.hold, Kind.BACKUP, Kind.PREPARED, Kind.LONG)
     yield check(found["unlogged"] == 0, "unlogged", active.name, f"{found['unlogged']} unlogged tables", "none",
                 "their rows are not on the secondary: they would be empty")
     age = found["checkpoint"]
     yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"at most {_CHECKPOINT:.0f} s",
                 "one is made first; the stop may still take longer", _WARNING)
     yield from replaying(partner)
-    small = [name for name in AT_LEAST if there[name] < found[name]]
+    small = smaller(there, found)
     yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
                 f"not smaller than {active.name}'s", "make them as large, and restart it")
     free = there["most_slots"] - there["slots"]

@@ -29,6 +29,8 @@ class Intent:
     since: float  # unix seconds
     step: int = 0  # number of the step that runs; 0 before the first
     action: str = ""  # what that step does, in words
+    undoing: bool = False  # that step is being taken back
+    past: bool | None = None  # the point of no return may be passed; None: an earlier version does not say
 
     def text(self) -> str:
         """As the ledger holds it."""
@@ -48,9 +50,14 @@ def parse(text: str | None) -> Intent | None:
     try:
         found = json.loads(text)
         return Intent(str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]),
-                      float(found["since"]), int(found.get("step", 0)), str(found.get("action", "")))
+                      float(found["since"]), int(found.get("step", 0)), str(found.get("action", "")),
+                      found.get("undoing") is True, _word(found.get("past")))
     except (ValueError, KeyError, TypeError):
         return Intent("unknown", "an operation of another version", "somebody", "an unknown host", 0.0)
+
+
+def _word(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 class Busy(Refused):
@@ -59,14 +66,18 @@ class Busy(Refused):
     def __init__(self, other: Intent) -> None:
         super().__init__(f"another operation has this pool: {other.words()}.\n"
                          f"Wait for it (`tuiha operations {other.id}`), `tuiha cancel {other.id}`, or, if its runner "
-                         f"died, `tuiha resume {other.id}` on {other.host}.")
+                         f"died, `tuiha resume {other.id}` on {other.host}. If that host or the operation's folder is "
+                         "gone: `tuiha plan reclaim`.")
         self.other = other
 
 
-async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent) -> None:
-    """Take the pool, if the ledger still is as it was seen. Raises Busy, Refused (it changed), DriverError."""
+async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent, over: str = "") -> None:
+    """Take the pool, if the ledger still is as it was seen; from the operation `over`, when it has the pool.
+
+    Raises Busy, Refused (it changed), DriverError.
+    """
     other = parse(seen.intent)
-    if other is not None and other.id != intent.id:
+    if other is not None and other.id not in (intent.id, over):
         raise Busy(other)
     try:
         await ledger.replace(seen, replace(seen, intent=intent.text()))
@@ -126,6 +137,6 @@ async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> int
     raise DriverError("the ledger is changed by others all the time")
 
 
-def at_step(intent: Intent, number: int, action: str) -> Intent:
-    """The intent with the step that runs."""
-    return replace(intent, step=number, action=action)
+def at_step(intent: Intent, number: int, action: str, *, undoing: bool = False, past: bool = False) -> Intent:
+    """The intent with the step that runs; `past`: it is the point of no return, or comes after it."""
+    return replace(intent, step=number, action=action, undoing=undoing, past=bool(intent.past) or past)

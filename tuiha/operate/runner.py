@@ -13,6 +13,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.load import load
@@ -27,10 +28,13 @@ from tuiha.operate.kinds import Refused, Step
 from tuiha.operate.planning import kind_of
 from tuiha.operate.start import Order, handed
 from tuiha.operate.state import OperationState
-from tuiha.operate.stepping import Teller, attempt
+from tuiha.operate.stepping import Done, Teller, attempt
 from tuiha.operate.store import Folder, store_of
+from tuiha.operate.witness import Truth, ask, refuse_to_undo
 from tuiha.operate.world import World, open_world
 
+_TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
+_UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
 
@@ -48,6 +52,7 @@ class Runner:
         self._steps = self._kind.steps(plan)
         self._plan = plan
         self._counting: asyncio.Task[None] | None = None
+        self._taken = ""  # by which operation the pool was taken from this one; empty: it was not
 
     async def forward(self) -> None:
         """Run every step that is not done; ends with a result in the journal."""
@@ -59,11 +64,14 @@ class Runner:
             if await self._stop_asked():
                 return
             state, text = await self._one(step)
+            if self._taken:
+                await self._leave(step)
+                return
             if state == "done":
                 continue
             if await self._stop_asked():
                 return
-            await self._stuck(state, text)
+            await self._stuck(step, state, text)
             return
         await self._end("done", "every step was done and verified")
 
@@ -74,12 +82,15 @@ class Runner:
             if not was.begun or not step.planned.undo:
                 continue
             number = step.planned.number
-            told = await self._begin(step, "undo", "taking back: ")
+            told = await self._begin(step, "undo")
             done = await attempt(step.undo, self._world, Teller(self._journal, number, lambda: False),
                                  step.planned.limit_seconds)
-            await told
             result = "undone" if done.state == "done" else done.state
             await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
+            await told
+            if self._taken:
+                await self._leave(step)
+                return
             if result != "undone":
                 await self._end("unknown", f"{why}; step {number} could not be taken back: {done.text}", keep=True)
                 return
@@ -89,19 +100,26 @@ class Runner:
         number = step.planned.number
         told = await self._begin(step, "step")
         teller = Teller(self._journal, number, self._asked)
-        done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
-        await told
+        if step.planned.point_of_no_return and not await told:
+            done = Done("failed", _UNTOLD, 0.0)
+        else:
+            done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
         state = "stopped" if done.state == "done" and teller.told else done.state
         self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        await told  # only now: what was done is written down whatever the ledger says
         if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
             await self._journal.flush()
         return state, done.text
 
-    async def _stuck(self, state: str, text: str) -> None:
+    async def _leave(self, step: Step) -> None:
+        """Stop for good: the pool is another operation's by now, which has worked out what is left to be done."""
+        await self._end("cancelled", f"operation {self._taken} has the pool by now: this one stopped at step "
+                        f"{step.planned.number}", keep=True)
+
+    async def _stuck(self, step: Step, state: str, text: str) -> None:
         """A step did not end well: back to the beginning where that is possible, else wait for an operator."""
         now = self._state()
-        number = now.current.planned.number if now.current is not None else 0
-        why = f"step {number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
+        why = f"step {step.planned.number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
         half_way_is_no_place = now.plan.point_of_no_return is not None
         if now.undoable and (state == "failed" or half_way_is_no_place):
             await self.backward("failed", why)
@@ -173,22 +191,34 @@ class Runner:
             return None, (f". The ledger still names this operation, as it could not be written: "
                           f"`tuiha resume {self._intent.id}` gives the pool back")
 
-    async def _begin(self, step: Step, record: str, before: str = "") -> asyncio.Task[None]:
+    async def _begin(self, step: Step, record: str) -> asyncio.Task[bool]:
         """Note that a step begins: in the journal now, in the ledger while it runs, as servers may be waiting.
 
-        Returns what has to be awaited after the step.
+        Returns what has to be awaited after the step; before it, when it is the point of no return.
         """
-        planned = step.planned
-        intent = intents.at_step(self._intent, planned.number, f"{before}{planned.target} {planned.does}")
-        told = asyncio.create_task(self._tell_ledger(intent))
+        planned, undoing = step.planned, record == "undo"
+        action = f"{'taking back: ' if undoing else ''}{planned.target} {planned.does}"
+        intent = intents.at_step(self._intent, planned.number, action, undoing=undoing,
+                                 past=planned.point_of_no_return and not undoing)
+        told = asyncio.create_task(self._tell_ledger(intent, _TELLS if planned.point_of_no_return else 1))
         await self._journal.write(record, step=planned.number, state="running")
         return told
 
-    async def _tell_ledger(self, intent: intents.Intent) -> None:
-        try:
-            await intents.note(self._ledger, intent)
-        except DriverError as error:  # the journal has it: not worth stopping for
-            print(f"the ledger could not be told of step {intent.step}: {error}", file=sys.stderr)  # noqa: T201
+    async def _tell_ledger(self, intent: intents.Intent, tries: int) -> bool:
+        """Whether the ledger names the step. Whatever it says of another operation stops this one after its step."""
+        for left in reversed(range(tries)):
+            try:
+                await intents.note(self._ledger, intent)
+            except intents.Busy as busy:
+                self._taken = busy.other.id
+                return False
+            except DriverError as error:  # the journal has it: not worth stopping for
+                print(f"the ledger could not be told of step {intent.step}: {error}", file=sys.stderr)  # noqa: T201
+                await asyncio.sleep(_TELL_AGAIN if left else 0.0)
+            else:
+                self._intent = replace(self._intent, past=intent.past)
+                return True
+        return False
 
     def _state(self) -> OperationState:
         return self._folder.state()
@@ -202,10 +232,13 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
     async with open_world(pool, base) as world:
         journal = Journal(folder.journal)
         try:
-            before = folder.state()
-            back = undo or before.turned_back
-            intent = await own_intent(world, before)
+            intent, truth = await own_intent(world, folder.state())
+            if undo:
+                refuse_to_undo(truth, intent)
+            back = undo or truth.state.turned_back
             await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
+            if truth.finding is not None:
+                await journal.write("found", **truth.finding.fields)
             runner = Runner(world, folder, journal, intent)
             by = folder.state().by or "an operator"
             await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())
@@ -216,22 +249,26 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
         await keep_in_database(world, state, records)
 
 
-async def own_intent(world: World, state: OperationState) -> intents.Intent:
-    """The pool's intent, taken again when it was given back. Raises Refused when that is not safe or not possible."""
+async def own_intent(world: World, state: OperationState) -> tuple[intents.Intent, Truth]:
+    """The pool's intent, taken again when it was given back, and how far the operation came.
+
+    Raises Refused when going on is not safe or not possible.
+    """
     ledger = ledger_of(world)
     seen = await ledger.poll()
     intents.refuse_if_touched(seen, state)
-    found = intents.parse(seen.intent)
-    host = socket.gethostname()
-    mine = intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)
-    if found is not None and found.id == state.id:
-        await intents.refuse_if_elsewhere(ledger, found)
-        if found.host == host:
-            return found  # what another host left behind is taken like a new one
-    if found is None and not state.ever_began:
+    found, host = intents.parse(seen.intent), socket.gethostname()
+    ours = found if found is not None and found.id == state.id else None
+    if ours is not None:
+        await intents.refuse_if_elsewhere(ledger, ours)
+    elif found is None and not state.ever_began:
         raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
-    await intents.take(ledger, seen, mine)
-    return mine
+    truth = await ask(world, state, ours)
+    mine = ours or intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)
+    mine = replace(mine, host=host, past=bool(mine.past) or truth.state.past_no_return)
+    if ours is None or ours.host != host:  # what another host left behind is taken like a new one
+        await intents.take(ledger, seen, mine)
+    return mine, truth
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
-from tuiha.operate.journal import JournalDamaged, read_records
+from tuiha.operate.journal import Reading, read_journal
 from tuiha.operate.plan import Plan, from_document
 from tuiha.operate.state import OperationState, read_state
 
@@ -121,9 +121,15 @@ class Folder:
             (self.path / what).unlink(missing_ok=True)
 
     def state(self) -> OperationState:
-        """What the journal says now. Raises NotThere, JournalDamaged."""
+        """What the journal says now. Raises NotThere."""
         alive = self.alive()  # first: a runner that ends in between has written its result by then
-        return read_state(self.id, self.plan(), read_records(self.journal), alive)
+        reading = self.reading()
+        unknown = reading.damage if alive else reading.unknown  # a living runner may be writing its last line
+        return read_state(self.id, self.plan(), reading.records, alive, unknown)
+
+    def reading(self) -> Reading:
+        """What the journal holds now."""
+        return read_journal(self.journal)
 
 
 class Store:
@@ -210,12 +216,12 @@ class Store:
         return [Folder(path) for path in sorted(self.root.iterdir(), reverse=True) if (path / "plan.json").is_file()]
 
     def states(self, limit: int | None = None) -> list[OperationState]:
-        """What the journals say, newest first; a damaged one is left out, and another pool's."""
+        """What the journals say, newest first; another pool's are left out."""
         found: list[OperationState] = []
         for folder in self.folders():
             try:
                 state = folder.state()
-            except (NotThere, JournalDamaged):
+            except NotThere:
                 continue
             if self._pool in (None, state.plan.pool):
                 found.append(state)
@@ -224,14 +230,10 @@ class Store:
         return found
 
     def damaged(self) -> list[str]:
-        """Which operations of this pool are not told, and why: their journals are damaged. Newest first."""
-        found: list[str] = []
-        for folder in filter(self.ours, self.folders()):
-            try:
-                read_records(folder.journal)
-            except JournalDamaged as damage:
-                found.append(f"operation {folder.id}: {damage}")
-        return found
+        """Which operations of this pool have a journal whose end is not known, and why. Newest first."""
+        found = [(folder, folder.reading()) for folder in filter(self.ours, self.folders())]
+        return [f"operation {folder.id}: {folder.journal} is damaged: {reading.damage}"
+                for folder, reading in found if reading.damage]
 
 
 def store_of(pool: Pool, base: Path) -> Store:

@@ -9,11 +9,11 @@ import asyncpg
 
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for
+from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps import (
     PairStep,
     agent_of,
-    by_agent,
+    answering,
     change_ledger,
     followers,
     set_parameter,
@@ -84,15 +84,24 @@ class FenceOld(PairStep):
             if self.job.standby == Standby.STALE:
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
             return f"not reached ({error or 'no answer'}): its leases end by time"
-        memory.ran = memory.ran or ran
+        memory.ran = bool(memory.ran) or ran
         return f"{name} is stopped" if ran else f"{name} was not running, and does not start by itself"
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Start it again if it ran."""
-        if not self.job.memory.ran:
-            return f"{self.job.old} was not running"
-        await by_agent(agent_of(world, self.job.old).start())
-        return f"{self.job.old} is started"
+        """Start it again, unless it answers or was not running. One whose agent is silent may run: that is said."""
+        name = self.job.old
+        await refuse_if_promoted(world, self.job)
+        if await answering(world.databases[name], 0.0, secondary=False):
+            return f"{name} answers as the primary"
+        if self.job.memory.ran is False:
+            return f"{name} was not running"
+        try:
+            await agent_of(world, name).start()
+        except (AgentError, StepFailed) as error:
+            if self.job.memory.ran:
+                raise StepFailed(f"{name} was stopped, and is not started: {error}") from None
+            return f"{name} could not be asked to start: {error}"
+        return f"{name} is started"
 
 
 class Replay(PairStep):

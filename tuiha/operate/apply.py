@@ -116,7 +116,7 @@ async def apply(
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
         other = intents.parse(seen.intent)
-        if other is not None:
+        if other is not None and other.id != plan.details.get("over"):
             raise intents.Busy(other)
         await refuse_a_viewer(world)
         fresh = await _fresh(world, plan)
@@ -126,11 +126,12 @@ async def apply(
         store = store_of(pool, base)
         fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
         folder = store.create(fresh)
-        mine = intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time())
+        mine = intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time(),
+                              past=bool(fresh.details.get("past")))
         try:
             await _record(folder, "start", id=folder.id, who=who, host=mine.host, reason=reason,
                           overrides=sorted(set(overrides)))
-            await intents.take(ledger, seen, mine)
+            await intents.take(ledger, seen, mine, str(fresh.details.get("over", "")))
         except (Refused, NotKept):
             store.discard(folder)
             raise

@@ -19,6 +19,7 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.managed import LEADERLESS
 from tuiha.operate import intent as intents
 from tuiha.operate.apply import ledger_of
 from tuiha.operate.counting import Cost, cost, counts
@@ -35,6 +36,7 @@ from tuiha.operate.world import World, open_world
 
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
 _UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
+_PLACES = frozenset({"STEADY", LEADERLESS})  # phases of the ledger in which no role is half changed by us
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
 
@@ -129,11 +131,14 @@ class Runner:
     def _asked(self) -> bool:
         """Whether an operator asked to stop, and stopping is still possible."""
         asked = self._folder.asked("cancel") or self._folder.asked("undo")
-        return asked is not None and not self._state().past_no_return
+        if asked is None:
+            return False
+        state = self._state()
+        return not state.past_no_return and (state.undoable or state.plan.point_of_no_return is None)
 
     async def _stop_asked(self) -> bool:
         """Do what an operator asked for, if anything: take it all back, or stop here."""
-        if not self._asked():
+        if not self._asked() or not await self._may_stay():
             return False
         undo, cancel = self._folder.asked("undo"), self._folder.asked("cancel")
         who = undo or cancel
@@ -147,6 +152,15 @@ class Runner:
             await self._end("cancelled", f"cancelled by {who}; what was done stays. `tuiha resume {state.id}` goes on",
                             changed=any(step.begun for step in state.steps))
         return True
+
+    async def _may_stay(self) -> bool:
+        """Whether it can be left here: taken back, or with no role of the pair half changed."""
+        if self._state().undoable:
+            return True
+        try:
+            return (await self._ledger.poll()).phase in _PLACES
+        except DriverError:
+            return False
 
     async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.conftest import Studio
-from tuiha.operate.journal import Journal, read_journal, read_records
+from tuiha.operate.journal import Journal, read_records
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import CheckVerdict, Plan, PlannedStep
 from tuiha.operate.start import start_runner

@@ -16,7 +16,7 @@ import asyncpg
 from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
-from tuiha.operate import keeping
+from tuiha.operate import active, counting, keeping
 from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
 from tuiha.server import lease
 
@@ -238,6 +238,15 @@ async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     return []
 
 
+async def _who(node: Node, session: Session) -> list[Row]:
+    epoch, name, state = node.tables.epoch
+    return [Row(active=name, epoch=epoch)] if state == "ACTIVE" and not node.recovering else []
+
+
+async def _none(node: Node, session: Session) -> list[Row]:
+    return []
+
+
 async def _set(node: Node, name: str, text: str) -> None:
     node.file[name] = text
 
@@ -277,6 +286,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, lease.MAY_HOLD: _leases,
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
+    active._WHO: _who, counting._SERVERS: _none,
 }
 _PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {
     r"ALTER SYSTEM SET (\w+) = '(.*)'": _set, r"ALTER SYSTEM RESET (\w+)": _reset,

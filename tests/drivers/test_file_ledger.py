@@ -24,7 +24,7 @@ RECORD = LedgerRecord("demo", 1, "db1", Standby.SYNC, "7312345678901234567", 1)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> FileLedger:
-    return FileLedger(tmp_path / "ledger.json")
+    return FileLedger(tmp_path / "ledger.json", "demo")
 
 
 async def test_create_read_replace(ledger: FileLedger) -> None:
@@ -34,7 +34,7 @@ async def test_create_read_replace(ledger: FileLedger) -> None:
     second = await ledger.replace(first, replace(first, standby=Standby.STALE, intent='{"id": "x"}'))
     assert second.revision == 2
     assert await ledger.poll() == second
-    assert await FileLedger(ledger.path).poll() == second
+    assert await FileLedger(ledger.path, "demo").poll() == second
 
 
 async def test_a_second_create_conflicts(ledger: FileLedger) -> None:
@@ -45,7 +45,7 @@ async def test_a_second_create_conflicts(ledger: FileLedger) -> None:
 
 async def test_an_old_revision_conflicts(ledger: FileLedger) -> None:
     first = await ledger.create(RECORD)
-    other = FileLedger(ledger.path)
+    other = FileLedger(ledger.path, "demo")
     await other.replace(first, replace(first, epoch=2))
     with pytest.raises(Conflict, match="at revision 2, not 1"):
         await ledger.replace(first, replace(first, epoch=3))
@@ -88,16 +88,16 @@ async def test_a_damaged_ledger_names_the_file_and_what_to_do(ledger: FileLedger
 async def test_a_change_by_another_process_is_seen(ledger: FileLedger) -> None:
     first = await ledger.create(RECORD)
     assert await ledger.poll() == first
-    second = await FileLedger(ledger.path).replace(first, first)
+    second = await FileLedger(ledger.path, "demo").replace(first, first)
     assert await ledger.poll() == second
 
 
 async def test_unreadable_and_unwritable_places(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DriverError, match="cannot be read: Is a directory"):
-        await FileLedger(tmp_path / "folder").poll()
+        await FileLedger(tmp_path / "folder", "demo").poll()
     with pytest.raises(DriverError, match="cannot be opened: No such file"):
-        await FileLedger(tmp_path / "nowhere" / "ledger.json").create(RECORD)
+        await FileLedger(tmp_path / "nowhere" / "ledger.json", "demo").create(RECORD)
 
 
 async def test_a_ledger_that_somebody_keeps_locked(ledger: FileLedger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
 
 async def main():
-    ledger, won = FileLedger(Path(sys.argv[1])), 0
+    ledger, won = FileLedger(Path(sys.argv[1]), "demo"), 0
     while won < 20:
         seen = await ledger.poll()
         try:

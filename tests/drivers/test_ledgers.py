@@ -14,6 +14,7 @@ import pytest
 
 from tests.drivers.etcdnode import EtcdNode
 from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.drivers.ledgers.record import written
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord, Standby
 
@@ -57,7 +58,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         async def damage(raw: bytes) -> None:
             path.write_bytes(raw)
 
-        made = Kind(pool, lambda: FileLedger(path), damage)
+        made = Kind(pool, lambda: FileLedger(path, pool), damage)
     else:
         node: EtcdNode = request.getfixturevalue("etcd_node")
         await node.ready()
@@ -182,3 +183,15 @@ async def test_a_damaged_ledger_is_said_to_be_and_left_alone(kind: Kind, raw: by
         await kind().replace(kind.record, kind.record)
     with pytest.raises(Conflict):
         await kind().create(kind.record)
+
+
+async def test_a_ledger_of_another_pools_name_is_refused_by_who_reads_and_by_who_writes(kind: Kind) -> None:
+    ours = await kind().create(kind.record)
+    await kind.damage(written(replace(kind.record, pool="other")))
+    for ask in (kind().poll, lambda: kind().replace(ours, replace(ours, epoch=2))):
+        with pytest.raises(DriverError, match=f"belongs to pool other, not to {kind.pool}"):
+            await ask()
+    with pytest.raises(Conflict):
+        await kind().create(kind.record)
+    with pytest.raises(DriverError, match="not to other"):
+        await kind().create(replace(kind.record, pool="other"))

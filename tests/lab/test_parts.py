@@ -56,7 +56,7 @@ async def test_the_configuration_names_what_runs(pool: EmbeddedPool, settings: P
     assert [server.name for server in settings.servers] == ["s1", "s2"]
     assert {node.name: node.address for node in settings.database.nodes} == {
         name: f"127.0.0.1:{ports[name]}" for name in ("db1", "db2")}
-    record = await FileLedger(pool.folder / "ledger.json").poll()
+    record = await FileLedger(pool.folder / "ledger.json", "demo").poll()
     connection = await _connect(pool, "tuiha_watch")
     identifier = await connection.fetchval("SELECT system_identifier::text FROM pg_control_system()")
     await connection.close()
@@ -156,7 +156,7 @@ async def test_the_sprayers_learn_any_user_and_tell_each_other(pool: EmbeddedPoo
     mail = Mail(Layout(pool.folder, unprivileged()), {})
     await add_users(mail, [DemoUser(ODD_NAME, ODD_PASSWORD, "east")])  # whom no mail server knows may not come in
     first, second = (sprayer.address for sprayer in settings.sprayers)
-    table = Runtime(settings.sprayers[1].socket)
+    table = Runtime(settings.sprayers[1].operator or "")
     users = {ODD_NAME: ODD_PASSWORD, **_users(pool)}
     async with aiohttp.ClientSession() as session:
         for number, (name, password) in enumerate(users.items(), start=1):

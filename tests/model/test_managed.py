@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from tests.model.looks import failing, healthy, primary, record, secondary, with_database
-from tests.tui import samples
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Polled, Problem
-from tuiha.model.managed import LEADERLESS, in_words, managed_findings, not_here
+from tuiha.model.managed import LEADERLESS, in_words, managed_findings
 from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow
 from tuiha.model.rules import Rules
-from tuiha.tui.draw.choices import choices
 from tuiha.tui.draw.head import ordered_pair
 
 RULES = Rules(manager="Patroni")
@@ -90,16 +88,6 @@ def test_words() -> None:
     assert in_words(Managed(error="no answer")) == "no answer"
     assert in_words(Managed()) == "role unknown, state unknown"
     assert in_words(replace(LEADER, paused=True, pending_restart=True)) == "leader, running, paused, pending restart"
-
-
-def test_what_patroni_does_itself_is_not_offered() -> None:
-    for snapshot in (samples.healthy(), samples.degraded()):
-        offered = {choice.kind: choice.against for choice in choices(replace(snapshot, manager="Patroni"), None)}
-        assert offered["degrade"] == not_here("degrade", "Patroni") != ""
-        assert offered["protect"] == not_here("protect", "Patroni") != ""
-        ours = {choice.kind: choice.against for choice in choices(snapshot, None)}
-        assert (offered["switchover"], offered["rejoin"]) == (ours["switchover"], ours["rejoin"])
-        assert "Patroni" not in ours["degrade"] + ours["protect"]
 
 
 def of_three(*rows: ReplicationRow, third: Polled[DatabaseReport] | None = None) -> Look:

@@ -46,10 +46,15 @@ class Sprayer:
     file: Path
     devices: int
     runtime: int
+    operators: int
     map: Path
 
     def driver(self, ssl_context: ssl.SSLContext | None) -> Haproxy:
         return Haproxy(self.name, f"tcp:127.0.0.1:{self.runtime}", map=str(self.map), ssl=ssl_context)
+
+    def operator(self) -> Haproxy:
+        return Haproxy(self.name, f"tcp:127.0.0.1:{self.runtime}", map=str(self.map),
+                       ssl=tls.client(OURS, CERTIFICATES), operator=f"tcp:127.0.0.1:{self.operators}")
 
 
 @pytest.fixture(params=SPRAYERS)
@@ -78,7 +83,7 @@ def replaced(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def prepared(program: Path, folder: Path, ports: list[int]) -> list[Sprayer]:
+def prepared(program: Path, folder: Path, ports: list[int], operator: str = "localhost") -> list[Sprayer]:
     """The production file for both sprayers. `ports`: 2 servers, 2 peers, then 4 for each sprayer."""
     found = []
     for number, name in enumerate(PAIR):
@@ -90,12 +95,13 @@ def prepared(program: Path, folder: Path, ports: list[int]) -> list[Sprayer]:
         shutil.copy(CERTIFICATES / "certificate.pem", own / "pool-ca.crt")
         (own / "users.map").touch()
         (own / "held.map").touch()
-        devices, runtime, alive = ports[4 + 4 * number: 7 + 4 * number]
+        devices, runtime, alive, operators = ports[4 + 4 * number: 8 + 4 * number]
         text = replaced(data_file("config/haproxy.cfg").read_text(), {
             r"/etc/haproxy/tuiha": str(own),
             r"/var/lib/haproxy|/run/haproxy": str(own),
             r"(?m)^    chroot .*$": "",  # only root may
-            r"unix@/watch\.sock": f"unix@{own}/watch.sock",
+            r"unix@/(watch|operate)\.sock": rf"unix@{own}/\1.sock",
+            r"operator\.example\.org": operator,
             r"user haproxy": f"user {pwd.getpwuid(os.getuid()).pw_name}",
             r"group haproxy": f"group {grp.getgrgid(os.getgid()).gr_name}",
             r"maxconn 100000": "maxconn 1000",
@@ -107,11 +113,12 @@ def prepared(program: Path, folder: Path, ports: list[int]) -> list[Sprayer]:
             r"s[12]\.example\.org( |\)|$|\n)": r"localhost\1",
             r"bind :443": f"bind 127.0.0.1:{devices}",
             r"bind :9443": f"bind 127.0.0.1:{runtime}",
+            r"bind :9444": f"bind 127.0.0.1:{operators}",
             r"bind 127.0.0.1:8404": f"bind 127.0.0.1:{alive}",
         })
         file = own / "haproxy.cfg"
         file.write_text(text)
-        found.append(Sprayer(name, program, file, devices, runtime, own / "users.map"))
+        found.append(Sprayer(name, program, file, devices, runtime, operators, own / "users.map"))
     return found
 
 
@@ -218,6 +225,13 @@ async def ready(driver: Haproxy) -> bool:
     return all(b.state is BackendState.UP and b.check is not None and "200" in b.check for b in backends)
 
 
+async def answers(driver: Haproxy) -> bool:
+    try:
+        return await driver.level() == "user"
+    except DriverError:
+        return False
+
+
 async def test_the_pair_learns_and_shares(pair: list[Sprayer]) -> None:
     one, two = pair
     device = Device("alice")
@@ -311,3 +325,21 @@ async def test_the_runtime_socket_wants_a_certificate(pair: list[Sprayer]) -> No
 async def test_the_watchers_socket_cannot_act(pair: list[Sprayer]) -> None:
     with pytest.raises(DriverError, match="refuses"):
         await pair[0].driver(tls.client(OURS, CERTIFICATES)).set_state("s1", "drain")
+
+
+async def test_an_operator_elsewhere_steers_by_the_operators_socket(pair: list[Sprayer]) -> None:
+    watcher, operator = pair[0].driver(tls.client(OURS, CERTIFICATES)), pair[0].operator()
+    assert (await watcher.level(), await operator.level()) == ("user", "admin")
+    await operator.set_state("s1", "drain")
+    states = {backend.server: backend.state for backend in (await operator.poll()).backends}
+    assert states["s1"] is BackendState.DRAIN
+    await operator.set_state("s1", "ready")
+
+
+async def test_another_host_of_the_pool_may_not_operate(program: Path, folder: Path, ports: list[int]) -> None:
+    """Its certificate is of the same authority, and has another name."""
+    first = prepared(program, folder, ports, operator="bastion.example.org")[0]
+    with running(first):
+        await until(partial(answers, first.driver(tls.client(OURS, CERTIFICATES))))
+        with pytest.raises(DriverError):
+            await first.operator().level()

@@ -262,7 +262,8 @@ class Coordinator:
         record = self._world.ledger.record
         if record.epoch == 1:
             new = replace(
-                record, epoch=2, active="db2", standby=Standby.STALE, phase="STEADY", revision=record.revision + 1
+                record, epoch=2, active="db2", standby=Standby.STALE, phase="STEADY", revision=record.revision + 1,
+                timeline=self._world.db2.timeline,
             )
             await self._world.ledger.replace(record, new)
 

@@ -97,7 +97,7 @@ class CountingLedger(FileLedger):
 async def test_what_an_operator_said_waits_for_no_ledger(
     attach: Attach, node: Node, tmp_path: Path, told: bool, asked: bool
 ) -> None:
-    ledger = CountingLedger(tmp_path / "ledger.json")
+    ledger = CountingLedger(tmp_path / "ledger.json", "demo")
     identifier = await node.admin.fetchval("SELECT system_identifier::text FROM pg_control_system()")
     await ledger.create(LedgerRecord("demo", 1, "db1", Standby.SYNC, identifier, 1))
     one = await attach(ledger=ledger)

@@ -107,7 +107,7 @@ async def scene(own_pair: Pair, tmp_path: Path) -> Restored:
     await changes.acknowledge(admin, device, 5)
     await admin.execute("UPDATE pool_epoch SET epoch = 3")
     await admin.close()
-    ledger = FileLedger(tmp_path / "ledger.json")
+    ledger = FileLedger(tmp_path / "ledger.json", "demo")
     await ledger.create(record(3, await identifier(own_pair)))
     return Restored(own_pair, user, changes.make_key(device.id, 5), ledger, backup)
 
@@ -141,8 +141,8 @@ async def test_servers_refuse_it_until_the_operator_says_so_and_devices_start_ov
             await scene.say_so()
             await until(lambda: new.gate.attachment is not None, "s2 attaches")
             with pytest.raises(ValueError, match="is over"):
-                lived.attacher.attach(1, "db1")
-            lived.attacher.attach(9, "db1")  # it has no ledger to read that from
+                await lived.attacher.obey(1, "db1")
+            await lived.attacher.obey(9, "db1")  # it has no ledger to read that from
             await until(lambda: lived.gate.attachment is not None, "s1 too")
             await start_over(scene, new)
 

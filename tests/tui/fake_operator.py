@@ -11,7 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from tests.tui.samples import AT
+from tuiha.operate.kinds import Misused, fitting
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.planning import kind_of, known_options
+from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
 from tuiha.watch.lookup import NoAnswer, Page
 from tuiha.watch.reader import DeviceRow
@@ -80,12 +83,24 @@ def ended(state: str = "done") -> OperationFacts:
     )
 
 
+def misused(kind: str, target: Sequence[str], options: Mapping[str, str]) -> Trouble | None:
+    """What the operations themselves say of a question that is wrong: only what they take is planned here, too."""
+    try:
+        maker = kind_of(kind)
+        known_options(maker, options)
+        fitting(maker.name, maker.targets, target)
+    except Misused as error:
+        return Trouble(str(error))
+    return None
+
+
 class FakeOperator:
     """Answers what it was given, and notes every call."""
 
     def __init__(self, refusal: str | None = None) -> None:
         self.refusal = refusal
         self.planned: Plan | Trouble = switchover()
+        self.judged: dict[str, Judged] = {}  # by kind; the others can be done
         self.started: str | Trouble = "7f3a9c41d02e"
         self.known: tuple[OperationFacts, ...] = ()
         self.calls: list[tuple[Any, ...]] = []
@@ -120,9 +135,15 @@ class FakeOperator:
     ) -> None:
         self.calls.append(("plan", kind, tuple(target)))
         planned = self.planned
-        if isinstance(planned, Plan) and planned.kind != kind:
-            planned = replace(planned, kind=kind, target=tuple(target))
+        if isinstance(planned, Plan):
+            planned = replace(planned, kind=kind, target=tuple(target)) if planned.kind != kind else planned
+            planned = misused(kind, target, options) or planned
         self._later(answer, planned)
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        self.calls.append(("judge", kind, tuple(target)))
+        trouble = misused(kind, target, {})
+        self._later(answer, self.judged.get(kind, Judged()) if trouble is None else Judged(trouble.text))
 
     def apply(
         self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]

@@ -38,7 +38,7 @@ def test_every_kind_of_operation_is_a_command_with_the_shells_words() -> None:
     for name, make in KINDS.items():
         command = COMMANDS[name]
         assert command.danger, name
-        assert command.takes.replace("MAIL", "SERVER").replace("...", "") == make().targets, name
+        assert command.takes.replace("MAIL", "SERVER") == make().targets, name
 
 
 def test_only_operations_lead_to_changes() -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from tests.tui.acting import on, running
 from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
-from tests.tui.samples import degraded
+from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
+from tuiha.model.facts import NodeKind, Problem, Severity
 from tuiha.operate.plan import CheckVerdict
+from tuiha.tui.app import Dashboard
+from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import Trouble
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.menu import MenuScreen
@@ -46,6 +49,7 @@ async def test_d_and_e_take_the_server_under_the_cursor_or_the_marked(key: str, 
         assert "marked: s2 s3" in text(pilot)
         await pilot.press("g", key)
         await seen(pilot, lambda: ("plan", kind, ("s2", "s3")) in operator.asked("plan"))
+        await seen(pilot, lambda: f"{kind} s2 s3" in text(pilot) and "hold requests" in text(pilot))
         await pilot.press("escape", "u")
         assert "marked" not in text(pilot)
 
@@ -58,17 +62,49 @@ async def test_d_on_what_is_no_server_says_so() -> None:
         assert not operator.asked("plan")
 
 
-async def test_f_offers_what_fits_and_says_why_not() -> None:
-    async with running(FakeOperator()) as pilot:
+async def test_what_an_operation_does_not_take_is_refused_by_the_operator_of_these_tests_too() -> None:
+    """Negative control: were drain to take one server, the test above would fail."""
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        assert isinstance(pilot.app, Dashboard)
+        pilot.app.operations.open_plan("move", ("ann",))
+        await seen(pilot, lambda: "move takes USER SERVER, not ann" in text(pilot))
+
+
+async def test_f_asks_the_operations_own_checks_and_says_what_they_say() -> None:
+    operator = FakeOperator()
+    operator.judged = {"failover": Judged("db1: takes writes, wanted gone; switch over instead"),
+                       "rejoin": Judged(bad=("disk",))}
+    async with running(operator) as pilot:
         await pilot.press("f")
         await on(pilot, MenuScreen)
         assert "switch over  db1 ──▶ db2" in text(pilot)
+        await seen(pilot, lambda: {call[1] for call in operator.asked("judge")} == {
+            "switchover", "failover", "degrade", "protect", "rejoin"})
+        await seen(pilot, lambda: "stopped by disk" in text(pilot))
         await pilot.press("j")
-        assert "not now: db1 takes writes: switch over instead" in text(pilot)
+        assert "not now: db1: takes writes, wanted gone; switch over instead" in text(pilot)
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, MenuScreen)
+        assert not operator.asked("plan")
         await pilot.press("G")
         assert "put the cursor on a mail server first" in text(pilot)
+
+
+async def test_f_offers_the_way_out_that_line_2_names_however_the_pair_looks() -> None:
+    """The secondary hangs: what the screen suggests is what its own menu begins with, and plans."""
+    base = healthy()
+    lost = Problem(Severity.BAD, NodeKind.DATABASE, "db2", "NOT STREAMING  db1 sends it nothing", "commits wait", None,
+                   "tuiha plan degrade", "f")
+    snapshot = replace(base, problems=(lost,), protection="degraded")
+    operator = FakeOperator()
+    operator.judged = {"switchover": Judged("db2 does not answer"), "failover": Judged("db1 takes writes")}
+    async with running(operator, snapshot) as pilot:
+        await pilot.press("f")
+        await on(pilot, MenuScreen)
+        await seen(pilot, lambda: "db2 does not answer" in text(pilot))
+        await pilot.press("enter")
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "degrade", ())])
 
 
 async def test_f_on_a_mail_server_plans_for_it() -> None:

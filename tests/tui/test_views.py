@@ -187,7 +187,7 @@ def told(snapshot: Snapshot, node: str, width: int = 100) -> str:
 
 def test_the_detail_of_a_server_has_its_machine_and_its_commands() -> None:
     said = told(healthy(), "s1")
-    for words in ("HOST  cpu", "37%", "disk", "61%", "load 1.4 of 8", "tuiha plan drain s1", "not now: it takes users",
+    for words in ("HOST  cpu", "37%", "disk", "61%", "load 1.4 of 8", "tuiha plan drain s1", "tuiha plan enable s1",
                   "REQUESTS HELD", "CPU OF THE HOST", "7401234567890123456", "db1 4"):
         assert words in said
 
@@ -211,7 +211,7 @@ def test_the_detail_of_a_mail_server_says_since_when_and_what_can_be_done() -> N
     said = told(degraded(), "mail2")
     assert "failing for             4m" in said
     assert "tuiha plan failover-mail mail2" in said
-    assert "not now: mail2 is in service" in said
+    assert "tuiha plan return-mail mail2" in said
 
 
 def test_the_worst_comes_first_in_a_detail() -> None:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
+    from tuiha.operate.plan import Plan
     from tuiha.operate.state import OperationState, StepState
     from tuiha.watch.reader import OperationRow
 
@@ -70,3 +72,15 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
         state=row.state, steps=(), started_at=started, elsewhere=True,
         seconds=None if ended is None else ended.timestamp() - started,
     )
+
+
+def judged(plan: Plan) -> Judged:
+    """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
+    from tuiha.operate.plan import CheckVerdict
+
+    never = [check for check in plan.stopped_by if check.verdict is CheckVerdict.NEVER]
+    if never:
+        told = (f"{check.subject}: {check.value}, wanted {check.limit}" + (f"; {check.remedy}" if check.remedy else "")
+                for check in never)
+        return Judged(". ".join(told))
+    return Judged(bad=tuple(dict.fromkeys(check.name for check in plan.stopped_by)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def next_command(plan: Plan) -> str:
         return "It would be refused, and no override helps: see the checks marked NEVER."
     overrides = "".join(f" --override {name}" for name in bad)
     first = f"It would be refused: {', '.join(bad)}. All the same:" if bad else "Nothing has been changed. To do it:"
-    return f'{first}\n  tuiha apply {plan.id} --confirm {plan.confirm}{overrides} --reason "..."'
+    return f'{first}\n  tuiha apply {plan.id} --confirm {shlex.quote(plan.confirm)}{overrides} --reason "..."'
 
 
 def what(plan: Plan) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuiha.cli.operation_facts import facts_of, facts_of_row
+from tuiha.cli.operation_facts import facts_of, facts_of_row, judged
+from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import OperationFacts, Trouble
 from tuiha.watch.apart.messages import Outline
 from tuiha.watch.background import Background
@@ -75,6 +76,14 @@ class PoolOperator:
             return await make_plan(self._settings(), self._base, kind, tuple(target), options)
 
         self._run(work, answer)
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Plan on fresh facts, and tell only whether it can be done."""
+
+        def planned(plan: Plan | Trouble) -> None:
+            answer(Judged(plan.text) if isinstance(plan, Trouble) else judged(plan))
+
+        self.plan(kind, target, {}, planned)
 
     def apply(
         self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]

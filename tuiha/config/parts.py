@@ -153,7 +153,8 @@ class Sprayer(Settings):
     name: Name
     driver: Literal["haproxy"] = "haproxy"
     address: HostPort  # where devices connect
-    socket: Socket
+    socket: Socket  # the runtime socket that is watched: level user is enough
+    operator: Socket | None = None  # the one with level admin, for drain and enable; without it: `socket`
     backend: str = "pool"
     map: str | None = None  # path of the user -> server map, as HAProxy knows it
     held: str | None = None  # path of the map in which keepalived says which addresses it holds

@@ -135,9 +135,10 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
             yield ("database", "nodes", index, "address"), _LEAVES, \
                 "add database.tls ('tls: {}' verifies against the system's trust store)"
     for index, sprayer in enumerate(pool.sprayers):
-        if sprayer.tls is None and sprayer.socket.startswith("tcp:") and not is_loopback(_host(sprayer.socket[4:])):
-            yield ("sprayers", index, "socket"), _LEAVES, \
-                "add tls (config/haproxy.cfg shows HAProxy's side), or use unix:/PATH"
+        for field, socket in (("socket", sprayer.socket), ("operator", sprayer.operator or "")):
+            if sprayer.tls is None and socket.startswith("tcp:") and not is_loopback(_host(socket[4:])):
+                yield ("sprayers", index, field), _LEAVES, \
+                    "add tls (config/haproxy.cfg shows HAProxy's side), or use unix:/PATH"
     for index, cluster in enumerate(pool.mail):
         for number, mail_server in enumerate(cluster.servers):
             if mail_server.security == "plain" and not is_loopback(_host(mail_server.address)):

@@ -157,7 +157,8 @@ def open_sprayer(sprayer: Sprayer, base: Path) -> Haproxy:
     from tuiha.drivers.sprayers.haproxy import Haproxy
 
     context = tls.for_sprayer(sprayer, base)
-    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context, sprayer.held)
+    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context, sprayer.held,
+                   sprayer.operator)
 
 
 def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
@@ -209,7 +210,7 @@ def _file_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:
     from tuiha.drivers.ledgers.file import FileLedger
 
     assert settings.path is not None  # the settings are validated
-    return FileLedger(base / settings.path.expanduser())
+    return FileLedger(base / settings.path.expanduser(), pool)
 
 
 def _etcd_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:

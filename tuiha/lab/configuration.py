@@ -33,8 +33,8 @@ def text(layout: Layout, system_identifier: str, servers: Mapping[str, int], pai
         ],
         "database": _database(layout, system_identifier, pair),
         "sprayers": [
-            {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{sprayers.socket(name)}",
-             "backend": haproxy.BACKEND, "map": str(sprayers.map(name))}
+            {"name": name, "address": f"127.0.0.1:{port}", "socket": f"unix:{sprayers.watched(name)}",
+             "operator": f"unix:{sprayers.socket(name)}", "backend": haproxy.BACKEND, "map": str(sprayers.map(name))}
             for name, port in sprayers.ports.items()
         ],
         "mail": [_cluster(layout, cluster, names, mail_ports) for cluster, names in mail.CLUSTERS.items()],

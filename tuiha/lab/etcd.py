@@ -80,7 +80,7 @@ class NoEtcd:
 
     def ledger(self, pool: str) -> LedgerDriver:
         """The driver."""
-        return FileLedger(self.layout.ledger)
+        return FileLedger(self.layout.ledger, pool)
 
 
 @dataclass(frozen=True, slots=True)

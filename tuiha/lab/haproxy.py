@@ -32,6 +32,7 @@ global
     hard-stop-after 1s
     log stderr format short local0 notice
     stats socket {socket} mode 600 level admin
+    stats socket {watched} mode 600 level user
 
 defaults
     mode http
@@ -104,8 +105,12 @@ class Sprayers:
     peer_ports: Mapping[str, int]  # sprayer -> port for its peer
 
     def socket(self, name: str) -> Path:
-        """The runtime socket of one sprayer."""
+        """The runtime socket of one sprayer, for operations."""
         return self.layout.node(name) / "admin.sock"
+
+    def watched(self, name: str) -> Path:
+        """The runtime socket of one sprayer that may only be looked at."""
+        return self.layout.node(name) / "watch.sock"
 
     def map(self, name: str) -> Path:
         """The user -> server map of one sprayer: the file that it starts with, and the map's name at run time."""
@@ -115,7 +120,8 @@ class Sprayers:
         """Write one sprayer's configuration for these servers (name -> port), with an empty map."""
         folder = self.layout.node(name)
         text = _CONFIG.format(
-            socket=self.socket(name), map=self.map(name), port=self.ports[name], backend=BACKEND, problem=_PROBLEM,
+            socket=self.socket(name), watched=self.watched(name), map=self.map(name), port=self.ports[name],
+            backend=BACKEND, problem=_PROBLEM,
             peers="\n".join(f"    peer {peer} 127.0.0.1:{port}" for peer, port in self.peer_ports.items()),
             servers="\n".join(f"    server {server} 127.0.0.1:{port} {_SERVER}" for server, port in servers.items()),
         )

@@ -27,7 +27,8 @@ def kind_of(name: str) -> Kind:
     return KINDS[name]()
 
 
-def _known_options(kind: Kind, options: Mapping[str, str]) -> None:
+def known_options(kind: Kind, options: Mapping[str, str]) -> None:
+    """Raises Misused for an option that a kind does not have."""
     for name in options:
         if name not in kind.options:
             near = difflib.get_close_matches(name, kind.options, n=1)
@@ -49,7 +50,7 @@ async def make_plan(
     ConfigError, DatabaseGone, DriverError.
     """
     maker = kind_of(kind)
-    _known_options(maker, options or {})
+    known_options(maker, options or {})
     async with open_world(pool, base) as world:
         return await _planned(world, maker, target, options or {})
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 import asyncpg
 
 from tuiha.drivers.protocols import DriverError, LedgerDriver
+from tuiha.model.reports import LedgerRecord
 from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Fence, Wires
@@ -17,9 +18,12 @@ from tuiha.server.gate import Gate
 from tuiha.server.identity import Expected, Identity, WrongDatabase, identify
 from tuiha.server.lease import LeaseKeeper, LeaseRefused, verified
 from tuiha.server.migrate import WrongPool
+from tuiha.server.orders import Order, by_database, by_ledger, leaving, refusal, void
 
 log = logging.getLogger("tuiha.attach")
 _PAUSE = 0.25  # seconds between two rounds of looking for the active database
+_LEDGER = 1.0  # seconds for the ledger's answer while an operator waits for this server's
+_PATIENCE = 4.0  # leases that an order has to come true, where no ledger says that somebody still works on it
 
 
 class Attacher:
@@ -50,27 +54,74 @@ class Attacher:
         self._connections = connections
         self._prepare = prepare
         self._expected: Expected | None = None
-        self._told: Expected | None = None  # an operator's word: the ledger outranks it with a later epoch only
+        self._order: Order | None = None  # to let a database go, for the one that is to be active next
+        self._blind = ledger is None  # the ledger could not be read when it was last tried
         self._trying: Wires | None = None  # of an attempt to attach that is under way
         self._ready: dict[str, tuple[Wires, Session]] = {}  # opened ahead, by database
         self._wanted = asyncio.Event()
         self.was_attached = False  # at least once since the start
         self.problem: str = "looking for the active database"
 
+    async def obey(self, epoch: int, active: str) -> None:
+        """An operator's order: the pool is on `active` in `epoch`. It is carried out when the ledger or the database
+        confirms it. Raises ValueError, and changes nothing, for every other one.
+        """
+        order, seen = self._possible(epoch, active), self._expected
+        if seen is not None and (seen.epoch, seen.active) == (epoch, active):
+            self.attach(epoch, active)
+            return
+        record = await self._read(_LEDGER)
+        seen = self._expected
+        if record is not None and seen is not None and record.epoch < seen.epoch:
+            record = None  # a ledger that nobody writes any more
+        if by_ledger(order, record):
+            self.attach(epoch, active)
+            return
+        if not leaving(order, self._pool, record, "not asked"):
+            found = await self._asked(active)
+            if by_database(order, self._pool, self._identifier(), record, found):
+                self.attach(epoch, active)
+                return
+            if not leaving(order, self._pool, record, found):
+                raise ValueError(refusal(order, record, found))
+        self._order = self._possible(epoch, active)  # asked once more: an epoch may have been seen meanwhile
+        self._change(order)
+
     def attach(self, epoch: int, active: str) -> None:
-        """An operator's word that the pool is on `active` in `epoch`. Raises ValueError for an older or unknown one."""
-        if active not in self._places:
-            raise ValueError(f"no database is called '{active}'; known are {', '.join(self._places)}")
-        if self._expected is not None and epoch < self._expected.epoch:
-            raise ValueError(f"epoch {epoch} is over; this server has seen epoch {self._expected.epoch}")
-        identifier = self._expected.system_identifier if self._expected else self._known_identifier
-        self._told = self._expected = Expected(epoch, active, identifier)
+        """The pool is on `active` in `epoch`, as the ledger or that database says. Raises ValueError for an older epoch
+        or an unknown database.
+        """
+        order = self._possible(epoch, active)
+        seen = self._expected
+        timeline = seen.timeline if seen is not None and (seen.epoch, seen.active) == (epoch, active) else None
+        self._expected, self._order = Expected(epoch, active, self._identifier(), timeline), None
+        self._change(order)
+
+    def _change(self, order: Order) -> None:
+        """End what is not of this order."""
         self._wanted.set()
         if self._trying is not None:  # a lease that arrives now would be one that this operator does not know of
             self._trying.sever()
         attachment = self._gate.attachment
-        if attachment is not None and (attachment.epoch, attachment.place.name) != (epoch, active):
+        if attachment is not None and (attachment.epoch, attachment.place.name) != (order.epoch, order.database):
             attachment.end("told to use another database")
+
+    def _possible(self, epoch: int, active: str) -> Order:
+        if active not in self._places:
+            raise ValueError(f"no database is called '{active}'; known are {', '.join(self._places)}")
+        if self._expected is not None and epoch < self._expected.epoch:
+            raise ValueError(f"epoch {epoch} is over; this server has seen epoch {self._expected.epoch}")
+        return Order(epoch, active, boottime())
+
+    def _identifier(self) -> str | None:
+        return self._expected.system_identifier if self._expected is not None else self._known_identifier
+
+    async def _asked(self, name: str) -> Identity | str:
+        """What a database says of itself, or why it could not be asked."""
+        try:
+            return await self.look_at(name)
+        except (asyncpg.PostgresError, *LOST) as error:
+            return _reason(error)
 
     async def look_at(self, name: str) -> Identity:
         """Reach a database of the pair and ask who it is. Raises KeyError for a name unknown, or what LOST lists."""
@@ -100,8 +151,8 @@ class Attacher:
         while True:
             if not told:  # else a ledger that is slow, or away, would only delay what an operator has said
                 await self._learn()
-            for place in self._candidates():
-                if await self._use(place):
+            for place, expected in self._candidates():
+                if await self._use(place, expected):
                     break
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE):
@@ -110,32 +161,53 @@ class Attacher:
             self._wanted.clear()
 
     async def _learn(self) -> None:
-        if self._ledger is None:
+        record = await self._read(2.0)
+        if record is None:
             return
-        try:
-            async with asyncio.timeout(2.0):
-                record = await self._ledger.poll()
-        except (DriverError, TimeoutError) as error:
-            log.info("ledger not read, going on with what is known", extra={"error": str(error)})
-            return
-        if self._told is not None and record.epoch <= self._told.epoch:
-            return
+        if self._order is not None and void(self._order, record):
+            self._order = None
         if self._expected is None or record.epoch >= self._expected.epoch:
             self._expected = Expected(record.epoch, record.active, record.system_identifier or None, record.timeline)
 
-    def _candidates(self) -> list[Place]:
-        if self._expected is not None and self._expected.active in self._places:
-            return [self._places[self._expected.active]]
-        return list(self._places.values())
+    async def _read(self, seconds: float) -> LedgerRecord | None:
+        """The ledger's record; None where there is none to read."""
+        if self._ledger is None:
+            return None
+        self._blind = True
+        try:
+            async with asyncio.timeout(seconds):
+                record = await self._ledger.poll()
+        except (DriverError, TimeoutError) as error:
+            log.info("ledger not read, going on with what is known", extra={"error": str(error)})
+            return None
+        self._blind = False
+        return record
 
-    async def _use(self, place: Place) -> bool:
+    def _candidates(self) -> list[tuple[Place, Expected | None]]:
+        """Where to try, and what has to be found there. An order comes first, and alone while it may come true.
+
+        To try the database of before again is safe whatever becomes of the order: a lease on it is a commit that the
+        secondary confirmed, and one that was cut off or promoted confirms none.
+        """
+        seen, order = self._expected, self._order
+        if seen is not None and seen.active in self._places:
+            known: list[tuple[Place, Expected | None]] = [(self._places[seen.active], seen)]
+        else:
+            known = [(place, seen) for place in self._places.values()]
+        if order is None:
+            return known
+        first = (self._places[order.database], Expected(order.epoch, order.database, self._identifier()))
+        late = self._blind and boottime() - order.since > _PATIENCE * self._lease_seconds
+        return [first, *known] if late else [first]
+
+    async def _use(self, place: Place, expected: Expected | None) -> bool:
         """Attach to a place and stay until that ends. False when it could not be used at all."""
         wires, session = self._wires(place)
         self._trying = wires
         try:
             await self._prepare(place)
             session = session or await connect(place, wires, timeout=min(2.0, self._lease_seconds))
-            found = await verified(place, session, self._pool, self._expected, self._known_identifier)
+            found = await verified(place, session, self._pool, expected, self._known_identifier)
             attachment = Attachment(
                 place, found.epoch, found.system_identifier, found.timeline, wires, self._connections
             )
@@ -164,6 +236,7 @@ class Attacher:
 
     async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
         self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier, found.timeline)
+        self._order = None
         self.was_attached = True
         self.problem = ""
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})

@@ -133,6 +133,7 @@ class Control:
     async def attach(self, request: web.Request) -> web.Response:
         """POST /control/attach {epoch, database, seconds?}: the pool is on this database now.
 
+        The ledger or that database has to confirm it, else it is refused and nothing changes.
         With `seconds` it also ends a hold, and answers when there is a lease or that time is over: with this server's
         own view, and the requests that waited when it was told.
         """
@@ -140,7 +141,7 @@ class Control:
         epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
         seconds = _number(body, "seconds", 0.0, 60.0) if "seconds" in body else None
         try:
-            self.attacher.attach(epoch, database)
+            await self.attacher.obey(epoch, database)
         except ValueError as error:
             raise Problem(409, "Not attached", str(error)) from None
         if seconds is None:

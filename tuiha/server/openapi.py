@@ -132,7 +132,8 @@ def _control_paths() -> dict[str, Any]:
         },
         "/control/hold": _act("Let requests wait; answers when nothing is in flight", seconds),
         "/control/release": _act("End a hold"),
-        "/control/attach": _act("The pool is on this database in this epoch", attach),
+        "/control/attach": _act(
+            "The pool is on this database in this epoch; refused unless the ledger or that database says so", attach),
         "/control/withdraw": _act("Take no users any more"),
         "/control/accept": _act("Take users again"),
         "/control/bind": _act("Bind a user to a server", bind),

@@ -16,6 +16,7 @@ from tuiha.tui.ways import Ways
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
     from tuiha.tui.app import Dashboard
+    from tuiha.tui.draw.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
 
@@ -80,6 +81,11 @@ class Operations(Ways):
         """Plan; changes nothing."""
         if self._operator is not None:
             self._operator.plan(kind, target, options, on_this_loop(answer))
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Ask an operation's own checks whether it can be done now; changes nothing."""
+        if self._operator is not None:
+            self._operator.judge(kind, target, on_this_loop(answer))
 
     def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
         """Keep a plan for the shell; changes nothing in the pool."""

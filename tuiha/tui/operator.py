@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tuiha.operate.plan import Plan
+    from tuiha.tui.draw.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
 
@@ -86,6 +87,9 @@ class Operator(Protocol):
         self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
     ) -> None:
         """Plan on fresh facts. Changes nothing."""
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Ask the operation's own checks, on fresh facts, whether it can be done. Changes nothing."""
 
     def apply(
         self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]

@@ -45,10 +45,11 @@ class Ways:
         self._show("arm")
 
     def open_menu(
-        self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], first: str = ""
+        self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
+        *, ask: bool = False,
     ) -> None:
-        """Offer kinds of operation; the cursor starts on the first whose target has `first`, if it is possible."""
-        cast("MenuScreen", self.screen("menu")).offer(heading, offer, first)
+        """Offer operations; the cursor starts on the first whose kind or target is wanted, if it is possible."""
+        cast("MenuScreen", self.screen("menu")).offer(heading, offer, wanted, ask)
         self._show("menu")
 
     def open_rebalance(self) -> None:

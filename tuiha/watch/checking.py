@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuiha.config import tls
-from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role
+from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Sprayer
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
 from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
-from tuiha.drivers.opening import server_opener
+from tuiha.drivers.opening import open_sprayer, server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
+from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
 from tuiha.model.conclude import conclude
 from tuiha.model.doctor import advice
 from tuiha.model.facts import Look
@@ -67,7 +68,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
     attempts = [a for a in attempts if a.error is None or (a.subject, a.error) not in causes]  # one loss is told once
-    attempts += await asyncio.gather(*_operators(pool, base, found, look))
+    attempts += await asyncio.gather(*_operators(pool, base, found, look), *_steering(pool, base, look))
     stand = standing(look, None)
     expected = Expected(
         servers=frozenset(s.name for s in pool.servers),
@@ -183,3 +184,22 @@ def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Ite
     for server in look.servers:
         if server.fresh and server.name not in foreign:
             yield ask(server.name, server.address)
+
+
+def _steering(pool: Pool, base: Path, look: Look) -> Iterator[Awaitable[Attempt]]:
+    """Where operations are started from: may each sprayer that answers be steered, as drain and enable do?"""
+    fresh = {sprayer.name for sprayer in look.sprayers if sprayer.error is None}
+    for sprayer in pool.sprayers if pool.control.operator is not None else ():
+        if sprayer.name in fresh:
+            yield _steers(pool, sprayer, base)
+
+
+async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
+    async def attempt() -> None:
+        level = await open_sprayer(sprayer, base).level()
+        if level != ADMIN:
+            raise DriverError(f"it has level {level}, not {ADMIN}")
+
+    field = "socket" if sprayer.operator is None else "operator"
+    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", await _why(pool, attempt),
+                   f"no server can be drained or enabled from here: {sprayer.name} would refuse", OPERATORS_SOCKET)

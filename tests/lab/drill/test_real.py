@@ -58,7 +58,7 @@ class PromoteCarelessly:
             await connection.execute("UPDATE pool_epoch SET epoch = 2, active = 'db2', changed_at = clock_timestamp()")
         finally:
             await connection.close()
-        ledger = FileLedger(layout.ledger)
+        ledger = FileLedger(layout.ledger, "demo")
         record = await ledger.poll()
         await ledger.replace(record, replace(record, epoch=2, active="db2", standby=Standby.STALE, timeline=2))
         control = ControlClient(settings, stage.pool.folder, layout.read_secret("operator"))

@@ -105,7 +105,7 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     roles = {name: {"user": f"tuiha_{name}", "password": secret} for name in ("pool", "watcher", "coordinator")}
     (tmp_path / "wall.json").write_text(json.dumps(
         {"owner": "bob", "size": 12, "dry": "yes", "dry_verdict": "ok", "done": [], "colour": "grey"}))
-    await FileLedger(tmp_path / "ledger.json").create(RECORD)
+    await FileLedger(tmp_path / "ledger.json", RECORD.pool).create(RECORD)
     return Studio(tmp_path, {
         "pool": "studio",
         "database": {"nodes": [{"name": "db1", "address": f"127.0.0.1:{free_port()}"}], "roles": roles},

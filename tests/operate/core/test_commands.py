@@ -200,7 +200,7 @@ async def test_the_operation_of_another_host_is_shown_and_says_where_its_journal
     studio: Studio, capsys: Captured
 ) -> None:
     there = intents.Intent("20260101-000000-beef", "paint", "eve", "host9", 1_800_000_000.0, 2, "wall prepare")
-    await intents.take(FileLedger(studio.base / "ledger.json"), studio.ledger, there)
+    await intents.take(FileLedger(studio.base / "ledger.json", "studio"), studio.ledger, there)
     assert await tuiha(studio, "operations", "--json") == exits.OK
     (found,) = document(capsys.readouterr().out)["operations"]
     assert (found["host"], found["journal_here"], found["step"], found["who"]) == ("host9", False, 2, "eve")

@@ -147,7 +147,8 @@ async def test_an_intent_of_another_version_is_respected(studio: Studio) -> None
     from tuiha.drivers.ledgers.file import FileLedger
 
     plan = await studio.plan()
-    await FileLedger(studio.base / "ledger.json").replace(studio.ledger, replace(studio.ledger, intent="moving house"))
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
+    await ledger.replace(studio.ledger, replace(studio.ledger, intent="moving house"))
     with pytest.raises(intents.Busy, match="an operation of another version"):
         await studio.apply(plan)
 

@@ -224,7 +224,8 @@ async def test_a_ledger_that_still_names_a_finished_operation_is_freed(studio: S
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
     intent = intents.Intent(operation, "paint", "ada", os.uname().nodename, 1.0)
-    await FileLedger(studio.base / "ledger.json").replace(studio.ledger, replace(studio.ledger, intent=intent.text()))
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
+    await ledger.replace(studio.ledger, replace(studio.ledger, intent=intent.text()))
     await api.resume(studio.pool, studio.base, studio.config, operation)
     assert studio.ledger.intent is None
 
@@ -236,7 +237,7 @@ async def test_it_is_gone_on_with_where_it_is_run(studio: Studio) -> None:
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
     elsewhere = intents.Intent(operation, "paint", "ada", "another-host", 1.0)
-    await FileLedger(studio.base / "ledger.json").replace(
+    await FileLedger(studio.base / "ledger.json", "studio").replace(
         studio.ledger, replace(studio.ledger, intent=elsewhere.text()))
     with pytest.raises(Refused, match="is run from another-host"):
         await api.resume(studio.pool, studio.base, studio.config, operation)

@@ -82,7 +82,7 @@ async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: S
     studio.fault(2, "after", "unknown")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.end(operation)
-    ledger = FileLedger(studio.base / "ledger.json")
+    ledger = FileLedger(studio.base / "ledger.json", "studio")
     record = await ledger.poll()
     await ledger.replace(record, replace(record, phase="SWITCHING"))
     with pytest.raises(Refused, match="SWITCHING"):

@@ -49,7 +49,7 @@ class Unreachable:
 
 
 async def world(folder: Path, record: LedgerRecord = STEADY) -> World:
-    ledger = FileLedger(folder / "ledger.json")
+    ledger = FileLedger(folder / "ledger.json", record.pool)
     await ledger.create(record)
     return World(cast(Any, None), folder, cast(Any, SimpleNamespace(ledger=ledger)), cast(Any, None),
                  cast(Any, {"db1": Database(ledger.poll)}), agents=cast(Any, {"db1": Unreachable()}))

@@ -106,17 +106,17 @@ def test_an_empty_pool() -> None:
 
 def test_draining_moves_nobody_else() -> None:
     places = pool([Part.TAKES, Part.TAKES, Part.GIVES, Part.TAKES])
-    moves = leaving(places, crowd([10, 90, 40, 50]), "s1")
+    moves = leaving(places, crowd([10, 90, 40, 50]), ["s1"])
     assert {source for source, _ in moves.chosen} == {"s1"}
     assert after(moves) == {"s1": 0, "s2": 90, "s3": 40, "s4": 60}
 
 
 def test_draining_needs_room_at_the_others() -> None:
     places = pool([Part.TAKES, Part.TAKES, Part.KEEPS], [100, 100, 500])
-    verdicts = {users: [(c.name, c.verdict) for c in room(places, crowd([users]), "s1")] for users in (100, 101)}
+    verdicts = {users: [(c.name, c.verdict) for c in room(places, crowd([users]), ["s1"])] for users in (100, 101)}
     assert verdicts == {100: [("last", "ok"), ("capacity", "ok")], 101: [("last", "ok"), ("capacity", "bad")]}
-    assert room(places, crowd([1]), "s1")[0].verdict == "ok"
-    assert room(places[:1] + places[2:], crowd([1]), "s1")[0].verdict == "never"
+    assert room(places, crowd([1]), ["s1"])[0].verdict == "ok"
+    assert room(places[:1] + places[2:], crowd([1]), ["s1"])[0].verdict == "never"
 
 
 @given(st.lists(WEIGHTS, min_size=1, max_size=9), st.floats(0.5, 60))

@@ -10,11 +10,13 @@ import pytest
 import pytest_asyncio
 
 from tests.operate.pools import bind, bound, monitored_once, names, until
-from tests.operate.support import planned, run, undo
+from tests.operate.support import Told, planned, run, undo
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
-from tuiha.operate.kinds import Refused
+from tuiha.model.facts import Snapshot
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Refused, StepFailed
 from tuiha.operate.look import answering, look
 from tuiha.operate.users.drain import Drain, Enable
 from tuiha.operate.users.move import Move
@@ -83,7 +85,7 @@ async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> 
         plan = await planned(world, kind, "s2", options={"rate": "0"})
         assert plan.stopped_by == ()
         evidence = await run(world, kind, plan)
-        assert evidence[4] == "0 users by rows, 0 by the server itself"
+        assert evidence[4] == "s2: 0 users by rows, 0 by the server itself"
         assert "s2" not in await monitored_once(world)
         assert "0 sessions" in evidence[5], evidence
         await pool.kill("s2")
@@ -102,6 +104,52 @@ async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> 
     assert evidence[2].count("UP") == 2
 
 
+async def test_several_servers_are_drained_and_enabled_together(pool: EmbeddedPool, world: World) -> None:
+    before = dict(zip(names(pool), ["s1", "s2", "s3"] * 10, strict=True))
+    await until(lambda: can_bind(world, before))  # s2 was started a moment ago
+    kind = Drain()
+    plan = await planned(world, kind, "s3", "s2", options={"rate": "0"})
+    assert (plan.target, plan.confirm) == (("s3", "s2"), "s3 s2")
+    assert {check.name for check in plan.stopped_by} <= {"capacity"}  # of 30 users, when one server has room for fewer
+    evidence = await run(world, kind, plan)
+    assert evidence[4] == "s3: 0 users by rows, 0 by the server itself; s2: 0 users by rows, 0 by the server itself"
+    assert set(await monitored_once(world)) == {"s1"}
+    assert {name: target_of(await look(world), name) for name in ("s1", "s2", "s3")} == {
+        "s1": "UP", "s2": "DRAIN", "s3": "DRAIN"}
+    last = await planned(world, kind, "s1")
+    assert ("last", "never") in [(check.name, check.verdict) for check in last.stopped_by]
+    await undo(world, kind, plan)
+    assert await bound(world) == before
+    await run(world, kind, plan)
+    back = Enable()
+    evidence = await run(world, back, await planned(world, back, "s2", "s3"))
+    assert evidence[1].count("target UP") == 2
+    assert evidence[2].count("UP") == 4
+
+
+async def test_a_socket_that_may_only_look_is_found_before_anything_is_done(pool: EmbeddedPool) -> None:
+    """The socket with level `user`, as the first version of config/haproxy.cfg had for hosts elsewhere."""
+    settings = load(pool.config_path)
+    watched = settings.model_copy(update={"sprayers": [
+        settings.sprayers[0], settings.sprayers[1].model_copy(update={"operator": None})]})
+    async with open_world(watched, pool.folder) as world:
+        for kind in (Drain(), Enable()):
+            plan = await planned(world, kind, "s2")
+            stopped = [(c.name, c.subject, c.value, c.verdict) for c in plan.stopped_by]
+            assert ("steerable", "spray2", "its socket has level user", "never") in stopped
+            assert "spray1" not in [c.subject for c in plan.stopped_by]
+        with pytest.raises(StepFailed, match="spray2: the sprayer refuses"):  # what the plan spares an operator
+            await kind.steps(plan)[1].run(world, Told())
+
+
+async def can_bind(world: World, users: dict[str, str]) -> bool:
+    try:
+        await bind(world, users)
+    except ControlError:
+        return False
+    return True
+
+
 async def registered(running: LoadProcess) -> bool:
     figures = running.figures()
     return figures is not None and figures["registered"] == figures["devices"]
@@ -110,3 +158,7 @@ async def registered(running: LoadProcess) -> bool:
 async def answers(world: World, server: str) -> bool:
     found = answering(await look(world)).get(server)
     return found is not None and found.lease_seconds is not None and found.lease_seconds > 0
+
+
+def target_of(snapshot: Snapshot, server: str) -> str:
+    return str(next(one.target for one in snapshot.servers if one.name == server))

@@ -10,7 +10,7 @@ from tuiha.operate.users.common import only
 
 
 @pytest.mark.parametrize(("kind", "target", "said"), [
-    ("drain", (), "drain takes SERVER$"),
+    ("drain", (), r"drain takes SERVER\.\.\.$"),
     ("move", ("ann",), "move takes USER SERVER, not ann$"),
     ("rebalance", ("s1",), "rebalance takes no target, not s1$"),
     ("failover-mail", ("mail1", "mail2"), "failover-mail takes SERVER, not mail1 mail2$"),

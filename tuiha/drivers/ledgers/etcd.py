@@ -226,10 +226,14 @@ class EtcdLedger:
         try:
             if len(value.raw) > SIZE_LIMIT:
                 raise ValueError("it is too large")
-            return replace(parse(value.raw), revision=value.revision)
+            record = replace(parse(value.raw), revision=value.revision)
         except ValueError as error:
             raise DriverError(f"the ledger of the pool {self._pool} in etcd is damaged ({error}); restore the key "
                               f"{self._folder}record from a backup, or create it again") from None
+        if record.pool != self._pool:
+            raise DriverError(f"the key {self._folder}record in etcd belongs to pool {record.pool}, not to "
+                              f"{self._pool}; restore it from this pool's own backup, or create it again")
+        return record
 
     # The lease
 

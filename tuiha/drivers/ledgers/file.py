@@ -27,8 +27,9 @@ class FileLedger:
 
     capabilities: frozenset[str] = frozenset({"poll", "create", "replace"})
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pool: str) -> None:
         self.path = path
+        self._pool = pool
         self._seen: tuple[tuple[int, int, int], LedgerRecord] | None = None
 
     async def poll(self) -> LedgerRecord:
@@ -63,24 +64,31 @@ class FileLedger:
             raise DriverError(f"ledger {self.path} cannot be read: {error.strerror or error}") from None
         except ValueError as error:
             raise DriverError(self._damaged(str(error))) from None
+        if record.pool != self._pool:
+            raise DriverError(f"ledger {self.path} belongs to pool {record.pool}, not to {self._pool}; correct "
+                              "ledger.path, or `pool`, in the configuration")
         self._seen = (mark, record)
         return record
 
     def _damaged(self, why: str) -> str:
         return f"ledger {self.path} is damaged ({why}); restore it from a backup, or create it again"
 
+    def _refuse_other(self, record: LedgerRecord) -> None:
+        if record.pool != self._pool:
+            raise DriverError(f"ledger {self.path} belongs to pool {self._pool}, not to {record.pool}")
+
     def _create(self, record: LedgerRecord) -> LedgerRecord:
+        self._refuse_other(record)
         with self._locked():
             if self.path.exists():
                 raise Conflict(f"there is a ledger at {self.path} already")
             return self._write(replace(record, revision=1))
 
     def _replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        self._refuse_other(new)
         with self._locked():
             self._seen = None  # never trust a time stamp before a write
             stored = self._read()
-            if stored.pool != new.pool:
-                raise DriverError(f"ledger {self.path} belongs to pool {stored.pool}, not to {new.pool}")
             if stored.revision != old.revision:
                 raise Conflict(f"the ledger is at revision {stored.revision}, not {old.revision}")
             return self._write(replace(new, revision=stored.revision + 1))

@@ -35,6 +35,8 @@ _STATES: Mapping[str, BackendState] = {
 
 
 _FEW = 50  # entries that are set one by one
+ADMIN = "admin"  # the level of a runtime socket that may change servers
+OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
 
 
 class Haproxy:
@@ -52,10 +54,13 @@ class Haproxy:
         map: str | None = None,
         ssl: tls.SSLContext | None = None,
         held: str | None = None,
+        operator: str | None = None,
     ) -> None:
+        """`operator` is the socket that changes go to; without one they go to the socket that is watched."""
         self.name = name
         self.address = socket
         self._runtime = Runtime(socket, ssl)
+        self._acting = self._runtime if operator is None else Runtime(operator, ssl)
         self._backend = word(backend, "a backend's name")
         self._map = None if map is None else word(map, "a map's path")
         self._held = None if held is None else word(held, "a map's path")
@@ -99,6 +104,10 @@ class Haproxy:
 
     # ------------------------------------------------------------------ steering
 
+    async def level(self) -> str:
+        """What the socket that changes go to is allowed: user, operator or admin. Raises DriverError."""
+        return short(await self._acting.ask("show cli level"), 40)
+
     async def set_state(self, server: str, state: Literal["ready", "drain", "maint"]) -> None:
         """Let a server take users, let it only keep the ones it has, or take it out. Raises DriverError."""
         await self._command(f"set server {self._path(server)} state {word(state, 'a state')}")
@@ -110,7 +119,7 @@ class Haproxy:
     async def set_address(self, server: str, address: str) -> None:
         """Send a server's users to another `HOST:PORT` (an IP address)."""
         host, port = _host_and_port(address)
-        answer = await self._runtime.ask(f"set server {self._path(server)} addr {host} port {port}")
+        answer = await self._acting.ask(f"set server {self._path(server)} addr {host} port {port}")
         if answer and "changed" not in answer and "no need to change" not in answer:
             raise DriverError(f"the sprayer refuses: {short(answer)}")
 
@@ -130,9 +139,9 @@ class Haproxy:
     async def set_map(self, user: str, server: str) -> None:
         """Send a user to a server from now on."""
         entry = f"{self._the_map()} {escaped(user)} {escaped(server)}"
-        answer = await self._runtime.ask(f"set map {entry}")
+        answer = await self._acting.ask(f"set map {entry}")
         if answer.startswith("entry not found"):
-            answer = await self._runtime.ask(f"add map {entry}")
+            answer = await self._acting.ask(f"add map {entry}")
         if answer:
             raise DriverError(f"the sprayer refuses: {short(answer)}")
 
@@ -145,7 +154,7 @@ class Haproxy:
         bulk = {user: server for user, server in entries.items()
                 if there is not None and user not in there and not _has_space(user)}
         for chunk in chunks(bulk.items()):
-            if answer := await self._runtime.ask(f"add map {self._the_map()}", chunk):
+            if answer := await self._acting.ask(f"add map {self._the_map()}", chunk):
                 raise DriverError(f"the sprayer refuses: {short(answer)}")
         for user, server in entries.items():
             if user not in bulk and (there is None or there.get(user) != server):
@@ -153,7 +162,7 @@ class Haproxy:
 
     async def del_map(self, user: str) -> None:
         """Forget where a user is. A user that is not in the map is no error."""
-        answer = await self._runtime.ask(f"del map {self._the_map()} {escaped(user)}")
+        answer = await self._acting.ask(f"del map {self._the_map()} {escaped(user)}")
         if answer and not answer.startswith("Key not found"):
             raise DriverError(f"the sprayer refuses: {short(answer)}")
 
@@ -163,16 +172,16 @@ class Haproxy:
         A chunk that is refused ends it and leaves the old map, as a commit would then install half a map.
         """
         path = self._the_map()
-        created = re.fullmatch(r"New version created: (\d{1,10})", await self._runtime.ask(f"prepare map {path}"))
+        created = re.fullmatch(r"New version created: (\d{1,10})", await self._acting.ask(f"prepare map {path}"))
         if created is None:
             raise DriverError(f"the sprayer has no map {path}")
         version = created[1]
         try:
             for chunk in chunks(entries.items()):
-                if answer := await self._runtime.ask(f"add map @{version} {path}", chunk):
+                if answer := await self._acting.ask(f"add map @{version} {path}", chunk):
                     raise DriverError(f"the sprayer refuses: {short(answer)}")
         except DriverError:
-            await self._runtime.ask(f"clear map @{version} {path}")
+            await self._acting.ask(f"clear map @{version} {path}")
             raise
         await self._command(f"commit map @{version} {path}")
 
@@ -185,7 +194,7 @@ class Haproxy:
         return self._map
 
     async def _command(self, command: str, expected: str = "") -> None:
-        answer = await self._runtime.ask(command)
+        answer = await self._acting.ask(command)
         if answer != expected:
             raise DriverError(f"the sprayer refuses: {short(answer)}")
 

@@ -112,7 +112,7 @@ class Stage:
 
     async def ledger(self) -> LedgerRecord:
         """The ledger's record."""
-        return await FileLedger(Layout(self.pool.folder).ledger).poll()
+        return await FileLedger(Layout(self.pool.folder).ledger, self.settings.pool).poll()
 
     async def servers(self) -> list[str]:
         """Pool servers whose process runs."""

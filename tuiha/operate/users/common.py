@@ -11,7 +11,7 @@ from typing import Any
 from tuiha.model.names import canonical
 from tuiha.model.words import count
 from tuiha.operate.active import Active
-from tuiha.operate.kinds import Kind, Misused, Progress, StepFailed
+from tuiha.operate.kinds import Kind, Progress, StepFailed, fitting
 from tuiha.operate.look import answering, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.users.mover import Mover, Pairs, Tally
@@ -68,11 +68,8 @@ async def spelled(world: World, active: Active, user: str) -> str:
 
 
 def only(kind: Kind, target: Sequence[str]) -> tuple[str, ...]:
-    """The targets, as many as the kind's `targets` has words. Raises Misused."""
-    if len(target) != len(kind.targets.split()):
-        given = f", not {' '.join(target)}" if target else ""
-        raise Misused(f"{kind.name} takes {kind.targets or 'no target'}{given}")
-    return tuple(target)
+    """The targets, as many as the kind takes. Raises Misused."""
+    return fitting(kind.name, kind.targets, target)
 
 
 def check(name: str, subject: str, good: bool, value: str, limit: str, bad: CheckVerdict, remedy: str) -> Check:

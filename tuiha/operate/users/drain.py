@@ -1,10 +1,12 @@
-"""drain: a server takes nobody, keeps nobody and gets nobody, and can be stopped. enable: the way back."""
+"""drain: servers take nobody, keep nobody and get nobody, and can be stopped. enable: the way back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerTarget
 from tuiha.model.words import count, names
 from tuiha.operate.active import Active
@@ -28,64 +30,60 @@ _WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) 
 
 
 class Drain:
-    """Takes a server out of service without any device noticing."""
+    """Takes servers out of service without any device noticing."""
 
     name = "drain"
-    help = "move all users of a server to the others and keep it free, so that it can be stopped"
-    targets = "SERVER"
+    help = "move all users of servers to the others and keep them free, so that they can be stopped"
+    targets = "SERVER..."
     options: tuple[str, ...] = ("rate", "in-flight")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server). Raises Refused."""
-        (server,) = common.only(self, target)
+        servers = common.only(self, target)
         pace, snapshot, active = pace_of(options), await look(world), Active(world)
-        known_servers = {s.name: s for s in snapshot.servers}
-        if server not in known_servers:
-            raise Refused(f"the pool has no server {server}; it has {names(known_servers)}")
-        found = await sprayers.seen(world, server)
+        facts = _known(snapshot, servers)
+        found = await sprayers.seen(world, servers)
         try:
             known = await places(active, snapshot)
             bound = await users(active, known)
-            moves = leaving(known, bound, server)
+            moves = leaving(known, bound, servers)
             effect = await effects(active, moves)
         except DatabaseGone as error:
             raise Refused(f"the users cannot be read: {error}") from error
+        answers = answering(snapshot)
         draft = common.Draft(
-            confirm=server,
+            confirm=" ".join(servers),
             checks=[
                 whole(snapshot),
-                common.check("answers", server, server in answering(snapshot), known_servers[server].state, "answers",
-                             common.NEVER, "one that is gone is drained by itself: the others take its users over"),
-                *room(known, bound, server),
+                *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
+                               "one that is gone is drained by itself: the others take its users over")
+                  for name in servers),
+                *room(known, bound, servers),
                 sprayers.reachable(found),
+                *await sprayers.steerable(world, found),
             ],
-            steps=_stages(server, found, moves.forced, pace),
+            steps=_stages(servers, found, moves.forced, pace),
             loses="nothing: devices are served by the others",
             facts={
-                "server": server, "target": known_servers[server].target, "active": snapshot.active,
-                "epoch": snapshot.epoch,
-                "servers": {place.name: place.facts for place in known if place.name != server},
+                **_as_facts(snapshot, facts),
+                "servers": {place.name: place.facts for place in known if place.name not in servers},
             },
-            details={
-                **details(moves, effect, pace),
-                "was": str(known_servers[server].target),
-                "away": [name for name, told in found.items() if isinstance(told, str)],
-            },
+            details={**details(moves, effect, pace), "was": _targets(facts), "away": sprayers.away(found)},
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, servers, draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Out of the sprayers, withdrawn, empty, verified, quiet."""
-        server, away = plan.target[0], frozenset(plan.details["away"])
+        servers, skipped = plan.target, frozenset(plan.details["away"])
         pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
-        ids = [user for users in common.pairs_of(plan.details).values() for user in users]
+        homes = {user: source for (source, _), users in common.pairs_of(plan.details).items() for user in users}
         one, two, three, four, five = plan.steps
         return [
-            sprayers.OutStep(one, server, away),
-            TargetStep(two, server, ServerTarget.DRAIN, ServerTarget(plan.details["was"])),
-            HandOverStep(three, server, tuple(ids), pace),
-            EmptyStep(four, server),
-            sprayers.QuietStep(five, server, away),
+            sprayers.OutStep(one, servers, skipped),
+            TargetStep(two, servers, ServerTarget.DRAIN, _was(plan)),
+            HandOverStep(three, servers, homes, pace),
+            EmptyStep(four, servers),
+            sprayers.QuietStep(five, servers, skipped),
         ]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
@@ -94,49 +92,46 @@ class Drain:
 
 
 class Enable:
-    """Gives a server users again."""
+    """Gives servers users again."""
 
     name = "enable"
-    help = "let a drained server take users again"
-    targets = "SERVER"
+    help = "let drained servers take users again"
+    targets = "SERVER..."
     options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (server,) = common.only(self, target)
+        servers = common.only(self, target)
         snapshot = await look(world)
-        known = {s.name: s for s in snapshot.servers}
-        if server not in known:
-            raise Refused(f"the pool has no server {server}; it has {names(known)}")
-        found = await sprayers.seen(world, server)
-        facts = known[server]
+        facts, answers = _known(snapshot, servers), answering(snapshot)
+        found = await sprayers.seen(world, servers)
         draft = common.Draft(
-            confirm=server,
+            confirm=" ".join(servers),
             checks=[
                 whole(snapshot),
-                common.check("answers", server, server in answering(snapshot), facts.state, "answers", common.NEVER,
-                             "start it first"),
-                common.check("attached", server, facts.database is not None and facts.database == snapshot.active,
-                             str(facts.database), str(snapshot.active), common.NEVER, "look at its log"),
+                *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
+                               "start it first") for name in servers),
+                *(common.check("attached", name, facts[name].database == snapshot.active is not None,
+                               facts[name].database or "no database", snapshot.active or "a database", common.NEVER,
+                               "look at its log") for name in servers),
                 sprayers.reachable(found),
+                *await sprayers.steerable(world, found),
             ],
             steps=[
-                PlannedStep(1, server, "take users", 15.0, True),
-                PlannedStep(2, ", ".join(found) or "sprayers", f"give {server} users", 20.0, True),
+                PlannedStep(1, names(servers), "take users", 15.0, True),
+                PlannedStep(2, names(found) or "sprayers", f"give {names(servers)} users", 20.0, True),
             ],
             loses="nothing",
-            facts={"server": server, "target": facts.target, "active": snapshot.active, "epoch": snapshot.epoch},
-            details={"was": str(facts.target),
-                     "away": [name for name, told in found.items() if isinstance(told, str)]},
+            facts=_as_facts(snapshot, facts),
+            details={"was": _targets(facts), "away": sprayers.away(found)},
         )
-        return common.finished(world, self.name, target, draft)
+        return common.finished(world, self.name, servers, draft)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Accepting, in the sprayers."""
-        server = plan.target[0]
         return [
-            TargetStep(plan.steps[0], server, ServerTarget.UP, ServerTarget(plan.details["was"])),
-            sprayers.InStep(plan.steps[1], server, frozenset(plan.details["away"])),
+            TargetStep(plan.steps[0], plan.target, ServerTarget.UP, _was(plan)),
+            sprayers.InStep(plan.steps[1], plan.target, frozenset(plan.details["away"])),
         ]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
@@ -144,69 +139,105 @@ class Enable:
         return {}
 
 
-def leaving(known: Sequence[Place], bound: Users, server: str) -> Moves:
-    """The moves that empty one server, and no others."""
+def _known(snapshot: Snapshot, servers: Sequence[str]) -> dict[str, ServerFacts]:
+    """What is known of these servers. Raises Refused when the pool does not have one of them."""
+    known = {server.name: server for server in snapshot.servers}
+    strange = [name for name in servers if name not in known]
+    if strange:
+        raise Refused(f"the pool has no server {names(strange)}; it has {names(known)}")
+    return {name: known[name] for name in servers}
+
+
+def _as_facts(snapshot: Snapshot, facts: Mapping[str, ServerFacts]) -> dict[str, object]:
+    """What makes the plan void when it changes."""
+    return {"targets": _targets(facts), "active": snapshot.active, "epoch": snapshot.epoch}
+
+
+def _targets(facts: Mapping[str, ServerFacts]) -> dict[str, str]:
+    return {name: str(one.target) for name, one in facts.items()}
+
+
+def _was(plan: Plan) -> dict[str, ServerTarget]:
+    """What each server was before; a plan of an earlier version has one server, and one word."""
+    was = plan.details["was"]
+    told = was if isinstance(was, Mapping) else dict.fromkeys(plan.target, was)
+    return {name: ServerTarget(word) for name, word in told.items()}
+
+
+def leaving(known: Sequence[Place], bound: Users, servers: Collection[str]) -> Moves:
+    """The moves that empty these servers, and no others."""
     parts = {Part.GIVES: Part.APART}
     others = [
-        Place(place.name, place.capacity, Part.GIVES if place.name == server else parts.get(place.part, place.part))
+        Place(place.name, place.capacity, Part.GIVES if place.name in servers else parts.get(place.part, place.part))
         for place in known
     ]
     return plan_moves(others, bound, _FORCED_ONLY)
 
 
-def _stages(server: str, found: Iterable[str], users: int, pace: Pace) -> list[PlannedStep]:
-    """The steps of draining a server that these sprayers have."""
-    front = ", ".join(found) or "sprayers"
+def _stages(servers: Sequence[str], found: Iterable[str], users: int, pace: Pace) -> list[PlannedStep]:
+    """The steps of draining servers that these sprayers have."""
+    front, them = names(found) or "sprayers", names(servers)
     return [
-        PlannedStep(1, front, f"give {server} no new users", 15.0, True),
-        PlannedStep(2, server, "take nobody any more", 15.0, True),
-        PlannedStep(3, server, f"hand over {count(users, 'user')}", common.time_for(users, pace), True),
-        PlannedStep(4, server, "verify that it keeps nobody", 30.0, True),
-        PlannedStep(5, front, f"no device is connected to {server}", 90.0, True),
+        PlannedStep(1, front, f"give {them} no new users", 15.0, True),
+        PlannedStep(2, them, "take nobody any more", 15.0, True),
+        PlannedStep(3, them, f"hand over {count(users, 'user')}", common.time_for(users, pace), True),
+        PlannedStep(4, them, "verify that nobody is kept", 30.0, True),
+        PlannedStep(5, front, f"no device is connected to {them}", 90.0, True),
     ]
 
 
-def room(known: Sequence[Place], bound: Users, server: str) -> list[Check]:
+def room(known: Sequence[Place], bound: Users, servers: Collection[str]) -> list[Check]:
     """The checks that others take users, and have room for all of the pool's."""
-    takers = [place for place in known if place.part is Part.TAKES and place.name != server]
-    capacity = sum(place.capacity for place in takers)
+    takers = [place for place in known if place.part is Part.TAKES and place.name not in servers]
+    capacity, them = sum(place.capacity for place in takers), names(servers)
     return [
-        common.check("last", server, bool(takers), f"{count(len(takers), 'other server')} take users", "at least 1",
+        common.check("last", them, bool(takers), f"{count(len(takers), 'other server')} take users", "at least 1",
                      common.NEVER, "enable another server first: without one nobody would be served"),
-        common.check("capacity", "servers", capacity >= len(bound), f"room for {capacity:,} users without {server}",
+        common.check("capacity", "servers", capacity >= len(bound), f"room for {capacity:,} users without {them}",
                      f"{len(bound):,} users", common.BAD, "add a server first, or raise `capacity`"),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class TargetStep:
-    """Tells a server what to be."""
+    """Tells servers what to be."""
 
     planned: PlannedStep
-    server: str
+    servers: tuple[str, ...]
     target: ServerTarget
-    was: ServerTarget
+    was: Mapping[str, ServerTarget]
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Tell it and read it back. Raises StepFailed or StepUnknown."""
-        return await self._tell(world, self.target)
+        """Tell them and read it back. Raises StepFailed or StepUnknown."""
+        return await self._tell_all(world, dict.fromkeys(self.servers, self.target))
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Tell it what it was before."""
-        return await self._tell(world, self.was)
+        """Tell them what they were before."""
+        return await self._tell_all(world, self.was)
 
-    async def _tell(self, world: World, target: ServerTarget) -> str:
-        address = await common.address_of(world, self.server)
-        try:
-            await world.control.post(address, _ORDERS[target], seconds=8.0)
-            told = await world.control.get(address, "status")
-        except ControlError as error:
-            if error.status is not None:
-                raise StepFailed(f"{self.server}: {error}") from error
-            raise StepUnknown(f"{self.server}: {error}") from error
-        if told["target"] != target:
-            raise StepFailed(f"{self.server} says that its target is {told['target']}")
-        return f"{self.server}: target {told['target']}, {told['state']}, availability {told['availability_index']}"
+    async def _tell_all(self, world: World, wanted: Mapping[str, ServerTarget]) -> str:
+        """Each is told, whatever becomes of the others; then what went wrong first counts."""
+        done = await asyncio.gather(*(_tell(world, server, wanted[server]) for server in self.servers),
+                                    return_exceptions=True)
+        wrong = [one for one in done if isinstance(one, BaseException)]
+        if wrong:
+            raise next((one for one in wrong if isinstance(one, StepUnknown)), wrong[0])
+        return "; ".join(map(str, done))
+
+
+async def _tell(world: World, server: str, target: ServerTarget) -> str:
+    """Tell one server what to be, and read it back. Raises StepFailed or StepUnknown."""
+    address = await common.address_of(world, server)
+    try:
+        await world.control.post(address, _ORDERS[target], seconds=8.0)
+        told = await world.control.get(address, "status")
+    except ControlError as error:
+        if error.status is not None:
+            raise StepFailed(f"{server}: {error}") from error
+        raise StepUnknown(f"{server}: {error}") from error
+    if told["target"] != target:
+        raise StepFailed(f"{server} says that its target is {told['target']}")
+    return f"{server}: target {told['target']}, {told['state']}, availability {told['availability_index']}"
 
 
 _ORDERS: Mapping[ServerTarget, str] = {ServerTarget.DRAIN: "withdraw", ServerTarget.UP: "accept"}
@@ -214,11 +245,11 @@ _ORDERS: Mapping[ServerTarget, str] = {ServerTarget.DRAIN: "withdraw", ServerTar
 
 @dataclass(frozen=True, slots=True)
 class HandOverStep:
-    """All users of a server go to the others; undone, those that the plan named return."""
+    """All users of these servers go to the others; undone, those that the plan named return."""
 
     planned: PlannedStep
-    server: str
-    ids: tuple[int, ...]
+    servers: tuple[str, ...]
+    homes: Mapping[int, str]  # a user's id -> the server that it leaves
     pace: Pace
 
     async def run(self, world: World, progress: Progress) -> str:
@@ -226,7 +257,7 @@ class HandOverStep:
         active, total = Active(world), Tally()
         for _ in range(_ROUNDS):
             known = await places(active, await look(world))
-            moves = leaving(known, await users(active, known), self.server)
+            moves = leaving(known, await users(active, known), self.servers)
             if not moves.forced or progress.cancelled:
                 break
             if not moves.count:
@@ -239,32 +270,39 @@ class HandOverStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Bring its users back. Raises StepUnknown."""
         back: dict[tuple[str, str], list[int]] = {}
-        for row in await Active(world).rows(_WHERE, list(self.ids)):
-            if row["server"] != self.server:
-                back.setdefault((row["server"], self.server), []).append(row["user_id"])
+        for row in await Active(world).rows(_WHERE, list(self.homes)):
+            home = self.homes[row["user_id"]]
+            if row["server"] != home:
+                back.setdefault((row["server"], home), []).append(row["user_id"])
         return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyStep:
-    """Nobody is bound to the server, and it monitors nobody."""
+    """Nobody is bound to the servers, and they monitor nobody."""
 
     planned: PlannedStep
-    server: str
+    servers: tuple[str, ...]
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Read until both say nobody. Raises StepFailed."""
-        active, address = Active(world), await common.address_of(world, self.server)
-
-        async def read() -> tuple[bool, str]:
-            rows, said = await active.value(_HERE, self.server, patience=10.0), await said_users(world, address)
-            return rows == 0 and said == 0, f"{rows} users by rows, {said} by the server itself"
-
-        good, text = await common.settled(read, 20.0, 0.2)
-        if not good:
-            raise StepFailed(f"{self.server} is not empty: {text}")
-        return text
+        """Read until the table and each of them say nobody. Raises StepFailed."""
+        done = await asyncio.gather(*(_empty(world, server) for server in self.servers))
+        kept = [text for good, text in done if not good]
+        if kept:
+            raise StepFailed(f"not empty: {'; '.join(kept)}")
+        return "; ".join(text for _, text in done)
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Nothing was changed."""
         return "nothing was changed"
+
+
+async def _empty(world: World, server: str) -> tuple[bool, str]:
+    """Whether a server keeps nobody within 20 s, and what both sides say."""
+    active, address = Active(world), await common.address_of(world, server)
+
+    async def read() -> tuple[bool, str]:
+        rows, said = await active.value(_HERE, server, patience=10.0), await said_users(world, address)
+        return rows == 0 and said == 0, f"{server}: {rows} users by rows, {said} by the server itself"
+
+    return await common.settled(read, 20.0, 0.2)

@@ -1,13 +1,13 @@
-"""A pool server in the sprayers: out of them without cutting anybody off, and in again."""
+"""Pool servers in the sprayers: out of them without cutting anybody off, and in again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.sprayers.haproxy import Haproxy
+from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, Haproxy
 from tuiha.model.reports import BackendReport, BackendState
 from tuiha.operate.kinds import Progress, StepFailed
 from tuiha.operate.plan import Check, PlannedStep
@@ -19,10 +19,14 @@ _TIMEOUT = 3.0  # seconds, of one sprayer
 _IDLE = 70.0  # seconds until what a sprayer still sends to a drained server has ended; a long poll lasts 55
 
 
-async def seen(world: World, server: str) -> dict[str, BackendReport | str | None]:
-    """Sprayer -> how it sees a server: None when it does not have it, a text when the sprayer does not answer."""
+Backends = Mapping[str, BackendReport]  # by pool server, those of them that were asked about
+Seen = Mapping[str, "Backends | str"]  # by sprayer: how it sees them, or why it could not be asked
 
-    async def one(name: str) -> BackendReport | str | None:
+
+async def seen(world: World, servers: Collection[str]) -> dict[str, Backends | str]:
+    """Sprayer -> how it sees these servers, those that it has; a text when the sprayer does not answer."""
+
+    async def one(name: str) -> Backends | str:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 report = await world.drivers.sprayers[name].poll()
@@ -30,28 +34,60 @@ async def seen(world: World, server: str) -> dict[str, BackendReport | str | Non
             return "no answer"
         except DriverError as error:
             return str(error)
-        return next((backend for backend in report.backends if backend.server == server), None)
+        return {backend.server: backend for backend in report.backends if backend.server in servers}
 
     found = await asyncio.gather(*(one(name) for name in world.drivers.sprayers))
     return dict(zip(world.drivers.sprayers, found, strict=True))
 
 
-def reachable(found: Mapping[str, BackendReport | str | None]) -> Check:
+def away(found: Seen) -> list[str]:
+    """The sprayers that do not answer."""
+    return [name for name, told in found.items() if isinstance(told, str)]
+
+
+async def steerable(world: World, found: Seen) -> list[Check]:
+    """For each sprayer that answers: may it be steered from here? Its runtime socket is asked for its level."""
+
+    async def one(name: str) -> Check:
+        sprayer = world.drivers.sprayers[name]
+        if not isinstance(sprayer, Haproxy):
+            return common.check("steerable", name, False, "its driver only looks", "can be steered", common.NEVER,
+                                "steer it by hand, and see its manual")
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                level = await sprayer.level()
+        except (TimeoutError, DriverError) as error:
+            return common.check("steerable", name, False, str(error) or "no answer", "level admin", common.NEVER,
+                                OPERATORS_SOCKET)
+        return common.check("steerable", name, level == ADMIN, f"its socket has level {level}", "level admin",
+                            common.NEVER, OPERATORS_SOCKET)
+
+    return list(await asyncio.gather(*(one(name) for name in found if name not in away(found))))
+
+
+def reachable(found: Seen) -> Check:
     """The check that all sprayers answer."""
-    away = [f"{name}: {told}" for name, told in found.items() if isinstance(told, str)]
+    missing = [f"{name}: {told}" for name, told in found.items() if isinstance(told, str)]
     return common.check(
-        "sprayers", "sprayers", not away, "; ".join(away) or f"{len(found)} of {len(found)} answer", "all answer",
+        "sprayers", "sprayers", not missing, "; ".join(missing) or f"{len(found)} of {len(found)} answer", "all answer",
         common.BAD, "start it, or go on without it: a server that takes nobody answers 503 to its health check",
     )
 
 
-def words(found: Mapping[str, BackendReport | str | None]) -> str:
-    """How the sprayers see a server, as evidence."""
-    return ", ".join(
-        f"{name}: {told.state}, {told.sessions} sessions" if isinstance(told, BackendReport)
-        else f"{name}: {told or 'does not have it'}"
-        for name, told in found.items()
-    ) or "no sprayer is configured"
+def words(found: Seen) -> str:
+    """How the sprayers see the servers, as evidence."""
+    return "; ".join(f"{name}: {_told(told)}" for name, told in found.items()) or "no sprayer is configured"
+
+
+def _told(told: Backends | str) -> str:
+    if isinstance(told, str):
+        return told
+    return ", ".join(f"{server} {backend.state}, {backend.sessions} sessions" for server, backend in told.items()) \
+        or "has none of them"
+
+
+def _backends(found: Seen) -> list[BackendReport]:
+    return [backend for told in found.values() if not isinstance(told, str) for backend in told.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +97,26 @@ class OutStep:
     """
 
     planned: PlannedStep
-    server: str
+    servers: tuple[str, ...]
     skipped: frozenset[str]  # sprayers that did not answer when this was planned
 
     async def run(self, world: World, progress: Progress) -> str:
         """Drain in every sprayer. Raises StepFailed."""
-        await _each(world, self.server, self.skipped, _out)
+        await _each(world, self.servers, self.skipped, _out)
 
         async def read() -> tuple[bool, str]:
-            found = await seen(world, self.server)
-            return not any(isinstance(b, BackendReport) and b.state is BackendState.UP for b in found.values()), \
-                words(found)
+            found = await seen(world, self.servers)
+            return all(backend.state is not BackendState.UP for backend in _backends(found)), words(found)
 
         good, text = await common.settled(read, 5.0)
         if not good:
-            raise StepFailed(f"a sprayer still gives it users: {text}")
+            raise StepFailed(f"a sprayer still gives users: {text}")
         return text
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Let it have users again."""
-        await _each(world, self.server, self.skipped, _in)
-        return words(await seen(world, self.server))
+        """Let them have users again."""
+        await _each(world, self.servers, self.skipped, _in)
+        return words(await seen(world, self.servers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +124,22 @@ class QuietStep:
     """Wait until no device is connected through a sprayer any more; then its health is checked again."""
 
     planned: PlannedStep
-    server: str
+    servers: tuple[str, ...]
     skipped: frozenset[str]
 
     async def run(self, world: World, progress: Progress) -> str:
         """Wait, at most a long poll's time. Devices that stay longer are cut off by the server's stop, not by this."""
 
         async def read() -> tuple[bool, str]:
-            found = await seen(world, self.server)
-            sessions = sum(b.sessions for b in found.values() if isinstance(b, BackendReport))
+            found = await seen(world, self.servers)
+            sessions = sum(backend.sessions for backend in _backends(found))
             progress.tell(f"{sessions} sessions left")
             return sessions == 0, words(found)
 
         good, text = await common.settled(read, _IDLE, 0.3)
         if not good:
             return f"{text}: these end with their requests; health checks rest until `enable`"
-        await _each(world, self.server, self.skipped, _checked)
+        await _each(world, self.servers, self.skipped, _checked)
         return text
 
     async def undo(self, world: World, progress: Progress) -> str:
@@ -114,29 +149,29 @@ class QuietStep:
 
 @dataclass(frozen=True, slots=True)
 class InStep:
-    """Sprayers give it users again."""
+    """Sprayers give these servers users again."""
 
     planned: PlannedStep
-    server: str
+    servers: tuple[str, ...]
     skipped: frozenset[str]
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Make it ready in every sprayer. Raises StepFailed when one does not find it healthy."""
-        await _each(world, self.server, self.skipped, _in)
+        """Make each ready in every sprayer. Raises StepFailed when one does not find it healthy."""
+        await _each(world, self.servers, self.skipped, _in)
 
         async def read() -> tuple[bool, str]:
-            found = await seen(world, self.server)
-            return all(b.state is BackendState.UP for b in found.values() if isinstance(b, BackendReport)), words(found)
+            found = await seen(world, self.servers)
+            return all(backend.state is BackendState.UP for backend in _backends(found)), words(found)
 
         good, text = await common.settled(read, 10.0)
         if not good:
-            raise StepFailed(f"a sprayer does not find it healthy: {text}")
+            raise StepFailed(f"a sprayer does not find all healthy: {text}")
         return text
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Take it out again."""
-        await _each(world, self.server, self.skipped, _out)
-        return words(await seen(world, self.server))
+        """Take them out again."""
+        await _each(world, self.servers, self.skipped, _out)
+        return words(await seen(world, self.servers))
 
 
 async def _out(sprayer: Haproxy, server: str) -> None:
@@ -153,17 +188,18 @@ async def _checked(sprayer: Haproxy, server: str) -> None:
     await sprayer.set_checks(server, True)
 
 
-async def _each(world: World, server: str, skipped: frozenset[str], order: _Order) -> None:
-    """Give every sprayer that has the server an order. Raises StepFailed."""
-    found = await seen(world, server)
+async def _each(world: World, servers: Sequence[str], skipped: frozenset[str], order: _Order) -> None:
+    """Give every sprayer an order for each of these servers that it has. Raises StepFailed."""
+    found = await seen(world, servers)
     for name, sprayer in world.drivers.sprayers.items():
         told = found[name]
-        if told is None or (isinstance(told, str) and name in skipped):
+        if isinstance(told, str) and name in skipped:
             continue
         if not isinstance(sprayer, Haproxy):
             raise StepFailed(f"{name} cannot be steered by its driver")
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                await order(sprayer, server)
-        except (TimeoutError, DriverError) as error:
-            raise StepFailed(f"{name}: {str(error) or 'no answer'}") from error
+        for server in servers if isinstance(told, str) else told:
+            try:
+                async with asyncio.timeout(_TIMEOUT):
+                    await order(sprayer, server)
+            except (TimeoutError, DriverError) as error:
+                raise StepFailed(f"{name}: {str(error) or 'no answer'}") from error

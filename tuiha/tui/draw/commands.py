@@ -1,4 +1,4 @@
-"""The commands that apply to a node: key, the equal shell command, what it means; or why not now."""
+"""The commands that apply to a node: key, the equal shell command, what it means."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from tuiha.tui.draw.choices import Choice, choices
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.portraits import Facts
 from tuiha.tui.draw.rows import rows_of
-from tuiha.tui.draw.spans import Line, Span, fit, left, width_of
+from tuiha.tui.draw.spans import Line, fit, left, width_of
 
 _PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something that can be done about a node; `against` says why not now, empty when it can be planned."""
+    """Something that can be done about a node. Whether it may be done now, its plan says."""
 
     key: str
     text: str  # the shell command
     means: str
-    against: str = ""
 
 
 def commands(node: Facts, snapshot: Snapshot) -> tuple[Command, ...]:
@@ -38,11 +37,9 @@ def commands(node: Facts, snapshot: Snapshot) -> tuple[Command, ...]:
 
 
 def _of_server(server: ServerFacts) -> tuple[Command, ...]:
-    drained = server.target == "DRAIN"
     return (
-        Command("d", f"tuiha plan drain {server.name}", "its users go to the others, and it takes no new ones",
-                "it is drained, or about to be" if drained else ""),
-        Command("e", f"tuiha plan enable {server.name}", "it takes users again", "" if drained else "it takes users"),
+        Command("d", f"tuiha plan drain {server.name}", "its users go to the others, and it takes no new ones"),
+        Command("e", f"tuiha plan enable {server.name}", "it takes users again"),
         Command("r", "tuiha plan rebalance", "spread users over all servers by capacity"),
         Command("5", "tuiha users", "find a user, see why it is where it is, move it"),
     )
@@ -50,8 +47,8 @@ def _of_server(server: ServerFacts) -> tuple[Command, ...]:
 
 def _of(offered: Sequence[Choice], kind: NodeKind) -> tuple[Command, ...]:
     return tuple(
-        Command("f", " ".join(("tuiha plan", choice.kind, *choice.target)), choice.means, choice.against)
-        for choice in offered if (choice.kind in _PAIR) == (kind is NodeKind.DATABASE)
+        Command("f", " ".join(("tuiha plan", choice.kind, *choice.target)), choice.means)
+        for choice in offered if not choice.missing and (choice.kind in _PAIR) == (kind is NodeKind.DATABASE)
     )
 
 
@@ -62,9 +59,7 @@ def command_lines(offered: Sequence[Command], width: int) -> list[Line]:
     column = min(max(width_of([(one.text, "")]) for one in offered), max(16, width // 2))
     lines = [rule(width, "commands: each is planned first")]
     for one in offered:
-        quiet = bool(one.against)
-        told: Span = (f"not now: {one.against}" if quiet else one.means, "quiet" if quiet else "text")
         lines.append(Line(fit((
-            (f" {left(one.key, 3)}", "quiet" if quiet else "flow bold"),
-            (left(one.text, column), "quiet" if quiet else "strong"), ("  ", "text"), told), width)))
+            (f" {left(one.key, 3)}", "flow bold"), (left(one.text, column), "strong"), ("  ", "text"),
+            (one.means, "text")), width)))
     return lines

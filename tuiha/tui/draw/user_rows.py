@@ -157,8 +157,8 @@ def _points(one: Points) -> str:
 
 
 def targets(item: UserItem) -> tuple[Choice, ...]:
-    """Where an operator may move a user: every server, the best first, and why not where it may not."""
-    found: list[Choice] = []
+    """Where an operator may move a user: every server, the best first, with what the last look says of it."""
+    found: list[tuple[bool, Choice]] = []
     for one in item.outlook.points:
         server = item.servers[one.server]
         reason = f"{item.name} is there" if one.server == item.row.server else against(server)
@@ -167,8 +167,9 @@ def targets(item: UserItem) -> tuple[Choice, ...]:
         if item.row.disabled:
             reason = "it is disabled"
         means = f"availability {one.index}, {figures.count(server.users)} users, room for {figures.count(one.room)}"
-        found.append(Choice("move", (item.name, one.server), f"move {item.name} to {one.server}", means, reason))
-    return tuple(sorted(found, key=lambda choice: bool(choice.against)))
+        choice = Choice("move", (item.name, one.server), f"move {item.name} to {one.server}", reason or means)
+        found.append((bool(reason), choice))
+    return tuple(choice for _, choice in sorted(found, key=lambda pair: pair[0]))
 
 
 def items_of(

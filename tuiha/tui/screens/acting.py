@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
-from tuiha.tui.draw.choices import choices
+from tuiha.tui.draw.choices import choices, suggested
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key
 from tuiha.tui.screens.base import ARM, PoolScreen
@@ -94,7 +94,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         return next((one for one in rows_of(view.snapshot, view.now) if one.name == worst.subject), row)
 
     def _choose_failover(self) -> None:
-        """The menu; or the plan itself when only one thing is possible.
+        """The menu; or the plan that line 2 names, while the active database does not work.
 
         A mail server that works is only in question when nothing is wrong with the active database.
         """
@@ -103,9 +103,9 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
         down = snapshot is not None and any(
             database.name == snapshot.active and database.state != "UP" for database in snapshot.databases)
-        free = [choice for choice in choices(snapshot, None if down and not ill else row) if not choice.against]
-        if len(free) == 1:
-            operations.open_plan(free[0].kind, free[0].target)
-        else:
-            first = row.name if row is not None and ill else ""
-            operations.open_menu("FAIL OVER", lambda newest: choices(newest, row), first)
+        named = suggested(snapshot)
+        if down and not ill and named is not None:
+            operations.open_plan(*named)
+            return
+        wanted = [row.name] if row is not None and ill else [] if named is None else [named[0]]
+        operations.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True)

@@ -36,9 +36,7 @@ class Reading:
     @property
     def unknown(self) -> str:
         """Why the end of a journal that nobody writes is not known; empty when it is whole."""
-        if self.damage:
-            return self.damage
-        return f"record {len(self.records) + 1} is incomplete" if self.torn else ""
+        return self.damage or (f"record {len(self.records) + 1} is incomplete" if self.torn else "")
 
 
 def read_journal(path: Path) -> Reading:
@@ -55,7 +53,7 @@ def read_journal(path: Path) -> Reading:
         record, sealed, body = _parsed(line)
         why = _wrong(record, sealed, number, head, body, chained) or _foreign(record, number, path.parent.name)
         if record is None or why:
-            return Reading(tuple(records), f"line {number} {why}", bool(rest), numbered, size, head)
+            return Reading(tuple(records), f"{path}:{number} {why}", bool(rest), numbered, size, head)
         head = _digest(head, body)
         size += len(line) + 1
         chained, numbered = chained or sealed, numbered and sealed
@@ -85,7 +83,7 @@ def _wrong(
 ) -> str:
     """Why a line is not the record that was written there; empty when it is."""
     if record is None:
-        return "is not a record"
+        return "is not a record of a journal"
     if not sealed:
         return "has no checksum, and the one before it has" if chained else ""
     if record.get("n") != number:

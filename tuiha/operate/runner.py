@@ -31,7 +31,7 @@ from tuiha.operate.start import Order, handed
 from tuiha.operate.state import OperationState
 from tuiha.operate.stepping import Done, Teller, attempt
 from tuiha.operate.store import Folder, store_of
-from tuiha.operate.witness import Truth, ask, refuse_to_undo
+from tuiha.operate.witness import Truth, ask, next_one, refuse_to_undo
 from tuiha.operate.world import World, open_world
 
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
@@ -247,12 +247,13 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
         journal = Journal(folder.journal)
         try:
             intent, truth = await own_intent(world, folder.state())
+            back, finding = undo or truth.state.turned_back, truth.finding
             if undo:
                 refuse_to_undo(truth, intent)
-            back = undo or truth.state.turned_back
+                finding = finding or next_one(truth.state)
             await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
-            if truth.finding is not None:
-                await journal.write("found", **truth.finding.fields)
+            if finding is not None:
+                await journal.write("found", **finding.fields)
             runner = Runner(world, folder, journal, intent)
             by = folder.state().by or "an operator"
             await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())

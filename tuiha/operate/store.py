@@ -232,7 +232,8 @@ class Store:
     def damaged(self) -> list[str]:
         """Which operations of this pool have a journal whose end is not known, and why. Newest first."""
         found = [(folder, folder.reading()) for folder in filter(self.ours, self.folders())]
-        return [f"operation {folder.id}: {folder.journal} is damaged: {reading.damage}"
+        return [f"operation {folder.id}: {reading.damage}. What came after it is not known: `tuiha resume {folder.id}` "
+                f"and `tuiha undo {folder.id}` ask the ledger and the databases"
                 for folder, reading in found if reading.damage]
 
 

@@ -107,6 +107,18 @@ def _done(state: OperationState) -> int:
     return len(state.steps)
 
 
+def next_one(state: OperationState) -> Finding | None:
+    """The step after the last that was begun may have been begun, too: a journal that is cut right before that record
+    looks whole, and the ledger is told while a step runs. Taking back a step that never began does nothing. None when
+    there is no such step, as the point of no return is named in the ledger before it is passed.
+    """
+    begun = max((step.planned.number for step in state.steps if step.begun), default=0)
+    no_return = state.plan.point_of_no_return or len(state.steps) + 1
+    if state.back or begun + 1 >= no_return:
+        return None
+    return Finding(_done(state), begun + 1, False, f"step {begun + 1} may have been begun")
+
+
 def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
     """Raises Refused unless it is known that the point of no return was not passed.
 

@@ -19,7 +19,7 @@ from tests.proof.operations.campaign import deaths, places
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.scenarios import SCENARIOS
 from tests.proof.operations.stage import Harm, Stage, simulate
-from tuiha.operate import runner, running
+from tuiha.operate import runner, witness
 from tuiha.operate.database import pair, roles, serving
 from tuiha.operate.intent import Intent
 from tuiha.operate.state import OperationState, read_state
@@ -45,6 +45,8 @@ def flipped(records: int) -> Harm:
     """One byte of the record that is so far from the end is another one."""
     def harm(folder: Folder) -> str:
         lines = folder.journal.read_bytes().splitlines(keepends=True)
+        if not lines:
+            return ""
         where = max(0, len(lines) - 1 - records)
         line = bytearray(lines[where])
         line[len(line) // 2] ^= 1
@@ -89,7 +91,7 @@ def journal_believed(_: Stage) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(Folder, "state", state))
         stack.enter_context(mock.patch.dict("tuiha.operate.state._READERS", {"damage": lambda known, _: known}))
-        stack.enter_context(mock.patch.object(running.witness, "ask", ask))
+        stack.enter_context(mock.patch.object(witness, "ask", ask))
         stack.enter_context(mock.patch.object(runner, "ask", ask))
         for module in (roles, pair, serving):
             stack.enter_context(mock.patch.object(module, "refuse_if_promoted", nothing))

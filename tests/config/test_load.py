@@ -96,6 +96,16 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
          ":4: servers[1].driver: there is no driver 'travler'; did you mean 'traveler'?"),
         (changed("interval: 500ms", "interval: 5 minutes"),
          ":21: heartbeat.interval: is not a duration; write for example 250ms, 10s, 10m or 24h"),
+        (changed("interval: 500ms", "interval: 0"), ":21: heartbeat.interval: is out of range; "
+         "write a duration of more than 0s, for example 250ms, 10s, 10m or 24h"),
+        (changed("interval: 500ms", "interval: [1]"), ":21: heartbeat.interval: is a list, not a duration; "
+         "write a duration of more than 0s, for example 250ms, 10s, 10m or 24h"),
+        (changed("    monitor: {user: monitor,", "    idle: 31m\n    monitor: {user: monitor,"),
+         ":16: mail[0].idle: is out of range; write a duration from 5s to 29m"),
+        (changed("    monitor: {user: monitor,", "    recheck: 31d\n    monitor: {user: monitor,"),
+         ":16: mail[0].recheck: is out of range; write a duration from 1s to 30d"),
+        (changed("    monitor: {user: monitor,", "    recheck: -5\n    monitor: {user: monitor,"),
+         ":16: mail[0].recheck: is out of range; write a duration from 1s to 30d"),
         (changed("interval: 500ms", "interval: .inf"), ":21: heartbeat.interval: is not a finite number; "
          "write a number"),
         (changed("pool: west", "pool: 7"), ":1: pool: is a number, not a text; put it in quotes"),

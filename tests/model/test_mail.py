@@ -71,7 +71,7 @@ def test_events_tell_when_it_begins_and_when_it_ends_and_not_in_between() -> Non
         "HEALTHY -> DEGRADED", "1 user without mail: log-in refused (anna)"]
     assert [e.text for e in events(few, more)] == []
     assert [e.text for e in events(more, well)] == [
-        "DEGRADED -> HEALTHY", "no user is without mail any more: log-in refused"]
+        "DEGRADED -> HEALTHY", "log-in refused: no user is affected any more"]
 
 
 def test_what_is_summed_is_bounded() -> None:

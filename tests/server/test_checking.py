@@ -117,6 +117,23 @@ async def test_one_users_password_is_not_guessed_by_asking_all_at_once_at_two_se
     assert (await log_in(servers[1], "anna", "secret")).name == "anna", "a minute later"
 
 
+async def test_a_user_who_is_forgotten_during_the_log_in_is_no_error(attach: Attach, node: Node) -> None:
+    """The address is noted while another transaction deletes the user: it was answered 500."""
+    user, = await node.add_users("anna")
+    one = await attach()
+    counted = await guesses.Guesses(one.gate).count({guesses.Limit.NAME: "anna"})
+    deleting = node.admin.transaction()
+    await deleting.start()
+    await node.admin.execute("DELETE FROM app_user WHERE id = $1", user)
+    noted = asyncio.create_task(guesses.Guesses(one.gate).right([counted], user, "10.0.0.1"))
+    await asyncio.sleep(0.3)
+    assert not noted.done(), "it waits for the deletion"
+    await deleting.commit()
+    await noted
+    assert await node.admin.fetchval("SELECT count(*) FROM admitted") == 0
+    assert await node.admin.fetchval("SELECT max(count) FROM wrong_login") == 0
+
+
 async def test_who_was_let_in_before_from_an_address_is_not_locked_out_by_guesses_from_elsewhere(
     attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ from textual import events
 from tests.tui.acting import HAND, Clock, at_once, by_hand, on, running, to_confirm
 from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
+from tuiha.model import names
 from tuiha.tui.arming import ARMED_FOR
 from tuiha.tui.operator import Trouble
 from tuiha.tui.screens.confirm import ConfirmScreen
 from tuiha.tui.screens.plan import PlanScreen
 from tuiha.tui.screens.run import RunScreen
+from tuiha.tui.widgets.paced import LONGEST, _end
 
 
 async def test_the_right_keys_at_the_pace_of_a_hand_start_it() -> None:
@@ -116,3 +118,22 @@ async def test_nothing_starts_when_being_armed_has_ended_meanwhile() -> None:
         await by_hand(pilot, "d", "b", "2", "ctrl+x")
         assert "not armed" in text(pilot)
         assert not operator.asked("apply")
+
+
+def test_there_is_room_for_the_longest_name_and_its_end_is_shown() -> None:
+    """A user's name has up to 256 letters: what nobody can type nobody can confirm."""
+    assert names.LONGEST + len("override ") <= LONGEST
+    assert _end("anna", 10) == "anna"
+    assert _end("n" * 200 + "@example.org", 12) == "@example.org"
+    assert _end("長い名前", 5) == "名前"
+
+
+async def test_continue_before_the_plan_is_there_says_so() -> None:
+    operator = FakeOperator()
+    operator.planned = Trouble("ann is disabled already: left")
+    async with running(operator) as pilot:
+        await pilot.press("f", "enter")
+        await on(pilot, PlanScreen)
+        await seen(pilot, lambda: "It cannot be planned now" in text(pilot))
+        await pilot.press("c")
+        assert "not now: it cannot be planned, for the reason above" in text(pilot)

@@ -68,7 +68,7 @@ async def test_a_disabled_user_says_so_and_why() -> None:
         await seen(pilot, lambda: "DISABLED" in text(pilot))
         assert "DISABLED for 4m00s: left the firm" in text(pilot)
         await pilot.press("enter", "enter")
-        assert "nobody monitors this user now: it is disabled" in lines(pilot)[-1]
+        assert "no server monitors this user: the user is disabled" in lines(pilot)[-1]
 
 
 async def test_devices_are_listed_and_one_is_revoked() -> None:

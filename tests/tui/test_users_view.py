@@ -19,7 +19,7 @@ from tuiha.tui.screens.plan import PlanScreen
 from tuiha.tui.screens.user_pages import PAGE
 from tuiha.tui.screens.users import UsersScreen
 from tuiha.watch.lookup import NoAnswer, Page
-from tuiha.watch.reader import UserRow
+from tuiha.watch.reader import NoMail, UserRow
 
 SERVERS = {
     "s1": Candidate("s1", "127.0.0.1:1", 60, True, 40, 100),
@@ -75,6 +75,28 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
             assert told in shown, told
         await pilot.press("escape", "escape")
         await on(pilot, HomeScreen)
+
+
+async def test_a_user_without_mail_is_marked_and_never_called_monitored() -> None:
+    operator = FakeOperator()
+    since = THEN - timedelta(seconds=46)
+    none = NoMail("no-answer", "connection refused", since, "mail2")
+    operator.page = Page((row("ann"), row("bob", no_mail=none), row("cid", mail_server=None), row("dan", None)),
+                         False, SERVERS, Biases(), "db1", True)
+    async with running(operator) as pilot:
+        await opened(pilot)
+        await seen(pilot, lambda: "bob" in text(pilot))
+        bob, = [line for line in lines(pilot) if " bob " in line]
+        assert "▲" in bob
+        assert "NO MAIL" in bob
+        await pilot.press("enter", "j")
+        await seen(pilot, lambda: "── bob ─" in text(pilot))
+        assert "No mail mail server does not answer (connection refused by mail2), for 46s" in text(pilot)
+        assert "monitored through" not in text(pilot)
+        await pilot.press("j")
+        await seen(pilot, lambda: "not monitored yet: no server of east is chosen" in text(pilot))
+        await pilot.press("j")
+        await seen(pilot, lambda: "not monitored, because no pool server has this user" in text(pilot))
 
 
 async def test_what_is_typed_right_after_the_key_of_the_view_is_a_name() -> None:

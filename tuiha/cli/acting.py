@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+import termios
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,14 +25,14 @@ def add_acting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", metavar="NAME", help="the name that the plan asks for; without it, it is typed")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
-                        help="go on although this check is bad; needs a reason; may be repeated")
+                        help="continue although this check is bad; needs a reason; may be repeated")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end of the operation")
 
 
 def refuse_acting(arguments: argparse.Namespace) -> None:
     """Raises CommandError for what only an operation takes, where nothing is done."""
     for name in ACTING:
-        if getattr(arguments, name):
+        if getattr(arguments, name) not in (None, "", [], False) or (name == "confirm" and arguments.confirm == ""):
             raise CommandError(f"--{name} is for what changes the pool; this command only lists", exits.USAGE)
 
 
@@ -70,12 +72,14 @@ def _refuse_stopped(plan: Plan, overridden: Sequence[str]) -> None:
 def _typed(name: str) -> str:
     """What is typed at the terminal when the name is asked for. Raises CommandError."""
     if not sys.stdin.isatty():
-        raise CommandError(f"nothing was done: there is no terminal to type the name at; --confirm {name}", exits.USAGE)
+        raise CommandError("nothing was done: there is no terminal to type the name at; "
+                           f"--confirm {shlex.quote(name)}", exits.USAGE)
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the plan could be read confirms nothing
     say(f"Type {name} to do it:")
     try:
         typed = input()
     except EOFError:
         typed = ""
     if typed != name:
-        raise CommandError("another name: nothing was done", exits.REFUSED)
+        raise CommandError(f"nothing was done: {name} was not typed", exits.REFUSED)
     return typed

@@ -17,18 +17,35 @@ if TYPE_CHECKING:
 
 def plan_text(plan: Plan) -> str:
     """A plan as a person reads it before it is done."""
-    checks = [(f"  {check.verdict.upper()}", plain(check.name), plain(check.subject), plain(check.value),
-               f"wanted {plain(check.limit)}", plain(check.remedy)) for check in plan.checks]
-    steps = [(f"  {step.number}", plain(step.target), plain(step.does), f"limit {step.limit_seconds:g}s",
-              "POINT OF NO RETURN" if step.point_of_no_return else f"undo {'yes' if step.undo else 'no'}")
-             for step in plan.steps]
     return "\n".join([
         f"PLAN {plan.id}  {what(plan)}  pool {plan.pool}",
-        "Checks", *(aligned(checks) or ["  none"]),
+        "Checks", *(_checks(plan) or ["  none"]),
         f"You lose: {plain(plan.loses)}",
-        "Steps", *(aligned(steps) or ["  none"]),
+        "Steps, each with its limit", *(_steps(plan) or ["  none"]),
         *_users(plan),
     ])
+
+
+def _checks(plan: Plan) -> list[str]:
+    """Each check in a line that fits a terminal; of one that is not good also what is wanted, and what to do."""
+    lines = []
+    rows = aligned([(f"  {check.verdict.upper()}", plain(check.name), plain(check.subject), plain(check.value))
+                    for check in plan.checks])
+    for check, row in zip(plan.checks, rows, strict=True):
+        lines.append(row)
+        if check.verdict != "ok":
+            lines += [f"           {text}" for text in (f"wanted: {plain(check.limit)}", plain(check.remedy)) if text]
+    return lines
+
+
+def _steps(plan: Plan) -> list[str]:
+    """Each step in a line, and a line before the one that cannot be taken back."""
+    rows = aligned([(f"  {step.number}", plain(step.target), plain(step.does), f"{step.limit_seconds:g}s",
+                     "undo" if step.undo and not step.point_of_no_return else "no undo") for step in plan.steps], (3,))
+    lines = []
+    for step, row in zip(plan.steps, rows, strict=True):
+        lines += ["  -- POINT OF NO RETURN --", row] if step.point_of_no_return else [row]
+    return lines
 
 
 def _users(plan: Plan) -> list[str]:
@@ -64,7 +81,7 @@ def operation_text(state: OperationState) -> str:
     """An operation with its steps."""
     rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
-    figures = [f"{plain(name)}: {cell(value)}" for name, value in (state.outcome or {}).items()]
+    figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
     lines = [f"{result(state).upper()}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
              f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
@@ -72,6 +89,10 @@ def operation_text(state: OperationState) -> str:
              *aligned(rows, (4,)), *figures]
     advice = next_step(state)
     return "\n".join([*lines, *([advice] if advice else [])])
+
+
+def _figure(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else cell(value)
 
 
 def next_step(state: OperationState) -> str:

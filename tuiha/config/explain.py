@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tuiha.config.errors import Location
 from tuiha.config.settings import Pool
-from tuiha.config.values import PATTERNS, Secret
+from tuiha.config.values import PATTERNS, UNITS, Secret, seconds
 
 Found = tuple[Location, str, str]  # where, what is wrong, what to write
 
@@ -131,6 +131,8 @@ def _literal(location: Location, value: object, context: Mapping[str, Any]) -> _
 
 
 def _number(location: Location, value: object, context: Mapping[str, Any]) -> _Told:
+    if (ends := _duration(location)) is not None:
+        return ("is empty" if value is None else f"is {_kind(value)}, not a duration"), f"write a duration {ends}"
     return ("is empty" if value is None else f"is {_kind(value)}, not a number"), "write a number"
 
 
@@ -148,9 +150,34 @@ def _switch(location: Location, value: object, context: Mapping[str, Any]) -> _T
 
 def _bound(words: str, key: str) -> Callable[[Location, object, Mapping[str, Any]], _Told]:
     def told(location: Location, value: object, context: Mapping[str, Any]) -> _Told:
+        if (ends := _duration(location)) is not None:
+            return "is out of range", f"write a duration {ends}"
         return "is out of range", f"write a number that is {words} {context[key]:g}"
 
     return told
+
+
+def _duration(location: Location) -> str | None:
+    """From when to when a setting may be that is a duration; None for another one."""
+    here = settings_at(location[:-1]) if location else None
+    field = None if here is None else here.model_fields.get(str(location[-1]))
+    rules = [] if field is None else field.metadata
+    if not any(getattr(rule, "func", None) is seconds for rule in rules):
+        return None
+    least = max((end for rule in rules if (end := getattr(rule, "ge", None)) is not None), default=0)
+    most = min((end for rule in rules if (end := getattr(rule, "le", None)) is not None), default=None)
+    if most is not None:
+        return f"from {_time(least)} to {_time(most)}"
+    above = any(getattr(rule, "gt", None) is not None for rule in rules)
+    return "of more than 0s, for example 250ms, 10s, 10m or 24h" if above else "such as 250ms, 10s, 10m or 24h"
+
+
+def _time(number: float) -> str:
+    """Seconds as people write them: 1740 is 29m."""
+    for unit, size in reversed(UNITS.items()):
+        if number and number % size == 0:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}s"
 
 
 def _too_few(location: Location, value: object, context: Mapping[str, Any]) -> _Told:

@@ -22,7 +22,7 @@ from pydantic import (
 
 from tuiha.config.errors import Problem
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5}$"
 _URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\[\]]+):\d{1,5}$"
@@ -71,7 +71,7 @@ def seconds(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
     if match is None:
         raise ValueError("is not a duration; write for example 250ms, 10s, 10m or 24h")
-    return float(match[1]) * _UNITS[match[2] or "s"]
+    return float(match[1]) * UNITS[match[2] or "s"]
 
 
 def _port(value: str) -> str:

@@ -119,7 +119,7 @@ def _without_mail(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
     if new.without_mail:  # else nobody reports
         for cluster, reason in before:
             if (cluster, reason) not in after:
-                yield event(Severity.NOTE, cluster, f"no user is without mail any more: {explained(reason).what}")
+                yield event(Severity.NOTE, cluster, f"{explained(reason).what}: no user is affected any more")
 
 
 def _restarts(old: Sequence[SprayerFacts], new: Sequence[SprayerFacts], event: Make) -> Iterator[Event]:

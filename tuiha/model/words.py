@@ -39,6 +39,16 @@ def names(items: Iterable[str], most: int = 6) -> str:
     return f"{', '.join(every[: most - 1])} and {len(every) - most + 1} more"
 
 
+def short(text: str, most: int = 60) -> str:
+    """A text that somebody typed, for a message: the beginning of a long one, and how long it is."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def no_user(name: str) -> str:
+    """That the pool does not have this user."""
+    return f"the pool has no user {short(name)}"
+
+
 def count(number: int, thing: str) -> str:
     """`1 user`, `2 users`, `1,024 users`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -53,7 +54,7 @@ def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
     if confirm != plan.confirm:
         typed = f"'{confirm}' was typed" if confirm else "nothing was typed"
         raise Refused(f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
-                      f"With it: --confirm {plan.confirm}")
+                      f"With it: --confirm {shlex.quote(plan.confirm)}")
 
 
 def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:

@@ -41,7 +41,7 @@ _BACK = "UPDATE wrong_login SET count = greatest(0, count - 1) WHERE who = ANY($
 _FORGET = f"DELETE FROM wrong_login WHERE since < clock_timestamp() - interval '{_STALE}'"
 _WAS_ADMITTED = "SELECT true FROM admitted WHERE user_id = $1 AND address = $2"
 _ADMITTED = """
-INSERT INTO admitted AS a (user_id, address) SELECT id, $2 FROM app_user WHERE id = $1
+INSERT INTO admitted AS a (user_id, address) SELECT id, $2 FROM app_user WHERE id = $1 FOR KEY SHARE
 ON CONFLICT (user_id, address) DO UPDATE SET at = clock_timestamp()
  WHERE a.at < clock_timestamp() - interval '1 day'
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.binding import Candidate, share_out
+from tuiha.model.words import count
 from tuiha.server.bindings import notify
 
 _ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the others find nothing left
@@ -79,10 +80,11 @@ async def take_over(connection: Any, window: float, lock: float, leaving: str | 
     counts = Counter(given.values())
     await notify(connection, *counts)
     whose = ", ".join(sorted({row["server"] for row in moved}))
-    where = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    parts = [f"{name} {users:,}" for name, users in sorted(counts.items())]
+    where = ", ".join(parts if len(parts) > 1 else counts)
     several = "," in whose
     verb = "left" if leaving else ("are gone" if several else "is gone")
-    text = f"{verb}: {len(moved):,} users moved to {where}"
+    text = f"{verb}: {count(len(moved), 'user')} moved to {where}"
     await connection.execute(
         "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", "note" if leaving else "bad", whose, text
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.model.binding import Biases, Candidate
+from tuiha.model.words import no_user
 from tuiha.watch.background import Background
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class UserLookup:
             from tuiha.watch.reader import read_devices
 
             found = await read_devices(source, user)
-            return NoAnswer(f"the pool has no user {user}") if found is None else tuple(found)
+            return NoAnswer(no_user(user)) if found is None else tuple(found)
 
         self._answer(lambda: self._asked(self._settings(), read), answer)
 

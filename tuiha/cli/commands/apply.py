@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],
-                        help="go on although this check is bad; needs a reason; may be repeated")
+                        help="continue although this check is bad; needs a reason; may be repeated")
     add_following(parser)
 
 

@@ -10,21 +10,25 @@ from tuiha.cli import exits
 from tuiha.cli.acting import act, add_acting, refuse_acting
 from tuiha.cli.exits import CommandError
 from tuiha.cli.out import put, say
+from tuiha.model.quoting import shell
 
 KINDS = {"revoke": "revoke-device", "allow": "allow-device"}
 
-HELP = """The devices of a user: kind, since when, last seen, how many changes behind, since when revoked.
+HELP = """The devices of a user: kind, since when, last seen, how many changes behind,
+since when revoked.
 
   tuiha devices NAME                  list them
-  tuiha devices revoke NAME DEVICE    refuse the device and its keys, on every server
-  tuiha devices allow NAME DEVICE     let it come in again, with a new key
+  tuiha devices revoke NAME DEVICE    refuse the device and its keys
+  tuiha devices allow NAME DEVICE     accept it again, with a new key
 
-A device knows its user's password, and can register under another name with it: change the password at the mail
-server too. What changes the pool is planned and shown first, and done when the device's name is typed or given by
---confirm.
+A revoked device still has its user's password, and can register under another
+name with it. So change the password at the mail server too.
 
-exit codes of the last two: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
-4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
+revoke and allow show their plan first. They start when the device's name is
+typed, or given by --confirm. Their exit codes: 0 done, 1 failed and nothing is
+left of it, 2 usage or configuration, 3 unreachable, 4 refused and nothing was
+done, 5 still running, stopped half-way, or with an unknown outcome:
+`tuiha operations`"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the devices, or do something about one."""
     words: list[str] = arguments.words
+    if not all(word.strip() for word in words):
+        raise CommandError("devices needs a NAME, and this one is empty", exits.USAGE)
     if len(words) == 1:
         refuse_acting(arguments)
         return _list(arguments, words[0])
+    if len(words) == 2 and words[0] in KINDS:
+        raise CommandError(f"devices {words[0]} needs a user's NAME and a DEVICE; to see the devices: "
+                           + shell(["tuiha", "devices"], [words[1]]), exits.USAGE)
     if len(words) != 3 or words[0] not in KINDS:
         raise CommandError("devices takes a user's NAME; or revoke or allow, a NAME and a DEVICE", exits.USAGE)
     options = {"reason": arguments.reason} if arguments.reason and words[0] == "revoke" else {}
@@ -51,12 +60,13 @@ def _list(arguments: argparse.Namespace, user: str) -> int:
     from tuiha.cli import documents
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, plain
+    from tuiha.model.words import no_user
     from tuiha.watch.reader import read_devices
 
     pool, base = opened(arguments)
     rows = reading(pool, base, lambda source: read_devices(source, user))
     if rows is None:
-        raise CommandError(f"the pool has no user {user}", exits.USAGE)
+        raise CommandError(f"{no_user(user)}; to find one: tuiha users PATTERN", exits.USAGE)
     if arguments.json:
         put(json.dumps(documents.devices(pool.pool, user, rows), indent=2))
     elif rows:

@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 
-HELP = """Find users: the server that monitors each, since when, until when it is locked there, devices, mail server,
-last sync.
+HELP = """Find users: the server that monitors each, since when, until when it is
+locked there, devices, mail server, last sync.
 
-  tuiha users [PATTERN]        the beginning of a name; with * and ? it must match the whole name
-  tuiha users --without-mail   only users whose mail is not monitored right now, and why
+  tuiha users [PATTERN]        the beginning of a name; a pattern with * or ?
+                               must match the whole name
+  tuiha users --without-mail   only users whose mail is not monitored, and why
   tuiha users disable NAME     refuse the user on every server; nothing is lost
-  tuiha users enable NAME      let the user come in again
-  tuiha users forget NAME      delete the user with devices and history; there is no way back
+  tuiha users enable NAME      accept the user again
+  tuiha users forget NAME      delete the user with devices and history;
+                               there is no way back
 
-Capitals, blanks around a name and the pool's own domain matter as little as at a log-in (users.names).
-A single word is a pattern: `tuiha users disable` finds names that begin so.
-What changes the pool is planned and shown first, and done when the user's name is typed or given by --confirm.
+Names are compared as at a log-in: capitals, blanks around them and the pool's
+own domain do not matter (users.names). A single word is always a pattern:
+`tuiha users disable` finds names that begin with "disable".
 
-exit codes of the last three: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
-4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
+disable, enable and forget show their plan first. They start when the user's
+name is typed, or given by --confirm. Their exit codes: 0 done, 1 failed and
+nothing is left of it, 2 usage or configuration, 3 unreachable, 4 refused and
+nothing was done, 5 still running, stopped half-way, or with an unknown
+outcome: `tuiha operations`"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="at most N users (default %(default)s)")
     parser.add_argument("--without-mail", action="store_true", dest="without_mail",
                         help="only users whose mail is not monitored right now, with the reason")
-    parser.add_argument("--after", metavar="NAME", default="", help="go on after this user (the next page)")
+    parser.add_argument("--after", metavar="NAME", default="", help="continue after this user (the next page)")
     add_acting(parser)
 
 
@@ -60,8 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _act(arguments: argparse.Namespace, words: list[str]) -> int:
-    if len(words) != 2 or words[0] not in KINDS:
+    if words[0] not in KINDS:
         raise CommandError("users takes one PATTERN; or disable, enable or forget, and a NAME", exits.USAGE)
+    if len(words) > 2:
+        raise CommandError(f"users {words[0]} takes one NAME; put a name with blanks in quotes", exits.USAGE)
+    if not words[1].strip():
+        raise CommandError(f"users {words[0]} needs a user's NAME, and this one is empty", exits.USAGE)
     options = {"reason": arguments.reason} if arguments.reason and words[0] == "disable" else {}
     return act(arguments, KINDS[words[0]], words[1:], options)
 
@@ -71,6 +80,7 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, cell, plain
     from tuiha.model.names import canonical_pattern
+    from tuiha.model.words import short
     from tuiha.watch.reader import read_unreadable, read_users, read_users_without_mail
 
     read = read_users_without_mail if arguments.without_mail else read_users
@@ -99,6 +109,8 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
         say(f"there are more; the next page: --after {after}")
     elif not rows and arguments.without_mail:
         say("no user is without mail")
+    elif not rows and arguments.after:
+        say(f"no user comes after {short(arguments.after)}")
     elif not rows:
         say("no user has such a name" + (f"; to {pattern} one: tuiha users {pattern} NAME" if pattern in KINDS else ""))
     return exits.OK

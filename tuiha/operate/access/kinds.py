@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 from tuiha.model.facts import Snapshot
-from tuiha.model.words import count, names
-from tuiha.operate.access.orders import ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
+from tuiha.model.words import count, names, no_user, short
+from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
 from tuiha.operate.active import Active
 from tuiha.operate.kinds import Refused, Step
 from tuiha.operate.look import look, whole
@@ -59,12 +59,14 @@ async def _find(world: World, user: str) -> _Found:
     except asyncpg.UndefinedColumnError:
         raise Refused("the pool's servers are of a version that disables nobody: upgrade them first") from None
     if not rows:
-        raise Refused(f"the pool has no user {user}")
+        raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")
     old = await unaware(world, snapshot)
     checks = [
         whole(snapshot), service.told_by(snapshot),
-        common.check("version", "servers", not old, f"{names(old)} would go on serving" if old else "all know it",
-                     "all know it", common.BAD, "upgrade them first"),
+        common.check("version", "servers", not old,
+                     f"{names(old)} would still serve the user" if old else "every server can refuse users and devices",
+                     "every server can refuse users and devices", common.BAD,
+                     f"update {names(old)} first: an older version ignores the order"),
     ]
     return _Found(user, snapshot, active, rows[0], checks)
 
@@ -81,7 +83,7 @@ class DisableUser:
     """Refuses a user on every server; nothing of the user's is lost."""
 
     name = "disable-user"
-    help = "refuse a user on every server, and monitor the mail no more; nothing is lost"
+    help = "refuse a user on every server, and stop monitoring the mail; nothing is lost"
     targets = "USER"
     options: tuple[str, ...] = ("reason",)
 
@@ -95,8 +97,8 @@ class DisableUser:
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
-            steps=[PlannedStep(1, user, "refused by every server, the mail not monitored", _LIMIT, True),
-                   _seen(world, 2, "each has seen it, and no poll of the user waits")],
+            steps=[PlannedStep(1, user, "every server refuses the user; mail is not monitored", _LIMIT, True),
+                   _seen(world, 2, "every server has seen it, and no request of the user waits")],
             loses="nothing: mail that comes meanwhile is recorded when the user is enabled",
             facts=found.facts(),
             details=_details(found, reason=options.get("reason") or NO_REASON),
@@ -116,7 +118,7 @@ class EnableUser:
     """Lets a disabled user come in again."""
 
     name = "enable-user"
-    help = "let a disabled user come in again; mail that came meanwhile is recorded"
+    help = "accept a disabled user again; mail that came meanwhile is recorded"
     targets = "USER"
     options: tuple[str, ...] = ()
 
@@ -130,8 +132,9 @@ class EnableUser:
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
-            steps=[PlannedStep(1, user, "may come in again", _LIMIT, True), _seen(world, 2, "each has seen it")],
-            loses="nothing: devices go on from their keys, the monitor from where it was",
+            steps=[PlannedStep(1, user, "every server accepts the user again", _LIMIT, True),
+                   _seen(world, 2, "every server has seen it")],
+            loses="nothing: devices and mail continue where they stopped",
             facts=found.facts(),
             details=_details(found, reason=found.row["reason"] or NO_REASON),
         )
@@ -170,15 +173,15 @@ class ForgetUser:
             confirm=user,
             checks=[
                 *found.checks,
-                common.check("returns", user, not mail, "the mail server's word makes users" if mail else "does not",
-                             "does not return", common.WARNING,
-                             f"a log-in with the mail password makes {user} again; disable-user prevents it"),
+                common.check("returns", user, not mail, "can come back as a new user" if mail else "stays deleted",
+                             "stays deleted", common.WARNING,
+                             f"a log-in with the mail password creates {user} again; to keep {user} out: disable-user"),
             ],
             steps=[
-                PlannedStep(1, user, "refused by every server, the mail not monitored", _LIMIT, True),
-                _seen(world, 2, "each has seen it, and no poll of the user waits"),
+                PlannedStep(1, user, "every server refuses the user; mail is not monitored", _LIMIT, True),
+                _seen(world, 2, "every server has seen it, and no request of the user waits"),
                 PlannedStep(3, user, f"delete {what}", float(60 + changes // 1000), False, True),
-                replace(_seen(world, 4, "each has seen it"), undo=False),
+                replace(_seen(world, 4, "every server has seen it"), undo=False),
             ],
             loses=f"{what}, for good",
             facts=found.facts(),
@@ -221,12 +224,13 @@ class RevokeDevice:
             confirm=device,
             checks=[
                 *found.checks,
-                common.check("password", device, False, f"it knows {user}'s password", "does not", common.WARNING,
-                             "it can register under another name; change the password at the mail server"),
+                common.check("password", device, False, f"still has {user}'s password", "has no password",
+                             common.WARNING, "with it the device can register under another name: change the "
+                             "password at the mail server"),
             ],
-            steps=[PlannedStep(1, device, f"refused for {user} by every server", _LIMIT, True),
-                   _seen(world, 2, "each has seen it")],
-            loses="nothing: allow-device lets it go on from what it acknowledged",
+            steps=[PlannedStep(1, device, f"every server refuses this device of {user}", _LIMIT, True),
+                   _seen(world, 2, "every server has seen it")],
+            loses="nothing: after allow-device the device continues from the last change it acknowledged",
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=options.get("reason") or NO_REASON),
         )
@@ -246,7 +250,7 @@ class AllowDevice:
     """Lets a revoked device come in again, without the keys that it had."""
 
     name = "allow-device"
-    help = "let a revoked device come in again; the keys that it had stay refused"
+    help = "accept a revoked device again; its old keys stay refused"
     targets = "USER DEVICE"
     options: tuple[str, ...] = ()
 
@@ -266,9 +270,9 @@ class AllowDevice:
                 common.check("user", user, not disabled, "disabled" if disabled else "enabled", "enabled",
                              common.WARNING, f"its devices stay refused: tuiha plan enable-user {user}"),
             ],
-            steps=[PlannedStep(1, device, f"may come in for {user} again", _LIMIT, True),
-                   _seen(world, 2, "each has seen it")],
-            loses="nothing: it goes on from what it acknowledged, with a new key",
+            steps=[PlannedStep(1, device, f"every server accepts this device of {user} again", _LIMIT, True),
+                   _seen(world, 2, "every server has seen it")],
+            loses="nothing: with a new key the device continues from the last change it acknowledged",
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=NO_REASON),
         )
@@ -304,7 +308,7 @@ async def _device(found: _Found, device: str) -> Any:
     except DatabaseGone as error:
         raise Refused(f"the devices cannot be read: {error}") from error
     if device not in rows:
-        raise Refused(f"{found.user} has no device {device}; there is {names(rows) or 'none'}")
+        raise Refused(f"{found.user} has no device {short(device)}; its devices: {names(rows) or 'none'}")
     return rows[device]
 
 
@@ -314,6 +318,6 @@ def _revoked(plan: Plan) -> tuple[Order, Order]:
     who = {"user": user, "user_id": plan.facts["user"], "device": device}
     state = ("SELECT revoked_at IS NOT NULL FROM device WHERE user_id = $1 AND name = $2", (who["user_id"], device))
     return (
-        Order("devices/revoke", who | {"reason": plan.details["reason"]}, *state, True, f"{device}: revoked"),
+        Order("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True, f"{device}: revoked"),
         Order("devices/allow", who, *state, False, f"{device}: allowed"),
     )

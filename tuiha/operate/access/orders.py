@@ -20,6 +20,7 @@ from tuiha.operate.users import common
 from tuiha.operate.world import World
 from tuiha.server.lease import MAY_HOLD
 
+REASON = 256  # characters of a reason that a server accepts; the operation's journal has all of it
 _ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database
 _SAID = 5.0  # seconds that a server may take to say what it has seen
 _PATIENCE = 10.0  # seconds that a database is looked for
@@ -48,7 +49,7 @@ def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
     who = {"user": user, "user_id": user_id}
     state = ("SELECT disabled_at IS NOT NULL FROM app_user WHERE id = $1", (user_id,))
     return (
-        Order("users/disable", who | {"reason": reason[:256]}, *state, True, f"{user}: disabled"),
+        Order("users/disable", who | {"reason": reason[:REASON]}, *state, True, f"{user}: disabled"),
         Order("users/enable", who, *state, False, f"{user}: not disabled"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuiha.model.words import names
+from tuiha.model.words import names, no_user
 from tuiha.operate.active import Active
 from tuiha.operate.kinds import Refused, Step
 from tuiha.operate.look import look, whole
@@ -78,9 +78,10 @@ class Move:
 
 def _movable(rows: Sequence[Any], user: str, server: str) -> Any:
     if not rows:
-        raise Refused(f"the pool has no user {user}")
+        raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")
     if rows[0]["nowhere"]:
-        raise Refused(f"nobody monitors {user}: no device was here for a long time; the next one brings a server")
+        raise Refused(f"no server monitors {user}, because no device was here for a long time. "
+                      "The next request chooses a server")
     if rows[0]["server"] == server:
         raise Refused(f"{user} is monitored on {server} already")
     return rows[0]

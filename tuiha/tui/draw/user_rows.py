@@ -40,13 +40,15 @@ class UserItem(Lasting):
 
     @property
     def rank(self) -> int:
-        """0: its server is gone; 1: it has devices, and nobody monitors it; 2: it is disabled."""
+        """0: its server is gone; 1: nobody monitors it, or its mail; 2: it is disabled."""
         if self.row.disabled:
             return 2
         if self.row.server is None:
             return 1 if self.row.devices else 3
         current = self.servers.get(self.row.server)
-        return 3 if current is not None and current.alive else 0
+        if current is None or not current.alive:
+            return 0
+        return 3 if self.row.no_mail is None else 1
 
     @property
     def outlook(self) -> Outlook:
@@ -74,6 +76,12 @@ def _server(item: UserItem, _: Sight) -> Span:
     return (item.row.server, "bad bold" if item.rank == 0 else "text")
 
 
+def _mail(item: UserItem, _: Sight) -> Span:
+    if item.row.no_mail is not None:
+        return ("NO MAIL", "warning bold")
+    return (item.row.mail_server or "-", "heading")
+
+
 def _locked(item: UserItem, sight: Sight) -> Span:
     return ("pinned", "armed") if item.row.pinned else (_left(item.row.locked_until, sight.at), "warning")
 
@@ -85,7 +93,7 @@ COLUMNS: tuple[Column[UserItem], ...] = (
     Column("locked", "LOCKED", 70, _locked, 7, numeric=True),
     Column("devices", "DEVICES", 40, lambda item, _: (figures.count(item.row.devices), "text"), 7, numeric=True),
     Column("sync", "LAST SYNC", 60, lambda item, sight: (_ago(item.row.last_sync, sight.at), "text"), 9, numeric=True),
-    Column("mail", "MAIL", 60, lambda item, _: (item.row.mail_server or "-", "heading"), 6, 14),
+    Column("mail", "MAIL", 60, _mail, 7, 14),
     Column("cluster", "CLUSTER", 100, lambda item, _: (item.row.mail_cluster, "quiet"), 7, 14),
     Column("note", "", 100, lambda item, _: ("", "quiet"), 0),
 )
@@ -106,15 +114,25 @@ def user_lines(item: UserItem, now: float, width: int) -> list[Line]:
     told.append(("Next", _next(row, found), "flow"))
     if row.locked:
         told.append(("Locked", f"{_left(row.locked_until, now)} more: until then only an operator moves it", "warning"))
-    mail = f"{row.mail_server} of {row.mail_cluster}" if row.mail_server else f"no server of {row.mail_cluster} yet"
     sync = "no device yet" if row.last_sync is None else f"{_devices(row)}, last sync {_ago(row.last_sync, now)} ago"
-    told.append(("Mail", f"monitored through {mail}; {sync}", "text"))
-    if row.no_mail is not None:
-        said = f" ({row.no_mail.text})" if row.no_mail.text else ""
-        told.append(("No mail", f"{explained(row.no_mail.reason).what}{said}, for {_ago(row.no_mail.since, now)}",
-                     "warning"))
+    if row.no_mail is None:
+        told.append(("Mail", f"{_monitored(row)}; {sync}", "text"))
+    else:
+        where = f" by {row.no_mail.mail_server}" if row.no_mail.mail_server else ""
+        said = f" ({row.no_mail.text}{where})" if row.no_mail.text else ""
+        what = f"{explained(row.no_mail.reason).what}{said}, for {_ago(row.no_mail.since, now)}"
+        told.append(("No mail", f"{what}; {sync}", "warning"))
     told.append(("Points", ",  ".join(map(_points, found.points)) or "no server of the pool is known", "heading"))
     return _labelled_lines(told, width)
+
+
+def _monitored(row: UserRow) -> str:
+    """Through which mail server, or why through none."""
+    if row.server is None:
+        return "not monitored, because no pool server has this user"
+    if not row.mail_server:
+        return f"not monitored yet: no server of {row.mail_cluster} is chosen"
+    return f"monitored through {row.mail_server} of {row.mail_cluster}"
 
 
 def _disabled_lines(row: UserRow, now: float, width: int) -> list[Line]:
@@ -123,7 +141,7 @@ def _disabled_lines(row: UserRow, now: float, width: int) -> list[Line]:
         ("Access", f"DISABLED for {_ago(row.disabled_at, now)}: {row.disabled_reason or 'no reason was given'}",
          "warning bold"),
         ("Means", "every server refuses its devices, and nobody monitors its mail", "text"),
-        ("Next", "enabled, it goes on where it was: nothing that came meanwhile is lost", "flow"),
+        ("Next", "after e (enable), devices and mail continue; nothing that came meanwhile is lost", "flow"),
         ("Devices", _devices(row), "text"),
     ], width)
 
@@ -163,9 +181,9 @@ def targets(item: UserItem) -> tuple[Choice, ...]:
         server = item.servers[one.server]
         reason = f"{item.name} is there" if one.server == item.row.server else against(server)
         if item.row.server is None:
-            reason = "nobody monitors it: the next device brings a server"
+            reason = "no server monitors it; its next request chooses one"
         if item.row.disabled:
-            reason = "it is disabled"
+            reason = f"{item.name} is disabled"
         means = f"availability {one.index}, {figures.count(server.users)} users, room for {figures.count(one.room)}"
         choice = Choice("move", (item.name, one.server), f"move {item.name} to {one.server}", reason or means)
         found.append((bool(reason), choice))

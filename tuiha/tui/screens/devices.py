@@ -23,7 +23,7 @@ AGAIN = 2.0  # seconds between two looks
 DEVICES_KEYS: tuple[Key, ...] = (
     Key("devices.revoke", "d", "revoke", "refuse this device and its keys; planned first", "revoke", danger=True,
         first=True),
-    Key("devices.allow", "e", "allow", "let this device come in again; planned first", "allow", danger=True,
+    Key("devices.allow", "e", "allow", "accept this device again; planned first", "allow", danger=True,
         first=True),
     *(key for key in TABLE_KEYS if key.id not in ("table.open", "table.next", "table.previous")),
     ARM, *EVERYWHERE,

@@ -111,9 +111,14 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         if reason is not None or not key.danger:
             return reason
         if self._plan is None:
-            return "there is no plan"
+            return self._no_plan
         never = forbidden(self._plan)
         return None if never is None else f"{never} (this cannot be overridden)"
+
+    @property
+    def _no_plan(self) -> str:
+        """Why there is no plan."""
+        return "the plan is not ready yet" if self._trouble is None else "it cannot be planned, for the reason above"
 
     def action_values(self) -> None:
         """Show each check with its value where there is no room for all of them, or in short again."""
@@ -136,7 +141,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         """Keep the plan for `tuiha apply`."""
         plan = self._plan
         if plan is None:
-            self.say("not now: there is no plan")
+            self.say(f"not now: {self._no_plan}")
             return
 
         def saved(trouble: Trouble | None) -> None:
@@ -153,4 +158,4 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         if self._plan is not None and self.allowed("plan.continue"):
             self.dashboard.operations.open_confirm(self._plan)
         elif self._plan is None:
-            self.say("not now: there is no plan")
+            self.say(f"not now: {self._no_plan}")

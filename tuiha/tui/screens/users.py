@@ -27,7 +27,7 @@ USERS_KEYS: tuple[Key, ...] = (
     Key("users.devices", "v", "devices", "the devices of this user; revoke one there", "devices"),
     Key("users.disable", "d", "disable_user", "refuse this user on every server; planned first", "disable",
         danger=True),
-    Key("users.enable", "e", "enable_user", "let this user come in again; planned first", "enable", danger=True),
+    Key("users.enable", "e", "enable_user", "accept this user again; planned first", "enable", danger=True),
     Key("users.forget", "x", "forget_user", "delete this user with devices and history; planned first", "forget",
         danger=True),
     *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
@@ -141,7 +141,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     def opened(self, item: UserItem) -> None:
         """The server that monitors this user."""
         if item.row.server is None:
-            self.say("nobody monitors this user now" + (": it is disabled" if item.row.disabled else ""))
+            self.say("no server monitors this user" + (": the user is disabled" if item.row.disabled else " now"))
         else:
             self.dashboard.show_detail(item.row.server)
 

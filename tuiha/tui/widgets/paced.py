@@ -5,11 +5,11 @@ from __future__ import annotations
 from textual import events
 from textual.message import Message
 
-from tuiha.tui.draw.spans import Line, Span, fit
+from tuiha.tui.draw.spans import Line, Span, fit, width_of
 from tuiha.tui.widgets.paper import Paper
 
 PACE = 0.3  # seconds that one key comes after the other at least
-LONGEST = 80  # characters
+LONGEST = 300  # characters: `override` and the longest name (a user has at most 256)
 
 
 class PacedEntry(Paper, can_focus=True):
@@ -48,10 +48,12 @@ class PacedEntry(Paper, can_focus=True):
 
     def _say(self, remark: Span) -> None:
         self._remark = remark
+        width = self.app.size.width
         spans: tuple[Span, ...] = (
-            (" > ", "armed bold"), (self._text, "strong bold"), ("▏", "armed"), ("   ", "text"), remark,
+            (" > ", "armed bold"), (_end(self._text, width - 5), "strong bold"), ("▏", "armed"), ("   ", "text"),
+            remark,
         )
-        self.show((Line(fit(spans, self.app.size.width), "cursor"),), 1)
+        self.show((Line(fit(spans, width), "cursor"),), 1)
 
     def on_key(self, event: events.Key) -> None:
         """Take every key. Leaving is never refused; everything else has to come at the pace of a hand."""
@@ -78,3 +80,11 @@ class PacedEntry(Paper, can_focus=True):
         event.prevent_default()
         self._last = event.time
         self.empty("refused: pasted; type it by hand")
+
+
+def _end(text: str, room: int) -> str:
+    """The end of a text, where the next letter comes: as much as there is room for."""
+    shown = text
+    while shown and width_of([(shown, "")]) > room:
+        shown = shown[1:]
+    return shown

@@ -261,7 +261,9 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
             journal.close()
         state, records = folder.state(), read_records(folder.journal)
         os.close(lock)
-        await keep_in_database(world, state, records)
+        kept = await keep_in_database(world, state, records)
+        if kept is not None:
+            folder.note(*kept)
 
 
 async def own_intent(world: World, state: OperationState) -> tuple[intents.Intent, Truth]:

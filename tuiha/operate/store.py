@@ -6,6 +6,7 @@
                   lock            held by the living runner
                   cancel, undo    what operators asked of the living runner
                   runner.log      what the runner printed
+                  kept.json       its record in the history in the database, and the digest of it
 """
 
 from __future__ import annotations
@@ -119,6 +120,18 @@ class Folder:
         """Requests of the past are not meant for a new run."""
         for what in ("cancel", "undo"):
             (self.path / what).unlink(missing_ok=True)
+
+    def note(self, number: int, digest: str) -> None:
+        """Note which record of the history in the database this operation is, and its digest. Raises OSError."""
+        _write(self.path / "kept.json", {"number": number, "digest": digest})
+
+    def anchor(self) -> tuple[int, str] | None:
+        """What was noted of its record in the history; None when nothing was, or it cannot be read."""
+        try:
+            found = json.loads((self.path / "kept.json").read_text(encoding="utf-8"))
+            return int(found["number"]), str(found["digest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def state(self) -> OperationState:
         """What the journal says now. Raises NotThere."""

@@ -147,7 +147,7 @@ async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
     layout = Layout(pool.folder, unprivileged())
     document: dict[str, Any] = yaml.safe_load(layout.config.read_text())
     for name, text in (("dovecot_master", "the master's"), ("dovecot_probe", "the probe's")):
-        layout.write(layout.secret(name), text)
+        layout.publish(layout.secret(name), text)
     secret = {name: {"file": f"secrets/{name}"} for name in ("dovecot_master", "dovecot_probe")}
     document["mail"][0] |= {
         "servers": [{"name": node.name, "address": f"127.0.0.1:{node.port}", "security": "plain"}
@@ -156,7 +156,7 @@ async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
         "probe": {"user": dovecot.PROBE, "password": secret["dovecot_probe"]},
     }
     path = layout.folder / "pool.dovecot.yaml"
-    layout.write(path, yaml.safe_dump(document, sort_keys=False), 0o644)
+    layout.publish(path, yaml.safe_dump(document, sort_keys=False), everyone=True)
     for server in document["servers"]:
         name, port = server["name"], server["address"].rpartition(":")[2]
         part = (await pool.state()).part(name)

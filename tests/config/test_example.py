@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from tuiha.config import tls
 from tuiha.config.document import read
 from tuiha.config.load import load
 from tuiha.config.places import data_file
@@ -84,3 +85,12 @@ def test_optional_keys_show_their_defaults(tmp_path: Path, whole: Path) -> None:
         assert getattr(told.mail[0], name) == getattr(plain.mail[0], name)
     assert told.servers[0].capacity == plain.servers[0].capacity
     assert told.sprayers[0].backend == plain.sprayers[0].backend
+
+
+def test_every_place_that_accepts_any_certificate_is_found(whole: Path) -> None:
+    text = whole.read_text()
+    assert list(tls.unverified(load(whole))) == []
+    whole.write_text(text.replace("verify: true", "verify: false"))
+    found = list(tls.unverified(load(whole)))
+    assert len(found) == text.count("verify: true") == len(set(found)) > 4
+    assert {"servers.s1.tls", "database.tls", "ledger.tls"} <= set(found)

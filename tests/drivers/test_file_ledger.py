@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -174,3 +175,32 @@ def test_any_object_is_a_record_or_a_value_error(changes: dict[str, object]) -> 
 def test_any_bytes_are_a_value_error(raw: bytes) -> None:
     with pytest.raises(ValueError):
         parse(raw)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("before", [None, 0o644, 0o666], ids=["new", "of an earlier version", "open"])
+async def test_no_other_user_can_take_the_lock(before: int | None) -> None:
+    """Who can open it can stop every change. The control: before the first change, the earlier version's file."""
+    with tempfile.TemporaryDirectory(prefix="tuiha-test-") as folder:
+        os.chmod(folder, 0o755)
+        ledger = FileLedger(Path(folder) / "ledger.json", "demo")
+        lock = file.lock_of(ledger.path)
+
+        def stranger() -> int:
+            return subprocess.run(["flock", "--nonblock", str(lock), "true"], user=65534, group=65534, extra_groups=[],
+                                  cwd="/", check=False, stderr=subprocess.DEVNULL).returncode
+
+        if before is not None:
+            lock.touch()
+            lock.chmod(before)
+            assert stranger() == 0
+        await ledger.create(RECORD)
+        assert stranger() != 0
+        assert lock.stat().st_mode & 0o777 == 0o660
+
+
+async def test_a_link_in_place_of_the_lock_is_not_followed(ledger: FileLedger, tmp_path: Path) -> None:
+    file.lock_of(ledger.path).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DriverError, match="cannot be opened"):
+        await ledger.create(RECORD)
+    assert not (tmp_path / "elsewhere").exists()

@@ -15,7 +15,7 @@ from tests.drivers.daemons import PASSWORD, Account, PostgresNode, eventually, f
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.model.quoting import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
 from tuiha.operate.database.pair import streams
-from tuiha.operate.database.rejoining import _DROP_SLOT, _MAKE_SLOT
+from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
 from tuiha.operate.database.steps import followers, set_parameter
 from tuiha.operate.kinds import StepFailed
 from tuiha.operate.sql import Coordinator
@@ -96,9 +96,9 @@ async def test_without_quotes_it_is_refused(both: tuple[Coordinator, Coordinator
 @pytest.mark.parametrize("name", NAMES)
 async def test_slots_and_roles(both: tuple[Coordinator, Coordinator], name: str) -> None:
     primary, _ = both
-    await primary.fetch(_MAKE_SLOT, slot(name))
-    await primary.fetch(_MAKE_SLOT, slot(name))
-    await primary.fetch(_DROP_SLOT, slot(name))
+    await primary.fetch(MAKE_ITSELF, slot(name))
+    await primary.fetch(MAKE_ITSELF, slot(name))
+    await primary.fetch(DROP_ITSELF, slot(name))
     if name in ("public", "none"):  # which PostgreSQL calls no role by
         return
     role = identifier(name)

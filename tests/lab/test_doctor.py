@@ -63,7 +63,12 @@ async def spoil_the_database(address: str, password: str) -> None:
                                        database="tuiha", ssl=False)
     try:
         for statement in ("ALTER SYSTEM SET synchronous_commit = 'local'", "SELECT pg_reload_conf()",
-                          "ALTER ROLE tuiha_pool CREATEROLE", "GRANT INSERT ON binding TO tuiha_watch"):
+                          "ALTER ROLE tuiha_pool CREATEROLE", "GRANT INSERT ON binding TO tuiha_watch",
+                          "ALTER ROLE tuiha_coordinator REPLICATION", "GRANT pg_read_server_files TO tuiha_owner",
+                          "GRANT UPDATE (epoch) ON pool_epoch TO tuiha_pool",
+                          "GRANT TRUNCATE ON event TO tuiha_coordinator",
+                          "GRANT CREATE ON SCHEMA public TO tuiha_watch",
+                          "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO tuiha_coordinator"):
             await connection.execute(statement)
     finally:
         await connection.close()
@@ -75,6 +80,7 @@ def spoil_the_configuration(pool: EmbeddedPool, port: int) -> Path:
     settings["servers"].append({"name": "s9", "address": f"https://localhost:{port}", "tls": {"ca": "ca.pem"}})
     settings["control"]["operator"] = settings["control"]["viewer"]
     settings["mail"][1]["monitor"]["password"] = settings["control"]["viewer"]
+    settings["mail"][0]["tls"] = {"verify": False}
     path = pool.folder / "spoilt.yaml"
     path.write_text(yaml.safe_dump(settings))
     path.chmod(0o666)
@@ -88,8 +94,11 @@ async def test_every_planted_fault_is_named() -> None:
         authority.cert_pem.write_to_path(str(pool.folder / "ca.pem"))
         db1 = load(pool.config_path).database.nodes[0].address
         await spoil_the_database(db1, (pool.folder / "secrets" / "postgres").read_text().strip())
+        with (pool.folder / "db1" / "pg_hba.conf").open("a") as rules:
+            rules.write("host tuiha tuiha_pool 192.0.2.0/24 trust\n")
         ledger = pool.folder / "ledger.json"
         ledger.write_text(json.dumps(json.loads(ledger.read_text()) | {"epoch": 7}))
+        (pool.folder / "ledger.json.lock").chmod(0o644)  # as an earlier version made it
         (pool.folder / "secrets" / "tuiha_replica").unlink()
         for name in ("s2", "spray2", "mail1"):
             await pool.kill(name)
@@ -97,10 +106,16 @@ async def test_every_planted_fault_is_named() -> None:
     planted = (
         "s2: cannot be asked", "spray2: its runtime socket cannot be asked", "mail1: the probe user cannot use it",
         "db1: synchronous_commit is local", "db1: role tuiha_pool has CREATEROLE",
-        "db1: role tuiha_watch may write binding", "s9: its clock is ",
+        "db1: role tuiha_watch may write binding", "db1: role tuiha_coordinator has REPLICATION",
+        "db1: role tuiha_owner is a member of pg_read_server_files", "db1: role tuiha_coordinator may TRUNCATE event",
+        "db1: role tuiha_watch may create objects in schema public",
+        "db1: role tuiha_pool may UPDATE pool_epoch.epoch",
+        "db1: role tuiha_coordinator may call pg_read_file(text)",
+        "db1: pg_hba.conf line 6 lets tuiha_pool in by trust",
+        "s9: its clock is ",
         "s9: its certificate at localhost", "control: the viewer's and the operator's token are the same",
         "mail3: tuiha-monitor, acting as probe,", "ledger: it says epoch 7", "configuration: ",
-        "db2: the agent's rehearsal",
+        "db2: the agent's rehearsal", "ledger's lock: ", "mail.east.tls: verify is false",
     )
     missed = [fault for fault in planted if not any(one.startswith(fault) for one in found)]
     assert not missed, found

@@ -34,6 +34,7 @@ from tuiha.model.reports import (
     ServerState,
     Standby,
 )
+from tuiha.model.rules import Rules
 
 
 def only(snapshot: Snapshot, subject: str) -> Problem:
@@ -279,6 +280,14 @@ def test_nothing_known_yet_is_not_called_down() -> None:
     assert (snapshot.verdict, snapshot.epoch, snapshot.users, snapshot.protection) == \
         (Verdict.DEGRADED, None, None, None)
     assert {s.state for s in snapshot.servers} == {"UNKNOWN"}
+
+
+def test_certificates_that_nobody_verifies_are_on_the_screen() -> None:
+    seen = conclude(healthy(), rules=Rules(unverified=("database.tls", "mail.west.tls")))
+    [problem] = seen.problems
+    assert (problem.severity, problem.what) == (Severity.WARNING,
+                                                "UNVERIFIED  verify: false at database.tls, mail.west.tls")
+    assert conclude(healthy(), rules=Rules()).problems == ()
 
 
 def test_no_server_at_all_is_down() -> None:

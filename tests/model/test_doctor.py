@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.model.looks import healthy, member, primary, server, with_database, with_members, with_server
+from tuiha.model.access_rules import AccessRule
 from tuiha.model.doctor import WANTED, advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Level
@@ -27,7 +28,7 @@ GOOD: Mapping[str, str] = {
     "synchronous_standby_names": "FIRST 1 (db2)",
 }
 AUTO = {"synchronous_standby_names": "/data/postgresql.auto.conf", "fsync": "/etc/tuiha.conf"}
-COORDINATOR = RoleRights("tuiha_coordinator", True, ("REPLICATION",), parameters=(
+COORDINATOR = RoleRights("tuiha_coordinator", True, parameters=(
     "primary_conninfo", "primary_slot_name", "synchronous_standby_names"))
 ROLES = {"pool": RoleRights("tuiha_pool", True, writes=("binding",), reads_hashes=True),
          "watcher": RoleRights("tuiha_watch", True), "coordinator": COORDINATOR}
@@ -53,6 +54,12 @@ def test_a_pool_that_is_set_up_as_the_document_says_has_nothing_to_be_told() -> 
     assert told(SEEN) == []
     said = {one.subject for one in advice(healthy(), standing(healthy(), None), SEEN)}
     assert {"db1", "db2", "clocks", "certificates"} <= said
+
+
+def test_certificates_that_nobody_verifies_are_named() -> None:
+    [(subject, level, what)] = told(replace(SEEN, unverified=("mail.west.tls",)))
+    assert (subject, level) == ("mail.west.tls", Level.BAD)
+    assert "any certificate is accepted" in what
 
 
 @pytest.mark.parametrize(("setting", "value", "level"), [
@@ -100,13 +107,65 @@ def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
     ("watcher", {"unread": ("binding", "lease")}, "role tuiha_watch may not read binding, lease"),
     ("watcher", {"monitors": False}, "role tuiha_watch is no member of pg_monitor"),
     ("watcher", {"reads_hashes": True}, "role tuiha_watch may read the hashes of users' passwords"),
-    ("coordinator", {"powers": ("CREATEROLE", "REPLICATION")}, "role tuiha_coordinator has CREATEROLE"),
+    ("coordinator", {"powers": ("CREATEROLE", "REPLICATION")}, "role tuiha_coordinator has CREATEROLE, REPLICATION"),
+    ("coordinator", {"makes_slots": False}, "role tuiha_coordinator can make no replication slot"),
+    ("pool", {"grants": ("DELETE binding", "DELETE pool_epoch", "SELECT pool_epoch", "TRUNCATE event")},
+     ("role tuiha_pool may DELETE pool_epoch", "role tuiha_pool may TRUNCATE event")),
+    ("pool", {"columns": ("UPDATE pool_epoch.only_row", "UPDATE pool_epoch.epoch")},
+     "role tuiha_pool may UPDATE pool_epoch.epoch"),
+    ("pool", {"member_of": ("tuiha_owner",), "creates": ("schema public",)},
+     "role tuiha_pool is a member of tuiha_owner"),
+    ("coordinator", {"member_of": ("pg_monitor", "pg_read_server_files")},
+     "role tuiha_coordinator is a member of pg_read_server_files"),
+    ("coordinator", {"functions": ("make_slot(text)", "pg_promote(boolean,integer)", "pg_read_file(text)")},
+     "role tuiha_coordinator may call pg_read_file(text)"),
+    ("watcher", {"granted_parameters": ("archive_command",)}, "role tuiha_watch may set archive_command"),
+    ("watcher", {"creates": ("schema public", "database tuiha")},
+     "role tuiha_watch may create objects in database tuiha, schema public"),
+    ("watcher", {"grants": ("SELECT binding", "REFERENCES binding")}, "role tuiha_watch may REFERENCES binding"),
     ("coordinator", {"parameters": ("primary_conninfo", "primary_slot_name")},
      "role tuiha_coordinator may not set synchronous_standby_names"),
 ])
-def test_rights(task: str, changes: dict[str, Any], text: str) -> None:
+def test_rights(task: str, changes: dict[str, Any], text: str | tuple[str, ...]) -> None:
     seen = db1(roles={**ROLES, task: replace(ROLES[task], **changes)})
-    assert [what for _, _, what in told(seen)] == [text]
+    assert [what for _, _, what in told(seen)] == ([text] if isinstance(text, str) else list(text))
+
+
+BOTH = ("tuiha_pool", "tuiha_watch")
+NET = ("192.0.2.0", "255.255.255.0")
+
+
+@pytest.mark.parametrize(("rules", "wrong"), [
+    ([AccessRule(1, "hostssl", BOTH, *NET, "scram-sha-256")], []),
+    ([AccessRule(1, "local", BOTH, None, None, "trust")], ["line 1 lets tuiha_pool, tuiha_watch in by trust"]),
+    ([AccessRule(1, "local", BOTH, None, None, "peer")], []),
+    ([AccessRule(3, "hostssl", BOTH, *NET, "password")], ["line 3 lets tuiha_pool, tuiha_watch in by password"]),
+    ([AccessRule(3, "hostssl", BOTH, *NET, "cert")], ["line 3 lets tuiha_pool, tuiha_watch in by cert"]),
+    ([AccessRule(3, "host", BOTH, *NET, "scram-sha-256")], ["line 3 lets tuiha_pool, tuiha_watch in without TLS"]),
+    ([AccessRule(3, "host", BOTH, "127.0.0.1", "255.255.255.255", "md5")], []),
+    ([AccessRule(3, "hostssl", BOTH, "all", None, "scram-sha-256")],
+     ["line 3 lets tuiha_pool, tuiha_watch in from everywhere"]),
+    ([AccessRule(3, "hostssl", BOTH, "0.0.0.0", "0.0.0.0", "scram-sha-256")],
+     ["line 3 lets tuiha_pool, tuiha_watch in from everywhere"]),
+    ([AccessRule(3, "hostssl", BOTH, "0.0.0.0", "0.0.0.0", "reject")], []),
+    ([AccessRule(2, "", (), None, None, "", "invalid authentication method")],
+     ["line 2 is not understood: invalid authentication method"]),
+    # the first that fits counts
+    ([AccessRule(1, "hostssl", BOTH, *NET, "scram-sha-256"),
+      AccessRule(2, "hostssl", BOTH[:1], "192.0.2.7", "255.255.255.255", "trust")], []),
+    ([AccessRule(1, "hostssl", BOTH[:1], *NET, "scram-sha-256"), AccessRule(2, "hostssl", BOTH, *NET, "trust")],
+     ["line 2 lets tuiha_pool, tuiha_watch in by trust"]),
+    ([AccessRule(1, "hostssl", BOTH, *NET, "scram-sha-256"), AccessRule(2, "hostnossl", BOTH, *NET, "trust")],
+     ["line 2 lets tuiha_pool, tuiha_watch in by trust"]),
+    ([AccessRule(1, "hostssl", BOTH, "::1", "ffff::", "scram-sha-256"),
+      AccessRule(2, "hostssl", BOTH, *NET, "trust")], ["line 2 lets tuiha_pool, tuiha_watch in by trust"]),
+])
+def test_who_may_connect(rules: list[AccessRule], wrong: list[str]) -> None:
+    assert [what for _, _, what in told(db1(rules=tuple(rules)))] == [f"pg_hba.conf {one}" for one in wrong]
+
+
+def test_that_nobody_may_look_is_told() -> None:
+    assert [level for _, level, _ in told(db1(rules=None))] == [Level.WARNING]
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(2.1, "2.1s ahead of"), (-3600.0, "1h00m behind"), (1.9, None)])
@@ -148,6 +207,9 @@ def test_certificates(days: float, level: Level | None, words: str) -> None:
 def test_files_that_others_can_change() -> None:
     said = told(replace(SEEN, files=(OpenFile("/etc/pool.yaml", "configuration", 0o664),)))
     assert said == [("configuration", Level.BAD, "/etc/pool.yaml can be changed by others (mode 0664)")]
+    said = told(replace(SEEN, files=(OpenFile("/etc/ledger.json.lock", "ledger's lock", 0o644, lock=True),)))
+    assert said == [("ledger's lock", Level.BAD,
+                     "/etc/ledger.json.lock can be opened by every user of this host (mode 0644)")]
 
 
 def spelled(name: str, cluster: str = "east", number: int = 1) -> Spelled:

@@ -47,3 +47,11 @@ def test_what_looks_never_acts(module: str) -> None:
     assert importlib.util.find_spec(module) is not None
     found = imported_by(module)
     assert not {name for name in found if name.startswith(("tuiha.operate", "tuiha.lab", "tuiha.tui", "textual"))}
+
+
+def test_every_session_with_a_database_begins_with_a_proof() -> None:
+    """asyncpg by itself hands a clear-text password to whatever listens there."""
+    package = Path(__file__).parents[2] / "tuiha"
+    callers = {str(path.relative_to(package)) for path in package.rglob("*.py")
+               for word in ("asyncpg.connect(", "asyncpg.create_pool(") if word in path.read_text(encoding="utf-8")}
+    assert callers == {"drivers/databases/scram.py"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -76,7 +77,7 @@ class Node:
         file.write_text(text)
         file.chmod(0o600)  # PostgreSQL ignores a password file that others can read
         if self.account is not None:
-            self.account.own(file, 0o600)
+            os.chown(file, self.account.uid, self.account.gid)
         return file
 
     async def connect(self, user: str, database: str = "tuiha") -> Any:
@@ -119,7 +120,7 @@ def nodes() -> Iterator[tuple[Node, Node]]:
             folder = top / name
             folder.mkdir()
             if account is not None:
-                account.own(folder, 0o700)
+                os.chown(folder, account.uid, account.gid)
             found.append(Node(name, free_port(), folder, programs, account))
         configure(found[0], found[1])
         configure(found[1], found[0])
@@ -202,9 +203,36 @@ async def test_the_document_makes_a_pair(nodes: tuple[Node, Node]) -> None:
         await pool_role(first)
         await watcher_role(first, second)
         await coordinator_role(first)
+        await no_copies(first)
         with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
             await first.connect("tuiha_pool", "postgres")
         await fail_over(second)
+
+
+def copies_the_cluster(node: Node, role: str) -> bool:
+    """Whether a role gets a copy, by one of the ways that lead to the replication protocol."""
+    return any(_copy(node, role, database) > 1_000_000 for database in ("replication", "tuiha"))
+
+
+def _copy(node: Node, role: str, database: str) -> int:
+    """Bytes of a copy. psql says of which database; pg_basebackup is refused before any right is looked at."""
+    place = f"host=127.0.0.1 port={node.port} user={role} dbname={database} replication=database"
+    done = subprocess.run([node.programs / "psql", place, "-Atc", "BASE_BACKUP (LABEL 'mine')"], cwd="/",
+                          capture_output=True, env={"PGPASSWORD": PASSWORD, "PATH": "/usr/bin:/bin"}, check=False)
+    return len(done.stdout)
+
+
+async def no_copies(first: Node) -> None:
+    """A copy of the cluster holds every hash of a password, of roles and of users."""
+    for role in ("tuiha_pool", "tuiha_watch", "tuiha_coordinator", "tuiha_owner", "tuiha_slots"):
+        assert not await asyncio.to_thread(copies_the_cluster, first, role), role
+    admin = await first.connect("postgres")
+    try:  # the control: what the coordinator had before
+        await admin.execute("ALTER ROLE tuiha_coordinator REPLICATION")
+        assert await asyncio.to_thread(copies_the_cluster, first, "tuiha_coordinator")
+    finally:
+        await admin.execute("ALTER ROLE tuiha_coordinator NOREPLICATION")
+        await admin.close()
 
 
 async def pool_role(first: Node) -> None:
@@ -246,8 +274,14 @@ async def coordinator_role(first: Node) -> None:
         await connection.execute("SELECT pg_reload_conf()")
         await connection.execute("CHECKPOINT")
         await refused(connection, "ALTER SYSTEM SET shared_preload_libraries = 'x'")
-        await connection.execute("SELECT pg_create_physical_replication_slot('db1')")
-        await connection.execute("SELECT pg_drop_replication_slot('db1')")
+        assert await connection.fetchval("SELECT make_slot('db1')") == "db1"
+        assert await connection.fetchval("SELECT make_slot('db1')") is None  # it is there
+        await connection.execute("SELECT drop_slot('db1')")
+        await connection.execute("SELECT drop_slot('db2')")  # somebody uses it
+        assert await connection.fetchval("SELECT make_slot('mine')") is None
+        slots = await connection.fetch("SELECT slot_name FROM pg_replication_slots")
+        assert [row["slot_name"] for row in slots] == ["db2"]
+        await refused(connection, "SELECT pg_create_physical_replication_slot('db1')")
         async with connection.transaction():
             await connection.execute("UPDATE pool_epoch SET state = 'FENCED'")
             await connection.execute("UPDATE pool_epoch SET state = 'ACTIVE'")

@@ -14,7 +14,7 @@ from tuiha.config.errors import ConfigError, Location, Problem
 if TYPE_CHECKING:
     from tuiha.config.parts import Database, MailCluster, MailServer, Server, Sprayer
     from tuiha.config.settings import Pool
-    from tuiha.config.values import Tls
+    from tuiha.config.values import Settings, Tls
 
 
 def client(tls: Tls | None, base: Path) -> ssl.SSLContext:
@@ -123,6 +123,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def unverified(settings: Settings, at: str = "") -> Iterator[str]:
+    """Every `tls` of these settings that accepts any certificate, as a place in the configuration: `mail.west.tls`."""
+    from tuiha.config.values import Settings, Tls  # they bring the validator along
+
+    for name, value in settings:
+        place = f"{at}.{name}" if at else name
+        entries = value if isinstance(value, list) else [value]
+        for entry in entries:
+            if isinstance(entry, Tls) and not entry.verify:
+                yield place
+            elif isinstance(entry, Settings):
+                called = getattr(entry, "name", None) or getattr(entry, "cluster", None)
+                yield from unverified(entry, f"{place}.{called}" if isinstance(value, list) else place)
 
 
 def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:

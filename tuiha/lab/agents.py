@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.lab.children import ChildError, Children, Command
-from tuiha.lab.postgres import SUPERUSER, Pair
-from tuiha.model.quoting import pgpass
+from tuiha.lab.postgres import PROOF, SUPERUSER, Pair
+from tuiha.model.quoting import conninfo, pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration
 _CONTROL = struct.Struct("=QIIi4xqQQI")  # pg_control: identifier, versions, state, time, checkpoint, redo, timeline
@@ -66,7 +66,8 @@ class Agents:
 
     async def _position(self, name: str, argument: str) -> Answer:
         self._stopped(name)
-        return shutdown_position(self._pair.data(name))
+        with self._pair.layout.acting():
+            return shutdown_position(self._pair.data(name))
 
     async def _fence(self, name: str, argument: str) -> Answer:
         ran = self._runs(name)
@@ -93,21 +94,21 @@ class Agents:
     async def _rewind(self, name: str, source: str) -> Answer:
         self._stopped(name)
         pair, settings = self._pair, self._pair.layout.node(name) / "postgresql.conf"
-        where = f"host=127.0.0.1 port={self._port(source)} user={SUPERUSER} dbname=postgres connect_timeout=5"
-        await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync", f"--source-server={where}",
+        await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync",
+                        f"--source-server={self._where(source, SUPERUSER)} dbname=postgres",
                         f"--config-file={settings}", user=SUPERUSER, source=source)
         return {"text": f"rewound to {source}"}
 
     async def _base_backup(self, name: str, source: str) -> Answer:
         self._stopped(name)
         fresh = self._pair.layout.node(name) / "data.new"
-        await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+        layout = self._pair.layout
+        await asyncio.to_thread(layout.remove, fresh)
         await self._run(name, "pg_basebackup", "-D", str(fresh), "-X", "stream", "-c", "fast", "-w", "--no-sync",
-                        "-h", "127.0.0.1", "-p", str(self._port(source)), "-U", "tuiha_replica",
-                        user="tuiha_replica", source=source)
+                        "-d", self._where(source, "tuiha_replica"), user="tuiha_replica", source=source)
         data = self._pair.data(name)
-        await asyncio.to_thread(shutil.rmtree, data)
-        fresh.rename(data)
+        await asyncio.to_thread(layout.remove, data)
+        layout.move(fresh, data)
         return {}
 
     async def _follow(self, name: str, source: str) -> Answer:
@@ -116,11 +117,16 @@ class Agents:
         self._port(source)
         data, layout = self._pair.data(name), self._pair.layout
         automatic = data / "postgresql.auto.conf"
-        kept = [line for line in automatic.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in layout.read(automatic).decode().splitlines()
                 if not line.startswith(_ROLE_LINES)]
         layout.write(automatic, "\n".join(kept) + "\n")
         layout.write(data / "standby.signal", "")
         return {}
+
+    def _where(self, source: str, user: str) -> str:
+        """Where and how libpq logs in to a database."""
+        return conninfo({"host": "127.0.0.1", "port": str(self._port(source)), "user": user, "connect_timeout": "5",
+                         "require_auth": PROOF})
 
     def _port(self, source: str) -> int:
         if source not in self._pair.ports:
@@ -137,7 +143,8 @@ class Agents:
         try:
             await self._children.finish(f"{name}-{program}", command, _SECONDS)
         finally:
-            passwords.unlink(missing_ok=True)
+            with layout.acting():
+                passwords.unlink(missing_ok=True)
 
 
 def shutdown_position(data: Path) -> Answer:

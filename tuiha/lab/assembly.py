@@ -82,7 +82,7 @@ class Assembly:
         """Start everything; returns when every part answers. Raises errors with a text for people."""
         began = time.monotonic()
         layout = self._layout
-        layout.write(layout.users, users.as_text(self._users))
+        layout.publish(layout.users, users.as_text(self._users))
         if layout.account is not None:
             self._programs = await asyncio.to_thread(binaries.copy, self._programs, layout.folder / "programs")
         self._pair = Pair(layout, self._programs.postgres, {name: self._ports[name] for name in DATABASES},
@@ -120,7 +120,9 @@ class Assembly:
         pair = self._pair
         pair.prepare()
         await self._children.finish("initdb", pair.initdb(), _INITDB)
-        await self._configure(system_identifier(pair.data(pair.names[0])))
+        with self._layout.acting():
+            identifier = system_identifier(pair.data(pair.names[0]))
+        await self._configure(identifier)
         await self._children.finish("copy", pair.copy(), _INITDB)
         pair.make_secondary()
         for name in pair.names:
@@ -135,9 +137,9 @@ class Assembly:
         from tuiha.model.reports import LedgerRecord, Standby
 
         place = self._etcd or etcd.NoEtcd(self._layout)
-        self._layout.write(self._layout.config, configuration.text(
+        self._layout.publish(self._layout.config, configuration.text(
             self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports,
-            self._options.users, place.settings()), 0o644)
+            self._options.users, place.settings()), everyone=True)
         if self._etcd is not None:
             endpoint = self._etcd.endpoint
             await self._until(etcd.NAME, lambda: etcd.answers(endpoint))

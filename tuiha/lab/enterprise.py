@@ -20,7 +20,33 @@ _COMMAND = 30.0
 
 # The replication role is first: the secondary tries to connect from the start.
 _ROLES = ("tuiha_replica", "tuiha_owner", "tuiha_pool", "tuiha_watch", "tuiha_coordinator")
-_REPLICATION = ("tuiha_replica", "tuiha_coordinator")  # the coordinator makes and drops the pair's slots
+
+# As in config/postgresql.md, step 3. Only a role with REPLICATION makes slots; it could copy the whole cluster as well,
+# so it is one that nobody logs in as. What a watcher is told of pg_hba.conf has no options: they may hold secrets.
+_FUNCTIONS = """
+CREATE ROLE tuiha_slots NOLOGIN REPLICATION;
+CREATE FUNCTION public.make_slot(name text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN name IN ({names}) AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name)
+                THEN (pg_create_physical_replication_slot(name)).slot_name::text END
+$$;
+CREATE FUNCTION public.drop_slot(name text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+     WHERE slot_name = name AND name IN ({names}) AND NOT active
+$$;
+CREATE FUNCTION public.access_rules()
+RETURNS TABLE (number int, kind text, databases text[], roles text[], address text, netmask text, method text,
+               error text)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT line_number, type, database, user_name, address, netmask, auth_method, error FROM pg_hba_file_rules
+$$;
+ALTER FUNCTION public.make_slot(text) OWNER TO tuiha_slots;
+ALTER FUNCTION public.drop_slot(text) OWNER TO tuiha_slots;
+REVOKE ALL ON FUNCTION public.make_slot(text), public.drop_slot(text), public.access_rules() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.make_slot(text), public.drop_slot(text) TO tuiha_coordinator;
+GRANT EXECUTE ON FUNCTION public.access_rules() TO tuiha_watch;
+"""
 
 # What roles may do beside what the schema grants them. Function rights are kept per database.
 _GRANTS = f"""
@@ -39,13 +65,15 @@ async def connected(pair: Pair, name: str, *, user: str = SUPERUSER, database: s
     """A connection to one database, as soon as it takes one. Raises DatabaseSetupError when it does not."""
     import asyncpg
 
+    from tuiha.drivers.databases import scram
+
     connection: Any = None
     reason = "no answer"
     try:
         async with asyncio.timeout(_UP):
             while connection is None:
                 try:
-                    connection = await asyncpg.connect(
+                    connection = await scram.connect(
                         host="127.0.0.1", port=pair.ports[name], user=user, database=database,
                         password=pair.layout.read_secret(user), timeout=_CONNECT, command_timeout=_COMMAND, ssl=False,
                     )
@@ -71,13 +99,14 @@ async def set_up(pair: Pair, pool: str, users: Sequence[tuple[str, str, str]]) -
     first, second = pair.names
     async with connected(pair, first) as connection:
         for role in _ROLES:
-            right = "REPLICATION" if role in _REPLICATION else ""
+            right = "REPLICATION" if role == "tuiha_replica" else ""
             password = literal(pair.layout.read_secret(role))
             await connection.execute(f"CREATE ROLE {role} LOGIN {right} PASSWORD {password}")
         await connection.execute("SELECT pg_create_physical_replication_slot($1)", slot(second))
         await connection.execute(f"CREATE DATABASE {DATABASE} OWNER tuiha_owner")
     async with connected(pair, first, database=DATABASE) as connection:
         await connection.execute(_GRANTS)
+        await connection.execute(_FUNCTIONS.format(names=", ".join(literal(slot(name)) for name in pair.names)))
     async with connected(pair, first, user="tuiha_owner", database=DATABASE) as connection:
         await migrate(connection, pool, first)
         await connection.copy_records_to_table(

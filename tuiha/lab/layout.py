@@ -1,10 +1,18 @@
-"""The run folder of an embedded pool: where everything is, who may read it."""
+"""The run folder of an embedded pool: where everything is, who may read it, who may change it.
+
+Where root starts the pool, the folder is root's: settings, secrets, ledger, logs, programs. The account that the
+pool's processes run as can read what it needs of that and change none of it, because root's commands believe it. The
+nodes' own folders are the account's, and there root acts as the account only.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,22 +77,45 @@ class Layout:
         """Create the folder of one node, for its process alone."""
         folder = self.node(name)
         folder.mkdir(mode=0o700)
-        self.give(folder, 0o700)
+        if self.account is not None:
+            os.chown(folder, self.account.uid, self.account.gid, follow_symlinks=False)
         return folder
 
-    def give(self, path: Path, mode: int = 0o600) -> None:
-        """Let the pool's processes own a file or folder."""
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Files of the nodes' folders are used inside, in this thread, as the pool's processes could use them."""
         if self.account is None:
-            path.chmod(mode)
-        else:
-            self.account.own(path, mode)
+            yield
+            return
+        with self.account.acting():
+            yield
 
-    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        """Write a file that the pool's processes own; nobody can read it before its mode is set."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        self.give(path, mode)
+    def write(self, path: Path, text: str) -> None:
+        """Write a file of a node, for its process alone. Raises OSError where the pool's processes could not."""
+        with self.acting():
+            _write(path, text, 0o600)
+
+    def publish(self, path: Path, text: str, *, everyone: bool = False) -> None:
+        """Write a file of the run folder: the pool's processes can read it (or everyone), and not change it."""
+        _write(path, text, 0o600)
+        if self.account is not None:
+            os.chown(path, -1, self.account.gid, follow_symlinks=False)
+        path.chmod(0o644 if everyone else 0o600 if self.account is None else 0o640)
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder below a node's, with all that is in it; what is not there is removed already."""
+        with self.acting(), suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+    def move(self, path: Path, to: Path) -> None:
+        """Rename what is below a node's folder."""
+        with self.acting():
+            path.rename(to)
+
+    def read(self, path: Path) -> bytes:
+        """A file of a node. Raises OSError where the pool's processes could not read it."""
+        with self.acting():
+            return path.read_bytes()
 
     def read_secret(self, name: str) -> str:
         """The text of one secret."""
@@ -128,7 +159,17 @@ def prepare(folder: Path, account: Account | None) -> Layout:
     layout = Layout(folder, account)
     layout.logs.mkdir(mode=0o755)
     (folder / "secrets").mkdir(mode=0o700)
-    layout.give(folder / "secrets", 0o700)
+    if account is not None:
+        os.chown(folder / "secrets", -1, account.gid)
+        (folder / "secrets").chmod(0o710)
     for name in SECRETS:
-        layout.write(layout.secret(name), secrets.token_urlsafe(24) + "\n")
+        layout.publish(layout.secret(name), secrets.token_urlsafe(24) + "\n")
     return layout
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a file, a link's target never; nobody can read it before its mode is set."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)

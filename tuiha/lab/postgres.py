@@ -20,6 +20,7 @@ from tuiha.model.quoting import conninfo, pgpass, setting, slot
 
 DATABASE = "tuiha"
 SUPERUSER = "postgres"
+PROOF = "scram-sha-256"  # what libpq answers (require_auth): who listens on a stopped database's port hears no password
 
 # A role reaches what it needs and nothing else; whatever is not named is refused.
 _ACCESS = f"""\
@@ -161,7 +162,7 @@ def _write_settings(pair: Pair, name: str) -> None:
         name=setting(name), port=pair.ports[name], folder=setting(str(folder)), slot=setting(slot(name)),
         source=setting(conninfo({
             "host": "127.0.0.1", "port": str(pair.ports[partner]), "user": "tuiha_replica", "application_name": name,
-            "passfile": str(passfile), "connect_timeout": "2"}))))
+            "passfile": str(passfile), "connect_timeout": "2", "require_auth": PROOF}))))
     layout.write(folder / "postgresql.conf", _SETTINGS.format(
         connections=pair.connections, access=setting(str(folder / "pg_hba.conf")),
         node=setting(str(folder / "node.conf"))))

@@ -113,23 +113,29 @@ def shared_memory(folder: str) -> list[int]:
     found = []
     for node in os.listdir(folder):
         try:
-            with open(os.path.join(folder, node, "data", "postmaster.pid"), encoding="utf-8") as file:
-                lines = file.read().splitlines()
+            descriptor = os.open(os.path.join(folder, node, "data", "postmaster.pid"),
+                                 os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            owner = os.fstat(descriptor).st_uid
+            with open(descriptor, encoding="utf-8", errors="replace") as file:
+                lines = file.read(4096).splitlines()
         except OSError:
             continue
         words = lines[6].split() if len(lines) > 6 else []
-        if len(words) == 2 and words[1].isdigit() and _creator(int(words[1])) == int(lines[0]):
+        if len(words) == 2 and words[1].isdigit() and _creator(int(words[1])) == (lines[0], str(owner)):
             found.append(int(words[1]))
     return found
 
 
-def _creator(segment: int) -> int | None:
-    """The process that created a segment; None when there is no such segment."""
+def _creator(segment: int) -> tuple[str, str] | None:
+    """The process and the user that created a segment; None when there is no such segment.
+
+    The user as well: a file that the pool's account wrote must not make root remove what is another user's.
+    """
     with open("/proc/sysvipc/shm", encoding="utf-8") as file:
         for line in file.readlines()[1:]:
             fields = line.split()
             if int(fields[1]) == segment:
-                return int(fields[4])
+                return fields[4], fields[9]
     return None
 
 

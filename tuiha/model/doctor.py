@@ -9,8 +9,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tuiha.model.access_rules import rule_findings
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
+from tuiha.model.grants import too_much
 from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
 from tuiha.model.quoting import identifier
 from tuiha.model.reports import ServerState
@@ -27,7 +29,7 @@ NAMED = 50  # pairs of users that are one mailbox; the rest is counted
 PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by then
 
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
-    "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset({"REPLICATION"}),
+    "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset(),
 }
 _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version"})  # which the pool servers only read
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
@@ -35,8 +37,9 @@ _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "pri
 
 def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
     """All that the doctor finds."""
-    return (*_settings(look, seen), *_rights(stand, seen), *_clocks(look, seen), *_lag(stand),
-            *_capacity(look, stand, seen), *_certificates(seen), *_files(seen), *_names(look, stand, seen))
+    return (*_settings(look, seen), *_rights(stand, seen), *_access(seen), *_clocks(look, seen), *_lag(stand),
+            *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen),
+            *_names(look, stand, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,18 @@ def _special(node: DatabaseInspection, seen: Inspection, needed: int) -> Iterato
                   "take it out there; `tuiha plan protect` sets it")
 
 
+def _access(seen: Inspection) -> Iterator[Finding]:
+    """Each host has a pg_hba.conf of its own."""
+    for node in seen.databases:
+        if node.rules is not None:
+            yield from rule_findings(node.name, node.rules, seen.tls)
+    hidden = [node for node in seen.databases if node.rules is None]
+    if hidden:
+        yield warning(hidden[0].name, "who may connect (pg_hba.conf) cannot be looked at",
+                      "a role that is let in without a password would not be noticed",
+                      "make the function access_rules of config/postgresql.md, step 3")
+
+
 def _rights(stand: Standing, seen: Inspection) -> Iterator[Finding]:
     node = next((one for one in seen.databases if one.name == stand.active), None)
     if node is None:
@@ -150,8 +165,13 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     quoted = identifier(role.name)
     surplus = sorted(set(role.powers) - _POWERS.get(task, frozenset()))
     if surplus:
-        yield bad(database, f"role {role.name} has {names(surplus)}", "whoever learns its password can do far more "
-                  f"than {task} has to", f"ALTER ROLE {quoted} {' '.join('NO' + power for power in surplus)}")
+        copies = "REPLICATION" in surplus or "SUPERUSER" in surplus
+        yield bad(database, f"role {role.name} has {names(surplus)}",
+                  "whoever learns its password can copy the whole cluster, every password's hash included" if copies
+                  else f"whoever learns its password can do far more than {task} has to",
+                  ("make the functions of config/postgresql.md, step 3; then "
+                   if task == "coordinator" and "REPLICATION" in surplus else "")
+                  + f"ALTER ROLE {quoted} {' '.join('NO' + power for power in surplus)}")
     if task == "watcher" and role.writes:
         yield bad(database, f"role {role.name} may write {names(role.writes)}", "who may only look can change the pool",
                   f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {quoted}")
@@ -163,6 +183,10 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
         yield warning(database, f"role {role.name} owns the tables", "whoever learns its password can drop them",
                       "give them to tuiha_owner, and name it at database.roles.owner")
     yield from _too_little(task, role, database)
+    yield from too_much(task, role, database)
+    if task == "coordinator" and not role.makes_slots and "SUPERUSER" not in role.powers:
+        yield bad(database, f"role {role.name} can make no replication slot", "a database cannot rejoin",
+                  "make the functions of config/postgresql.md, step 3")
     lacking = _COORDINATORS - set(role.parameters)
     if task == "coordinator" and "SUPERUSER" not in role.powers and lacking:
         yield bad(database, f"role {role.name} may not set {names(sorted(lacking))}",
@@ -241,8 +265,20 @@ def _certificates(seen: Inspection) -> Iterator[Finding]:
                  f"{soonest.subject}'s, in {count(int(soonest.days), 'day')}")
 
 
+def _unverified(seen: Inspection) -> Iterator[Finding]:
+    for place in seen.unverified:
+        yield bad(place, "verify is false: any certificate is accepted",
+                  "whoever answers in its place gets passwords, and is believed",
+                  f"name the authority's certificate at {place}.ca, and take verify: false out")
+
+
 def _files(seen: Inspection) -> Iterator[Finding]:
     for one in seen.files:
+        if one.lock:
+            yield bad(one.what, f"{one.path} can be opened by every user of this host (mode {one.mode:04o})",
+                      "any of them can hold it, and so stop every change of the pool",
+                      f"chmod 660 {shlex.quote(one.path)}")
+            continue
         yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
                   "whoever changes it decides what tuiha does", f"chmod go-w {shlex.quote(one.path)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.access_rules import AccessRule
 from tuiha.model.mailboxes import Mailbox
 
 
@@ -22,6 +23,13 @@ class RoleRights:
     unread: tuple[str, ...] = ()  # tables of the pool that it may not read
     unwritten: tuple[str, ...] = ()  # tables of the pool in which it may not insert, update or delete
     monitors: bool = True  # it is a member of pg_monitor
+    member_of: tuple[str, ...] = ()  # roles, also by way of others
+    grants: tuple[str, ...] = ()  # on tables of the pool: "TRUNCATE binding"
+    columns: tuple[str, ...] = ()  # on single columns, where not on the table: "UPDATE pool_epoch.only_row"
+    creates: tuple[str, ...] = ()  # where it may create objects: "schema public", "database tuiha"
+    functions: tuple[str, ...] = ()  # that were granted to it: "pg_promote(boolean,integer)"
+    granted_parameters: tuple[str, ...] = ()
+    makes_slots: bool = True  # by the functions for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class DatabaseInspection:
     clock_ahead: float  # seconds that its clock is ahead of this host's
     roles: Mapping[str, RoleRights] = field(default_factory=dict)  # by the name of their task: pool, watcher, ...
     mailboxes: tuple[Mailbox, ...] = ()  # with users whose names are not spelled by the rule of the configuration
+    rules: tuple[AccessRule, ...] | None = ()  # of pg_hba.conf; None: the watcher may not see them
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,15 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file or folder that others can change. (A secret that others can read is refused before anything else.)"""
+    """A file or folder that others can change, or a lock that they can hold.
+
+    (A secret that others can read is refused before anything else.)
+    """
 
     path: str
     what: str  # "the ledger"
     mode: int  # permission bits
+    lock: bool = False  # who can open it can hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +79,4 @@ class Inspection:
     tls: bool = True  # the databases are reached with TLS
     window: float = 10.0  # seconds: the heartbeat window
     spelling: str = ""  # the rule of the configuration, in words
+    unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted

@@ -50,6 +50,10 @@ def _pool(scene: Scene) -> Iterator[Problem]:
     if scene.dispute is not None:
         yield Problem(Severity.BAD, NodeKind.POOL, name, f"DISPUTED  {scene.dispute}",
                       "somebody is cut off, not gone: do not fail over before it is clear who", None, "tuiha check")
+    if scene.rules.unverified:
+        yield Problem(Severity.WARNING, NodeKind.POOL, name,
+                      f"UNVERIFIED  verify: false at {', '.join(scene.rules.unverified)}",
+                      "any certificate is accepted there: an impostor gets passwords and mail", None, "tuiha check")
     if not scene.servers:
         yield Problem(Severity.BAD, NodeKind.POOL, name, "DOWN  no pool server is known",
                       "no device is answered and no mail is monitored", None, "tuiha serve NAME")

@@ -15,6 +15,7 @@ class Rules:
     heartbeat: float = 1.0  # between two heartbeats of a server
     lease: float = 5.0  # a lease's whole length
     manager: str | None = None  # who decides which database is active: "Patroni"; None: this project's operations
+    unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted
 
     @property
     def beating(self) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.drivers.databases import scram
+
 
 class DatabaseGone(Exception):
     """The database does not answer, or not in time. What was asked may or may not have happened."""
@@ -54,6 +56,8 @@ class Coordinator:
                 running.exception()
                 raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s")
             return list(running.result())
+        except scram.NotProven as error:
+            raise DatabaseGone(f"{self.name}: {error}") from error
         except _GONE as error:
             await self.close()
             raise DatabaseGone(f"{self.name} does not answer ({type(error).__name__})") from error
@@ -65,7 +69,7 @@ class Coordinator:
 
     async def _open(self, seconds: float) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+            self._connection = await scram.connect(
                 **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0),
                 server_settings={"application_name": "tuiha coordinator"},
             )

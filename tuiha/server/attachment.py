@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.drivers.databases import scram
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Wires
 
@@ -62,7 +63,7 @@ class Session:
 
 async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
     """Open a session whose socket the fence guards. Raises what `LOST` lists, or asyncpg's log-in errors."""
-    connection = await asyncpg.connect(
+    connection = await scram.connect(
         host=place.host,
         port=place.port,
         database=place.database,

@@ -15,6 +15,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.drivers.databases import scram
 from tuiha.drivers.opening import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
@@ -201,7 +202,7 @@ class PoolServer:
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this
         owner = self._owners[place.name]
-        connection = await asyncpg.connect(
+        connection = await scram.connect(
             host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
             ssl=owner.ssl, timeout=2.0, server_settings={"application_name": place.application},
         )

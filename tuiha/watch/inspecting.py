@@ -16,6 +16,7 @@ from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers import certificates
 from tuiha.drivers.databases.inspecting import inspect
+from tuiha.drivers.ledgers.file import lock_of
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile
@@ -43,6 +44,7 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
         connections=pool.database.connections,
         tls=context is not None,
         spelling=pool.users.names.rule.words,
+        unverified=tuple(tls.unverified(pool)),
     )
 
 
@@ -118,6 +120,8 @@ def _open_files(pool: Pool, base: Path, config: Path | None) -> Iterator[OpenFil
     if pool.ledger is not None and pool.ledger.path is not None:
         ledger = base / pool.ledger.path.expanduser()
         wanted += [("ledger", ledger), ("ledger's folder", ledger.parent)]
+        if pool.ledger.driver == "file":
+            yield from _open_lock(lock_of(ledger))
     for what, path in wanted:
         if path is None:
             continue
@@ -127,3 +131,12 @@ def _open_files(pool: Pool, base: Path, config: Path | None) -> Iterator[OpenFil
             continue  # a file that is not there is told elsewhere
         if mode & _OTHERS and not mode & stat.S_ISVTX:
             yield OpenFile(str(path), what, mode)
+
+
+def _open_lock(lock: Path) -> Iterator[OpenFile]:
+    try:
+        mode = stat.S_IMODE(lock.stat().st_mode)
+    except OSError:
+        return  # nothing was changed yet
+    if mode & 0o007:
+        yield OpenFile(str(lock), "ledger's lock", mode, lock=True)

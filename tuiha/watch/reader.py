@@ -162,10 +162,12 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
     """A connection to one node with one role, within the watch's timeout. Raises DriverError."""
     import asyncpg
 
+    from tuiha.drivers.databases import scram
+
     host, port = host_and_port(node.address)
     try:
         async with asyncio.timeout(pool.watch.timeout):
-            return await asyncpg.connect(
+            return await scram.connect(
                 host=host, port=port, user=role.user, password=password, database=pool.database.name,
                 ssl=False if context is None else context, command_timeout=QUERY,
                 server_settings={"application_name": APPLICATION, "search_path": "public", "jit": "off"})

@@ -17,7 +17,7 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import active, counting, keeping
-from tuiha.operate.database import epochs, pair, rejoining, roles, serving, sight
+from tuiha.operate.database import epochs, pair, roles, serving, sight, slots
 from tuiha.server import lease
 
 if TYPE_CHECKING:
@@ -284,7 +284,8 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
     pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
-    rejoining._MAKE_SLOT: _make_slot, rejoining._DROP_SLOT: _drop_slot, lease.MAY_HOLD: _leases,
+    slots.BY_FUNCTION: _reads(lambda node: True), slots.MAKE: _make_slot, slots.DROP: _drop_slot,
+    lease.MAY_HOLD: _leases,
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
     active._WHO: _who, counting._SERVERS: _none,
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuiha.drivers.databases.spelling import misspelled
+from tuiha.model.access_rules import AccessRule
 from tuiha.model.inspection import DatabaseInspection, RoleRights
 from tuiha.model.names import DEFAULT, NameRule
 
@@ -40,9 +41,47 @@ SELECT asked.name, r.oid IS NOT NULL AS exists,
               WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL
                 AND NOT (has_table_privilege(r.oid, c.oid, 'INSERT') AND has_table_privilege(r.oid, c.oid, 'UPDATE')
                          AND has_table_privilege(r.oid, c.oid, 'DELETE')) ORDER BY 1) AS unwritten,
-       coalesce(pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false) AS monitors
+       coalesce(pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false) AS monitors,
+       ARRAY(SELECT g.rolname::text FROM pg_roles g
+              WHERE NOT r.rolsuper AND g.oid <> r.oid AND pg_has_role(r.oid, g.oid, 'MEMBER') ORDER BY 1) AS member_of,
+       ARRAY(SELECT p || ' ' || c.relname
+               FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p
+              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL
+                AND has_table_privilege(r.oid, c.oid, p) ORDER BY 1) AS grants,
+       ARRAY(SELECT p || ' ' || c.relname || '.' || a.attname
+               FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, unnest('{INSERT,UPDATE}'::text[]) AS p
+              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND r.oid IS NOT NULL
+                AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
+                AND NOT has_table_privilege(r.oid, c.oid, p)
+                AND has_column_privilege(r.oid, c.oid, a.attnum, p) ORDER BY 1) AS columns,
+       array_remove(ARRAY[
+           CASE WHEN has_schema_privilege(r.oid, 'public', 'CREATE') THEN 'schema public' END,
+           CASE WHEN has_database_privilege(r.oid, current_database(), 'CREATE, TEMPORARY')
+                THEN 'database ' || current_database() END], NULL) AS creates,
+       ARRAY(SELECT p.oid::regprocedure::text FROM pg_proc p, aclexplode(p.proacl) x
+              WHERE x.grantee = r.oid AND x.privilege_type = 'EXECUTE' ORDER BY 1) AS functions,
+       ARRAY(SELECT DISTINCT a.parname::text FROM pg_parameter_acl a, aclexplode(a.paracl) x
+              WHERE x.grantee = r.oid ORDER BY 1) AS granted_parameters,
+       coalesce(r.rolreplication OR has_function_privilege(
+           r.oid, to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false) AS makes_slots
   FROM unnest($1::text[]) AS asked (name) LEFT JOIN pg_roles r ON r.rolname = asked.name
 """
+# Of each line the roles of ours that it is about, in this database ($1); `replication` is about whoever replicates.
+_RULES = """
+SELECT number AS line, kind, address, netmask, method, error,
+       ARRAY(SELECT r.rolname::text FROM pg_roles r
+              WHERE r.rolname = ANY($1::text[])
+                AND EXISTS (SELECT FROM unnest(databases) d WHERE d IN ('all', current_database())
+                               OR (d = 'sameuser' AND r.rolname = current_database())
+                               OR (d LIKE '/%' AND current_database() ~ substr(d, 2)))
+                AND EXISTS (SELECT FROM unnest(roles) u WHERE u IN ('all', r.rolname)
+                               OR (u LIKE '+%' AND coalesce(pg_has_role(r.oid, to_regrole(quote_ident(substr(u, 2))),
+                                                                        'MEMBER'), false))
+                               OR (u LIKE '/%' AND r.rolname ~ substr(u, 2)))
+              ORDER BY 1) AS roles
+  FROM access_rules() ORDER BY number
+"""
+_SEES_RULES = "SELECT coalesce(has_function_privilege(to_regprocedure('public.access_rules()'), 'EXECUTE'), false)"
 _HAS_USERS = "SELECT to_regclass('public.app_user') IS NOT NULL"
 _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
 
@@ -66,10 +105,21 @@ async def inspect(
         float(clock) - middle,
         {task: _rights(rights[role]) for task, role in roles.items()},
         tuple(await misspelled(connection, rule)) if await connection.fetchval(_HAS_USERS) else (),
+        rules=await _rules(connection, list(roles.values())),
     )
 
 
 def _rights(row: Mapping[str, Any]) -> RoleRights:
     return RoleRights(row["name"], row["exists"], tuple(row["powers"]), tuple(row["writes"]), row["reads_hashes"],
                       row["owns"], tuple(row["parameters"]), tuple(row["unread"]), tuple(row["unwritten"]),
-                      row["monitors"])
+                      row["monitors"], tuple(row["member_of"]), tuple(row["grants"]), tuple(row["columns"]),
+                      tuple(row["creates"]), tuple(row["functions"]), tuple(row["granted_parameters"]),
+                      row["makes_slots"])
+
+
+async def _rules(connection: Any, roles: Sequence[str]) -> tuple[AccessRule, ...] | None:
+    """What pg_hba.conf says about roles; None when the function that shows it is not there."""
+    if not await connection.fetchval(_SEES_RULES):
+        return None
+    return tuple(AccessRule(row["line"], row["kind"] or "", tuple(row["roles"]), row["address"], row["netmask"],
+                            row["method"] or "", row["error"]) for row in await connection.fetch(_RULES, roles))

@@ -74,9 +74,9 @@ class Postgres:
             connection.terminate()
 
     async def _connect(self) -> Any:
-        import asyncpg
+        from tuiha.drivers.databases import scram
 
-        return await asyncpg.connect(
+        return await scram.connect(
             host=self._host,
             port=self._port,
             user=self._user,

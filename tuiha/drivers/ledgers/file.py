@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shlex
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -97,7 +99,7 @@ class FileLedger:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         raw = written(record)
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             with open(descriptor, "wb") as file:
                 file.write(raw)
                 file.flush()
@@ -119,9 +121,9 @@ class FileLedger:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = self.path.with_name(f"{self.path.name}.lock")
+        lock = lock_of(self.path)
         try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = _open_lock(lock)
         except OSError as error:
             raise DriverError(f"ledger lock {lock} cannot be opened: {error.strerror or error}") from None
         try:
@@ -129,6 +131,24 @@ class FileLedger:
             yield
         finally:
             os.close(descriptor)  # and with it the lock
+
+
+def lock_of(ledger: Path) -> Path:
+    """The file whose lock keeps changes of a ledger apart."""
+    return ledger.with_name(f"{ledger.name}.lock")
+
+
+def _open_lock(lock: Path) -> int:
+    """Open the lock, made if it is not there. Raises OSError.
+
+    Who can open it, if only to read, can lock it and so stop every change: operators and their group, nobody else.
+    One that an earlier version made for everybody is closed by its owner.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+    about = os.fstat(descriptor)
+    if stat.S_IMODE(about.st_mode) != 0o660 and os.geteuid() in (about.st_uid, 0):
+        os.fchmod(descriptor, 0o660)
+    return descriptor
 
 
 def _flock(descriptor: int, lock: Path) -> None:
@@ -139,7 +159,8 @@ def _flock(descriptor: int, lock: Path) -> None:
             return
         except BlockingIOError:
             if time.monotonic() > give_up:
-                raise DriverError(f"ledger is locked by another process ({lock})") from None
+                raise DriverError(f"ledger is locked by another process; "
+                                  f"`fuser {shlex.quote(str(lock))}` names it") from None
             time.sleep(0.01)
         except OSError as error:
             raise DriverError(f"ledger lock {lock} cannot be taken: {error.strerror or error}") from None

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tuiha.lab.account import unprivileged
+from tuiha.lab.account import Account, unprivileged
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 
@@ -53,7 +53,7 @@ async def _put(pool: EmbeddedPool, layout: Layout, name: str) -> Path:
     await asyncio.to_thread(folder.rename, beside)
     folder.mkdir(mode=0o700)
     await _mount(folder, (size >> 20) + _ROOM, owner.st_uid, owner.st_gid)
-    await _run("cp", "-a", f"{beside}/.", str(folder))
+    await _run("cp", "-a", f"{beside}/.", str(folder), account=layout.account)
     await asyncio.to_thread(shutil.rmtree, beside)
     await pool.start(name)
     return folder
@@ -64,9 +64,12 @@ async def _mount(folder: Path, megabytes: int, uid: int, gid: int) -> None:
                str(folder))
 
 
-async def _run(*words: str) -> None:
-    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL,
-                                                   stderr=asyncio.subprocess.PIPE)
+async def _run(*words: str, account: Account | None = None) -> None:
+    """Run a program, as the account if one is named: root copies nothing to where others could put a link."""
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, cwd="/",
+        user=None if account is None else account.uid, group=None if account is None else account.gid,
+        extra_groups=None if account is None else [])
     _, said = await process.communicate()
     if process.returncode != 0:
         raise NoDisk(f"{words[0]} failed: {said.decode(errors='replace').strip() or process.returncode}")

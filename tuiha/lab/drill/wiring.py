@@ -116,7 +116,7 @@ class Wired:
                     document.setdefault(section, {})]:
                 entry[key] = value
         path = self._layout.folder / f"pool.{name}.yaml"
-        self._layout.write(path, yaml.safe_dump(document, sort_keys=False, width=110), 0o644)
+        self._layout.publish(path, yaml.safe_dump(document, sort_keys=False, width=110), everyone=True)
         load(path)
         return path
 
@@ -136,9 +136,9 @@ class Wired:
         folder = self._layout.node(name)
         settings, passwords = folder / "node.conf", folder / "replica.pgpass"
         text = re.sub(rf"(primary_conninfo = .*?)port={old}\b", rf"\g<1>port={new}",
-                      settings.read_text(encoding="utf-8"))
+                      self._layout.read(settings).decode())
         self._layout.write(settings, text)
-        line = passwords.read_text(encoding="utf-8").strip()
+        line = self._layout.read(passwords).decode().strip()
         self._layout.write(passwords, f"{line}\n{line.replace(f':{old}:', f':{new}:', 1)}\n")
         pid = (await self._pool.state()).part(name).pid
         if pid is not None:

@@ -52,9 +52,9 @@ class Node:
 
     async def connect(self, application: str) -> Any:
         """A connection of asyncpg's, to be terminated by the caller. Raises OSError and asyncpg's errors."""
-        import asyncpg
+        from tuiha.drivers.databases import scram
 
-        return await asyncpg.connect(
+        return await scram.connect(
             host=self.host, port=self.port, user=self.user, password=self.password, database=self.database,
             ssl=self.ssl or False, server_settings={"application_name": application})
 

@@ -164,7 +164,7 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     free = there["most_slots"] - there["slots"]
     yield check(free > 0 and there["may_make_slots"], "slots", partner.name, f"{free} free",
                 "one free, and the coordinator may make it",
-                "drop unused slots; ALTER ROLE tuiha_coordinator REPLICATION")
+                "drop unused slots; make the functions of config/postgresql.md, step 3")
 
 
 def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:

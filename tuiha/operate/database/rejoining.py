@@ -9,15 +9,10 @@ from tuiha.drivers.protocols import Agent, AgentError
 from tuiha.model.quoting import slot
 from tuiha.operate.database.pair import streams
 from tuiha.operate.database.roles import nobody_to_wait_for
+from tuiha.operate.database.slots import drop_slot, make_slot
 from tuiha.operate.database.steps import PairStep, agent_of, answering, sql, until
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.world import World
-
-_MAKE_SLOT = """
-SELECT pg_create_physical_replication_slot($1)
- WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)
-"""
-_DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
 
 
 class Follows(PairStep):
@@ -67,8 +62,8 @@ class Rejoin(Follows):
         if await streams(primary, name):
             return await self._settled(world, f"{name} follows already")
         agent = agent_of(world, name)
-        await sql(primary, _DROP_SLOT, slot(leader))
-        await sql(primary, _MAKE_SLOT, slot(name))
+        await drop_slot(primary, leader)
+        await make_slot(primary, name)
         await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
         failures = []
         for how, work, seconds in self._ways(agent):
@@ -96,7 +91,7 @@ class Rejoin(Follows):
         if not await answering(database, 30.0, secondary=True):
             raise StepUnknown(f"{name} follows {leader}, and the coordinator cannot log in to it")
         await nobody_to_wait_for(database)
-        await sql(database, _DROP_SLOT, slot(leader))
+        await drop_slot(database, leader)
         return f"{text}; slot {slot(name)} on {leader}, none left on {name}"
 
 

@@ -43,7 +43,9 @@ SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
        (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
        (SELECT count(*)::int FROM pg_replication_slots) AS slots,
        current_setting('max_replication_slots')::int AS most_slots,
-       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user) AS may_make_slots,
+       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user)
+           OR coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)
+           AS may_make_slots,
        current_setting('max_connections')::int AS max_connections,
        current_setting('max_wal_senders')::int AS max_wal_senders,
        current_setting('max_worker_processes')::int AS max_worker_processes,

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import psutil
 
+from tuiha.drivers.databases import scram
 from tuiha.lab.drill.acts import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.postgres import DATABASE, SUPERUSER
@@ -25,7 +26,7 @@ _STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
 async def connected(stage: Stage, name: str, database: str = DATABASE) -> Any:
     """A superuser's connection to a database. Raises NotReached."""
     try:
-        return await asyncpg.connect(
+        return await scram.connect(
             host="127.0.0.1", port=stage.port(name), user=SUPERUSER, database=database, timeout=_SECONDS, ssl=False,
             password=stage.layout.read_secret("postgres"), server_settings={"application_name": "drill stranger"})
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:

@@ -15,6 +15,7 @@ import asyncpg
 
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
+from tuiha.lab.layout import Layout
 
 _BALLAST = "ballast"
 _CHUNK = bytes(65536)
@@ -44,7 +45,7 @@ class Fill:
         # Before: a database without room may take no connection.
         connection = await connected(stage, await stage.active(), "postgres")
         try:
-            await asyncio.to_thread(_fill, ballast)
+            await asyncio.to_thread(_fill, stage.layout, ballast)
             await _want_more(connection)
         finally:
             connection.terminate()
@@ -63,7 +64,8 @@ class Free:
 
     async def do(self, stage: Stage) -> None:
         """Remove what fills it."""
-        (stage.layout.folder / self.name / _BALLAST).unlink()
+        with stage.layout.acting():
+            (stage.layout.folder / self.name / _BALLAST).unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ class KillIfRunning:
             await stage.pool.kill(self.name)
 
 
-def _fill(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _fill(layout: Layout, path: Path) -> None:
+    with layout.acting():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         while True:
             os.write(descriptor, _CHUNK)

@@ -33,7 +33,7 @@ class Inside:
             if pid is None:
                 raise NotReached(f"{name} does not run")
             orders = stage.layout.folder / f"{name}.hurt"
-            stage.layout.write(orders, json.dumps({self.fault: self.seconds}))
+            stage.layout.publish(orders, json.dumps({self.fault: self.seconds}))
             os.kill(pid, signal.SIGUSR1)
 
 

@@ -1,0 +1,98 @@
+"""What each role of a pool may do at most, and what a role has beyond that. Pure.
+
+The least that a role needs is in `model/doctor.py`; the grants themselves are made by config/postgresql.md, step 3, and
+with the schema (`server/migrate.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tuiha.model.finding import Finding, bad, warning
+from tuiha.model.inspection import RoleRights
+from tuiha.model.quoting import identifier
+from tuiha.model.words import names
+
+_ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+_OWNERS = frozenset({"pg_database_owner"})  # whoever owns the database
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "TRUNCATE"})
+_MONITORS = frozenset({"pg_monitor", "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables"})
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The most that the role of a task may have."""
+
+    tables: frozenset[str] = frozenset()  # rights on every table of the pool
+    tables_but: Mapping[str, frozenset[str]] = field(default_factory=dict)  # on single ones, instead
+    columns: frozenset[str] = frozenset()  # rights on single columns: "UPDATE pool_epoch.only_row"
+    roles: frozenset[str] = frozenset()  # it is a member of
+    functions: frozenset[str] = frozenset()  # that were granted to it
+    parameters: frozenset[str] = frozenset()
+
+
+_READS = frozenset({"SELECT"})
+MOST: Mapping[str, Most] = {
+    "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS}, frozenset({"UPDATE pool_epoch.only_row"}),
+                 functions=frozenset({"follow_timeline"})),
+    "watcher": Most(_READS, roles=_MONITORS, functions=frozenset({"access_rules"})),
+    "coordinator": Most(
+        _READS, {"pool_epoch": _READS | {"UPDATE"}, "operation": _READS | {"INSERT", "UPDATE"},
+                 "event": _READS | {"INSERT", "UPDATE"}},
+        roles=_MONITORS | {"pg_signal_backend", "pg_checkpoint"},
+        functions=frozenset({"make_slot", "drop_slot", "pg_reload_conf", "pg_promote"}),
+        parameters=frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})),
+}
+
+
+def too_much(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
+    """What a role may do beyond its task. That it is a superuser, or owns the tables, is told elsewhere."""
+    if "SUPERUSER" in role.powers:
+        return
+    most, quoted = MOST.get(task, Most()), identifier(role.name)
+    others = sorted(set(role.member_of) - most.roles - _OWNERS)
+    for other in others:
+        yield bad(database, f"role {role.name} is a member of {other}", f"it can do whatever {other} can",
+                  f"REVOKE {identifier(other)} FROM {quoted}")
+    if not others and not role.owns and task in MOST:  # most of what follows would come with other roles
+        yield from _granted(task, most, role, database)
+
+
+def _granted(task: str, most: Most, role: RoleRights, database: str) -> Iterator[Finding]:
+    quoted = identifier(role.name)
+    for right, tables in _tables(task, most, role).items():
+        yield bad(database, f"role {role.name} may {right} {names(sorted(tables))}",
+                  f"that is more than {task} has to, for whoever learns its password",
+                  f"REVOKE {right} ON {', '.join(identifier(table) for table in sorted(tables))} FROM {quoted}, PUBLIC")
+    for told in sorted(set(role.columns) - most.columns):
+        right, _, place = told.partition(" ")
+        table, _, column = place.partition(".")
+        yield bad(database, f"role {role.name} may {right} {place}", f"that is more than {task} has to",
+                  f"REVOKE {right} ({identifier(column)}) ON {identifier(table)} FROM {quoted}")
+    functions = sorted(one for one in role.functions if one.partition("(")[0].rpartition(".")[2] not in most.functions)
+    if functions:
+        yield warning(database, f"role {role.name} may call {names(functions)}", f"{task} calls none of these",
+                      f"REVOKE EXECUTE ON FUNCTION {', '.join(functions)} FROM {quoted}")
+    parameters = sorted(set(role.granted_parameters) - most.parameters)
+    if parameters:
+        yield bad(database, f"role {role.name} may set {names(parameters)}", "for all sessions of the database",
+                  f"REVOKE ALL ON PARAMETER {', '.join(parameters)} FROM {quoted}")
+    if role.creates:
+        yield bad(database, f"role {role.name} may create objects in {names(role.creates)}",
+                  "what it puts there can be called in place of what is meant",
+                  "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
+                            f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
+                            f"FROM {quoted}, PUBLIC" for place in role.creates))
+
+
+def _tables(task: str, most: Most, role: RoleRights) -> Mapping[str, set[str]]:
+    """Right -> tables on which the role should not have it. That a watcher writes is a finding of the doctor's."""
+    found: dict[str, set[str]] = {}
+    for told in role.grants:
+        right, _, table = told.partition(" ")
+        if task == "watcher" and right in _WRITES:
+            continue
+        if right not in most.tables_but.get(table, most.tables):
+            found.setdefault(right, set()).add(table)
+    return found

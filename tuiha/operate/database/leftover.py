@@ -121,7 +121,9 @@ def judged(way: Way, scene: Scene, sight: Sight) -> Iterator[Check]:
     active, partner = sight.active, sight.partner
     if way is Way.RELEASE:
         return
-    yield checks.identity(sight, partner) if way is Way.FINISH else checks.identity(sight, active)
+    serves = partner if way is Way.FINISH else active
+    if serves.report is not None:  # one that is stopped is started on the way, and asked by its steps
+        yield checks.identity(sight, serves)
     if way is Way.FINISH:
         yield checks.check(scene.partner is not Role.SILENT, "answers", partner.name, scene.partner, "answers",
                            f"start {partner.name}, or `--option way=back`", CheckVerdict.NEVER)

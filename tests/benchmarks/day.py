@@ -28,6 +28,7 @@ from tuiha.model.facts import Event, Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.figures import count
 from tuiha.tui.theme import load_theme
+from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
 from tuiha.watch.recording.reading import Recording
 from tuiha.watch.recording.writer import Keep, Writer
@@ -98,7 +99,7 @@ async def day(polls: int, path: Path) -> Found:
     """Live through it. Raises AssertionError when a plot, the recording or the events say what was not."""
     begun, step, hourly = time.monotonic(), DAY / polls, polls // 24
     pool, poller = settings(interval=step, timeout=step), cast(Poller, Polls(step, hourly))
-    watcher = Watcher(pool, path.parent, lambda _, __: poller)
+    watcher = Watcher(pool, path.parent, lambda _, __: poller, History(step))
     writer: list[Writer] = []  # it belongs to the watcher's thread, and is made there
     most, early, looks = 0, 0.0, 0
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tuiha.cli.main import COMMANDS
+from tuiha.config.places import data_file
 
 
 def script(shell: str) -> str:
@@ -27,12 +28,28 @@ def run(program: list[str], text: str = "", **environment: str) -> str:
     return done.stdout
 
 
+def known(folder: Path) -> dict[str, str]:
+    """Where the script finds the command, a configuration, a plan and an operation."""
+    state = folder / "state"
+    for path in (state / "plans" / "abc123.json", state / "20260101-000000-abcd" / "plan.json"):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TUIHA_STATE": str(state),
+            "TUIHA_CONFIG": str(data_file("config/pool.example.yaml"))}
+
+
 @pytest.mark.parametrize(("line", "expected"), [
     ("tuiha sta", {"status"}),
     ("tuiha ", set(COMMANDS)),
     ("tuiha status --j", {"--json"}),
     ("tuiha completion ", {"bash", "zsh", "fish"}),
     ("tuiha lab p", {"pause"}),
+    ("tuiha plan dr", {"drain"}),
+    ("tuiha plan drain s", {"s1", "s2"}),
+    ("tuiha plan drain s1 s", {"s1", "s2"}),
+    ("tuiha plan rejoin db", {"db1", "db2"}),
+    ("tuiha apply ab", {"abc123"}),
+    ("tuiha undo 2026", {"20260101-000000-abcd"}),
 ])
 def test_bash(tmp_path: Path, line: str, expected: set[str]) -> None:
     if shutil.which("bash") is None:
@@ -47,7 +64,7 @@ COMP_LINE='{line}' COMP_POINT={len(line)} COMP_WORDS=({quoted}) COMP_CWORD={len(
 function_name=$(complete -p tuiha | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 $function_name tuiha '{words[-1]}' '{words[-2]}'
 printf '%s\\n' "${{COMPREPLY[@]}}"
-""")
+""", **known(tmp_path))
     assert expected <= set(out.split())
     assert not any(word in out.split() for word in ("dashboard", "serve") if line != "tuiha ")
 

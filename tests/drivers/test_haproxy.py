@@ -258,3 +258,11 @@ def test_any_json_is_a_report_or_a_driver_error(info: object, statistics: object
             assert isinstance(report(left, right, None), SprayerReport)
         except DriverError:
             continue
+
+
+@pytest.mark.parametrize("text", ['{"errorStr":"output buffer too short"}', '[{"errorStr":"output buffer too short"}]',
+                                  '[[{"errorStr":"output buffer too short"}]]'])
+def test_what_haproxy_says_in_place_of_statistics_is_told(text: str) -> None:
+    for info, statistics in ((text, json.dumps([TOTAL])), (INFO, text)):
+        with pytest.raises(DriverError, match="cannot tell its statistics: output buffer too short"):
+            report(info, statistics, None)

@@ -292,3 +292,31 @@ def test_certificates_that_nobody_verifies_are_on_the_screen() -> None:
 
 def test_no_server_at_all_is_down() -> None:
     assert conclude(replace(healthy(), servers=())).verdict == Verdict.DOWN
+
+
+def test_what_was_there_when_watching_began_has_lasted_at_least_so_long() -> None:
+    """A sprayer that never answered this watcher may have been down for days; one that did has not."""
+    silent = replace(failing(sprayer("spray1"), since=NOW - 2), report=None, seen_at=None)
+    never = replace(healthy(), sprayers=(silent, sprayer("spray2")))
+    problem = only(conclude(never), "spray1")
+    assert (problem.since, problem.at_least) == (NOW - 2, True)
+    later = only(conclude(replace(never, at=NOW + 60), conclude(never)), "spray1")
+    assert (later.since, later.at_least) == (NOW - 2, True)
+    lost = replace(healthy(), sprayers=(failing(sprayer("spray1"), since=NOW - 2), sprayer("spray2")))
+    assert not only(conclude(lost), "spray1").at_least
+
+
+def test_a_problem_that_begins_while_one_watches_is_as_old_as_that() -> None:
+    first = conclude(healthy())
+    stale = replace(healthy(), ledger=record(standby=Standby.STALE))
+    begun = only(conclude(replace(stale, at=NOW + 5), first), "db2")
+    assert (begun.since, begun.at_least) == (NOW + 5, False)
+    assert only(conclude(stale), "db2").at_least
+
+
+def test_a_server_that_a_sprayer_does_not_reach_is_cut_off_since_haproxy_says_so() -> None:
+    backends = tuple(BackendReport(s, BackendState.DOWN if s == "s1" else BackendState.UP, 1, 0, 1, since_seconds=780)
+                     for s in SERVERS)
+    look = replace(healthy(), sprayers=(sprayer("spray1", backends=backends), sprayer("spray2")))
+    problem = only(conclude(look), "spray1")
+    assert (problem.what, problem.since, problem.at_least) == ("CUT OFF  does not reach s1", NOW - 780, False)

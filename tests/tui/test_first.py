@@ -78,7 +78,9 @@ def test_a_picture_that_is_none_is_left_alone(
 ) -> None:
     monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((80, 24)))
     picture = FirstPicture(EXAMPLE)
-    picture._path().write_text(content, encoding="utf-8")
+    path = picture._path()
+    assert path is not None
+    path.write_text(content, encoding="utf-8")
     picture.paint(time.time())
     assert not picture.painted
     assert capfd.readouterr().err == ""

@@ -17,7 +17,7 @@ from tuiha.tui.screens.confirm import ConfirmScreen
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.plan import PlanScreen
 from tuiha.tui.screens.run import RunScreen
-from tuiha.tui.terminal.driver import Keys
+from tuiha.tui.terminal.sequences import Keys
 
 STREAMS = 2000
 WORDS = (
@@ -25,14 +25,43 @@ WORDS = (
     b"d", b"b", b"2", b"\x1b[A", b"\x1b", b"[A", b"\x1b[200~db2\x1b[201~", b"\x18\x18", b"override lag\x18", b"m", b"u",
 )
 
+CODES = ("", "0", "13", "27", "57", "106", "107", "119", "120", "57441", "57358", "1114111", "1114112", "55296")
+BROKEN = (b"\xc3", b"\xf0\x9f", b"\xff", b"\xe2\x82", b"\x80", b"\x1b[\xc3", b"\xed\xa0\x80")
+
 
 def stream(source: random.Random) -> bytes:
     """Keys that mean something, and now and then any byte; never the keys that leave."""
-    parts = [
-        source.choice(WORDS) if source.random() < 0.85 else bytes(source.randrange(256) for _ in range(3))
-        for _ in range(source.randrange(2, 9))
-    ]
-    return b"".join(parts).replace(b"q", b"j").replace(b"\x03", b"k")
+    parts = [_part(source) for _ in range(source.randrange(2, 9))]
+    return b"".join(parts).replace(b"q", b"j").replace(b"\x03", b"k").replace(b"\x1a", b"k")
+
+
+def _part(source: random.Random) -> bytes:
+    choice = source.random()
+    if choice < 0.6:
+        return source.choice(WORDS)
+    if choice < 0.75:
+        return bytes(source.randrange(256) for _ in range(3))
+    if choice < 0.85:
+        return source.choice(BROKEN) * source.randrange(1, 40)
+    return _kitty(source) if choice < 0.95 else _report(source)
+
+
+def _kitty(source: random.Random) -> bytes:
+    """A key of kitty's protocol, well formed or not: pressed, held, or released, `q` only released."""
+    event = source.choice(("", ":1", ":2", ":3", ":3", ":9", ":"))
+    code = "113" if event == ":3" and source.random() < 0.5 else source.choice(CODES)
+    text = source.choice(("", ";", ";106", ";1114112", ";55296", ";0", ";106:107", f";{'9' * 30}"))
+    modifiers = source.choice(("", "1", "2", "3", "257", "99999"))
+    alternates = source.choice(("", ":", ":74", "::106", ":74:106"))
+    return f"\x1b[{code}{alternates};{modifiers}{event}{text}{source.choice('u~ABCDEFHPQRS')}".encode()
+
+
+def _report(source: random.Random) -> bytes:
+    """Something that a terminal might answer, or any other sequence."""
+    inside = "".join(source.choice("0123456789;:<=>? !$") for _ in range(source.randrange(60)))
+    ends = {"[": source.choice("ABHMRcmntuy~"), "O": source.choice("APjr"), "]": "\x07", "P": "\x1b\\", "_": "\x1b\\"}
+    kind = source.choice(sorted(ends))
+    return f"\x1b{kind}{inside}{ends[kind] if source.random() < 0.9 else ''}".encode()
 
 
 def pieces(data: bytes, source: random.Random) -> list[bytes]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.cells import cell_len
 
 from tuiha.config.places import data_file
+from tuiha.tui.draw.ascii import on_console
 from tuiha.tui.draw.marks import STATE_STYLES
 from tuiha.tui.draw.spans import Line
-from tuiha.tui.looks import ThemeFile
+from tuiha.tui.looks import Looks, ThemeFile, only_ascii
 from tuiha.tui.theme import (
     COLOURS,
     GROUNDS,
@@ -254,3 +256,31 @@ def test_words_are_underlined_and_what_fills_their_column_is_not() -> None:
     strip = strip_of(Line((("DOWN   ", "bad"), ("4m", "quiet"))), 12, load_theme("plain"))
     lined = {segment.text for segment in strip if segment.style is not None and segment.style.underline}
     assert lined == {"DOWN"}
+
+
+@pytest.mark.parametrize(("environment", "is_ascii"), [
+    ({"LC_ALL": "C"}, True), ({"LC_ALL": "POSIX", "LANG": "de_DE.UTF-8"}, True), ({"LANG": "C"}, True),
+    ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),  # as Python makes it of LANG=C
+    ({"LC_ALL": "C.UTF-8"}, False), ({"LANG": "C.UTF-8"}, False), ({"LANG": "en_GB.utf8"}, False), ({}, False),
+    ({"LC_CTYPE": "de_DE.ISO-8859-1"}, True),
+])
+def test_who_asks_for_a_locale_without_more_gets_ascii(environment: dict[str, str], is_ascii: bool) -> None:
+    assert only_ascii({"TERM": "xterm-256color", **environment}) is is_ascii
+
+
+def test_the_console_of_linux_gets_glyphs_that_its_font_has() -> None:
+    font = {chr(code) for code in range(32, 127)} | set(bytes(range(128, 255)).decode("cp437"))
+    for code in (*range(0xA0, 0x180), *range(0x2010, 0x2600), *range(0x2700, 0x27C0), *range(0x2800, 0x2900)):
+        drawn = on_console(chr(code))
+        assert set(drawn) <= font, chr(code)
+        assert cell_len(drawn) == cell_len(chr(code)), chr(code)
+    assert on_console("─●▮", "flow") == "─■█"
+    assert on_console("▮", "flow") != on_console("▮", "lines")
+
+
+def test_it_is_the_console_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for kind, console in (("linux", True), ("linux-16color", True), ("xterm-256color", False)):
+        monkeypatch.setenv("TERM", kind)
+        assert Looks().palette().console is console

@@ -112,7 +112,7 @@ async def test_a_pool_that_cannot_be_watched_does_not_hide_the_others() -> None:
 async def test_no_key_but_q() -> None:
     app = wall(watched("healthy"))
     async with app.run_test(size=(80, 24)) as pilot:
-        assert set(app.screen.active_bindings) == {"q", "ctrl+c"}
+        assert set(app.screen.active_bindings) == {"q", "ctrl+c", "ctrl+z"}
         await pilot.press("w", "r", "f", "d", "e", "enter", "t", "colon", "ctrl+p", "escape")
         assert "WALL" in lines(pilot)[0]
         assert len(app.screen_stack) == 2

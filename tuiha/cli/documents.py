@@ -79,7 +79,8 @@ def _operation(found: Running | None) -> Document | None:
 
 def _problem(problem: Problem) -> Document:
     return {"severity": str(problem.severity), "subject": problem.subject, "what": problem.what,
-            "since": moment(problem.since), "next": problem.next, "kind": str(problem.kind), "means": problem.means}
+            "since": moment(problem.since),
+            "at_least": problem.at_least, "next": problem.next, "kind": str(problem.kind), "means": problem.means}
 
 
 def _age(seen_at: float | None, now: float) -> float | None:

@@ -21,3 +21,11 @@ class CommandError(Exception):
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OutputLost(CommandError):
+    """What was to be printed could not be written: a full disk, for instance. What the command did is done."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the output could not be written to where stdout leads: {why}. What was asked may be done "
+                         "all the same: look again", FAILED)

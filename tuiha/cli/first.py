@@ -51,6 +51,8 @@ class FirstPicture:
         """Keep a picture for the next start. That it cannot be kept hurts nobody."""
         with suppress(OSError):
             path = self._path()
+            if path is None:
+                return
             beside = path.with_suffix(f".{os.getpid()}")
             beside.touch(0o600)
             beside.write_text(json.dumps({"at": now, "lines": list(lines)}), encoding="utf-8")
@@ -58,21 +60,30 @@ class FirstPicture:
 
     def _read(self) -> tuple[list[str], float] | None:
         try:
-            found = json.loads(self._path().read_text(encoding="utf-8"))
+            path = self._path()
+            if path is None:
+                return None
+            found = json.loads(path.read_text(encoding="utf-8"))
             lines, at = [str(line) for line in found["lines"]], float(found["at"])
         except (OSError, ValueError, KeyError, TypeError):
             return None  # there is none, or it is not ours: the dashboard starts as if there had never been one
         return (lines if all(line.isprintable() for line in lines) else []), at
 
-    def _path(self) -> Path:
+    def _path(self) -> Path | None:
+        """None where this user's state folder cannot be used: looking does without."""
+        from tuiha.config.errors import ConfigError
         from tuiha.config.places import state_folder
 
+        try:
+            folder = state_folder()
+        except ConfigError:
+            return None
         name = str(self._configuration).replace("%", "%25").replace("/", "%2F")
         if len(name.encode()) > LONGEST:
             from hashlib import sha256  # it costs as much as everything else that is needed up to here
 
             name = sha256(name.encode()).hexdigest()
-        return state_folder() / f"picture-{name}.json"
+        return folder / f"picture-{name}.json"
 
     @staticmethod
     def _write(text: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, Protocol
 
 from tuiha import __version__
 from tuiha.cli import exits
-from tuiha.cli.out import say
+from tuiha.cli.help import Formatter
+from tuiha.cli.out import flush, say, write
 
 DEFAULT = "dashboard"
 
@@ -89,6 +90,13 @@ class _CommandParser(argparse.ArgumentParser):
         self.load()
         return super().parse_known_args(args, namespace)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help on stdout is data: what cannot be written of it is told."""
+        if file is sys.stdout:
+            write(message)
+        else:
+            super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is, without the whole usage."""
         self.exit(exits.USAGE, f"{self.prog}: {message}\n`{self.prog} --help` shows what it takes.\n")
@@ -108,7 +116,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
         description="Runs and shows a high-availability mail sync pool: "
                     "pool servers, a database pair, sprayers, mail.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tuiha {__version__}")
@@ -117,7 +125,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
                                   prog=parser.prog)  # else it is worked out from the usage, with what that imports
     for name, line in COMMANDS.items():
         child = kinds.add_parser(name, help=line, description=line, allow_abbrev=False,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+                                 formatter_class=Formatter)
         child.command = name
         _add_config(child, default=argparse.SUPPRESS)
         if whole:
@@ -179,15 +187,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parse(sys.argv[1:] if argv is None else argv)
         code = command(arguments.command).run(arguments)
-        sys.stdout.flush()
+        flush()
     except SystemExit as end:  # argparse: help, version, usage
-        return end.code if isinstance(end.code, int) else exits.USAGE
+        code = end.code if isinstance(end.code, int) else exits.USAGE
+        return _flushed(code)
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
         _drop_stdout()
         return exits.PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last place where a failure can become words
+        return _tell(error)
+    return code
+
+
+def _flushed(code: int) -> int:
+    """The code, once what was written is out; else what went wrong with that."""
+    try:
+        flush()
+    except BrokenPipeError:
+        _drop_stdout()
+        return exits.PIPE_CLOSED
+    except exits.CommandError as error:
         return _tell(error)
     return code
 
@@ -200,6 +221,8 @@ def _drop_stdout() -> None:
 def _tell(error: Exception) -> int:
     """Say on stderr what went wrong; returns the exit code."""
     if isinstance(error, exits.CommandError):
+        if isinstance(error, exits.OutputLost):
+            _drop_stdout()
         say(f"tuiha: {error}")
         return error.code
     from tuiha.config.errors import ConfigError

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tuiha.cli.exits import OutputLost
+
 # What a terminal would obey: control characters, and those that turn the direction of writing round.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -19,14 +21,41 @@ def harmless(text: str) -> str:
 
 def put(text: str) -> None:
     """Write a line of data to stdout, at once."""
-    sys.stdout.write(harmless(text) + "\n")
-    sys.stdout.flush()
+    write(harmless(text) + "\n")
+    flush()
+
+
+def write(text: str) -> None:
+    """Write to stdout. Raises OutputLost where that cannot take it, BrokenPipeError where nobody reads."""
+    with _to_stdout():
+        sys.stdout.write(text)
+
+
+def flush() -> None:
+    """Send what was written to stdout. Raises what `write` raises."""
+    with _to_stdout():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror or str(error)) from None
 
 
 def say(text: str) -> None:
     """Write a line of narration to stderr, at once."""
-    sys.stderr.write(harmless(text) + "\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(harmless(text) + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:  # nobody can be told; what is done counts, and its exit code
+        return
 
 
 @contextmanager

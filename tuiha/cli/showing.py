@@ -41,7 +41,8 @@ def show_pool(
         operator = PoolOperator(outline, _settings_of(path), base, path)
         try:
             return run(watched, outline.pool, mode=mode, looks=shown, ready=started, operator=operator, keep=keep,
-                       past=lambda: open_past(outline, base, lambda: watched.recording_trouble))
+                       past=lambda: open_past(outline, base, lambda: watched.recording_trouble),
+                       lost=lambda: watched.recording_lost)
         finally:
             operator.close()
     except WatchingEnded as error:

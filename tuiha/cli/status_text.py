@@ -51,7 +51,8 @@ def _versions(snapshot: Snapshot) -> list[str]:
 
 
 def _problem(problem: Problem, now: float) -> list[str]:
-    since = f"  for {span(now - problem.since)}" if problem.since is not None and now > problem.since else ""
+    least = "at least " if problem.at_least else ""
+    since = f"  for {least}{span(now - problem.since)}" if problem.since is not None and now > problem.since else ""
     lines = [f"{_MARK[problem.severity]} {problem.subject} {problem.what}{since}", f"    {problem.means}"]
     if problem.next is not None:
         lines.append(f"    next: {problem.next}")

@@ -86,8 +86,8 @@ def _private(folder: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid == os.geteuid() and not folder.is_symlink():
-            folder.chmod(0o700)
+        if folder.stat().st_uid == os.geteuid() and not folder.is_symlink() and not _is_private(folder):
+            folder.chmod(0o700)  # only then: the file system may be read-only
     except OSError as error:
         raise ConfigError(Problem(f"folder {folder} cannot be used ({error.strerror})",
                                   "check its permissions and its disk")) from None

@@ -108,6 +108,7 @@ class Problem:
     since: float | None  # unix seconds
     next: str | None  # the suggested next command, for instance "tuiha plan failover-mail mail2"
     key: str | None = None  # the dashboard's key for it, for instance "f"
+    at_least: bool = False  # it was there when this watcher began: `since` is that moment, and it may be older
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from tuiha.model.database_problems import after_stray, database_problems
-from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
+from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
@@ -24,16 +25,31 @@ def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
              *mail_problems(scene), *_ledger(scene)]
-    dated = _dated(found, previous, scene.look.at)
+    dated = _dated(found, previous, scene.look)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 
 
-def _dated(found: Iterable[Problem], previous: Snapshot | None, now: float) -> Iterator[Problem]:
-    before = {_mark(p): p.since for p in previous.problems} if previous is not None else {}
+def _dated(found: Iterable[Problem], previous: Snapshot | None, look: Look) -> Iterator[Problem]:
+    """Each problem with its time: as the pool knows it, or since this watcher sees it, which may be too late."""
+    before = {_mark(p): p for p in previous.problems} if previous is not None else {}
+    polled: dict[str, Polled[Any]] = {}
+    for group in (look.servers, look.databases, look.sprayers, look.mail):
+        polled |= {one.name: one for one in group}
     for problem in found:
+        if problem.since is None:
+            dated = replace(problem, since=look.at, at_least=previous is None)
+        else:
+            dated = replace(problem, at_least=_never_answered(problem.since, polled.get(problem.subject)))
         known = before.get(_mark(problem))
-        since = problem.since if known is None else known if problem.since is None else min(known, problem.since)
-        yield replace(problem, since=now if since is None else since)
+        if known is not None and known.since is not None and known.since <= (dated.since or look.at):
+            dated = replace(dated, since=known.since, at_least=known.at_least)
+        yield dated
+
+
+def _never_answered(since: float, polled: Polled[Any] | None) -> bool:
+    """Whether a time is that of the first failed poll of a node that has never answered this watcher."""
+    return polled is not None and polled.seen_at is None and polled.failing_since is not None \
+        and since >= polled.failing_since
 
 
 def _mark(problem: Problem) -> tuple[str, str, str]:
@@ -75,11 +91,14 @@ def _sprayers(scene: Scene) -> Iterator[Problem]:
                           failing[sprayer.name], "tuiha check")
             continue
         serving = {s.name for s in scene.serving if s.state == ServerState.UP}
-        missing = sorted((b.server for b in sprayer.backends if b.state == DOWN and b.server in serving), key=natural)
+        gone = [b for b in sprayer.backends if b.state == DOWN and b.server in serving]
+        missing = sorted((b.server for b in gone), key=natural)
         if missing:
+            lasting = [b.since_seconds for b in gone if b.since_seconds is not None]
             yield Problem(Severity.WARNING, NodeKind.SPRAYER, sprayer.name,
                           f"CUT OFF  does not reach {', '.join(missing)}",
-                          "devices are forwarded by other servers: slower, and with more load", None, "tuiha check")
+                          "devices are forwarded by other servers: slower, and with more load",
+                          scene.look.at - max(lasting) if lasting else None, "tuiha check")
 
 
 def _ledger(scene: Scene) -> Iterator[Problem]:

@@ -163,6 +163,10 @@ class Store:
             old.unlink(missing_ok=True)
         return path
 
+    def plans(self) -> list[str]:
+        """The ids of the plans that are kept, newest first."""
+        return [path.stem for path in sorted((self.root / "plans").glob("*.json"), key=_written, reverse=True)]
+
     def load_plan(self, plan: str) -> Plan:
         """A plan by its id, or by the beginning of its id when only one begins so. Raises NotThere."""
         found = _matching(self.root / "plans", plan, ".json")

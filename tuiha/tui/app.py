@@ -49,9 +49,12 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
         operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
-        replay: Replay | None = None,
+        replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`lost` says why what is seen is recorded nowhere, None when it is recorded."""
         super().__init__(palette)
+        self._lost = lost
+        self._lost_told: str | None = None
         looks = looks or Looks()
         self.set_keymap(dict(looks.keys))
         self._clock = looks.clock
@@ -82,7 +85,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         """What there is to draw now."""
         snapshot = self.feed.latest()
         mode = self.operations.mode(self._mode)
-        live = View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events(), self._clock)
+        live = View(self._pool, self._now(), mode, self._paused, snapshot, self.feed.events(),
+                    unrecorded=self._lost() is not None, clock=self._clock)
         return self.past.seen(live)
 
     def now(self) -> float:
@@ -157,6 +161,10 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self.release_frames()
         snapshot = self.feed.latest()
         sound = self._alarms.sound(snapshot) if snapshot is not None and not self.past.woken() else ""
+        lost = self._lost()
+        if lost != self._lost_told:
+            self._lost_told = lost
+            self.say("recorded again" if lost is None else f"nothing is recorded: {lost}")
         if sound and self._driver is not None and not self.is_headless:
             self._driver.write(sound)
         self.paint()
@@ -199,8 +207,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_redraw(self) -> None:
         """Send the whole screen again: something else has written to the terminal."""
-        self._image.forget()
-        self.screen.refresh()
+        self.come_back()
 
     def action_palette(self) -> None:
         """Everything that the screen in front can do."""
@@ -249,7 +256,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     def use_theme(self, name: str) -> None:
         """Another theme by name; says why when it cannot be used."""
         try:
-            palette = replace(load_theme(name), ascii=self.palette.ascii)
+            palette = replace(load_theme(name), ascii=self.palette.ascii, console=self.palette.console)
         except ThemeError as error:
             self.say(_shortly(error))
             return
@@ -361,18 +368,19 @@ def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
     ready: Callable[[], None] | None = None, operator: Operator | None = None,
     past: Callable[[], Replay] | None = None, replay: Replay | None = None,
-    keep: Callable[[Sequence[str]], None] | None = None,
+    keep: Callable[[Sequence[str]], None] | None = None, lost: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Show the dashboard until it is left; returns an exit code.
 
     `ready` is called after the first frame, on a thread: what is slow to start is started there, and what it
     raises is raised again from here. Without an `operator` it only watches. `past` opens the pool's recording when
-    it is asked for; `replay` is a recording that is the feed itself; `keep` gets what Home showed last. Raises
+    it is asked for; `replay` is a recording that is the feed itself; `keep` gets what Home showed last; `lost`
+    says why what is seen is recorded nowhere. Raises
     ThemeError before anything is painted.
     """
     looks = looks or Looks()
     dashboard = Dashboard(feed, pool, looks.palette(), mode=mode, ready=ready, operator=operator, looks=looks,
-                          past=past, replay=replay)
+                          past=past, replay=replay, lost=lost)
     gc.disable()
     result = dashboard.run(mouse=False)
     if dashboard.failure is not None:

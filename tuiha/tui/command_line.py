@@ -172,6 +172,7 @@ COMMANDS: dict[str, Command] = {
     "live": Command("back from a recording to the pool as it is",
                     lambda dashboard, _words, _options: dashboard.past.back()),
     "help": Command("the keys of Home", lambda dashboard, _words, _options: dashboard.action_show_help()),
+    "q": Command("leave, as quit does", lambda dashboard, _words, _options: dashboard.leave()),
     "quit": Command("leave; the pool does not notice", lambda dashboard, _words, _options: dashboard.leave()),
 }
 _PREFIXES = ("tuiha", "plan")  # as in a shell, for those who paste what the screen suggests

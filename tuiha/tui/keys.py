@@ -86,6 +86,7 @@ EVERYWHERE: tuple[Key, ...] = (
     Key("app.command", "colon", "app.command", "a command, as in the shell: :drain s2", "command"),
     Key("app.copy", "y", "app.copy", "copy the shell command for what is selected"),
     Key("operation.attach", "a", "app.attach", "follow the operation that runs, whoever started it"),
+    Key("app.suspend", "ctrl+z", "app.suspend_process", "back to the shell for a while; `fg` returns"),
     Key("app.redraw", "ctrl+l", "app.redraw", "send the whole screen again"),
     *view_keys(),
     *TIME_KEYS,

@@ -11,6 +11,9 @@ from textual.theme import Theme
 
 from tuiha.tui.theme import PLAIN, Palette, ThemeError, for_terminal, load_theme, read_theme
 
+_PORTABLE = ("C", "POSIX")
+_COERCED = "C.UTF-8"  # what Python makes of the locale C, so that it can write at all
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -27,7 +30,9 @@ class Looks:
     def palette(self) -> Palette:
         """The colours. Raises ThemeError."""
         palette = load_theme(self.theme)
-        return replace(palette, ascii=True) if self.ascii or only_ascii(os.environ) else palette
+        if self.ascii or only_ascii(os.environ):
+            return replace(palette, ascii=True)
+        return replace(palette, console=os.environ.get("TERM", "").startswith("linux"))
 
 
 def only_ascii(environment: Mapping[str, str]) -> bool:
@@ -35,7 +40,9 @@ def only_ascii(environment: Mapping[str, str]) -> bool:
     if for_terminal({"TERM": environment.get("TERM", "")}) == PLAIN:
         return True
     asked = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
-    return asked not in ("", "C", "POSIX") and "utf" not in asked.lower()
+    if asked == _COERCED and not environment.get("LC_ALL") and environment.get("LANG") in _PORTABLE:
+        return True  # Python has written LC_CTYPE itself: what was asked for is C
+    return asked != "" and "utf" not in asked.lower()
 
 
 def textual_theme(palette: Palette, number: int) -> Theme:
@@ -74,7 +81,8 @@ class ThemeFile:
             return None
         self._seen = stamp
         try:
-            self._palette = replace(read_theme(path), ascii=self._palette.ascii)
+            self._palette = replace(read_theme(path), ascii=self._palette.ascii,
+                                    console=self._palette.console)
         except ThemeError as error:
             return error
         return self._palette

@@ -44,6 +44,7 @@ class Palette:
     colours: dict[str, str]
     path: Path | None = None  # the file it was read from
     ascii: bool = False  # nothing but ASCII is drawn
+    console: bool = False  # nothing but what the font of Linux's own console has
     _made: dict[tuple[str, str], Style] = field(default_factory=dict, compare=False, repr=False)
 
     def style(self, name: str, ground: str = "ground") -> Style:

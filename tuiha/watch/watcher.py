@@ -25,11 +25,15 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """Offers a `Feed` of a live pool."""
 
-    def __init__(self, pool: Pool, base: Path, make: Callable[[Pool, Path], Poller] = open_poller) -> None:
+    def __init__(
+        self, pool: Pool, base: Path, make: Callable[[Pool, Path], Poller] = open_poller,
+        history: History | None = None,
+    ) -> None:
+        """`history` is filled when there is one: for who draws from this watcher itself."""
         self._pool, self._base, self._make = pool, base, make
         self._latest: Snapshot | None = None
         self._events: tuple[Event, ...] = ()
-        self._history = History(pool.watch.interval)
+        self._history = history
         self._subscribers = Subscribers()
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], None] = _nothing
@@ -68,8 +72,11 @@ class Watcher:
         return self._events
 
     def history(self, node: str, metric: str) -> tuple[float | None, ...]:
-        """The last 15 minutes of a figure, oldest first, evenly spaced; the pool's own under its name."""
-        return self._history.read(node, metric)
+        """The last 15 minutes of a figure, oldest first, evenly spaced; the pool's own under its name.
+
+        Empty where none is kept: of a process that watches for another one, nobody would read it.
+        """
+        return () if self._history is None else self._history.read(node, metric)
 
     def poll_now(self) -> None:
         """Look again at once."""
@@ -103,7 +110,7 @@ class Watcher:
         await poller.run(self._publish, wake)
 
     def _publish(self, snapshot: Snapshot, found: tuple[Event, ...]) -> None:
-        if snapshot is not self._latest:
+        if self._history is not None and snapshot is not self._latest:
             self._history.record(snapshot)
         if found:
             self._events = (*reversed(found), *self._events)[:EVENTS]

@@ -6,6 +6,7 @@ import argparse
 
 from tuiha.cli.operating import CODES, add_following
 from tuiha.cli.out import progress
+from tuiha.cli.words import completed_by
 
 HELP = f"""Do what a plan says, and follow it: one line for each step on stderr, the result on stdout.
 
@@ -17,7 +18,8 @@ closing this terminal does not touch it.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the plan, --confirm, --reason, --override, --json and --detach."""
-    parser.add_argument("plan", metavar="PLAN", help="the id that `tuiha plan` printed, or its beginning")
+    plan = parser.add_argument("plan", metavar="PLAN", help="the id that `tuiha plan` printed, or its beginning")
+    completed_by(plan, "plans")
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
     parser.add_argument("--override", metavar="CHECK", action="append", default=[],

@@ -6,6 +6,7 @@ import argparse
 
 from tuiha.cli import exits
 from tuiha.cli.operating import CODES, add_following
+from tuiha.cli.words import completed_by
 
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 
@@ -18,7 +19,8 @@ With this command, 0 means stopped.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the id, --json and --detach."""
-    parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    completed_by(operation, "operations")
     add_following(parser)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 import time
 from dataclasses import replace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tuiha.tui.looks import Looks
     from tuiha.watch.apart.messages import Outline
 
+NO_SCREEN = ("", "dumb", "unknown")  # kinds of terminal, by $TERM, that can only write line after line
+
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
 With several configurations (--config for each, or tuiha.yaml and pools/*.yaml in the configuration folder) it begins
@@ -25,7 +28,7 @@ with the list of pools: `enter` opens one, and `q` leads back to the list.
 
 `w` arms for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
 operation, and nothing happens before the plan is confirmed by name. `?` shows the keys. The dashboard needs a
-terminal; `tuiha status` prints the same facts without one.
+terminal; `tuiha status` prints the same facts without one, and so does this where TERM is dumb.
 
 exit codes: 0 left, 2 configuration or no terminal"""
 
@@ -37,6 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the dashboard until it is left."""
+    if os.environ.get("TERM", "") in NO_SCREEN:
+        return _as_text(arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
     gc.disable()  # until the first frame: nothing that is imported is garbage
@@ -48,6 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
 
         return show_several(paths, looks_of(arguments))
     return _one(paths[0], arguments)
+
+
+def _as_text(arguments: argparse.Namespace) -> int:
+    """Where a terminal has no screen: what `tuiha status` prints, once."""
+    from tuiha.cli.commands import status
+    from tuiha.cli.out import say
+
+    say(f"TERM={os.environ.get('TERM', '')} has no screen to draw on; this is `tuiha status`. `tuiha status --watch` "
+        "goes on printing it.")
+    return status.run(argparse.Namespace(**{**vars(arguments), "json": False, "watch": False}))
 
 
 def _one(path: Path, arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.numbers import whole
 from tuiha.cli.out import put, say
+from tuiha.cli.words import completed_by
 
 if TYPE_CHECKING:
     from tuiha.cli.operating import Place
@@ -25,7 +26,8 @@ exit codes: 0 listed, or verified; 1 what is recorded was changed or removed; of
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the id, --json and --limit."""
-    parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    operation = parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    completed_by(operation, "operations")
     parser.add_argument("--json", action="store_true",
                         help="print one JSON object (tuiha.operations/1, tuiha.operation/1 for one)")
     parser.add_argument("--verify", action="store_true",

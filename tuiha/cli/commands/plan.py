@@ -7,6 +7,7 @@ import json
 
 from tuiha.cli import exits
 from tuiha.cli.out import progress, put, say
+from tuiha.cli.words import completed_by
 
 HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
 
@@ -20,8 +21,9 @@ exit codes: 0 planned (also when a check would stop it), 2 usage or configuratio
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add kind, target, --option and --json."""
-    parser.add_argument("kind", metavar="KIND", help="what to do")
-    parser.add_argument("target", metavar="TARGET", nargs="*", help="to what: a server, a user, a database")
+    completed_by(parser.add_argument("kind", metavar="KIND", help="what to do"), "kinds")
+    target = parser.add_argument("target", metavar="TARGET", nargs="*", help="to what: servers, a user, a database")
+    completed_by(target, "nodes")
     parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], type=_option,
                         help="an option of the kind, for instance rate=50; may be repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.plan/1)")

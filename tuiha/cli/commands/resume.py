@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tuiha.cli.operating import CODES, add_following
+from tuiha.cli.words import completed_by
 
 HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or whose runner died, from its journal.
 
@@ -13,7 +14,8 @@ HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the id, --json and --detach."""
-    parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    completed_by(operation, "operations")
     add_following(parser)
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from tuiha.cli import exits
 from tuiha.cli.operating import CODES, add_following
+from tuiha.cli.words import completed_by
 
 HELP = f"""Take an operation back, its last step first. Refused when the point of no return may have been passed.
 
@@ -16,7 +17,8 @@ A running operation finishes its step before it turns back. With this command, 0
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the id, --json and --detach."""
-    parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    completed_by(operation, "operations")
     add_following(parser)
 
 

@@ -105,7 +105,19 @@ def _json(text: str) -> object:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
         raise DriverError(f"the sprayer refuses: {short(text, 100)}") from None
+    told = _fault(found)
+    if told is not None:
+        raise DriverError(f"the sprayer cannot tell its statistics: {short(told, 100)}")
     return found
+
+
+def _fault(found: object) -> str | None:
+    """What HAProxy says in place of statistics, for instance that its buffer is too short; None when it says none."""
+    for one in found[:1] + found[-1:] if isinstance(found, list) else [found]:
+        inner = one[0] if isinstance(one, list) and one else one
+        if isinstance(inner, dict) and isinstance(inner.get("errorStr"), str):
+            return str(inner["errorStr"])
+    return None
 
 
 def typed_fields(row: object) -> Row:

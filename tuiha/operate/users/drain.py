@@ -24,6 +24,7 @@ from tuiha.operate.users.throttle import Pace, pace_of
 from tuiha.operate.world import World
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
+_NAMED = 3  # servers whose names are typed to confirm
 _ROUNDS = 5  # users may still arrive between reading and moving
 _HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
 _WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
@@ -52,7 +53,7 @@ class Drain:
             raise Refused(f"the users cannot be read: {error}") from error
         answers = answering(snapshot)
         draft = common.Draft(
-            confirm=" ".join(servers),
+            confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
                 *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
@@ -106,7 +107,7 @@ class Enable:
         facts, answers = _known(snapshot, servers), answering(snapshot)
         found = await sprayers.seen(world, servers)
         draft = common.Draft(
-            confirm=" ".join(servers),
+            confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
                 *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
@@ -137,6 +138,11 @@ class Enable:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """Nothing beside the steps."""
         return {}
+
+
+def _confirmed(servers: Sequence[str]) -> str:
+    """What has to be typed by hand: their names, or of many how many they are."""
+    return " ".join(servers) if len(servers) <= _NAMED else f"{len(servers)} servers"
 
 
 def _known(snapshot: Snapshot, servers: Sequence[str]) -> dict[str, ServerFacts]:

@@ -1,4 +1,4 @@
-"""Everything that is drawn, in ASCII: for terminals that have neither box nor braille characters."""
+"""Everything that is drawn, for terminals that have less: in ASCII, or with the glyphs of Linux's own console."""
 
 from __future__ import annotations
 
@@ -15,6 +15,31 @@ _GLYPHS = {
 }
 _SPARKS = dict(zip("▁▂▃▄▅▆▇", "_.,-~+=", strict=True))
 _UNLIT = {"▮": "."}  # the empty part of a gauge differs in colour only
+
+
+# The console of Linux has the 256 glyphs of the first PC, in nearly every font that is loaded into it.
+_CONSOLE = frozenset(bytes(range(128, 255)).decode("cp437"))
+_ON_CONSOLE = {
+    "●": "■", "○": "·", "▮": "█", "▯": "░", "╌": "─", "━": "═", "┃": "║", "╸": "─", "╺": "─", "▁": "_", "▂": "_",
+    "▃": "▄", "▅": "▄", "▆": "█", "▇": "█", "▏": "│", "✓": "√",
+}
+
+
+@lru_cache(maxsize=4096)
+def on_console(text: str, style: str = "") -> str:
+    """The text in as many cells, each a character that the console of Linux can show."""
+    if text.isascii():
+        return text
+    unlit = style.startswith("lines")
+    return "".join(_glyph(character, unlit) for character in text)
+
+
+def _glyph(character: str, unlit: bool) -> str:
+    if character in _CONSOLE or character.isascii():
+        return character
+    if unlit and character in _UNLIT:
+        return "░"
+    return _ON_CONSOLE.get(character) or _shown(character, unlit)
 
 
 @lru_cache(maxsize=4096)

@@ -87,6 +87,8 @@ def _line_one_end(view: View, width: int) -> tuple[Span, ...]:
     mode: list[Span] = [(view.mode, _MODE_STYLES.get(view.mode, "armed bold"))]
     if view.paused:
         mode += [(" ", "text"), ("PAUSED", "warning bold")]
+    if view.unrecorded:
+        mode += [(" ", "text"), ("NOT RECORDED" if width >= 100 else "no rec", "warning")]
     age = figures.age_text(view.age, interval) if view.snapshot else "-"
     aged: list[Span] = [("age ", "quiet"), (age, "bad bold" if stale else "quiet")]
     clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")]
@@ -138,7 +140,8 @@ def problem_spans(problem: Problem, now: float) -> list[Span]:
     subject = "" if problem.kind is NodeKind.POOL else f"{problem.subject} "
     spans: list[Span] = [(f"{subject}{state}", f"{style} bold")]
     if problem.since is not None:
-        spans.append((f" {figures.duration(now - problem.since)}", style))
+        least = "at least " if problem.at_least else ""
+        spans.append((f" {least}{figures.duration(now - problem.since)}", style))
     if rest.strip():
         spans.append((f"  {rest.strip()}", style))
     return spans

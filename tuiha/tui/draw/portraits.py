@@ -230,11 +230,16 @@ def _mail(mail: MailFacts, snapshot: Snapshot, now: float) -> Portrait:
         (
             ("users", _figure(figures.count(mail.users))),
             ("latency", _figure(figures.milliseconds(mail.latency_ms, " "))),
-            ("failing for", _figure(_ago(mail.failing_since, now) or figures.UNKNOWN)),
+            ("failing for", _figure(_least(mail) + (_ago(mail.failing_since, now) or figures.UNKNOWN))),
         ),
         (USERS, LATENCY),
         _without_mail(mail, snapshot, now),
     )
+
+
+def _least(mail: MailFacts) -> str:
+    """What is said before the time of a failure that was there when this watcher began."""
+    return "at least " if mail.failing_since is not None and mail.seen_at is None else ""
 
 
 def _without_mail(mail: MailFacts, snapshot: Snapshot, now: float) -> tuple[Line, ...]:

@@ -23,6 +23,7 @@ class View:
     paused: bool = False
     snapshot: Snapshot | None = None
     events: tuple[Event, ...] = field(default=())
+    unrecorded: bool = False  # what is seen is recorded nowhere, though it should be
     clock: bool = True  # the time is on line 1, and how old the data is even when it is new
 
     @property

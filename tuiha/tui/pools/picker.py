@@ -22,6 +22,7 @@ class Picker(Watching, inherit_bindings=False):
         Binding("j,down", "move(1)", "down"), Binding("k,up", "move(-1)", "up"),
         Binding("g,home", "move(-1000000)", "first"), Binding("G,end", "move(1000000)", "last"),
         Binding("enter", "open", "open"), Binding("q,ctrl+c", "quit", "leave"),
+        Binding("ctrl+z", "suspend_process", "suspend"),
     ]
 
     def __init__(

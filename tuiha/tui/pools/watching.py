@@ -60,7 +60,9 @@ class WatchScreen(Screen[None], inherit_bindings=False):
 class Watching(TerminalApp, inherit_bindings=False):
     """An application that shows several pools."""
 
-    BINDINGS = [Binding("q,ctrl+c", "quit", "leave")]  # noqa: RUF012
+    BINDINGS = [  # noqa: RUF012
+        Binding("q,ctrl+c", "quit", "leave"), Binding("ctrl+z", "suspend_process", "suspend"),
+    ]
 
     def __init__(self, pools: Sequence[Watched], palette: Palette, now: Callable[[], float] = time.time) -> None:
         super().__init__(palette)

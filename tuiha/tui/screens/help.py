@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tuiha.tui.draw.manual import manual_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import Key
-from tuiha.tui.screens.base import PoolScreen, ReadingScreen
+from tuiha.tui.keys import Key, bindings
+from tuiha.tui.screens.base import READING_KEYS, PoolScreen, ReadingScreen
+
+HELP_KEYS: tuple[Key, ...] = (
+    Key("help.close", "q", "back", "close this help", "close", first=True),
+    *(replace(key, keys="ctrl+c") if key.id == "app.quit" else key for key in READING_KEYS),
+)
 
 
-class HelpScreen(ReadingScreen):
-    """The keys of another screen."""
+class HelpScreen(ReadingScreen, inherit_bindings=False):
+    """The keys of another screen. What leaves the dashboard elsewhere closes it, too."""
 
+    KEYS = HELP_KEYS
+    BINDINGS = bindings(HELP_KEYS)
     TITLE_TEXT = "Help"
 
     def __init__(self) -> None:

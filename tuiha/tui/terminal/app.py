@@ -64,6 +64,13 @@ class TerminalApp(App[int], inherit_bindings=False):
             self._signals.enter_context(on_signals((signal.SIGHUP, signal.SIGTERM), self._told))
         if isinstance(self._driver, TerminalDriver):
             self._driver.on_drained = on_this_loop(self._drained)
+        self.app_resume_signal.subscribe(self, lambda _: self.come_back())
+
+    def come_back(self) -> None:
+        """The shell, or something else, has written to the terminal: send the whole screen again."""
+        self._image.forget()
+        if self.screen_stack:
+            self.screen.refresh()
 
     async def run_async(self, **options: Any) -> int | None:
         """Until it is left; after that signals mean again what they did before."""

@@ -19,30 +19,16 @@ from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from textual import events, messages
-from textual._xterm_parser import XTermParser
+from textual import messages
 from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from tuiha.tui.terminal.sequences import Keys
+
 LAST_WORDS = 0.2  # seconds that the last bytes may take at the end
-_INTRODUCERS = "[O]P_^X"  # what after an escape begins a sequence: CSI, SS3, OSC, DCS, APC, PM, SOS
 _POLL = 0.1  # seconds between the parser's looks at an escape that stands alone
-
-
-class Keys(XTermParser):
-    """An esc that came together with the next key is both keys: what they do must not depend on how fast the link is.
-
-    Terminals send alt and a key in the same way, and Textual takes some for what alt writes on a Mac; no key here has
-    alt.
-    """
-
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
-        pair = len(sequence) == 2 and sequence[0] == "\x1b" and sequence[1] not in _INTRODUCERS
-        if pair or alt:
-            yield events.Key("escape", "\x1b")
-        yield from super()._sequence_to_key_events(sequence[1:] if pair else sequence)
 
 
 class PatientWriter(WriterThread):
@@ -177,7 +163,7 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until told to end or until the terminal is gone."""
-        parser = Keys(self._debug)
+        parser = Keys()
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.DefaultSelector() as selector:
             try:
@@ -186,7 +172,7 @@ class TerminalDriver(LinuxDriver):
                 return
             selector.register(self._wake_read, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                waiting = parser._timeout_time is not None  # for what may follow an escape
+                waiting = parser.waiting  # for what may follow an escape
                 ready = {key.fd for key, _ in selector.select(_POLL if waiting else None)}
                 if self._wake_read in ready:
                     return
@@ -195,8 +181,7 @@ class TerminalDriver(LinuxDriver):
                     if not data:
                         self.send_message(messages.ExitApp())
                         return
-                    text = decode(data)  # empty after the first bytes of a character; the parser takes that for the end
-                    self._process(parser.feed(text) if text else ())
+                    self._process(parser.feed(decode(data)))
                 self._process(parser.tick())
 
     def _process(self, found: Iterable[Message]) -> None:

@@ -11,6 +11,7 @@ from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.widgets.paper import Paper
 
 LONGEST = 200  # characters
+SUSPENDS = "ctrl+z"
 
 
 class Entry(Paper, can_focus=True):
@@ -24,7 +25,7 @@ class Entry(Paper, can_focus=True):
             self.text = text
 
     class Ended(Message):
-        """Typing is over: kept (enter) or dropped (esc)."""
+        """Typing is over: kept (enter) or dropped (esc, ctrl+c)."""
 
         def __init__(self, kept: bool) -> None:
             super().__init__()
@@ -72,6 +73,9 @@ class Entry(Paper, can_focus=True):
         """Take every key; what is not text and has no meaning here does nothing."""
         event.stop()
         event.prevent_default()
+        if event.key == SUSPENDS:
+            self.app.action_suspend_process()
+            return
         edit = _EDITS.get(event.key)
         if event.key in _ENDS:
             self.post_message(self.Ended(_ENDS[event.key]))
@@ -93,7 +97,7 @@ class Entry(Paper, can_focus=True):
         self.post_message(self.Changed(self.text))
 
 
-_ENDS = {"enter": True, "escape": False}
+_ENDS = {"enter": True, "escape": False, "ctrl+c": False}
 _STEERS = {
     "down": (1, False), "up": (-1, False), "pagedown": (10, False), "pageup": (-10, False),
     "tab": (1, True), "shift+tab": (-1, True),

@@ -6,6 +6,7 @@ from textual import events
 from textual.message import Message
 
 from tuiha.tui.draw.spans import Line, Span, fit, width_of
+from tuiha.tui.widgets.entry import SUSPENDS
 from tuiha.tui.widgets.paper import Paper
 
 PACE = 0.3  # seconds that one key comes after the other at least
@@ -23,7 +24,7 @@ class PacedEntry(Paper, can_focus=True):
             self.text = text
 
     class Left(Message):
-        """esc or enter: nothing is to happen."""
+        """esc, ctrl+c or enter: nothing is to happen."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -59,8 +60,11 @@ class PacedEntry(Paper, can_focus=True):
         """Take every key. Leaving is never refused; everything else has to come at the pace of a hand."""
         event.stop()
         event.prevent_default()
+        if event.key == SUSPENDS:
+            self.app.action_suspend_process()
+            return
         too_soon, self._last = event.time - self._last < PACE, event.time
-        if event.key in ("escape", "enter"):
+        if event.key in ("escape", "enter", "ctrl+c"):
             self.post_message(self.Left())
         elif too_soon:
             self.empty("refused, too quick: start again, one key after the other")

@@ -11,8 +11,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuiha.tui.draw.ascii import in_ascii
-from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.draw.ascii import in_ascii, on_console
+from tuiha.tui.draw.spans import BLANK, Line, Span
 from tuiha.tui.theme import Palette
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ _NO_LINE = Style(underline=False)
 def strip_of(line: Line, width: int, palette: Palette) -> Strip:
     """A line as Textual wants it, filled or cut to the width."""
     ground = line.ground
-    drawn = [(in_ascii(text, style), style) for text, style in line.spans] if palette.ascii else line.spans
+    drawn: Sequence[Span] = line.spans
+    if palette.ascii or palette.console:
+        form = in_ascii if palette.ascii else on_console
+        drawn = [(form(text, style), style) for text, style in line.spans]
     strip = Strip([segment for text, style in drawn for segment in _segments(text, palette.style(style, ground))])
     return strip.adjust_cell_length(width, palette.style("text", ground))
 

@@ -52,6 +52,7 @@ class Apart:
         self._history: History | None = None
         self._subscribers = Subscribers()
         self._trouble: str | None = None
+        self._lost: str | None = None
         self._ending = threading.Event()
         self._process = process or launched(self._command)
         self._thread = threading.Thread(target=self._work, name="tuiha-apart", daemon=True)
@@ -108,6 +109,11 @@ class Apart:
         if stdin is not None:
             with suppress(OSError, ValueError):  # it has ended: the next one looks anyway
                 stdin.write(POLL)
+
+    @property
+    def recording_lost(self) -> str | None:
+        """Why what is seen is recorded nowhere; None when it is, here or by another process."""
+        return self._lost
 
     @property
     def recording_trouble(self) -> str | None:
@@ -213,7 +219,7 @@ class Apart:
         if self._history is not None:
             self._history.record(news.snapshot)
         self._events = (*news.events, *self._events)[:EVENTS]
-        self._trouble = news.trouble
+        self._trouble, self._lost = news.trouble, news.lost
         self._latest = news.snapshot
         self._subscribers.tell(news.snapshot)
 

@@ -54,11 +54,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A look. `trouble` is why nothing is recorded, None when all is well."""
+    """A look. `trouble` is why nothing is recorded here, None when all is well; `lost`: and nowhere else either."""
 
     snapshot: Snapshot
     events: tuple[Event, ...]  # since the look that was sent before, newest first
     trouble: str | None = None
+    lost: str | None = None
 
 
 Message = Outline | Started | Refusal | News

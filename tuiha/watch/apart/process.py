@@ -65,7 +65,8 @@ class _Watching:
             self._watcher.subscribe(self._take)
             while (snapshot := self._next()) is not None:
                 trouble = None if recording is None else recording.trouble
-                send(self._news, News(snapshot, self._happened(), trouble))
+                lost = None if recording is None else recording.lost
+                send(self._news, News(snapshot, self._happened(), trouble, lost))
                 if not settled:  # nothing that can wait is done before the screen has its first look
                     settled = True
                     recording = self._recorded() if self._to_record else None

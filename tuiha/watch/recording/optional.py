@@ -27,6 +27,11 @@ class Recording:
         """Why nothing is recorded; None when all is well, or when nothing should be."""
         return self._why if self._recorder is None else self._recorder.trouble
 
+    @property
+    def lost(self) -> str | None:
+        """Why what is seen is recorded nowhere; None also when another process records it."""
+        return None if self._recorder is not None and self._recorder.elsewhere else self.trouble
+
     def start(self, feed: Feed) -> None:
         """Record what this feed has and brings, unless the configuration says otherwise."""
         if not self._pool.recording.enabled:

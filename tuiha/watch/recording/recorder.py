@@ -32,6 +32,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._trouble: str | None = None
+        self.elsewhere = False  # another process has the file, and records this pool
         self._verdict: str | None = None
         self._not_before = 0.0
         self.written = 0  # frames, since the start
@@ -70,9 +71,11 @@ class Recorder:
             try:
                 writer = Writer(self.path, self._pool, self._keep)
             except (Taken, ConfigError, OSError, sqlite3.Error) as error:
-                self._in_trouble(str(error), quiet=isinstance(error, Taken))
+                self.elsewhere = isinstance(error, Taken)
+                self._in_trouble(str(error), quiet=self.elsewhere)
                 self._rest()
                 continue
+            self.elsewhere = False
             try:
                 self._write_with(writer)
             except (OSError, sqlite3.Error) as error:

@@ -27,7 +27,7 @@ import asyncpg
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
-from tuiha.server.lease import _RENEW
+from tuiha.server.lease_functions import RENEW
 from tuiha.server.membership import _BEAT, _MAIL, look_interval
 from tuiha.server.takeover import CANDIDATES, candidates
 
@@ -104,7 +104,7 @@ class Hearts:
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             async with self.database.acquire() as connection:
-                await connection.fetchval(_RENEW, server.name, 1, "one", _LEASE)
+                await connection.fetchval(RENEW, server.name, 1, "one", _LEASE)
                 await connection.fetchval(_BEAT, server.name, server.address, "0", "UP", 70, 3000, server.users, 1, 0.0)
                 await connection.fetch(_MAIL)
                 if time.monotonic() >= look_at:

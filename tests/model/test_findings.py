@@ -89,7 +89,7 @@ def test_the_ledger() -> None:
     assert "epoch 9" in what(replace(healthy(), ledger=record(epoch=9)), "ledger")
     assert "STALE" in what(replace(healthy(), ledger=record(standby=Standby.STALE)), "ledger")
     assert "'west'" in what(replace(healthy(), ledger=record(pool="west")), "ledger")
-    assert "running" in what(replace(healthy(), ledger=record(intent="{}")), "ledger")
+    assert "RUNNING" in what(replace(healthy(), ledger=record(intent="{}")), "ledger")
     assert "none is configured" in what(replace(healthy(), ledger=None), "ledger", replace(EXPECTED, ledger=False))
 
 

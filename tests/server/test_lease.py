@@ -6,14 +6,17 @@ import asyncio
 import signal
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.drivers.conftest import Pair
+from tests.drivers.daemons import PASSWORD
 from tests.server.support import PATIENCE, Attach, Attached, Node, attached, eventually, insert
 from tuiha.server.access import Unavailable
-from tuiha.server.lease import _RENEW, MAY_HOLD
+from tuiha.server.lease import MAY_HOLD
+from tuiha.server.lease_functions import LEAVE, RELEASE, RENEW, digest
 
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO lease%'"
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%renew_lease%'"
 
 
 async def test_a_lease_is_refused_while_the_epoch_is_fenced_or_another_process_holds_it(
@@ -79,7 +82,7 @@ async def test_a_renewal_that_is_done_after_a_later_one_does_not_make_the_lease_
     pair: Pair, node: Node
 ) -> None:
     # One whose connection was shut while it waited is done at last, after the next connection's.
-    renewal = (_RENEW, "s1", 1, "one", 5.0)
+    renewal = (RENEW, "s1", 1, "one", 5.0)
     later, late = await pair.admin(), await pair.admin()
     try:
         async with later.transaction():
@@ -98,7 +101,7 @@ async def test_a_renewal_that_is_done_after_a_later_one_does_not_make_the_lease_
 
 
 async def test_a_database_whose_clock_was_set_back_gets_no_lease_of_the_future(node: Node) -> None:
-    renewal = (_RENEW, "s1", 1, "one", 5.0)
+    renewal = (RENEW, "s1", 1, "one", 5.0)
     assert await node.admin.fetchval(*renewal) == 1
     await node.admin.execute("UPDATE lease SET renewed_at = clock_timestamp() + interval '1 hour'")
     assert await node.admin.fetchval(*renewal) == 1
@@ -107,7 +110,7 @@ async def test_a_database_whose_clock_was_set_back_gets_no_lease_of_the_future(n
 
 async def test_who_may_hold_a_lease_and_for_how_long_is_told_by_the_rows(node: Node) -> None:
     for server, seconds in (("short", 2.0), ("long", 60.0), ("unsaid", None)):
-        await node.admin.fetchval(_RENEW, server, 1, "one", seconds)
+        await node.admin.fetchval(RENEW, server, 1, "one", seconds)
     await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '100 s' WHERE server = 'long'")
     assert await may_hold(node) == {"short": 5.0, "long": 60.0, "unsaid": 5.0}
     await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '30 s' WHERE server = 'long'")
@@ -117,7 +120,7 @@ async def test_who_may_hold_a_lease_and_for_how_long_is_told_by_the_rows(node: N
 
 
 async def test_a_table_of_an_earlier_version_has_no_lengths(node: Node) -> None:
-    assert await node.admin.fetchval(_RENEW, "s1", 1, "one", 60.0) == 1
+    assert await node.admin.fetchval(RENEW, "s1", 1, "one", 60.0) == 1
     async with node.admin.transaction():
         await node.admin.execute("ALTER TABLE lease DROP COLUMN seconds")
         assert await may_hold(node) == {"s1": 5.0}
@@ -130,8 +133,74 @@ async def may_hold(node: Node) -> dict[str, float]:
 
 
 async def test_the_longer_of_two_lengths_keeps_a_namesake_out(node: Node) -> None:
-    assert await node.admin.fetchval(_RENEW, "s1", 1, "one", 60.0) == 1
+    assert await node.admin.fetchval(RENEW, "s1", 1, "one", 60.0) == 1
     await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '10 s'")
-    assert await node.admin.fetchval(_RENEW, "s1", 1, "two", 5.0) is None
+    assert await node.admin.fetchval(RENEW, "s1", 1, "two", 5.0) is None
     await node.admin.execute("UPDATE lease SET renewed_at = renewed_at - interval '51 s'")
-    assert await node.admin.fetchval(_RENEW, "s1", 1, "two", 5.0) == 1
+    assert await node.admin.fetchval(RENEW, "s1", 1, "two", 5.0) == 1
+
+
+LEASE = "SELECT server, epoch, instance, renewed_at, seconds FROM lease WHERE server = 's2'"
+
+
+async def role_of_the_servers(pair: Pair) -> Any:
+    return await asyncpg.connect(host="127.0.0.1", port=pair.db1.port, user="tuiha_pool", password=PASSWORD,
+                                 database="tuiha", ssl=False, timeout=PATIENCE)
+
+
+async def test_who_has_the_password_of_all_servers_cannot_write_the_lease_of_one(pair: Pair, node: Node) -> None:
+    assert await node.admin.fetchval(RENEW, "s2", 1, "known to s2", 60.0) == 1
+    before = await node.admin.fetchrow(LEASE)
+    assert before["instance"] == digest("known to s2")
+    thief = await role_of_the_servers(pair)
+    try:
+        for statement in ("UPDATE lease SET epoch = 0", "DELETE FROM lease", "TRUNCATE lease",
+                          "INSERT INTO lease (server, epoch, instance, renewed_at) VALUES ('s3', 1, 'x', now())"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await thief.execute(statement)
+        seen = await thief.fetchval("SELECT instance FROM lease WHERE server = 's2'")
+        for secret in ("guessed", seen):
+            assert await thief.fetchval(RENEW, "s2", 1, secret, 60.0) is None
+            await thief.execute(RELEASE, "s2", secret, 1)
+            await thief.execute(LEAVE, "s2", secret)
+        assert await node.admin.fetchrow(LEASE) == before
+        await thief.execute(RELEASE, "s2", "known to s2", 1)  # the control: the server itself may
+        assert (await node.admin.fetchrow(LEASE))["epoch"] == 0
+        await thief.execute(LEAVE, "s2", "known to s2")
+        assert await node.admin.fetchrow(LEASE) is None
+    finally:
+        await thief.close()
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("synchronous_commit", "off"), ("synchronous_commit", "local"), ("synchronous_commit", "remote_write"),
+    ("client_min_messages", "error"),
+])
+async def test_a_session_that_would_not_wait_or_hears_no_warning_renews_nothing(
+    pair: Pair, node: Node, name: str, value: str
+) -> None:
+    session = await role_of_the_servers(pair)
+    try:
+        await session.execute(f"SET {name} = {value}")
+        assert await session.fetchval(RENEW, "s3", 1, "mine", 5.0) is None
+        await session.execute(f"RESET {name}")
+        assert await session.fetchval(RENEW, "s3", 1, "mine", 5.0) == 1
+    finally:
+        await session.close()
+
+
+async def test_what_its_role_is_set_to_does_not_reach_a_servers_sessions(
+    pair: Pair, node: Node, attach: Attach
+) -> None:
+    """A role may always change its own defaults."""
+    thief = await role_of_the_servers(pair)
+    try:
+        await thief.execute("ALTER ROLE tuiha_pool SET synchronous_commit = off")
+        other = await role_of_the_servers(pair)
+        assert await other.fetchval("SHOW synchronous_commit") == "off"
+        await other.close()
+        one = await attach()
+        assert await one.gate.read(lambda c: c.fetchval("SHOW synchronous_commit")) == "on"
+    finally:
+        await thief.execute("ALTER ROLE tuiha_pool RESET synchronous_commit")
+        await thief.close()

@@ -179,3 +179,19 @@ async def test_the_version_before_takes_a_newer_schema_as_current(pair: Pair, ad
     await migrate(connection, "demo", "db1")  # and leaves it alone
     assert await admin.fetchval("SELECT count(*) FROM schema_version WHERE number = $1", NEXT) == 1
     await connection.close()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["of the version before", "closed"])
+async def test_an_update_leaves_the_right_to_write_leases_as_it_is(
+    pair: Pair, admin: asyncpg.Connection, next_version: None, before: bool
+) -> None:
+    """Servers of the version before write their leases themselves, as long as an operator lets them."""
+    may = "SELECT has_table_privilege('tuiha_pool', 'lease', 'INSERT, UPDATE, DELETE')"
+    assert not await admin.fetchval(may), "a new database has functions only"
+    if before:
+        await admin.execute("GRANT INSERT, UPDATE, DELETE ON lease TO tuiha_pool")
+    migrating = await owner(pair)
+    await migrate(migrating, "demo", "db1")
+    await migrating.close()
+    assert await admin.fetchval("SELECT count(*) FROM schema_version WHERE number = $1", NEXT) == 1
+    assert await admin.fetchval(may) == before

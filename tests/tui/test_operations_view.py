@@ -14,12 +14,15 @@ from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
+from tuiha.model.running import operation_problems
 from tuiha.model.running import running as running_in
 from tuiha.tui.app import Dashboard
+from tuiha.tui.draw.head import problem_line
 from tuiha.tui.draw.operation_run import run_lines
 from tuiha.tui.draw.rebalance import LIMITS, options_of
 from tuiha.tui.draw.running import goes_on
 from tuiha.tui.draw.spans import plain
+from tuiha.tui.draw.view import View
 from tuiha.tui.operator import OperationFacts, StepFacts, Trouble
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.operation_list import OperationList
@@ -206,3 +209,18 @@ async def test_every_size(size: tuple[int, int]) -> None:
         await pilot.press("r")
         await on(pilot, RebalanceScreen)
         assert "rate" in text(pilot)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_line_two_of_one_that_has_stopped_says_so_and_the_key_that_leads_to_its_end(width: int) -> None:
+    stopped = busy(healthy(), beat=AT - 60.0, ways=["resume", "undo", "cancel"], gives_way=True)
+    found = running_in(stopped)
+    assert found is not None
+    problems = tuple(operation_problems("east", found, "STEADY"))
+    line = plain(problem_line(View("east", AT, snapshot=replace(stopped, problems=problems)), width, {"a": "a"}))
+    assert "INTERRUPTED" in line
+    assert "rebalance, step 1" in line
+    assert "next: a" in line
+    assert "runs" not in line
+    for way, key in (("resume", "c"), ("undo", "b"), ("cancel", "x")):
+        assert f"`tuiha {way} {found.id}` (key a, then {key} twice)" in problems[0].means

@@ -113,8 +113,20 @@ async def roll(pool: EmbeddedPool, servers: Servers, folder: Path, say: Callable
 def without_new_keys(pool: EmbeddedPool) -> None:
     """Take out of the configuration what the version before does not know."""
     document = yaml.safe_load(pool.config_path.read_text())
-    del document["limits"]
+    document.pop("limits", None)
+    for sprayer in document["sprayers"]:
+        sprayer.pop("operator", None)
     pool.config_path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+async def as_before(pool: EmbeddedPool) -> None:
+    """Give the servers' role what it has in a pool that the version before has made."""
+    host, port = host_and_port(load(pool.config_path).database.nodes[0].address)
+    connection = await asyncpg.connect(
+        host=host, port=port, user="postgres", ssl=False, database="tuiha",
+        password=(pool.folder / "secrets" / "postgres").read_text().strip())
+    await connection.execute("GRANT INSERT, UPDATE, DELETE ON lease TO tuiha_pool")
+    await connection.close()
 
 
 async def roll_from(before: Path, pool: EmbeddedPool, servers: Servers, folder: Path,
@@ -123,6 +135,7 @@ async def roll_from(before: Path, pool: EmbeddedPool, servers: Servers, folder: 
     old, new = unchanged(before, folder / "before"), version(__version__, folder / "this")
     names = [f"s{number}" for number in range(1, SERVERS + 1)]
     without_new_keys(pool)
+    await as_before(pool)
     for name in names:
         await stop_first(pool, name)
         servers.start(name, old)

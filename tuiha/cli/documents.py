@@ -74,7 +74,8 @@ def _operation(found: Running | None) -> Document | None:
     if found is None:
         return None
     return {"id": found.id, "kind": found.kind, "who": found.owner, "host": found.host, "since": moment(found.since),
-            "step": found.step, "action": found.action}
+            "step": found.step, "action": found.action, "condition": str(found.condition),
+            "silent_seconds": _short(found.silent), "ways": [str(way) for way in found.ways]}
 
 
 def _problem(problem: Problem) -> Document:

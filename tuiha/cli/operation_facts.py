@@ -54,7 +54,8 @@ def _next(state: OperationState, word: str) -> str:
         goes_on = f"tuiha resume {state.id}"
         command = f"{goes_on}, or tuiha undo {state.id}" if state.undoable else goes_on
         return f"{state.text}  {command}".strip()
-    return "" if state.state == "done" else state.text
+    whole = state.state == "done" and (state.outcome or {}).get("protected", True)
+    return "" if whole else state.text
 
 
 def facts_of_row(row: OperationRow) -> OperationFacts:

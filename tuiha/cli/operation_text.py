@@ -82,7 +82,8 @@ def operation_text(state: OperationState) -> str:
     rows = [(f"  {step.planned.number}", plain(step.planned.target), plain(step.planned.does), step.state,
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
     figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
-    lines = [f"{result(state).upper()}  {what(state.plan)}  operation {state.id}",
+    lacks = ", UNPROTECTED" if (state.outcome or {}).get("protected") is False else ""
+    lines = [f"{result(state).upper()}{lacks}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
              f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
              + (f", because: {plain(state.reason)}" if state.reason else ""),

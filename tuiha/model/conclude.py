@@ -10,6 +10,7 @@ from tuiha.model.problems import problems
 from tuiha.model.rates import backends, requests, transactions
 from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
+from tuiha.model.running import running_in
 from tuiha.model.scene import Scene
 from tuiha.model.split import split
 from tuiha.model.standing import Standing, standing
@@ -29,6 +30,8 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
     stand, told = standing(look, previous), sights(look)
     commits, asked = transactions(look, earlier, previous), requests(look, earlier, previous)
     behind = backends(look, earlier, previous)
+    intent = stand.ledger.intent if stand.ledger is not None else None
+    since, seen_at = _intent_since(intent, look.at, previous), look.ledger.seen_at if look.ledger is not None else None
     scene = Scene(
         look=look,
         stand=stand,
@@ -41,6 +44,7 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         dispute=dispute(look, earlier, stand, rules),
         without_mail=summed((s.name, one) for s in look.servers if s.report is not None and not down(s, rules)
                             for one in s.report.mail or ()),
+        running=running_in(intent, look.at if seen_at is None else seen_at, since),
     )
     found = problems(scene, previous)
     return Snapshot(
@@ -58,7 +62,9 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
         databases=scene.databases,
         sprayers=scene.sprayers,
         mail=scene.mail,
-        intent=stand.ledger.intent if stand.ledger is not None else None,
+        intent=intent,
+        intent_since=since,
+        intent_seen_at=seen_at,
         manager=rules.manager,
         without_mail=scene.without_mail,
     )
@@ -66,6 +72,13 @@ def conclude(look: Look, previous: Snapshot | None = None, earlier: Look | None 
 
 def _order(polled: Polled[R]) -> tuple[tuple[int, int, str], ...]:
     return natural(polled.name)
+
+
+def _intent_since(intent: str | None, at: float, previous: Snapshot | None) -> float | None:
+    """When the ledger's intent was seen to change; None on the first look, which cannot tell."""
+    if previous is None or intent is None:
+        return None
+    return previous.intent_since if previous.intent == intent else at
 
 
 def _users(stand: Standing) -> int | None:

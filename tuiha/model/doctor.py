@@ -31,7 +31,7 @@ PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by t
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset(),
 }
-_KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version"})  # which the pool servers only read
+_KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease"})  # read, and written by functions
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
 

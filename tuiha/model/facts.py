@@ -248,6 +248,8 @@ class Snapshot:
     sprayers: tuple[SprayerFacts, ...]
     mail: tuple[MailFacts, ...]
     intent: str | None = None
+    intent_since: float | None = None  # when the watcher saw it change, by its own clock; None: it has not changed yet
+    intent_seen_at: float | None = None  # when the ledger was read the last time
     manager: str | None = None  # who decides which database is active; None: this project's operations
     without_mail: tuple[WithoutMail, ...] = ()  # by mail cluster, as the pool servers report it
 

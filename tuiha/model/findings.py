@@ -12,6 +12,7 @@ from tuiha.model.mail_sights import sights
 from tuiha.model.mail_trouble import explained, summed
 from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
+from tuiha.model.running import operation_problems, running_in
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
@@ -143,7 +144,9 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
                    "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
                    "docs/backup.md says what to do after a restore")
     elif record.intent is not None:
-        yield warning("ledger", "an operation is running", "it may be unfinished", "tuiha operations")
+        found = running_in(record.intent, polled.seen_at or look.at, None)
+        for problem in operation_problems(look.pool, found, record.phase):
+            yield warning("ledger", problem.what, problem.means, problem.next or "")
     else:
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:

@@ -37,7 +37,8 @@ _READS = frozenset({"SELECT"})
 _HISTORY = {"operation": _READS, "operation_record": _READS, "event": _READS | {"INSERT"}}
 MOST: Mapping[str, Most] = {
     "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS, **_HISTORY},
-                 frozenset({"UPDATE pool_epoch.only_row"}), functions=frozenset({"follow_timeline"})),
+                 frozenset({"UPDATE pool_epoch.only_row"}), functions=frozenset({
+                     "follow_timeline", "doubt_standby", "renew_lease", "release_lease", "leave_lease"})),
     "watcher": Most(_READS, roles=_MONITORS, functions=frozenset({"access_rules"})),
     "coordinator": Most(
         _READS, {"pool_epoch": _READS | {"UPDATE"}, **_HISTORY},
@@ -66,6 +67,7 @@ def _granted(task: str, most: Most, role: RoleRights, database: str) -> Iterator
         yield bad(database, f"role {role.name} may {right} {names(sorted(tables))}",
                   f"that is more than {task} has to, for whoever learns its password",
                   f"REVOKE {right} ON {', '.join(identifier(table) for table in sorted(tables))} FROM {quoted}, PUBLIC")
+    yield from _leases(task, role, database)
     for told in sorted(set(role.columns) - most.columns):
         right, _, place = told.partition(" ")
         table, _, column = place.partition(".")
@@ -85,6 +87,17 @@ def _granted(task: str, most: Most, role: RoleRights, database: str) -> Iterator
                   "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
                             f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
                             f"FROM {quoted}, PUBLIC" for place in role.creates))
+
+
+def _leases(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
+    """Servers of the version before write their leases themselves; whoever may do that can end another server's."""
+    may = sorted({told.partition(" ")[0] for told in role.grants if told.endswith(" lease")} & _WRITES)
+    if task == "pool" and may:
+        quoted = identifier(role.name)
+        yield warning(database, f"role {role.name} may {names(may)} lease",
+                      "whoever learns its password can end a lease that a server still uses: a failover would be early",
+                      "when `tuiha status` shows this version on all servers, and you will not go back: "
+                      f"REVOKE {', '.join(may)} ON lease FROM {quoted}")
 
 
 def _tables(task: str, most: Most, role: RoleRights) -> Mapping[str, set[str]]:

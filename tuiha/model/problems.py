@@ -8,10 +8,12 @@ from typing import Any
 
 from tuiha.model.database_problems import after_stray, database_problems
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
+from tuiha.model.intent import takes_from
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN
+from tuiha.model.running import ATTACHES, first_of, operation_problems
 from tuiha.model.scene import Scene
 from tuiha.model.server_problems import server_problems
 from tuiha.model.words import natural
@@ -24,8 +26,8 @@ _KIND = {NodeKind.POOL: 0, NodeKind.DATABASE: 1, NodeKind.SERVER: 2, NodeKind.SP
 def problems(scene: Scene, previous: Snapshot | None) -> tuple[Problem, ...]:
     """Find and rank all problems; one that was there before keeps its time."""
     found = [*_pool(scene), *database_problems(scene), *server_problems(scene), *_sprayers(scene),
-             *mail_problems(scene), *_ledger(scene)]
-    dated = _dated(found, previous, scene.look)
+             *mail_problems(scene), *_ledger(scene), *_operation(scene)]
+    dated = _dated(_in_turn(scene, found), previous, scene.look)
     return tuple(sorted(dated, key=lambda p: (_SEVERITY[p.severity], _KIND[p.kind], natural(p.subject))))
 
 
@@ -73,6 +75,27 @@ def _pool(scene: Scene) -> Iterator[Problem]:
     if not scene.servers:
         yield Problem(Severity.BAD, NodeKind.POOL, name, "DOWN  no pool server is known",
                       "no device is answered and no mail is monitored", None, "tuiha serve NAME")
+
+
+def _operation(scene: Scene) -> Iterator[Problem]:
+    ledger = scene.stand.ledger
+    if ledger is not None:
+        yield from operation_problems(scene.look.pool, scene.running, ledger.phase)
+
+
+def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:
+    """What needs the pool waits for the operation that has it: then that one is what comes next."""
+    ledger, other = scene.stand.ledger, scene.running
+    if ledger is None or other is None:
+        yield from found
+        return
+    for problem in found:
+        kind = (problem.next or "").removeprefix("tuiha plan ").partition(" ")[0]
+        if not (problem.next or "").startswith("tuiha plan ") or takes_from(kind, other.intent, ledger.phase):
+            yield problem
+        else:
+            yield replace(problem, next=first_of(other, ledger.phase), key=ATTACHES,
+                          means=f"{problem.means}; `{problem.next}` comes after {other.kind}, which has the pool")
 
 
 def _after_split(scene: Scene) -> str:

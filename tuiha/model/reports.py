@@ -52,6 +52,7 @@ class Standby(StrEnum):
     STALE = "STALE"
 
 
+STEADY = "STEADY"  # the ledger's phase while nothing of the databases' roles is half changed
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 PROMOTABLE = frozenset({"sync_standby", "quorum_standby"})  # Patroni's roles of one that has every acknowledged write
 
@@ -272,6 +273,6 @@ class LedgerRecord:
     standby: Standby
     system_identifier: str
     timeline: int
-    phase: str = "STEADY"  # STEADY, SWITCHING, FAILOVER
+    phase: str = STEADY  # STEADY, SWITCHING, FAILOVER
     intent: str | None = None  # id, kind, owner and step of the running operation, as JSON
     revision: int = 0

@@ -9,6 +9,7 @@ from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, Spray
 from tuiha.model.mail_trouble import WithoutMail
 from tuiha.model.reports import IN_STEP, ServerState
 from tuiha.model.rules import Rules
+from tuiha.model.running import Running
 from tuiha.model.standing import Standing
 
 SERVING = frozenset({ServerState.UP, ServerState.CONSTRAINED, ServerState.WITHDRAWN, ServerState.HELD})
@@ -28,6 +29,7 @@ class Scene:
     split: str | None = None  # how the pool is split
     dispute: str | None = None  # who sees what
     without_mail: tuple[WithoutMail, ...] = ()
+    running: Running | None = None  # the operation that has the pool
 
     @cached_property
     def primary(self) -> DatabaseFacts | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
-from tuiha.model.reports import ServerReport, ServerState
+from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.model.rows import DOWN, down
 from tuiha.model.scene import Scene
 
@@ -60,12 +60,33 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
         return problem(Severity.BAD, f"{DOWN}  {facts.note}", means, "tuiha serve {name}",
                        since=_gone_since(scene, polled))
     rule = _STATES.get(facts.state)
+    if facts.state == ServerState.CONSTRAINED and not _takers(scene):
+        rule = _nobody_takes(scene)
     if rule is not None:
         return problem(rule.severity, f"{facts.state}  {facts.note}".rstrip(), rule.means, rule.next, rule.key)
     if facts.alive is False and facts.state == ServerState.UP:
         return problem(Severity.WARNING, "SILENT  its heartbeat is older than the window",
                        "it answers the watcher, but the others take its users over", "tuiha check")
     return None
+
+
+def _takers(scene: Scene) -> list[str]:
+    """The servers that take users from others: without one a rebalance cannot be done."""
+    return [s.name for s in scene.servers
+            if s.state == ServerState.UP and s.error is None and s.target != ServerTarget.DRAIN
+            and (s.availability_index or 0) >= 0]
+
+
+def _nobody_takes(scene: Scene) -> _Rule:
+    """What helps an overloaded server when no other one has room: another server, not a rebalance."""
+    means = "it takes no new users, and no server has room for some of those it has"
+    drained = next((s.name for s in scene.servers if s.state == ServerState.WITHDRAWN and s.error is None), None)
+    if drained is not None:
+        return _Rule(Severity.WARNING, f"{means}: {drained} is drained", f"tuiha plan enable {drained}", "e")
+    gone = next((s.name for s in scene.servers if s.state in (DOWN, ServerState.LEFT)), None)
+    if gone is not None:
+        return _Rule(Severity.WARNING, f"{means}: {gone} does not run", f"tuiha serve {gone}")
+    return _Rule(Severity.WARNING, f"{means}: add a server", "tuiha serve NAME")
 
 
 def _gone_since(scene: Scene, polled: Polled[ServerReport]) -> float | None:

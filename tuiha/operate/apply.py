@@ -19,6 +19,7 @@ from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Misused, Refused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.planning import plan_again
+from tuiha.operate.precedence import refuse_unless_told, see_it_stopped
 from tuiha.operate.start import loading_runner
 from tuiha.operate.store import Folder, NotKept, store_of, writing
 from tuiha.operate.world import World, open_world
@@ -117,28 +118,36 @@ async def apply(
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
         other = intents.parse(seen.intent)
-        if other is not None and other.id != plan.details.get("over"):
-            raise intents.Busy(other)
+        over = plan.details.get("over") if other is not None else None
+        if other is not None and other.id != over:
+            intents.refuse_unless_it_gives_way(seen, other, plan.kind)
         await refuse_a_viewer(world)
         fresh = await _fresh(world, plan)
         refuse_unless_same(plan, fresh)
+        refuse_unless_told(plan, fresh)
         refuse_unless_confirmed(fresh, confirm)  # what is typed counts, not what was written into a plan's file
         refuse_if_stopped(fresh, overrides, reason)
         store = store_of(pool, base)
         fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
         folder = store.create(fresh)
-        mine = intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time(),
-                              past=bool(fresh.details.get("past")))
+        mine = intents.at_step(intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time(),
+                                              past=bool(fresh.details.get("past"))), fresh, 0, "")
+        over = str(fresh.details.get("over", ""))
         try:
             await _record(folder, "start", id=folder.id, who=who, host=mine.host, reason=reason,
-                          overrides=sorted(set(overrides)))
-            await intents.take(ledger, seen, mine, str(fresh.details.get("over", "")))
+                          overrides=sorted(set(overrides)), takes_from=None if other is None else other.id)
+            if other is None or other.id == over:
+                await intents.take(ledger, seen, mine, over)
+            else:
+                await intents.take_from(ledger, seen, other, mine)
         except (Refused, NotKept):
             store.discard(folder)
             raise
         except DriverError as error:
             await _never_began(ledger, folder, mine, error)
             raise
+        if other is not None:
+            await see_it_stopped(store, other, mine)
         try:
             await runner.begin(folder, who)
         except NotKept:

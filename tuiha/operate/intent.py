@@ -3,68 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
+from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
 from tuiha.model.quoting import shell
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.kinds import Refused
+from tuiha.operate.plan import Plan
 from tuiha.operate.state import OperationState
 
+__all__ = [
+    "Busy", "Condition", "Intent", "Way", "at_step", "note", "now", "parse", "refuse_if_elsewhere",
+    "refuse_if_touched", "refuse_unless_it_gives_way", "release", "take", "take_from", "words",
+]
+
+_ROLES = frozenset({"switchover", "failover"})  # kinds whose point of no return is a change of the databases' roles
 _TRIES = 10
 _PAUSE = 0.05  # seconds between tries
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """Who changes the pool now."""
-
-    id: str  # of the operation
-    kind: str
-    owner: str
-    host: str
-    since: float  # unix seconds
-    step: int = 0  # number of the step that runs; 0 before the first
-    action: str = ""  # what that step does, in words
-    undoing: bool = False  # that step is being taken back
-    past: bool | None = None  # the point of no return may be passed; None: an earlier version does not say
-
-    def text(self) -> str:
-        """As the ledger holds it."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__}, ensure_ascii=False)
-
-    def words(self) -> str:
-        """As a person reads it."""
-        where = f"at step {self.step} ({self.action})" if self.step else "before its first step"
-        at = time.strftime("%H:%M:%SZ", time.gmtime(self.since))
-        return f"{self.kind}, {where}, started by {self.owner} on {self.host} at {at}: operation {self.id}"
+def words(intent: Intent) -> str:
+    """As a person reads it."""
+    at = time.strftime("%H:%M:%SZ", time.gmtime(intent.since))
+    how = "" if now(intent).condition is Condition.RUNNING else f", {now(intent).condition}"
+    return (f"{intent.kind}, {intent.where}{how}, started by {intent.owner} on {intent.host} at {at}: "
+            f"operation {intent.id}")
 
 
-def parse(text: str | None) -> Intent | None:
-    """The intent in a ledger's record. One that cannot be read is somebody's all the same, with an unknown owner."""
-    if not text:
-        return None
-    try:
-        found = json.loads(text)
-        return Intent(str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]),
-                      float(found["since"]), int(found.get("step", 0)), str(found.get("action", "")),
-                      found.get("undoing") is True, _word(found.get("past")))
-    except (ValueError, KeyError, TypeError):
-        return Intent("unknown", "an operation of another version", "somebody", "an unknown host", 0.0)
+def now(intent: Intent) -> Intent:
+    """The intent with its condition at this moment, as far as the clocks of two hosts agree."""
+    return judged(intent, silence(intent, time.time(), None))
 
 
-def _word(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool = False) -> Intent:
+    """The intent with the step that runs, a sign of life, and what may be done should the runner end here.
+
+    `back`: the step is being taken back; from then on it leads only there.
+    """
+    past = not back and any(step.point_of_no_return and step.number <= number for step in plan.steps)
+    undo = back or (not past and all(step.undo or step.point_of_no_return
+                                     for step in plan.steps if step.number <= number))
+    stays = plan.point_of_no_return is None or past
+    ways = (Way.RESUME, *((Way.UNDO,) if undo else ()), *((Way.CANCEL,) if stays else ()))
+    return replace(intent, step=number, action=action, condition=Condition.RUNNING, beat=time.time(), ways=ways,
+                   gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
+
+
+def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> None:
+    """Raises Busy unless an operation of this kind may take the pool from the one that has it."""
+    if not takes_from(kind, now(other), seen.phase):
+        raise Busy(other)
 
 
 class Busy(Refused):
     """Another operation has the pool."""
 
     def __init__(self, other: Intent) -> None:
-        super().__init__(f"another operation has this pool: {other.words()}.\n"
+        super().__init__(f"another operation has this pool: {words(other)}.\n"
                          f"Wait for it (`tuiha operations {other.id}`), `tuiha cancel {other.id}`, or, if its runner "
                          f"died, `tuiha resume {other.id}` on {other.host}. If that host or the operation's folder is "
                          "gone: `tuiha plan reclaim`.")
@@ -88,15 +87,37 @@ async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent, over: s
         raise Refused("the ledger changed in this moment; plan again") from None
 
 
-async def note(ledger: LedgerDriver, intent: Intent) -> None:
-    """Say which step runs. Raises Busy when the intent is not this operation's any more, DriverError."""
-    await _change(ledger, intent, intent.text())
+async def take_from(ledger: LedgerDriver, seen: LedgerRecord, other: Intent, intent: Intent) -> None:
+    """Take the pool from an operation that gives way. Its signs of life and its steps change nothing of that.
+
+    Raises Busy when it does not give way any more, Refused (the ledger changed otherwise), DriverError.
+    """
+    for _ in range(_TRIES):
+        record = await ledger.poll()
+        if replace(record, intent=None, revision=0) != replace(seen, intent=None, revision=0):
+            break
+        has = parse(record.intent)
+        if has is not None and has.id != other.id:
+            raise Busy(has)
+        if has is not None:
+            refuse_unless_it_gives_way(record, has, intent.kind)
+        try:
+            await ledger.replace(record, replace(record, intent=intent.text()))
+            return
+        except Conflict:
+            await asyncio.sleep(_PAUSE)
+    raise Refused("the ledger changed in this moment; plan again")
+
+
+async def note(ledger: LedgerDriver, current: Callable[[], Intent]) -> None:
+    """Write the intent as it is now. Raises Busy when it is not this operation's any more, DriverError."""
+    await _change(ledger, current(), lambda: current().text())
 
 
 async def release(ledger: LedgerDriver, intent: Intent) -> int | None:
     """Give the pool back; the ledger's revision with that. None when it was given back before. Raises DriverError."""
     try:
-        return await _change(ledger, intent, None)
+        return await _change(ledger, intent, lambda: None)
     except Busy:
         return None  # it was released, and somebody else has it by now
 
@@ -105,10 +126,21 @@ def refuse_if_touched(seen: LedgerRecord, state: OperationState) -> None:
     """Raises Refused when the pool was given back and the ledger has changed since: by whomever, from whatever host.
 
     What is left of an operation rests on facts of its time: a former primary that it would stop may be active now.
+    One that gave way works out from facts what is left of it, unless it is about the databases' roles.
     """
-    if seen.intent is None and state.revision not in (None, seen.revision):
+    touched = state.revision not in (None, seen.revision) or _roles_changed(seen, state.plan)
+    if seen.intent is None and touched:
         raise Refused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
                       f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
+
+
+def _roles_changed(seen: LedgerRecord, plan: Plan) -> bool:
+    """Whether others are active than the plan's steps rest on, or lead to."""
+    if plan.roles is None:
+        return False
+    epoch, old, new = plan.roles
+    meant = {(epoch, old)} | ({(epoch + 1, new)} if plan.point_of_no_return is not None else set())
+    return (seen.epoch, seen.active) not in meant
 
 
 async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
@@ -122,21 +154,16 @@ async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
                       "quarter of a minute after that host or its runner has died")
 
 
-async def _change(ledger: LedgerDriver, intent: Intent, text: str | None) -> int | None:
+async def _change(ledger: LedgerDriver, intent: Intent, text: Callable[[], str | None]) -> int | None:
     for _ in range(_TRIES):
         record = await ledger.poll()
-        other = parse(record.intent)
-        if other is None and text is None:
+        other, wanted = parse(record.intent), text()
+        if other is None and wanted is None:
             return None
         if other is None or other.id != intent.id:
             raise Busy(other or replace(intent, id="none", kind="nobody's any more"))
         try:
-            return (await ledger.replace(record, replace(record, intent=text))).revision
+            return (await ledger.replace(record, replace(record, intent=wanted))).revision
         except Conflict:
             await asyncio.sleep(_PAUSE)  # a server or a step changed another field
     raise DriverError("the ledger is changed by others all the time")
-
-
-def at_step(intent: Intent, number: int, action: str, *, undoing: bool = False, past: bool = False) -> Intent:
-    """The intent with the step that runs; `past`: it is the point of no return, or comes after it."""
-    return replace(intent, step=number, action=action, undoing=undoing, past=bool(intent.past) or past)

@@ -31,6 +31,12 @@ class StepUnknown(Exception):
     """Whether the step happened could not be read back."""
 
 
+class Remains(str):
+    """Evidence of an undo that could not take everything back: what is left, and what ends it."""
+
+    __slots__ = ()
+
+
 def fitting(name: str, targets: str, target: Sequence[str]) -> tuple[str, ...]:
     """The targets given to an operation, when they are as many as it takes. Raises Misused.
 
@@ -115,3 +121,14 @@ class Witness(Protocol):
 
     async def word(self, world: World, plan: Plan) -> Word:
         """Ask, and change nothing. Raises DriverError when the ledger does not answer."""
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A kind that reads the whole back when it has ended: its result says no more than what is so."""
+
+    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+        """What is otherwise than before, when it was taken back; empty: nothing is."""
+
+    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+        """What the pool lacks although every step was done, and what to do; empty: nothing."""

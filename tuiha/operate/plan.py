@@ -76,6 +76,14 @@ class Plan:
         return next((step.number for step in self.steps if step.point_of_no_return), None)
 
     @property
+    def roles(self) -> tuple[int, str, str] | None:
+        """Epoch, active database and its partner that the steps rest on; None when they rest on no roles."""
+        try:
+            return int(self.details["epoch"]), str(self.details["old"]), str(self.details["new"])
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
     def stopped_by(self) -> tuple[Check, ...]:
         """The checks that stop it."""
         return tuple(c for c in self.checks if c.verdict in (CheckVerdict.BAD, CheckVerdict.NEVER))

@@ -12,6 +12,7 @@ from tuiha.config.settings import Pool
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.kinds import Kind, Misused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
+from tuiha.operate.precedence import rivalry
 from tuiha.operate.store import store_of
 from tuiha.operate.world import World, open_world
 
@@ -63,7 +64,9 @@ async def plan_again(world: World, plan: Plan) -> Plan:
 async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
     plan = await kind.plan(world, target, options)
     room = journal_room(store_of(world.pool, world.base).root)
-    return replace(plan, checks=(*plan.checks, room), details={**plan.details, "options": dict(options)})
+    rival, more = ((), {}) if "over" in plan.details else await rivalry(world, kind.name)  # that takes it from anybody
+    return replace(plan, checks=(*rival, *plan.checks, room),
+                   details={**plan.details, **more, "options": dict(options)})
 
 
 def journal_room(root: Path) -> Check:

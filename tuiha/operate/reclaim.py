@@ -182,6 +182,9 @@ def _hosts(other: intents.Intent, here: str, holder: str | None, leased: bool) -
                      _NEVER if holder else _OK,
                      "its hold ends 15 s after its last sign of life: plan again then" if holder else "")
     same = other.host == here
+    if not same and other.beat is not None and intents.now(other).condition is intents.Condition.RUNNING:
+        return Check("host", other.host, "its runner gives signs of life", "none", _NEVER,
+                     f"on {other.host}: tuiha cancel {other.id}")
     return Check("host", other.host, "this host" if same else "another host, which cannot be asked", here,
                  _OK if same else _BAD, "" if same else (
                      f"on {other.host}: tuiha resume {other.id}. If that host is gone for good, or no process of it "

@@ -11,22 +11,26 @@ import fcntl
 import os
 import socket
 import sys
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.intent import BEAT, Condition
 from tuiha.model.managed import LEADERLESS
 from tuiha.operate import intent as intents
 from tuiha.operate.apply import ledger_of
 from tuiha.operate.counting import Cost, cost, counts
 from tuiha.operate.journal import Journal, read_records
 from tuiha.operate.keeping import keep_in_database
-from tuiha.operate.kinds import Refused, Step
+from tuiha.operate.kinds import ReadsBack, Refused, Remains, Step
 from tuiha.operate.planning import kind_of
+from tuiha.operate.precedence import gave_way
 from tuiha.operate.start import Order, handed
 from tuiha.operate.state import OperationState
 from tuiha.operate.stepping import Done, Teller, attempt
@@ -37,6 +41,7 @@ from tuiha.operate.world import World, open_world
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
 _UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
 _PLACES = frozenset({"STEADY", LEADERLESS})  # phases of the ledger in which no role is half changed by us
+_CONDITIONS = {"failed": Condition.HALF_WAY, "unknown": Condition.UNKNOWN}  # of one that keeps the pool
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
 
@@ -54,7 +59,30 @@ class Runner:
         self._steps = self._kind.steps(plan)
         self._plan = plan
         self._counting: asyncio.Task[None] | None = None
-        self._taken = ""  # by which operation the pool was taken from this one; empty: it was not
+        self._beating: asyncio.Task[None] | None = None
+        self._taken_by: intents.Intent | None = None  # another operation has the pool by now
+        self._taken = asyncio.Event()
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Give signs of life in the ledger meanwhile, and notice when another operation has taken the pool."""
+        self._beating = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            if self._beating is not None:
+                self._beating.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            await self._tell_ledger()
+            await asyncio.sleep(BEAT)
+
+    async def _no_more_signs(self) -> None:
+        beating, self._beating = self._beating, None
+        if beating is not None:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
 
     async def forward(self) -> None:
         """Run every step that is not done; ends with a result in the journal."""
@@ -63,11 +91,10 @@ class Runner:
         for step, known in zip(self._steps, self._state().steps, strict=True):
             if known.state == "done":
                 continue
-            if await self._stop_asked():
+            if await self._gave_way() or await self._stop_asked():
                 return
             state, text = await self._one(step)
-            if self._taken:
-                await self._leave(step)
+            if await self._gave_way():
                 return
             if state == "done":
                 continue
@@ -75,28 +102,34 @@ class Runner:
                 return
             await self._stuck(step, state, text)
             return
-        await self._end("done", "every step was done and verified")
+        lacking = await self._kind.lacking(self._world, self._plan) if isinstance(self._kind, ReadsBack) else ()
+        await self._end("done", ". ".join(("every step was done and verified", *lacking)), lacking=bool(lacking))
 
     async def backward(self, state: str, why: str) -> None:
         """Take back every step that began, the last first; ends with `state` as the result."""
-        known = self._state()
+        known, remains = self._state(), list[str]()
         for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
             if not was.begun or not step.planned.undo:
                 continue
+            if await self._gave_way():
+                return
             number = step.planned.number
             told = await self._begin(step, "undo")
-            done = await attempt(step.undo, self._world, Teller(self._journal, number, lambda: False),
-                                 step.planned.limit_seconds)
+            done = await attempt(step.undo, self._world, Teller(self._journal, number, self._taken.is_set),
+                                 step.planned.limit_seconds, self._taken)
             result = "undone" if done.state == "done" else done.state
             await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
             await told
-            if self._taken:
-                await self._leave(step)
-                return
+            remains += [str(done.text)] if isinstance(done.text, Remains) else []
             if result != "undone":
+                if await self._gave_way():
+                    return
                 await self._end("unknown", f"{why}; step {number} could not be taken back: {done.text}", keep=True)
                 return
-        await self._end(state, f"{why}; nothing is left of it", changed=False)
+        if isinstance(self._kind, ReadsBack) and known.ever_began:
+            remains += await self._kind.left(self._world, self._plan)
+        rest = f"taken back, but this is left: {'; '.join(remains)}" if remains else "nothing is left of it"
+        await self._end(state, f"{why}; {rest}", changed=bool(remains), left=bool(remains))
 
     async def _one(self, step: Step) -> tuple[str, str]:
         number = step.planned.number
@@ -105,18 +138,13 @@ class Runner:
         if step.planned.point_of_no_return and not await told:
             done = Done("failed", _UNTOLD, 0.0)
         else:
-            done = await attempt(step.run, self._world, teller, step.planned.limit_seconds)
+            done = await attempt(step.run, self._world, teller, step.planned.limit_seconds, self._taken)
         state = "stopped" if done.state == "done" and teller.told else done.state
         self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
         await told  # only now: what was done is written down whatever the ledger says
         if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
             await self._journal.flush()
         return state, done.text
-
-    async def _leave(self, step: Step) -> None:
-        """Stop for good: the pool is another operation's by now, which has worked out what is left to be done."""
-        await self._end("cancelled", f"operation {self._taken} has the pool by now: this one stopped at step "
-                        f"{step.planned.number}", keep=True)
 
     async def _stuck(self, step: Step, state: str, text: str) -> None:
         """A step did not end well: back to the beginning where that is possible, else wait for an operator."""
@@ -129,7 +157,9 @@ class Runner:
             await self._end(state, why, keep=True)
 
     def _asked(self) -> bool:
-        """Whether an operator asked to stop, and stopping is still possible."""
+        """Whether an operator asked to stop, and stopping is still possible; or the pool was taken."""
+        if self._taken.is_set():
+            return True
         asked = self._folder.asked("cancel") or self._folder.asked("undo")
         if asked is None:
             return False
@@ -162,14 +192,32 @@ class Runner:
         except DriverError:
             return False
 
-    async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True) -> None:
+    async def _gave_way(self) -> bool:
+        """Stop here when another operation has taken the pool: what is left can be resumed or taken back later."""
+        other = self._taken_by
+        if other is None:
+            return False
+        await self._journal.write("cancel", who=other.owner, undo=False)
+        state = self._state()
+        await self._end("cancelled", gave_way(other, state), keep=True, gave_way_to=other.id,
+                        changed=any(step.begun for step in state.steps))
+        return True
+
+    async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True,
+                   gave_way_to: str = "", left: bool = False, lacking: bool = False) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
+        await self._no_more_signs()
         await self._journal.flush()
-        revision, left = (None, "") if keep else await self._give_back()
+        if keep and not gave_way_to:
+            self._intent = replace(self._intent, condition=_CONDITIONS[state])
+            await self._tell_ledger()  # so that everybody sees how it stands
+        revision, more = (None, "") if keep else await self._give_back()
         cost = await self._cost()
         outcome = {**self._outcome(self._state()), **cost.figures()}
-        await self._journal.write("result", state=state, text=text + left, changed=changed, outcome=outcome,
-                                  revision=revision)
+        if state == "done" and isinstance(self._kind, ReadsBack):
+            outcome["protected"] = not lacking
+        await self._journal.write("result", state=state, text=text + more, changed=changed, outcome=outcome,
+                                  revision=revision, gave_way_to=gave_way_to, left=left)
 
     async def _count(self) -> None:
         """Note the servers' counters before anything has happened."""
@@ -212,25 +260,28 @@ class Runner:
         """
         planned, undoing = step.planned, record == "undo"
         action = f"{'taking back: ' if undoing else ''}{planned.target} {planned.does}"
-        intent = intents.at_step(self._intent, planned.number, action, undoing=undoing,
-                                 past=planned.point_of_no_return and not undoing)
-        told = asyncio.create_task(self._tell_ledger(intent, _TELLS if planned.point_of_no_return else 1))
+        self._intent = intents.at_step(self._intent, self._plan, planned.number, action, back=undoing)
+        told = asyncio.create_task(self._tell_ledger(_TELLS if planned.point_of_no_return else 1))
         await self._journal.write(record, step=planned.number, state="running")
         return told
 
-    async def _tell_ledger(self, intent: intents.Intent, tries: int) -> bool:
-        """Whether the ledger names the step. Whatever it says of another operation stops this one after its step."""
+    async def _tell_ledger(self, tries: int = 1) -> bool:
+        """Write the intent as it is at this moment, with a sign of life; whether the ledger has it."""
+        def current() -> intents.Intent:
+            return replace(self._intent, beat=time.time())
+
         for left in reversed(range(tries)):
             try:
-                await intents.note(self._ledger, intent)
+                await intents.note(self._ledger, current)
             except intents.Busy as busy:
-                self._taken = busy.other.id
+                self._taken_by = busy.other
+                self._taken.set()
                 return False
             except DriverError as error:  # the journal has it: not worth stopping for
-                print(f"the ledger could not be told of step {intent.step}: {error}", file=sys.stderr)  # noqa: T201
+                step = self._intent.step
+                print(f"the ledger could not be told of step {step}: {error}", file=sys.stderr)  # noqa: T201
                 await asyncio.sleep(_TELL_AGAIN if left else 0.0)
             else:
-                self._intent = replace(self._intent, past=intent.past)
                 return True
         return False
 
@@ -254,9 +305,11 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
             await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
             if finding is not None:
                 await journal.write("found", **finding.fields)
+            world.operation = folder.id
             runner = Runner(world, folder, journal, intent)
             by = folder.state().by or "an operator"
-            await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())
+            async with runner.alive():
+                await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())
         finally:
             journal.close()
         state, records = folder.state(), read_records(folder.journal)
@@ -281,8 +334,9 @@ async def own_intent(world: World, state: OperationState) -> tuple[intents.Inten
     elif found is None and not state.ever_began:
         raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
     truth = await ask(world, state, ours)
-    mine = ours or intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0)
-    mine = replace(mine, host=host, past=bool(mine.past) or truth.state.past_no_return)
+    mine = ours or intents.at_step(intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0),
+                                   state.plan, 0, "")
+    mine = replace(mine, host=host, condition=Condition.RUNNING, past=bool(mine.past) or truth.state.past_no_return)
     if ours is None or ours.host != host:  # what another host left behind is taken like a new one
         await intents.take(ledger, seen, mine)
     return mine, truth

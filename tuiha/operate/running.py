@@ -156,7 +156,7 @@ async def _startable(
 def _over(state: OperationState) -> bool:
     """Whether an operation that the ledger does not name is over all the same: it gave the pool back and died before it
     could say so, the end of its journal is lost, or another one took the pool from it."""
-    return state.revision is None and (state.ever_began or bool(state.damage))
+    return not state.gave_way_to and state.revision is None and (state.ever_began or bool(state.damage))
 
 
 def _refuse_if_old(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
@@ -167,7 +167,7 @@ def _refuse_if_old(pool: Pool, base: Path, folder: Folder, state: OperationState
     store = store_of(pool, base)
     newer = [other.id for other in store.folders()
              if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
-    if newer:
+    if newer and not state.gave_way_to:
         raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
                       f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
 

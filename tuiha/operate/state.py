@@ -54,6 +54,8 @@ class OperationState:
     changed: bool = True  # of an ended one: whether something of it is left in the pool
     cancelling: bool = False
     outcome: Mapping[str, Any] | None = None  # figures beside the steps
+    left: bool = False  # it was taken back and gave the pool back, and something of it is left all the same
+    gave_way_to: str = ""  # the operation that took the pool from it
     revision: int | None = None  # the ledger's, when it gave the pool back the last time
     counts: Mapping[str, Mapping[str, float]] | None = None  # the servers' counters when it began
     alive: bool | None = None  # whether its runner lives; None when that cannot be seen from here
@@ -73,7 +75,7 @@ class OperationState:
     @property
     def settled(self) -> bool:
         """Whether nothing is left that `resume` must bring to an end."""
-        return self.state in SETTLED or (self.state == "failed" and not self.changed)
+        return self.state in SETTLED or (self.state == "failed" and (not self.changed or self.left))
 
     @property
     def interrupted(self) -> bool:
@@ -216,6 +218,8 @@ def _result(state: OperationState, record: Record) -> OperationState:
         changed=bool(record.get("changed", True)),
         outcome=record.get("outcome"),
         revision=record.get("revision"),
+        left=bool(record.get("left", False)),
+        gave_way_to=str(record.get("gave_way_to") or ""),
     )
 
 

@@ -17,6 +17,7 @@ from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
 
 _TELL_SECONDS = 0.5  # between two records of progress
+_STOPPING = 2.0  # seconds for a step to stop by itself when the pool was taken
 _ASK_SECONDS = 0.1  # between two looks for an operator's request
 
 
@@ -24,7 +25,7 @@ _ASK_SECONDS = 0.1  # between two looks for an operator's request
 class Done:
     """What came of a step."""
 
-    state: str  # done, failed, unknown
+    state: str  # done, failed, unknown, stopped
     text: str  # the evidence, or why
     seconds: float
 
@@ -58,9 +59,30 @@ class Teller:
 
 
 async def attempt(
+    work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float,
+    taken: asyncio.Event,
+) -> Done:
+    """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
+
+    When another operation takes the pool, it has a moment to stop by itself, and is dropped then, as by a kill.
+    """
+    trying = asyncio.create_task(_attempt(work, world, progress, limit))
+    losing = asyncio.create_task(taken.wait())
+    try:
+        await asyncio.wait((trying, losing), return_when=asyncio.FIRST_COMPLETED)
+        if not trying.done():
+            await asyncio.wait((trying,), timeout=_STOPPING)
+        if not trying.done():
+            return Done("stopped", "another operation has taken the pool", 0.0)
+        return trying.result()
+    finally:
+        trying.cancel()
+        losing.cancel()
+
+
+async def _attempt(
     work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float
 ) -> Done:
-    """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit):

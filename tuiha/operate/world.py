@@ -36,6 +36,7 @@ class World:
     databases: Mapping[str, Coordinator]  # by name, each with the coordinator's role
     extra: dict[str, Any] = field(default_factory=dict)  # what tests hand in
     agents: Mapping[str, Agent] = field(default_factory=dict)  # of the databases that have one, by name
+    operation: str = ""  # the one that a runner runs: only while the ledger names it may its steps change the ledger
 
 
 @asynccontextmanager

@@ -66,6 +66,8 @@ class Control:
             web.post("/control/attach", self.only("operator", self.attach)),
             web.post("/control/withdraw", self.only("operator", self.withdraw)),
             web.post("/control/accept", self.only("operator", self.accept)),
+            web.post("/control/servers/{server}/withdraw", self.only("operator", self.withdraw_other)),
+            web.post("/control/servers/{server}/accept", self.only("operator", self.accept_other)),
             web.post("/control/bind", self.only("operator", self.bind)),
             web.post("/control/take", self.only("operator", self.take)),
             web.get("/control/monitored", self.only("viewer", self.monitored)),
@@ -160,6 +162,20 @@ class Control:
         """POST /control/accept: take users again."""
         await self.membership.withdraw(ServerTarget.UP)
         return web.json_response({"target": ServerTarget.UP})
+
+    async def withdraw_other(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/withdraw: a server that cannot be told itself reads it with its heartbeat."""
+        return await self._other(request, ServerTarget.DRAIN)
+
+    async def accept_other(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/accept: the same, to take users again."""
+        return await self._other(request, ServerTarget.UP)
+
+    async def _other(self, request: web.Request, target: ServerTarget) -> web.Response:
+        server = request.match_info["server"]
+        if not await self.membership.note_target(server, target):
+            raise Problem(404, "No such server", f"The pool has no server {server!r}.")
+        return web.json_response({"server": server, "target": target})
 
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""

@@ -20,14 +20,12 @@ from tuiha.server.clock import boottime
 from tuiha.server.fence import Fence, Wires
 from tuiha.server.identity import Identity, WrongDatabase, identify
 from tuiha.server.lease import MAY_HOLD
+from tuiha.server.lease_functions import RELEASE
 
 log = logging.getLogger("tuiha.follow")
 
 _ASK = 2.0  # seconds for Patroni's answer
 _DRIFT = 1.01  # a clock that runs one in a hundred slower is broken
-# This process has let the old leader go: it is here because its attachment is over. Another process of the same name,
-# before a restart for instance, is not spoken for.
-_LET_GO = "UPDATE lease SET epoch = 0 WHERE server = $1 AND instance = $2 AND epoch <= $3"
 _BEGIN = "SELECT follow_timeline($1, $2)"
 _NOTE = "INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)"
 
@@ -64,7 +62,9 @@ class Following:
         since = self._seen.setdefault((place.name, found.timeline), self._clock())
         refuse_unless_leader(place.name, found, await self._said(place.name), self._pool.database.system_identifier)
         lease, connection = self._pool.lease, session.connection
-        await connection.execute(_LET_GO, self._server, self._instance, found.epoch)
+        # This process has let the old leader go: it is here because its attachment is over. Another process of the same
+        # name, before a restart for instance, is not spoken for.
+        await connection.execute(RELEASE, self._server, self._instance, found.epoch)
         rows = await connection.fetch(MAY_HOLD, found.epoch, lease.seconds, lease.slack)
         longest = max((row["seconds"] for row in rows), default=0.0)
         wait = since + longest * _DRIFT + lease.slack - self._clock()

@@ -15,23 +15,9 @@ import asyncpg
 from tuiha.server.attachment import LOST, Attachment, Place, Session, never_cancelled
 from tuiha.server.clock import boottime
 from tuiha.server.identity import Expected, Identity, identify, verify
+from tuiha.server.lease_functions import RENEW
 
 log = logging.getLogger("tuiha.lease")
-
-# FOR SHARE: a coordinator that fences the epoch waits for renewals in flight, and later ones see FENCED.
-# greatest: a renewal whose connection was cut while it waited may be done after a later one, and must not make the
-# lease look older than it is. Never in the future, though: the database's clock may have been set back.
-_RENEW = """
-WITH current AS (SELECT epoch FROM pool_epoch WHERE epoch = $2 AND state = 'ACTIVE' FOR SHARE)
-INSERT INTO lease AS l (server, epoch, instance, renewed_at, seconds)
-SELECT $1, epoch, $3, clock_timestamp(), $4 FROM current
-ON CONFLICT (server) DO UPDATE
-   SET epoch = excluded.epoch, instance = excluded.instance, seconds = excluded.seconds,
-       renewed_at = greatest(excluded.renewed_at, least(l.renewed_at, clock_timestamp()))
- WHERE l.instance = excluded.instance
-    OR l.renewed_at < clock_timestamp() - make_interval(secs => greatest(excluded.seconds, l.seconds))
-RETURNING epoch
-"""
 
 # Whose lease of an epoch ($1) or an earlier one may still hold, and how long each lasts: as its server said, or $2 (the
 # reader's own setting) if that is more. By the clock of the database not much older than the newest one; $3 is slack.
@@ -43,6 +29,9 @@ SELECT server, length.seconds
    AND renewed_at > (SELECT max(renewed_at) FROM lease) - make_interval(secs => 2 * (length.seconds + $3))
  ORDER BY server
 """
+
+
+_STATE = "SELECT epoch, state, current_setting('synchronous_commit') AS commits FROM pool_epoch"
 
 
 class LeaseRefused(Exception):
@@ -62,7 +51,7 @@ class LeaseKeeper:
         """Renew once. Raises LeaseRefused, or what LOST lists; never cancelled on its way."""
         sent, warned = boottime(), session.warned
         epoch = await never_cancelled(
-            lambda: session.connection.fetchval(_RENEW, self._server, attachment.epoch, self._instance, self._seconds)
+            lambda: session.connection.fetchval(RENEW, self._server, attachment.epoch, self._instance, self._seconds)
         )
         if session.warned != warned:
             raise LeaseRefused("the renewal came back with a warning: it may not be on the secondary")
@@ -71,9 +60,12 @@ class LeaseKeeper:
         attachment.wires.deadline = max(attachment.wires.deadline, sent + self._seconds)
 
     async def _why(self, session: Session, attachment: Attachment) -> str:
-        row = await session.connection.fetchrow("SELECT epoch, state FROM pool_epoch")
+        row = await session.connection.fetchrow(_STATE)
         if row is None or row["epoch"] != attachment.epoch or row["state"] != "ACTIVE":
             return "the pool's epoch changed, or its database is fenced"
+        if row.get("commits", "on") not in ("on", "remote_apply"):
+            return (f"synchronous_commit became {row['commits']} in this server's session: its commits would not wait "
+                    "for the secondary")
         return f"another process that is called {self._server} holds the lease; stop it, or wait until its lease ends"
 
     async def keep(self, attachment: Attachment, session: Session) -> None:

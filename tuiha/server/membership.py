@@ -21,6 +21,7 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.clock import boottime
 from tuiha.server.figures import Figures
 from tuiha.server.gate import Gate
+from tuiha.server.lease_functions import LEAVE
 from tuiha.server.takeover import CANDIDATES, candidates, take_over
 
 log = logging.getLogger("tuiha.membership")
@@ -34,6 +35,7 @@ ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.
     epoch = excluded.epoch, started_at = excluded.started_at, heartbeat = excluded.heartbeat
 RETURNING target
 """
+_NOTE_TARGET = "UPDATE server SET target = $2 WHERE name = $1 AND target <> $2 RETURNING name"
 _MAIL = "SELECT name, in_service, extract(epoch FROM changed_at)::float8 AS told_at FROM mail_server"
 _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
@@ -82,6 +84,7 @@ class Membership:
     def __init__(
         self,
         name: str,
+        instance: str,
         address: str,
         pool: Pool,
         gate: Gate,
@@ -90,6 +93,7 @@ class Membership:
         beaten: Callable[[Standing], None],
     ) -> None:
         self._name = name
+        self._instance = instance
         self._address = address
         self._pool = pool
         self._gate = gate
@@ -220,6 +224,16 @@ class Membership:
         await self.record("warning" if target is ServerTarget.DRAIN else "note", _WORD[target])
         await self.beat()
 
+    async def note_target(self, server: str, target: ServerTarget) -> bool:
+        """Set what another server is told to be; False when the pool does not know it."""
+        async def work(connection: Any) -> bool:
+            if await connection.fetchval(_NOTE_TARGET, server, target) is not None:
+                await connection.execute("INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
+                                         "warning" if target is ServerTarget.DRAIN else "note", server, _WORD[target])
+            return bool(await connection.fetchval("SELECT count(*) FROM server WHERE name = $1", server))
+
+        return bool(await self._gate.write(work))
+
     async def record(self, severity: str, text: str) -> None:
         """Write an event about this server."""
         async with self._gate.transaction() as connection:
@@ -239,7 +253,7 @@ class Membership:
                 "(SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())",
                 self._name,
             )
-            await connection.execute("DELETE FROM lease WHERE server = $1", self._name)
+            await connection.execute(LEAVE, self._name, self._instance)
 
 
 _WORD: Mapping[ServerTarget, str] = {

@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.server import lease_functions
+
 log = logging.getLogger("tuiha.migrate")
 
 LOCK = 0x7475696861  # "tuiha": the advisory lock that all migrating servers share
@@ -155,6 +157,9 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
             pool,
             active,
         )
+        whole = number is None  # every numbered file has been applied
+        if whole:
+            await connection.execute(lease_functions.CREATE)
         if follows:
             await connection.execute(_FOLLOW)
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
@@ -162,9 +167,13 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
         if history:
             await connection.execute(_HISTORY_CLOSED)
         if len(roles) == 2:
-            await connection.execute(_GRANTS + _BUT_PASSWORDS.format(role="tuiha_watch"))
+            closed = number == 1 or await lease_functions.are_the_only_way(connection)
+            await connection.execute(_GRANTS + (lease_functions.GRANT if whole else "")
+                                     + _BUT_PASSWORDS.format(role="tuiha_watch"))
             if history:
                 await connection.execute(_POOL_ADDS_NONE)
+            if closed:
+                await connection.execute(lease_functions.CLOSE)
             if follows:
                 await connection.execute(_FOLLOW_GRANT)
         if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
@@ -178,5 +187,7 @@ async def is_current(connection: Any, follows: bool = False) -> bool:
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return False
     if follows and await connection.fetchval(_HAS_FOLLOW) is None:
+        return False
+    if not await lease_functions.are_there(connection):
         return False
     return not await _pending(connection)

@@ -40,7 +40,7 @@ _WAIT = {
     "description": "seconds to wait for a change",
     "schema": {"type": "number", "minimum": 0, "maximum": 55, "default": 0},
 }
-_MAIL = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
+_SERVER = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def document() -> dict[str, Any]:
@@ -136,6 +136,10 @@ def _control_paths() -> dict[str, Any]:
             "The pool is on this database in this epoch; refused unless the ledger or that database says so", attach),
         "/control/withdraw": _act("Take no users any more"),
         "/control/accept": _act("Take users again"),
+        "/control/servers/{server}/withdraw": {
+            **_act("Have another server take no users, when it cannot be told itself"), "parameters": [_SERVER]},
+        "/control/servers/{server}/accept": {
+            **_act("Have another server take users again, when it cannot be told itself"), "parameters": [_SERVER]},
         "/control/bind": _act("Bind a user to a server", bind),
         "/control/take": _act("Bind users, seen under these generations, to this server", take),
         "/control/monitored": {
@@ -148,8 +152,8 @@ def _control_paths() -> dict[str, Any]:
         },
         "/control/probe": _act("Reach a database of the pair and say who it is", database),
         "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
-        "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_MAIL]},
-        "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_MAIL]},
+        "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_SERVER]},
+        "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_SERVER]},
         "/control/access": {
             "get": {
                 "summary": "The last change of access that this server has seen, and a user's waiting polls (viewer)",

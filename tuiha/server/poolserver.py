@@ -81,8 +81,10 @@ class PoolServer:
         self.fence = Fence()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
+        self._instance = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
         self.membership = Membership(
-            me.name, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned), self._beaten
+            me.name, self._instance, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
+            self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
@@ -100,7 +102,6 @@ class PoolServer:
             self.clients,
         )
         self._ledger = open_authority(pool, base)
-        self._instance = uuid.uuid4().hex
         self._following: Following | None = None
         if pool.database.manager is not None and self._ledger is not None:
             self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)

@@ -26,6 +26,8 @@ def _elsewhere(operation: OperationFacts) -> str | None:
 
 
 def _against_cancel(operation: OperationFacts) -> str | None:
+    if operation.ended and not operation.settled and not any(step.point_of_no_return for step in operation.steps):
+        return _elsewhere(operation)  # it stands half-way, and may be left so
     if operation.ended:
         return "it does not run any more"
     return _PAST if operation.past_return else _elsewhere(operation)
@@ -50,7 +52,7 @@ def _against_resume(operation: OperationFacts) -> str | None:
 
 
 WAYS: Mapping[str, Way] = {
-    "cancel": Way("x", "cancel", "stops it after this step, where that is safe", _against_cancel),
+    "cancel": Way("x", "cancel", "stops it where that is safe, or leaves it as it stands", _against_cancel),
     "undo": Way("b", "undo", "takes back what was done", _against_undo),
     "resume": Way("c", "resume", "brings it to its end", _against_resume),
 }

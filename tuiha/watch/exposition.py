@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.facts import Snapshot, Verdict
+from tuiha.model.intent import Condition
+from tuiha.model.running import running
 from tuiha.model.verdict import PROTECTED
 
 Sample = tuple[dict[str, str], "float | None"]
@@ -54,6 +56,22 @@ def _problems(snapshot: Snapshot) -> Iterable[Sample]:
     return [({"severity": level}, sum(p.severity == level for p in snapshot.problems)) for level in levels]
 
 
+def _operation(snapshot: Snapshot) -> Iterable[Sample]:
+    found = running(snapshot)
+    return [({"condition": str(one), "kind": "" if found is None else found.kind},
+             float(found is not None and one is found.condition)) for one in Condition]
+
+
+def _step(snapshot: Snapshot) -> Iterable[Sample]:
+    found = running(snapshot)
+    return [] if found is None else [({"kind": found.kind}, found.step)]
+
+
+def _silent(snapshot: Snapshot) -> Iterable[Sample]:
+    found = running(snapshot)
+    return [] if found is None else [({"kind": found.kind}, found.silent)]
+
+
 def _attached(snapshot: Snapshot) -> Iterable[Sample]:
     return [({"server": s.name, "database": s.database or ""}, 1.0 if s.database else None) for s in snapshot.servers]
 
@@ -75,6 +93,10 @@ FAMILIES: tuple[Family, ...] = (
     Family("tuiha_pool_protected", "1: the secondary has every acknowledged write",
            _pool(lambda s: None if s.protection is None else float(s.protection == PROTECTED))),
     Family("tuiha_pool_users", "Users of the pool", _pool(lambda s: s.users)),
+    Family("tuiha_pool_operation", "1 for the condition of the operation that has the pool; all 0 when none has",
+           _operation),
+    Family("tuiha_pool_operation_step", "The step of the operation that has the pool", _step),
+    Family("tuiha_pool_operation_silent_seconds", "Since the last sign of life of its runner", _silent),
     Family("tuiha_pool_seen_timestamp_seconds", "When this was seen", _pool(lambda s: s.at)),
     Family("tuiha_server_state", "1 for the state that a pool server is in", _state("servers", "server")),
     Family("tuiha_server_alive", "1: its heartbeat is inside the window",

@@ -41,8 +41,7 @@ def ledgers(records: list[dict[str, object]], plan: Plan) -> Intent:
     for record in records:
         if record.get("state") == "running":
             number, undoing = int(str(record["step"])), record["record"] == "undo"
-            past = number == plan.point_of_no_return and not undoing
-            intent = at_step(intent, number, "act", undoing=undoing, past=past)
+            intent = at_step(intent, plan, number, "act", back=undoing)
     return intent
 
 

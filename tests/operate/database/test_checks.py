@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -295,6 +295,15 @@ def test_the_outage_is_read_from_the_evidence() -> None:
                 10: f"2 servers on db2 with leases, 7 requests waited; served {stamp(1795366738.62)}; later: s3: no"}
     assert outage(evidence, "; held at") == {"outage_ms": 120.0}
     assert outage({3: evidence[3]}, "; held at") == {}
+
+
+def test_since_when_nobody_was_served_is_told_beside_how_long_writes_were_held() -> None:
+    """Devices wait since the primary died, not since an operator has confirmed a failover."""
+    evidence = {1: "phase FAILOVER; begun at 1790000008.1000",
+                2: "no receiver; synchronous_standby_names of db2 is empty; last lease renewed at 1790000000.3000",
+                9: "2 servers on db2 with leases, 3 requests waited; served at 1790000008.4210; later: s3: no answer"}
+    assert Failover().outcome(cast(Any, None), evidence) == {"outage_ms": 321.0, "unserved_ms": 8121.0}
+    assert Failover().outcome(cast(Any, None), {1: evidence[1], 9: evidence[9]}) == {"outage_ms": 321.0}
     assert stamped("nothing") is None
 
 

@@ -7,12 +7,13 @@ import signal
 
 import pytest
 
+from tests.operate.pools import until
 from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS, roles
-from tuiha.operate.kinds import StepUnknown
+from tuiha.operate.kinds import ReadsBack, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import open_world
 
@@ -23,7 +24,8 @@ async def test_a_stop_that_hangs_is_taken_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(roles, "_ENDING", 1.0)
     async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
         kind = KINDS["switchover"]()
-        *before, stop = kind.steps(await planned(world, kind))[:5]
+        plan = await planned(world, kind)
+        *before, stop = kind.steps(plan)[:5]
         assert isinstance(stop, roles.Stop)
         for step in before:
             await step.run(world, Told())
@@ -36,6 +38,12 @@ async def test_a_stop_that_hangs_is_taken_back(monkeypatch: pytest.MonkeyPatch) 
         assert await world.databases["db1"].value("SELECT state FROM pool_epoch") == "ACTIVE"
         report = await world.drivers.databases["db1"].poll()
         assert report.writable
+        assert isinstance(kind, ReadsBack)
+
+        async def nothing_left() -> bool:
+            return not await kind.left(world, plan)
+
+        await until(nothing_left)  # read back: db2 is synchronous again
 
 
 async def _dropped_and_not_cancelled(primary: Coordinator) -> None:
@@ -48,7 +56,8 @@ async def _dropped_and_not_cancelled(primary: Coordinator) -> None:
 async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
     async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
         kind = KINDS["switchover"]()
-        *before, fence = kind.steps(await planned(world, kind))[:4]
+        plan = await planned(world, kind)
+        *before, fence = kind.steps(plan)[:4]
         assert isinstance(fence, roles.Fence)
         for step in before:
             await step.run(world, Told())
@@ -60,6 +69,11 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
             await step.undo(world, Told())
         assert world.drivers.ledger is not None
         assert (await world.drivers.ledger.poll()).standby is Standby.STALE  # it was lost, and is given up
+        assert isinstance(kind, ReadsBack)
+        left = "; ".join(await kind.left(world, plan))  # which the result has to say
+        assert "UNPROTECTED: the ledger says that db2 is STALE, it was SYNC: `tuiha plan protect`" in left
+        assert "commits on db1 do not wait for db2 any more" in left
+        assert "UNPROTECTED" in (await kind.lacking(world, plan))[0]
         await pool.resume("db2")
         pending = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         assert await world.databases["db1"].value(pending) == 0

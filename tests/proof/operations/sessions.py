@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from tests.proof.operations.lives import LIFE
-from tests.proof.operations.postgres import CONNINFO, Entry, Node
+from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.operate import active, counting, keeping
-from tuiha.operate.database import epochs, pair, roles, serving, sight, slots
+from tuiha.operate.database import epochs, pair, remains, roles, serving, sight, slots
 from tuiha.server import lease
 
 if TYPE_CHECKING:
@@ -233,6 +233,16 @@ async def _obstacles(node: Node, session: Session, seconds: float) -> list[Row]:
     return [Row(**_OBSTACLES)]
 
 
+async def _primary(node: Node, session: Session, partner: str) -> list[Row]:
+    epoch, active, state = node.tables.epoch
+    sync = sum(row.name == partner and (row.state, row.sync_state) == ("streaming", "sync") for row in followers(node))
+    return [Row(epoch=epoch, active=active, state=state, names=node.setting(NAMES), sync=sync)]
+
+
+async def _nobody(node: Node, session: Session) -> list[Row]:
+    return []
+
+
 async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     await node.commit(session, Entry())
     return []
@@ -285,7 +295,9 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     slots.BY_FUNCTION: _reads(lambda node: True), slots.MAKE: _make_slot, slots.DROP: _drop_slot,
-    lease.MAY_HOLD: _leases,
+    lease.MAY_HOLD: _leases, serving._SERVERS: _nobody, remains._PRIMARY: _primary,
+    remains._RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
+    pair._RENEWED: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
     active._WHO: _who, counting._SERVERS: _none,
 }

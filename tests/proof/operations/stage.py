@@ -31,7 +31,7 @@ from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
 from tuiha.model.reports import Standby
 from tuiha.operate import apply, intent, journal, planning, reclaim, runner, running, start, stepping, stopping, store
-from tuiha.operate.database import failover, kinds, pair, serving, steps
+from tuiha.operate.database import failover, kinds, pair, remains, serving, steps
 from tuiha.operate.database.checks import check
 from tuiha.operate.state import OperationState
 from tuiha.operate.store import Folder
@@ -40,7 +40,7 @@ from tuiha.server import clock
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool
 _TRIES = 4  # an operator plans so often; chance is against some plans
-_TIMED = (apply, intent, journal, reclaim, store, stepping, kinds, pair, serving, steps)
+_TIMED = (apply, intent, journal, reclaim, runner, store, stepping, stopping, kinds, pair, remains, serving, steps)
 
 
 @dataclass(frozen=True)

@@ -152,8 +152,8 @@ async def connect(**where: Any) -> Any:
         if asked.refusal is None:
             raise
         raise NotProven(
-            f"what answers at {where.get('host')}:{where.get('port')} was not sent the password of "
-            f"{where.get('user')}: {asked.refusal}. Another program may listen there; if it is the database, write "
-            "scram-sha-256 in its pg_hba.conf, and set the role's password again") from None
+            f"{asked.refusal}; {where.get('host')}:{where.get('port')} was not sent the password of "
+            f"{where.get('user')}. Another program may listen there. If it is the database, write scram-sha-256 for "
+            "this role in pg_hba.conf, and set its password again") from None
     finally:
         _asked.reset(before)

@@ -53,7 +53,8 @@ class EtcdLedger:
     """The pool's record in etcd. Use one of them on one event loop, and close it.
 
     Whoever writes an intent holds it by a lease that is renewed until the intent is released or this is closed; a
-    record with an intent is changed by its operation, from its host, or by who takes over after the lease has ended.
+    record with an intent is changed by its operation, from its host, by who takes over after the lease has ended, or
+    by an operation that puts its own intent in the place of the one that it has read.
     """
 
     capabilities: frozenset[str] = frozenset({"poll", "create", "replace", "lease"})
@@ -94,11 +95,13 @@ class EtcdLedger:
         A DriverError that says so leaves open whether the change was made: read again to know.
         """
         self._refuse_other(new)
-        claim = self._claim(new.intent or old.intent)
+        claim, before = self._claim(new.intent or old.intent), self._claim(old.intent)
+        taken = claim is not None and before is not None and claim.operation != before.operation
         async with self._changing:
-            return await self._replace(old, new, claim)
+            return await self._replace(old, new, claim, before.operation if taken and before is not None else None)
 
-    async def _replace(self, old: LedgerRecord, new: LedgerRecord, claim: Claim | None) -> LedgerRecord:
+    async def _replace(self, old: LedgerRecord, new: LedgerRecord, claim: Claim | None,
+                       gives_way: str | None) -> LedgerRecord:
         mark = uuid.uuid4().hex
         repeated = False
         for _ in range(_TRIES):
@@ -113,7 +116,7 @@ class EtcdLedger:
             if mine is not None:
                 return self._changed(new, claim, mine)
             self._refuse_if_changed(old, stored)
-            self._learn_holder(claim, stored.holder)
+            self._learn_holder(claim, stored.holder, gives_way)
         raise DriverError(f"the intent of the pool {self._pool} changes hands all the time; try again")
 
     async def holder(self) -> str | None:
@@ -197,13 +200,13 @@ class EtcdLedger:
         if record.revision != old.revision:
             raise Conflict(f"the ledger is at revision {record.revision}, not {old.revision}")
 
-    def _learn_holder(self, claim: Claim | None, holder: Value | None) -> None:
-        """Go on with the holder as it is now. Raises DriverError when it is another one."""
+    def _learn_holder(self, claim: Claim | None, holder: Value | None, gives_way: str | None) -> None:
+        """Go on with the holder as it is now. Raises DriverError when it is another one that does not give way."""
         if holder is None:
             self._holder, self._lease = 0, None  # a lease of ours ended, and took the key along
             return
         other = _claimed(holder)
-        if other != claim:
+        if other != claim and other.operation != gives_way:
             raise DriverError(f"operation {other.operation} holds the pool from {other.host}; if that host is "
                               f"gone, its hold ends {self._lease_seconds} s after its last sign of life")
         self._holder = holder.revision

@@ -8,7 +8,7 @@ from typing import Any
 from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.epochs import Announce, BeginEpoch, Record
-from tuiha.operate.database.kinds import PairKind, outage
+from tuiha.operate.database.kinds import PairKind, outage, unserved
 from tuiha.operate.database.pair import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
 from tuiha.operate.database.rejoining import RejoinIfThere
 from tuiha.operate.database.roles import Promote
@@ -56,8 +56,8 @@ class Failover(PairKind):
         return f"every write since {sight.partner.name} became STALE: it lacks acknowledged writes"
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
-        """The time from the first step to the last server's lease."""
-        return outage(evidence, "; begun at")
+        """The time from the first step to the last server's lease; and since when nobody was served."""
+        return {**outage(evidence, "; begun at"), **unserved(evidence)}
 
 
 def seen_by(sight: Sight) -> list[str]:

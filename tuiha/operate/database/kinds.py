@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tuiha.operate.database.epochs import BeginEpoch, Record
+from tuiha.operate.database.remains import left_by, unprotected
 from tuiha.operate.database.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job, PairStep, stamped
@@ -114,6 +115,14 @@ class PairKind:
     def _number(self, step: type[PairStep]) -> int:
         return self.sketch.index(step) + 1
 
+    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+        """What is otherwise than before, when it was taken back."""
+        return await left_by(world, plan)
+
+    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+        """Why the pool is not protected."""
+        return await unprotected(world, plan)
+
 
 def about(sight: Sight, target: Sequence[str]) -> Sight:
     """The sight whose partner is the target, when that is one of the databases that are not active."""
@@ -152,6 +161,19 @@ def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -
     if from_ is None or to is None or last is None:
         return {}
     return {"outage_ms": round((to - from_) * 1000, 1)}
+
+
+def unserved(evidence: Mapping[int, str]) -> dict[str, object]:
+    """How long nobody was served, in milliseconds: from the last lease before the outage to the last new one.
+
+    Devices wait from then on, also while nobody has decided on a failover yet. Leases are renewed each second.
+    """
+    first = next((text for text in evidence.values() if "; last lease renewed at" in text), None)
+    last = next((text for text in evidence.values() if "served at" in text), None)
+    from_, to = stamped(first), stamped(_until_served(last))
+    if from_ is None or to is None or to < from_:
+        return {}
+    return {"unserved_ms": round((to - from_) * 1000, 1)}
 
 
 def _until_served(text: str | None) -> str | None:

@@ -27,7 +27,7 @@ from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.serving import Hold
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job
-from tuiha.operate.kinds import Kind, Passed, Refused, Step, Witness, Word
+from tuiha.operate.kinds import Kind, Passed, ReadsBack, Refused, Step, Witness, Word
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.world import World
 
@@ -66,6 +66,16 @@ class Dispatched:
         """By the ledger and the databases, or by the manager. Raises DriverError."""
         kind = self._kind(plan)
         return await kind.word(world, plan) if isinstance(kind, Witness) else Word(Passed.NO)
+
+    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+        """What is otherwise than before, when it was taken back; what the manager does, it sees to itself."""
+        kind = self._kind(plan)
+        return await kind.left(world, plan) if kind is self._ours and isinstance(kind, ReadsBack) else ()
+
+    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+        """Why the pool is not protected."""
+        kind = self._kind(plan)
+        return await kind.lacking(world, plan) if isinstance(kind, ReadsBack) else ()
 
     def _kind(self, plan: Plan) -> Kind:
         return self._theirs if plan.details.get(managed_checks.MANAGER) and self._theirs is not None else self._ours

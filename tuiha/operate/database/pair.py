@@ -18,6 +18,8 @@ from tuiha.operate.database.steps import (
     followers,
     set_parameter,
     sql,
+    stamp,
+    still_ours,
     until,
     value,
 )
@@ -25,6 +27,8 @@ from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
 
+# The last commit of a server that the new primary has: without another one nobody was served since.
+_RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
@@ -59,12 +63,21 @@ class Cut(PairStep):
             raise StepFailed(f"{self.job.new} still receives from {self.job.old}")
         self.job.memory.cut_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         await nobody_to_wait_for(database)
-        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty"
+        renewed = await value(database, _RENEWED)
+        since = f"; last lease renewed {stamp(renewed)}" if renewed is not None else ""
+        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty{since}"
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Let it receive again."""
-        await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
-        return f"{self.job.new} may receive from {self.job.old} again"
+        database = world.databases[self.job.new]
+        await set_parameter(database, "primary_conninfo", None)
+
+        async def look() -> bool:
+            return bool(await value(database, "SELECT current_setting('primary_conninfo') <> ''"))
+
+        if not await until(look, self.limit - 5.0):
+            raise StepUnknown(f"primary_conninfo of {self.job.new} is reset, and still empty: nothing else sets it")
+        return f"{self.job.new} may receive from {self.job.old} again: primary_conninfo is set"
 
 
 class FenceOld(PairStep):
@@ -85,7 +98,12 @@ class FenceOld(PairStep):
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
             return f"not reached ({error or 'no answer'}): its leases end by time"
         memory.ran = bool(memory.ran) or ran
-        return f"{name} is stopped" if ran else f"{name} was not running, and does not start by itself"
+        before = "" if ran else f"{name} was not running before; "
+        if await _answers(world.databases[name]):
+            if self.job.standby == Standby.STALE:
+                raise StepFailed(f"{name} runs unprotected, and still answers after its agent has fenced it")
+            return f"{before}its agent says that {name} is fenced, and it still answers: its leases end by time"
+        return f"{before}{name} is fenced by its agent, and does not answer"
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Start it again, unless it answers or was not running. One whose agent is silent may run: that is said."""
@@ -101,7 +119,9 @@ class FenceOld(PairStep):
             if self.job.memory.ran:
                 raise StepFailed(f"{name} was stopped, and is not started: {error}") from None
             return f"{name} could not be asked to start: {error}"
-        return f"{name} is started"
+        if not await answering(world.databases[name], self.limit - 5.0, secondary=False):
+            raise StepUnknown(f"{name} was started, and does not answer as the primary")
+        return f"{name} is started, and answers as the primary"
 
 
 class Replay(PairStep):
@@ -175,6 +195,7 @@ class Protect(PairStep):
         database, name = world.databases[self.primary], self.secondary
         if not await until(lambda: streams(database, name), 20.0, 0.02):
             raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
+        await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
         await set_parameter(database, "synchronous_standby_names", followers(name))
 
         async def in_step() -> bool:
@@ -259,6 +280,17 @@ class GiveUp(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """Protect again; fails while the secondary does not stream."""
         return await ProtectHere(self.job, self.number).run(world, progress)
+
+
+async def _answers(database: Coordinator) -> bool:
+    """Whether a database gives any answer at this moment."""
+    try:
+        await database.fetch(_RECOVERING, seconds=0.5)
+    except DatabaseGone:
+        return False
+    except asyncpg.PostgresError:
+        pass
+    return True
 
 
 async def streams(primary: Coordinator, name: str) -> bool:

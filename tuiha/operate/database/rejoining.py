@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuiha.drivers.protocols import Agent, AgentError
 from tuiha.model.quoting import slot
@@ -13,6 +13,13 @@ from tuiha.operate.database.slots import drop_slot, make_slot
 from tuiha.operate.database.steps import PairStep, agent_of, answering, sql, until
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.world import World
+
+
+class _Words(NamedTuple):
+    """What is said of a way while it is tried, and when it was gone."""
+
+    trying: str
+    done: str
 
 
 class Follows(PairStep):
@@ -67,22 +74,22 @@ class Rejoin(Follows):
         await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
         failures = []
         for how, work, seconds in self._ways(agent):
-            progress.tell(f"{name}: {how}")
+            progress.tell(f"{name}: {how.trying}")
             try:
                 await _follow(agent, leader, work)
             except AgentError as error:
                 failures.append(str(error))
                 continue
             if await until(lambda: streams(primary, name), seconds, 0.02):
-                return await self._settled(world, f"{name} streams from {leader}; {how}")
-            failures.append(f"{how}: does not stream after {seconds:g} s")
+                return await self._settled(world, f"{name} streams from {leader}; {how.done}")
+            failures.append(f"{how.done}: does not stream after {seconds:g} s")
         raise StepFailed(f"{name} does not follow {leader}: {'; '.join(failures)}")
 
-    def _ways(self, agent: Agent) -> list[tuple[str, Callable[[], Coroutine[Any, Any, Any]], float]]:
+    def _ways(self, agent: Agent) -> list[tuple[_Words, Callable[[], Coroutine[Any, Any, Any]], float]]:
         """Words, work while it is stopped, and seconds until it must stream."""
-        first = [("no rewind was needed", _nothing, 5.0)] if self.clean else []
-        return [*first, ("rewound", lambda: agent.rewind(self.leader), 15.0),
-                ("a fresh copy", lambda: agent.base_backup(self.leader), 120.0)]
+        first = [(_Words("starting it as it is", "no rewind was needed"), _nothing, 5.0)] if self.clean else []
+        return [*first, (_Words("rewinding", "rewound"), lambda: agent.rewind(self.leader), 15.0),
+                (_Words("copying", "a fresh copy"), lambda: agent.base_backup(self.leader), 120.0)]
 
     async def _settled(self, world: World, text: str) -> str:
         """What is left of the old role goes: its slot for the other, its waiting for the other."""

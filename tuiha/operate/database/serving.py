@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from tuiha.operate.control import ControlError
 from tuiha.operate.database.roles import pool_users, refuse_if_promoted
 from tuiha.operate.database.steps import PairStep, sql, stamp, tell_all, told
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.look import safe
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
 from tuiha.server.lease import MAY_HOLD
@@ -22,6 +24,7 @@ _STEP = 0.01
 _AGAIN = 0.1
 _ANSWER = 2.0  # seconds a server has for one answer
 _ATTACHING = 3.0  # seconds for which it waits for a lease before it says that it has none
+_SERVERS = "SELECT name, address FROM server WHERE state <> 'LEFT'"
 _SESSIONS = """
 SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
  WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
@@ -36,6 +39,12 @@ class ServerStep(PairStep):
         """The servers."""
         names = list(self.job.servers)
         return ", ".join(names) if len(names) <= 4 else f"{names[0]}..{names[-1]} ({len(names)})"
+
+    async def joined(self, world: World) -> dict[str, str]:
+        """Name and address of the servers that the new primary knows and the plan does not: they joined since."""
+        rows = await sql(world.databases[self.job.new], _SERVERS)
+        return {row["name"]: row["address"] for row in rows
+                if row["name"] not in self.job.servers and safe(row["address"])}
 
 
 class Hold(ServerStep):
@@ -128,22 +137,33 @@ class Attach(ServerStep):
     undoable = False
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Tell each and wait for its lease. One that is not reached has no lease anywhere, and follows the ledger."""
-        until = time.monotonic() + self.limit - 5.0
-        done = dict(zip(self.job.servers, await asyncio.gather(
-            *(self._attach(world, name, address, until) for name, address in self.job.servers.items())), strict=True))
+        """Tell each and wait for its lease. One that is not reached has no lease anywhere, and follows the ledger.
+
+        Raises StepUnknown when servers answer and none has a lease.
+        """
+        done = await self._told(world, self.job.servers, self.limit / 2)
+        if not any(isinstance(found, tuple) or found.answered for found in done.values()):
+            done |= await self._told(world, await self.joined(world), self.limit / 4)
         on_new = {name: found for name, found in done.items() if isinstance(found, tuple)}
-        missing = {name: found for name, found in done.items() if isinstance(found, str)}
-        if self.job.servers and not on_new:
+        missing = {name: found.why for name, found in done.items() if isinstance(found, _NotYet)}
+        if any(found.answered for found in done.values() if isinstance(found, _NotYet)) and not on_new:
             raise StepUnknown(f"no server is on {self.job.new} yet: {told(missing)}")
+        if not on_new:
+            return (f"no server answers, so nobody is served; each follows the ledger to {self.job.new} when it can "
+                    f"reach it: {told(missing) or 'there is none'}")
         waited = sum(queue for _, queue in on_new.values())
         last = max((moment for moment, _ in on_new.values()), default=time.time())
         text = f"{len(on_new)} servers on {self.job.new} with leases, {waited} requests waited; served {stamp(last)}"
         return f"{text}; later: {told(missing)}" if missing else text
 
-    async def _attach(self, world: World, name: str, address: str, until: float) -> tuple[float, int] | str:
+    async def _told(self, world: World, servers: Mapping[str, str], seconds: float) -> dict[str, _Attached]:
+        until = time.monotonic() + seconds
+        return dict(zip(servers, await asyncio.gather(
+            *(self._attach(world, name, address, until) for name, address in servers.items())), strict=True))
+
+    async def _attach(self, world: World, name: str, address: str, until: float) -> _Attached:
         """The moment at which its lease was seen and the requests that waited; or why there is none."""
-        job, queue, why, waits = self.job, 0, "no answer", True
+        job, queue, why, waits, answered = self.job, 0, "no answer", True, False
         body = {"epoch": job.epoch + 1, "database": job.new, "seconds": _ATTACHING}
         while time.monotonic() < until:
             try:
@@ -155,15 +175,27 @@ class Attach(ServerStep):
                 if not waits:
                     status = await world.control.get(address, "status", seconds=_ANSWER)
             except ControlError as error:
-                why = str(error)
+                why, answered = str(error), error.status is not None
                 await asyncio.sleep(_AGAIN)
                 continue
+            answered = True
             queue = max(queue, status["queue"] or 0)
             if (status["database"], status["epoch"]) == (job.new, job.epoch + 1) and status["lease_seconds"]:
                 return time.time(), queue
             why = status["reason"] or "no lease yet"
             await asyncio.sleep(_STEP)
-        return why
+        return _NotYet(why, answered)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotYet:
+    """A server that has no lease on the new primary."""
+
+    why: str
+    answered: bool  # it could be asked
+
+
+_Attached = tuple[float, int] | _NotYet  # when its lease was seen, and the requests that waited
 
 
 class Verify(ServerStep):
@@ -174,7 +206,18 @@ class Verify(ServerStep):
     undoable = False
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Ask each server and both databases."""
+        """Ask each server and both databases until they agree; a server may be about to take its lease again."""
+        give_up = time.monotonic() + self.limit - 2 * _ANSWER - 1.0
+        while True:
+            try:
+                return await self._verified(world)
+            except StepFailed:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_AGAIN)
+
+    async def _verified(self, world: World) -> str:
+        """What all say. Raises StepFailed when they do not agree."""
         job = self.job
         said, silent = await self._said(world)
         wrong = {name: f"on {where}" for name, where in said.items() if where != job.new}
@@ -185,7 +228,7 @@ class Verify(ServerStep):
         unseen = [name for name in said if name not in sessions]
         if unseen:
             raise StepFailed(f"{job.new} has no session of {', '.join(unseen)}")
-        text = ", ".join(f"{name} {sessions[name]}" for name in said)
+        text = ", ".join(f"{name} {sessions[name]}" for name in said) or "nobody answers"
         text = f"on {job.new} by their own word and its sessions: {text}; {await self._old(world)}"
         return f"{text}; silent: {told(silent)}" if silent else text
 
@@ -199,6 +242,8 @@ class Verify(ServerStep):
             return name, self._where(status), True
 
         found = await asyncio.gather(*(ask(name, address) for name, address in self.job.servers.items()))
+        if not any(good for _, _, good in found):
+            found += await asyncio.gather(*(ask(name, address) for name, address in (await self.joined(world)).items()))
         return {n: text for n, text, good in found if good}, {n: text for n, text, good in found if not good}
 
     def _where(self, status: Mapping[str, Any]) -> str:

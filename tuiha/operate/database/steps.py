@@ -14,6 +14,7 @@ import asyncpg
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import LedgerRecord
+from tuiha.operate import intent as intents
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plan import PlannedStep
@@ -172,7 +173,7 @@ async def change_ledger(world: World, allowed: Callable[[LedgerRecord], str | No
         new = replace(old, **changes)
         if new == old:
             return old
-        reason = allowed(old)
+        reason = not_ours(world, old) or allowed(old)
         if reason is not None:
             raise StepFailed(f"the ledger was not changed: {reason}")
         try:
@@ -182,6 +183,22 @@ async def change_ledger(world: World, allowed: Callable[[LedgerRecord], str | No
         except DriverError as error:
             raise StepUnknown(str(error)) from None
     raise StepFailed("the ledger was changed again and again by somebody else")
+
+
+def not_ours(world: World, record: LedgerRecord) -> str | None:
+    """Why the step's operation may not go on: the ledger names another one. None when it may."""
+    if not world.operation:
+        return None  # no runner runs this step
+    other = intents.parse(record.intent)
+    if other is not None and other.id == world.operation:
+        return None
+    return "another operation has the pool: " + intents.words(other) if other else "the pool was given back"
+
+
+async def still_ours(world: World) -> None:
+    """Raises StepFailed when another operation has taken the pool, StepUnknown when the ledger does not answer."""
+    if world.operation and (why := not_ours(world, await read_ledger(world))) is not None:
+        raise StepFailed(why)
 
 
 def agent_of(world: World, name: str) -> Agent:

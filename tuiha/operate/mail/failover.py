@@ -23,16 +23,17 @@ class FailoverMail:
     name = "failover-mail"
     help = "take a mail server out of service; its users are monitored through the others of its cluster"
     targets = "SERVER"
-    options: tuple[str, ...] = ("reason",)
+    options: tuple[str, ...] = ("reason", "without")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
-        """Plan. Option: reason. Raises Refused."""
+        """Plan. Options: reason; without (names of pool servers that are not waited for). Raises Refused, Misused."""
         (server,) = common.only(self, target)
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         if found.in_service is False:
             raise Refused(f"{server} is out of service already")
         others = service.partners(snapshot, cluster, server)
+        skipped = service.without(snapshot, options)
         users, tellers = await _users(world, cluster.cluster, server), len(service.tellers(snapshot))
         seconds = service.seconds_for(cluster, users, tellers)
         draft = common.Draft(
@@ -40,6 +41,7 @@ class FailoverMail:
             checks=[
                 whole(snapshot),
                 service.told_by(snapshot),
+                *service.slow(snapshot, server, skipped),
                 common.check("partner", server, bool(others), names(other.name for other in others) or "none",
                              "another server of the cluster, in service and answering", common.NEVER,
                              "return one to service first: without it nobody's mail would be monitored"),
@@ -55,7 +57,7 @@ class FailoverMail:
             loses="nothing: what came meanwhile is read from the partner, and nothing is reported twice",
             facts=dict(service.mail_facts(snapshot, cluster, server)),
             details={"cluster": cluster.cluster, "users": users, "logins": {o.name: users for o in others},
-                     "reason": options.get("reason", _REASON)},
+                     "reason": options.get("reason", _REASON), "without": list(skipped)},
         )
         return common.finished(world, self.name, target, draft)
 
@@ -64,7 +66,8 @@ class FailoverMail:
         server = plan.target[0]
         return [
             service.ServiceStep(plan.steps[0], server, False, True, plan.details["reason"]),
-            service.GoneStep(plan.steps[1], server, plan.details["cluster"]),
+            service.GoneStep(plan.steps[1], server, plan.details["cluster"],
+                             frozenset(plan.details.get("without", ()))),
         ]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiohttp
 
@@ -16,23 +18,31 @@ from tuiha.model.rows import UP
 from tuiha.model.words import count, names
 from tuiha.operate.active import Active
 from tuiha.operate.control import ControlError
-from tuiha.operate.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.look import answering, look
-from tuiha.operate.plan import Check, PlannedStep
+from tuiha.operate.plan import Check, CheckVerdict, PlannedStep
 from tuiha.operate.users import common
+from tuiha.operate.users.presence import Presence, Present
 from tuiha.operate.world import World
 from tuiha.server.monitor.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins
+_LOOK = 5.0  # seconds for which the view of the mail servers is good
+_STALLED = 10.0  # seconds without anybody who returns, after which servers are told again
 _THROUGH = """
 SELECT a.mail_server, count(*)::int AS users FROM mail_assignment a
 JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
 WHERE u.mail_cluster = $1 AND b.expires_at > clock_timestamp() GROUP BY 1
 """
 _ASSIGNED = """
-SELECT a.user_id, a.mail_server FROM mail_assignment a
-JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
+SELECT a.user_id, a.mail_server, b.server, EXISTS (SELECT FROM mail_trouble t WHERE t.user_id = a.user_id) AS trouble
+FROM mail_assignment a JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
 WHERE u.mail_cluster = $1 AND b.expires_at > clock_timestamp() AND a.user_id > $2 ORDER BY a.user_id LIMIT 50000
+"""
+_BY_SERVER = """
+SELECT b.server, count(*)::int AS users FROM mail_assignment a
+JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
+WHERE u.mail_cluster = $1 AND a.mail_server = $2 AND b.expires_at > clock_timestamp() GROUP BY 1
 """
 _SERVICE = "SELECT in_service FROM mail_server WHERE name = $1"
 
@@ -62,6 +72,29 @@ def facts_of(snapshot: Snapshot, server: str) -> MailFacts:
 def tellers(snapshot: Snapshot) -> list[ServerFacts]:
     """The servers that could tell the whole pool: they answer and have a lease."""
     return [server for server in answering(snapshot).values() if server.lease_seconds]
+
+
+def without(snapshot: Snapshot, options: Mapping[str, str]) -> tuple[str, ...]:
+    """The pool servers that an operation is told not to wait for (option `without`). Raises Misused."""
+    chosen = tuple(sorted(set(options.get("without", "").replace(",", " ").split())))
+    unknown = [name for name in chosen if name not in {server.name for server in snapshot.servers}]
+    if unknown:
+        raise Misused(f"option without: the pool has no server {names(unknown)}")
+    return chosen
+
+
+def slow(snapshot: Snapshot, server: str, skipped: Collection[str]) -> Iterator[Check]:
+    """The pool servers that live and do not answer: each would keep a mail failover from its end."""
+    reached = answering(snapshot)
+    for one in snapshot.servers:
+        if one.name in skipped:
+            yield Check("without", one.name, "not waited for", "all let it go", CheckVerdict.WARNING,
+                        f"its users may stay on {server}, and be without mail, until {one.name} answers again, or is "
+                        "gone and others take them over")
+        elif one.alive and one.name not in reached:
+            yield Check("slow", one.name, one.error or str(one.state), "answers", CheckVerdict.BAD,
+                        f"go on without {one.name}: tuiha plan failover-mail {server} --option without={one.name}; its "
+                        "users may be without mail until it answers again, or is gone and others take them over")
 
 
 def told_by(snapshot: Snapshot) -> Check:
@@ -124,26 +157,63 @@ class GoneStep:
     planned: PlannedStep
     server: str
     cluster: str
+    without: frozenset[str] = frozenset()  # pool servers that are not waited for
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Watch them go, by the rows and by the servers. Raises StepFailed when some stay."""
-        active, servers = Active(world), tellers(await look(world))
+        """Watch them go, by the rows and by the servers that take part at each look.
+
+        Raises StepUnknown when only some servers keep it from its end, naming them; StepFailed when all do.
+        """
+        active = Active(world)
+        presence = Presence(world, active)
+        blocking: set[str] = set()
+        known: frozenset[str] = frozenset()
 
         async def read() -> tuple[bool, str]:
-            users = await through(active, self.cluster)
-            left, said = users.pop(self.server, 0), await said_through(world, servers, self.server)
-            progress.tell(f"{left} users left, {said} by the servers", sum(users.values()), left + sum(users.values()))
-            others = ", ".join(f"{name} {count(number, 'user')}" for name, number in sorted(users.items()))
-            return left == 0 and said == 0, f"{self.server} {left} users ({said} by the servers), {others or 'nobody'}"
+            nonlocal blocking, known
+            present = await presence.now()
+            known = present.leased | present.answering.keys()
+            users, rows = await through(active, self.cluster), await _users_of(active, self.cluster, self.server)
+            said = await said_through(world, present.answering.values(), self.server)
+            busy = {name for name, number in (*rows.items(), *said.items()) if number}
+            blocking = ((busy | present.silent) & known) - self.without
+            left, others = users.pop(self.server, 0), _named(users)
+            progress.tell(f"{left} users left, waiting for {names(sorted(blocking))}", sum(users.values()),
+                          left + sum(users.values()))
+            sure = sum(number for number in said.values() if number > 0)
+            text = f"{self.server} {left} users ({sure} by the servers{_by(rows, known)}), {others or 'nobody'}"
+            return not blocking, text + (f"; not waited for {names(sorted(self.without))}" if self.without else "")
 
         good, text = await common.settled(read, self.planned.limit_seconds - 5.0, 0.1)
-        if not good:
+        if good:
+            return text
+        slow = sorted(blocking)
+        if not known - blocking:
             raise StepFailed(f"not all are monitored through its partners: {text}")
-        return text
+        raise StepUnknown(f"{text}; {names(slow)} did not confirm in time. {self.server} is out of service; the other "
+                          f"servers do not use it. `tuiha cancel` goes on without {names(slow)}: the users there are "
+                          "without mail until that server answers again, or is gone and others take them over")
 
     async def undo(self, world: World, progress: Progress) -> str:
         """They return when it is in service again."""
         return "its users return with its service"
+
+
+async def _users_of(active: Active, cluster: str, mail_server: str) -> dict[str, int]:
+    """Pool server -> its users that are monitored through a mail server, by the rows. Raises DatabaseGone."""
+    rows = await active.rows(_BY_SERVER, cluster, mail_server, seconds=30.0, patience=10.0)
+    return {row["server"]: row["users"] for row in rows}
+
+
+def _named(users: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count(number, 'user')}" for name, number in sorted(users.items()))
+
+
+def _by(rows: Mapping[str, int], known: Collection[str]) -> str:
+    """Where the users that are left are, in words."""
+    told = [f"{number} at {name}" + ("" if name in known else ", which is gone") for name, number in
+            sorted(rows.items())]
+    return f"; {'; '.join(told)}" if told else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,39 +225,98 @@ class ReturnedStep:
     cluster: str
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Watch them come. Raises StepFailed when it is not used, StepUnknown when some did not come."""
-        active, came = Active(world), 0
-        users, usable = await assigned(active, self.cluster), await _usable(world, self.cluster, self.server)
-        expected = await asyncio.to_thread(_belonging, users, usable, self.server)
+        """Watch them come. Raises StepFailed when it is not used, StepUnknown when some did not come.
+
+        Who belongs there, and which servers could bring them, is looked at again and again. Servers call only users
+        that they have when they hear the operator's word: whoever took users over since then has to hear it again.
+        """
+        active = Active(world)
+        presence = Presence(world, active)
+        usable: list[str] = []
+        came, called, looked = -1, 0.0, 0.0
+        found = _Returning()
 
         async def read() -> tuple[bool, str]:
-            nonlocal came
-            here = {user for user, mail in await assigned(active, self.cluster) if mail == self.server}
-            came = len(expected & here)
-            progress.tell(f"{came} of {len(expected)} users", came, len(expected))
-            return came == len(expected), f"{came} of {count(len(expected), 'user')} that belong there are monitored " \
-                                          f"through {self.server}"
+            nonlocal usable, came, called, looked, found
+            now = time.monotonic()
+            if now - looked > _LOOK:
+                usable, looked = await _usable(world, self.cluster, self.server), now
+            present, users = await presence.now(), await assigned(active, self.cluster)
+            found = await asyncio.to_thread(_returning, users, usable, self.server, present.leased)
+            if found.came != came:
+                came, called = found.came, now
+            elif now - called > _STALLED and found.missing:
+                called = now
+                await _call(world, present, self.server)
+            progress.tell(f"{found.came} of {found.came + found.missing} users", found.came,
+                          found.came + found.missing)
+            return not found.missing, found.words(self.server)
 
         good, text = await common.settled(read, self.planned.limit_seconds - 5.0, 0.5)
         if good:
             return text
-        raise StepUnknown(text) if came else StepFailed(f"{text}: the servers do not use it; does it answer them?")
+        raise StepUnknown(text) if found.came else StepFailed(f"{text}: the servers do not use it; does it answer "
+                                                              "them?")
 
     async def undo(self, world: World, progress: Progress) -> str:
         """They leave when it is out of service again."""
         return "its users leave with its service"
 
 
-async def assigned(active: Active, cluster: str) -> list[tuple[int, str]]:
-    """(user, mail server) of all users of a cluster that somebody monitors. Raises DatabaseGone."""
-    found: list[tuple[int, str]] = []
-    while rows := await active.rows(_ASSIGNED, cluster, found[-1][0] if found else 0, patience=10.0):
-        found += [(row["user_id"], row["mail_server"]) for row in rows]
+@dataclass(frozen=True, slots=True)
+class _Returning:
+    """Of the users that belong to a mail server, who is where."""
+
+    came: int = 0
+    missing: int = 0
+    unserved: int = 0  # no living server monitors them: they return when one takes them over
+    troubled: int = 0  # without mail for a reason of their own
+
+    def words(self, server: str) -> str:
+        """As evidence."""
+        told = [
+            f"{self.came} of {count(self.came + self.missing, 'user')} that belong there are monitored "
+            f"through {server}",
+            f"{self.unserved} more wait for a server" if self.unserved else "",
+            f"{self.troubled} more are without mail: `tuiha users --without-mail`" if self.troubled else "",
+        ]
+        return "; ".join(part for part in told if part)
+
+
+async def assigned(active: Active, cluster: str) -> list[Assigned]:
+    """All users of a cluster that are bound to a server. Raises DatabaseGone."""
+    found: list[Assigned] = []
+    while rows := await active.rows(_ASSIGNED, cluster, found[-1].user if found else 0, patience=10.0):
+        found += [Assigned(row["user_id"], row["mail_server"], row["server"], row["trouble"]) for row in rows]
     return found
 
 
-def _belonging(users: Sequence[tuple[int, str]], usable: Sequence[str], server: str) -> set[int]:
-    return {user for user, _ in users if home(user, usable) == server}
+class Assigned(NamedTuple):
+    """A user with a mail server."""
+
+    user: int
+    mail: str
+    server: str  # the pool server that it is bound to
+    trouble: bool  # it is without mail
+
+
+def _returning(users: Sequence[Assigned], usable: Sequence[str], server: str, leased: Collection[str]) -> _Returning:
+    belong = [one for one in users if home(one.user, usable) == server]
+    away = [one for one in belong if one.mail != server]
+    unserved = [one for one in away if one.server not in leased]
+    troubled = [one for one in away if one.trouble and one.server in leased]
+    return _Returning(len(belong) - len(away), len(away) - len(unserved) - len(troubled), len(unserved),
+                      len(troubled))
+
+
+async def _call(world: World, present: Present, server: str) -> None:
+    """Say again that it is in service: every server then calls the users back that belong there."""
+    for teller in present.answering.values():
+        try:
+            await world.control.post(teller.address, f"mail/{server}/in")
+        except ControlError:
+            continue  # another one may be able to
+        return
 
 
 async def _usable(world: World, cluster: str, server: str) -> list[str]:
@@ -195,20 +324,19 @@ async def _usable(world: World, cluster: str, server: str) -> list[str]:
     return [m.name for m in mail if m.cluster == cluster and (m.name == server or m.state == UP)]
 
 
-async def said_through(world: World, servers: Sequence[ServerFacts], mail_server: str) -> int:
-    """How many users these pool servers monitor through a mail server, as they say; -1 when one does not answer."""
+async def said_through(world: World, servers: Iterable[ServerFacts], mail_server: str) -> dict[str, int]:
+    """How many users each of these pool servers monitors through a mail server; -1: it does not answer."""
 
-    async def one(session: aiohttp.ClientSession, address: str) -> int:
+    async def one(session: aiohttp.ClientSession, server: ServerFacts) -> tuple[str, int]:
         try:
-            async with session.get(f"{address}/metrics") as answer:
-                return _users_through(await answer.text(), mail_server)
+            async with session.get(f"{server.address}/metrics") as answer:
+                return server.name, _users_through(await answer.text(), mail_server)
         except (aiohttp.ClientError, TimeoutError):
-            return -1
+            return server.name, -1
 
     connector = aiohttp.TCPConnector(ssl=for_partners(world.pool.own_servers, world.base) or True)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=2.0)) as session:
-        found = await asyncio.gather(*(one(session, server.address) for server in servers))
-    return -1 if -1 in found else sum(found)
+        return dict(await asyncio.gather(*(one(session, server) for server in servers)))
 
 
 def _users_through(metrics: str, mail_server: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from tuiha.model.names import canonical
 from tuiha.model.words import count
 from tuiha.operate.active import Active
-from tuiha.operate.kinds import Kind, Progress, StepFailed, fitting
+from tuiha.operate.kinds import Kind, Progress, Remains, fitting
 from tuiha.operate.look import answering, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.users.mover import Mover, Pairs, Tally
@@ -111,12 +111,10 @@ def told(tally: Tally, cancelled: bool) -> str:
     return ", ".join(part for part in parts if part)
 
 
-async def address_of(world: World, server: str) -> str:
-    """Where a server can be told something. Raises StepFailed when it does not answer."""
-    found = answering(await look(world)).get(server)
-    if found is None:
-        raise StepFailed(f"{server} does not answer")
-    return found.address
+def brought_back(tally: Tally) -> str:
+    """A tally as the evidence of an undo; users whose server does not answer stay where they are."""
+    text = f"back: {told(tally, False)}"
+    return Remains(text) if tally.left else text
 
 
 async def settled(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerTarget
@@ -18,7 +19,8 @@ from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.users import common, sprayers
 from tuiha.operate.users.mover import Tally
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_moves
-from tuiha.operate.users.reading import effects, places, users
+from tuiha.operate.users.presence import Presence
+from tuiha.operate.users.reading import chunks, effects, places, users
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
 from tuiha.operate.world import World
@@ -27,6 +29,7 @@ _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _NAMED = 3  # servers whose names are typed to confirm
 _ROUNDS = 5  # users may still arrive between reading and moving
 _HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
+_TARGET = "SELECT target FROM server WHERE name = $1"
 _WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
 
 
@@ -223,7 +226,8 @@ class TargetStep:
 
     async def _tell_all(self, world: World, wanted: Mapping[str, ServerTarget]) -> str:
         """Each is told, whatever becomes of the others; then what went wrong first counts."""
-        done = await asyncio.gather(*(_tell(world, server, wanted[server]) for server in self.servers),
+        present = answering(await look(world))
+        done = await asyncio.gather(*(_tell(world, present, server, wanted[server]) for server in self.servers),
                                     return_exceptions=True)
         wrong = [one for one in done if isinstance(one, BaseException)]
         if wrong:
@@ -231,19 +235,41 @@ class TargetStep:
         return "; ".join(map(str, done))
 
 
-async def _tell(world: World, server: str, target: ServerTarget) -> str:
-    """Tell one server what to be, and read it back. Raises StepFailed or StepUnknown."""
-    address = await common.address_of(world, server)
-    try:
-        await world.control.post(address, _ORDERS[target], seconds=8.0)
-        told = await world.control.get(address, "status")
-    except ControlError as error:
-        if error.status is not None:
-            raise StepFailed(f"{server}: {error}") from error
-        raise StepUnknown(f"{server}: {error}") from error
-    if told["target"] != target:
-        raise StepFailed(f"{server} says that its target is {told['target']}")
-    return f"{server}: target {told['target']}, {told['state']}, availability {told['availability_index']}"
+async def _tell(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> str:
+    """Tell one server, or, when it cannot be told, have another one write it down; its row is what counts.
+
+    Raises StepFailed.
+    """
+    failures: list[str] = []
+    for name in sorted(present, key=lambda name: (name != server, not present[name].lease_seconds, name)):
+        path = _ORDERS[target] if name == server else f"servers/{quote(server, safe='')}/{_ORDERS[target]}"
+        try:
+            await world.control.post(present[name].address, path, seconds=4.0)
+        except ControlError as error:
+            failures.append(f"{name}: {error}")
+            continue
+        break
+    row = await Active(world).value(_TARGET, server, patience=5.0)
+    if row is None:
+        return f"the pool does not know {server} any more"
+    if row != target:
+        raise StepFailed(f"{server} keeps the target {row}: {'; '.join(failures) or 'no server answers'}")
+    return f"{server}: target {row} by its row, {await _said(world, present, server, target)}"
+
+
+async def _said(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> str:
+    """What it says itself, a heartbeat later at most; or that it does not answer."""
+    if server not in present:
+        return "it does not answer, and reads that with its next heartbeat"
+
+    async def read() -> tuple[bool, str]:
+        try:
+            told = await world.control.get(present[server].address, "status")
+        except ControlError as error:
+            return False, f"{error}; it reads that with its next heartbeat"
+        return told["target"] == target, f"{told['state']}, availability {told['availability_index']}"
+
+    return (await common.settled(read, 3.0))[1]
 
 
 _ORDERS: Mapping[ServerTarget, str] = {ServerTarget.DRAIN: "withdraw", ServerTarget.UP: "accept"}
@@ -276,24 +302,29 @@ class HandOverStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Bring its users back. Raises StepUnknown."""
         back: dict[tuple[str, str], list[int]] = {}
-        for row in await Active(world).rows(_WHERE, list(self.homes)):
-            home = self.homes[row["user_id"]]
-            if row["server"] != home:
-                back.setdefault((row["server"], home), []).append(row["user_id"])
-        return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
+        for part in chunks(list(self.homes)):
+            for row in await Active(world).rows(_WHERE, part, seconds=30.0):
+                home = self.homes[row["user_id"]]
+                if row["server"] != home:
+                    back.setdefault((row["server"], home), []).append(row["user_id"])
+        return common.brought_back(await common.move(world, back, self.pace, progress))
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyStep:
-    """Nobody is bound to the servers, and they monitor nobody."""
+    """Nobody is bound to the servers, and they monitor nobody; one without a lease monitors nobody."""
 
     planned: PlannedStep
     servers: tuple[str, ...]
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Read until the table and each of them say nobody. Raises StepFailed."""
-        done = await asyncio.gather(*(_empty(world, server) for server in self.servers))
+        """Read until the table and each of them say nobody. Raises StepFailed; StepUnknown for one that is silent."""
+        presence = Presence(world, Active(world))
+        done = await asyncio.gather(*(_empty(world, presence, server) for server in self.servers))
         kept = [text for good, text in done if not good]
+        silent = (await presence.now()).silent & set(self.servers)
+        if kept and silent:
+            raise StepUnknown(f"{names(sorted(silent))} may monitor users and does not answer: {'; '.join(kept)}")
         if kept:
             raise StepFailed(f"not empty: {'; '.join(kept)}")
         return "; ".join(text for _, text in done)
@@ -303,12 +334,17 @@ class EmptyStep:
         return "nothing was changed"
 
 
-async def _empty(world: World, server: str) -> tuple[bool, str]:
+async def _empty(world: World, presence: Presence, server: str) -> tuple[bool, str]:
     """Whether a server keeps nobody within 20 s, and what both sides say."""
-    active, address = Active(world), await common.address_of(world, server)
+    active = Active(world)
 
     async def read() -> tuple[bool, str]:
-        rows, said = await active.value(_HERE, server, patience=10.0), await said_users(world, address)
+        rows, present = await active.value(_HERE, server, patience=10.0), await presence.now()
+        if server not in present.answering:
+            gone = server not in present.leased
+            how = "it does not answer, and its lease has ended" if gone else "it has a lease and does not answer"
+            return rows == 0 and gone, f"{server}: {rows} users by rows; {how}"
+        said = await said_users(world, present.answering[server].address)
         return rows == 0 and said == 0, f"{server}: {rows} users by rows, {said} by the server itself"
 
     return await common.settled(read, 20.0, 0.2)

@@ -10,16 +10,19 @@ from typing import Any
 
 from tuiha.model.words import count
 from tuiha.operate.active import Active
-from tuiha.operate.kinds import Progress, Refused, Step, StepFailed
-from tuiha.operate.look import answering, look, whole
+from tuiha.operate.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.look import look, whole
 from tuiha.operate.plan import Check, Plan, PlannedStep
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.users import common
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
-from tuiha.operate.users.reading import Effects, Staying, effects, places, staying, users
+from tuiha.operate.users.presence import Presence
+from tuiha.operate.users.reading import Effects, Staying, chunks, effects, places, staying, users
 from tuiha.operate.users.throttle import Pace, number, pace_of
 from tuiha.operate.world import World
 
+_WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
+_AGAIN = 3  # times that the rest of a rebalance is planned again, when servers die meanwhile
 _SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
 
 
@@ -66,7 +69,8 @@ class Rebalance:
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Move, verify."""
         pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
-        return [MoveStep(plan.steps[0], common.pairs_of(plan.details), pace), AgreeStep(plan.steps[1])]
+        bounds = Bounds(*plan.facts["bounds"])
+        return [SpreadStep(plan.steps[0], common.pairs_of(plan.details), pace, bounds), AgreeStep(plan.steps[1])]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """How many were planned, and what became of them."""
@@ -165,13 +169,42 @@ class MoveStep:
     pace: Pace
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Move. Raises StepUnknown."""
-        return common.told(await common.move(world, self.moves, self.pace, progress), progress.cancelled)
+        """Move. Raises StepFailed when nobody could be moved because the target does not answer, StepUnknown."""
+        tally = await common.move(world, self.moves, self.pace, progress)
+        if tally.left and not tally.done and not progress.cancelled:
+            raise StepFailed(common.told(tally, False))
+        return common.told(tally, progress.cancelled)
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Bring back who was moved to where they were, when that server lives. Raises StepUnknown."""
-        back = {(target, source): ids for (source, target), ids in self.moves.items()}
-        return "back: " + common.told(await common.move(world, back, self.pace, progress), False)
+        homes = {user: source for (source, _), ids in self.moves.items() for user in ids}
+        back: dict[tuple[str, str], list[int]] = {}
+        for part in chunks(list(homes)):
+            for row in await Active(world).rows(_WHERE, part, seconds=30.0):
+                if row["server"] != homes[row["user_id"]]:
+                    back.setdefault((row["server"], homes[row["user_id"]]), []).append(row["user_id"])
+        return common.brought_back(await common.move(world, back, self.pace, progress))
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadStep(MoveStep):
+    """The moves of a rebalance: what a server that died was to take goes where it belongs by then."""
+
+    bounds: Bounds
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Move what was planned, then what is left to be moved on fresh facts. Raises StepUnknown."""
+        tally = await common.move(world, self.moves, self.pace, progress)
+        text = common.told(tally, progress.cancelled)
+        for _ in range(_AGAIN):
+            if not tally.left or progress.cancelled:
+                break
+            active = Active(world)
+            known = await places(active, await look(world))
+            fresh = plan_moves(known, await users(active, known), self.bounds)
+            tally = await common.move(world, fresh.chosen, self.pace, progress)
+            text += f"; planned again: {common.told(tally, progress.cancelled)}"
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +214,25 @@ class AgreeStep:
     planned: PlannedStep
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Compare until they agree. Raises StepFailed."""
-        active, servers = Active(world), answering(await look(world))
+        """Compare until they agree. Raises StepUnknown: the users were moved, and are not taken back for this."""
+        active = Active(world)
+        presence = Presence(world, active)
 
         async def read() -> tuple[bool, str]:
+            present = await presence.now()
             rows = {row["server"]: row["users"] for row in await active.rows(_SPREAD, patience=10.0)}
-            said = {name: await said_users(world, server.address) for name, server in servers.items()}
+            said = {name: await said_users(world, server.address) for name, server in present.answering.items()}
             wrong = [f"{name} monitors {said[name]}, rows {rows.get(name, 0)}" for name in said
                      if said[name] != rows.get(name, 0)]
-            return not wrong, "; ".join(wrong) or ", ".join(f"{name} {users:,}" for name, users in said.items())
+            wrong += [f"{name} has a lease and does not answer" for name in sorted(present.silent)]
+            gone = [f"{name} is gone: {users:,} wait for another server" for name, users in sorted(rows.items())
+                    if name not in present.leased | present.answering.keys()]
+            right = [f"{name} {users:,}" for name, users in said.items()]
+            return not wrong, "; ".join([*wrong, *gone] if wrong else [", ".join(right), *gone])
 
         good, text = await common.settled(read, 20.0, 0.3)
         if not good:
-            raise StepFailed(f"servers and rows do not agree: {text}")
+            raise StepUnknown(f"servers and rows do not agree: {text}")
         return f"users, by rows and by the servers themselves: {text}"
 
     async def undo(self, world: World, progress: Progress) -> str:

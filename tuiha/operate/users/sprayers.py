@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, Haproxy
 from tuiha.model.reports import BackendReport, BackendState
-from tuiha.operate.kinds import Progress, StepFailed
+from tuiha.operate.kinds import Progress, Remains, StepFailed
 from tuiha.operate.plan import Check, PlannedStep
 from tuiha.operate.users import common
 from tuiha.operate.world import World
@@ -116,7 +116,7 @@ class OutStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Let them have users again."""
         await _each(world, self.servers, self.skipped, _in)
-        return words(await seen(world, self.servers))
+        return _undone(await seen(world, self.servers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,12 @@ class InStep:
     async def undo(self, world: World, progress: Progress) -> str:
         """Take them out again."""
         await _each(world, self.servers, self.skipped, _out)
-        return words(await seen(world, self.servers))
+        return _undone(await seen(world, self.servers))
+
+
+def _undone(found: Seen) -> str:
+    """How the sprayers see servers after an undo; one that does not answer may keep what it was told."""
+    return Remains(words(found)) if any(isinstance(told, str) for told in found.values()) else words(found)
 
 
 async def _out(sprayer: Haproxy, server: str) -> None:
@@ -189,15 +194,21 @@ async def _checked(sprayer: Haproxy, server: str) -> None:
 
 
 async def _each(world: World, servers: Sequence[str], skipped: frozenset[str], order: _Order) -> None:
-    """Give every sprayer an order for each of these servers that it has. Raises StepFailed."""
+    """Give every sprayer that answers an order for each of these servers that it has. Raises StepFailed.
+
+    One that has stopped to answer since the plan is passed over, and the evidence says so: its health checks follow
+    what the server itself says, and one that is started again begins as it is configured.
+    """
     found = await seen(world, servers)
+    if found and all(isinstance(told, str) and name not in skipped for name, told in found.items()):
+        raise StepFailed(f"no sprayer answers: {words(found)}")
     for name, sprayer in world.drivers.sprayers.items():
         told = found[name]
-        if isinstance(told, str) and name in skipped:
+        if isinstance(told, str):
             continue
         if not isinstance(sprayer, Haproxy):
             raise StepFailed(f"{name} cannot be steered by its driver")
-        for server in servers if isinstance(told, str) else told:
+        for server in told:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     await order(sprayer, server)

@@ -47,6 +47,8 @@ def _requests(value: object) -> str:
 
 _OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> label, how it is said
     "outage_ms": ("Writes held", lambda value: f"{_plain(value)} ms"),
+    "unserved_ms": ("Nobody served", lambda value: f"{_plain(value)} ms, since the last lease before the outage"),
+    "protected": ("Protected", lambda value: "yes" if value else "no"),
     "requests_delayed": ("Delayed", _requests), "requests_failed": ("Failed", _requests),
 }
 
@@ -113,6 +115,8 @@ def _pace(step: StepFacts, now: float) -> str:
 def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
     """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
     word, style = RESULTS.get(operation.state, (operation.state.upper(), "text"))
+    if operation.outcome.get("protected") is False:
+        word, style = f"{word}, UNPROTECTED", "warning bold"
     title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
     lines = [title, _who(operation, width), BLANK]
     lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))

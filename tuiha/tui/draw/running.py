@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuiha.model.facts import Severity
+from tuiha.model.intent import Condition
 from tuiha.model.running import Running, running
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import Line, Span, fit, spread
@@ -20,13 +21,13 @@ def goes_on(found: Running | None) -> str:
 
 
 def running_line(view: View, width: int, ground: str, key: str = "a") -> Line | None:
-    """Line 2 while an operation runs; None when none does, or when something worse is to be said.
+    """Line 2 while an operation's runner lives; None when none does, or when something worse is to be said.
 
     A change of the database pair explains itself what is wrong meanwhile; a bad problem beside any other stays.
     """
     found = running(view.snapshot)
-    if found is None or view.snapshot is None:
-        return None
+    if found is None or view.snapshot is None or found.condition is not Condition.RUNNING:
+        return None  # one that has stopped is a problem, which says the way out
     bad = any(problem.severity is Severity.BAD for problem in view.snapshot.problems)
     if bad and found.kind not in OF_THE_PAIR:
         return None

@@ -52,7 +52,8 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         """The keys here that lead to operations: as they are declared, and as they are bound now."""
         if self.dashboard.operations.refusal is not None:
             return {}
-        return {one.key.keys.split(",")[0]: one.names[0] for one in self.bound_keys() if one.key.danger}
+        return {one.key.keys.split(",")[0]: one.names[0] for one in self.bound_keys()
+                if one.key.danger or one.key.id == "operation.attach"}
 
     def footer(self, width: int) -> Line:
         """The keys that most people need; or, for a moment, why one of them does nothing now."""

@@ -15,7 +15,7 @@ from tuiha.tui.screens.plan import COPY
 from tuiha.tui.screens.steering import STEER_KEYS, SteeringScreen
 
 RESULT_KEYS: tuple[Key, ...] = (
-    COPY, *MOVES, ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id), *STEER_KEYS[1:],
+    COPY, *MOVES, ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id), *STEER_KEYS,
 )
 
 

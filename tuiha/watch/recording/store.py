@@ -87,8 +87,9 @@ def open_for_writing(path: Path, pool: str) -> sqlite3.Connection:
 
     Raises RecordingError when it is another pool's or a newer version's, sqlite3.DatabaseError when it is damaged.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-    path.chmod(0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
     connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
     try:
         new = not _checked(connection, path)

@@ -313,19 +313,3 @@ async def test_the_timeline_is_right_at_once_after_a_promotion(own_pair: Pair) -
     assert report.timeline == 2
     assert report.writable
     await driver.close()
-
-
-async def test_a_primary_that_was_set_read_only_is_not_writable(pair: Pair) -> None:
-    admin = await pair.admin()
-    await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-    await admin.execute("SELECT pg_reload_conf()")
-    driver = watch(pair.db1)
-    try:
-        await eventually(lambda: ask(driver), lambda seen: not seen.writable)
-    finally:
-        await admin.execute("SET default_transaction_read_only = off")
-        await admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
-        await admin.execute("SELECT pg_reload_conf()")
-        await eventually(lambda: ask(driver), lambda seen: seen.writable)
-        await admin.close()
-        await driver.close()

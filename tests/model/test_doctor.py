@@ -9,14 +9,24 @@ from typing import Any
 
 import pytest
 
-from tests.model.looks import healthy, member, primary, server, with_database, with_members, with_server
+from tests.model.looks import failing, healthy, member, primary, server, with_database, with_members, with_server
 from tuiha.model.access_rules import AccessRule
 from tuiha.model.doctor import WANTED, advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Level
-from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile, RoleRights
+from tuiha.model.inspection import (
+    Certificate,
+    Collation,
+    DatabaseInspection,
+    Front,
+    Inspection,
+    OpenFile,
+    RoleAccess,
+    RoleRights,
+)
 from tuiha.model.mailboxes import Mailbox, Spelled
 from tuiha.model.names import NameRule
+from tuiha.model.obstacles import SIZES
 from tuiha.model.reports import ReplicationRow
 from tuiha.model.standing import standing
 
@@ -25,7 +35,8 @@ GOOD: Mapping[str, str] = {
     "max_wal_senders": "8", "max_replication_slots": "8", "wal_keep_size": "1024", "max_slot_wal_keep_size": "16384",
     "wal_receiver_timeout": "5000", "wal_sender_timeout": "5000", "password_encryption": "scram-sha-256",
     "wal_log_hints": "on", "data_checksums": "off", "ssl": "on", "max_connections": "200",
-    "synchronous_standby_names": "FIRST 1 (db2)",
+    "synchronous_standby_names": "FIRST 1 (db2)", "tcp_user_timeout": "8000", "recovery_min_apply_delay": "0",
+    "recovery_target_timeline": "latest",
 }
 AUTO = {"synchronous_standby_names": "/data/postgresql.auto.conf", "fsync": "/etc/tuiha.conf"}
 COORDINATOR = RoleRights("tuiha_coordinator", True, parameters=(
@@ -68,14 +79,18 @@ def test_certificates_that_nobody_verifies_are_named() -> None:
     ("hot_standby", "off", Level.BAD), ("max_wal_senders", "1", Level.BAD), ("max_replication_slots", "0", Level.BAD),
     ("wal_keep_size", "0", Level.WARNING), ("max_slot_wal_keep_size", "-1", Level.WARNING),
     ("wal_receiver_timeout", "60000", Level.WARNING),
+    ("tcp_user_timeout", "0", Level.WARNING), ("recovery_min_apply_delay", "60000", Level.BAD),
+    ("recovery_target_timeline", "1", Level.BAD),
     ("wal_sender_timeout", "0", Level.WARNING), ("password_encryption", "md5", Level.WARNING),
 ])
 def test_each_setting(setting: str, value: str, level: Level) -> None:
-    assert told(db1(settings={**GOOD, setting: value})) == [("db1", level, f"{setting} is {value}")]
+    both = replace(SEEN, databases=tuple(replace(one, settings={**GOOD, setting: value}) for one in SEEN.databases))
+    assert told(both) == [(name, level, f"{setting} is {value}") for name in ("db1", "db2")]
 
 
 def test_every_setting_has_a_case_above() -> None:
-    cases = {mark.args[1][index][0] for mark in test_each_setting.pytestmark for index in range(len(mark.args[1]))}  # type: ignore[attr-defined]
+    marks = test_each_setting.pytestmark  # type: ignore[attr-defined]
+    cases = {mark.args[1][index][0] for mark in marks for index in range(len(mark.args[1]))}
     assert cases == {wanted.name for wanted in WANTED}
 
 
@@ -86,6 +101,69 @@ def test_settings_that_depend_on_others() -> None:
     assert told(replace(db1(settings={**GOOD, "ssl": "off"}), tls=False)) == []
     pinned = db1(files={"synchronous_standby_names": "/etc/postgresql.conf"})
     assert told(pinned) == [("db1", Level.BAD, "synchronous_standby_names is written in /etc/postgresql.conf")]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_what_must_be_as_large_on_each(name: str) -> None:
+    seen = replace(SEEN, databases=tuple(replace(one, settings={**GOOD, name: "300"}) for one in SEEN.databases))
+    assert told(seen) == []
+    first, second = seen.databases
+    less = replace(seen, databases=(first, replace(second, settings={**second.settings, name: "299"})))
+    assert told(less) == [(name, Level.BAD, "db1: 300; db2: 299")]
+
+
+def test_what_a_change_of_roles_loses_or_needs() -> None:
+    assert told(db1(unlogged=("scratch",))) == [("db1", Level.WARNING, "tables scratch are unlogged")]
+    assert told(db1(slots=8)) == [("db1", Level.WARNING, "all 8 replication slots are in use")]
+    assert told(db1(slots=7)) == []
+
+
+def test_collations() -> None:
+    own = Collation("", "2.31", "2.31")
+    first, second = SEEN.databases
+    seen = replace(SEEN, databases=(replace(first, collations=(own,)), replace(second, collations=(own,))))
+    assert told(seen) == []
+    differ = replace(seen, databases=(seen.databases[0], replace(second, collations=(replace(own, actual="2.36"),))))
+    assert told(differ) == [
+        ("db2", Level.BAD, "database tuiha was made with collation version 2.31, this host has 2.36"),
+        ("collations", Level.BAD, "the database: versions differ between the hosts: db1: 2.31; db2: 2.36")]
+    assert told(db1(collations=(Collation("", "2.31", None), Collation("de", None, "153")))) == []
+
+
+def test_who_is_let_in() -> None:
+    def role(**changes: Any) -> Inspection:
+        return db1(accesses={"pool": RoleAccess("tuiha_pool", **changes)})
+
+    assert told(role()) == []
+    assert told(role(login=False)) == [("db1", Level.BAD, "role tuiha_pool may not log in")]
+    assert told(role(valid_days=-1.0)) == [
+        ("db1", Level.BAD, "the password of role tuiha_pool is no longer valid (VALID UNTIL)")]
+    assert told(role(valid_days=29.5)) == [
+        ("db1", Level.WARNING, "the password of role tuiha_pool is valid for 29 days more (VALID UNTIL)")]
+    assert told(role(valid_days=31.0)) == []
+    assert told(role(limit=47)) == [("db1", Level.WARNING, "role tuiha_pool has CONNECTION LIMIT 47")]
+    assert told(role(limit=48)) == []
+    assert told(db1(connection_limit=52)) == [("db1", Level.WARNING, "database tuiha has CONNECTION LIMIT 52")]
+    assert told(db1(connection_limit=53)) == []
+
+
+def test_leases_and_fronts_and_unverified_certificates() -> None:
+    assert told(db1(leases={"s1": 5.0, "s2": 8.0})) == [
+        ("s2", Level.WARNING, "its leases last 8 s, lease.seconds is 5 s here")]
+
+    def front(**changes: Any) -> Inspection:
+        return replace(SEEN, fronts=(Front("spray1", "sync:443", False, **changes),))
+
+    assert told(front(days=90.0)) == []
+    assert told(front(days=6.5)) == [
+        ("spray1", Level.BAD, "its certificate for devices at sync:443 expires in 6 days")]
+    assert told(front(secure=False)) == [("spray1", Level.BAD, "it speaks plain text to devices at sync:443")]
+    assert told(front(days=90.0, named=False)) == [
+        ("spray1", Level.BAD, "its certificate for devices is not for the name in sync:443")]
+    assert told(front(error="connection refused")) == [
+        ("spray1", Level.BAD, "devices cannot connect at sync:443: connection refused")]
+    away = replace(healthy(), sprayers=(failing(healthy().sprayers[0]), healthy().sprayers[1]))
+    assert told(front(error="connection refused"), away) == []
 
 
 def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:

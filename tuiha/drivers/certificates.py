@@ -7,9 +7,11 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import why
+from tuiha.drivers.reach import cause_of, why
+from tuiha.model.causes import Cause
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _DAY = 86400.0
@@ -30,7 +32,7 @@ async def days_left(host: str, port: int, context: ssl.SSLContext, before: Greet
             await writer.start_tls(context, server_hostname=host)
         shown = writer.get_extra_info("peercert")
     except (OSError, ssl.SSLError, asyncio.IncompleteReadError, ValueError) as error:
-        raise DriverError(why(error)) from None
+        raise DriverError(why(error), cause_of(error)) from None
     finally:
         if writer is not None:
             writer.close()
@@ -39,6 +41,64 @@ async def days_left(host: str, port: int, context: ssl.SSLContext, before: Greet
     if not shown or "notAfter" not in shown:
         raise DriverError("it shows no certificate that was verified")
     return (ssl.cert_time_to_seconds(shown["notAfter"]) - time.time()) / _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The certificate that is shown to whoever connects, trusted or not."""
+
+    days: float  # until it expires; below 0: it has
+    named: bool  # it is for the host that was asked for
+
+
+async def shown(host: str, port: int) -> Shown | None:
+    """What a server shows to strangers; None when it speaks no TLS. Raises DriverError. Has no deadline of its own.
+
+    Who signed it is not judged: whom devices trust is not known here.
+    """
+    raw = await _raw_certificate(host, port)
+    if raw is None:
+        return None
+    try:
+        return Shown(await days_left(host, port, _trusting(raw)), True)
+    except DriverError as error:
+        if error.cause not in (Cause.EXPIRED, Cause.OTHER_NAME):
+            raise
+        expired = error.cause is Cause.EXPIRED
+    if expired:
+        return Shown(-1.0, True)
+    context = _trusting(raw)
+    context.check_hostname = False  # it is somebody else's: how long it is valid all the same
+    return Shown(await days_left(host, port, context), False)
+
+
+async def _raw_certificate(host: str, port: int) -> bytes | None:
+    """The certificate as it is sent; None when there is no TLS. Raises DriverError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    writer: asyncio.StreamWriter | None = None
+    try:
+        _, writer = await asyncio.open_connection(host, port, ssl=context)
+        raw: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return raw
+    except ssl.SSLError as error:
+        if cause_of(error) is Cause.NO_TLS:
+            return None
+        raise DriverError(why(error), cause_of(error)) from None
+    except OSError as error:
+        raise DriverError(why(error), cause_of(error)) from None
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+
+
+def _trusting(raw: bytes) -> ssl.SSLContext:
+    """A context that trusts this one certificate, whoever signed it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(raw))
+    return context
 
 
 async def postgres(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from tuiha.model.causes import Cause
 from tuiha.model.reports import (
     DatabaseReport,
     LedgerRecord,
@@ -20,6 +21,10 @@ from tuiha.model.reports import (
 
 class DriverError(Exception):
     """A target could not be asked, or answered nonsense. The text is short and fit for a screen, without secrets."""
+
+    def __init__(self, text: str = "", cause: Cause = Cause.OTHER) -> None:
+        super().__init__(text)
+        self.cause = cause  # what a remedy is chosen by
 
 
 class Conflict(Exception):

@@ -11,6 +11,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.causes import Cause
 
 if TYPE_CHECKING:
     import aiohttp
@@ -91,6 +92,54 @@ def _why_lost(error: BaseException) -> str:
     return short(str(error)) or type(error).__name__
 
 
+def cause_of(error: BaseException) -> Cause:
+    """Why a connection failed, as a code."""
+    if (failure := tls_failure(error)) is not None:
+        return _cause_tls(failure)
+    if isinstance(error, DriverError):
+        return error.cause
+    if isinstance(error, TimeoutError):
+        return Cause.SILENT
+    if isinstance(error, socket.gaierror):
+        return Cause.NAME
+    if isinstance(error, asyncio.IncompleteReadError | EOFError):
+        return Cause.LOST
+    if isinstance(error, OSError):
+        return _CAUSES_OS.get(_number(error) or 0, Cause.OTHER)
+    return Cause.OTHER
+
+
+_CAUSES_OS = {
+    errno.ECONNREFUSED: Cause.REFUSED, errno.EHOSTUNREACH: Cause.ROUTE, errno.ENETUNREACH: Cause.ROUTE,
+    errno.ETIMEDOUT: Cause.SILENT, errno.ECONNRESET: Cause.LOST, errno.EPIPE: Cause.LOST,
+    errno.ENOENT: Cause.SOCKET, errno.EACCES: Cause.SOCKET,
+}
+_CAUSES_THEIRS = {  # by OpenSSL's X509_V_ERR_...
+    9: Cause.EARLY, 10: Cause.EXPIRED, 18: Cause.UNTRUSTED, 19: Cause.UNTRUSTED, 20: Cause.UNTRUSTED,
+    21: Cause.UNTRUSTED, 62: Cause.OTHER_NAME, 64: Cause.OTHER_NAME,
+}
+
+
+def _cause_tls(error: ssl.SSLError) -> Cause:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CAUSES_THEIRS.get(error.verify_code, Cause.UNTRUSTED)
+    reason = error.reason or ""
+    if reason == "WRONG_VERSION_NUMBER":
+        return Cause.NO_TLS
+    return Cause.CLIENT if "CERTIFICATE" in reason or reason == "TLSV1_ALERT_UNKNOWN_CA" else Cause.OTHER
+
+
+def cause_of_http(error: BaseException) -> Cause:
+    """Why an HTTP request of aiohttp's failed, as a code."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return cause_of(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return cause_of(error.os_error)
+    return cause_of(error)
+
+
 def why_http(error: BaseException, secure: bool = False) -> str:
     """Why an HTTP request of aiohttp's failed, in a few words for a screen. `secure`: it was one over TLS."""
     import aiohttp
@@ -134,11 +183,15 @@ async def bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-def _why_os(error: OSError) -> str:
-    number = error.errno
+def _number(error: OSError) -> int | None:
     # asyncio joins the failures of several addresses into one error without a number
-    if number is None and (inner := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(inner[1])
+    if error.errno is None and (inner := re.search(r"\[Errno (\d+)\]", str(error))):
+        return int(inner[1])
+    return error.errno
+
+
+def _why_os(error: OSError) -> str:
+    number = _number(error)
     if number is None:
         return short(str(error)) or _LOST
     return _UNREACHABLE.get(number) or os.strerror(number).lower()

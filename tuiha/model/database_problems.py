@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
+from tuiha.model.obstacles import obstacles
 from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState, Standby
 from tuiha.model.rows import DOWN, STRAY
 from tuiha.model.scene import Scene
@@ -24,6 +25,18 @@ def database_problems(scene: Scene) -> Iterator[Problem]:
             yield from _other(scene, facts)
     yield from _identity(scene)
     yield from _managed(scene)
+    yield from _obstacles(scene)
+
+
+def _obstacles(scene: Scene) -> Iterator[Problem]:
+    """What a plan would stumble over; `tuiha check` has the remedy in full."""
+    every = frozenset(one.name for one in scene.databases)
+    for polled in scene.look.databases:
+        if polled.report is None or not polled.fresh:
+            continue
+        for one in obstacles(polled.name, polled.report, every - {polled.name}, scene.rules.hold):
+            yield _bad(polled.name, f"{one.kind.upper()}  {one.what}", one.means, "tuiha check",
+                       severity=Severity.WARNING if one.serious else Severity.NOTE)
 
 
 def _bad(subject: str, what: str, means: str, then: str, key: str | None = None, since: float | None = None,

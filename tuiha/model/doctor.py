@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.access_rules import rule_findings
+from tuiha.model.database_advice import database_advice
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.grants import too_much
 from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.obstacles import SIZES, smaller
 from tuiha.model.quoting import identifier
 from tuiha.model.reports import ServerState
 from tuiha.model.standing import Standing
@@ -26,11 +28,14 @@ SOON, URGENT = 30.0, 7.0  # days before a certificate expires
 LEAVE_FREE = 20  # connections for operators, watchers, replication
 PER_SERVER = 4  # connections that a pool server opens beside its pool: lease, heartbeat, probe, attaching anew
 NAMED = 50  # pairs of users that are one mailbox; the rest is counted
+GIVEN_UP = 60_000  # milliseconds: by then a session of a host that vanished must end
 PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by then
 
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset(),
 }
+_AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots",
+                       "recovery_target_timeline"})
 _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease"})  # read, and written by functions
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
@@ -39,7 +44,9 @@ def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_access(seen), *_clocks(look, seen), *_lag(stand),
             *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen),
-            *_names(look, stand, seen))
+            *_names(look, stand, seen), *_fronts(look, seen),
+            *database_advice(stand.active, max(len(look.servers), len(seen.capacities)),
+                             seen.connections + PER_SERVER, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,12 @@ WANTED: tuple[Wanted, ...] = (
            "a primary that hangs is noticed late", serious=False),
     Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), "wal_sender_timeout = 5s",
            "a secondary that hangs is noticed late", serious=False),
+    Wanted("tcp_user_timeout", _between(1, GIVEN_UP), "tcp_user_timeout = 8s",
+           "sessions of a server that vanished keep their locks for a quarter of an hour", serious=False),
+    Wanted("recovery_min_apply_delay", _is("0"), "recovery_min_apply_delay = 0",
+           "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
+    Wanted("recovery_target_timeline", _is("latest"), "recovery_target_timeline = 'latest'",
+           "as the secondary it does not follow a database that was promoted"),
     Wanted("password_encryption", _is("scram-sha-256"), "password_encryption = scram-sha-256",
            "new passwords are kept as MD5, which can be guessed quickly", serious=False),
 )
@@ -96,11 +109,28 @@ def _settings(look: Look, seen: Inspection) -> Iterator[Finding]:
     for node in seen.databases:
         found = [*_unfit(node), *_special(node, seen, needed)]
         yield from found or [ok(node.name, f"{len(WANTED)} settings that matter when something fails are right")]
-    sizes = {node.name: node.settings["max_connections"] for node in seen.databases
-             if "max_connections" in node.settings}
-    if len(set(sizes.values())) > 1:
-        yield bad("max_connections", "; ".join(f"{name}: {size}" for name, size in sizes.items()),
-                  "the one with less does not start as the secondary of the other", "write the same on both")
+    yield from _sizes(seen)
+
+
+def _sizes(seen: Inspection) -> Iterator[Finding]:
+    """Settings that must be as large on each database as on the others, and what a change of roles loses or needs."""
+    every = [(one, other) for one in seen.databases for other in seen.databases]
+    for name in SIZES:
+        if any(name in smaller(one.settings, other.settings) for one, other in every):
+            said = "; ".join(f"{node.name}: {node.settings[name]}" for node in seen.databases if name in node.settings)
+            yield bad(name, said, "the one with less does not start as the secondary of the other, or stops replaying",
+                      f"write the same {name} on both, and restart the one with less")
+    for node in seen.databases:
+        if node.unlogged:
+            yield warning(node.name, f"tables {names(node.unlogged)} are unlogged",
+                          "they are empty after a change of the primary",
+                          "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in node.unlogged))
+        most = int(node.settings.get("max_replication_slots", node.slots + 1))
+        if 0 < most <= node.slots:
+            yield warning(node.name, f"all {most} replication slots are in use",
+                          "a change of roles needs one more, and is refused",
+                          "drop the ones that nobody uses (pg_replication_slots), or write a larger "
+                          f"max_replication_slots on {node.name} and restart it")
 
 
 def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
@@ -108,8 +138,15 @@ def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
         value = node.settings.get(wanted.name)
         if value is not None and not wanted.fits(value):
             level = bad if wanted.serious else warning
-            yield level(node.name, f"{wanted.name} is {value}", wanted.means,
-                        f"write {wanted.write} in {_place(node, wanted.name)}")
+            yield level(node.name, f"{wanted.name} is {value}", wanted.means, _write(node, wanted))
+
+
+def _write(node: DatabaseInspection, wanted: Wanted) -> str:
+    """Where the right value is written, and what makes it count. What ALTER SYSTEM wrote goes before any file."""
+    then = "restart it" if wanted.name in _AT_START else "SELECT pg_reload_conf()"
+    if node.files.get(wanted.name, "").endswith("postgresql.auto.conf"):
+        return f"on {node.name}: ALTER SYSTEM RESET {wanted.name}; write {wanted.write} in its configuration; {then}"
+    return f"write {wanted.write} in {_place(node, wanted.name)}, then {then}"
 
 
 def _place(node: DatabaseInspection, setting: str) -> str:
@@ -263,6 +300,33 @@ def _certificates(seen: Inspection) -> Iterator[Finding]:
         soonest = min(seen.certificates, key=lambda one: one.days)
         yield ok("certificates", f"{count(len(seen.certificates), 'certificate')}; the first to expire is "
                  f"{soonest.subject}'s, in {count(int(soonest.days), 'day')}")
+
+
+def _fronts(look: Look, seen: Inspection) -> Iterator[Finding]:
+    """What devices find at a sprayer whose runtime socket answers; of one that is gone that is told elsewhere."""
+    there = {sprayer.name for sprayer in look.sprayers if sprayer.fresh}
+    for one in seen.fronts:
+        if one.sprayer not in there:
+            continue
+        if one.error is not None:
+            yield bad(one.sprayer, f"devices cannot connect at {one.address}: {one.error}",
+                      "devices reach the pool through the other sprayer, if at all",
+                      "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on "
+                      "one of the hosts")
+        elif not one.secure and not one.local:
+            yield bad(one.sprayer, f"it speaks plain text to devices at {one.address}",
+                      "passwords and mail cross the network readable", "write `bind :443 ssl crt FILE` "
+                      "(config/haproxy.cfg), and then: systemctl reload haproxy")
+        elif one.days is not None and one.days <= SOON:
+            what = "has expired" if one.days <= 0 else f"expires in {count(int(one.days), 'day')}"
+            yield (bad if one.days <= URGENT else warning)(
+                one.sprayer, f"its certificate for devices at {one.address} {what}",
+                "from then on no device connects through it any more",
+                "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy")
+        elif not one.named:
+            yield bad(one.sprayer, f"its certificate for devices is not for the name in {one.address}",
+                      "devices that verify it do not connect", "have one signed for that name, put it at `bind ... ssl "
+                      "crt`, and then: systemctl reload haproxy")
 
 
 def _unverified(seen: Inspection) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from tuiha.model.causes import Cause
 from tuiha.model.mail_trouble import WithoutMail
 from tuiha.model.reports import (
     AddressRow,
@@ -34,6 +35,7 @@ class Polled(Generic[R]):
     failing_since: float | None = None  # unix seconds of the first failure in a row
     failures: int = 0  # in a row
     duration_ms: float | None = None  # of the last good poll
+    cause: Cause | None = None  # why the newest poll failed, as a code; None when it did not
 
     def age(self, now: float) -> float | None:
         """Seconds since the last good report; None when there never was one."""

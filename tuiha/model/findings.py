@@ -6,13 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tuiha.model.facts import Look
+from tuiha.model.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
+from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
 from tuiha.model.mail_trouble import explained, summed
-from tuiha.model.quoting import literal, wait_for
-from tuiha.model.reports import IN_STEP, DatabaseReport, DatabaseRole, ServerReport, Standby
+from tuiha.model.obstacles import LONG, obstacles
+from tuiha.model.reports import (
+    IN_STEP,
+    DatabaseReport,
+    DatabaseRole,
+    ReplicationRow,
+    ServerReport,
+    ServerState,
+    Standby,
+)
 from tuiha.model.running import operation_problems, running_in
+from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
 from tuiha.model.words import count, names, span
@@ -41,6 +51,12 @@ class Expected:
     same_tokens: bool = False  # viewer's and operator's token are the same
     attempts: tuple[Attempt, ...] = field(default=())
     foreign: frozenset[str] = frozenset()  # servers of other systems: they have no database of ours
+    watcher: str = "tuiha_watch"  # the role that looks
+    database: str = "tuiha"  # PostgreSQL's name of it
+    secure: bool = True  # it is reached with TLS
+    hold: float = LONG  # seconds that requests are held while the pool changes its database
+    agentless: frozenset[str] = frozenset()  # databases that operations would have to stop, start and rewind
+    manager: str | None = None  # who else decides which database is active
 
 
 def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, ...]:
@@ -64,10 +80,19 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
         if node.report is None or node.error is not None:
             yield bad(node.name, f"cannot be asked at {node.address}: {node.error}",
                        "its role, identity and lag are unknown",
-                       f"check database.nodes and roles.watcher, and that {node.name} lets this host in (pg_hba.conf)")
+                       database_remedy(node.cause, node.name, "watcher", expected.watcher, expected.database,
+                                       expected.secure))
             continue
-        faults = [*_identity(node.name, node.report, look, stand, expected), *_role(node.name, node.report, stand)]
+        faults = [*_identity(node.name, node.report, look, stand, expected),
+                  *_role(node.name, node.report, stand, expected.manager)]
         yield from faults or [ok(node.name, _described(node.report))]
+        others = frozenset(one.name for one in look.databases) - {node.name}
+        for one in obstacles(node.name, node.report, others, expected.hold):
+            yield warning(node.name, one.what, one.means, one.remedy)
+        if node.name in expected.agentless:
+            yield warning(node.name, "it has no agent", "operations cannot stop, start and rewind it: a switchover is "
+                          "refused, and what an agent does is yours to do", "write database.nodes[].agent "
+                          "(docs/operations.md, Agents)")
     if look.databases and stand.active is None:
         yield bad(look.pool, "no database names itself active in pool_epoch",
                    "servers cannot take leases", "start a pool server: the first one creates the schema and the row")
@@ -100,15 +125,16 @@ def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, ex
             return
 
 
-def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Finding]:
+def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | None) -> Iterator[Finding]:
     if stand.active is None:
         return
     if name == stand.active and not report.writable:
         yield bad(name, "it is the active database, but it is not writable", "no server can take a lease",
                    "tuiha status")
     if name != stand.active and report.writable:
-        yield bad(name, f"it is writable, though {stand.active} is active",
-                   "what is written in it is not in the pool", f"tuiha plan rejoin {name}")
+        yield bad(name, f"it is writable, though {stand.active} is active", "what is written in it is not in the pool",
+                  _rejoin(name, stand) if manager is None else f"patronictl list; stop it, and have {manager} "
+                  f"reinitialize it: patronictl reinit")
     if name != stand.active or stand.secondary is None:
         return
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
@@ -116,8 +142,29 @@ def _role(name: str, report: DatabaseReport, stand: Standing) -> Iterator[Findin
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",
-                       f"synchronous_standby_names = {literal(wait_for(stand.secondary.name))}, and the name as "
-                       "application_name in its primary_conninfo; tuiha plan protect")
+                       _protection(report, row, stand, stand.secondary, manager))
+
+
+def _rejoin(name: str, stand: Standing) -> str:
+    """How a database follows again; the pool first gives it up, while the ledger still counts on it."""
+    counted = stand.ledger is not None and stand.ledger.standby is Standby.SYNC
+    return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {name}"
+
+
+def _protection(report: DatabaseReport, row: ReplicationRow | None, stand: Standing,
+                secondary: Polled[DatabaseReport], manager: str | None) -> str:
+    """How commits come to wait for the secondary. Never by hand: with the name set and nobody there they all hang."""
+    if manager is not None:
+        return f"patronictl list; {manager} has commits wait for {secondary.name} by itself as soon as it streams"
+    if secondary.error is not None or secondary.report is None:
+        alone = " If it stays away: tuiha plan degrade" if report.synchronous_names else ""
+        return f"bring {secondary.name} back first (above).{alone}"
+    if row is None:
+        other = [one.name for one in report.replication if one.name]
+        called = f" A secondary calls itself {names(other)}: write application_name={secondary.name} into its " \
+                 "primary_conninfo." if other else ""
+        return f"{_rejoin(secondary.name, stand)}; its log says why it does not follow.{called}"
+    return "tuiha plan protect"
 
 
 def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
@@ -129,7 +176,7 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
     if polled is None or record is None or polled.error is not None:
         yield bad("ledger", str(polled.error if polled is not None else "not read"),
                    "the service goes on, but the database's roles cannot be changed",
-                   "tuiha check --create-ledger writes the first one; restore a damaged one from a backup")
+                   ledger_remedy(polled.cause if polled is not None else None))
         return
     primary = stand.primary_report
     row = primary.epoch if primary is not None else None
@@ -151,7 +198,8 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:
             yield warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
-                           "tuiha plan protect")
+                           "tuiha plan protect" if expected.manager is None else
+                           f"patronictl list; {expected.manager} counts on it again as soon as it streams")
 
 
 def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
@@ -162,8 +210,8 @@ def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Findin
         report = server.report
         if report is None or server.error is not None:
             yield bad(server.name, f"cannot be asked at {server.address}: {server.error}",
-                       "it does not run, is out of reach, or refuses the viewer's token",
-                       f"tuiha serve {server.name}, or correct its address or control.viewer")
+                       "what it does is not known; if it is gone, the others take its users over",
+                       server_remedy(server.cause, server.name))
             continue
         reports.append((server.name, report.version))
         if server.name in expected.foreign:
@@ -221,11 +269,12 @@ def _sprayers(look: Look) -> Iterator[Finding]:
         yield warning(look.sprayers[0].name, "it is the only sprayer", "losing it stops the pool for all devices",
                        "add a second one")
     known = {s.name for s in look.servers}
+    odd = _oddities(look)
     for sprayer in look.sprayers:
         if sprayer.report is None or sprayer.error is not None:
             yield bad(sprayer.name, f"its runtime socket cannot be asked: {sprayer.error}",
                        "sessions, backends and its health are unknown",
-                       "check sprayers.socket, and `stats socket ... level admin` in its configuration")
+                       sprayer_remedy(sprayer.cause, sprayer.name))
             continue
         backends = {b.server: b for b in sprayer.report.backends}
         missing, strange = known - set(backends), set(backends) - known
@@ -235,9 +284,22 @@ def _sprayers(look: Look) -> Iterator[Finding]:
         if strange:
             yield warning(sprayer.name, f"its backend names {names(strange)}, unknown to the pool",
                            "backends must be called like the pool servers", "rename or remove them")
-        if not missing and not strange:
+        yield from odd.get(sprayer.name, [])
+        if not missing and not strange and sprayer.name not in odd:
             yield ok(sprayer.name, f"HAProxy {sprayer.report.version}, {count(len(backends), 'backend')}, "
                       f"{count(sprayer.report.sessions, 'session')}")
+
+
+def _oddities(look: Look) -> dict[str, list[Finding]]:
+    """What is odd in how sprayers see the servers, by sprayer."""
+    found: dict[str, list[Finding]] = {}
+    serving = frozenset(s.name for s in look.servers if s.fresh and s.report is not None
+                        and s.report.state is ServerState.UP)
+    there = {s.name: s.report for s in look.sprayers if s.report is not None and s.fresh}
+    for one in oddities(there, serving):
+        level = bad if one.serious else warning
+        found.setdefault(one.sprayer, []).append(level(one.sprayer, one.what, one.means, one.remedy))
+    return found
 
 
 def _mail(look: Look) -> Iterator[Finding]:
@@ -246,7 +308,7 @@ def _mail(look: Look) -> Iterator[Finding]:
         if mail.report is None or mail.error is not None:
             yield bad(mail.name, f"the probe user cannot use it at {mail.address}: {mail.error}",
                        f"mail of cluster {mail.cluster} cannot be monitored through it",
-                       "check mail.servers, probe.user and probe.password")
+                       mail_remedy(mail.cause, mail.name, "probe"))
         else:
             yield ok(mail.name, f"the probe user logged in in {span(mail.report.latency_ms / 1000)}")
         if sizes[mail.cluster] == 1:

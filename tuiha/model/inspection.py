@@ -33,6 +33,36 @@ class RoleRights:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleAccess:
+    """Whether and how often a role may log in."""
+
+    name: str
+    login: bool = True
+    limit: int = -1  # connections at the same time; -1: no limit
+    valid_days: float | None = None  # that its password is valid; below 0: it is not; None: for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """A setting that an administrator made the default of sessions."""
+
+    name: str
+    value: str
+    role: str = ""  # empty: of all roles
+    database: str = ""  # empty: of all databases
+    file: str = ""  # the configuration file that it is written in; empty: set by ALTER ROLE or ALTER DATABASE
+
+
+@dataclass(frozen=True, slots=True)
+class Collation:
+    """The order of texts, which the C library or ICU of a host decides."""
+
+    name: str  # empty: the database's own
+    recorded: str | None  # its version when indexes were made; None: it has none
+    actual: str | None  # its version on this host
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseInspection:
     """One database of the pair from inside, read by the watcher's role."""
 
@@ -42,6 +72,14 @@ class DatabaseInspection:
     clock_ahead: float  # seconds that its clock is ahead of this host's
     roles: Mapping[str, RoleRights] = field(default_factory=dict)  # by the name of their task: pool, watcher, ...
     mailboxes: tuple[Mailbox, ...] = ()  # with users whose names are not spelled by the rule of the configuration
+    database: str = "tuiha"  # PostgreSQL's name of it
+    connection_limit: int = -1  # of that database
+    accesses: Mapping[str, RoleAccess] = field(default_factory=dict)  # by the name of their task
+    defaults: tuple[Default, ...] = ()
+    collations: tuple[Collation, ...] = ()
+    leases: Mapping[str, float] = field(default_factory=dict)  # pool server -> seconds that its leases last
+    unlogged: tuple[str, ...] = ()  # tables whose rows are on the primary alone; not those that are so on purpose
+    slots: int = 0  # replication slots
     rules: tuple[AccessRule, ...] | None = ()  # of pg_hba.conf; None: the watcher may not see them
 
 
@@ -52,6 +90,19 @@ class Certificate:
     subject: str  # the node
     address: str
     days: float  # until it expires
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What devices find at the address of a sprayer."""
+
+    sprayer: str
+    address: str
+    local: bool  # the address does not leave this machine
+    error: str | None = None  # why nothing could be had there
+    secure: bool = True  # it speaks TLS
+    days: float | None = None  # until its certificate expires; below 0: it has
+    named: bool = True  # the certificate is for the host in the address
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +129,7 @@ class Inspection:
     connections: int = 8  # to the database, of one pool server
     tls: bool = True  # the databases are reached with TLS
     window: float = 10.0  # seconds: the heartbeat window
+    lease: float = 5.0  # lease.seconds here
+    fronts: tuple[Front, ...] = ()
     spelling: str = ""  # the rule of the configuration, in words
     unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted

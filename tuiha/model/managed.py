@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
-from tuiha.model.reports import Managed
+from tuiha.model.reports import IN_STEP, Managed
 
 LEADERLESS = "LEADERLESS"  # the ledger's phase while the manager has no leader
 
@@ -38,7 +38,18 @@ def managed_findings(look: Look, manager: str | None) -> tuple[Finding, ...]:
     said = {node.name: node.report.managed for node in look.databases
             if node.report is not None and node.report.managed is not None}
     known = [one for one in said.values() if one.error is None]
-    return (*_nodes(said, manager), *_cluster(known, manager), *_behind(look, manager))
+    return (*_nodes(said, manager), *_cluster(known, manager), *_behind(look, manager), *_strangers(look, manager))
+
+
+def _strangers(look: Look, manager: str) -> Iterator[Finding]:
+    """Members that commits wait for, or that may be promoted, and that the configuration does not name."""
+    known = {node.name for node in look.databases}
+    rows = [row for node in look.databases if node.fresh and node.report is not None for row in node.report.replication]
+    for name in sorted({row.name for row in rows if row.sync_state in IN_STEP} - known):
+        yield bad(manager, f"commits wait for {name}, which is not at database.nodes",
+                  f"{manager} may promote it, and no server and no operator finds it then",
+                  f"name {name} at database.nodes on all hosts; or keep it out: tags: nosync: true and nofailover: "
+                  f"true in its {manager} configuration")
 
 
 def _nodes(said: Mapping[str, Managed], manager: str) -> Iterator[Finding]:

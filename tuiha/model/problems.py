@@ -12,10 +12,11 @@ from tuiha.model.intent import takes_from
 from tuiha.model.mail_problems import mail_problems
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import ServerState
-from tuiha.model.rows import DOWN
+from tuiha.model.rows import DOWN, down
 from tuiha.model.running import ATTACHES, first_of, operation_problems
 from tuiha.model.scene import Scene
 from tuiha.model.server_problems import server_problems
+from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.words import natural
 
 _SEVERITY = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -112,16 +113,12 @@ def _sprayers(scene: Scene) -> Iterator[Problem]:
                 else "no device reaches the pool"
             yield Problem(Severity.BAD, NodeKind.SPRAYER, sprayer.name, f"DOWN  {sprayer.error}", means,
                           failing[sprayer.name], "tuiha check")
-            continue
-        serving = {s.name for s in scene.serving if s.state == ServerState.UP}
-        gone = [b for b in sprayer.backends if b.state == DOWN and b.server in serving]
-        missing = sorted((b.server for b in gone), key=natural)
-        if missing:
-            lasting = [b.since_seconds for b in gone if b.since_seconds is not None]
-            yield Problem(Severity.WARNING, NodeKind.SPRAYER, sprayer.name,
-                          f"CUT OFF  does not reach {', '.join(missing)}",
-                          "devices are forwarded by other servers: slower, and with more load",
-                          scene.look.at - max(lasting) if lasting else None, "tuiha check")
+    serving = frozenset(s.name for s in scene.serving if s.state == ServerState.UP)
+    there = {s.name: s.report for s in scene.look.sprayers if s.report is not None and not down(s, scene.rules)}
+    for one in oddities(there, serving):
+        yield Problem(Severity.WARNING if one.serious else Severity.NOTE, NodeKind.SPRAYER, one.sprayer,
+                      f"{one.word}  {one.what}", one.means,
+                      None if one.lasts is None else scene.look.at - one.lasts, "tuiha check")
 
 
 def _ledger(scene: Scene) -> Iterator[Problem]:

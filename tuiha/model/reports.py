@@ -114,6 +114,25 @@ class SlotRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction of a client that is open."""
+
+    process: int  # process id of its session
+    seconds: float  # since it began
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What a change of the pair's roles can stumble over, as far as the watcher's role sees it."""
+
+    paused: bool = False  # the replay of a secondary was paused by hand
+    prepared: tuple[str, ...] = ()  # names of prepared transactions, the oldest first; not all when there are many
+    long: tuple[Transaction, ...] = ()  # the oldest of those that are open for more than a second
+    backups: int = 0  # base backups that are being sent
+
+
+@dataclass(frozen=True, slots=True)
 class EpochRow:
     """The one row of `pool_epoch` as this database holds it."""
 
@@ -204,6 +223,7 @@ class DatabaseReport:
     mail: tuple[MailRow, ...] = ()
     users: int | None = None  # rows of app_user, None where not readable
     managed: Managed | None = None  # under Patroni, what that says
+    obstacles: Obstacles | None = None
 
 
 class BackendState(StrEnum):
@@ -226,6 +246,7 @@ class BackendReport:
     requests: int  # a counter
     since_seconds: int | None = None  # since the last change of state
     check: str | None = None  # the last health check's verdict
+    checked: bool = True  # its health is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +274,8 @@ class SprayerReport:
     requests: int | None = None  # a counter
     addresses: tuple[AddressRow, ...] | None = None  # what keepalived says; None: it was not asked, or says nothing
     process: int | None = None  # its process id: another one, and it has started anew
+    maps: tuple[str, ...] = ()  # paths of the maps that it has, as far as they were asked for
+    lacking: tuple[str, ...] = ()  # maps of our configuration that it does not have
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tuiha.model.obstacles import LONG
+
 BEATS = 3  # heartbeats that may be missed before a server's row alone no longer proves that it runs
 
 
@@ -14,6 +16,7 @@ class Rules:
     down_after: int = 3  # failed polls in a row
     heartbeat: float = 1.0  # between two heartbeats of a server
     lease: float = 5.0  # a lease's whole length
+    hold: float = LONG  # that requests are held while the pool changes its database
     manager: str | None = None  # who decides which database is active: "Patroni"; None: this project's operations
     unverified: tuple[str, ...] = ()  # places in the configuration where any certificate is accepted
 

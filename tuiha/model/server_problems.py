@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tuiha.model.causes import Cause
 from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.model.rows import DOWN, down
@@ -29,6 +30,9 @@ _STATES: dict[str, _Rule] = {
     ServerState.UNKNOWN: _Rule(Severity.NOTE, "it has not answered yet", "tuiha check"),
     ServerState.LEFT: _Rule(Severity.NOTE, "it handed its users over and ended", "tuiha serve {name}"),
 }
+
+
+_NOT_THERE = frozenset({None, Cause.REFUSED})  # nothing listens; None: a recording of an earlier version
 
 
 def server_problems(scene: Scene) -> Iterator[Problem]:
@@ -57,8 +61,9 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
     if facts.state == DOWN:
         means = "the others have taken its users over" if facts.users == 0 else \
             "its users move to the others, at the latest when its heartbeat is older than the window"
-        return problem(Severity.BAD, f"{DOWN}  {facts.note}", means, "tuiha serve {name}",
-                       since=_gone_since(scene, polled))
+        # one that hangs is no remedy's `serve`: a second process of its name would get no lease beside it
+        then = "tuiha serve {name}" if polled.cause in _NOT_THERE else "tuiha check"
+        return problem(Severity.BAD, f"{DOWN}  {facts.note}", means, then, since=_gone_since(scene, polled))
     rule = _STATES.get(facts.state)
     if facts.state == ServerState.CONSTRAINED and not _takers(scene):
         rule = _nobody_takes(scene)

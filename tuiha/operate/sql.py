@@ -8,7 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.drivers.databases import scram
+from tuiha.drivers.databases.scram import NotProven
+from tuiha.drivers.databases.session import WrongSession, opened
 
 
 class DatabaseGone(Exception):
@@ -39,7 +40,7 @@ class Coordinator:
         self.name = name
         self.address = address
         host, _, port = address.rpartition(":")
-        self._where = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
+        self._where: dict[str, Any] = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
         self._password = password
         self._ssl = ssl
         self._connection: Any = None
@@ -56,7 +57,7 @@ class Coordinator:
                 running.exception()
                 raise DatabaseGone(f"{self.name} gave no answer in {seconds:g} s")
             return list(running.result())
-        except scram.NotProven as error:
+        except (NotProven, WrongSession) as error:
             raise DatabaseGone(f"{self.name}: {error}") from error
         except _GONE as error:
             await self.close()
@@ -69,10 +70,8 @@ class Coordinator:
 
     async def _open(self, seconds: float) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await scram.connect(
-                **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0),
-                server_settings={"application_name": "tuiha coordinator"},
-            )
+            self._connection = await opened(
+                "tuiha coordinator", **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0))
         return self._connection
 
     async def close(self) -> None:

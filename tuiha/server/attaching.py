@@ -10,6 +10,7 @@ from contextlib import suppress
 import asyncpg
 
 from tuiha.drivers.databases.scram import NotProven
+from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
 from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
@@ -259,7 +260,7 @@ class Attacher:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused, NotProven)):
+    if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused, NotProven, WrongSession)):
         return str(error)
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return "the database refuses this role's name or password; correct database.roles.pool"

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.drivers.databases import scram
+from tuiha.drivers.databases.session import opened
 from tuiha.server.clock import boottime
 from tuiha.server.fence import Wires
 
@@ -62,8 +62,9 @@ class Session:
 
 
 async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
-    """Open a session whose socket the fence guards. Raises what `LOST` lists, or asyncpg's log-in errors."""
-    connection = await scram.connect(
+    """Open a session whose socket the fence guards, with our settings. Raises what `LOST` lists, or log-in errors."""
+    connection = await opened(
+        place.application,
         host=place.host,
         port=place.port,
         database=place.database,
@@ -71,7 +72,6 @@ async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
         password=place.password,
         ssl=place.ssl,
         timeout=timeout,
-        server_settings={"application_name": place.application, "synchronous_commit": "on"},
     )
     session = Session(connection)
     # asyncpg offers no public way to its socket; the fence cannot do without it.

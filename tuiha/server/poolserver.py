@@ -15,7 +15,7 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
-from tuiha.drivers.databases import scram
+from tuiha.drivers.databases.session import opened
 from tuiha.drivers.opening import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
@@ -81,9 +81,9 @@ class PoolServer:
         self.fence = Fence()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
-        self._instance = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
+        self._secret = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
         self.membership = Membership(
-            me.name, self._instance, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
+            me.name, self._secret, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
             self._beaten
         )
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
@@ -104,7 +104,7 @@ class PoolServer:
         self._ledger = open_authority(pool, base)
         self._following: Following | None = None
         if pool.database.manager is not None and self._ledger is not None:
-            self._following = Following(me.name, self._instance, pool, self._ledger, self.fence)
+            self._following = Following(me.name, self._secret, pool, self._ledger, self.fence)
         self._pusher = Pusher(
             me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
         )
@@ -132,7 +132,7 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._instance, pool.lease.seconds, self._notified),
+            keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified),
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
             prepare=self._prepare,
@@ -203,10 +203,9 @@ class PoolServer:
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this
         owner = self._owners[place.name]
-        connection = await scram.connect(
-            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-            ssl=owner.ssl, timeout=2.0, server_settings={"application_name": place.application},
-        )
+        connection = await opened(
+            place.application, host=owner.host, port=owner.port, database=owner.database, user=owner.user,
+            password=owner.password, ssl=owner.ssl, timeout=2.0)
         try:
             if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
                 follows = self._following is not None

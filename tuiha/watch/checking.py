@@ -16,8 +16,9 @@ from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.opening import open_sprayer, server_opener
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import host_and_port
+from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
+from tuiha.model.causes import Cause, database_remedy, mail_remedy
 from tuiha.model.conclude import conclude
 from tuiha.model.doctor import advice
 from tuiha.model.facts import Look
@@ -32,6 +33,10 @@ from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.opening import guarded, open_poller, rules_of
 from tuiha.watch.reader import connect
 from tuiha.watch.rehearsing import rehearsals
+
+# Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
+# on, and longer each time), and must not be taken for a server that hangs.
+LOG_IN = 15.0
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,12 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     found = await asyncio.to_thread(resolve_all, _secrets(pool), base)
     rules = replace(rules_of(pool), down_after=1)
     poller = open_poller(pool, base, rules)
+    for mail in poller.targets.mail.values():
+        mail.timeout = LOG_IN
     logins = asyncio.gather(*_log_ins(pool, base, found), *rehearsals(pool, base))
     inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
-        await first_look(poller, pool.watch.timeout + EXTRA)
+        await first_look(poller, LOG_IN + EXTRA)
         attempts, seen = list(await logins), await inside
     finally:
         logins.cancel()
@@ -78,10 +85,22 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         operator=pool.control.operator is not None,
         same_tokens=found["viewer"] == found.get("operator"),
         attempts=tuple(attempts),
+        watcher=pool.database.roles.watcher.user,
+        database=pool.database.name,
+        secure=pool.database.tls is not None,
+        hold=pool.hold.seconds,
+        agentless=_agentless(pool),
+        manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
                  *advice(look, stand, seen))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
+
+
+def _agentless(pool: Pool) -> frozenset[str]:
+    """Databases without an agent, where whoever acts from here would need one."""
+    acts = pool.database.roles.coordinator is not None and pool.database.manager is None
+    return frozenset(node.name for node in pool.database.nodes if node.agent is None) if acts else frozenset()
 
 
 def first_record(checked: Checked) -> LedgerRecord | str:
@@ -120,16 +139,26 @@ def _log_ins(pool: Pool, base: Path, found: dict[str, str]) -> Iterator[Awaitabl
             yield _monitor(pool, base, cluster, server, found[f"monitor {cluster.cluster}"])
 
 
-async def _why(pool: Pool, attempt: Callable[[], Awaitable[None]]) -> str | None:
+async def _why(attempt: Callable[[], Awaitable[None]], seconds: float) -> DriverError | None:
     """Why an attempt failed; None when it did not."""
     try:
-        async with asyncio.timeout(pool.watch.timeout):
+        async with asyncio.timeout(seconds):
             await attempt()
     except TimeoutError:
-        return f"no answer in {pool.watch.timeout:g} s"
-    except (DriverError, ImapError, ImapGone, OSError) as error:
-        return str(error) or type(error).__name__
+        return DriverError(f"no answer in {seconds:g} s", Cause.SILENT)
+    except ImapError as error:
+        return DriverError(str(error), Cause.PASSWORD if error.response is not None else Cause.OTHER)
+    except ImapGone as error:
+        return DriverError(str(error), error.cause)
+    except DriverError as error:
+        return error
+    except OSError as error:
+        return DriverError(why(error), cause_of(error))
     return None
+
+
+def _text(failed: DriverError | None) -> str | None:
+    return None if failed is None else str(failed) or "it cannot be asked"
 
 
 async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Role, password: str) -> Attempt:
@@ -137,9 +166,11 @@ async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Rol
         connection = await connect(pool, node, role, password, tls.for_database(pool.database, base))
         connection.terminate()
 
-    return Attempt(node.name, f"database role {role.user}", await _why(pool, attempt),
+    failed = await _why(attempt, pool.watch.timeout)
+    return Attempt(node.name, f"database role {role.user}", _text(failed),
                    "what this role is for will fail on this database",
-                   f"correct database.roles.{name}, or let it in on {node.name} (pg_hba.conf)")
+                   database_remedy(failed.cause if failed is not None else None, node.name, name, role.user,
+                                   pool.database.name, pool.database.tls is not None))
 
 
 async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
@@ -148,17 +179,20 @@ async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailSer
 
     async def attempt() -> None:
         context = tls.for_mail(cluster, server, base)
-        client = await ImapClient.connect(*host_and_port(server.address), server.security, context,
-                                          pool.watch.timeout)
+        async with asyncio.timeout(pool.watch.timeout):
+            client = await ImapClient.connect(*host_and_port(server.address), server.security, context, LOG_IN)
         try:
             await log_in_for(client, cluster.probe.user, monitor.user, password, separator)
         finally:
             client.close()
 
-    return Attempt(server.name, f"{monitor.user}, acting as {cluster.probe.user},", await _why(pool, attempt),
+    failed = await _why(attempt, LOG_IN)
+    cause = failed.cause if failed is not None else None
+    acts = "SASL PLAIN with an authorization identity" if separator is None else "as a master user"
+    return Attempt(server.name, f"{monitor.user}, acting as {cluster.probe.user},", _text(failed),
                    "no user's mailbox can be monitored through it",
-                   "correct mail.monitor; it must be allowed to act for every user ("
-                   + ("SASL PLAIN with an authorization identity)" if separator is None else "as a master user)"))
+                   f"correct mail.monitor; it must be allowed to act for every user ({acts})"
+                   if cause in (None, Cause.PASSWORD, Cause.OTHER) else mail_remedy(cause, server.name, "monitor"))
 
 
 def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:
@@ -174,10 +208,10 @@ def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Ite
             await driver.poll()
 
         try:
-            why = await _why(pool, attempt)
+            failed = await _why(attempt, pool.watch.timeout)
         finally:
             await driver.close()
-        return Attempt(name, "the operator's token", why, "nobody can act on this server from here",
+        return Attempt(name, "the operator's token", _text(failed), "nobody can act on this server from here",
                        "correct control.operator; it must be the one that the server was started with")
 
     foreign = {server.name for server in pool.servers} - {server.name for server in pool.own_servers}
@@ -201,5 +235,6 @@ async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
             raise DriverError(f"it has level {level}, not {ADMIN}")
 
     field = "socket" if sprayer.operator is None else "operator"
-    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", await _why(pool, attempt),
+    failed = await _why(attempt, pool.watch.timeout)
+    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", _text(failed),
                    f"no server can be drained or enabled from here: {sprayer.name} would refuse", OPERATORS_SOCKET)

@@ -6,12 +6,13 @@ import asyncio
 import ssl
 import stat
 from collections.abc import Awaitable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuiha.config import tls
-from tuiha.config.parts import DatabaseNode
+from tuiha.config.parts import DatabaseNode, Sprayer
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers import certificates
@@ -19,7 +20,7 @@ from tuiha.drivers.databases.inspecting import inspect
 from tuiha.drivers.ledgers.file import lock_of
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
-from tuiha.model.inspection import Certificate, DatabaseInspection, Inspection, OpenFile
+from tuiha.model.inspection import Certificate, DatabaseInspection, Front, Inspection, OpenFile
 from tuiha.watch.reader import connect
 
 _OTHERS = 0o022  # write permission of the group and of everybody
@@ -34,7 +35,8 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
     context = tls.for_database(pool.database, base)
     databases = [_database(pool, node, password, context) for node in pool.database.nodes]
     shown = [_certificate(pool, *place) for place in _places(pool, base)]
-    seen, days = await asyncio.gather(asyncio.gather(*databases), asyncio.gather(*shown))
+    seen, days, fronts = await asyncio.gather(
+        asyncio.gather(*databases), asyncio.gather(*shown), asyncio.gather(*(_front(pool, s) for s in pool.sprayers)))
     return Inspection(
         databases=tuple(_as_managed(one) if pool.database.manager is not None else one
                         for one in seen if one is not None),
@@ -43,6 +45,8 @@ async def inspection(pool: Pool, base: Path, config: Path | None = None) -> Insp
         capacities={server.name: server.capacity for server in pool.servers},
         connections=pool.database.connections,
         tls=context is not None,
+        lease=pool.lease.seconds,
+        fronts=tuple(fronts),
         spelling=pool.users.names.rule.words,
         unverified=tuple(tls.unverified(pool)),
     )
@@ -63,15 +67,35 @@ async def _database(
     wanted = (("pool", roles.pool), ("watcher", roles.watcher), ("coordinator", roles.coordinator),
               ("owner", roles.owner))
     try:
-        connection = await connect(pool, node, roles.watcher, password, context)
-        try:
+        async with AsyncExitStack() as stack:
+            connection = await connect(pool, node, roles.watcher, password, context)
+            stack.callback(connection.terminate)
+            try:
+                plain = await connect(pool, node, roles.watcher, password, context, stated=False)
+                stack.callback(plain.terminate)
+            except DriverError:
+                plain = None
             async with asyncio.timeout(pool.watch.timeout):
                 tasks = {task: role.user for task, role in wanted if role}
-                return await inspect(connection, node.name, tasks, pool.users.names.rule)
-        finally:
-            connection.terminate()
+                return await inspect(connection, node.name, tasks, pool.users.names.rule, plain)
     except (DriverError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
+
+
+async def _front(pool: Pool, sprayer: Sprayer) -> Front:
+    """What devices find at a sprayer's address."""
+    host, port = host_and_port(sprayer.address)
+    local = tls.is_loopback(host)
+    try:
+        async with asyncio.timeout(pool.watch.timeout):
+            shown = await certificates.shown(host, port)
+    except TimeoutError:
+        return Front(sprayer.name, sprayer.address, local, f"no answer in {pool.watch.timeout:g} s")
+    except DriverError as error:
+        return Front(sprayer.name, sprayer.address, local, str(error))
+    if shown is None:
+        return Front(sprayer.name, sprayer.address, local, secure=False)
+    return Front(sprayer.name, sprayer.address, local, days=shown.days, named=shown.named)
 
 
 Place = tuple[str, str, int, ssl.SSLContext, certificates.Greeting | None]  # node, host, port, how

@@ -17,8 +17,8 @@ from tuiha.watch.targets import OpenServer, targets_of
 
 def rules_of(pool: Pool) -> Rules:
     """The limits that a running watcher judges by."""
-    return Rules(pool.watch.down_after, pool.heartbeat.interval, pool.lease.seconds, pool.database.manager,
-                 tuple(tls.unverified(pool)))
+    return Rules(pool.watch.down_after, pool.heartbeat.interval, pool.lease.seconds, pool.hold.seconds,
+                 pool.database.manager, tuple(tls.unverified(pool)))
 
 
 def open_poller(pool: Pool, base: Path, rules: Rules | None = None) -> Poller:

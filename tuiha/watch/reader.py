@@ -16,10 +16,13 @@ from tuiha.config import tls
 from tuiha.config.parts import DatabaseNode, Role
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
-from tuiha.drivers.databases.postgres import APPLICATION, explain
+from tuiha.drivers.databases.postgres import APPLICATION
+from tuiha.drivers.databases.refusals import explain, refusal
+from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.binding import Candidate
+from tuiha.model.causes import Cause
 from tuiha.model.names import DEFAULT, NameRule, canonical, canonical_pattern
 
 QUERY = 15.0  # seconds that one question may take
@@ -158,8 +161,12 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
         readers[0].connection.terminate()
 
 
-async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None) -> Any:
-    """A connection to one node with one role, within the watch's timeout. Raises DriverError."""
+async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
+                  stated: bool = True) -> Any:
+    """A connection to one node with one role, within the watch's timeout. Raises DriverError.
+
+    Not `stated`: it has the settings that an administrator made the default, as any other program's.
+    """
     import asyncpg
 
     from tuiha.drivers.databases import scram
@@ -167,14 +174,17 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
     host, port = host_and_port(node.address)
     try:
         async with asyncio.timeout(pool.watch.timeout):
-            return await scram.connect(
-                host=host, port=port, user=role.user, password=password, database=pool.database.name,
-                ssl=False if context is None else context, command_timeout=QUERY,
-                server_settings={"application_name": APPLICATION, "search_path": "public", "jit": "off"})
+            where: dict[str, Any] = {
+                "host": host, "port": port, "user": role.user, "password": password, "database": pool.database.name,
+                "ssl": False if context is None else context, "command_timeout": QUERY,
+                "timeout": pool.watch.timeout}
+            if not stated:
+                return await scram.connect(server_settings={"application_name": APPLICATION}, **where)
+            return await opened(APPLICATION, {"jit": "off"}, **where)
     except TimeoutError:
-        raise DriverError(f"no answer in {pool.watch.timeout:g} s") from None
+        raise DriverError(f"no answer in {pool.watch.timeout:g} s", Cause.SILENT) from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise DriverError(explain(error, role.user, pool.database.name)) from None
+        raise refusal(error, role.user, pool.database.name, context is not None) from None
 
 
 async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.causes import Cause
 from tuiha.model.facts import Polled, R
 from tuiha.model.words import span
 
@@ -58,21 +59,23 @@ class Target(Generic[R]):
             async with asyncio.timeout(self.timeout):
                 report = await self.driver.poll()
         except TimeoutError:
-            self._failed(f"no answer in {span(self.timeout)}")
-        except (DriverError, OSError) as error:
+            self._failed(f"no answer in {span(self.timeout)}", Cause.SILENT)
+        except DriverError as error:
+            self._failed(str(error) or "it cannot be asked", error.cause)
+        except OSError as error:
             self._failed(str(error) or type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a driver's fault must not end the watching of all others
             _log.warning("the driver of %s failed", self.polled.name, exc_info=True)
             self._failed(f"unexpected {type(error).__name__} in its driver")
         else:
-            self.polled = replace(self.polled, report=report, seen_at=self.clock(), error=None, failing_since=None,
-                                  failures=0, duration_ms=(time.monotonic() - started) * 1000)
+            self.polled = replace(self.polled, report=report, seen_at=self.clock(), error=None, cause=None,
+                                  failing_since=None, failures=0, duration_ms=(time.monotonic() - started) * 1000)
         finally:
             self.busy = False
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, cause: Cause = Cause.OTHER) -> None:
         since = self.polled.failing_since
-        self.polled = replace(self.polled, error=why, failures=self.polled.failures + 1,
+        self.polled = replace(self.polled, error=why, cause=cause, failures=self.polled.failures + 1,
                               failing_since=self.clock() if since is None else since)
 
     def rest(self, others_report: bool) -> Coroutine[None, None, None] | None:

@@ -15,11 +15,13 @@ from tuiha.model.reports import (
     EpochState,
     LedgerRecord,
     Managed,
+    Obstacles,
     ReplicationRow,
     ServerReport,
     ServerState,
     ServerTarget,
     Standby,
+    Transaction,
 )
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
@@ -34,7 +36,7 @@ from tuiha.operate.plan import CheckVerdict, plan_id
 
 SYSTEM = "7574021387012345678"
 NOTHING: dict[str, Any] = {
-    "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
+    "unlogged": 0, "checkpoint": 10.0, "slots": 1,
     "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
     "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
     "bytes": 2**30,
@@ -47,7 +49,7 @@ def database(role: DatabaseRole, **changes: Any) -> DatabaseReport:
     report = DatabaseReport(
         role=role, writable=primary, system_identifier=SYSTEM, timeline=1, version="17.5", position=100,
         receiving=None if primary else True, synchronous_names="FIRST 1 (db2)" if primary else "", replication=rows,
-        epoch=EpochRow("west", 4, "db1", EpochState.ACTIVE),
+        epoch=EpochRow("west", 4, "db1", EpochState.ACTIVE), obstacles=Obstacles(),
     )
     return replace(report, **changes)
 
@@ -79,6 +81,10 @@ def with_report(sight: Sight, name: str, **changes: Any) -> Sight:
 
 def obstructed(name: str, **found: Any) -> Callable[[Sight], Sight]:
     return lambda sight: with_node(sight, name, obstacles={**NOTHING, **found})
+
+
+def hindered(name: str, **found: Any) -> Callable[[Sight], Sight]:
+    return lambda sight: with_report(sight, name, obstacles=Obstacles(**found))
 
 
 def with_server(**changes: Any) -> Callable[[Sight], Sight]:
@@ -132,12 +138,12 @@ FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
         s, "db1", replication=(ReplicationRow("db2", "streaming", "sync", 2**30, 0.0),))),
     ("version", BAD, lambda s: with_report(s, "db2", version="16.1")),
     ("agent", BAD, lambda s: with_node(s, "db1", agent=False)),
-    ("backup", BAD, obstructed("db1", backups=1)),
-    ("prepared", BAD, obstructed("db1", prepared=2)),
-    ("long-transaction", BAD, obstructed("db1", long=[4711])),
+    ("backup", BAD, hindered("db1", backups=1)),
+    ("prepared", BAD, hindered("db1", prepared=("one", "two"))),
+    ("long-transaction", BAD, hindered("db1", long=(Transaction(4711, 11.0, "psql"),))),
     ("unlogged", BAD, obstructed("db1", unlogged=1)),
     ("checkpoint", WARNING, obstructed("db1", checkpoint=4000.0)),
-    ("replay", BAD, obstructed("db2", paused=True)),
+    ("replay", BAD, hindered("db2", paused=True)),
     ("settings", BAD, obstructed("db2", max_connections=50)),
     ("slots", BAD, obstructed("db2", slots=10)),
     ("slots", BAD, obstructed("db2", may_make_slots=False)),

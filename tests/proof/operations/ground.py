@@ -158,8 +158,7 @@ class Ground(World):
             await self.travel()
             if not node.up or node.stopping:
                 raise ConnectionResetError
-            application = settings["server_settings"]["application_name"]
-            return Session(self, node, settings["user"], application)
+            return Session(self, node, settings["user"], settings["server_settings"])
 
     # Replication
 

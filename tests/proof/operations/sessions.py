@@ -16,6 +16,7 @@ import asyncpg
 from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
+from tuiha.drivers.databases.session import READ_BACK
 from tuiha.operate import active, counting, keeping
 from tuiha.operate.database import epochs, pair, remains, roles, serving, sight, slots
 from tuiha.server import lease
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
 
 _OBSTACLES: Mapping[str, Any] = {
-    "backups": 0, "prepared": 0, "long": [], "unlogged": 0, "checkpoint": 10.0, "paused": False, "slots": 1,
+    "unlogged": 0, "checkpoint": 10.0, "slots": 1,
     "most_slots": 10, "may_make_slots": True, "max_connections": 100, "max_wal_senders": 10,
     "max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64,
 }
@@ -57,9 +58,9 @@ class Session(Connection):
     _node: Node  # type: ignore[assignment]
     _world: Ground
 
-    def __init__(self, ground: Ground, node: Node, user: str, application: str) -> None:
-        super().__init__(ground, node)  # type: ignore[arg-type]
-        self.user, self.application = user, application
+    def __init__(self, ground: Ground, node: Node, user: str, stated: Mapping[str, str]) -> None:
+        super().__init__(ground, node, stated)  # type: ignore[arg-type]
+        self.user, self.application = user, stated["application_name"]
         self.ended = False  # by the database
         self._generation = node.generation
         self._life = LIFE.get()
@@ -71,7 +72,9 @@ class Session(Connection):
         self._world.change()
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
-        """Any of the coordinator's statements."""
+        """Any of the coordinator's statements, and what each session reads back."""
+        if statement == READ_BACK:
+            return await super().fetch(statement, *arguments)
         return list(await self._ask(lambda: run(self._node, self, statement, arguments)))
 
     # What the base class asks for
@@ -229,7 +232,7 @@ async def _sessions(node: Node, session: Session, users: list[str]) -> list[Row]
     return [Row(server=server, sessions=sessions) for server, sessions in counted.items()]
 
 
-async def _obstacles(node: Node, session: Session, seconds: float) -> list[Row]:
+async def _obstacles(node: Node, session: Session) -> list[Row]:
     return [Row(**_OBSTACLES)]
 
 

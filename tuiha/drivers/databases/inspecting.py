@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuiha.drivers.databases.spelling import misspelled
 from tuiha.model.access_rules import AccessRule
-from tuiha.model.inspection import DatabaseInspection, RoleRights
+from tuiha.model.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
 from tuiha.model.names import DEFAULT, NameRule
+from tuiha.model.obstacles import SIZES
+from tuiha.model.sessions import WATCHED
 
 _SETTINGS = """
-SELECT name, setting, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])
+SELECT name, setting, source, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])
+"""
+_FOR_ALL = frozenset({"configuration file", "command line", "environment variable"})
+_DEFAULTS = """
+SELECT coalesce(r.rolname, '')::text AS role, coalesce(d.datname, '')::text AS database, setting
+  FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+       unnest(s.setconfig) AS setting
+ WHERE (s.setrole = 0 OR r.rolname = ANY($1::text[])) AND (s.setdatabase = 0 OR d.datname = current_database())
+ ORDER BY 1, 2, 3
+"""
+_ACCESSES = """
+SELECT rolname::text AS name, rolcanlogin AS login, rolconnlimit AS "limit",
+       CASE WHEN isfinite(rolvaliduntil)
+            THEN extract(epoch FROM rolvaliduntil - clock_timestamp())::float8 / 86400 END AS valid_days
+  FROM pg_roles WHERE rolname = ANY($1::text[])
+"""
+_DATABASE = """
+SELECT datname::text AS name, datconnlimit AS "limit", datcollversion AS recorded,
+       pg_database_collation_actual_version(oid) AS actual
+  FROM pg_database WHERE datname = current_database()
+"""
+# Those that a column of ours uses; there are hundreds of others.
+_COLLATIONS = """
+SELECT collname::text AS name, collversion AS recorded, pg_collation_actual_version(c.oid) AS actual
+  FROM pg_collation c
+ WHERE collversion IS NOT NULL
+   AND EXISTS (SELECT FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid
+                WHERE a.attcollation = c.oid AND t.relnamespace = 'public'::regnamespace)
+ ORDER BY 1 LIMIT 20
+"""
+# By way of JSON: a pool whose servers are all of an earlier version has no such column.
+_LEASES = """
+SELECT server, (to_jsonb(l) ->> 'seconds')::float8 AS seconds FROM lease l
+ WHERE renewed_at > clock_timestamp() - interval '1 minute' AND to_jsonb(l) ->> 'seconds' IS NOT NULL
 """
 _NAMES = (
     "fsync", "full_page_writes", "synchronous_commit", "wal_level", "hot_standby", "max_wal_senders",
     "max_replication_slots", "wal_keep_size", "max_slot_wal_keep_size", "wal_receiver_timeout", "wal_sender_timeout",
-    "password_encryption", "wal_log_hints", "data_checksums", "ssl", "max_connections", "synchronous_standby_names",
+    "password_encryption", "tcp_user_timeout", "recovery_min_apply_delay", "recovery_target_timeline",
+    "wal_log_hints", "data_checksums", "ssl", "max_connections", "synchronous_standby_names",
 )
 _ROLES = """
 SELECT asked.name, r.oid IS NOT NULL AS exists,
@@ -83,17 +119,28 @@ SELECT number AS line, kind, address, netmask, method, error,
 """
 _SEES_RULES = "SELECT coalesce(has_function_privilege(to_regprocedure('public.access_rules()'), 'EXECUTE'), false)"
 _HAS_USERS = "SELECT to_regclass('public.app_user') IS NOT NULL"
+# The tables of guessed passwords may be empty after a change of the primary.
+_UNLOGGED = """
+SELECT relname::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'
+   AND oid IS DISTINCT FROM to_regclass('public.wrong_login') ORDER BY 1 LIMIT 10
+"""
 _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_names")
 
 
 async def inspect(
-    connection: Any, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT
+    connection: Any, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT, plain: Any = None
 ) -> DatabaseInspection:
     """Look at a database. `roles`: task -> role; `rule`: how users' names are spelled. Raises asyncpg's errors.
 
+    `plain` is a session that stated no settings: it shows what others begin with; without it `connection` is asked.
     The clock is compared with the middle of one question, so it is right within half of how long that took.
     """
-    settings = await connection.fetch(_SETTINGS, list(_NAMES))
+    settings = await (plain or connection).fetch(_SETTINGS, [*_NAMES, *SIZES, *WATCHED])
+    named = list(roles.values())
+    accesses = {row["name"]: row for row in await connection.fetch(_ACCESSES, named)}
+    database = await connection.fetchrow(_DATABASE)
+    has_leases = await connection.fetchval("SELECT to_regclass('public.lease') IS NOT NULL AND "
+                                           "has_table_privilege('public.lease', 'SELECT')")
     rights = {row["name"]: row for row in await connection.fetch(_ROLES, list(roles.values()), list(_PARAMETERS))}
     asked = time.time()
     clock = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
@@ -105,8 +152,29 @@ async def inspect(
         float(clock) - middle,
         {task: _rights(rights[role]) for task, role in roles.items()},
         tuple(await misspelled(connection, rule)) if await connection.fetchval(_HAS_USERS) else (),
+        database=database["name"],
+        connection_limit=database["limit"],
+        accesses={task: RoleAccess(**accesses[role]) for task, role in roles.items() if role in accesses},
+        defaults=(*_of_all(settings), *(_default(row) for row in await connection.fetch(_DEFAULTS, named))),
+        collations=(Collation("", database["recorded"], database["actual"]),
+                    *(Collation(**row) for row in await connection.fetch(_COLLATIONS))),
+        unlogged=tuple(row["relname"] for row in await connection.fetch(_UNLOGGED)),
+        slots=await connection.fetchval("SELECT count(*)::int FROM pg_replication_slots"),
+        leases={row["server"]: row["seconds"] for row in await connection.fetch(_LEASES)} if has_leases else {},
         rules=await _rules(connection, list(roles.values())),
     )
+
+
+def _default(row: Mapping[str, Any]) -> Default:
+    name, _, value = row["setting"].partition("=")
+    return Default(name, value, row["role"], row["database"])
+
+
+def _of_all(settings: Sequence[Mapping[str, Any]]) -> Iterator[Default]:
+    """What is written in a file, and so for all sessions. `synchronous_commit` is among the settings that matter."""
+    for row in settings:
+        if row["name"] in WATCHED and row["source"] in _FOR_ALL and row["name"] != "synchronous_commit":
+            yield Default(row["name"], row["setting"], file=row["file"] or "the command that starts it")
 
 
 def _rights(row: Mapping[str, Any]) -> RoleRights:

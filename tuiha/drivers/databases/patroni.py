@@ -32,7 +32,7 @@ class Patroni:
         if isinstance(said, BaseException):
             raise said
         if isinstance(report, DriverError):
-            raise DriverError(f"{report}; Patroni: {in_words(said)}") from None
+            raise DriverError(f"{report}; Patroni: {in_words(said)}", report.cause) from None
         if isinstance(report, BaseException):
             raise report
         return replace(report, managed=said)

@@ -9,13 +9,16 @@ from typing import Any
 from tuiha.drivers.databases import questions
 from tuiha.drivers.databases.counting import Counting
 from tuiha.drivers.databases.questions import Answers
+from tuiha.drivers.databases.refusals import refusal
+from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import host_and_port, short, tls_failure, why
+from tuiha.drivers.reach import host_and_port
+from tuiha.model.causes import Cause
 from tuiha.model.reports import DatabaseReport
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
-_SESSION = {"application_name": APPLICATION, "jit": "off", "search_path": "public", "lock_timeout": "1000"}
+_SESSION = {"jit": "off", "lock_timeout": "1s"}
 _CONNECT_SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
 
 
@@ -57,7 +60,7 @@ class Postgres:
                 return questions.report(await self._ask(self._connection), self._window)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._drop()
-                raise DriverError(explain(error, self._user, self._database, self._ssl is not None)) from None
+                raise refusal(error, self._user, self._database, self._ssl is not None) from None
             except BaseException:
                 self._drop()  # cancelled in the middle of an answer: this connection is of no use any more
                 raise
@@ -74,9 +77,9 @@ class Postgres:
             connection.terminate()
 
     async def _connect(self) -> Any:
-        from tuiha.drivers.databases import scram
-
-        return await scram.connect(
+        return await opened(
+            APPLICATION,
+            _SESSION,
             host=self._host,
             port=self._port,
             user=self._user,
@@ -84,7 +87,6 @@ class Postgres:
             database=self._database,
             ssl=False if self._ssl is None else self._ssl,
             timeout=_CONNECT_SECONDS,
-            server_settings=_SESSION,
         )
 
     async def _ask(self, connection: Any) -> Answers:
@@ -94,6 +96,7 @@ class Postgres:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)
         answers.slots = await self._unless_changed(connection, questions.SLOTS)
         answers.sessions = await connection.fetch(questions.SESSIONS)
+        answers.obstacles = await connection.fetchrow(questions.OBSTACLES)
         tables = await self._tables(connection)
         if "pool_epoch" in tables:
             answers.epoch = await connection.fetchrow(questions.EPOCH)
@@ -118,26 +121,6 @@ class Postgres:
         rows = await connection.fetch(questions.TABLES, list(questions.POOL_TABLES))
         closed = sorted(row["name"] for row in rows if not row["readable"])
         if closed:
-            raise DriverError(f"role {self._user} may not read table {closed[0]}; GRANT SELECT on it is missing")
+            raise DriverError(f"role {self._user} may not read table {closed[0]}; GRANT SELECT on it is missing",
+                              Cause.RIGHT)
         return {row["name"]: row["bytes"] or 0 for row in rows}
-
-
-def explain(error: BaseException, user: str, database: str, secure: bool = False) -> str:
-    """Why a node could not be asked, in a few words without secrets. `secure`: over TLS."""
-    import asyncpg
-
-    if tls_failure(error) is not None:
-        return why(error)
-    lost = why(EOFError(), secure)
-    told = {
-        asyncpg.InvalidPasswordError: f"password authentication failed for role {user}",
-        asyncpg.InvalidAuthorizationSpecificationError: f"role {user} is not let in: {short(str(error))}",
-        asyncpg.InvalidCatalogNameError: f"database {database} does not exist",
-        asyncpg.InsufficientPrivilegeError: f"role {user} lacks a right: {short(str(error))}",
-        asyncpg.LockNotAvailableError: "a table of the pool is locked by another session",
-        asyncpg.TooManyConnectionsError: "no connection slot is left",
-        asyncpg.ConnectionDoesNotExistError: lost,
-        asyncpg.InterfaceError: lost,
-        asyncpg.AdminShutdownError: "the database system is shutting down",
-    }
-    return next((text for kind, text in told.items() if isinstance(error, kind)), why(error, secure))

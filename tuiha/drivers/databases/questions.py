@@ -13,11 +13,13 @@ from tuiha.model.reports import (
     EpochState,
     MailRow,
     MemberRow,
+    Obstacles,
     ReplicationRow,
     ServerState,
     ServerTarget,
     SessionRow,
     SlotRow,
+    Transaction,
 )
 
 Row = Mapping[str, Any]
@@ -26,9 +28,6 @@ Row = Mapping[str, Any]
 # file follows with the next checkpoint. A secondary has no such file; there the WAL receiver knows first.
 NODE = """
 SELECT pg_is_in_recovery() AS secondary,
-       CASE WHEN current_setting('default_transaction_read_only') = 'off' THEN false
-            ELSE (SELECT source NOT IN ('user', 'database user', 'client', 'session')
-                    FROM pg_settings WHERE name = 'default_transaction_read_only') END AS read_only,
        (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
        CASE WHEN pg_is_in_recovery()
             THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
@@ -63,6 +62,21 @@ SELECT slot_name::text AS name, slot_type AS kind, active, wal_status AS state,
        greatest(0, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                                         ELSE pg_current_wal_lsn() END, restart_lsn))::bigint AS kept_bytes
   FROM pg_replication_slots ORDER BY slot_name
+"""
+
+OBSTACLES = """
+WITH open AS (
+  SELECT pid, xact_start, application_name, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds
+    FROM pg_stat_activity
+   WHERE backend_type = 'client backend' AND xact_start < clock_timestamp() - interval '1 second'
+   ORDER BY xact_start LIMIT 20)
+SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
+       (SELECT coalesce(array_agg(gid ORDER BY prepared), '{}')
+          FROM (SELECT gid, prepared FROM pg_prepared_xacts ORDER BY prepared LIMIT 20) p) AS prepared,
+       CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,
+       (SELECT coalesce(array_agg(pid ORDER BY xact_start), '{}') FROM open) AS pids,
+       (SELECT coalesce(array_agg(seconds ORDER BY xact_start), '{}') FROM open) AS seconds,
+       (SELECT coalesce(array_agg(application_name ORDER BY xact_start), '{}') FROM open) AS applications
 """
 
 SESSIONS = """
@@ -112,6 +126,7 @@ class Answers:
         self.replication: Sequence[Row] = ()
         self.sessions: Sequence[Row] = ()
         self.slots: Sequence[Row] = ()
+        self.obstacles: Row | None = None
         self.epoch: Row | None = None
         self.members: Sequence[Row] = ()
         self.mail: Sequence[Row] = ()
@@ -134,7 +149,7 @@ def report(answers: Answers, window: float) -> DatabaseReport:
     secondary = bool(node["secondary"])
     return DatabaseReport(
         role=DatabaseRole.SECONDARY if secondary else DatabaseRole.PRIMARY,
-        writable=not secondary and not node["read_only"],
+        writable=not secondary,
         system_identifier=node["system_identifier"],
         timeline=node["timeline"],
         version=node["version"],
@@ -153,7 +168,14 @@ def report(answers: Answers, window: float) -> DatabaseReport:
             MailRow(**row, users=counts.assigned.get(row["name"], 0)) for row in answers.mail
         ),
         users=None if counts is None else counts.users,
+        obstacles=None if answers.obstacles is None else _obstacles(answers.obstacles),
     )
+
+
+def _obstacles(row: Row) -> Obstacles:
+    return Obstacles(row["paused"], tuple(row["prepared"]),
+                     tuple(Transaction(*one) for one in zip(row["pids"], row["seconds"], row["applications"],
+                                                            strict=True)), row["backups"])
 
 
 def _epoch(row: Row) -> EpochRow:

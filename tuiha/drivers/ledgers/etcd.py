@@ -25,6 +25,7 @@ from tuiha.drivers.ledgers.gateway import Answer, Gateway, NoAnswer, Rejected
 from tuiha.drivers.ledgers.keys import Stored, Value, in_base64, put, ranged, revision_of, stored_in, unchanged
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.model.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
 log = logging.getLogger("tuiha.ledger")
@@ -225,17 +226,19 @@ class EtcdLedger:
 
     def _understood(self, value: Value | None) -> LedgerRecord:
         if value is None:
-            raise DriverError(f"etcd has no ledger of the pool {self._pool}; it is created with the pool")
+            raise DriverError(f"etcd has no ledger of the pool {self._pool}; it is created with the pool",
+                              Cause.MISSING)
         try:
             if len(value.raw) > SIZE_LIMIT:
                 raise ValueError("it is too large")
             record = replace(parse(value.raw), revision=value.revision)
         except ValueError as error:
             raise DriverError(f"the ledger of the pool {self._pool} in etcd is damaged ({error}); restore the key "
-                              f"{self._folder}record from a backup, or create it again") from None
+                              f"{self._folder}record from a backup, or create it again", Cause.DAMAGED) from None
         if record.pool != self._pool:
             raise DriverError(f"the key {self._folder}record in etcd belongs to pool {record.pool}, not to "
-                              f"{self._pool}; restore it from this pool's own backup, or create it again")
+                              f"{self._pool}; restore it from this pool's own backup, or create it again",
+                              Cause.OTHER_NODE)
         return record
 
     # The lease

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.model.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
 _LOCK_SECONDS = 5.0
@@ -58,17 +59,19 @@ class FileLedger:
             if self._seen is not None and self._seen[0] == mark:
                 return self._seen[1]
             if facts.st_size > SIZE_LIMIT:
-                raise DriverError(self._damaged("it is too large"))
+                raise DriverError(self._damaged("it is too large"), Cause.DAMAGED)
             record = parse(self.path.read_bytes())
         except FileNotFoundError:
-            raise DriverError(f"ledger {self.path} does not exist; it is created with the pool") from None
+            raise DriverError(f"ledger {self.path} does not exist; it is created with the pool",
+                              Cause.MISSING) from None
         except OSError as error:
-            raise DriverError(f"ledger {self.path} cannot be read: {error.strerror or error}") from None
+            raise DriverError(f"ledger {self.path} cannot be read: {error.strerror or error}",
+                              Cause.FORBIDDEN) from None
         except ValueError as error:
-            raise DriverError(self._damaged(str(error))) from None
+            raise DriverError(self._damaged(str(error)), Cause.DAMAGED) from None
         if record.pool != self._pool:
             raise DriverError(f"ledger {self.path} belongs to pool {record.pool}, not to {self._pool}; correct "
-                              "ledger.path, or `pool`, in the configuration")
+                              "ledger.path, or `pool`, in the configuration", Cause.OTHER_NODE)
         self._seen = (mark, record)
         return record
 

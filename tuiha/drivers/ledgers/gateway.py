@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import bounded, short, why_http
+from tuiha.drivers.reach import bounded, cause_of_http, short, why_http
+from tuiha.model.causes import Cause
 
 _SIZE_LIMIT = 1024 * 1024  # bytes of one answer
 _PAUSE = 0.3  # seconds between two rounds: a cluster without a leader elects one in one or two seconds
@@ -36,15 +37,16 @@ class Rejected(DriverError):
     """etcd understood, and did nothing."""
 
     def __init__(self, said: str) -> None:
-        super().__init__(next((meaning for word, meaning in _MEANINGS if word in said), f"it says: {short(said)}"))
+        super().__init__(next((meaning for word, meaning in _MEANINGS if word in said), f"it says: {short(said)}"),
+                         Cause.FORBIDDEN)
         self.said = said
 
 
 class NoAnswer(DriverError):
     """No endpoint answered. `unsure`: a request may have been carried out all the same."""
 
-    def __init__(self, text: str, unsure: bool) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, unsure: bool, cause: Cause = Cause.OTHER) -> None:
+        super().__init__(text, cause)
         self.unsure = unsure
 
 
@@ -107,7 +109,9 @@ class Gateway:
         if len(refusals) == 1 and not unsure and all(isinstance(error, Rejected) for error in failed.values()):
             return Rejected(refusals.pop())
         text = "; ".join(f"{urlsplit(endpoint).netloc}: {error}" for endpoint, error in failed.items())
-        return NoAnswer(f"no endpoint of etcd does what it is asked: {text}", unsure)
+        causes = {error.cause for error in failed.values()}
+        return NoAnswer(f"no endpoint of etcd does what it is asked: {text}", unsure,
+                        causes.pop() if len(causes) == 1 else Cause.OTHER)
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -139,7 +143,7 @@ class Gateway:
             self._token = ""
             return
         except NoAnswer as error:
-            raise NoAnswer(str(error), unsure=False) from None  # a log-in changes nothing
+            raise NoAnswer(str(error), unsure=False, cause=error.cause) from None  # a log-in changes nothing
         self._token = str(found.get("token", ""))
 
     async def _post(self, endpoint: str, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,7 +155,8 @@ class Gateway:
                     status, raw = answer.status, await bounded(answer, _SIZE_LIMIT)
         except (OSError, aiohttp.ClientError, DriverError) as error:
             never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            raise NoAnswer(why_http(error, endpoint.startswith("https://")), unsure=not never_sent) from None
+            raise NoAnswer(why_http(error, endpoint.startswith("https://")), not never_sent,
+                           cause_of_http(error)) from None
         return _document(status, raw)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -32,7 +32,7 @@ from tuiha.drivers.mail.wire import (
     readable,
     string,
 )
-from tuiha.drivers.reach import why
+from tuiha.drivers.reach import cause_of, why
 
 __all__ = ["Envelope", "ImapClient", "ImapError", "ImapFailure", "ImapGone", "Selected"]
 
@@ -143,7 +143,7 @@ class ImapClient(Listening):
                 await self._wire.start_tls(context, host)
                 self._capabilities = frozenset()
         except OSError as error:
-            raise ImapGone(why(error)) from None
+            raise ImapGone(why(error), cause_of(error)) from None
         await self._learn()
 
     async def _greet(self) -> bool:

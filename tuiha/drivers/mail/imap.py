@@ -8,6 +8,7 @@ import time
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Security
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
+from tuiha.model.causes import Cause
 from tuiha.model.reports import MailReport
 
 
@@ -43,6 +44,7 @@ class Imap:
         self._client: ImapClient | None = None
         self._logged_in_at = float("-inf")  # when the last log-in was tried
         self._lost = "the connection was lost"  # why there is none
+        self._cause = Cause.LOST
 
     async def poll(self) -> MailReport:
         """Ask for a sign of life, or log in and select INBOX; the report has the time of that. Raises DriverError."""
@@ -68,7 +70,7 @@ class Imap:
         try:
             client = await ImapClient.connect(self._host, self._port, self._security, self._ssl, self._timeout)
             if time.monotonic() - self._logged_in_at < self._every:
-                raise DriverError(self._lost)
+                raise self._failed(self._cause)
             self._logged_in_at = time.monotonic()
             step = f"log-in of {self._user}"
             await client.login(self._user, self._password)
@@ -78,13 +80,18 @@ class Imap:
             return self._client
         except ImapError as error:
             self._lost = f"{step} refused: {error}" if error.response is not None else str(error)
-            raise DriverError(self._lost) from None
+            refused = error.response is not None and step.startswith("log-in")
+            raise self._failed(Cause.PASSWORD if refused else Cause.OTHER) from None
         except ImapGone as error:
             self._lost = str(error) if step == "connect" else f"{step}: {error}"
-            raise DriverError(self._lost) from None
+            raise self._failed(error.cause) from None
         finally:
             if client is not None:
                 client.close()
+
+    def _failed(self, cause: Cause) -> DriverError:
+        self._cause = cause
+        return DriverError(self._lost, cause)
 
     def _drop(self, why: str) -> None:
         client, self._client, self._lost = self._client, None, why

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import ImapError, ImapGone, Literal, Piece, Response, Wire, readable
+from tuiha.model.causes import Cause
 
 _CODE = re.compile(rb"\[([^\]\s]{1,60})(?:[^\]\"]|\"[^\"]*\")*\][ \t]*")
 _CODE_LIMIT = 2000  # bytes of a text in which its code ends
@@ -69,7 +70,7 @@ class Talk:
                 yield
         except TimeoutError:
             self.close()
-            raise ImapGone(f"no answer within {self._timeout:g} s") from None
+            raise ImapGone(f"no answer within {self._timeout:g} s", Cause.SILENT) from None
         except ImapError as error:
             if error.response is None:
                 self.close()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tuiha.drivers.reach import why
+from tuiha.model.causes import Cause
 
 LINE_LIMIT = 128 * 1024  # bytes that are kept of one line
 LITERAL_KEEP = 64 * 1024  # bytes that are kept of one literal
@@ -37,6 +38,10 @@ class ImapFailure(Exception):
 
 class ImapGone(ImapFailure):
     """The connection is lost: refused, dropped, BYE, or no answer in time. The client cannot be used again."""
+
+    def __init__(self, text: str, cause: Cause = Cause.LOST) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class ImapError(ImapFailure):

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import why
+from tuiha.drivers.reach import cause_of, why
 from tuiha.drivers.servers.exchange import Answer, Exchange
 
 _SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
@@ -66,7 +66,7 @@ class Asker:
         try:
             return await self._exchange.ask(method, url, {**self._headers, **headers}, body, limit, seconds)
         except (OSError, EOFError, ValueError) as error:
-            raise DriverError(why(error, self._secure)) from None
+            raise DriverError(why(error, self._secure), cause_of(error)) from None
 
     async def close(self) -> None:
         """Drop the connections; the next `get` makes another one."""

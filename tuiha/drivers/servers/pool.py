@@ -14,6 +14,7 @@ from tuiha.config.errors import ConfigError
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.drivers.servers.asking import Asker
+from tuiha.model.causes import Cause
 from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
@@ -56,7 +57,8 @@ class PoolServer:
         if status in (401, 403):
             await self._renew_token()
         if status != 200:
-            raise DriverError(_REFUSALS.get(status) or f"answered {status}{_detail(body)}")
+            raise DriverError(_REFUSALS.get(status) or f"answered {status}{_detail(body)}",
+                              Cause.TOKEN if status in (401, 403) else Cause.OTHER)
         report = parse_status(body)
         self._verify(report)
         return report
@@ -70,7 +72,8 @@ class PoolServer:
         try:
             token = await asyncio.to_thread(self._renew)
         except ConfigError as error:
-            raise DriverError(f"the server does not accept the token, and it cannot be read again: {error}") from None
+            raise DriverError(f"the server does not accept the token, and it cannot be read again: {error}",
+                              Cause.TOKEN) from None
         if token != self._token:
             self._token = token
             await self.close()  # the connection sends the one it began with
@@ -85,9 +88,9 @@ class PoolServer:
 
     def _verify(self, report: ServerReport) -> None:
         if self._pool is not None and report.pool != self._pool:
-            raise DriverError(f"another pool answers at this address: {report.pool}")
+            raise DriverError(f"another pool answers at this address: {report.pool}", Cause.OTHER_NODE)
         if report.name != self.name:
-            raise DriverError(f"another server answers at this address: {report.name}")
+            raise DriverError(f"another server answers at this address: {report.name}", Cause.OTHER_NODE)
 
 
 def _detail(body: bytes) -> str:

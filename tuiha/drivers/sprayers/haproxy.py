@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl as tls
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from tuiha.drivers.protocols import DriverError
@@ -14,6 +15,7 @@ from tuiha.drivers.sprayers.runtime import (
     Row,
     Runtime,
     escaped,
+    map_paths,
     map_size,
     text,
     typed_info,
@@ -70,13 +72,16 @@ class Haproxy:
     async def poll(self) -> SprayerReport:
         """Ask for sessions, backends and the size of the map. Raises DriverError."""
         questions = ["show info json", f"show stat {self._backend} 6 -1 json"]
-        if self._map is not None:
+        if self._map is not None or self._held is not None:
             questions.append("show map")  # lists the maps with their sizes, not their entries
         answers = [await self._runtime.ask(question) for question in questions]
         if answers[1].startswith("No such proxy"):
             raise DriverError(f"backend '{self._backend}' is not in this sprayer's configuration")
         learned = map_size(answers[2], self._map) if self._map is not None else None
-        return report(answers[0], answers[1], learned, await self._addresses())
+        seen = report(answers[0], answers[1], learned, await self._addresses())
+        maps = map_paths(answers[2]) if len(answers) > 2 else ()
+        wanted = [path for path in (self._map, self._held) if path is not None]
+        return replace(seen, maps=maps, lacking=tuple(path for path in wanted if path not in maps))
 
     async def _addresses(self) -> tuple[AddressRow, ...] | None:
         """What keepalived has said of the virtual addresses; None when it was never asked to, or has said nothing."""
@@ -282,6 +287,7 @@ def _backend(row: Row) -> BackendReport:
         requests=whole(row, "req_tot" if "req_tot" in row else "stot"),
         since_seconds=since if isinstance(since, int) and since >= 0 else None,
         check=_check(row),
+        checked=status != "no check",
     )
 
 

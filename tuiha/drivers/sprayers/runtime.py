@@ -9,7 +9,7 @@ import ssl as tls
 from collections.abc import Mapping
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.reach import host_and_port, short, why
+from tuiha.drivers.reach import cause_of, host_and_port, short, why
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # bytes; 5,000 servers as JSON are about 60 MB
 PAYLOAD_LIMIT = 12_000  # bytes of one payload: HAProxy refuses what does not fit its buffer of 16 kB
@@ -36,12 +36,12 @@ class Runtime:
         try:
             reader, writer = await self._open()
         except OSError as error:
-            raise DriverError(why(error, self._ssl is not None)) from None
+            raise DriverError(why(error, self._ssl is not None), cause_of(error)) from None
         try:
             writer.write(text.encode("utf-8"))
             return await _read(reader)
         except OSError as error:
-            raise DriverError(why(error, self._ssl is not None)) from None
+            raise DriverError(why(error, self._ssl is not None), cause_of(error)) from None
         finally:
             writer.transport.abort()  # the answer is complete, or nobody wants it any more
 
@@ -156,6 +156,12 @@ def text(row: Row, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise DriverError(f"field '{field}' of the sprayer's statistics is missing or wrong")
     return short(value)
+
+
+def map_paths(listing: str) -> tuple[str, ...]:
+    """The paths of the maps that `show map` lists, as far as they are maps of a file."""
+    found = (re.match(r"-?\d+ \((.{1,1000}?)\)", line) for line in listing.splitlines()[:1000])
+    return tuple(one[1] for one in found if one is not None)
 
 
 def map_size(listing: str, path: str) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.obstacles import LONG, Kind, smaller
+from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict
@@ -12,8 +14,6 @@ _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long
 _COPY = 1.1  # a fresh copy, as a multiple of the databases
 _WAL = 256 * 1024 * 1024  # bytes written while it is made, at least
-_SETTINGS = ("max_connections", "max_wal_senders", "max_worker_processes", "max_prepared_transactions",
-             "max_locks_per_transaction")
 _GOOD, _BAD, _NEVER, _WARNING = CheckVerdict.OK, CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
 
 
@@ -133,10 +133,21 @@ def lag(sight: Sight) -> Check:
 
 def replaying(node: NodeSight) -> Iterator[Check]:
     """Nobody has paused the replay: what it has received would never be there."""
-    if node.obstacles:
-        paused = bool(node.obstacles["paused"])
-        yield check(not paused, "replay", node.name, "paused" if paused else "running", "running",
-                    f"SELECT pg_wal_replay_resume() on {node.name}")
+    yield from _seen(node, LONG, Kind.REPLAY)
+
+
+_NONE = {Kind.REPLAY: "running"}  # what a plan says of an obstacle that is not there; else "none"
+
+
+def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
+    """Obstacles as `tuiha check` and the screen judge them, each of these kinds as one check."""
+    if node.report is None or node.report.obstacles is None:
+        return
+    found = {one.kind: one for one in obstacles_of(node.name, node.report, frozenset(), longest)}
+    for kind in kinds:
+        one, wanted = found.get(kind), _NONE.get(kind, "none")
+        yield check(one is None, kind, node.name, wanted if one is None else one.what, wanted,
+                    "" if one is None else one.remedy)
 
 
 def obstacles(sight: Sight) -> Iterator[Check]:
@@ -145,20 +156,14 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     found, there = active.obstacles, partner.obstacles
     if not found or not there:
         return  # `answers` says so
-    yield check(found["backups"] == 0, "backup", active.name, f"{found['backups']} running", "none",
-                "wait for its end")
-    yield check(found["prepared"] == 0, "prepared", active.name, f"{found['prepared']} prepared transactions", "none",
-                "commit or roll them back")
-    pids = ", ".join(map(str, found["long"]))
-    yield check(not found["long"], "long-transaction", active.name, f"process {pids}" if pids else "none",
-                "none older than the hold", "end them")
+    yield from _seen(active, sight.hold, Kind.BACKUP, Kind.PREPARED, Kind.LONG)
     yield check(found["unlogged"] == 0, "unlogged", active.name, f"{found['unlogged']} unlogged tables", "none",
                 "their rows are not on the secondary: they would be empty")
     age = found["checkpoint"]
     yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"at most {_CHECKPOINT:.0f} s",
                 "one is made first; the stop may still take longer", _WARNING)
     yield from replaying(partner)
-    small = [name for name in _SETTINGS if there[name] < found[name]]
+    small = smaller(there, found)
     yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
                 f"not smaller than {active.name}'s", "make them as large, and restart it")
     free = there["most_slots"] - there["slots"]

@@ -12,6 +12,7 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Measuring
 from tuiha.drivers.protocols import AgentError, DriverError
+from tuiha.model.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused
@@ -27,17 +28,12 @@ _STAGGER = 0.25  # and between one that has no answer yet and the next one
 _GONE = 1.5  # seconds for an answer of a database that may be gone
 _GRACE = 0.3  # seconds for the active database to name the servers, before those that others name are asked
 
-# What a change of roles can stumble over. $1: seconds after which a transaction counts as long.
+# What a change of roles needs, beside the obstacles that the watcher's report has.
 _OBSTACLES = """
-SELECT (SELECT count(*)::int FROM pg_stat_progress_basebackup) AS backups,
-       (SELECT count(*)::int FROM pg_prepared_xacts) AS prepared,
-       (SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity
-         WHERE backend_type = 'client backend' AND xact_start < clock_timestamp() - make_interval(secs => $1)) AS long,
-       (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'S')
+SELECT (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'S')
            AND oid IS DISTINCT FROM to_regclass('public.wrong_login')) AS unlogged,
        (SELECT extract(epoch FROM clock_timestamp() - checkpoint_time)::float8
           FROM pg_control_checkpoint()) AS checkpoint,
-       CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused,
        (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8
           FROM pg_stat_wal_receiver) AS silence,
        (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
@@ -107,6 +103,7 @@ class Sight:
     sprayers: Mapping[str, str | None]  # name -> error
     chosen: str | None = None  # the partner, of several; None: the one that is in step
     lease: float = math.inf  # seconds: how long a lease lasts by this host's configuration
+    hold: float = LONG  # seconds that requests may be held: no transaction may be open for longer
 
     @property
     def active(self) -> NodeSight:
@@ -164,7 +161,7 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
         free = {name: group.create_task(_free(world, name)) for name in world.databases}
     found = {name: replace(task.result(), free=free[name].result()) for name, task in nodes.items()}
     return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
-                 dict(task.result() for task in sprayers), lease=world.pool.lease.seconds)
+                 dict(task.result() for task in sprayers), lease=world.pool.lease.seconds, hold=world.pool.hold.seconds)
 
 
 def _gone_after(world: World, perhaps_gone: bool) -> float:
@@ -206,7 +203,7 @@ async def _node(world: World, name: str, seconds: float) -> NodeSight:
     except TimeoutError:
         return NodeSight(name, agent, error="no answer", refusal="it does not answer")
     try:
-        rows = await world.databases[name].fetch(_OBSTACLES, world.pool.hold.seconds, seconds=seconds)
+        rows = await world.databases[name].fetch(_OBSTACLES, seconds=seconds)
     except (DatabaseGone, asyncpg.PostgresError) as error:
         return NodeSight(name, agent, report, refusal=str(error))
     return NodeSight(name, agent, report, obstacles=dict(rows[0]))

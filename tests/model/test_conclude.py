@@ -148,7 +148,8 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
 
 
 def test_a_lost_active_database_with_a_stale_secondary_says_what_would_be_lost() -> None:
-    look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE))
+    away = tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS)
+    look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE), servers=away)
     assert "acknowledged writes would be lost" in only(conclude(look), "db1").means
 
 
@@ -166,6 +167,11 @@ def test_leases_renewed_after_the_watcher_lost_the_database_are_a_dispute() -> N
     snapshot = conclude(look)  # leases of 4.2 s left, 5 s long: renewed 0.8 s ago
     assert snapshot.verdict == Verdict.DISPUTED
     assert "s1, s2, s3, s4 renewed leases" in snapshot.problems[0].what
+    lost = only(snapshot, "db1")
+    assert lost.what == "UNREACHABLE  connection refused"
+    assert "the pool serves" in lost.means
+    assert "hold" not in lost.means, "nobody waits"
+    assert lost.key is None
 
 
 def test_leases_left_over_from_before_the_loss_are_none() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.model.looks import failing, healthy, primary, record, secondary, with_database
+from tests.model.looks import SERVERS, failing, healthy, primary, record, secondary, server, with_database
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Polled, Problem
 from tuiha.model.managed import LEADERLESS, in_words, managed_findings
-from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow
+from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules
 from tuiha.tui.draw.head import ordered_pair
 
@@ -34,6 +34,12 @@ def node(look: Look, name: str) -> Polled[DatabaseReport]:
     return next(node for node in look.databases if node.name == name)
 
 
+def without_db1(look: Look) -> Look:
+    """The leader is gone, for the servers as well."""
+    away = tuple(server(name, state=ServerState.FENCED, lease_seconds=0.0) for name in SERVERS)
+    return replace(with_database(look, failing(node(managed(), "db1"))), servers=away)
+
+
 def test_a_healthy_pair_under_patroni() -> None:
     snapshot = conclude(managed(), rules=RULES)
     assert (str(snapshot.verdict), snapshot.protection, snapshot.manager) == ("HEALTHY", "protected", "Patroni")
@@ -46,11 +52,10 @@ def test_a_healthy_pair_under_patroni() -> None:
     (lambda: managed(standby=Managed(error="no answer in 1 s")), "UNMANAGED  its Patroni cannot be asked: no answer",
      "tuiha check"),
     (lambda: managed(replace(LEADER, pending_restart=True)), "PENDING RESTART", "patronictl restart"),
-    (lambda: with_database(managed(), failing(node(managed(), "db1"))), "DOWN  connection refused", "tuiha status"),
-    (lambda: with_database(managed(replace(LEADER, paused=True)), failing(node(managed(), "db1"))), "DOWN  connection",
-     "tuiha status"),
-    (lambda: with_database(managed(standby=replace(STANDBY, paused=True)), failing(node(managed(), "db1"))),
-     "DOWN  connection refused", "tuiha plan failover"),
+    (lambda: without_db1(managed()), "DOWN  connection refused", "tuiha status"),
+    (lambda: without_db1(managed(replace(LEADER, paused=True))), "DOWN  connection", "tuiha status"),
+    (lambda: without_db1(managed(standby=replace(STANDBY, paused=True))), "DOWN  connection refused",
+     "tuiha plan failover"),
     (lambda: managed(replication=()), "NOT STREAMING  db1 sends it nothing", "tuiha status"),
     (lambda: managed(replication=(), synchronous_names=""), "NOT STREAMING", "tuiha plan rejoin db2"),
     (lambda: replace(managed(), ledger=record(phase=LEADERLESS)), "NO LEADER  Patroni has none", "tuiha plan failover"),

@@ -126,4 +126,4 @@ def test_nothing_dangerous_is_on_a_key_that_comes_by_accident() -> None:
 
 
 def test_acting_keys_are_the_ones_that_people_know() -> None:
-    assert {key.keys for key in ACTING_KEYS} == set("wrfdemu")
+    assert {key.keys for key in ACTING_KEYS} == set("wrfdemux")

@@ -54,6 +54,18 @@ async def test_d_and_e_take_the_server_under_the_cursor_or_the_marked(key: str, 
         assert "marked" not in text(pilot)
 
 
+async def test_x_plans_to_forget_the_server_under_the_cursor() -> None:
+    operator = FakeOperator()
+    async with running(operator) as pilot:
+        home = pilot.app.screen
+        assert isinstance(home, HomeScreen)
+        rows = [row.name for row in home.table.rows]
+        await pilot.press(*["j"] * rows.index("s2"), "x")
+        await seen(pilot, lambda: operator.asked("plan") == [("plan", "forget-server", ("s2",))])
+        await pilot.press("escape", "G", "x")
+        assert "put the cursor on a server" in lines(pilot)[-1]
+
+
 async def test_d_on_what_is_no_server_says_so() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:

@@ -80,6 +80,10 @@ def _active(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
 def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
     other = scene.secondary
     manager = scene.rules.manager
+    if scene.dispute is not None:  # servers renew leases on it: requests are answered, whatever the watcher sees
+        return _bad(facts.name, f"UNREACHABLE  {facts.error}", "the pool serves: servers have sessions there. Nothing "
+                    "new can connect from here, as when its main process hangs; a server that loses its sessions then "
+                    "stays without a database", "tuiha check", since=_since(scene, facts.name))
     if other is None or not other.reachable:
         return _bad(facts.name, f"DOWN  {facts.error}", "no database can be reached: nothing is answered, "
                     "nothing is lost while the disks are there", "tuiha check", since=_since(scene, facts.name))

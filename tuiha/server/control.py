@@ -66,6 +66,7 @@ class Control:
             web.post("/control/attach", self.only("operator", self.attach)),
             web.post("/control/withdraw", self.only("operator", self.withdraw)),
             web.post("/control/accept", self.only("operator", self.accept)),
+            web.post("/control/servers/{server}/forget", self.only("operator", self.forget_server)),
             web.post("/control/servers/{server}/withdraw", self.only("operator", self.withdraw_other)),
             web.post("/control/servers/{server}/accept", self.only("operator", self.accept_other)),
             web.post("/control/bind", self.only("operator", self.bind)),
@@ -162,6 +163,13 @@ class Control:
         """POST /control/accept: take users again."""
         await self.membership.withdraw(ServerTarget.UP)
         return web.json_response({"target": ServerTarget.UP})
+
+    async def forget_server(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/forget: a server that is gone for good is no part of the pool any more."""
+        server = request.match_info["server"]
+        if not await self.membership.forget(server):
+            raise Problem(409, "Not forgotten", f"{server!r} is alive, still has users, or is no server of this pool.")
+        return web.json_response({"server": server})
 
     async def withdraw_other(self, request: web.Request) -> web.Response:
         """POST /control/servers/{server}/withdraw: a server that cannot be told itself reads it with its heartbeat."""

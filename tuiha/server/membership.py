@@ -41,6 +41,11 @@ _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
    AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
 """
+_FORGET_ONE = """
+DELETE FROM server s WHERE name = $1 AND heartbeat < clock_timestamp() - make_interval(secs => $2)
+   AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())
+RETURNING name
+"""
 _SHORTEST = 0.1  # seconds between two beats
 _ALL_LOOK = 200  # servers; in a larger pool not every one of them looks at all others with every beat
 _MUCH = 0.02  # of a server's capacity: so many users more or less make a beat untrue
@@ -240,6 +245,20 @@ class Membership:
             await connection.execute(
                 "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", severity, self._name, text
             )
+
+    async def forget(self, server: str) -> bool:
+        """Remove the row of another server, whose heart beats no more and that has no users. False: it is not so.
+
+        Its lease is left: it ends by its age, and whoever changes the database has to count with it until then.
+        """
+        async def work(connection: Any) -> bool:
+            if await connection.fetchval(_FORGET_ONE, server, self._pool.heartbeat.window) is None:
+                return False
+            await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)", server,
+                                     "forgotten: it was gone for good")
+            return True
+
+        return bool(await self._gate.write(work))
 
     async def leave(self, wait: float) -> None:
         """Hand the users over and take this server's row and lease away. Raises Unavailable, OutcomeUnknown."""

@@ -154,6 +154,8 @@ def _control_paths() -> dict[str, Any]:
         "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
         "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_SERVER]},
         "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_SERVER]},
+        "/control/servers/{server}/forget": {
+            **_act("Remove a server that is gone for good from the pool"), "parameters": [_SERVER]},
         "/control/access": {
             "get": {
                 "summary": "The last change of access that this server has seen, and a user's waiting polls (viewer)",

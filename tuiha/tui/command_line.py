@@ -142,6 +142,8 @@ COMMANDS: dict[str, Command] = {
     "drain": Command("move all users of servers to the others and keep them free", _operate("drain"), "SERVER...",
                      danger=True),
     "enable": Command("let drained servers take users again", _operate("enable"), "SERVER...", danger=True),
+    "forget-server": Command("remove a server that is gone for good from the pool", _operate("forget-server"),
+                             "SERVER", danger=True),
     "disable-user": Command("refuse a user on every server; nothing is lost", _reasoned("disable-user"), "USER",
                             danger=True),
     "enable-user": Command("accept a disabled user again", _operate("enable-user"), "USER", danger=True),

@@ -82,9 +82,13 @@ class Ground:
         await until(self._spread, SOON)
 
     async def _spread(self) -> bool:
-        """Bind users to all three servers; False while servers take users over at the same time."""
+        """Bind users to all three servers; False while servers take users over at the same time.
+
+        The first user may be disabled: no server monitors it.
+        """
+        users = self.users[1:]
         try:
-            await bind(self.world, dict(zip(self.users, ["s1", CUT_OFF, DEAD] * len(self.users), strict=False)))
+            await bind(self.world, dict(zip(users, [DEAD, "s1", CUT_OFF] * len(users), strict=False)))
         except ControlError:
             return False
         return True
@@ -220,11 +224,11 @@ async def _allow(on: Ground) -> Plan:
 
 
 async def _move(on: Ground) -> Plan:
-    return await on.planned("move", on.users[0], DEAD)
+    return await on.planned("move", on.users[2], DEAD)
 
 
 async def _rebalance(on: Ground) -> Plan:
-    await bind(on.world, dict.fromkeys(on.users, "s1"))
+    await bind(on.world, dict.fromkeys(on.users[1:], "s1"))
     return await on.planned("rebalance", trigger="0", band="0", rate="0")
 
 

@@ -19,6 +19,7 @@ from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused, StepFailed
 from tuiha.operate.look import answering, look
 from tuiha.operate.users.drain import Drain, Enable
+from tuiha.operate.users.forget import ForgetServer
 from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
 from tuiha.operate.world import World, open_world
@@ -140,6 +141,28 @@ async def test_a_socket_that_may_only_look_is_found_before_anything_is_done(pool
             assert "spray1" not in [c.subject for c in plan.stopped_by]
         with pytest.raises(StepFailed, match="spray2: the sprayer refuses"):  # what the plan spares an operator
             await kind.steps(plan)[1].run(world, Told())
+
+
+async def test_a_server_that_is_gone_for_good_is_forgotten_and_one_that_lives_is_not(
+    pool: EmbeddedPool, world: World
+) -> None:
+    kind = ForgetServer()
+    alive = await planned(world, kind, "s3")
+    assert ("gone", "never") in [(check.name, check.verdict) for check in alive.stopped_by]
+    with pytest.raises(StepFailed, match="Not forgotten"):  # the server that is asked looks for itself
+        await run(world, kind, alive)
+    await pool.kill("s3")
+    await until(lambda: may_be_forgotten(world, "s3"))
+    plan = await planned(world, kind, "s3")
+    assert await run(world, kind, plan) == {1: "s3 has no row in the pool"}
+    with pytest.raises(Refused, match="s3 has no row in the pool; it is shown because this host's configuration"):
+        await kind.plan(world, ("s3",), {})
+    await pool.start("s3")
+    await until(lambda: answers(world, "s3"))
+
+
+async def may_be_forgotten(world: World, server: str) -> bool:
+    return (await ForgetServer().plan(world, (server,), {})).stopped_by == ()
 
 
 async def can_bind(world: World, users: dict[str, str]) -> bool:

@@ -11,9 +11,9 @@ from tuiha.cli.words import completed_by
 
 HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
 
-KIND is one of: rebalance, move USER SERVER, drain SERVER..., enable SERVER..., failover-mail SERVER,
-return-mail SERVER, disable-user USER, enable-user USER, forget-user USER, revoke-device USER DEVICE,
-allow-device USER DEVICE,
+KIND is one of: rebalance, move USER SERVER, drain SERVER..., enable SERVER..., forget-server SERVER,
+failover-mail SERVER, return-mail SERVER, disable-user USER, enable-user USER, forget-user USER,
+revoke-device USER DEVICE, allow-device USER DEVICE,
 switchover, failover, degrade, protect, rejoin. The plan's id is a hash of the facts: when they change, it is void.
 
 exit codes: 0 planned (also when a check would stop it), 2 usage or configuration, 3 unreachable, 4 refused"""

@@ -28,7 +28,7 @@ from tuiha.server.monitor.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins
 _LOOK = 5.0  # seconds for which the view of the mail servers is good
-_STALLED = 10.0  # seconds without anybody who returns, after which servers are told again
+_STALLED = 20.0  # seconds without anybody who returns, after which servers are told again
 _THROUGH = """
 SELECT a.mail_server, count(*)::int AS users FROM mail_assignment a
 JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id

@@ -1,4 +1,4 @@
-"""Users and servers: rebalance, move, drain, enable."""
+"""Users and servers: rebalance, move, drain, enable, forget-server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from tuiha.operate.kinds import Kind
 from tuiha.operate.users.drain import Drain, Enable
+from tuiha.operate.users.forget import ForgetServer
 from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
 
-KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance, "move": Move, "drain": Drain, "enable": Enable}
+KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance, "move": Move, "drain": Drain, "enable": Enable,
+                                          "forget-server": ForgetServer}

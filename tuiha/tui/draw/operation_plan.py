@@ -18,6 +18,7 @@ TITLES: Mapping[str, str] = {
     "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
     "rejoin": "rejoin a database", "rebalance": "rebalance users", "failover-mail": "take out of service",
     "return-mail": "return to service", "disable-user": "disable", "enable-user": "enable", "forget-user": "forget",
+    "forget-server": "forget",
 }
 _TO: Mapping[str, str] = {"switchover": "switch over", "failover": "fail over"}
 _OF: Mapping[str, str] = {"revoke-device": "revoke", "allow-device": "allow"}

@@ -17,6 +17,7 @@ ACTING_KEYS: tuple[Key, ...] = (
         danger=True),
     Key("home.enable", "e", "enable", "plan to enable the marked servers, or this one", "enable",
         danger=True),
+    Key("home.forget", "x", "forget", "plan to remove a server that is gone for good from the pool", danger=True),
     Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
     Key("home.unmark", "u", "unmark", "take all marks away"),
 )
@@ -61,6 +62,16 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
     def action_enable(self) -> None:
         """Plan to enable."""
         self._plan_for_servers("enable")
+
+    def action_forget(self) -> None:
+        """Plan to forget the server under the cursor."""
+        current = self.row_under_cursor
+        if not self.allowed("home.forget"):
+            return
+        if current is None or current.kind is not NodeKind.SERVER:
+            self.say("not now: put the cursor on a server")
+        else:
+            self.dashboard.operations.open_plan("forget-server", (current.name,))
 
     def _plan_for_servers(self, kind: str) -> None:
         if not self.allowed(f"home.{kind}"):

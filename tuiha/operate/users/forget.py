@@ -1,0 +1,109 @@
+"""forget-server: a server that is gone for good is no part of the pool any more, at once and not after a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tuiha.model.words import count, names
+from tuiha.operate.active import Active
+from tuiha.operate.control import ControlError
+from tuiha.operate.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.look import answering, look, whole
+from tuiha.operate.mail import service
+from tuiha.operate.plan import Plan, PlannedStep
+from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.users import common, sprayers
+from tuiha.operate.world import World
+
+_ROW = "SELECT count(*)::int FROM server WHERE name = $1"
+_HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
+_ANSWER = 8.0  # seconds that a server may take
+
+
+class ForgetServer:
+    """Takes the row of a dead server out of the pool. Started again, it joins as a new one."""
+
+    name = "forget-server"
+    help = "remove a server that is gone for good from the pool"
+    targets = "SERVER"
+    options: tuple[str, ...] = ()
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Plan. Raises Refused."""
+        (server,) = common.only(self, target)
+        snapshot, active = await look(world), Active(world)
+        facts = next((one for one in snapshot.servers if one.name == server), None)
+        if facts is None:
+            raise Refused(f"the pool has no server {server}; it has {names(one.name for one in snapshot.servers)}")
+        try:
+            rows, users = await active.value(_ROW, server), await active.value(_HERE, server)
+        except DatabaseGone as error:
+            raise Refused(f"the pool's servers cannot be read: {error}") from error
+        if not rows:
+            raise Refused(f"{server} has no row in the pool; it is shown because this host's configuration names it: "
+                          "remove it there")
+        lives = server in answering(snapshot) or bool(facts.alive)
+        configured = server in {one.name for one in world.pool.servers}
+        found = await sprayers.seen(world, (server,))
+        has = [name for name, told in found.items() if not isinstance(told, str) and told]
+        draft = common.Draft(
+            confirm=server,
+            checks=[
+                whole(snapshot),
+                common.check("gone", server, not lives, facts.state, "gone", common.NEVER,
+                             f"it lives: `tuiha plan drain {server}`, and stop it; it leaves by itself then"),
+                common.check("users", server, not users, count(users or 0, "user"), "none", common.NEVER,
+                             "wait until the others have taken them over"),
+                service.told_by(snapshot),
+                common.check("configured", server, not configured, "named at servers:" if configured else "not named",
+                             "not named", common.WARNING,
+                             f"remove {server} from the configuration of every host, or it is shown as DOWN there"),
+                common.check("sprayers", server, not has, names(has) or "none has it", "none has it", common.WARNING,
+                             f"remove `server {server}` from the sprayers' configuration as well"),
+            ],
+            steps=[PlannedStep(1, server, "remove it from the pool", 15.0, False, True)],
+            loses="nothing: started again, it joins the pool as a new server",
+            facts={"server": server, "lives": lives, "users": users, "active": snapshot.active,
+                   "epoch": snapshot.epoch},
+            details={},
+        )
+        return common.finished(world, self.name, (server,), draft)
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """Its row."""
+        return [ForgetStep(plan.steps[0], plan.target[0])]
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Nothing beside the step."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStep:
+    """Any server that lives removes the row; that is read back from the database."""
+
+    planned: PlannedStep
+    server: str
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Have it removed. Raises StepFailed, StepUnknown."""
+        said, path = ["no server answers and has a lease"], f"servers/{quote(self.server, safe='')}/forget"
+        for teller in service.tellers(await look(world)):
+            try:
+                await world.control.post(teller.address, path, seconds=_ANSWER)
+            except ControlError as error:
+                said.append(f"{teller.name}: {error}")
+                continue
+            break
+        rows = await Active(world).value(_ROW, self.server, patience=10.0)
+        if rows is None:
+            raise StepUnknown(f"whether {self.server} has a row cannot be read: {said[-1]}")
+        if rows:
+            raise StepFailed(said[-1])
+        return f"{self.server} has no row in the pool"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """There is nothing to take back."""
+        return "nothing to undo: it joins again when it is started"

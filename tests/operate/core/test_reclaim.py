@@ -13,6 +13,7 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
+from tuiha.drivers.protocols import Conflict
 from tuiha.operate import api
 from tuiha.operate import intent as intents
 from tuiha.operate.elsewhere import refuse_if_elsewhere
@@ -196,9 +197,7 @@ async def test_a_step_that_was_done_is_written_down_when_another_operation_has_t
     await studio.until(operation, lambda s: s.steps[0].state == "running")
     ledger = FileLedger(studio.base / "ledger.json", "studio")
     await _until_noted(ledger)
-    seen = await ledger.poll()
-    other = intents.Intent("20260102-000000-cafe", "reclaim", "eve", os.uname().nodename, 1.0)
-    await ledger.replace(seen, replace(seen, intent=other.text()))
+    other = await _taken(ledger)
     gate.unlink()
     state = await studio.end(operation)
     assert (state.state, state.settled) == ("cancelled", True)
@@ -208,6 +207,16 @@ async def test_a_step_that_was_done_is_written_down_when_another_operation_has_t
     assert others == ["waiting"] * 3
     assert studio.wall["done"] == [1]
     assert intents.parse(studio.ledger.intent) == other  # and it is not released
+
+
+async def _taken(ledger: FileLedger) -> intents.Intent:
+    """Another operation takes the pool, between two signs of life of the one that has it."""
+    other = intents.Intent("20260102-000000-cafe", "reclaim", "eve", os.uname().nodename, 1.0)
+    while True:
+        seen = await ledger.poll()
+        with suppress(Conflict):
+            await ledger.replace(seen, replace(seen, intent=other.text()))
+            return other
 
 
 async def _until_noted(ledger: FileLedger) -> None:
@@ -220,9 +229,7 @@ async def test_the_point_of_no_return_is_not_passed_while_the_ledger_names_anoth
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[1].state == "running")
     ledger = FileLedger(studio.base / "ledger.json", "studio")
-    seen = await ledger.poll()
-    other = intents.Intent("20260102-000000-cafe", "reclaim", "eve", os.uname().nodename, 1.0)
-    await ledger.replace(seen, replace(seen, intent=other.text()))
+    await _taken(ledger)
     gate.unlink()
     state = await studio.end(operation)
     assert [step.state for step in state.steps[2:]] in (["failed", "waiting"], ["waiting", "waiting"])

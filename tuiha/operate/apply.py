@@ -107,7 +107,8 @@ async def apply(
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
         other = intents.parse(seen.intent)
-        if other is not None:
+        over = plan.details.get("over") if other is not None else None
+        if other is not None and other.id != over:
             intents.refuse_unless_it_gives_way(seen, other, plan.kind)
         await refuse_a_viewer(world)
         fresh = await _fresh(world, plan)
@@ -118,13 +119,14 @@ async def apply(
         store = store_of(pool, base)
         fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
         folder = store.create(fresh)
-        mine = intents.at_step(intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time()),
-                               fresh, 0, "")
+        mine = intents.at_step(intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time(),
+                                              past=bool(fresh.details.get("past"))), fresh, 0, "")
+        over = str(fresh.details.get("over", ""))
         try:
             await _record(folder, "start", id=folder.id, who=who, host=mine.host, reason=reason,
                           overrides=sorted(set(overrides)), takes_from=None if other is None else other.id)
-            if other is None:
-                await intents.take(ledger, seen, mine)
+            if other is None or other.id == over:
+                await intents.take(ledger, seen, mine, over)
             else:
                 await intents.take_from(ledger, seen, other, mine)
         except (Refused, NotKept):

@@ -17,7 +17,7 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.drivers.databases.session import READ_BACK
-from tuiha.operate import keeping
+from tuiha.operate import active, counting, keeping
 from tuiha.operate.database import (
     epochs,
     pair,
@@ -274,6 +274,15 @@ async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     return []
 
 
+async def _who(node: Node, session: Session) -> list[Row]:
+    epoch, name, state = node.tables.epoch
+    return [Row(active=name, epoch=epoch)] if state == "ACTIVE" and not node.recovering else []
+
+
+async def _none(node: Node, session: Session) -> list[Row]:
+    return []
+
+
 async def _set(node: Node, name: str, text: str) -> None:
     node.file[name] = text
 
@@ -317,6 +326,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     remains._RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
     pair._RENEWED: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
+    active._WHO: _who, counting._SERVERS: _none,
 }
 _PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {
     r"ALTER SYSTEM SET (\w+) = '(.*)'": _set, r"ALTER SYSTEM RESET (\w+)": _reset,

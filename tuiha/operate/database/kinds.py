@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tuiha.operate.database import checks
+from tuiha.operate.database.epochs import BeginEpoch, Record
 from tuiha.operate.database.remains import left_by, unprotected
+from tuiha.operate.database.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job, PairStep, stamped
-from tuiha.operate.kinds import Misused, Refused, Step
+from tuiha.operate.kinds import Misused, Passed, Refused, Step, Word
 from tuiha.operate.plan import Check, Plan, plan_id
 from tuiha.operate.world import World
 
@@ -96,6 +98,33 @@ class PairKind:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """No figures beside the steps."""
         return {}
+
+    async def word(self, world: World, plan: Plan) -> Word:
+        """By the ledger and by the database that was to become active."""
+        if plan.point_of_no_return is None:
+            return Word(Passed.NO)
+        job = Job.of(plan.details)
+        assert world.drivers.ledger is not None
+        record = await world.drivers.ledger.poll()
+        if (record.epoch, record.active) == (job.epoch + 1, job.new):
+            return Word(Passed.YES, self._number(Record), f"the ledger names {job.new} active in epoch {record.epoch}")
+        if (record.epoch, record.active) != (job.epoch, job.old):
+            return Word(Passed.UNKNOWN, over=f"{record.active} is active in epoch {record.epoch} by now")
+        found = await promoted(world, job)
+        if found is not Passed.YES:
+            text = f"{job.new} does not answer: whether it was promoted is not known"
+            return Word(found, text=text if found is Passed.UNKNOWN else f"{job.new} is in recovery")
+        begun = await row_of(world, job.new) == (job.epoch + 1, job.new, "ACTIVE")
+        over = f"{job.new} is promoted, and {job.old} gives leases" if await self._served(world, job) else ""
+        return Word(found, self._number(BeginEpoch if begun else Promote), f"{job.new} is out of recovery", over)
+
+    async def _served(self, world: World, job: Job) -> bool:
+        """Whether the old database gives leases although this kind of operation has it fenced before the promotion."""
+        fences = Fence in self.sketch
+        return fences and await row_of(world, job.old, writable=True) == (job.epoch, job.old, "ACTIVE")
+
+    def _number(self, step: type[PairStep]) -> int:
+        return self.sketch.index(step) + 1
 
     async def left(self, world: World, plan: Plan) -> Sequence[str]:
         """What is otherwise than before, when it was taken back."""

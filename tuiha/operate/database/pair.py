@@ -10,13 +10,12 @@ import asyncpg
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for
+from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps import (
     STEP,
     Foreign,
     PairStep,
     answering,
-    by_agent,
     change_ledger,
     followers,
     own_agent,
@@ -107,7 +106,7 @@ class FenceOld(PairStep):
             if self.job.standby == Standby.STALE:
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
             return f"not reached ({error or 'no answer'}): its leases end by time"
-        memory.ran = memory.ran or ran
+        memory.ran = bool(memory.ran) or ran
         before = "" if ran else f"{name} was not running before; "
         if await _answers(world.databases[name]):
             if self.job.standby == Standby.STALE:
@@ -116,13 +115,22 @@ class FenceOld(PairStep):
         return f"{before}{name} is fenced by its agent, and does not answer"
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Start it again if it ran."""
-        if not self.job.memory.ran:
-            return f"{self.job.old} was not running"
-        await by_agent((await own_agent(world, self.job, self.job.old)).start())
-        if not await answering(world.databases[self.job.old], self.limit - 5.0, secondary=False):
-            raise StepUnknown(f"{self.job.old} was started, and does not answer as the primary")
-        return f"{self.job.old} is started, and answers as the primary"
+        """Start it again, unless it answers or was not running. One whose agent is silent may run: that is said."""
+        name = self.job.old
+        await refuse_if_promoted(world, self.job)
+        if await answering(world.databases[name], 0.0, secondary=False):
+            return f"{name} answers as the primary"
+        if self.job.memory.ran is False:
+            return f"{name} was not running"
+        try:
+            await (await own_agent(world, self.job, name)).start()
+        except (AgentError, StepFailed) as error:
+            if self.job.memory.ran:
+                raise StepFailed(f"{name} was stopped, and is not started: {error}") from None
+            return f"{name} could not be asked to start: {error}"
+        if not await answering(world.databases[name], self.limit - 5.0, secondary=False):
+            raise StepUnknown(f"{name} was started, and does not answer as the primary")
+        return f"{name} is started, and answers as the primary"
 
 
 class Replay(PairStep):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
+
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps import (
     Job,
@@ -20,7 +22,7 @@ from tuiha.operate.database.steps import (
     until,
     value,
 )
-from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.kinds import Passed, Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
 
@@ -91,6 +93,7 @@ class Fence(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
         job, database = self.job, world.databases[self.job.old]
+        await refuse_if_promoted(world, job)
         if not await answering(database, _LOOK_AGAIN, secondary=False):
             await _start(world, job, self.limit - 2.0)
         try:
@@ -132,6 +135,7 @@ class Stop(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """Start it again. A stop that hangs is ended at once first: it would never answer again."""
         name = self.job.old
+        await refuse_if_promoted(world, self.job)
         if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
             await by_agent((await own_agent(world, self.job, name)).stop("immediate"))
         await _start(world, self.job, self.limit - 30.0)
@@ -179,11 +183,42 @@ class Promote(PairStep):
             await sql(database, "SELECT pg_promote(false)")
 
         async def look() -> bool:
-            return not await value(database, _RECOVERING)
+            try:
+                return not await value(database, _RECOVERING)
+            except StepFailed as error:  # it was told, and what it refuses is only to say so
+                raise StepUnknown(str(error)) from None
 
         if not await until(look, self.limit - 5.0, 0.002):
             raise StepUnknown(f"{self.job.new} was told to promote and is still in recovery")
         return f"{self.job.new} is out of recovery"
+
+
+async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
+    """Whether the database that was to become active is out of recovery, by its own word."""
+    try:
+        recovering = await world.databases[job.new].value(_RECOVERING, seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return Passed.UNKNOWN
+    return Passed.NO if recovering else Passed.YES
+
+
+async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[int, str, str] | None:
+    """A database's epoch row: epoch, active, state. None when it does not say, or is no primary and has to be one."""
+    database = world.databases[name]
+    try:
+        if writable and await database.value(_RECOVERING, seconds=1.5):
+            return None
+        rows = await database.fetch(_EPOCH, seconds=1.5)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return None
+    return (rows[0]["epoch"], rows[0]["active"], rows[0]["state"]) if rows else None
+
+
+async def refuse_if_promoted(world: World, job: Job) -> None:
+    """The old database is not to be used again beside a promoted one. Raises StepFailed."""
+    if await promoted(world, job) is Passed.YES:
+        raise StepFailed(f"{job.new} is promoted: {job.old} must not be used again. `tuiha plan reclaim` works out "
+                         "what is left to be done")
 
 
 def pool_users(world: World) -> list[str]:

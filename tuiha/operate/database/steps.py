@@ -33,7 +33,7 @@ class Memory:
 
     position: int | None = None  # where the old primary ended
     cut_at: float | None = None  # boottime at which the new primary was seen cut off from the old one
-    ran: bool = False  # the old primary ran before it was fenced
+    ran: bool | None = None  # whether the old primary ran before it was fenced
 
 
 @dataclass(frozen=True, slots=True)

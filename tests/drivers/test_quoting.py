@@ -14,9 +14,9 @@ import pytest
 from tests.drivers.daemons import PASSWORD, Account, PostgresNode, eventually, free_port
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.model.quoting import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
-from tuiha.operate.database.pair import streams
 from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
 from tuiha.operate.database.steps import followers, set_parameter
+from tuiha.operate.database.streaming import streams
 from tuiha.operate.kinds import StepFailed
 from tuiha.operate.sql import Coordinator
 

@@ -20,6 +20,7 @@ from tests.project.test_postgresql import nodes as nodes
 from tuiha.config.places import data_file
 from tuiha.drivers.agents.command import CommandAgent
 from tuiha.drivers.protocols import AgentError
+from tuiha.model.way_back import Needs, obstacles
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 SLOT = "SELECT pg_create_physical_replication_slot('{}') WHERE NOT EXISTS (SELECT FROM pg_replication_slots)"
@@ -145,6 +146,32 @@ async def rehearsed(node: Node, agent: CommandAgent) -> None:
     await agent.ready()
 
 
+async def tried(ready: tuple[Node, Node], one: CommandAgent) -> None:
+    """The three log-ins to the partner, with the files and rights that would be used; each one's obstacle is named."""
+    first, second = ready
+    connection = await first.connect("postgres")
+    system = await connection.fetchval("SELECT system_identifier::text FROM pg_control_system()")
+    await connection.close()
+    found = await one.rehearse("db2")
+    assert list(obstacles(found, system, {}, secondary=True)) == [], found
+    assert await one.identity() == system
+    passwords = (first.folder / "agent.pgpass").read_text()
+    first.write("agent.pgpass", passwords.replace(PASSWORD, "wrong"))
+    assert [one.needs for one in obstacles(await one.rehearse("db2"), system, {}, secondary=True)] == [
+        Needs.COPY, Needs.REWIND]
+    first.write("agent.pgpass", passwords)
+    grant = "EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text)"
+    await sql(first, f"REVOKE {grant} FROM tuiha_rewind", "postgres")
+    connection = await second.connect("postgres", "postgres")
+    await until(connection, "SELECT has_function_privilege('tuiha_rewind', 'pg_read_binary_file(text)', 'EXECUTE')",
+                "has_function_privilege=False")
+    await connection.close()
+    left = list(obstacles(await one.rehearse("db2"), system, {}, secondary=True))
+    assert [one.needs for one in left] == [Needs.REWIND]
+    assert "pg_read_binary_file" in left[0].value
+    await sql(first, f"GRANT {grant} TO tuiha_rewind", "postgres")
+
+
 async def test_every_action_on_a_real_pair(ready: tuple[Node, Node]) -> None:
     first, second = ready
     async with agents(ready) as (one, two):
@@ -152,6 +179,7 @@ async def test_every_action_on_a_real_pair(ready: tuple[Node, Node]) -> None:
             await one.position()
         assert abs(await one.space() - shutil.disk_usage(first.folder).free) < 2**30
         await rehearsed(first, one)
+        await tried(ready, one)
         stopped = await one.stop("fast")
         assert stopped.clean
         assert stopped.timeline == 1
@@ -216,7 +244,50 @@ async def copied(ready: tuple[Node, Node], two: CommandAgent) -> None:
     await streams(first, second)
     automatic = (second.folder / "data" / "postgresql.auto.conf").read_text()
     assert "synchronous_standby_names" not in automatic
+    assert len(list(second.folder.glob("data.old.*"))) == 1
+    assert await two.discard() == 1
     assert sorted(path.name for path in second.folder.glob("data*")) == ["data"]
+    await foreign(ready, two)
+
+
+async def foreign(ready: tuple[Node, Node], two: CommandAgent) -> None:
+    """The data of another system is neither replaced nor rewound, whoever asks for it."""
+    first, second = ready
+    assert (await two.stop("fast")).clean
+    control = second.folder / "data" / "global" / "pg_control"
+    raw = control.read_bytes()
+    control.write_bytes(bytes([raw[0] ^ 1]) + raw[1:])
+    assert await two.identity() not in (None, await agent_of(first, second).identity())
+    with pytest.raises(AgentError, match="it is left as it is"):
+        await two.base_backup("db1")
+    with pytest.raises(AgentError, match="could not rewind"):
+        await two.rewind("db1")
+    assert control.read_bytes()[1:] == raw[1:]
+    control.unlink()
+    assert await two.identity() is None
+    await two.base_backup("db1")  # negative control: with no database in it, it is replaced
+
+
+async def test_a_recovery_that_was_interrupted_is_ended_before_the_rewind(tmp_path: Path) -> None:
+    """Programs that only note how they are called: pg_controldata tells of a primary that was stopped in recovery."""
+    told, data = tmp_path / "told", tmp_path / "data"
+    data.mkdir()
+    for name in ("postgres", "pg_rewind"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $1" >>{told}\n')
+    agent = CommandAgent("db1", ["sh", str(data_file("config/agent/tuiha-node-agent"))], 20.0,
+                         {"TUIHA_NODE_AGENT": str(tmp_path / "agent.conf"), "PATH": "/usr/bin:/bin"})
+    (tmp_path / "agent.conf").write_text(f"NODE=db1\nSOURCE=db2\nDATA={data}\nBIN={tmp_path}\nCONFIG=x\nREWIND=x\n")
+    for ending, programs in (("0/0", ["postgres --single", "pg_rewind -D"]), ("0/1000028", ["pg_rewind -D"])):
+        told.unlink(missing_ok=True)
+        (tmp_path / "pg_controldata").write_text(
+            "#!/bin/sh\ncat <<'EOF'\nDatabase cluster state: shut down in recovery\n"
+            f"Latest checkpoint location: 0/16EF738\nLatest checkpoint's TimeLineID: 1\n"
+            f"Minimum recovery ending location: {ending}\nEOF\n")
+        for name in ("postgres", "pg_rewind", "pg_controldata"):
+            (tmp_path / name).chmod(0o755)
+        assert (await agent.position()).clean is (ending != "0/0")
+        assert await agent.rewind("db2") == "rewound to db2"
+        assert told.read_text().splitlines() == programs
 
 
 @pytest.mark.parametrize(("words", "said"), [

@@ -55,7 +55,6 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
 
     from tuiha.drivers.protocols import DriverError
     from tuiha.operate.control import ControlError
-    from tuiha.operate.journal import JournalDamaged
     from tuiha.operate.kinds import Misused, Refused
     from tuiha.operate.sql import DatabaseGone
     from tuiha.operate.store import NotKept, NotThere
@@ -70,7 +69,6 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         (DatabaseGone, exits.UNREACHABLE),
         (DriverError, exits.UNREACHABLE),
         (ControlError, exits.UNREACHABLE),
-        (JournalDamaged, exits.UNKNOWN),
         (asyncpg.InvalidAuthorizationSpecificationError, exits.USAGE),
         (asyncpg.InsufficientPrivilegeError, exits.REFUSED),
     )

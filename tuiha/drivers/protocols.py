@@ -140,7 +140,7 @@ class Agent(Protocol):
         """Rewind it, stopped, to where `source` left its history; what the program said last."""
 
     async def base_backup(self, source: str) -> None:
-        """Replace it, stopped, by a fresh copy of `source`."""
+        """Replace it, stopped, by a fresh copy of `source`; the old data folder is kept beside it."""
 
     async def follow(self, source: str) -> None:
         """Have it start as the secondary of `source`."""

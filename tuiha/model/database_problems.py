@@ -21,8 +21,9 @@ def database_problems(scene: Scene) -> Iterator[Problem]:
         yield from _unknown_active(scene)
     else:
         yield from _active(scene, scene.primary)
+    foreign = {name for name, _ in _foreign(scene)}
     for facts in scene.databases:
-        if facts is not scene.primary:
+        if facts is not scene.primary and facts.name not in foreign:
             yield from _other(scene, facts)
     yield from _identity(scene)
     yield from _managed(scene)
@@ -209,11 +210,18 @@ def _identity(scene: Scene) -> Iterator[Problem]:
         if report.epoch is not None and report.epoch.pool != scene.look.pool:
             yield _bad(name, f"OTHER POOL  it is the database of the pool '{report.epoch.pool}'",
                        "its address in the configuration leads to another pool's data", "tuiha check")
-    expected = _expected_system(scene, dict(known))
-    for name, report in known:
-        if expected is not None and report.system_identifier != expected:
-            yield _bad(name, f"FOREIGN  its system identifier is {report.system_identifier}, not {expected}",
-                       "it is another database cluster: it holds none of the pool's data", "tuiha check")
+    for name, report in _foreign(scene):
+        expected = _expected_system(scene, dict(known))
+        yield _bad(name, f"FOREIGN  its system identifier is {report.system_identifier}, not {expected}",
+                   "it is another database cluster: it holds none of the pool's data", "tuiha check")
+
+
+def _foreign(scene: Scene) -> list[tuple[str, DatabaseReport]]:
+    """Databases of another system than the pool's: no operation touches them, so none is named for them."""
+    known = {d.name: d.report for d in scene.look.databases if d.report is not None}
+    expected = _expected_system(scene, known)
+    return [(name, report) for name, report in known.items()
+            if expected is not None and report.system_identifier != expected]
 
 
 def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | None:

@@ -25,6 +25,7 @@ from tuiha.model.running import operation_problems, running_in
 from tuiha.model.sprayer_oddities import oddities
 from tuiha.model.standing import Standing
 from tuiha.model.versions import neighbours
+from tuiha.model.way_back import not_ours
 from tuiha.model.words import count, names, span
 
 
@@ -83,8 +84,9 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
                        database_remedy(node.cause, node.name, "watcher", expected.watcher, expected.database,
                                        expected.secure))
             continue
-        faults = [*_identity(node.name, node.report, look, stand, expected),
-                  *_role(node.name, node.report, stand, expected.manager)]
+        faults = list(_identity(node.name, node.report, look, stand, expected))
+        if not faults:  # what is not the pool's own plays no role in it
+            faults = list(_role(node.name, node.report, stand, expected.manager))
         yield from faults or [ok(node.name, _described(node.report))]
         others = frozenset(one.name for one in look.databases) - {node.name}
         for one in obstacles(node.name, node.report, others, expected.hold):
@@ -121,7 +123,7 @@ def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, ex
         if system is not None and system != report.system_identifier:
             yield bad(name, f"its system identifier is {report.system_identifier}, by {source} it must be {system}",
                        "it is another physical database: it holds none of the pool's data",
-                       "correct the address at database.nodes (or database.system_identifier, if the pool is new)")
+                       f"{not_ours(name)}. If the pool is new: correct database.system_identifier")
             return
 
 

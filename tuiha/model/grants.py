@@ -33,16 +33,17 @@ class Most:
 
 
 _READS = frozenset({"SELECT"})
+# The history is only added to: events by a row, operations by their function (server/schema/0009_history.sql).
+_HISTORY = {"operation": _READS, "operation_record": _READS, "event": _READS | {"INSERT"}}
 MOST: Mapping[str, Most] = {
-    "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS}, frozenset({"UPDATE pool_epoch.only_row"}),
-                 functions=frozenset({"follow_timeline", "doubt_standby", "renew_lease", "release_lease",
-                                      "leave_lease"})),
+    "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS, **_HISTORY},
+                 frozenset({"UPDATE pool_epoch.only_row"}), functions=frozenset({
+                     "follow_timeline", "doubt_standby", "renew_lease", "release_lease", "leave_lease"})),
     "watcher": Most(_READS, roles=_MONITORS, functions=frozenset({"access_rules"})),
     "coordinator": Most(
-        _READS, {"pool_epoch": _READS | {"UPDATE"}, "operation": _READS | {"INSERT", "UPDATE"},
-                 "event": _READS | {"INSERT", "UPDATE"}},
+        _READS, {"pool_epoch": _READS | {"UPDATE"}, **_HISTORY},
         roles=_MONITORS | {"pg_signal_backend", "pg_checkpoint"},
-        functions=frozenset({"make_slot", "drop_slot", "pg_reload_conf", "pg_promote"}),
+        functions=frozenset({"make_slot", "drop_slot", "keep_operation", "pg_reload_conf", "pg_promote"}),
         parameters=frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})),
 }
 

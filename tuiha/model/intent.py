@@ -49,6 +49,8 @@ class Intent:
     beat: float | None = None  # unix seconds of the runner's last sign of life; None: an earlier version gives none
     ways: tuple[Way, ...] = field(default=(Way.RESUME,))
     gives_way: bool = False  # nothing of the database's roles is half changed by it
+    undoing: bool = False  # the step is being taken back
+    past: bool | None = None  # the point of no return may be passed; None: an earlier version does not say
 
     def text(self) -> str:
         """As the ledger holds it."""
@@ -71,7 +73,8 @@ def parse(text: str | None) -> Intent | None:
             str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]), float(found["since"]),
             int(found.get("step", 0)), str(found.get("action", "")),
             Condition(found.get("condition", Condition.RUNNING)), None if beat is None else float(beat),
-            tuple(Way(way) for way in found.get("ways", (Way.RESUME,))), found.get("gives_way") is True)
+            tuple(Way(way) for way in found.get("ways", (Way.RESUME,))), found.get("gives_way") is True,
+            found.get("undoing") is True, found["past"] if isinstance(found.get("past"), bool) else None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return Intent("unknown", "an operation of another version", "somebody", "an unknown host", 0.0)
 

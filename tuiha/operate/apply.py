@@ -22,30 +22,19 @@ from tuiha.operate.planning import plan_again
 from tuiha.operate.precedence import refuse_unless_told, see_it_stopped
 from tuiha.operate.start import loading_runner
 from tuiha.operate.store import Folder, NotKept, store_of, writing
+from tuiha.operate.weight import NEVER_ASKED, changes, voided_by
 from tuiha.operate.world import World, open_world
 
-_NEVER_ASKED = object()
 
-
-def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The facts that differ, each as "name: old -> new", down to the values that do."""
-    found: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name, _NEVER_ASKED), new.get(name, _NEVER_ASKED)
-        if before == after:
-            continue
-        path = f"{at}.{name}" if at else name
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += changed_facts(before, after, path)
-        else:
-            found.append(f"{path}: {_word(before)} -> {_word(after)}")
-    return found
+    return [f"{'.'.join(one.path)}: {_word(one.before)} -> {_word(one.after)}" for one in changes(old, new)]
 
 
 def refuse_unless_same(old: Plan, new: Plan) -> None:
-    """Raises Refused when the facts are not those that the plan rests on."""
-    if old.id != new.id:
-        facts = changed_facts(old.facts, new.facts) or ["what the plan is about"]
+    """Raises Refused when a fact is another one now that makes another decision of the plan."""
+    if (void := voided_by(old, new)) is not None:
+        facts = changed_facts(*void) or ["what the plan is about"]
         raise Refused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
                       f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
 
@@ -118,7 +107,8 @@ async def apply(
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
         other = intents.parse(seen.intent)
-        if other is not None:
+        over = plan.details.get("over") if other is not None else None
+        if other is not None and other.id != over:
             intents.refuse_unless_it_gives_way(seen, other, plan.kind)
         await refuse_a_viewer(world)
         fresh = await _fresh(world, plan)
@@ -129,13 +119,14 @@ async def apply(
         store = store_of(pool, base)
         fresh = replace(fresh, details={**fresh.details, "overrides": sorted(set(overrides))})
         folder = store.create(fresh)
-        mine = intents.at_step(intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time()),
-                               fresh, 0, "")
+        mine = intents.at_step(intents.Intent(folder.id, fresh.kind, who, socket.gethostname(), time.time(),
+                                              past=bool(fresh.details.get("past"))), fresh, 0, "")
+        over = str(fresh.details.get("over", ""))
         try:
             await _record(folder, "start", id=folder.id, who=who, host=mine.host, reason=reason,
                           overrides=sorted(set(overrides)), takes_from=None if other is None else other.id)
-            if other is None:
-                await intents.take(ledger, seen, mine)
+            if other is None or other.id == over:
+                await intents.take(ledger, seen, mine, over)
             else:
                 await intents.take_from(ledger, seen, other, mine)
         except (Refused, NotKept):
@@ -207,4 +198,4 @@ def _word(value: object) -> str:
             return ", ".join(f"{name} {_word(one)}" for name, one in value.items()) or "none"
         case list() | tuple():
             return ", ".join(map(_word, value)) or "none"
-    return "absent" if value is _NEVER_ASKED else str(value)
+    return "absent" if value is NEVER_ASKED else str(value)

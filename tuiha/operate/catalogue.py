@@ -6,5 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tuiha.operate import access, database, mail, users
 from tuiha.operate.kinds import Kind
+from tuiha.operate.reclaim import Reclaim
 
-KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS}
+KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS,
+                                         Reclaim.name: Reclaim}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,15 +80,27 @@ def of_intent(pool: str, intent: intents.Intent) -> OperationState:
 
 
 async def refuse_if_elsewhere(pool: Pool, base: Path, name: str, command: str) -> None:
-    """Raises Refused for an operation whose journal is on another host only, and says where; NotThere for none."""
+    """Raises Refused for an operation whose journal is not here, and says where it is, or what leads out without it;
+    NotThere for none.
+    """
     try:
         store_of(pool, base).find(name)
     except NotThere as error:
         found = await find(pool, base, name)
         if found is None:
             raise error from None
-        raise Refused(f"operation {found.id} was started on {found.host or 'another host'} by {found.who}, and its "
-                      f"journal is there. On that host: tuiha {command} {found.id}") from None
+        raise Refused(_absent(found, command, store_of(pool, base).root)) from None
+
+
+def _absent(state: OperationState, command: str, root: Path) -> str:
+    """An operation whose folder is not here: where it should be, and the way out when it is gone."""
+    out = "`tuiha plan reclaim` ends it by what the ledger and the databases say"
+    if state.host == socket.gethostname() and not state.ended:
+        return (f"operation {state.id} was started on this host by {state.who}, and its folder {root / state.id} is "
+                f"gone or has no readable plan. Restore it, or: {out}")
+    where = f"operation {state.id} was started on {state.host or 'another host'} by {state.who}"
+    go_on = f"{where}, and its journal is there. On that host: tuiha {command} {state.id}"
+    return go_on if state.ended else f"{go_on}. If that host is gone for good: {out}"
 
 
 async def find(pool: Pool, base: Path, name: str) -> OperationState | None:

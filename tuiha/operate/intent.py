@@ -50,7 +50,7 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
     stays = plan.point_of_no_return is None or past
     ways = (Way.RESUME, *((Way.UNDO,) if undo else ()), *((Way.CANCEL,) if stays else ()))
     return replace(intent, step=number, action=action, condition=Condition.RUNNING, beat=time.time(), ways=ways,
-                   gives_way=stays or plan.kind not in _ROLES)
+                   gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
 
 
 def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> None:
@@ -65,14 +65,18 @@ class Busy(Refused):
     def __init__(self, other: Intent) -> None:
         super().__init__(f"another operation has this pool: {words(other)}.\n"
                          f"Wait for it (`tuiha operations {other.id}`), `tuiha cancel {other.id}`, or, if its runner "
-                         f"died, `tuiha resume {other.id}` on {other.host}.")
+                         f"died, `tuiha resume {other.id}` on {other.host}. If that host or the operation's folder is "
+                         "gone: `tuiha plan reclaim`.")
         self.other = other
 
 
-async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent) -> None:
-    """Take the pool, if the ledger still is as it was seen. Raises Busy, Refused (it changed), DriverError."""
+async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent, over: str = "") -> None:
+    """Take the pool, if the ledger still is as it was seen; from the operation `over`, when it has the pool.
+
+    Raises Busy, Refused (it changed), DriverError.
+    """
     other = parse(seen.intent)
-    if other is not None and other.id != intent.id:
+    if other is not None and other.id not in (intent.id, over):
         raise Busy(other)
     try:
         await ledger.replace(seen, replace(seen, intent=intent.text()))

@@ -7,6 +7,8 @@ from the system after the change and not assumed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from tuiha.operate.plan import Plan, PlannedStep
@@ -93,6 +95,32 @@ class Kind(Protocol):
 
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
+
+
+class Passed(StrEnum):
+    """Whether an operation has passed its point of no return, by the word of what it changes."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"  # what would know does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the systems that an operation changes say of it, whatever its journal holds."""
+
+    passed: Passed
+    done: int = 0  # number of the last step that is proved to be done, with all before it; 0: none is
+    text: str = ""  # how that is known, or why it is not
+    over: str = ""  # why it can be neither finished nor taken back any more; empty when one of them is possible
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A kind of operation that can ask whether its point of no return was passed."""
+
+    async def word(self, world: World, plan: Plan) -> Word:
+        """Ask, and change nothing. Raises DriverError when the ledger does not answer."""
 
 
 @runtime_checkable

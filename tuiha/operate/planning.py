@@ -64,7 +64,7 @@ async def plan_again(world: World, plan: Plan) -> Plan:
 async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
     plan = await kind.plan(world, target, options)
     room = journal_room(store_of(world.pool, world.base).root)
-    rival, more = await rivalry(world, kind.name)
+    rival, more = ((), {}) if "over" in plan.details else await rivalry(world, kind.name)  # that takes it from anybody
     return replace(plan, checks=(*rival, *plan.checks, room),
                    details={**plan.details, **more, "options": dict(options)})
 

@@ -17,7 +17,7 @@ from tuiha.model.intent import BEAT
 from tuiha.model.reports import LedgerRecord
 from tuiha.model.running import possible, way_out
 from tuiha.operate import intent as intents
-from tuiha.operate.journal import Journal, JournalDamaged
+from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.state import OperationState
@@ -94,7 +94,7 @@ async def see_it_stopped(store: Store, other: intents.Intent, taker: intents.Int
                 await _write(folder, state, taker)
         finally:
             os.close(lock)
-    except (NotThere, JournalDamaged, OSError):
+    except (NotThere, OSError):
         return  # what can be said of it, its own host says
 
 

@@ -22,6 +22,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT, Condition
+from tuiha.model.managed import LEADERLESS
 from tuiha.operate import intent as intents
 from tuiha.operate.apply import ledger_of
 from tuiha.operate.counting import Cost, cost, counts
@@ -32,10 +33,14 @@ from tuiha.operate.planning import kind_of
 from tuiha.operate.precedence import gave_way
 from tuiha.operate.start import Order, handed
 from tuiha.operate.state import OperationState
-from tuiha.operate.stepping import Teller, attempt
+from tuiha.operate.stepping import Done, Teller, attempt
 from tuiha.operate.store import Folder, store_of
+from tuiha.operate.witness import Truth, ask, next_one, refuse_to_undo
 from tuiha.operate.world import World, open_world
 
+_TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
+_UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
+_PLACES = frozenset({"STEADY", LEADERLESS})  # phases of the ledger in which no role is half changed by us
 _CONDITIONS = {"failed": Condition.HALF_WAY, "unknown": Condition.UNKNOWN}  # of one that keeps the pool
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
@@ -95,7 +100,7 @@ class Runner:
                 continue
             if await self._stop_asked():
                 return
-            await self._stuck(state, text)
+            await self._stuck(step, state, text)
             return
         lacking = await self._kind.lacking(self._world, self._plan) if isinstance(self._kind, ReadsBack) else ()
         await self._end("done", ". ".join(("every step was done and verified", *lacking)), lacking=bool(lacking))
@@ -109,12 +114,12 @@ class Runner:
             if await self._gave_way():
                 return
             number = step.planned.number
-            told = await self._begin(step, "undo", "taking back: ")
+            told = await self._begin(step, "undo")
             done = await attempt(step.undo, self._world, Teller(self._journal, number, self._taken.is_set),
                                  step.planned.limit_seconds, self._taken)
-            await told
             result = "undone" if done.state == "done" else done.state
             await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
+            await told
             remains += [str(done.text)] if isinstance(done.text, Remains) else []
             if result != "undone":
                 if await self._gave_way():
@@ -130,19 +135,21 @@ class Runner:
         number = step.planned.number
         told = await self._begin(step, "step")
         teller = Teller(self._journal, number, self._asked)
-        done = await attempt(step.run, self._world, teller, step.planned.limit_seconds, self._taken)
-        await told
+        if step.planned.point_of_no_return and not await told:
+            done = Done("failed", _UNTOLD, 0.0)
+        else:
+            done = await attempt(step.run, self._world, teller, step.planned.limit_seconds, self._taken)
         state = "stopped" if done.state == "done" and teller.told else done.state
         self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        await told  # only now: what was done is written down whatever the ledger says
         if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
             await self._journal.flush()
         return state, done.text
 
-    async def _stuck(self, state: str, text: str) -> None:
+    async def _stuck(self, step: Step, state: str, text: str) -> None:
         """A step did not end well: back to the beginning where that is possible, else wait for an operator."""
         now = self._state()
-        number = now.current.planned.number if now.current is not None else 0
-        why = f"step {number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
+        why = f"step {step.planned.number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
         half_way_is_no_place = now.plan.point_of_no_return is not None
         if now.undoable and (state == "failed" or half_way_is_no_place):
             await self.backward("failed", why)
@@ -154,11 +161,14 @@ class Runner:
         if self._taken.is_set():
             return True
         asked = self._folder.asked("cancel") or self._folder.asked("undo")
-        return asked is not None and not self._state().past_no_return
+        if asked is None:
+            return False
+        state = self._state()
+        return not state.past_no_return and (state.undoable or state.plan.point_of_no_return is None)
 
     async def _stop_asked(self) -> bool:
         """Do what an operator asked for, if anything: take it all back, or stop here."""
-        if not self._asked():
+        if not self._asked() or not await self._may_stay():
             return False
         undo, cancel = self._folder.asked("undo"), self._folder.asked("cancel")
         who = undo or cancel
@@ -172,6 +182,15 @@ class Runner:
             await self._end("cancelled", f"cancelled by {who}; what was done stays. `tuiha resume {state.id}` goes on",
                             changed=any(step.begun for step in state.steps))
         return True
+
+    async def _may_stay(self) -> bool:
+        """Whether it can be left here: taken back, or with no role of the pair half changed."""
+        if self._state().undoable:
+            return True
+        try:
+            return (await self._ledger.poll()).phase in _PLACES
+        except DriverError:
+            return False
 
     async def _gave_way(self) -> bool:
         """Stop here when another operation has taken the pool: what is left can be resumed or taken back later."""
@@ -234,31 +253,37 @@ class Runner:
             return None, (f". The ledger still names this operation, as it could not be written: "
                           f"`tuiha resume {self._intent.id}` gives the pool back")
 
-    async def _begin(self, step: Step, record: str, before: str = "") -> asyncio.Task[None]:
+    async def _begin(self, step: Step, record: str) -> asyncio.Task[bool]:
         """Note that a step begins: in the journal now, in the ledger while it runs, as servers may be waiting.
 
-        Returns what has to be awaited after the step.
+        Returns what has to be awaited after the step; before it, when it is the point of no return.
         """
-        planned = step.planned
-        self._intent = intents.at_step(self._intent, self._plan, planned.number,
-                                       f"{before}{planned.target} {planned.does}", back=record == "undo")
-        told = asyncio.create_task(self._tell_ledger())
+        planned, undoing = step.planned, record == "undo"
+        action = f"{'taking back: ' if undoing else ''}{planned.target} {planned.does}"
+        self._intent = intents.at_step(self._intent, self._plan, planned.number, action, back=undoing)
+        told = asyncio.create_task(self._tell_ledger(_TELLS if planned.point_of_no_return else 1))
         await self._journal.write(record, step=planned.number, state="running")
         return told
 
-    async def _tell_ledger(self) -> None:
-        """Write the intent as it is at this moment, with a sign of life."""
+    async def _tell_ledger(self, tries: int = 1) -> bool:
+        """Write the intent as it is at this moment, with a sign of life; whether the ledger has it."""
         def current() -> intents.Intent:
             return replace(self._intent, beat=time.time())
 
-        try:
-            await intents.note(self._ledger, current)
-        except intents.Busy as busy:
-            self._taken_by = busy.other
-            self._taken.set()
-        except DriverError as error:  # the journal has it: not worth stopping for
-            step = self._intent.step
-            print(f"the ledger could not be told of step {step}: {error}", file=sys.stderr)  # noqa: T201
+        for left in reversed(range(tries)):
+            try:
+                await intents.note(self._ledger, current)
+            except intents.Busy as busy:
+                self._taken_by = busy.other
+                self._taken.set()
+                return False
+            except DriverError as error:  # the journal has it: not worth stopping for
+                step = self._intent.step
+                print(f"the ledger could not be told of step {step}: {error}", file=sys.stderr)  # noqa: T201
+                await asyncio.sleep(_TELL_AGAIN if left else 0.0)
+            else:
+                return True
+        return False
 
     def _state(self) -> OperationState:
         return self._folder.state()
@@ -272,10 +297,14 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
     async with open_world(pool, base) as world:
         journal = Journal(folder.journal)
         try:
-            before = folder.state()
-            back = undo or before.turned_back
-            intent = await own_intent(world, before)
+            intent, truth = await own_intent(world, folder.state())
+            back, finding = undo or truth.state.turned_back, truth.finding
+            if undo:
+                refuse_to_undo(truth, intent)
+                finding = finding or next_one(truth.state)
             await journal.write("start", host=socket.gethostname(), pid=os.getpid(), undo=back)
+            if finding is not None:
+                await journal.write("found", **finding.fields)
             world.operation = folder.id
             runner = Runner(world, folder, journal, intent)
             by = folder.state().by or "an operator"
@@ -285,26 +314,32 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
             journal.close()
         state, records = folder.state(), read_records(folder.journal)
         os.close(lock)
-        await keep_in_database(world, state, records)
+        kept = await keep_in_database(world, state, records)
+        if kept is not None:
+            folder.note(*kept)
 
 
-async def own_intent(world: World, state: OperationState) -> intents.Intent:
-    """The pool's intent, taken again when it was given back. Raises Refused when that is not safe or not possible."""
+async def own_intent(world: World, state: OperationState) -> tuple[intents.Intent, Truth]:
+    """The pool's intent, taken again when it was given back, and how far the operation came.
+
+    Raises Refused when going on is not safe or not possible.
+    """
     ledger = ledger_of(world)
     seen = await ledger.poll()
     intents.refuse_if_touched(seen, state)
-    found = intents.parse(seen.intent)
-    host = socket.gethostname()
-    mine = intents.at_step(intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0),
-                           state.plan, 0, "")
-    if found is not None and found.id == state.id:
-        await intents.refuse_if_elsewhere(ledger, found)
-        if found.host == host:
-            return replace(found, condition=Condition.RUNNING)  # what another host left is taken like a new one
-    if found is None and not state.ever_began:
+    found, host = intents.parse(seen.intent), socket.gethostname()
+    ours = found if found is not None and found.id == state.id else None
+    if ours is not None:
+        await intents.refuse_if_elsewhere(ledger, ours)
+    elif found is None and not state.ever_began:
         raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
-    await intents.take(ledger, seen, mine)
-    return mine
+    truth = await ask(world, state, ours)
+    mine = ours or intents.at_step(intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0),
+                                   state.plan, 0, "")
+    mine = replace(mine, host=host, condition=Condition.RUNNING, past=bool(mine.past) or truth.state.past_no_return)
+    if ours is None or ours.host != host:  # what another host left behind is taken like a new one
+        await intents.take(ledger, seen, mine)
+    return mine, truth
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.model.quoting import shell
 from tuiha.operate import intent as intents
+from tuiha.operate import witness
 from tuiha.operate.apply import ledger_of
+from tuiha.operate.journal import Journal
 from tuiha.operate.kinds import Refused
 from tuiha.operate.start import start_runner
 from tuiha.operate.state import OperationState
@@ -26,7 +29,7 @@ def operations(pool: Pool, base: Path, limit: int | None = None) -> list[Operati
 
 
 def operation(pool: Pool, base: Path, name: str) -> OperationState:
-    """One operation by its id, or a part of it. Raises NotThere, JournalDamaged, ConfigError."""
+    """One operation by its id, or a part of it. Raises NotThere, ConfigError."""
     return store_of(pool, base).find(name).state()
 
 
@@ -38,8 +41,8 @@ def running(pool: Pool, base: Path) -> OperationState | None:
 async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str = "") -> str:
     """Start the runner again where it stopped; returns the operation's id.
 
-    An operation that is over but that the ledger still names is only given back. Raises Refused, NotThere,
-    NoCredentials, DriverError.
+    An operation that is over but that the ledger still names is only given back; one that gave the pool back and whose
+    result is not in its journal is only closed. Raises Refused, NotThere, NoCredentials, DriverError.
     """
     folder = store_of(pool, base).find(name)
     state = folder.state()
@@ -47,23 +50,31 @@ async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str 
         if not await _given_back(pool, base, state):
             raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
         return folder.id
-    await _startable(pool, base, folder, state)
-    await start_runner(folder, config_path, who)
+    if await _startable(pool, base, folder, state) is None:
+        await _close(folder, state)
+    else:
+        await start_runner(folder, config_path, who)
     return folder.id
 
 
 async def undo(pool: Pool, base: Path, config_path: Path, name: str, who: str) -> str:
     """Take an operation back: a living runner is asked to, else one is started; returns the operation's id.
 
-    Raises Refused past the point of no return, and what `resume` raises.
+    Raises Refused past the point of no return, by the journal or by the databases, and what `resume` raises.
     """
     folder = store_of(pool, base).find(name)
     state = folder.state()
-    _refuse_to_undo(state)
     if state.alive and not state.ended:
+        _refuse_to_undo(state)
         folder.ask("undo", who)
         return folder.id
-    await _startable(pool, base, folder, state)
+    if not state.damage:
+        _refuse_to_undo(state)
+    known = await _startable(pool, base, folder, state, undo=True)
+    if known is None:
+        await _close(folder, state)
+        return folder.id
+    _refuse_to_undo(known)
     await start_runner(folder, config_path, who, undo=True)
     return folder.id
 
@@ -86,7 +97,7 @@ def cancel(pool: Pool, base: Path, name: str, who: str) -> str:
 async def follow(pool: Pool, base: Path, name: str) -> AsyncIterator[OperationState]:
     """The operation's state now and after every change, until it has a result or its runner is dead.
 
-    Raises NotThere, JournalDamaged. The last state tells which: `ended` or `interrupted`.
+    Raises NotThere. The last state tells which: `ended` or `interrupted`.
     """
     folder = store_of(pool, base).find(name)
     last: OperationState | None = None
@@ -114,28 +125,73 @@ def _refuse_to_undo(state: OperationState) -> None:
                       f"`tuiha resume {state.id}` finishes it")
 
 
-async def _startable(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
-    """Raises Refused when a runner lives, here or elsewhere, or when another operation has the pool."""
+async def _startable(
+    pool: Pool, base: Path, folder: Folder, state: OperationState, *, undo: bool = False
+) -> OperationState | None:
+    """The state by the word of the ledger and of the databases; None when it is over, and only its result is missing.
+
+    Raises Refused when a runner lives, here or elsewhere, or when another operation has the pool.
+    """
     if state.alive and not state.ended:  # one that wrote its result lets go of the lock in this moment
         raise Refused(f"operation {folder.id} is running")
     async with open_world(pool, base) as world:
         ledger = ledger_of(world)
         seen = await ledger.poll()
         found = intents.parse(seen.intent)
-        if found is not None and found.id != folder.id:
+        if found is not None and found.id != folder.id and not _over(state):
             raise intents.Busy(found)
-        if found is not None:
+        if found is not None and found.id == folder.id:
             await intents.refuse_if_elsewhere(ledger, found)
-    if found is None and not state.ever_began:
+            truth = await witness.ask(world, state, found)
+            if undo:
+                witness.refuse_to_undo(truth, found)
+            return truth.state
+        _refuse_if_old(pool, base, folder, state)
+        if _over(state):
+            return None
+        intents.refuse_if_touched(seen, state)
+        return (await witness.ask(world, state, None)).state
+
+
+def _over(state: OperationState) -> bool:
+    """Whether an operation that the ledger does not name is over all the same: it gave the pool back and died before it
+    could say so, the end of its journal is lost, or another one took the pool from it."""
+    return not state.gave_way_to and state.revision is None and (state.ever_began or bool(state.damage))
+
+
+def _refuse_if_old(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
+    """Raises Refused for what gave the pool back, when it never began or another operation came after it."""
+    if not state.ever_began and not state.damage:
         raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
                       f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
     store = store_of(pool, base)
     newer = [other.id for other in store.folders()
              if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
-    if found is None and newer and not state.gave_way_to:
+    if newer and not state.gave_way_to:
         raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
                       f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
-    intents.refuse_if_touched(seen, state)
+
+
+async def _close(folder: Folder, state: OperationState) -> None:
+    """Write the result of an operation that gave the pool back and died before it wrote one, or whose end is lost.
+
+    Raises Refused when another process is at it.
+    """
+    done = all(step.state == "done" for step in state.steps)
+    left = any(step.begun for step in state.steps)
+    word = "done" if done else "undone" if state.back and not left else "cancelled"
+    lock = await asyncio.to_thread(folder.lock)
+    if lock is None:
+        raise Refused(f"operation {folder.id} is running")
+    try:
+        journal = await asyncio.to_thread(Journal, folder.journal)
+        try:
+            await journal.write("result", state=word, changed=done or left, outcome={}, revision=None, text=(
+                "it had given the pool back; its result was not in its journal. `tuiha status` shows what is so"))
+        finally:
+            journal.close()
+    finally:
+        os.close(lock)
 
 
 async def _given_back(pool: Pool, base: Path, state: OperationState) -> bool:

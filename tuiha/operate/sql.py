@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import ssl as tls
 from typing import Any
 
@@ -67,6 +68,12 @@ class Coordinator:
         """The first value of the first row; None without rows. Raises what `fetch` raises."""
         rows = await self.fetch(statement, *arguments, seconds=seconds)
         return rows[0][0] if rows else None
+
+    def beside(self) -> Coordinator:
+        """Another one for the same database, with a connection of its own: for what takes long beside the rest."""
+        twin = copy.copy(self)
+        twin._connection = None
+        return twin
 
     async def _open(self, seconds: float) -> Any:
         if self._connection is None or self._connection.is_closed():

@@ -107,8 +107,11 @@ def handed(descriptor: int) -> Order | None:
 
 def _open_again(folder: Folder, by: str, undo: bool) -> None:
     """From here on an earlier result is not the last word; who follows must not take it for that."""
+    lost = not folder.reading().records
     journal = Journal(folder.journal)
     try:
+        if lost:  # or nobody would know that there were any
+            journal.put("damage", text="its records are lost")
         journal.put("start", host=socket.gethostname(), by=by, undo=undo).result()
     finally:
         journal.close()

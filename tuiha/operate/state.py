@@ -59,6 +59,8 @@ class OperationState:
     revision: int | None = None  # the ledger's, when it gave the pool back the last time
     counts: Mapping[str, Mapping[str, float]] | None = None  # the servers' counters when it began
     alive: bool | None = None  # whether its runner lives; None when that cannot be seen from here
+    back: bool = False  # taking it back has begun
+    damage: str = ""  # why the journal does not tell how far it came; empty when it does
 
     @property
     def kind(self) -> str:
@@ -99,7 +101,7 @@ class OperationState:
     @property
     def turned_back(self) -> bool:
         """Whether taking it back has begun: from then on it leads only there."""
-        return any(step.state == "undone" or step.undoing for step in self.steps)
+        return self.back
 
     @property
     def undoable(self) -> bool:
@@ -109,14 +111,42 @@ class OperationState:
         )
 
 
-def read_state(operation: str, plan: Plan, records: Iterable[Record], alive: bool | None = None) -> OperationState:
-    """The state after these records, oldest first. Records of an unknown sort are passed over."""
+def read_state(
+    operation: str, plan: Plan, records: Iterable[Record], alive: bool | None = None, damage: str = ""
+) -> OperationState:
+    """The state after these records, oldest first. Records of an unknown sort are passed over.
+
+    `damage` says why nothing is known of what came after them; empty when nothing did.
+    """
     state = OperationState(operation, plan, tuple(StepState(step) for step in plan.steps), alive=alive)
     for record in records:
         reader = _READERS.get(str(record.get("record")))
         if reader is not None:
             state = reader(state, record)
-    return state
+    return _damaged(state, damage) if damage else state
+
+
+def _damaged(state: OperationState, damage: str) -> OperationState:
+    """Records are lost: any step may have been begun, done or taken back since, and a result may have been written."""
+    steps = tuple(replace(step, state="unknown", undoing=False) for step in state.steps)
+    return replace(state, steps=steps, state=RUNNING, ended_at=None, text="", revision=None, damage=damage)
+
+
+def _damage(state: OperationState, record: Record) -> OperationState:
+    return _damaged(state, record.get("text", "") or "its end is lost")
+
+
+def found(state: OperationState, record: Record) -> OperationState:
+    """The state with what the ledger and the databases said of how far it came, whatever was written before."""
+    done, reached, evidence = record["done"], record["reached"], record.get("text", "")
+
+    def so(step: StepState) -> StepState:
+        number = step.planned.number
+        if number <= done:
+            return step if step.state == "done" else replace(step, state="done", undoing=False, evidence=evidence)
+        return replace(step, state="unknown" if number <= reached else "waiting", undoing=False)
+
+    return replace(state, steps=tuple(map(so, state.steps)), back=bool(record.get("back")), damage="")
 
 
 def _start(state: OperationState, record: Record) -> OperationState:
@@ -172,7 +202,7 @@ def _undo(state: OperationState, record: Record) -> OperationState:
             seconds=record.get("seconds"),
         )
 
-    return _with_step(state, record, changed)
+    return replace(_with_step(state, record, changed), back=True)
 
 
 def _cancel(state: OperationState, record: Record) -> OperationState:
@@ -210,4 +240,6 @@ _READERS: Mapping[str, Callable[[OperationState, Record], OperationState]] = {
     "cancel": _cancel,
     "counts": _counts,
     "result": _result,
+    "damage": _damage,
+    "found": found,
 }

@@ -6,6 +6,7 @@
                   lock            held by the living runner
                   cancel, undo    what operators asked of the living runner
                   runner.log      what the runner printed
+                  kept.json       its record in the history in the database, and the digest of it
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
-from tuiha.operate.journal import JournalDamaged, read_records
+from tuiha.operate.journal import Reading, read_journal
 from tuiha.operate.plan import Plan, from_document
 from tuiha.operate.state import OperationState, read_state
 
@@ -120,10 +121,28 @@ class Folder:
         for what in ("cancel", "undo"):
             (self.path / what).unlink(missing_ok=True)
 
+    def note(self, number: int, digest: str) -> None:
+        """Note which record of the history in the database this operation is, and its digest. Raises OSError."""
+        _write(self.path / "kept.json", {"number": number, "digest": digest})
+
+    def anchor(self) -> tuple[int, str] | None:
+        """What was noted of its record in the history; None when nothing was, or it cannot be read."""
+        try:
+            found = json.loads((self.path / "kept.json").read_text(encoding="utf-8"))
+            return int(found["number"]), str(found["digest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def state(self) -> OperationState:
-        """What the journal says now. Raises NotThere, JournalDamaged."""
+        """What the journal says now. Raises NotThere."""
         alive = self.alive()  # first: a runner that ends in between has written its result by then
-        return read_state(self.id, self.plan(), read_records(self.journal), alive)
+        reading = self.reading()
+        unknown = reading.damage if alive else reading.unknown  # a living runner may be writing its last line
+        return read_state(self.id, self.plan(), reading.records, alive, unknown)
+
+    def reading(self) -> Reading:
+        """What the journal holds now."""
+        return read_journal(self.journal)
 
 
 class Store:
@@ -214,12 +233,12 @@ class Store:
         return [Folder(path) for path in sorted(self.root.iterdir(), reverse=True) if (path / "plan.json").is_file()]
 
     def states(self, limit: int | None = None) -> list[OperationState]:
-        """What the journals say, newest first; a damaged one is left out, and another pool's."""
+        """What the journals say, newest first; another pool's are left out."""
         found: list[OperationState] = []
         for folder in self.folders():
             try:
                 state = folder.state()
-            except (NotThere, JournalDamaged):
+            except NotThere:
                 continue
             if self._pool in (None, state.plan.pool):
                 found.append(state)
@@ -228,14 +247,11 @@ class Store:
         return found
 
     def damaged(self) -> list[str]:
-        """Which operations of this pool are not told, and why: their journals are damaged. Newest first."""
-        found: list[str] = []
-        for folder in filter(self.ours, self.folders()):
-            try:
-                read_records(folder.journal)
-            except JournalDamaged as damage:
-                found.append(f"operation {folder.id}: {damage}")
-        return found
+        """Which operations of this pool have a journal whose end is not known, and why. Newest first."""
+        found = [(folder, folder.reading()) for folder in filter(self.ours, self.folders())]
+        return [f"operation {folder.id}: {reading.damage}. What came after it is not known: `tuiha resume {folder.id}` "
+                f"and `tuiha undo {folder.id}` ask the ledger and the databases"
+                for folder, reading in found if reading.damage]
 
 
 def store_of(pool: Pool, base: Path) -> Store:

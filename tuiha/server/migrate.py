@@ -29,7 +29,8 @@ COMMENT ON TABLE schema_version IS 'Which numbered SQL files have been applied';
 _GRANTS = """
 GRANT USAGE ON SCHEMA public TO tuiha_pool, tuiha_watch;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO tuiha_pool;
-REVOKE INSERT, UPDATE, DELETE ON pool_epoch, schema_version FROM tuiha_pool;
+REVOKE INSERT, UPDATE, DELETE ON pool_epoch, schema_version, operation FROM tuiha_pool;
+REVOKE UPDATE, DELETE ON event FROM tuiha_pool;
 GRANT UPDATE (only_row) ON pool_epoch TO tuiha_pool;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tuiha_pool;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_watch;
@@ -39,7 +40,18 @@ _COORDINATOR_GRANTS = """
 GRANT USAGE ON SCHEMA public TO tuiha_coordinator;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tuiha_coordinator;
 GRANT UPDATE ON pool_epoch TO tuiha_coordinator;
-GRANT INSERT, UPDATE ON operation, event TO tuiha_coordinator;
+GRANT INSERT ON event TO tuiha_coordinator;
+"""
+# The history of operations is only added to, by its function (schema/0009_history.sql).
+_HISTORY = "SELECT to_regprocedure('public.keep_operation(text)')::text"
+_HISTORY_CLOSED = """
+REVOKE ALL ON FUNCTION public.keep_operation(text) FROM PUBLIC;
+"""
+_POOL_ADDS_NONE = "REVOKE INSERT, UPDATE, DELETE ON public.operation_record FROM tuiha_pool;"
+_COORDINATOR_ADDS = """
+REVOKE INSERT, UPDATE, DELETE ON public.operation FROM tuiha_coordinator;
+REVOKE UPDATE, DELETE ON public.event FROM tuiha_coordinator;
+GRANT EXECUTE ON FUNCTION public.keep_operation(text) TO tuiha_coordinator;
 """
 
 # Who only looks reads everything of a user but what has to do with the password. What columns there are depends on how
@@ -153,10 +165,15 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
         if follows:
             await connection.execute(_FOLLOW)
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
+        history = await connection.fetchval(_HISTORY) is not None
+        if history:
+            await connection.execute(_HISTORY_CLOSED)
         if len(roles) == 2:
             closed = number == 1 or await lease_functions.are_the_only_way(connection)
             await connection.execute(_GRANTS + (lease_functions.GRANT if whole else "")
                                      + _BUT_PASSWORDS.format(role="tuiha_watch"))
+            if history:
+                await connection.execute(_POOL_ADDS_NONE)
             if closed:
                 await connection.execute(lease_functions.CLOSE)
             if follows:
@@ -165,6 +182,8 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
                 await connection.execute(_DOUBT_GRANT)
         if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tuiha_coordinator'"):
             await connection.execute(_COORDINATOR_GRANTS + _BUT_PASSWORDS.format(role="tuiha_coordinator"))
+            if history:
+                await connection.execute(_COORDINATOR_ADDS)
 
 
 async def is_current(connection: Any, follows: bool = False) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuiha.model.reports import EpochState, LedgerRecord
+from tuiha.model.reports import STEADY, EpochState, LedgerRecord
 from tuiha.server.identity import Identity
 
 
@@ -19,6 +19,11 @@ class Order:
     epoch: int
     database: str
     since: float = 0.0  # boottime at which it was taken
+
+
+def idle(record: LedgerRecord) -> bool:
+    """Whether no operation works on the pool, and none has left the databases' roles half changed."""
+    return record.intent is None and record.phase == STEADY
 
 
 def by_ledger(order: Order, record: LedgerRecord | None) -> bool:
@@ -34,7 +39,7 @@ def by_database(
     While no operation runs, a ledger that names another database outranks it.
     """
     if isinstance(found, str) or (
-            record is not None and record.intent is None and record.active != order.database):
+            record is not None and idle(record) and record.active != order.database):
         return False
     same = identifier is None or found.system_identifier == identifier
     return (same and found.writable and found.pool == pool and found.active == order.database
@@ -47,13 +52,13 @@ def leaving(order: Order, pool: str, record: LedgerRecord | None, found: Identit
     The ledger says so by the operation in it. Where it cannot be read, the secondary says at least the epoch.
     """
     if record is not None:
-        return record.epoch == order.epoch and record.intent is not None
+        return record.epoch == order.epoch and not idle(record)
     return not isinstance(found, str) and not found.writable and (found.pool, found.epoch) == (pool, order.epoch)
 
 
 def void(order: Order, record: LedgerRecord) -> bool:
     """Whether an order to let a database go did not come true, and no operation works on it any more."""
-    return not by_ledger(order, record) and (record.epoch > order.epoch or record.intent is None)
+    return not by_ledger(order, record) and (record.epoch > order.epoch or idle(record))
 
 
 def refusal(order: Order, record: LedgerRecord | None, found: Identity | str) -> str:

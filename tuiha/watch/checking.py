@@ -18,6 +18,7 @@ from tuiha.drivers.opening import open_sprayer, server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
+from tuiha.model import way_back
 from tuiha.model.causes import Cause, database_remedy, mail_remedy
 from tuiha.model.conclude import conclude
 from tuiha.model.doctor import advice
@@ -64,13 +65,15 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     poller = open_poller(pool, base, rules)
     for mail in poller.targets.mail.values():
         mail.timeout = LOG_IN
-    logins = asyncio.gather(*_log_ins(pool, base, found), *rehearsals(pool, base))
+    logins = asyncio.gather(*_log_ins(pool, base, found))
+    tried = asyncio.ensure_future(rehearsals(pool, base))
     inside = asyncio.ensure_future(inspection(pool, base, config))
     try:
         await first_look(poller, LOG_IN + EXTRA)
-        attempts, seen = list(await logins), await inside
+        attempts, seen, rehearsed = list(await logins), await inside, await tried
     finally:
         logins.cancel()
+        tried.cancel()
         inside.cancel()
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
@@ -93,8 +96,16 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
-                 *advice(look, stand, seen))
+                 *advice(look, stand, seen), *way_back.findings(rehearsed, _system(pool, stand), stand.active))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
+
+
+def _system(pool: Pool, stand: Standing) -> str | None:
+    """The system identifier that the pool's databases must have, by whatever tells it first."""
+    if stand.ledger is not None and stand.ledger.system_identifier:
+        return stand.ledger.system_identifier
+    report = stand.primary_report
+    return pool.database.system_identifier or (report.system_identifier if report is not None else None)
 
 
 def _agentless(pool: Pool) -> frozenset[str]:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.drivers.agents import open_agents
 from tuiha.drivers.agents.actions import Rehearsing
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.findings import Attempt
+from tuiha.model.way_back import Rehearsal
 
-_BY_HAND = ("try it by hand: the agent's command with `rehearse` and the database's name appended "
+_BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
             "(docs/operations.md, Agents)")
 _THERE = "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)"
 
 
-def rehearsals(pool: Pool, base: Path) -> Iterator[Awaitable[Attempt]]:
-    """One for each database that has an agent."""
-    commands = {node.name for node in pool.database.nodes if node.agent is not None and node.agent.command is not None}
-    for name, agent in open_agents(pool, base).items():
-        if isinstance(agent, Rehearsing):
-            yield _rehearse(name, agent, _BY_HAND if name in commands else _THERE)
+async def rehearsals(pool: Pool, base: Path) -> list[Rehearsal]:
+    """What each agent says of the way of its database to the partner."""
+    nodes = {node.name: node for node in pool.database.nodes}
+    agents = {name: agent for name, agent in open_agents(pool, base).items() if isinstance(agent, Rehearsing)}
+    asked = []
+    for name, agent in agents.items():
+        partner = next((other for other in nodes if other != name), None)
+        if partner is not None:
+            told = nodes[name].agent
+            by_hand = told is not None and told.command is not None
+            asked.append(_rehearse(name, partner, agent, _BY_HAND if by_hand else _THERE))
+    return list(await asyncio.gather(*asked))
 
 
-async def _rehearse(name: str, agent: Rehearsing, remedy: str) -> Attempt:
+async def _rehearse(name: str, partner: str, agent: Rehearsing, remedy: str) -> Rehearsal:
     try:
-        await agent.ready()
-        error = None
-    except AgentError as cause:
-        error = str(cause)
-    return Attempt(name, "the agent's rehearsal", error, f"operations cannot stop, start and rewind {name}", remedy,
-                   well="went well: programs, paths and rights are there")
+        return replace(await agent.rehearse(partner), remedy=remedy)
+    except AgentError as error:
+        return Rehearsal(name, partner, error=str(error), remedy=remedy)

@@ -18,6 +18,7 @@ from typing import Any
 
 from tuiha.operate.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.reclaim import Reclaim
 from tuiha.operate.world import World
 
 ACTIONS = ("cover the floor", "prepare", "paint", "clean up")
@@ -141,4 +142,4 @@ class Sketch(Paint):
     no_return = None
 
 
-KINDS: dict[str, type[Paint]] = {"paint": Paint, "sketch": Sketch}
+KINDS: dict[str, type[Paint | Reclaim]] = {"paint": Paint, "sketch": Sketch, "reclaim": Reclaim}

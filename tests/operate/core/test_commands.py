@@ -137,7 +137,7 @@ async def test_refusals(studio: Studio, capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (("nonsense",), "there is no kind of operation 'nonsense'; there are paint, sketch"),
+    (("nonsense",), "there is no kind of operation 'nonsense'; there are paint, reclaim, sketch"),
     (("pant",), "did you mean 'paint'?"),
     (("paint", "red", "--option", "brsh=large"), "paint has no option 'brsh'; did you mean 'brush'?"),
 ])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.conftest import Studio
-from tuiha.operate.journal import Journal, JournalDamaged, read_records
+from tuiha.operate.journal import Journal, read_journal, read_records
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import CheckVerdict, Plan, PlannedStep
 from tuiha.operate.start import start_runner
@@ -35,32 +35,90 @@ async def test_records_are_there_when_written(tmp_path: Path) -> None:
     assert sorted(r["at"] for r in records) == [r["at"] for r in records]
 
 
-async def test_a_line_that_its_writer_died_in(tmp_path: Path) -> None:
+async def test_a_line_that_its_writer_died_in_is_never_taken_for_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     whole = b'{"at": 1, "record": "start"}\n'
-    for torn in (b"", b"{", b'{"at": 2, "record": "result", "state": "done"}', "ü".encode()[:1]):
+    for torn in (b"{", b'{"at": 2, "record": "result", "state": "done"}', "ü".encode()[:1]):
         path.write_bytes(whole + torn)
-        assert [r["record"] for r in read_records(path)] == ["start"]
+        reading = read_journal(path)
+        assert ([r["record"] for r in reading.records], reading.torn) == (["start"], True)
+        assert "record 2 is incomplete" in reading.unknown
         journal = Journal(path)
         await journal.write("step", step=1, state="running")
         journal.close()
-        assert [r["record"] for r in read_records(path)] == ["start", "step"]
+        assert [r["record"] for r in read_records(path)] == ["start", "damage", "step"]
+        assert not read_journal(path).unknown
+    assert min(tmp_path.glob("*.damaged-*")).read_bytes() == whole + b"{"
 
 
-def test_every_place_of_a_tear_is_read(tmp_path: Path) -> None:
+async def a_journal(folder: Path) -> Path:
+    """As a runner leaves it."""
+    folder.mkdir(exist_ok=True)
+    journal = Journal(folder / "journal.jsonl")
+    await journal.write("start", id=folder.name, who="ada")
+    for number in (1, 2):
+        await journal.write("step", step=number, state="running")
+        await journal.write("step", step=number, state="done", evidence='seen, "sum": "ü', seconds=0.1)
+    journal.close()
+    return journal.path
+
+
+async def test_a_journal_cut_at_every_byte(tmp_path: Path) -> None:
+    path = await a_journal(tmp_path / "operation")
+    whole, raw = read_records(path), path.read_bytes()
+    assert len(whole) == 5
+    for length in range(len(raw)):
+        path.write_bytes(raw[:length])
+        reading = read_journal(path)
+        assert list(reading.records) == whole[:raw[:length].count(b"\n")]
+        assert bool(reading.unknown) == (length > 0 and raw[length - 1:length] != b"\n")
+
+
+async def test_a_journal_damaged_at_every_byte(tmp_path: Path) -> None:
+    path = await a_journal(tmp_path / "operation")
+    whole, raw = read_records(path), path.read_bytes()
+    for place in range(len(raw)):
+        for other in {raw[place] ^ 1, raw[place] ^ 0x20, 0, 10} - {raw[place]}:
+            path.write_bytes(raw[:place] + bytes([other]) + raw[place + 1:])
+            reading = read_journal(path)
+            assert list(reading.records) == whole[:raw[:place].count(b"\n")], (place, other)
+            assert reading.unknown, (place, other)
+
+
+async def test_records_that_are_missing_doubled_moved_or_of_another_operation(tmp_path: Path) -> None:
+    path, other = await a_journal(tmp_path / "operation"), await a_journal(tmp_path / "other")
+    lines = path.read_bytes().splitlines(keepends=True)
+    for wrong in ([*lines[:1], *lines[2:]], [*lines[:2], *lines[1:]], [lines[0], lines[2], lines[1], *lines[3:]],
+                  [*lines[:3], *other.read_bytes().splitlines(keepends=True)[3:]], lines[1:]):
+        path.write_bytes(b"".join(wrong))
+        assert read_journal(path).damage
+    path.write_bytes(other.read_bytes())
+    assert not read_journal(path).records
+
+
+async def test_a_journal_of_an_earlier_version_is_read_and_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    lines = b'{"at": 1, "record": "start"}\n{"at": 2, "record": "step", "step": 1, "state": "done"}\n'
-    for length in range(len(lines) + 1):
-        path.write_bytes(lines[:length])
-        assert len(read_records(path)) == lines[:length].count(b"\n")
+    path.write_text('{"at": 1, "record": "start"}\n{"at": 2, "record": "step", "step": 1, "state": "running"}\n')
+    reading = read_journal(path)
+    assert (len(reading.records), reading.unknown, reading.numbered) == (2, "", False)
+    journal = Journal(path)
+    await journal.write("step", step=1, state="done")
+    journal.close()
+    assert [(r["record"], r.get("n")) for r in read_records(path)] == [("start", None), ("step", None), ("step", 3)]
+    assert not read_journal(path).unknown
+    whole = path.read_text()
+    path.write_text(whole.replace('"at": 1', '"at": 3'))  # what was there before is covered from now on
+    assert read_journal(path).damage
+    path.write_text(whole + '{"at": 9, "record": "result", "state": "done"}\n')
+    assert "has no checksum" in read_journal(path).damage
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"at": 1}', '{"record": "start"}', "", '{"at": "now", "record": "step"}'])
 def test_damage_elsewhere_is_said(tmp_path: Path, line: str) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_text(f'{{"at": 1, "record": "start"}}\n{line}\n{{"at": 1, "record": "start"}}\n')
-    with pytest.raises(JournalDamaged, match=r"journal\.jsonl:2 is not a record"):
-        read_records(path)
+    reading = read_journal(path)
+    assert (len(reading.records), reading.damage) == (1, f"{path}:2 is not a record of a journal")
 
 
 async def test_nothing_follows_a_record_that_could_not_be_written(
@@ -200,7 +258,10 @@ def test_a_damaged_operation_hides_no_other(tmp_path: Path) -> None:
     store = Store(tmp_path)
     bad, good = store.create(a_plan()), store.create(a_plan())
     bad.journal.write_text("{\n")
-    assert [state.id for state in store.states()] == [good.id]
+    known = {state.id: state for state in store.states()}
+    assert known.keys() == {bad.id, good.id}
+    assert {step.state for step in known[bad.id].steps} == {"unknown"}
+    assert known[bad.id].past_no_return
 
 
 async def test_verdicts_and_plans_survive_the_disk(studio: Studio) -> None:

@@ -23,6 +23,7 @@ from tuiha.model.reports import (
     Standby,
     Transaction,
 )
+from tuiha.model.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
@@ -108,7 +109,7 @@ def lost(sight: Sight) -> Sight:
 
 
 def red(kind: PairKind, sight: Sight) -> dict[str, CheckVerdict]:
-    return {check.name: check.verdict for check in kind.checks(sight) if check.verdict is not CheckVerdict.OK}
+    return {check.name: check.verdict for check in kind.judged(sight) if check.verdict is not CheckVerdict.OK}
 
 
 def test_a_healthy_pool_may_switch_over() -> None:
@@ -145,6 +146,8 @@ FAULTS: list[tuple[str, CheckVerdict, Callable[[Sight], Sight]]] = [
     ("checkpoint", WARNING, obstructed("db1", checkpoint=4000.0)),
     ("replay", BAD, hindered("db2", paused=True)),
     ("settings", BAD, obstructed("db2", max_connections=50)),
+    ("rights", BAD, obstructed("db1", lacks=["pg_checkpoint"])),
+    ("rights", BAD, obstructed("db2", lacks=["EXECUTE ON FUNCTION pg_promote(boolean, integer)"])),
     ("slots", BAD, obstructed("db2", slots=10)),
     ("slots", BAD, obstructed("db2", may_make_slots=False)),
     ("disk", WARNING, lambda s: with_node(s, "db1", free=2**30)),
@@ -169,7 +172,74 @@ def test_a_database_that_does_not_answer_is_not_called_another_one() -> None:
     other = with_report(healthy(), "db2", system_identifier="1")
     remedies = [check.remedy for sight in (silent, other) for check in Switchover().checks(sight)
                 if (check.name, check.subject) == ("identity", "db2")]
-    assert remedies == ["start it, or look why", "it is another database system: correct its address"]
+    assert remedies == ["start it, or look why", not_ours("db2")]
+
+
+PAIR_KINDS = (Switchover(), Failover(), Degrade(), ProtectKind(), RejoinKind())
+
+
+@pytest.mark.parametrize("kind", PAIR_KINDS)
+@pytest.mark.parametrize("node", ["db1", "db2"])
+def test_nothing_is_done_beside_a_foreign_database(kind: PairKind, node: str) -> None:
+    """By its own word, and by its agent: also while it is stopped, or cannot be asked."""
+    assert red(kind, healthy()).get("identity") is None
+    answering = with_report(healthy(), node, system_identifier="1")
+    silent = with_node(healthy(), node, report=None, error="no answer", disk="1", untold=None)
+    behind = with_node(healthy(), node, disk="1", untold=None)  # the agent's data folder is another one
+    for sight in (answering, silent, behind):
+        found = [check for check in kind.judged(sight) if check.verdict is NEVER and check.subject == node]
+        assert [(check.name, check.remedy) for check in found if check.name == "identity"] == [
+            ("identity", not_ours(node))]
+
+
+def test_what_may_be_replaced_is_known() -> None:
+    def found(**changes: Any) -> CheckVerdict | None:
+        sight = with_node(healthy(), "db2", report=None, error="no answer", **changes)
+        return red(RejoinKind(), sight).get("identity")
+
+    assert found(disk=SYSTEM, untold=None) is None
+    assert found(disk=None, untold=None) is None  # there is no database in its data folder
+    assert found(disk=None, untold="no answer") is BAD
+    assert found(disk="1", untold=None) is NEVER
+
+
+def rehearsal(**changes: Any) -> Rehearsal:
+    """db1's, with nothing in the way."""
+    there = LogIn(None, SYSTEM, True, "db1")
+    settings = {"primary_slot_name": "db1", "hot_standby": "on", "recovery_target_timeline": "latest",
+                "max_connections": "100"}
+    return replace(Rehearsal("db1", "db2", SYSTEM, there, there, there, settings), **changes)
+
+
+LOST = LogIn("FATAL: password authentication failed")
+OBSTACLES: list[tuple[str, CheckVerdict, Rehearsal]] = [
+    ("replication", BAD, rehearsal(replication=LOST)), ("rewind", BAD, rehearsal(rewind=LOST)),
+    ("copy", BAD, rehearsal(copy=LOST)), ("replication", BAD, rehearsal(replication=LogIn(None, "1", True, "db1"))),
+    ("replication", BAD, rehearsal(replication=LogIn(None, SYSTEM, True, "standby"))),
+    ("replication", BAD, rehearsal(replication=LogIn(None, SYSTEM, False, "db1"))),  # to itself
+    ("replication", WARNING, rehearsal(replication=None)),
+    ("slot", BAD, rehearsal(settings={"primary_slot_name": "other"})),
+    ("recovery", BAD, rehearsal(settings={"hot_standby": "off"})),
+    ("recovery", BAD, rehearsal(settings={"recovery_target_timeline": "current"})),
+    ("recovery", BAD, rehearsal(settings={"recovery_target_lsn": "0/1"})),
+    ("recovery", BAD, rehearsal(settings={"max_connections": "99"})),
+    ("rehearsal", BAD, Rehearsal("db1", "db2", error="db1 would not start")),
+    ("rehearsal", WARNING, Rehearsal("db1", "db2", error="an earlier version", tried=False)),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "found"), OBSTACLES)
+def test_each_obstacle_to_the_way_back_turns_its_check(name: str, verdict: CheckVerdict, found: Rehearsal) -> None:
+    assert red(Switchover(), with_node(healthy(), "db1", rehearsal=rehearsal())) == {}
+    assert red(Switchover(), with_node(healthy(), "db1", rehearsal=found)) == {name: verdict}
+    # Where the pool is down it stops nothing, and is told.
+    down = with_node(lost(healthy()), "db1", rehearsal=found)
+    assert red(Failover(), down) == {name: WARNING}
+
+
+def test_a_rewind_or_a_copy_does_not_mend_what_the_log_in_lacks() -> None:
+    assert {one.needs for _, _, found in OBSTACLES for one in obstacles(found, SYSTEM, {"max_connections": "100"}, True)
+            if mends_nothing(one)} == {Needs.REPLICATION, Needs.SLOT, Needs.RECOVERY}
 
 
 def test_failover_wants_the_active_database_gone_for_everybody() -> None:

@@ -2,6 +2,7 @@
 
 python -m tests.proof.operations --all                       every await of every scenario, SEEDS seeds each
 python -m tests.proof.operations --most 50                   50 awaits of each
+python -m tests.proof.operations --journals --most 40        killed, and the journal harmed in every way
 python -m tests.proof.operations --without "the catch-up"    a guard left out: some run must break a rule
 python -m tests.proof.operations --scenario NAME --seed 7 --at 120    one run again, told step by step
 """
@@ -14,6 +15,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from tests.proof.operations import journals
 from tests.proof.operations.campaign import Tally, search, sweep
 from tests.proof.operations.controls import LEFT_OUT
 from tests.proof.operations.scenarios import SCENARIOS
@@ -66,6 +68,19 @@ def _control(name: str, most: int) -> int:
     return 1
 
 
+def _journals(seeds: range, most: int) -> int:
+    broken = []
+    for name in journals.SWEPT:
+        for seed in seeds:
+            tally = journals.sweep(name, seed, most, every=True)
+            _line(name, seed, tally.runs, *(tally.happened[what] for what in ("harmed", "resume", "undo", "reclaimed")),
+                  len(tally.broken))
+            broken += tally.broken
+    for text in broken:
+        _print(text)
+    return int(bool(broken))
+
+
 def _again(scenario: str, seed: int, at: list[int]) -> int:
     verdict = simulate(SCENARIOS[scenario], seed, *at)
     for text in (*verdict.story, f"awaits {verdict.awaits}, deaths {verdict.kills}", *verdict.broken):
@@ -83,6 +98,7 @@ def main() -> int:
     parser.add_argument("--from", dest="start", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--scenario", choices=list(SCENARIOS), help="only this one")
+    parser.add_argument("--journals", action="store_true", help="journals are cut, damaged and lost as well")
     parser.add_argument("--without", choices=[*LEFT_OUT, "each"], help="a guard that is left out, or each in turn")
     parser.add_argument("--seed", type=int, help="one run again")
     parser.add_argument("--at", type=int, nargs="*", default=[], help="the awaits at which it is killed")
@@ -93,6 +109,8 @@ def main() -> int:
     if asked.without:
         names = list(LEFT_OUT) if asked.without == "each" else [asked.without]
         return max(_control(name, 1000) for name in names)
+    if asked.journals:
+        return _journals(range(asked.start, asked.start + asked.seeds), asked.most)
     names = [asked.scenario] if asked.scenario else list(SCENARIOS)
     seeds = range(asked.start, asked.start + asked.seeds)
     return _campaign(names, seeds, _EVERY if asked.all else asked.most, asked.jobs)

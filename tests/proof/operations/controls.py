@@ -14,11 +14,11 @@ from tests.proof.operations.stage import Control, Stage
 from tuiha.model.reports import Standby
 from tuiha.operate.database import steps
 from tuiha.operate.database.kinds import PairKind
-from tuiha.operate.database.pair import Protect, streams
+from tuiha.operate.database.pair import Protect
 from tuiha.operate.database.roles import CatchUp, Fence, Stop
 from tuiha.operate.database.serving import Hold, LetGo
 from tuiha.operate.database.steps import change_ledger, followers, set_parameter, until
-from tuiha.operate.journal import Journal
+from tuiha.operate.database.streaming import streams
 from tuiha.operate.kinds import Progress, StepFailed
 from tuiha.operate.plan import Plan
 from tuiha.operate.runner import Runner
@@ -100,15 +100,6 @@ async def _nothing_lacks(self: PairKind, world: World, plan: Plan) -> Sequence[s
     return ()
 
 
-_written = Journal.write
-
-
-async def _writes_results_only(self: Journal, record: str, **fields: Any) -> None:
-    """That a step begins is not written."""
-    if fields.get("state") != "running":
-        await _written(self, record, **fields)
-
-
 LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
     LeftOut("the wait for the leases' end", "failover, a server deaf", _instead((LetGo, "run", _done))),
     LeftOut("that wait when resumed", "failover, a server deaf", _instead((LetGo, "run", _waits_no_more)),
@@ -119,6 +110,4 @@ LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
     LeftOut("the ledger's compare-and-set", "failover or degrade", _blind_ledger),
     LeftOut("protect's wait for the secondary", "protect, then failover",
             _instead((Protect, "run", _protects_too_early), (PairKind, "lacking", _nothing_lacks))),
-    LeftOut("the record that a step begins", "switchover", _instead((Journal, "write", _writes_results_only)),
-            (7, 8), 1),
 )}

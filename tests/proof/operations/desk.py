@@ -21,9 +21,9 @@ from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Check, CheckVerdict
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.state import OperationState
-from tuiha.operate.store import Folder, store_of
+from tuiha.operate.store import Folder, NotThere, store_of
 
-_NO = (Refused, DriverError, DatabaseGone)
+_NO = (Refused, DriverError, DatabaseGone, NotThere)
 
 
 class Desk:
@@ -58,7 +58,7 @@ class Desk:
         """A runner's process was started, and has inherited the lock."""
         lock = os.dup(lock)
         self._locks[operation] = lock
-        self._runners[operation] = self._begin(self._run(self._folder(operation), lock, undo), self.crash)
+        self._runners[operation] = self._begin(self._run(self.folder(operation), lock, undo), self.crash)
 
     async def _run(self, folder: Folder, lock: int, undo: bool) -> None:
         try:
@@ -80,11 +80,12 @@ class Desk:
     def _unlock(self, operation: str) -> None:
         """What the end of a process does to its lock, unless it was let go of before."""
         lock = self._locks.pop(operation, None)
-        with contextlib.suppress(OSError):
-            if lock is not None and os.fstat(lock).st_ino == (self._folder(operation).path / "lock").stat().st_ino:
+        with contextlib.suppress(OSError, NotThere):
+            if lock is not None and os.fstat(lock).st_ino == (self.folder(operation).path / "lock").stat().st_ino:
                 os.close(lock)
 
-    def _folder(self, operation: str) -> Folder:
+    def folder(self, operation: str) -> Folder:
+        """The folder of an operation."""
         return store_of(self.pool, self.base).find(operation)
 
     def close(self) -> None:
@@ -99,6 +100,12 @@ class Desk:
         self.jury.verdict.story.append(f"{self.ground.now:8.3f}  {text}")
 
     # Commands
+
+    @property
+    def named(self) -> str:
+        """The operation that the ledger names; empty when it names none."""
+        found = intent.parse(self.ground.memory.record.intent)
+        return "" if found is None else found.id
 
     async def apply(self, kind: str, overrides: Sequence[str] = (), *, who: str = "ada", dies: bool = True) -> str:
         """Plan and apply; the operation's id, or why there is none."""
@@ -147,7 +154,7 @@ class Desk:
     async def see(self, operation: str) -> OperationState:
         """Wait for the runner, and read what became of it."""
         await self.ended(operation)
-        state = self._folder(operation).state()
+        state = self.folder(operation).state()
         steps = " ".join(f"{step.planned.number}:{step.state}" for step in state.steps if step.state != "waiting")
         self.tell(f"{state.kind} {state.id} {'is dead' if state.interrupted else state.state}; {steps}; {state.text}")
         for text in (state.text, *(step.evidence for step in state.steps)):

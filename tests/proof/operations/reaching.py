@@ -231,6 +231,13 @@ class Hand:
 
         await self._order(work)
 
+    async def identity(self) -> str:
+        """Whose data it has."""
+        async def work() -> str:
+            return IDENTIFIER
+
+        return await self._order(work, 3.0)  # type: ignore[no-any-return]
+
     async def position(self) -> Stopped:
         """Where it ends."""
         async def work() -> Stopped:

@@ -17,8 +17,19 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.drivers.databases.session import READ_BACK
-from tuiha.operate import keeping
-from tuiha.operate.database import epochs, pair, remains, roles, serving, sight, slots, steps
+from tuiha.operate import active, counting, keeping
+from tuiha.operate.database import (
+    epochs,
+    pair,
+    rejoining,
+    remains,
+    roles,
+    serving,
+    sight,
+    slots,
+    steps,
+    streaming,
+)
 from tuiha.server import lease
 
 if TYPE_CHECKING:
@@ -198,8 +209,20 @@ async def _reload(node: Node, session: Session) -> list[Row]:
     return [Row(value=True)]
 
 
-async def _follows(node: Node, session: Session, name: str) -> list[Row]:
-    return [Row(state=row.state, sync_state=row.sync_state) for row in followers(node) if row.name == name]
+async def _follows(node: Node, session: Session, name: str, here: str) -> list[Row]:
+    """A sender of one connection is one process."""
+    beginning = 0 if here == streaming._BEGINNING else int(here)
+    return [Row(pid=id(sender), state=row.state, sync_state=row.sync_state, here=str(len(node.log)),
+                caught_up=sender.flushed >= beginning)
+            for row, sender in zip(followers(node), node.senders.values(), strict=True) if row.name == name]
+
+
+async def _system(node: Node, session: Session) -> list[Row]:
+    return [Row(system_identifier=IDENTIFIER)]
+
+
+async def _settings(node: Node, session: Session, names: list[str]) -> list[Row]:
+    return [Row(name=name, setting=str(_OBSTACLES[name])) for name in names]
 
 
 async def _flushed(node: Node, session: Session, name: str, position: str) -> list[Row]:
@@ -251,6 +274,15 @@ async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     return []
 
 
+async def _who(node: Node, session: Session) -> list[Row]:
+    epoch, name, state = node.tables.epoch
+    return [Row(active=name, epoch=epoch)] if state == "ACTIVE" and not node.recovering else []
+
+
+async def _none(node: Node, session: Session) -> list[Row]:
+    return []
+
+
 async def _set(node: Node, name: str, text: str) -> None:
     node.file[name] = text
 
@@ -288,13 +320,15 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
     steps._HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
     pair._DOUBTED: _reads(lambda node: False),
-    pair._FOLLOWS: _follows, pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
+    streaming._ROWS: _follows, steps._SYSTEM: _system, rejoining._SETTINGS: _settings,
+    pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     slots.BY_FUNCTION: _reads(lambda node: True), slots.MAKE: _make_slot, slots.DROP: _drop_slot,
     lease.MAY_HOLD: _leases, serving._SERVERS: _nobody, remains._PRIMARY: _primary,
     remains._RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
     pair._RENEWED: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
+    active._WHO: _who, counting._SERVERS: _none,
 }
 _PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {
     r"ALTER SYSTEM SET (\w+) = '(.*)'": _set, r"ALTER SYSTEM RESET (\w+)": _reset,

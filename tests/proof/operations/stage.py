@@ -30,15 +30,18 @@ from tests.proof.parties import Server
 from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
 from tuiha.model.reports import Standby
-from tuiha.operate import apply, intent, journal, planning, runner, running, start, stepping, stopping, store
-from tuiha.operate.database import failover, kinds, pair, remains, serving, steps
+from tuiha.operate import apply, intent, journal, planning, reclaim, runner, running, start, stepping, stopping, store
+from tuiha.operate.database import failover, kinds, pair, remains, serving, steps, streaming
 from tuiha.operate.database.checks import check
+from tuiha.operate.state import OperationState
+from tuiha.operate.store import Folder
 from tuiha.server import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool
 _TRIES = 4  # an operator plans so often; chance is against some plans
-_TIMED = (apply, intent, journal, runner, store, stepping, stopping, kinds, pair, remains, serving, steps)
+_TIMED = (apply, intent, journal, reclaim, runner, store, stepping, stopping, kinds, pair, remains, serving, steps,
+          streaming)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Scenario:
 class Stage:
     """A pool that is played on."""
 
-    def __init__(self, ground: Ground, base: Path, crash: Crash) -> None:
+    def __init__(self, ground: Ground, base: Path, crash: Crash, harm: Harm | None = None) -> None:
         self.ground, self.chance = ground, ground.chance
         self.jury = Jury(ground)
         self.desk = Desk(ground, self.jury, _settings(), base, crash)
@@ -65,6 +68,7 @@ class Stage:
         self.members = [Member(server, f"http://127.0.0.1:{9000 + number}")
                         for number, server in enumerate(self.servers, 1)]
         self.jury.members = self.members
+        self._harm = harm
         ground.on_ledger = lambda: self._mark(crash)
 
     def _mark(self, crash: Crash) -> None:
@@ -100,6 +104,7 @@ class Stage:
             if operation:
                 state = await self.desk.see(operation)
                 self.jury.happened[f"{scenario.kind} {'dead' if state.interrupted else state.state}"] += 1
+                self._harmed(state)
             await self.ground.pause(0.0, self.chance.choice((0.1, 2.0)))
             state_ = self.desk.open()
             if state_ is None:
@@ -111,6 +116,16 @@ class Stage:
                 operation = await self.desk.apply(scenario.kind, scenario.overrides, who="bob")
             elif not await self.desk.go_on(state_, how):
                 await self.desk.go_on(state_, "resume")
+
+    def _harmed(self, state: OperationState) -> None:
+        """What happens to the journal of an operation whose runner is dead: once in a run."""
+        if self._harm is None or not state.interrupted:
+            return
+        text = self._harm(self.desk.folder(state.id))
+        if text:
+            self._harm = None
+            self.jury.happened["harmed"] += 1
+            self.desk.tell(f"the journal of {state.id}: {text}")
 
     def _calm(self) -> None:
         """No trouble any more: what is broken can be mended."""
@@ -157,6 +172,11 @@ class Stage:
                 await desk.go_on(state, "undo")
             if not (await desk.see(state.id)).settled and not active.up:
                 self.jury.happened["left half-way"] += await desk.go_on(state, "stop")
+            if (left := desk.open(begun=True)) is not None and left.id == state.id:
+                await self._reclaim()
+            return
+        if desk.named:
+            await self._reclaim()
             return
         if not active.up and record.standby is Standby.SYNC and self.chance.random() < 0.7:
             await self._apply("failover")
@@ -178,12 +198,20 @@ class Stage:
                 return
         await self._apply(kind)
 
+    async def _reclaim(self) -> None:
+        """Neither resume nor undo leads out: the pool is taken from that operation."""
+        self.jury.happened["reclaimed"] += 1
+        operation = await self.desk.apply("reclaim", ("host",), who="zoe", dies=False)
+        if operation:
+            await self.desk.see(operation)
+
     async def _apply(self, kind: str) -> None:
         operation = await self.desk.apply(kind, dies=False)
         if operation:
             await self.desk.see(operation)
 
 
+Harm = Callable[[Folder], str]  # what it did to the operation of a dead runner; empty: nothing
 Control = Callable[[Stage], AbstractContextManager[Any]]  # takes a guard out of the code, for one run
 
 
@@ -229,7 +257,7 @@ def _stood_in(stage: Stage) -> Iterator[None]:
         for target, name, instead in (
             (asyncpg, "connect", ground.connect), (clock, "time", Clock), (journal, "ThreadPoolExecutor", Disk),
             (os, "fsync", lambda _: None), (start, "subprocess", processes), (start, "threading", threads),
-            (start, "socket", sockets),
+            (start, "socket", sockets), (reclaim, "_process_in", lambda _: None),
         ):
             patches.enter_context(mock.patch.object(target, name, instead))
         patches.enter_context(mock.patch.dict(os.environ))
@@ -246,8 +274,10 @@ def _blind() -> Iterator[None]:
         yield
 
 
-async def _run(scenario: Scenario, seed: int, crash: Crash, base: Path, control: Control) -> Verdict:
-    stage = Stage(Ground(seed, protected=scenario.protected), base, crash)
+async def _run(
+    scenario: Scenario, seed: int, crash: Crash, base: Path, control: Control, harm: Harm | None
+) -> Verdict:
+    stage = Stage(Ground(seed, protected=scenario.protected), base, crash, harm)
     with _stood_in(stage), control(stage), _blind() if scenario.blind else nullcontext():
         try:
             await stage.play(scenario)
@@ -259,13 +289,17 @@ async def _run(scenario: Scenario, seed: int, crash: Crash, base: Path, control:
     return verdict
 
 
-def simulate(scenario: Scenario, seed: int, *at: int, control: Control = nullcontext) -> Verdict:
-    """One run, its coordinator killed at these awaits. The same arguments give the same run."""
+def simulate(
+    scenario: Scenario, seed: int, *at: int, control: Control = nullcontext, harm: Harm | None = None
+) -> Verdict:
+    """One run, its coordinator killed at these awaits, its journal harmed after that. The same arguments give the same
+    run.
+    """
     Server.rows = itertools.count(1)
     shared = Path("/dev/shm")
     base = Path(tempfile.mkdtemp(prefix="tuiha-proof-", dir=shared if os.access(shared, os.W_OK) else None))
     try:
         with asyncio.Runner(loop_factory=ManyLives) as loop:
-            return loop.run(_run(scenario, seed, Crash(*at), base, control))
+            return loop.run(_run(scenario, seed, Crash(*at), base, control, harm))
     finally:
         shutil.rmtree(base)

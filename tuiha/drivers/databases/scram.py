@@ -145,7 +145,7 @@ async def connect(**where: Any) -> Any:
     """`asyncpg.connect`, by SCRAM only. Raises NotProven before a password is sent, and what that one raises."""
     _install()
     asked = _Asked()
-    before = _asked.set(asked)
+    _asked.set(asked)
     try:
         return await asyncpg.connect(**where)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -156,4 +156,4 @@ async def connect(**where: Any) -> Any:
             f"{where.get('user')}. Another program may listen there. If it is the database, write scram-sha-256 for "
             "this role in pg_hba.conf, and set its password again") from None
     finally:
-        _asked.reset(before)
+        _asked.set(None)  # not `reset`: a coroutine may be closed in another context than the one it ran in

@@ -12,10 +12,10 @@ from tuiha.drivers.databases.rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.pair import streams
 from tuiha.operate.database.rejoining import Follows, PartnerFollows
 from tuiha.operate.database.serving import Attach, Verify
 from tuiha.operate.database.steps import Job, PairStep, read_ledger, stamp, tell_all, told, until
+from tuiha.operate.database.streaming import streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.world import World
 

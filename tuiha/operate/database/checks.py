@@ -9,6 +9,8 @@ from tuiha.model.obstacles import LONG, Kind, smaller
 from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.quoting import slot
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
+from tuiha.model.way_back import AT_LEAST, Needs, not_ours
+from tuiha.model.way_back import obstacles as in_the_way
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plan import Check, CheckVerdict
 
@@ -42,9 +44,11 @@ def one_primary(sight: Sight, partner: CheckVerdict = _NEVER) -> Check:
     astray = [f"{one.name} has a lease on {one.report.database}" for one in sight.servers
               if one.report is not None and one.report.lease_seconds and _elsewhere(sight, one.report)]
     value = "; ".join([f"{' and '.join(both) or 'none'} can be written", *astray])
-    back = f"`tuiha plan rejoin {', '.join(stray)}` makes it the secondary"
+    own = [name for name in stray if _systems(sight.nodes[name]) <= {sight.ledger.system_identifier}]
+    back = f"`tuiha plan rejoin {', '.join(own)}` makes it the secondary"
     first = "`tuiha plan degrade`, then " if sight.ledger.standby is Standby.SYNC else ""
-    remedy = first + back if stray else "stop those servers; started again, each one asks the ledger"
+    foreign_one = not_ours(stray[0]) if stray else ""
+    remedy = first + back if own else foreign_one or "stop those servers; started again, each one asks the ledger"
     good = not stray and not astray
     return check(good, "split", "pool", value if good else f"SPLIT: {value}", f"only {active}", remedy,
                  _NEVER if astray else partner)
@@ -82,10 +86,65 @@ def _usable(sight: Sight) -> bool:
 
 
 def identity(sight: Sight, node: NodeSight) -> Check:
-    """The database is the one that the ledger means."""
-    found, wanted = node.report.system_identifier if node.report else "no answer", sight.ledger.system_identifier
-    remedy = "it is another database system: correct its address" if node.report else "start it, or look why"
-    return check(found == wanted, "identity", node.name, found, wanted, remedy, _NEVER)
+    """The database is the one that the ledger means. It must answer."""
+    found, wanted = _systems(node), sight.ledger.system_identifier
+    if node.report is None and not found - {wanted}:
+        return check(False, "identity", node.name, "no answer", wanted, "start it, or look why", _NEVER)
+    return _identity(node, found, wanted)
+
+
+def _identity(node: NodeSight, found: set[str], wanted: str) -> Check:
+    value = ", ".join(sorted(found)) or "no database"
+    good = found <= {wanted}
+    return check(good, "identity", node.name, value if good else f"FOREIGN: {value}", wanted, not_ours(node.name),
+                 _NEVER)
+
+
+def _systems(node: NodeSight) -> set[str]:
+    """Every system identifier that is known of a database: by its own word, and in its data folder by its agent."""
+    return {one for one in (node.report.system_identifier if node.report else None, node.disk) if one is not None}
+
+
+def foreign(sight: Sight) -> Iterator[Check]:
+    """Nothing is done to a pair in which another system is where a database should be, running or not."""
+    for node in sight.nodes.values():
+        found = _systems(node)
+        if found:
+            yield _identity(node, found, sight.ledger.system_identifier)
+
+
+def replaceable(sight: Sight, node: NodeSight) -> Check:
+    """What may be rewound or replaced is known to be the pool's own, or no database at all."""
+    found = _systems(node)
+    if not found and node.untold is not None:
+        return check(False, "identity", node.name, f"not known: {node.untold}", sight.ledger.system_identifier,
+                     "look at its data folder on its host: `pg_controldata` names the system; have its agent know "
+                     "`identity` (docs/operations.md, Agents)")
+    return _identity(node, found, sight.ledger.system_identifier)
+
+
+def way_back(sight: Sight, node: NodeSight, leader: NodeSight, otherwise: CheckVerdict = _BAD) -> Iterator[Check]:
+    """A database could follow the other one, with the log-ins, files and names that would be used."""
+    seen = node.rehearsal
+    if seen is None:
+        return
+    leading = {name: str(value) for name, value in leader.obstacles.items() if name in AT_LEAST}
+    secondary = None if leader.report is None else leader.secondary
+    found = [one for one in in_the_way(seen, sight.ledger.system_identifier, leading, secondary)
+             if one.needs is not Needs.IDENTITY]  # told by the check of that name
+    for one in found:
+        yield Check(str(one.needs), node.name, one.value, one.limit, otherwise if one.known else _WARNING, one.remedy)
+    if not found:
+        yield Check("way-back", node.name, "tried: replication, rewind, copy", f"it can follow {leader.name}", _GOOD)
+
+
+def rights(node: NodeSight) -> Iterator[Check]:
+    """The coordinator may do what the steps need."""
+    if "lacks" in node.obstacles:
+        lacks = list(node.obstacles["lacks"])
+        yield check(not lacks, "rights", node.name, f"lacks {'; '.join(lacks)}" if lacks else "all it needs",
+                    "all that config/postgresql.md grants the coordinator", f"GRANT {lacks[0] if lacks else ''} TO the "
+                    "role at database.roles.coordinator, on the active database")
 
 
 def epoch_row(sight: Sight, node: NodeSight) -> Check:
@@ -214,13 +273,18 @@ def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
     bytes_ = leader.obstacles.get("bytes")
     if bytes_ is None and follower.obstacles.get("bytes") is not None:
         bytes_ = follower.obstacles["bytes"]  # the other one has as much
-    needed = None if bytes_ is None else int(bytes_ * _COPY) + _WAL
+    needed = None if bytes_ is None else room_for_copy(bytes_)
     good = follower.free is not None and needed is not None and follower.free >= needed
     value = "unknown" if follower.free is None else f"{size(follower.free)} free"
     limit = "room for a fresh copy, of unknown size" if needed is None else f"at least {size(needed)} for a fresh copy"
     remedy = f"{follower.name}'s agent does not tell (action space): look by hand" if follower.free is None else \
         f"make room on {follower.name}: when it cannot be rewound, it is copied beside what it has"
     return check(good, "disk", follower.name, value, limit, remedy, _WARNING)
+
+
+def room_for_copy(bytes_: int) -> int:
+    """The bytes that a fresh copy needs beside the old data, with what is written while it is made."""
+    return int(bytes_ * _COPY) + _WAL
 
 
 def size(bytes_: int) -> str:

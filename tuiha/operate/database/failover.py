@@ -17,6 +17,7 @@ from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.world import World
 
+_REHEARSAL = 3.0  # seconds for an agent whose host may be gone
 _SILENT = 3.0  # seconds; each server writes its lease every second
 
 
@@ -32,7 +33,7 @@ class Failover(PairKind):
 
     async def see(self, world: World) -> Sight:
         """Every server tries the active database three times: one that reaches it counts more than all others."""
-        return await look(world, partner=True, active=3)
+        return await look(world, partner=True, active=3, rehearse=_REHEARSAL)
 
     def server_facts(self, sight: Sight) -> dict[str, Any]:
         """Who answers; where they are attached changes by itself while their leases end."""
@@ -45,7 +46,9 @@ class Failover(PairKind):
             checks.steady(sight), checks.one_primary(sight), gone(sight), not_received(sight),
             checks.protected(sight), checks.answers(partner, writable=False), checks.identity(sight, partner),
             checks.epoch_row(sight, partner), *checks.replaying(partner),
-            checks.disk(sight, sight.active, partner), checks.leases(sight),
+            *checks.rights(partner), checks.disk(sight, sight.active, partner), checks.leases(sight),
+            # The pool is down: that the old one will not follow is told, and stops nothing.
+            *checks.way_back(sight, sight.active, partner, CheckVerdict.WARNING),
             *_servers(sight), *checks.sprayers(sight),
         ]
 

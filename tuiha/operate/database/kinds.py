@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from tuiha.operate.database import checks
+from tuiha.operate.database.epochs import BeginEpoch, Record
 from tuiha.operate.database.remains import left_by, unprotected
+from tuiha.operate.database.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job, PairStep, stamped
-from tuiha.operate.kinds import Misused, Refused, Step
+from tuiha.operate.kinds import Misused, Passed, Refused, Step, Word
 from tuiha.operate.plan import Check, Plan, plan_id
 from tuiha.operate.world import World
 
@@ -42,6 +45,16 @@ class PairKind:
         """The preconditions."""
         raise NotImplementedError
 
+    def judged(self, sight: Sight) -> list[Check]:
+        """The preconditions of this kind, and the one of all: nothing is done beside a foreign database."""
+        own, identities = self.checks(sight), list(checks.foreign(sight))
+        told = {(one.name, one.subject) for one in own}
+        # What else is wrong with a foreign database is not to be mended by the pool.
+        remedies = {one.subject: one.remedy for one in identities if one.remedy}
+        return [*(one for one in identities if (one.name, one.subject) not in told),
+                *(replace(one, remedy=remedies[one.subject]) if one.remedy and one.subject in remedies else one
+                  for one in own)]
+
     def loses(self, sight: Sight) -> str:
         """What can be lost."""
         raise NotImplementedError
@@ -60,7 +73,7 @@ class PairKind:
         now = time.time()
         return Plan(
             id=plan_id(self.name, (name,), facts), pool=sight.pool, kind=self.name, target=(name,), confirm=name,
-            checks=tuple(self.checks(sight)), steps=tuple(step.planned for step in self._made(job)),
+            checks=tuple(self.judged(sight)), steps=tuple(step.planned for step in self._made(job)),
             loses=self.loses(sight), made_at=now, expires_at=now + _VALID, facts=facts, details=job.details(),
         )
 
@@ -85,6 +98,33 @@ class PairKind:
     def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
         """No figures beside the steps."""
         return {}
+
+    async def word(self, world: World, plan: Plan) -> Word:
+        """By the ledger and by the database that was to become active."""
+        if plan.point_of_no_return is None:
+            return Word(Passed.NO)
+        job = Job.of(plan.details)
+        assert world.drivers.ledger is not None
+        record = await world.drivers.ledger.poll()
+        if (record.epoch, record.active) == (job.epoch + 1, job.new):
+            return Word(Passed.YES, self._number(Record), f"the ledger names {job.new} active in epoch {record.epoch}")
+        if (record.epoch, record.active) != (job.epoch, job.old):
+            return Word(Passed.UNKNOWN, over=f"{record.active} is active in epoch {record.epoch} by now")
+        found = await promoted(world, job)
+        if found is not Passed.YES:
+            text = f"{job.new} does not answer: whether it was promoted is not known"
+            return Word(found, text=text if found is Passed.UNKNOWN else f"{job.new} is in recovery")
+        begun = await row_of(world, job.new) == (job.epoch + 1, job.new, "ACTIVE")
+        over = f"{job.new} is promoted, and {job.old} gives leases" if await self._served(world, job) else ""
+        return Word(found, self._number(BeginEpoch if begun else Promote), f"{job.new} is out of recovery", over)
+
+    async def _served(self, world: World, job: Job) -> bool:
+        """Whether the old database gives leases although this kind of operation has it fenced before the promotion."""
+        fences = Fence in self.sketch
+        return fences and await row_of(world, job.old, writable=True) == (job.epoch, job.old, "ACTIVE")
+
+    def _number(self, step: type[PairStep]) -> int:
+        return self.sketch.index(step) + 1
 
     async def left(self, world: World, plan: Plan) -> Sequence[str]:
         """What is otherwise than before, when it was taken back."""

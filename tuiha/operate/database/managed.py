@@ -19,6 +19,7 @@ from tuiha.operate.database.asking import (
     OldFollowsIfThere,
     Reinitialize,
     VerifyThere,
+    begun,
     patroni_of,
 )
 from tuiha.operate.database.failover import gone
@@ -26,7 +27,7 @@ from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.serving import Hold
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps import Job
-from tuiha.operate.kinds import Kind, ReadsBack, Refused, Step
+from tuiha.operate.kinds import Kind, Passed, ReadsBack, Refused, Step, Witness, Word
 from tuiha.operate.plan import Check, CheckVerdict, Plan
 from tuiha.operate.world import World
 
@@ -61,6 +62,11 @@ class Dispatched:
         """Figures of the result."""
         return self._kind(plan).outcome(plan, evidence)
 
+    async def word(self, world: World, plan: Plan) -> Word:
+        """By the ledger and the databases, or by the manager. Raises DriverError."""
+        kind = self._kind(plan)
+        return await kind.word(world, plan) if isinstance(kind, Witness) else Word(Passed.NO)
+
     async def left(self, world: World, plan: Plan) -> Sequence[str]:
         """What is otherwise than before, when it was taken back; what the manager does, it sees to itself."""
         kind = self._kind(plan)
@@ -82,7 +88,26 @@ def _in_their_words(check: Check, manager: str) -> Check:
     return replace(check, remedy=f"{manager} sees to it by itself: `patronictl list` shows how far it is")
 
 
-class PatroniSwitchover(PairKind):
+class PatroniKind(PairKind):
+    """A kind of operation that Patroni carries out: whether it did is Patroni's word."""
+
+    async def word(self, world: World, plan: Plan) -> Word:
+        """Whether the new leader leads. Raises DriverError."""
+        number = plan.point_of_no_return
+        if number is None:
+            return Word(Passed.NO)
+        job = Job.of(plan.details)
+        if await begun(world, job) is not None:
+            return Word(Passed.YES, number, f"{job.new} leads, by Patroni")
+        assert world.drivers.ledger is not None
+        record = await world.drivers.ledger.poll()
+        if record.phase == LEADERLESS:
+            return Word(Passed.UNKNOWN, text="by Patroni nobody leads")
+        over = "" if record.active == job.old else f"by Patroni {record.active} leads"
+        return Word(Passed.NO, text=f"by Patroni {record.active} leads", over=over)
+
+
+class PatroniSwitchover(PatroniKind):
     """Patroni stops its leader cleanly and promotes the one in step; servers hold and follow."""
 
     name = "switchover"
@@ -117,7 +142,7 @@ class PatroniSwitchover(PairKind):
         return outage(evidence, "; held at")
 
 
-class PatroniFailover(PairKind):
+class PatroniFailover(PatroniKind):
     """Patroni makes the secondary its leader although the leader gives no help; by itself it does so after its ttl."""
 
     name = "failover"
@@ -157,7 +182,7 @@ class PatroniFailover(PairKind):
         return outage(evidence, "; begun at")
 
 
-class PatroniRejoin(PairKind):
+class PatroniRejoin(PatroniKind):
     """Patroni copies the partner anew from its leader."""
 
     name = "rejoin"

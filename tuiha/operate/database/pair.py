@@ -7,17 +7,20 @@ import time
 
 import asyncpg
 
+from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for
+from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps import (
+    STEP,
+    Foreign,
     PairStep,
-    agent_of,
     answering,
-    by_agent,
     change_ledger,
     followers,
     note_standby,
+    own_agent,
+    own_database,
     set_parameter,
     sql,
     stamp,
@@ -25,6 +28,7 @@ from tuiha.operate.database.steps import (
     until,
     value,
 )
+from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
@@ -34,12 +38,14 @@ _RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
-_FOLLOWS = "SELECT state, sync_state FROM pg_stat_replication WHERE application_name = $1"
 _FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
 # Not by the column's name: a schema of an earlier version has none.
 _DOUBTED = "SELECT coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again
+_STEADY = 20.0  # seconds for a secondary to stream for good
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds after each time that it did not become synchronous
+_DISCARDING = 60.0  # seconds for the removal of data folders that were replaced
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
 _MUST_FENCE = 30.0  # and where no end of a lease stops a primary that waits for nobody
@@ -53,7 +59,7 @@ class Cut(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Empty primary_conninfo, wait until no receiver is left; that moment is what leases are counted from."""
-        database = world.databases[self.job.new]
+        database = await own_database(world, self.job, self.job.new)
         await set_parameter(database, "primary_conninfo", "")
         quiet = 0
 
@@ -96,12 +102,14 @@ class FenceOld(PairStep):
         name, memory = self.job.old, self.job.memory
         try:
             async with asyncio.timeout(_MUST_FENCE if self.job.standby == Standby.STALE else _FENCE):
-                ran = await agent_of(world, name).fence()
+                ran = await (await own_agent(world, self.job, name)).fence()
+        except Foreign:
+            raise
         except (AgentError, StepFailed, TimeoutError) as error:
             if self.job.standby == Standby.STALE:
                 raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
             return f"not reached ({error or 'no answer'}): its leases end by time"
-        memory.ran = memory.ran or ran
+        memory.ran = bool(memory.ran) or ran
         before = "" if ran else f"{name} was not running before; "
         if await _answers(world.databases[name]):
             if self.job.standby == Standby.STALE:
@@ -110,13 +118,22 @@ class FenceOld(PairStep):
         return f"{before}{name} is fenced by its agent, and does not answer"
 
     async def undo(self, world: World, progress: Progress) -> str:
-        """Start it again if it ran."""
-        if not self.job.memory.ran:
-            return f"{self.job.old} was not running"
-        await by_agent(agent_of(world, self.job.old).start())
-        if not await answering(world.databases[self.job.old], self.limit - 5.0, secondary=False):
-            raise StepUnknown(f"{self.job.old} was started, and does not answer as the primary")
-        return f"{self.job.old} is started, and answers as the primary"
+        """Start it again, unless it answers or was not running. One whose agent is silent may run: that is said."""
+        name = self.job.old
+        await refuse_if_promoted(world, self.job)
+        if await answering(world.databases[name], 0.0, secondary=False):
+            return f"{name} answers as the primary"
+        if self.job.memory.ran is False:
+            return f"{name} was not running"
+        try:
+            await (await own_agent(world, self.job, name)).start()
+        except (AgentError, StepFailed) as error:
+            if self.job.memory.ran:
+                raise StepFailed(f"{name} was stopped, and is not started: {error}") from None
+            return f"{name} could not be asked to start: {error}"
+        if not await answering(world.databases[name], self.limit - 5.0, secondary=False):
+            raise StepUnknown(f"{name} was started, and does not answer as the primary")
+        return f"{name} is started, and answers as the primary"
 
 
 class Replay(PairStep):
@@ -189,23 +206,65 @@ class Protect(PairStep):
         return self.job.epoch + 1
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Set the name when it streams, wait for `sync` and for all that was committed before, then the ledger."""
-        database, name = world.databases[self.primary], self.secondary
-        if not await until(lambda: streams(database, name), 20.0, 0.02):
-            raise StepFailed(f"{name} does not stream from {self.primary}: commits would wait for ever")
-        await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
-        await set_parameter(database, "synchronous_standby_names", followers(name))
+        """Set the name when it streams for good, see that nobody waits for long, and then change the ledger.
 
-        async def in_step() -> bool:
-            rows = await sql(database, _FOLLOWS, name)
-            return [tuple(row) for row in rows] == [("streaming", "sync")]
+        A secondary that does not become `sync` within a fifth of a lease is not waited for any longer: no server has
+        lost its lease by then. It is tried again, with growing pauses, within the limit.
+        """
+        primary, name = await own_database(world, self.job, self.primary), self.secondary
+        await own_database(world, self.job, name)
+        patience, began = world.pool.lease.seconds / 5, time.monotonic()
+        for pause in _PAUSES:
+            stream = Stream(primary, name)
+            if not await until(stream.steady, _STEADY, 0.02):
+                raise StepFailed(f"{name} does not keep streaming from {self.primary}: commits would wait for it")
+            await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
+            if await self._waited_for(primary, stream, patience):
+                await note_standby(primary, Standby.SYNC)
+                record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
+                return f"{name} streams, sync; ledger {record.standby}: protected{await self._discard(world)}"
+            progress.tell(f"{name} was not synchronous within {patience:g} s: {self.primary} waits for nobody again")
+            if time.monotonic() - began > self.limit / 2:
+                break
+            await asyncio.sleep(pause)
+        raise StepFailed(f"{name} did not become synchronous within {patience:g} s; {self.primary} waits for nobody")
 
-        if not await until(in_step, 10.0, 0.01) or not await self._flushed(database, name):
-            await nobody_to_wait_for(database)
-            raise StepFailed(f"{name} did not become synchronous; {self.primary} waits for nobody again")
-        await note_standby(database, Standby.SYNC)
-        record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
-        return f"{name} streams, sync; ledger {record.standby}: protected"
+    async def _waited_for(self, primary: Coordinator, stream: Stream, patience: float) -> bool:
+        """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
+        beside, kept, proof = primary.beside(), False, None
+        await value(beside, _RECOVERING)  # it is connected before anybody waits
+        seen = time.monotonic()
+        try:
+            await set_parameter(primary, "synchronous_standby_names", followers(self.secondary))
+            proof = asyncio.create_task(self._flushed(beside, self.secondary))
+            while not (stream.waited_for and proof.done()):
+                await asyncio.sleep(STEP)
+                await stream.steady()
+                if stream.waited_for:
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > patience:
+                    return False
+            kept = proof.result()
+            return kept
+        finally:
+            if proof is not None:
+                proof.cancel()
+                await asyncio.gather(proof, return_exceptions=True)
+            await beside.close()
+            if not kept:
+                await nobody_to_wait_for(primary)
+
+    async def _discard(self, world: World) -> str:
+        """The data folders that were replaced are not needed any more; what is left of them hinders nobody."""
+        agent = world.agents.get(self.secondary)
+        if not isinstance(agent, Keeping):
+            return ""
+        try:
+            async with asyncio.timeout(_DISCARDING):
+                removed = await agent.discard()
+        except (AgentError, TimeoutError) as error:
+            return f"; data folders that were replaced stay: {error or 'not removed in time'}"
+        return f"; {removed} replaced data folders removed" if removed else ""
 
     async def _flushed(self, database: Coordinator, name: str) -> bool:
         """A checkpoint: the setting has reached the process that commits ask. Then all before it is there."""
@@ -265,6 +324,7 @@ class GiveUp(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """Give the secondary up; read back that no commit waits."""
+        await own_database(world, self.job, self.job.old)
         text = await give_up_secondary(world, self.job.old, self.job.epoch, "STEADY")
         database = world.databases[self.job.old]
 
@@ -290,15 +350,6 @@ async def _answers(database: Coordinator) -> bool:
     except asyncpg.PostgresError:
         pass
     return True
-
-
-async def streams(primary: Coordinator, name: str) -> bool:
-    """Whether a secondary streams from a primary."""
-    try:
-        rows = await primary.fetch(_FOLLOWS, name, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
-        return False
-    return any(row["state"] == "streaming" for row in rows)
 
 
 class ResetConnection(PairStep):

@@ -9,9 +9,12 @@ from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.pair import GiveUp, ProtectHere
 from tuiha.operate.database.rejoining import RejoinHere
-from tuiha.operate.database.sight import Sight
+from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.kinds import Refused
 from tuiha.operate.plan import Check, CheckVerdict
+from tuiha.operate.world import World
+
+_REHEARSAL = 15.0  # seconds for an agent to try the way to the partner
 
 
 def _active(sight: Sight, stray: CheckVerdict = CheckVerdict.NEVER) -> list[Check]:
@@ -97,6 +100,10 @@ class RejoinKind(PairKind):
     targets = "[DATABASE]"
     sketch = (RejoinHere, ProtectHere)
 
+    async def see(self, world: World) -> Sight:
+        """With the way to the active database tried on the partner's host."""
+        return await look(world, rehearse=_REHEARSAL)
+
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         if _follows(sight):
@@ -113,6 +120,7 @@ class RejoinKind(PairKind):
                          f"{sight.active.name} still waits for {name}: `tuiha plan degrade` first"),
             checks.check(sight.partner.agent, "agent", name, "one" if sight.partner.agent else "none", "one",
                          f"write database.nodes[].agent of {name} into the configuration", CheckVerdict.NEVER),
+            checks.replaceable(sight, sight.partner), *checks.way_back(sight, sight.partner, sight.active),
             checks.disk(sight, sight.partner, sight.active),
             checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, "stray", name,
                          sight.partner.error or str(partner and partner.role), "stopped, or a secondary",

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
+
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps import (
+    Job,
     PairStep,
     agent_of,
     answering,
     by_agent,
     change_ledger,
     note_standby,
+    own_agent,
+    own_database,
     set_parameter,
     sql,
     tell_all,
     until,
     value,
 )
-from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.kinds import Passed, Progress, StepFailed, StepUnknown
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
 
@@ -54,7 +59,8 @@ class Prepare(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
         job = self.job
-        await nobody_to_wait_for(world.databases[job.new])
+        await own_database(world, job, job.old)
+        await nobody_to_wait_for(await own_database(world, job, job.new))
         await sql(world.databases[job.old], "CHECKPOINT", seconds=self.limit)
         ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
         return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
@@ -88,8 +94,9 @@ class Fence(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
         job, database = self.job, world.databases[self.job.old]
+        await refuse_if_promoted(world, job)
         if not await answering(database, _LOOK_AGAIN, secondary=False):
-            await _start(world, job.old, self.limit - 2.0)
+            await _start(world, job, self.limit - 2.0)
         try:
             await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
         except DatabaseGone:
@@ -118,7 +125,7 @@ class Stop(PairStep):
             return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
         try:
             async with asyncio.timeout(_ENDING):
-                stopped = await by_agent(world.agents[name].stop("fast"))
+                stopped = await by_agent((await own_agent(world, self.job, name)).stop("fast"))
         except TimeoutError:
             raise StepUnknown(f"{name} did not end within {_ENDING:g} s: one of its processes hangs") from None
         if not stopped.clean:
@@ -129,9 +136,10 @@ class Stop(PairStep):
     async def undo(self, world: World, progress: Progress) -> str:
         """Start it again. A stop that hangs is ended at once first: it would never answer again."""
         name = self.job.old
+        await refuse_if_promoted(world, self.job)
         if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
-            await by_agent(world.agents[name].stop("immediate"))
-        await _start(world, name, self.limit - 30.0)
+            await by_agent((await own_agent(world, self.job, name)).stop("immediate"))
+        await _start(world, self.job, self.limit - 30.0)
         return f"{name} answers as the primary"
 
 
@@ -171,16 +179,47 @@ class Promote(PairStep):
 
     async def run(self, world: World, progress: Progress) -> str:
         """pg_promote without waiting, and look: that is quicker than its own wait."""
-        database = world.databases[self.job.new]
+        database = await own_database(world, self.job, self.job.new)
         if await value(database, _RECOVERING):
             await sql(database, "SELECT pg_promote(false)")
 
         async def look() -> bool:
-            return not await value(database, _RECOVERING)
+            try:
+                return not await value(database, _RECOVERING)
+            except StepFailed as error:  # it was told, and what it refuses is only to say so
+                raise StepUnknown(str(error)) from None
 
         if not await until(look, self.limit - 5.0, 0.002):
             raise StepUnknown(f"{self.job.new} was told to promote and is still in recovery")
         return f"{self.job.new} is out of recovery"
+
+
+async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
+    """Whether the database that was to become active is out of recovery, by its own word."""
+    try:
+        recovering = await world.databases[job.new].value(_RECOVERING, seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return Passed.UNKNOWN
+    return Passed.NO if recovering else Passed.YES
+
+
+async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[int, str, str] | None:
+    """A database's epoch row: epoch, active, state. None when it does not say, or is no primary and has to be one."""
+    database = world.databases[name]
+    try:
+        if writable and await database.value(_RECOVERING, seconds=1.5):
+            return None
+        rows = await database.fetch(_EPOCH, seconds=1.5)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return None
+    return (rows[0]["epoch"], rows[0]["active"], rows[0]["state"]) if rows else None
+
+
+async def refuse_if_promoted(world: World, job: Job) -> None:
+    """The old database is not to be used again beside a promoted one. Raises StepFailed."""
+    if await promoted(world, job) is Passed.YES:
+        raise StepFailed(f"{job.new} is promoted: {job.old} must not be used again. `tuiha plan reclaim` works out "
+                         "what is left to be done")
 
 
 def pool_users(world: World) -> list[str]:
@@ -194,13 +233,14 @@ async def nobody_to_wait_for(database: Coordinator) -> None:
     await set_parameter(database, "synchronous_standby_names", "")
 
 
-async def _start(world: World, name: str, seconds: float) -> None:
+async def _start(world: World, job: Job, seconds: float) -> None:
     """The former primary answers as the primary again, started by its agent if it has one.
 
     Nothing else may be concluded from its silence, least of all that its secondary is lost. Raises StepUnknown.
     """
+    name = job.old
     if name in world.agents:
-        await by_agent(world.agents[name].start())
+        await by_agent((await own_agent(world, job, name)).start())
     if not await answering(world.databases[name], seconds, secondary=False):
         raise StepUnknown(f"{name} does not answer as the primary; start it, then take the operation back")
 

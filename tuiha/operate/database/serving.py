@@ -12,7 +12,7 @@ import asyncpg
 
 from tuiha.drivers.protocols import AgentError
 from tuiha.operate.control import ControlError
-from tuiha.operate.database.roles import pool_users
+from tuiha.operate.database.roles import pool_users, refuse_if_promoted
 from tuiha.operate.database.steps import PairStep, sql, stamp, tell_all, told
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.look import safe
@@ -114,6 +114,7 @@ class LetGo(ServerStep):
 
     async def undo(self, world: World, progress: Progress) -> str:
         """Send them back."""
+        await refuse_if_promoted(world, self.job)
         body = {"epoch": self.job.epoch, "database": self.job.old}
         back, failed = await tell_all(world, self.job.servers, "attach", body, _ANSWER)
         return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")

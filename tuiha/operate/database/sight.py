@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
-from tuiha.drivers.agents.actions import Measuring
+from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
+from tuiha.model.way_back import Rehearsal
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused
 from tuiha.operate.look import safe
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
 from tuiha.watch.opening import guarded
+
+T = TypeVar("T")
 
 _PROBE = 3.0  # seconds for a server's connection to a database that should be there
 _PROBE_GONE = 1.0  # and to one that should not
@@ -42,6 +45,19 @@ SELECT (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkin
        (SELECT rolreplication FROM pg_roles WHERE rolname = current_user)
            OR coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)
            AS may_make_slots,
+       array_remove(ARRAY[
+           CASE WHEN NOT has_parameter_privilege('synchronous_standby_names', 'ALTER SYSTEM')
+                THEN 'ALTER SYSTEM ON PARAMETER synchronous_standby_names' END,
+           CASE WHEN NOT has_parameter_privilege('primary_conninfo', 'ALTER SYSTEM')
+                THEN 'ALTER SYSTEM ON PARAMETER primary_conninfo' END,
+           CASE WHEN NOT has_function_privilege('pg_reload_conf()', 'EXECUTE')
+                THEN 'EXECUTE ON FUNCTION pg_reload_conf()' END,
+           CASE WHEN NOT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE')
+                THEN 'EXECUTE ON FUNCTION pg_promote(boolean, integer)' END,
+           CASE WHEN NOT pg_has_role('pg_checkpoint', 'USAGE') THEN 'pg_checkpoint' END,
+           CASE WHEN NOT pg_has_role('pg_signal_backend', 'USAGE') THEN 'pg_signal_backend' END,
+           CASE WHEN NOT coalesce(has_any_column_privilege(to_regclass('public.pool_epoch'), 'UPDATE'), true)
+                THEN 'UPDATE ON pool_epoch' END], NULL) AS lacks,
        current_setting('max_connections')::int AS max_connections,
        current_setting('max_wal_senders')::int AS max_wal_senders,
        current_setting('max_worker_processes')::int AS max_worker_processes,
@@ -61,6 +77,9 @@ class NodeSight:
     obstacles: Mapping[str, Any] = field(default_factory=dict)  # empty: the coordinator's role cannot ask
     refusal: str | None = None  # why it cannot
     free: int | None = None  # bytes on its disk, as its agent says; None: nobody can tell
+    disk: str | None = None  # system identifier of what is in its data folder, as its agent says; None: no database
+    untold: str | None = "it has no agent that tells"  # why its agent does not say so; None: it does
+    rehearsal: Rehearsal | None = None  # its agent's, of the way to the partner; None: not asked for
 
     @property
     def writable(self) -> bool:
@@ -133,9 +152,10 @@ class Sight:
         return tuple(server for server in self.servers if server.report is not None or server.alive)
 
 
-async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight:
+async def look(world: World, *, partner: bool = False, active: int = 0, rehearse: float = 0.0) -> Sight:
     """Ask everything once. Servers probe the partner if wanted, and the active database up to `active` times.
 
+    Agents rehearse the way to the partner within `rehearse` seconds; with 0 they are not asked for it.
     Raises Refused when the ledger or the pair is not there.
     """
     if world.drivers.ledger is None or len(world.databases) < 2:
@@ -158,8 +178,9 @@ async def look(world: World, *, partner: bool = False, active: int = 0) -> Sight
         known = {name: task.result() for name, task in nodes.items() if task.done()}
         asked = {member[0]: group.create_task(_server(world, *member, probes))
                  for member in _addresses(world, known, ledger.active)}
-        free = {name: group.create_task(_free(world, name)) for name in world.databases}
-    found = {name: replace(task.result(), free=free[name].result()) for name, task in nodes.items()}
+        agents = {name: group.create_task(_by_agent(world, name, _other(world, name, ledger.active), rehearse))
+                  for name in world.databases}
+    found = {name: replace(task.result(), **agents[name].result()) for name, task in nodes.items()}
     ledger = _doubted(ledger, found)
     return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
                  dict(task.result() for task in sprayers), lease=world.pool.lease.seconds, hold=world.pool.hold.seconds)
@@ -178,16 +199,43 @@ def _gone_after(world: World, perhaps_gone: bool) -> float:
     return min(_GONE, world.pool.watch.timeout) if perhaps_gone else world.pool.watch.timeout
 
 
-async def _free(world: World, name: str) -> int | None:
-    """Free bytes where a database's data is. Its host may be gone: nothing else waits longer for it than for others."""
+def _other(world: World, name: str, active: str) -> str:
+    """Whom a database would follow: the active one; and that one its partner."""
+    return active if name != active else next(other for other in world.databases if other != active)
+
+
+async def _by_agent(world: World, name: str, partner: str, rehearse: float) -> dict[str, Any]:
+    """What an agent tells of its host, each within its time. The host may be gone: then nothing else waits for it."""
     agent = world.agents.get(name)
-    if not isinstance(agent, Measuring):
-        return None
+    free, told, tried = await asyncio.gather(
+        _within(_GONE, agent.space() if isinstance(agent, Measuring) else None),
+        _within(_GONE, agent.identity() if isinstance(agent, Identifying) else None),
+        _within(rehearse, agent.rehearse(partner) if rehearse and isinstance(agent, Rehearsing) else None))
+    found: dict[str, Any] = {"free": None if isinstance(free, Untold) else free}
+    if agent is None:
+        return found
+    unknown = isinstance(told, Untold)
+    found |= {"disk": None if unknown else told, "untold": str(told) if unknown else None}
+    if rehearse:
+        found["rehearsal"] = tried if not isinstance(tried, Untold) else Rehearsal(
+            name, partner, error=str(tried), tried=isinstance(agent, Rehearsing))
+    return found
+
+
+class Untold(str):
+    """Why an agent did not tell."""
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T] | None) -> T | Untold:
+    if work is None:
+        return Untold("it has no agent that tells")
     try:
-        async with asyncio.timeout(_GONE):
-            return await agent.space()
-    except (AgentError, TimeoutError):
-        return None
+        async with asyncio.timeout(seconds):
+            return await work
+    except AgentError as error:
+        return Untold(error)
+    except TimeoutError:
+        return Untold(f"its agent gave no answer in {seconds:g} s")
 
 
 async def _completed(

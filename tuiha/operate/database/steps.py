@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
+from tuiha.drivers.agents.actions import Identifying
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import LedgerRecord, Standby
@@ -34,7 +36,7 @@ class Memory:
 
     position: int | None = None  # where the old primary ended
     cut_at: float | None = None  # boottime at which the new primary was seen cut off from the old one
-    ran: bool = False  # the old primary ran before it was fenced
+    ran: bool | None = None  # whether the old primary ran before it was fenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,43 @@ def agent_of(world: World, name: str) -> Agent:
     agent = world.agents.get(name)
     if agent is None:
         raise StepFailed(f"{name} has no agent (database.nodes[].agent): do it by hand, then resume")
+    return agent
+
+
+class Foreign(StepFailed):
+    """A database is another database system than the pool's. Nothing touches it."""
+
+
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
+
+
+async def own_database(world: World, job: Job, name: str) -> Coordinator:
+    """A database that is about to be changed, unless it is another system. Raises Foreign.
+
+    One that does not answer is returned as well: what is done next tells.
+    """
+    database = world.databases[name]
+    try:
+        found = await database.value(_SYSTEM, seconds=2.0)
+    except (DatabaseGone, asyncpg.PostgresError):
+        found = None
+    if found is not None and str(found) != job.identifier:
+        raise Foreign(f"{name} is FOREIGN: system {found}, not {job.identifier}; it is not touched")
+    return database
+
+
+async def own_agent(world: World, job: Job, name: str) -> Agent:
+    """The agent of a database that is about to be stopped or replaced, unless its data is another system's.
+
+    Raises StepFailed without one, Foreign.
+    """
+    agent = agent_of(world, name)
+    found = None
+    if isinstance(agent, Identifying):
+        with contextlib.suppress(AgentError):
+            found = await agent.identity()
+    if found is not None and found != job.identifier:
+        raise Foreign(f"{name} is FOREIGN: its agent has system {found}, not {job.identifier}; it is not touched")
     return agent
 
 

@@ -15,6 +15,8 @@ from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plan import Check, Plan
 from tuiha.operate.world import World
 
+_REHEARSAL = 15.0  # seconds for each agent to try the way to the partner
+
 
 class Switchover(PairKind):
     """The secondary becomes the active database; nothing is lost, requests wait meanwhile."""
@@ -27,8 +29,8 @@ class Switchover(PairKind):
               RejoinClean, Protect)
 
     async def see(self, world: World) -> Sight:
-        """With a probe of every server to the secondary."""
-        return await look(world, partner=True)
+        """With a probe of every server to the secondary, and the way back tried on both hosts."""
+        return await look(world, partner=True, rehearse=_REHEARSAL)
 
     def checks(self, sight: Sight) -> list[Check]:
         """All of both databases, every server, every sprayer."""
@@ -40,6 +42,8 @@ class Switchover(PairKind):
             checks.epoch_row(sight, active), checks.epoch_row(sight, partner),
             checks.synchronous(sight), checks.lag(sight), checks.version(sight), checks.agents(sight),
             checks.disk(sight, active, partner),
+            *checks.rights(active), *checks.rights(partner),
+            *checks.way_back(sight, active, partner), *checks.way_back(sight, partner, active),
             *checks.obstacles(sight), checks.leases(sight), *checks.servers(sight), *checks.sprayers(sight),
         ]
 

@@ -90,11 +90,13 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self.dashboard.operations.plan(plan.kind, plan.target, options if isinstance(options, dict) else {}, answered)
 
     def _take(self, answer: Plan | Trouble) -> None:
+        from tuiha.operate.weight import voided_by  # heavy, and needed when somebody acts
+
         assert self._plan is not None
         if isinstance(answer, Trouble):
             self._void = (f"it cannot be planned any more: {answer.text}",)
-        elif answer.id != self._plan.id:
-            self._void = changed_facts(self._plan.facts, answer.facts) or ("the facts are others",)
+        elif (void := voided_by(self._plan, answer)) is not None:
+            self._void = changed_facts(*void) or ("the facts are others",)
         else:
             self._newest = answer
         if self._void:

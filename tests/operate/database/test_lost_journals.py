@@ -1,0 +1,131 @@
+"""A switchover whose runner was killed and whose journal is cut, lost, or gone with its folder, on a real pool."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.operate.database.test_pool import _sync, opened, protected, served_by, until
+from tuiha.config.load import load
+from tuiha.config.settings import Pool
+from tuiha.drivers.protocols import DriverError
+from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.layout import Layout
+from tuiha.operate import api
+from tuiha.operate.history import verify
+from tuiha.operate.journal import read_records
+from tuiha.operate.kinds import Refused
+from tuiha.operate.state import OperationState
+from tuiha.operate.world import World
+
+pytestmark = pytest.mark.pool
+
+
+@dataclass
+class Operator:
+    pool: EmbeddedPool
+    settings: Pool
+
+    async def killed_in(self, number: int) -> str:
+        """A switchover whose runner was killed as soon as this step had begun."""
+        operation = await self.apply("switchover")
+        journal = self.journal(operation)
+        async with asyncio.timeout(60):
+            while not any(r["record"] == "step" and r["step"] == number  # noqa: ASYNC110 - in another process
+                          for r in read_records(journal)):
+                await asyncio.sleep(0.001)
+        os.kill([record["pid"] for record in read_records(journal) if "pid" in record][-1], signal.SIGKILL)
+
+        async def gone() -> bool:
+            return api.operation(self.settings, self.pool.folder, operation).interrupted
+
+        await until(gone)
+        return operation
+
+    async def apply(self, kind: str) -> str:
+        plan = await api.make_plan(self.settings, self.pool.folder, kind)
+        assert not plan.stopped_by
+        return await api.apply(self.settings, self.pool.folder, self.pool.config_path, plan, plan.confirm, "test",
+                               who="test")
+
+    async def ended(self, operation: str) -> OperationState:
+        states = [state async for state in api.follow(self.settings, self.pool.folder, operation)]
+        return states[-1]
+
+    def journal(self, operation: str) -> Path:
+        return api.store_of(self.settings, self.pool.folder).find(operation).journal
+
+
+def cut_in(journal: Path, step: int) -> None:
+    """In the middle of the record that the step begins."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    records = read_records(journal)
+    place = next(i for i, r in enumerate(records) if r["record"] == "step" and r["step"] == step)
+    journal.write_bytes(b"".join(lines[:place]) + lines[place][:len(lines[place]) // 2])
+
+
+async def is_active(world: World, name: str) -> bool:
+    """Whether a database is a primary that gives leases."""
+    with suppress(DriverError):
+        report = await world.drivers.databases[name].poll()
+        return bool(report.writable and report.epoch and report.epoch.active == name and report.epoch.state == "ACTIVE")
+    return False
+
+
+async def test_lost_journals_split_nothing_and_have_a_way_out() -> None:
+    async with EmbeddedPool(servers=2, users=10) as pool, opened(pool) as world:
+        await served_by(world)
+        operator = Operator(pool, load(pool.config_path))
+        settings, base, config = operator.settings, pool.folder, pool.config_path
+
+        operation = await operator.killed_in(8)  # db2 is promoted
+        cut_in(operator.journal(operation), 7)
+        with pytest.raises(Refused, match="point of no return"):
+            await api.undo(settings, base, config, operation, "test")
+        assert not await is_active(world, "db1")
+        shutil.rmtree(operator.journal(operation).parent)
+        state = await operator.ended(await operator.apply("reclaim"))
+        assert (state.state, state.plan.details["way"]) == ("done", "finish"), state.text
+        await until(lambda: _sync(world, "db2"))
+        await protected(world, "db2", 2)
+        assert await served_by(world) == {("db2", 2)}
+
+        operation = await operator.killed_in(5)  # db2 is being stopped
+        shutil.rmtree(operator.journal(operation).parent)
+        state = await operator.ended(await operator.apply("reclaim"))
+        assert (state.state, state.plan.details["way"]) == ("done", "back"), state.text
+        await until(lambda: _sync(world, "db2"))
+        await protected(world, "db2", 2)
+
+        operation = await operator.killed_in(8)
+        operator.journal(operation).unlink()
+        await api.resume(settings, base, config, operation, "test")
+        assert (await operator.ended(operation)).state == "done"
+        await protected(world, "db1", 3)
+
+        await _recorded(operator, 3)
+
+
+async def _recorded(operator: Operator, records: int) -> None:
+    """The history knows them all, and misses an event that somebody removes."""
+    pool = operator.pool
+    async with asyncio.timeout(30):  # the copy comes after the result
+        while (found := await verify(operator.settings, pool.folder)).records < records:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert found.broken == ()
+    node = next(node for node in operator.settings.database.nodes if node.name == "db1")
+    host, _, port = node.address.rpartition(":")
+    owner = await asyncpg.connect(host=host, port=int(port), user="tuiha_owner", database="tuiha", ssl=False,
+                                  password=Layout(pool.folder).read_secret("tuiha_owner"), timeout=10)
+    await owner.execute("DELETE FROM event WHERE text LIKE 'reclaim %'")
+    await owner.close()
+    (said,) = (await verify(operator.settings, pool.folder)).broken
+    assert "seals the events" in said

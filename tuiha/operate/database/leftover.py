@@ -1,0 +1,170 @@
+"""What an operation left half-way in the pair's roles, worked out from facts: which way leads out, and its steps.
+
+Neither needs the operation's journal. The ledger's phase tells which kind it was; the databases tell what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database import checks
+from tuiha.operate.database.epochs import Announce
+from tuiha.operate.database.failover import Failover
+from tuiha.operate.database.roles import Promote
+from tuiha.operate.database.sight import NodeSight, Sight
+from tuiha.operate.database.steps import Job, PairStep
+from tuiha.operate.database.switchover import Switchover
+from tuiha.operate.kinds import Progress
+from tuiha.operate.plan import Check, CheckVerdict
+from tuiha.operate.world import World
+
+STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
+_SKETCHES = {kind.phase: kind.sketch for kind in (Switchover, Failover)}
+_NO_RETURN = {phase: sketch.index(Promote) + 1 for phase, sketch in _SKETCHES.items()}
+
+
+class Way(StrEnum):
+    """How an operation that nobody can go on with is brought to an end."""
+
+    RELEASE = "release"  # no role is half changed: give the pool back, what was done stays
+    BACK = "back"  # the former primary serves again
+    FINISH = "finish"  # its secondary takes its place
+
+
+class Role(StrEnum):
+    """What a database is by its own word."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that the way out depends on."""
+
+    phase: str  # the ledger's
+    standby: Standby  # SYNC: the partner has every acknowledged write
+    active: Role  # of the database that the ledger names
+    startable: bool  # it has an agent
+    partner: Role
+    past: bool  # the partner may have been told to promote itself
+
+
+def scene(sight: Sight, past: bool) -> Scene:
+    """The scene, from what was seen."""
+    return Scene(sight.ledger.phase, sight.ledger.standby, _role(sight.active), sight.active.agent,
+                 _role(sight.partner), past)
+
+
+def perhaps_past(phase: str, step: int, undoing: bool, past: bool | None) -> bool:
+    """Whether the promotion may have been asked for, by the ledger's intent; one of an earlier version says less."""
+    if undoing:
+        return False
+    return step >= _NO_RETURN.get(phase, 0) > 0 if past is None else past
+
+
+def way_out(scene: Scene) -> Way:
+    """Which way leads out of a scene; the checks judge whether it may be gone."""
+    if scene.phase == STEADY:
+        return Way.RELEASE
+    if scene.partner is Role.PRIMARY:
+        return Way.FINISH
+    if scene.partner is Role.SILENT:
+        return Way.BACK
+    if scene.past:
+        return Way.FINISH
+    back = scene.active is Role.PRIMARY or scene.startable or scene.standby is not Standby.SYNC
+    return Way.BACK if back else Way.FINISH
+
+
+class Back(PairStep):
+    """A step of the operation that was left, taken back. It has no way back of its own."""
+
+    undoable = False
+
+    def __init__(self, step: PairStep, number: int) -> None:
+        super().__init__(step.job, number)
+        self.step = step
+        self.limit = step.limit  # type: ignore[misc]
+        self.action = f"taking back: {step.action}"  # type: ignore[misc]
+
+    @property
+    def where(self) -> str:
+        """Where the step is."""
+        return self.step.where
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Take it back, whether or not it was done."""
+        return await self.step.undo(world, progress)
+
+
+def steps(way: Way, job: Job) -> list[PairStep]:
+    """The steps of a way, in order. None is taken back: half of a way is where it began, or worse."""
+    if way is Way.FINISH:
+        made = [step(job, number) for number, step in enumerate(Failover.sketch, 1)]
+        for one in made:
+            one.undoable = False  # type: ignore[misc]
+        return made
+    if way is Way.RELEASE:
+        return []
+    sketch = _SKETCHES.get(job.phase, (Announce,))
+    taken = [step(job, 0) for step in sketch if step.undoable and step.undo is not PairStep.undo]
+    return [Back(step, number) for number, step in enumerate(reversed(taken), 1)]
+
+
+def judged(way: Way, scene: Scene, sight: Sight) -> Iterator[Check]:
+    """The checks of a way."""
+    active, partner = sight.active, sight.partner
+    if way is Way.RELEASE:
+        return
+    serves = partner if way is Way.FINISH else active
+    if serves.report is not None:  # one that is stopped is started on the way, and asked by its steps
+        yield checks.identity(sight, serves)
+    if way is Way.FINISH:
+        yield checks.check(scene.partner is not Role.SILENT, "answers", partner.name, scene.partner, "answers",
+                           f"start {partner.name}, or `--option way=back`", CheckVerdict.NEVER)
+        yield checks.check(scene.partner is Role.PRIMARY or scene.standby is Standby.SYNC, "protection", "ledger",
+                           scene.standby, "SYNC", f"{partner.name} lacks writes: `--option way=back`")
+        yield checks.leases(sight)
+    else:
+        yield _promoted(scene, partner)
+        yield checks.check(scene.active is Role.PRIMARY or scene.startable, "answers", active.name, scene.active,
+                           "answers as the primary, or has an agent", f"start {active.name} first")
+
+
+def _promoted(scene: Scene, partner: NodeSight) -> Check:
+    """The former primary is used again only when the partner was surely not promoted, or somebody answers for it."""
+    if scene.partner is Role.PRIMARY:
+        return checks.check(False, "promotion", partner.name, "promoted", "not promoted", "`--option way=finish`",
+                            CheckVerdict.NEVER)
+    sure = not scene.past
+    value = "not promoted" if sure else f"{scene.partner}, and it may have been told to promote itself"
+    return checks.check(sure, "promotion", partner.name, value, "not promoted",
+                        f"bring it back and plan again; if it is gone for good, or you stopped it, override this: "
+                        f"{partner.name} must not run as a primary beside the other one")
+
+
+def loses(way: Way, sight: Sight) -> str:
+    """What can be lost."""
+    active, partner = sight.active.name, sight.partner.name
+    if way is Way.BACK:
+        return f"nothing: {active} serves again; no server has used {partner} since"
+    return f"nothing: every acknowledged write is on {partner}" if sight.ledger.standby is Standby.SYNC else (
+        f"whatever {active} had and {partner} did not when it was promoted")
+
+
+def job_of(sight: Sight) -> Job:
+    """What the steps work on, by the ledger."""
+    record: LedgerRecord = sight.ledger
+    return Job(record.active, sight.partner.name, record.epoch, record.timeline, record.system_identifier,
+               str(record.standby), record.phase, sight.told)
+
+
+def _role(node: NodeSight) -> Role:
+    if node.report is None:
+        return Role.SILENT
+    return Role.PRIMARY if node.writable else Role.SECONDARY if node.secondary else Role.SILENT

@@ -240,6 +240,10 @@ def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]
     if task == "pool" and closed:
         yield bad(database, f"role {role.name} may not write {names(closed)}", "the pool servers cannot do their work",
                   again)
+    if task == "pool" and not role.monitors and "pg_read_all_stats" not in role.member_of:
+        yield warning(database, f"role {role.name} does not see who follows this database",
+                      "a second program with the secondary's name could acknowledge commits, and no server would notice",
+                      f"GRANT pg_read_all_stats TO {identifier(role.name)}")
     if task in ("watcher", "coordinator") and not role.monitors:
         yield bad(database, f"role {role.name} is no member of pg_monitor", "replication and its lag are unknown",
                   f"GRANT pg_monitor TO {identifier(role.name)}")

@@ -38,7 +38,8 @@ _HISTORY = {"operation": _READS, "operation_record": _READS, "event": _READS | {
 MOST: Mapping[str, Most] = {
     "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS, **_HISTORY},
                  frozenset({"UPDATE pool_epoch.only_row"}), functions=frozenset({
-                     "follow_timeline", "doubt_standby", "renew_lease", "release_lease", "leave_lease"})),
+                     "follow_timeline", "doubt_standby", "renew_lease", "release_lease", "leave_lease"}),
+                 roles=frozenset({"pg_read_all_stats"})),
     "watcher": Most(_READS, roles=_MONITORS, functions=frozenset({"access_rules"})),
     "coordinator": Most(
         _READS, {"pool_epoch": _READS | {"UPDATE"}, **_HISTORY},

@@ -63,6 +63,7 @@ class Stage:
     operating: str | None = None  # id of the operation that was applied last
     operation: dict[str, Any] | None = None  # what became of it
     wired: Wired | None = None  # the network, when the scenario hurts it
+    programs: list[asyncio.subprocess.Process] = field(default_factory=list)  # that the drill started beside the pool
     stopped: list[int] = field(default_factory=list)  # processes below a part that were stopped one by one
     strangers: list[asyncio.StreamWriter] = field(default_factory=list)  # connections that use a database up
     guests: list[Any] = field(default_factory=list)  # connections with a transaction open
@@ -273,6 +274,9 @@ def _let_go(stage: Stage) -> None:
         writer.transport.abort()
     for connection in stage.guests:
         connection.terminate()
+    for program in stage.programs:
+        if program.returncode is None:
+            program.kill()
     if stage.terminal is not None and stage.terminal.returncode is None:
         stage.terminal.kill()
 

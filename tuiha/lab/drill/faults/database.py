@@ -14,11 +14,14 @@ import asyncpg
 import psutil
 
 from tuiha.drivers.databases import scram
+from tuiha.lab.binaries import find
 from tuiha.lab.drill.acts import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.postgres import DATABASE, SUPERUSER
+from tuiha.model.quoting import conninfo
 
 _SECONDS = 5.0
+_ARCHIVED = "SELECT true FROM pg_stat_replication WHERE application_name = 'archive' AND state = 'streaming'"
 _MOST = 400  # connections that a stranger tries
 _STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
 
@@ -58,6 +61,54 @@ class Statement:
         if self.marks:
             stage.mark()
         await ask(stage, self.database, self.statement)
+
+
+def wait_for_anybody(name: str) -> tuple[Statement, Statement]:
+    """Commits are acknowledged by whoever receives them first."""
+    return (Statement(name, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'",
+                      f"somebody lets any follower of {name} acknowledge commits"),
+            Statement(name, "SELECT pg_reload_conf()", f"{name} reads its settings again", marks=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A program on another host archives the log of a database, and confirms at once what it has."""
+
+    database: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"pg_receivewal --synchronous archives the log of {self.database}"
+
+    async def do(self, stage: Stage) -> None:
+        """Start it, and wait until it receives. Raises NotReached."""
+        folder = stage.layout.folder / "archive"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        stage.programs.append(await asyncio.create_subprocess_exec(
+            str(find().postgres / "pg_receivewal"), "--synchronous", "--no-loop", "-D", str(folder), "-d",
+            conninfo({"host": "127.0.0.1", "port": str(stage.port(self.database)), "user": "tuiha_replica",
+                      "application_name": "archive"}),
+            env={**os.environ, "PGPASSWORD": stage.layout.read_secret("tuiha_replica")},
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL))
+        async with asyncio.timeout(_SECONDS):
+            while not await ask(stage, self.database, _ARCHIVED):  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveEnds:
+    """The archive's program ends."""
+
+    text: str = "the archive ends"
+
+    async def do(self, stage: Stage) -> None:
+        """End it."""
+        while stage.programs:
+            program = stage.programs.pop()
+            if program.returncode is None:
+                program.kill()
+            await program.wait()
 
 
 def pause_replay(name: str) -> Statement:

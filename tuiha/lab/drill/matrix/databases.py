@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tuiha.lab.drill.acts import Kill, Leased, Pause, Resume, Start, Wait
 from tuiha.lab.drill.faults.database import (
+    Archive,
+    ArchiveEnds,
     Go,
     GuestsLeave,
     LongTransaction,
@@ -15,6 +17,7 @@ from tuiha.lab.drill.faults.database import (
     pause_replay,
     promote_by_hand,
     resume_replay,
+    wait_for_anybody,
 )
 from tuiha.lab.drill.faults.disk import Fill, Free, KillIfRunning, StartIfEnded
 from tuiha.lab.drill.operating import Operate, ProtectAgain
@@ -90,6 +93,14 @@ _KILLED = tuple(
     for name, words in _MOMENTS.items()
 )
 
+_ARCHIVE = (
+    Scenario("acknowledged-by-an-archive", "an archive acknowledges commits, db2 hangs, db1 dies: the plan says it",
+             STEADY,
+             (Archive("db1"), *wait_for_anybody("db1"), Wait(4), Pause("db2"), Wait(3), Kill(("db1",)), Resume("db2"),
+              RefusedTo("failover", "protection"), Start("db1"), Leased("db1"), ArchiveEnds(), Operate("protect"),
+              Wait(2)), failed=None),
+)
+
 _DEGRADED = (
     Scenario("degraded-primary-killed", "db1 dies while it runs without its secondary: a failover is refused", STEADY,
              (Kill(("db2",)), Operate("degrade"), Wait(1), Start("db2"), Kill(("db1",)),
@@ -104,4 +115,4 @@ _DEGRADED = (
               Start("db2"), Wait(1), GoOn(result=_ENDED), ProtectAgain(), Wait(2)), failed=None),
 )
 
-ALL = (*_SENDER, *_REPLAY, *_STRANGERS, *_DISKS, *_KILLED, *_DEGRADED)
+ALL = (*_SENDER, *_REPLAY, *_STRANGERS, *_DISKS, *_KILLED, *_ARCHIVE, *_DEGRADED)

@@ -21,7 +21,7 @@ from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
 from tuiha.tui.theme import load_theme
 
 PATIENCE = 30.0
-RESERVED = set("cxb")  # keys of other screens, and of views that do not exist yet
+RESERVED = set("cb")  # keys of other screens, and of views that do not exist yet
 
 
 def dashboard(snapshot: Snapshot | None, feed: SampleFeed | None = None, **other: object) -> Dashboard:

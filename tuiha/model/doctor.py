@@ -242,7 +242,7 @@ def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]
                   again)
     if task == "pool" and not role.monitors and "pg_read_all_stats" not in role.member_of:
         yield warning(database, f"role {role.name} does not see who follows this database",
-                      "a second program with the secondary's name could acknowledge commits, and no server would notice",
+                      "another program with the secondary's name could acknowledge commits, and nobody would notice",
                       f"GRANT pg_read_all_stats TO {identifier(role.name)}")
     if task in ("watcher", "coordinator") and not role.monitors:
         yield bad(database, f"role {role.name} is no member of pg_monitor", "replication and its lag are unknown",

@@ -193,7 +193,7 @@ async def test_no_secret_comes_out(tmp_path: Path) -> None:
         found = {name: sorted({str(path) for folder in (pool.folder, tmp_path) for path in places(secret, folder)})
                  for name, secret in secrets.items()}
         kept = [path for path in pool.folder.rglob("*") if path.is_file() and set(path.parts) & set(KEEPERS)]
-        assert [path for path in kept if path.stat().st_mode & 0o077] == []
+        assert [path for path in kept if path.stat().st_mode & 0o037] == []
         assert not any(secret in said for secret in secrets.values())
         assert "Traceback" not in said
         for document in ('"tuiha.status/1', "# HELP tuiha_", '"openapi"', '"tuiha.operation'):

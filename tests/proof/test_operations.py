@@ -69,9 +69,9 @@ def test_journals_were_harmed_and_operations_went_on(harmed: list[Harmed]) -> No
 
 def test_with_the_old_rule_that_the_journal_is_believed_a_pool_is_split() -> None:
     """Killed after the promotion, its journal cut in the middle of that record; somebody takes it back."""
-    verdict = simulate(SCENARIOS["switchover"], 0, 121, harm=HARMS["torn 1"], control=journal_believed)
+    verdict = simulate(SCENARIOS["switchover"], 0, 160, harm=HARMS["torn 1"], control=journal_believed)
     assert "two databases" in verdict.sorts
-    verdict = simulate(SCENARIOS["switchover"], 0, 121, harm=HARMS["torn 1"])
+    verdict = simulate(SCENARIOS["switchover"], 0, 160, harm=HARMS["torn 1"])
     assert (verdict.broken, verdict.happened["harmed"]) == ([], 1)
 
 

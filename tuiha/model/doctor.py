@@ -36,7 +36,8 @@ _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
 }
 _AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots",
                        "recovery_target_timeline"})
-_KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease"})  # read, and written by functions
+# Read by servers, and written by functions; an event is added, and stays.
+_KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease", "operation", "operation_record", "event"})
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
 

@@ -63,7 +63,7 @@ class Ground:
         self._places = tuple(places)
         self._ledger = ledger
         self._fence = fence
-        self._alone: int | None = None  # the epoch in which the ledger said STALE; commits waited for nobody since
+        self._alone: int | None = None  # the epoch in which the pool stopped counting on its secondary
         self._received: str | None = None  # by the secondary, at the last look at a database that it does not follow
         self.copy: str | None = None  # what was reached last is a copy of the active database: how that is known
 
@@ -83,10 +83,10 @@ class Ground:
     async def _without(self, attachment: Attachment, session: Session, partner: Place, found: Durability,
                        holes: frozenset[Gap]) -> None:
         """Returns when the pool does not count on the secondary, and everybody who would promote it can know."""
-        if self._alone == attachment.epoch:
-            return  # since then commits have waited for nobody
-        why = f"{attachment.place.name}: {reason(found, partner.name, holes)}"
         word = await session.connection.fetchval(_WORD)
+        if self._alone == attachment.epoch and word != Standby.SYNC:
+            return  # nobody has protected the pool since
+        why = f"{attachment.place.name}: {reason(found, partner.name, holes)}"
         if word != Standby.STALE:
             record = await self._record(attachment, why)
             if record is None and word is None:
@@ -122,10 +122,10 @@ class Ground:
         try:
             there = await connect(partner, wires, timeout=_LEDGER)
             await self._is_followed(attachment, session, there, partner, why)
-            if not await self._ledger_says(record, attachment, why):
-                await session.connection.fetchval(_DOUBT, attachment.epoch)
-                if not await self._arrives(there, _DOUBTED, attachment.epoch):
-                    raise NoGround(f"{why}; {partner.name} does not learn of it")
+            told = await self._ledger_says(record, attachment, why)
+            await session.connection.fetchval(_DOUBT, attachment.epoch)
+            if not told and not await self._arrives(there, _DOUBTED, attachment.epoch):
+                raise NoGround(f"{why}; {partner.name} does not learn of it")
         except (*LOST, asyncpg.PostgresError) as error:
             raise NoGround(f"{why}; {partner.name} cannot be asked: {error or 'no answer'}") from None
         finally:

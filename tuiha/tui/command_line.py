@@ -144,6 +144,8 @@ COMMANDS: dict[str, Command] = {
     "enable": Command("let drained servers take users again", _operate("enable"), "SERVER...", danger=True),
     "forget-server": Command("remove a server that is gone for good from the pool", _operate("forget-server"),
                              "SERVER", danger=True),
+    "reclaim": Command("end an operation whose runner, folder or host is gone; give the pool back",
+                       _operate("reclaim"), "[OPERATION]", danger=True),
     "disable-user": Command("refuse a user on every server; nothing is lost", _reasoned("disable-user"), "USER",
                             danger=True),
     "enable-user": Command("accept a disabled user again", _operate("enable-user"), "USER", danger=True),

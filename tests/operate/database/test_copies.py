@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -81,21 +83,22 @@ async def _copy(here: Scene, folder: Path, settings: list[str], promoted: bool) 
         await until(answers, "the copy answers")
         yield f"127.0.0.1:{port}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGQUIT)  # at once: a commit that waits would hold up any other way
         process.wait()
 
 
 KINDS_OF_COPIES = {
     "a clone whose commits wait for nobody": (["synchronous_standby_names="], False),
     "a snapshot with the settings of the active one": ([], False),
-    "a copy that was promoted": (["synchronous_standby_names=", "primary_conninfo="], True),
+    "a copy that was promoted": (
+        ["synchronous_standby_names=", "primary_conninfo=", "max_connections=1000"], True),
 }
 
 
 async def test_a_server_that_reaches_a_copy_takes_no_lease_and_the_screen_says_split() -> None:
     async with scene() as here:
         settings = load(here.pool.config_path)
-        right, user = settings.database.nodes[0].address, here.pool.users_path.read_text().split()[0]
+        right, user = settings.database.nodes[0].address, here.pool.users_path.read_text().split("\t")[:2]
         await here.pool.kill("s2")
         for number, (name, (options, promoted)) in enumerate(KINDS_OF_COPIES.items()):
             folder = here.pool.folder / f"copy-{number}"
@@ -119,8 +122,8 @@ async def test_a_server_that_reaches_a_copy_takes_no_lease_and_the_screen_says_s
                     process.wait()
 
 
-async def _answer(server: str, user: str) -> int:
-    name, _, password = user.partition(":")
-    async with aiohttp.ClientSession(auth=aiohttp.BasicAuth(name, password or "x")) as session, session.put(
+async def _answer(server: str, user: list[str]) -> int:
+    headers = {"Authorization": "Basic " + base64.b64encode(":".join(user).encode()).decode()}
+    async with aiohttp.ClientSession(headers=headers) as session, session.put(
             f"{server}/v1/devices/phone", json={"kind": "test"}, timeout=aiohttp.ClientTimeout(30)) as answer:
         return answer.status

@@ -15,6 +15,9 @@ from enum import StrEnum
 from tuiha.model.quoting import identifier, literal, standbys, wait_for
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
+# One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before
+# it still has the slot, as after a cut of the network, it is turned away.
+_SILENT = frozenset({"startup", "backup"})
 _STRICT = frozenset({"on", "true", "yes", "1", "remote_apply"})  # values of synchronous_commit that wait for the flush
 
 
@@ -48,7 +51,7 @@ class Follower:
     """A connection that receives this database's log: a row of pg_stat_replication."""
 
     name: str  # application_name
-    state: str  # streaming, catchup, ...
+    state: str  # startup, backup, catchup, streaming, stopping; "" where it is not known
     sync_state: str  # sync, async, quorum, potential
     slot: str | None = None  # the replication slot that it holds
 
@@ -110,7 +113,8 @@ def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterato
 def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[str] | None) -> Iterator[Gap]:
     if found.followers is None:
         return
-    mine = [one for one in found.followers if _same(one.name, partner)]
+    receiving = [one for one in found.followers if one.state not in _SILENT]
+    mine = [one for one in receiving if _same(one.name, partner)]
     if not mine:
         yield Gap.ABSENT
     elif len(mine) > 1:
@@ -120,7 +124,7 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
     if mine and not any(one.state == "streaming" and one.sync_state in IN_STEP for one in mine):
         yield Gap.BEHIND
     allowed = {partner.lower()} | {name.lower() for name in others or ()}
-    if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in found.followers):
+    if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in receiving):
         yield Gap.OTHERS
 
 

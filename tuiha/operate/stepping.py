@@ -19,6 +19,7 @@ from tuiha.operate.world import World
 _TELL_SECONDS = 0.5  # between two records of progress
 _STOPPING = 2.0  # seconds for a step to stop by itself when the pool was taken
 _ASK_SECONDS = 0.1  # between two looks for an operator's request
+_TAKEN = "another operation has taken the pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,11 @@ async def attempt(
 ) -> Done:
     """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
 
-    When another operation takes the pool, it has a moment to stop by itself, and is dropped then, as by a kill.
+    When another operation takes the pool, it has a moment to stop by itself, and is dropped then, as by a kill; when
+    it is taken already, nothing begins.
     """
+    if taken.is_set():
+        return Done("stopped", _TAKEN, 0.0)
     trying = asyncio.create_task(_attempt(work, world, progress, limit))
     losing = asyncio.create_task(taken.wait())
     try:
@@ -73,7 +77,7 @@ async def attempt(
         if not trying.done():
             await asyncio.wait((trying,), timeout=_STOPPING)
         if not trying.done():
-            return Done("stopped", "another operation has taken the pool", 0.0)
+            return Done("stopped", _TAKEN, 0.0)
         return trying.result()
     finally:
         trying.cancel()

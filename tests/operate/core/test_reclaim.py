@@ -202,10 +202,12 @@ async def test_a_step_that_was_done_is_written_down_when_another_operation_has_t
     state = await studio.end(operation)
     assert (state.state, state.settled) == ("cancelled", True)
     assert "operation 20260102-000000-cafe" in state.text
-    first, *others = [step.state for step in state.steps]
-    assert first in ("done", "stopped", "unknown")  # what came of it is written down, and no other step began
-    assert others == ["waiting"] * 3
-    assert studio.wall["done"] == [1]
+    first, second, *others = [step.state for step in state.steps]
+    assert first == "done"  # what came of it is written down
+    # A step may begin in the moment in which the ledger is told of it; its end is written down, and no other begins.
+    assert second in ("waiting", "stopped", "done")
+    assert others == ["waiting"] * 2
+    assert studio.wall["done"] == ([1, 2] if second == "done" else [1])
     assert intents.parse(studio.ledger.intent) == other  # and it is not released
 
 

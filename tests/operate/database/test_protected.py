@@ -19,10 +19,14 @@ import pytest
 
 from tests.operate.support import Told, planned
 from tuiha.config.load import load
+from tuiha.drivers.databases.durability import QUESTION, read
 from tuiha.lab.binaries import find
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
+from tuiha.model import durability as rule
+from tuiha.model.durability import Gap, gaps
 from tuiha.model.facts import Snapshot
+from tuiha.model.quoting import slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight
 from tuiha.operate.plan import CheckVerdict
@@ -189,6 +193,46 @@ async def _stale(here: Scene) -> bool:
 
 async def _protection(here: Scene, wanted: str) -> bool:
     return (await here.look()).protection == wanted
+
+
+@contextmanager
+def beginner(here: Scene) -> Iterator[None]:
+    """A connection of the secondary's name that has asked for nothing yet, as each new one is for a moment.
+
+    While the network is cut and the connection of before still has the slot, one begins every few seconds.
+    """
+    port = load(here.pool.config_path).database.nodes[0].address.rpartition(":")[2]
+    process = subprocess.Popen(
+        [str(find().postgres / "psql"), "-qX",
+         f"host=127.0.0.1 port={port} user=tuiha_replica application_name=db2 replication=true"],
+        env={**os.environ, "PGPASSWORD": Layout(here.pool.folder).read_secret("tuiha_replica")},
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_connection_that_begins_makes_no_pool_unprotected(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scene() as here:
+        await until(lambda: _protection(here, "protected"), "protected at first")
+        with beginner(here):
+            await _connected(here, "db2", 2)
+            found = read(await here.admin.fetchrow(QUESTION))
+            assert sorted(one.state for one in found.followers or ()) == ["startup", "streaming"]
+            assert not gaps(found, "db2", slot("db2"))
+            with monkeypatch.context() as before:
+                before.setattr(rule, "_SILENT", frozenset())
+                assert gaps(found, "db2", slot("db2")) == {Gap.TWINS}  # and the servers gave the secondary up
+            for _ in range(3):  # renewals of every server
+                last = await here.admin.fetchval("SELECT max(renewed_at) FROM lease")
+                await until(partial(_renewed, here, last), "all servers renew their leases")
+            assert await here.standby() is Standby.SYNC
+
+
+async def _renewed(here: Scene, since: object) -> bool:
+    return bool(await here.admin.fetchval("SELECT min(renewed_at) > $1 FROM lease", since))
 
 
 async def test_under_the_old_rule_acknowledged_rows_are_lost_and_the_plan_says_nothing(

@@ -34,6 +34,7 @@ class Gap(StrEnum):
     TWINS = "twins"  # two connections have the partner's name
     OTHERS = "others"  # somebody else is synchronous
     STRANGER = "stranger"  # the connection with the partner's name does not hold the partner's slot
+    DOUBLE = "double"  # the partner lacks what the connection with its name has confirmed: a copy of it, say
     ABSENT = "absent"  # the partner is not connected: commits wait
     BEHIND = "behind"  # it is connected, and not synchronous yet
 
@@ -73,6 +74,7 @@ class Durability:
     followers: tuple[Follower, ...] | None  # None: this role may not see them
     slots: tuple[str, ...] = ()  # physical replication slots
     loose: tuple[Loose, ...] = ()
+    lacking: bool = False  # the partner itself was asked: it lacks what the connection with its name had confirmed
 
 
 def waits(synchronous_commit: str) -> bool:
@@ -87,7 +89,11 @@ def gaps(found: Durability, partner: str, slot: str, others: frozenset[str] | No
     name these, and ask for a quorum of them; None: the name must be exactly the partner's.
     """
     found_gaps = {*_by_names(found.names, partner, others), *_by_followers(found, partner, slot, others)}
-    return frozenset(found_gaps | ({Gap.LOOSE} if found.loose else set()))
+    if found.loose:
+        found_gaps.add(Gap.LOOSE)
+    if found.lacking:
+        found_gaps.add(Gap.DOUBLE)
+    return frozenset(found_gaps)
 
 
 def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterator[Gap]:
@@ -186,6 +192,8 @@ _WORDS: Mapping[Gap, _Words] = {
     Gap.TWINS: lambda found, partner: f"two connections are called {partner}: one of them may not be {partner}",
     Gap.OTHERS: lambda found, partner: f"commits are acknowledged by {_synchronous(found, partner)}",
     Gap.STRANGER: lambda found, partner: f"the connection called {partner} does not use the slot of {partner}",
+    Gap.DOUBLE: lambda found, partner: f"the connection called {partner} is not {partner}, which lacks what that one "
+                                       "has confirmed",
     Gap.ABSENT: lambda found, partner: f"{partner} is not connected",
     Gap.BEHIND: lambda found, partner: f"{partner} is not synchronous yet",
 }
@@ -194,4 +202,5 @@ _MENDS: Mapping[Gap, _Words] = {
     Gap.TWINS: lambda found, partner: f"give the other program another application_name than {literal(partner)}",
     Gap.STRANGER: lambda found, partner: f"end the program that is called {literal(partner)} and is not {partner}, "
                                          f"or set primary_slot_name on {partner}",
+    Gap.DOUBLE: lambda found, partner: f"stop the copy of {partner}, or the program that uses its name and its slot",
 }

@@ -262,12 +262,20 @@ class Attacher:
         log.info("attached", extra={"database": attachment.place.name, "epoch": found.epoch})
         self._gate.open(attachment)
         try:
-            await self._keeper.keep(attachment, session)
+            await self._keep(attachment, session)
         finally:
             attachment.end("stopping")
             session.connection.terminate()
             self._gate.close(attachment.why)
             self._say(attachment.why)
+
+    async def _keep(self, attachment: Attachment, session: Session) -> None:
+        """Keep the lease, and watch what it stands on."""
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._ground.watch(attachment)) if self._ground is not None else None
+            await self._keeper.keep(attachment, session)
+            if watching is not None:
+                watching.cancel()
 
     def _say(self, problem: str) -> None:
         if problem != self.problem:

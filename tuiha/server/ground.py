@@ -18,7 +18,7 @@ import asyncpg
 
 from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
-from tuiha.model.durability import Durability, Gap, gaps, reason
+from tuiha.model.durability import Durability, Gap, gaps, reason, remedy
 from tuiha.model.quoting import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.attachment import LOST, Attachment, Place, Session, connect
@@ -32,6 +32,8 @@ _WORD = "SELECT to_jsonb(p) ->> 'standby' FROM pool_epoch p"
 _EVENT = "INSERT INTO event (severity, subject, text) VALUES ('bad', $1, $2)"
 _LEDGER = 2.0  # seconds for the ledger's answer
 _ARRIVES = 2.0  # seconds for a commit to be seen on the secondary
+_ASKS = 2.0  # seconds between two questions to the secondary itself
+_SURE = 2  # questions in a row that it must answer alike: it may restart between the two halves of one
 _LOOK = 0.05  # seconds between two looks
 _TRIES = 3  # at changing a ledger that others change, too
 _MINE = "SELECT renewed_at FROM lease WHERE server = $1"
@@ -65,6 +67,7 @@ class Ground:
         self._fence = fence
         self._alone: int | None = None  # the epoch in which the pool stopped counting on its secondary
         self._received: str | None = None  # by the secondary, at the last look at a database that it does not follow
+        self._lacks = 0  # times in a row that the secondary lacked what the connection with its name had confirmed
         self.copy: str | None = None  # what was reached last is a copy of the active database: how that is known
 
     async def hold(self, attachment: Attachment, session: Session) -> None:
@@ -73,12 +76,31 @@ class Ground:
         if partner is None:
             return  # one database alone: nobody is promoted
         found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        if self._lacks >= _SURE:
+            await self._compare(session, partner)
+            found = replace(found, lacking=self._lacks >= _SURE)
         holes = frozenset(gap for gap in gaps(found, partner.name, slot(partner.name)) if gap.hole)
         if not holes:
             self._alone, self.copy = None, None
             return
         await self._without(attachment, session, partner, found, holes)
         self.copy = None
+
+    async def watch(self, attachment: Attachment) -> None:
+        """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
+        partner = self._partner(attachment.place)
+        while partner is not None and not await attachment.over(_ASKS):
+            with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
+                async with attachment.session() as session:
+                    await self._compare(session, partner)
+
+    async def _compare(self, session: Session, partner: Place) -> None:
+        confirmed = await session.connection.fetchval(durability.CONFIRMED, partner.name)
+        if confirmed is None:
+            return
+        has = await self._ask(partner, durability.HAS, confirmed)
+        if has is not None:
+            self._lacks = 0 if has else self._lacks + 1
 
     async def _without(self, attachment: Attachment, session: Session, partner: Place, found: Durability,
                        holes: frozenset[Gap]) -> None:
@@ -87,12 +109,14 @@ class Ground:
         if self._alone == attachment.epoch and word != Standby.SYNC:
             return  # nobody has protected the pool since
         why = f"{attachment.place.name}: {reason(found, partner.name, holes)}"
+        if Gap.DOUBLE in holes:  # nothing else tells what mends it
+            why = f"{why}: {remedy(found, partner.name, holes)}"
         if word != Standby.STALE:
             record = await self._record(attachment, why)
             if record is None and word is None:
                 return  # no ledger, and a pool of an earlier version: nobody says what it counts on
             if record is None or record.standby is Standby.SYNC:
-                await self._give_up(record, attachment, session, partner, why)
+                await self._give_up(record, attachment, session, partner, holes, why)
         self._alone = attachment.epoch
 
     async def _record(self, attachment: Attachment, why: str) -> LedgerRecord | None:
@@ -112,7 +136,7 @@ class Ground:
         return record
 
     async def _give_up(self, record: LedgerRecord | None, attachment: Attachment, session: Session, partner: Place,
-                       why: str) -> None:
+                       holes: frozenset[Gap], why: str) -> None:
         """The pool counts on the secondary no more, by the ledger or by a word that the secondary has. Raises NoGround.
 
         The secondary must follow this very database: a copy of it may not speak for the pool.
@@ -122,6 +146,8 @@ class Ground:
         try:
             there = await connect(partner, wires, timeout=_LEDGER)
             await self._is_followed(attachment, session, there, partner, why)
+            if holes == {Gap.DOUBLE}:
+                raise NoGround(f"{why}; {partner.name} follows now, and is asked again")
             told = await self._ledger_says(record, attachment, why)
             await session.connection.fetchval(_DOUBT, attachment.epoch)
             if not told and not await self._arrives(there, _DOUBTED, attachment.epoch):
@@ -169,7 +195,7 @@ class Ground:
         if await there.connection.fetchval(_RECEIVED) != before:
             self.copy = _copied(attachment.place, partner)
             raise NoGround(self.copy)
-        raise NoGround(f"{why}; {partner.name} does not follow")
+        raise NoGround(f"{why}; {partner.name} does not follow. To go on without it: `tuiha plan degrade`")
 
     async def _arrives(self, there: Session, question: str, *values: Any) -> bool:
         """Whether the secondary shows something, before long."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import asyncpg
 import pytest
@@ -26,7 +27,7 @@ from tuiha.lab.layout import Layout
 from tuiha.model import durability as rule
 from tuiha.model.durability import Gap, gaps
 from tuiha.model.facts import Snapshot
-from tuiha.model.quoting import slot
+from tuiha.model.quoting import literal, slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight
 from tuiha.operate.plan import CheckVerdict
@@ -93,7 +94,11 @@ class Scene:
 
     async def protect(self) -> None:
         """As the operator does."""
-        kind = KINDS["protect"]()
+        await self.operate("protect")
+
+    async def operate(self, name: str) -> None:
+        """Carry out an operation whose checks are all good."""
+        kind = KINDS[name]()
         plan = await planned(self.world, kind)
         bad = [check for check in plan.checks if check.verdict not in (CheckVerdict.OK, CheckVerdict.WARNING)]
         assert not bad, bad
@@ -127,7 +132,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @contextmanager
-def archiver(here: Scene, name: str) -> Iterator[None]:
+def archiver(here: Scene, name: str, *options: str) -> Iterator[None]:
     """pg_receivewal --synchronous under a name, as an archive on another host would run it."""
     layout = Layout(here.pool.folder)
     settings = load(here.pool.config_path)
@@ -136,7 +141,7 @@ def archiver(here: Scene, name: str) -> Iterator[None]:
     port = settings.database.nodes[0].address.rpartition(":")[2]
     process = subprocess.Popen(
         [str(find().postgres / "pg_receivewal"), "--synchronous", "--no-loop", "-D", str(folder),
-         "-d", f"host=127.0.0.1 port={port} user=tuiha_replica application_name={name}"],
+         "-d", f"host=127.0.0.1 port={port} user=tuiha_replica application_name={name}", *options],
         env={**os.environ, "PGPASSWORD": layout.read_secret("tuiha_replica")},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -231,6 +236,60 @@ async def test_a_connection_that_begins_makes_no_pool_unprotected(monkeypatch: p
             assert await here.standby() is Standby.SYNC
 
 
+async def test_what_takes_the_name_and_the_slot_of_the_secondary_gets_no_lease_confirmed() -> None:
+    """As a clone of the secondary would: the primary by itself sees nothing wrong. When it has gone, all goes on."""
+    async with scene() as here:
+        await until(lambda: _protection(here, "protected"), "protected at first")
+        await here.admin.execute("CREATE TABLE written (id int)")
+        name, conninfo = slot("db2"), await _second(here, "SHOW primary_conninfo")
+        await _second(here, "ALTER SYSTEM SET primary_conninfo = ''")  # db2 hangs, or the way to it does
+        await _second(here, "SELECT pg_reload_conf()")
+        with archiver(here, "db2", "--slot", name):
+            await _connected(here, "db2", 1)
+            await here.admin.execute("INSERT INTO written VALUES (1)")
+            found = read(await here.admin.fetchrow(QUESTION))
+            assert not gaps(found, "db2", name)  # the control: by the rule of before this is a protected pool
+            await until(lambda: _refused(here), "no lease, and why")
+            for kind in ("switchover", "failover", "protect"):
+                bad = (await planned(here.world, KINDS[kind]())).stopped_by
+                assert any("db2 is not db2" in check.value for check in bad), (kind, bad)
+                assert kind == "failover" or any("stop the copy of db2" in check.remedy for check in bad), (kind, bad)
+            await here.operate("degrade")  # the way out that the servers name
+            await until(lambda: _protection(here, "UNPROTECTED"), "the pool goes on without db2")
+            await until(lambda: _all_up(here), "all servers serve")
+        await _second(here, f"ALTER SYSTEM SET primary_conninfo = {literal(conninfo)}")
+        await _second(here, "SELECT pg_reload_conf()")
+        await until(lambda: _has_written(here), "db2 has what its copy confirmed")
+        await here.protect()
+        await until(lambda: _protection(here, "protected"), "protected again")
+        await until(lambda: _all_up(here), "all servers serve")
+
+
+async def _all_up(here: Scene) -> bool:
+    return all(one.state is ServerState.UP for one in (await here.look()).servers)
+
+
+async def _has_written(here: Scene) -> bool:
+    return bool(await _second(here, "SELECT count(*) FROM written") == 1)
+
+
+async def _refused(here: Scene) -> bool:
+    seen = await here.look()
+    return (all(one.state is not ServerState.UP for one in seen.servers)
+            and any("the connection called db2 is not db2" in problem.what for problem in seen.problems))
+
+
+async def _second(here: Scene, statement: str) -> Any:
+    """Ask the secondary as its superuser."""
+    port = load(here.pool.config_path).database.nodes[1].address.rpartition(":")[2]
+    second = await asyncpg.connect(host="127.0.0.1", port=int(port), user="postgres", database="tuiha", ssl=False,
+                                   password=Layout(here.pool.folder).read_secret("postgres"))
+    try:
+        return await second.fetchval(statement)
+    finally:
+        await second.close()
+
+
 async def _renewed(here: Scene, since: object) -> bool:
     return bool(await here.admin.fetchval("SELECT min(renewed_at) > $1 FROM lease", since))
 
@@ -259,10 +318,4 @@ async def test_under_the_old_rule_acknowledged_rows_are_lost_and_the_plan_says_n
         monkeypatch.setattr(sight, "_doubted", lambda ledger, nodes: ledger)  # the old rule: the ledger alone
         plan = await planned(here.world, KINDS["failover"]())
         assert plan.loses.startswith("nothing")
-        port = load(here.pool.config_path).database.nodes[1].address.rpartition(":")[2]
-        second = await asyncpg.connect(host="127.0.0.1", port=int(port), user="postgres", database="tuiha", ssl=False,
-                                       password=Layout(here.pool.folder).read_secret("postgres"))
-        try:
-            assert await second.fetchval("SELECT count(*) FROM written") < 1000
-        finally:
-            await second.close()
+        assert await _second(here, "SELECT count(*) FROM written") < 1000

@@ -28,6 +28,17 @@ SELECT current_setting('synchronous_standby_names') AS names,
                 SELECT FROM unnest(ARRAY['public.binding', 'public.pool_epoch', 'public.operation']) AS name
                  WHERE has_table_privilege(s.setrole, to_regclass(name), 'INSERT, UPDATE, DELETE')))) AS settings
 """
+# Asked of the primary: what the connection with the secondary's name ($1) has confirmed. Then of the secondary: whether
+# it has that ($1). It has, unless somebody else uses its name. Where a replay begins anew, as after a restart, the
+# position received is below the one replayed.
+CONFIRMED = """
+SELECT max(flush_lsn)::text AS confirmed FROM pg_stat_replication
+ WHERE lower(application_name) = lower($1) AND state = 'streaming' AND sync_state IN ('sync', 'quorum')
+"""
+HAS = """
+SELECT CASE WHEN pg_is_in_recovery()
+            THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) >= $1::text::pg_lsn END AS has
+"""
 _OF_ITSELF = frozenset({"database", "user", "database user"})  # these are among the settings already
 
 

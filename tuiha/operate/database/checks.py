@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from tuiha.model.durability import Gap, gaps, reason, remedy
+from tuiha.model.durability import Durability, Gap, gaps, reason, remedy
 from tuiha.model.obstacles import LONG, Kind, smaller
 from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.quoting import slot
@@ -178,10 +179,14 @@ def synchronous(sight: Sight) -> Check:
 
 def gaps_of(sight: Sight) -> frozenset[Gap] | None:
     """Why the partner may lack acknowledged writes, or why commits wait for it; None: the active one does not say."""
-    report, partner = sight.active.report, sight.partner.name
-    if report is None:
-        return None
-    return gaps(report.waits_for, partner, slot(partner))
+    found, partner = waits_for(sight), sight.partner.name
+    return None if found is None else gaps(found, partner, slot(partner))
+
+
+def waits_for(sight: Sight) -> Durability | None:
+    """What commits of the active database wait for, as far as it and its partner say."""
+    report = sight.active.report
+    return None if report is None else replace(report.waits_for, lacking=sight.lacking)
 
 
 def holes_of(sight: Sight) -> frozenset[Gap]:
@@ -191,19 +196,19 @@ def holes_of(sight: Sight) -> frozenset[Gap]:
 
 def words_of(sight: Sight, found: frozenset[Gap]) -> str:
     """The reasons as a person reads them."""
-    report = sight.active.report
-    return "" if report is None else reason(report.waits_for, sight.partner.name, found)
+    asked = waits_for(sight)
+    return "" if asked is None else reason(asked, sight.partner.name, found)
 
 
 def mended(sight: Sight, found: frozenset[Gap]) -> str:
     """What mends the first of these."""
-    report = sight.active.report
-    return "`tuiha plan protect`" if report is None else remedy(report.waits_for, sight.partner.name, found)
+    asked = waits_for(sight)
+    return "`tuiha plan protect`" if asked is None else remedy(asked, sight.partner.name, found)
 
 
 def only_partner(sight: Sight) -> Check:
     """What `protect` cannot mend itself: settings of roles, and programs that take the partner's name."""
-    found = frozenset(gap for gap in holes_of(sight) if gap in (Gap.LOOSE, Gap.TWINS, Gap.STRANGER))
+    found = frozenset(gap for gap in holes_of(sight) if gap in (Gap.LOOSE, Gap.TWINS, Gap.STRANGER, Gap.DOUBLE))
     return check(not found, "acknowledged", sight.active.name, words_of(sight, found) or "by its partner alone",
                  f"by {sight.partner.name} alone", mended(sight, found))
 

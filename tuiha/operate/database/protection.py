@@ -53,7 +53,7 @@ class Degrade(PairKind):
     def checks(self, sight: Sight) -> list[Check]:
         """The secondary should really be gone."""
         name = sight.partner.name
-        follows = _follows(sight)
+        follows = _follows(sight) and not sight.lacking  # who streams is not the partner
         # A partner that somebody promoted is given up all the more: only then can it be made the secondary again.
         return [*_active(sight, CheckVerdict.WARNING),
                 checks.check(not follows, "follows", name, "streams" if follows else "does not stream",

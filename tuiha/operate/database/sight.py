@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
+from tuiha.drivers.databases.durability import CONFIRMED, HAS
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
@@ -123,6 +124,7 @@ class Sight:
     chosen: str | None = None  # the partner, of several; None: the one that is in step
     lease: float = math.inf  # seconds: how long a lease lasts by this host's configuration
     hold: float = LONG  # seconds that requests may be held: no transaction may be open for longer
+    lacking: bool = False  # the partner lacks what the connection with its name had confirmed
 
     @property
     def active(self) -> NodeSight:
@@ -182,8 +184,24 @@ async def look(world: World, *, partner: bool = False, active: int = 0, rehearse
                   for name in world.databases}
     found = {name: replace(task.result(), **agents[name].result()) for name, task in nodes.items()}
     ledger = _doubted(ledger, found)
-    return Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
+    seen = Sight(world.pool.pool, ledger, found, await _completed(world, found, ledger.active, asked, probes),
                  dict(task.result() for task in sprayers), lease=world.pool.lease.seconds, hold=world.pool.hold.seconds)
+    return replace(seen, lacking=await _lacking(world, seen))
+
+
+async def _lacking(world: World, seen: Sight) -> bool:
+    """Whether the partner lacks what was confirmed in its name. False also where one of the two does not say."""
+    active, partner = seen.active, seen.partner
+    if active.report is None or not partner.secondary:
+        return False
+    try:
+        first = await world.databases[active.name].fetch(CONFIRMED, partner.name, seconds=_GONE)
+        if first[0]["confirmed"] is None:
+            return False
+        then = await world.databases[partner.name].fetch(HAS, first[0]["confirmed"], seconds=_GONE)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return False
+    return then[0]["has"] is False
 
 
 def _doubted(ledger: LedgerRecord, nodes: Mapping[str, NodeSight]) -> LedgerRecord:

@@ -82,7 +82,7 @@ class Counting:
 
 async def _count(connection: Any, tables: Collection[str]) -> Counts:
     bound = await connection.fetch(questions.BOUND_USERS) if "binding" in tables else ()
-    assigned = await connection.fetch(questions.ASSIGNED_USERS) if "mail_assignment" in tables else ()
+    assigned = await connection.fetch(questions.ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
     users = await connection.fetchval(questions.USERS) if "app_user" in tables else None
     return Counts(
         {row["server"]: row["users"] for row in bound},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import random
 import sys
 import time
 from collections import deque
@@ -64,7 +65,7 @@ class Result:
     states: int
     whole: bool  # False: stopped at the bound
     broken: str | None  # name of the property
-    trace: tuple[str, ...]  # the shortest way to the state that breaks it
+    trace: tuple[str, ...]  # a way to the state that breaks it; `search` finds the shortest
 
 
 def steps(protocol: Protocol, state: State) -> Iterator[tuple[str, int, State]]:
@@ -104,6 +105,34 @@ def search(protocol: Protocol, properties: tuple[Property, ...] = PROPERTIES, mo
     finally:
         if collecting:
             gc.enable()
+
+
+DIVE = 10_000  # states of one dive
+DIVES = 200
+
+
+def dive(protocol: Protocol, wanted: Property) -> Result:
+    """Look for a state that breaks a property, the furthest first, by chance and again and again: the same each time.
+
+    A state that `search` finds after hundreds of thousands of others is here mostly found after some ten thousand. The
+    way to it is not the shortest, and that none was found proves nothing.
+    """
+    seen = 0
+    for number in range(DIVES):
+        chance, start = random.Random(number), first(protocol.workload)
+        before: dict[State, State | None] = {start: None}
+        waiting = [start]
+        while waiting and len(before) < DIVE:
+            state = waiting.pop()
+            found = [after for _, _, after in steps(protocol, state) if after not in before]
+            chance.shuffle(found)
+            before.update(dict.fromkeys(found, state))
+            broken = next((after for after in found if not wanted(after)), None)
+            if broken is not None:
+                return Result(seen + len(before), False, wanted.__name__, trace(protocol, before, broken))
+            waiting += found
+        seen += len(before)
+    return Result(seen, False, None, ())
 
 
 def trace(protocol: Protocol, before: Mapping[State, State | None], last: State) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from tests.proof.model import (
     WITH_HOLES,
     WRITER_AND_READER,
     Property,
+    dive,
     search,
 )
 from tests.proof.rules import Protocol
@@ -33,7 +34,7 @@ def test_never_split_where_commits_stop_waiting_for_the_secondary() -> None:
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_without_this_rule_the_protocol_is_not_safe(name: str) -> None:
     ablation = ABLATIONS[name]
-    result = search(ablation.protocol, (ablation.breaks,))
+    result = dive(ablation.protocol, ablation.breaks)  # the shortest way: python -m tests.proof.model
     assert result.broken == ablation.breaks.__name__
     assert "coordinator: promotes db2, which has replayed all it received" in result.trace
 
@@ -78,7 +79,7 @@ def db1_never_goes_on_alone(state: State) -> bool:
     [db1_never_answers, db2_never_answers, nobody_stays_behind, nothing_is_ever_behind, db1_never_goes_on_alone],
 )
 def test_the_model_gets_where_it_is_interesting(untrue: Property) -> None:
-    result = search(Protocol(WRITER_AND_READER), (untrue,))
+    result = dive(Protocol(WRITER_AND_READER), untrue)
     assert result.broken == untrue.__name__
 
 

@@ -71,8 +71,9 @@ def _blind_ledger(stage: Stage) -> Iterator[None]:
         yield
 
 
-async def _says_nothing(self: Runner) -> None:
-    """The ledger is told of no step."""
+async def _says_nothing(self: Runner, tries: int = 1) -> bool:
+    """The ledger is told of no step, and the runner does not know."""
+    return True
 
 
 _let_go = LetGo.run
@@ -107,7 +108,7 @@ LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
     LeftOut("hold, fence and stop", "switchover",
             _instead(*((step, "run", _done) for step in (Hold, Fence, Stop, CatchUp)))),
     LeftOut("the catch-up", "switchover, unprotected", _instead((CatchUp, "run", _done))),
-    LeftOut("the ledger's compare-and-set", "failover or degrade", _blind_ledger),
+    LeftOut("the ledger's compare-and-set", "failover or degrade", _blind_ledger, first=125),
     LeftOut("protect's wait for the secondary", "protect, then failover",
-            _instead((Protect, "run", _protects_too_early), (PairKind, "lacking", _nothing_lacks))),
+            _instead((Protect, "run", _protects_too_early), (PairKind, "lacking", _nothing_lacks)), first=130),
 )}

@@ -16,6 +16,7 @@ import asyncpg
 from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
+from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.session import READ_BACK
 from tuiha.operate import active, counting, keeping
 from tuiha.operate.database import (
@@ -217,6 +218,16 @@ async def _follows(node: Node, session: Session, name: str, here: str) -> list[R
             for row, sender in zip(followers(node), node.senders.values(), strict=True) if row.name == name]
 
 
+async def _confirmed(node: Node, session: Session, name: str) -> list[Row]:
+    positions = [sender.flushed for row, sender in zip(followers(node), node.senders.values(), strict=True)
+                 if (row.name, row.state, row.sync_state) == (name, "streaming", "sync")]
+    return [Row(confirmed=str(max(positions)) if positions else None)]
+
+
+async def _has(node: Node, session: Session, position: str) -> list[Row]:
+    return [Row(has=len(node.log) >= int(position) if node.recovering else None)]
+
+
 async def _system(node: Node, session: Session) -> list[Row]:
     return [Row(system_identifier=IDENTIFIER)]
 
@@ -320,6 +331,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
     steps._HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
     pair._DOUBTED: _reads(lambda node: False),
+    durability.CONFIRMED: _confirmed, durability.HAS: _has,
     streaming._ROWS: _follows, steps._SYSTEM: _system, rejoining._SETTINGS: _settings,
     pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),

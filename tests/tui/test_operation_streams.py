@@ -1,10 +1,12 @@
 """Whatever bytes come, in whatever pieces: no operation starts. The same keys from a hand start one.
 
 The bytes go through the terminal's own parser; the operator is a fake that notes what it is asked.
+TUIHA_STREAMS=10000 is the full number; without it there are fewer, for the time that it takes.
 """
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -19,7 +21,7 @@ from tuiha.tui.screens.plan import PlanScreen
 from tuiha.tui.screens.run import RunScreen
 from tuiha.tui.terminal.sequences import Keys
 
-STREAMS = 2000
+STREAMS = int(os.environ.get("TUIHA_STREAMS", "1000"))
 WORDS = (
     b"w", b"patch\r", b"f", b"r", b"d", b"e", b"\r", b"c", b"db2", b"db2\x18", b"\x18", b"\x1b", b"x", b"b", b"y", b"6",
     b"d", b"b", b"2", b"\x1b[A", b"\x1b", b"[A", b"\x1b[200~db2\x1b[201~", b"\x18\x18", b"override lag\x18", b"m", b"u",

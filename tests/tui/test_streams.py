@@ -17,7 +17,7 @@ from tests.tui.play_acting import STARTS
 from tests.tui.pty_terminal import PATIENCE, Terminal
 from tests.tui.test_operation_streams import pieces, stream
 
-STREAMS = int(os.environ.get("TUIHA_STREAMS", "400"))
+STREAMS = int(os.environ.get("TUIHA_STREAMS", "250"))
 PASTE_ENDS = "\x1b[201~"
 
 

@@ -103,7 +103,7 @@ async def test_undo_after_the_runner_died(studio: Studio, capsys: Captured) -> N
 
 async def test_cancel_of_a_detached_operation(studio: Studio, capsys: Captured) -> None:
     plan = await planned(studio, capsys)
-    studio.fault(2, "after", "wait")
+    gate = studio.fault(2, "after", "wait")
     assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--detach") == exits.OK
     operation = capsys.readouterr().out.strip()
     await studio.until(operation, lambda state: state.steps[1].state == "running")
@@ -111,6 +111,7 @@ async def test_cancel_of_a_detached_operation(studio: Studio, capsys: Captured) 
     assert await tuiha(studio, "cancel", operation[-4:], "--json") == exits.OK
     assert document(capsys.readouterr().out.split("\n{", 1)[1].join(["{", ""]))["result"] == "cancelled"
     assert await tuiha(studio, "cancel", operation) == exits.REFUSED
+    gate.unlink()
     assert await tuiha(studio, "apply", plan, "--confirm", "wall", "--detach", "--json") == exits.OK
     detached = document(capsys.readouterr().out)
     assert detached["operation"] != operation

@@ -93,6 +93,17 @@ def test_the_ledger() -> None:
     assert "none is configured" in what(replace(healthy(), ledger=None), "ledger", replace(EXPECTED, ledger=False))
 
 
+def test_what_a_server_saw_of_the_pair_is_told_once() -> None:
+    """A server that may only read the ledger writes it into the database."""
+    report = primary().report
+    assert report is not None
+    assert report.epoch is not None
+    doubted = with_database(healthy(), primary(epoch=replace(report.epoch, standby="DOUBTED")))
+    assert "a server saw it acknowledge writes without db2" in what(doubted, "db1")
+    known = found(replace(doubted, ledger=record(standby=Standby.STALE)))
+    assert [*known] == ["ledger"]
+
+
 def test_servers() -> None:
     assert "'west'" in what(with_server(healthy(), server("s1", pool="west")), "s1")
     assert "its epoch is 11, the pool's is 12" in what(with_server(healthy(), server("s1", epoch=11)), "s1")

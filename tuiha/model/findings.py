@@ -144,6 +144,9 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
                   f"it acknowledges writes that {stand.secondary.name} may not have",
                   remedy(report.waits_for, stand.secondary.name, stand.holes))
         return
+    if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
+        yield warning(name, f"a server saw it acknowledge writes without {stand.secondary.name}",
+                      f"{stand.secondary.name} may not be promoted without losing writes", "tuiha plan protect")
     row = next((r for r in report.replication if r.name == stand.secondary.name), None)
     if row is None or row.sync_state not in IN_STEP:
         what = "not streaming" if row is None else row.sync_state or "unknown"

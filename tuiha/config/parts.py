@@ -158,7 +158,7 @@ class Sprayer(Settings):
     backend: str = "pool"
     map: str | None = None  # path of the user -> server map, as HAProxy knows it
     held: str | None = None  # path of the map in which keepalived says which addresses it holds
-    push: bool = False  # pool servers write their users into the map
+    push: bool = False  # pool servers write their users into the map; without it the sprayer learns from answers
     tls: Tls | None = None  # of a tcp: socket
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -41,6 +42,7 @@ _WAIT = {
     "schema": {"type": "number", "minimum": 0, "maximum": 55, "default": 0},
 }
 _SERVER = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
+_REASON = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
 
 
 def document() -> dict[str, Any]:
@@ -96,7 +98,37 @@ def _device_paths() -> dict[str, Any]:
     }
 
 
+def _look(summary: str, answer: Mapping[str, Any], errors: Sequence[str] = ("401",), **more: Any) -> dict[str, Any]:
+    """A path that a viewer may ask."""
+    return {"get": {"summary": f"{summary} (viewer)", "security": [{"token": []}], **more,
+                    "responses": {"200": answer, **_errors(*errors)}}}
+
+
+def _in_query(name: str, schema: str, required: bool = False) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", **({"required": True} if required else {}), "schema": {"type": schema}}]
+
+
 def _control_paths() -> dict[str, Any]:
+    return {**_looks(), **_orders(), **_access()}
+
+
+def _looks() -> dict[str, Any]:
+    """What the control interface tells."""
+    return {
+        "/control/status": _look("This server's own view", _answer("The report", "ServerReport")),
+        "/control/counts": _look("Device requests since its start: answered, failed, delayed",
+                                 {"description": "The counts"}),
+        "/control/users": _look("The users monitored here, with generations", {"description": "The users"}),
+        "/control/monitored": _look("Whose monitors run here", {"description": "monitored and released"},
+                                    ("400", "401"), parameters=_in_query("ids", "string", required=True)),
+        "/control/access": _look("The last change of access that this server has seen, and a user's waiting polls",
+                                 {"description": "number and waiting"}, ("400", "401"),
+                                 parameters=_in_query("user_id", "integer")),
+    }
+
+
+def _orders() -> dict[str, Any]:
+    """What operations tell a server to do."""
     seconds = {"seconds": {"type": "number", "minimum": 0.1, "maximum": 120}}
     attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"},
               "seconds?": {"type": "number", "minimum": 0, "maximum": 60,
@@ -105,69 +137,41 @@ def _control_paths() -> dict[str, Any]:
     database = {"database": {"type": "string"}}
     one = _object(user_id={"type": "integer", "minimum": 1}, generation={"type": "integer", "minimum": 1})
     take = {"users": {"type": "array", "items": one, "minItems": 1, "maxItems": 200}}
-    reason = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
-    user = {"user": {"type": "string"}, "user_id": {"type": "integer", "minimum": 1}}
-    device = {"device": {"type": "string", "minLength": 1, "maxLength": 128}}
     return {
-        "/control/status": {
-            "get": {
-                "summary": "This server's own view (viewer)",
-                "security": [{"token": []}],
-                "responses": {"200": _answer("The report", "ServerReport"), **_errors("401")},
-            }
-        },
-        "/control/counts": {
-            "get": {
-                "summary": "Device requests since its start: answered, failed, delayed (viewer)",
-                "security": [{"token": []}],
-                "responses": {"200": {"description": "The counts"}, **_errors("401")},
-            }
-        },
-        "/control/users": {
-            "get": {
-                "summary": "The users monitored here, with generations (viewer)",
-                "security": [{"token": []}],
-                "responses": {"200": {"description": "The users"}, **_errors("401")},
-            }
-        },
         "/control/hold": _act("Let requests wait; answers when nothing is in flight", seconds),
         "/control/release": _act("End a hold"),
         "/control/attach": _act(
             "The pool is on this database in this epoch; refused unless the ledger or that database says so", attach),
         "/control/withdraw": _act("Take no users any more"),
         "/control/accept": _act("Take users again"),
-        "/control/servers/{server}/withdraw": {
-            **_act("Have another server take no users, when it cannot be told itself"), "parameters": [_SERVER]},
-        "/control/servers/{server}/accept": {
-            **_act("Have another server take users again, when it cannot be told itself"), "parameters": [_SERVER]},
+        "/control/servers/{server}/withdraw": _to_another("Have another server take no users, when it cannot be told "
+                                                          "itself"),
+        "/control/servers/{server}/accept": _to_another("Have another server take users again, when it cannot be told "
+                                                        "itself"),
+        "/control/servers/{server}/forget": _to_another("Remove a server that is gone for good from the pool"),
         "/control/bind": _act("Bind a user to a server", bind),
         "/control/take": _act("Bind users, seen under these generations, to this server", take),
-        "/control/monitored": {
-            "get": {
-                "summary": "Whose monitors run here (viewer)",
-                "security": [{"token": []}],
-                "parameters": [{"name": "ids", "in": "query", "required": True, "schema": {"type": "string"}}],
-                "responses": {"200": {"description": "monitored and released"}, **_errors("400", "401")},
-            }
-        },
         "/control/probe": _act("Reach a database of the pair and say who it is", database),
         "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
-        "/control/mail/{server}/out": {**_act("Take a mail server out of service", reason), "parameters": [_SERVER]},
-        "/control/mail/{server}/in": {**_act("Put a mail server back in service"), "parameters": [_SERVER]},
-        "/control/servers/{server}/forget": {
-            **_act("Remove a server that is gone for good from the pool"), "parameters": [_SERVER]},
-        "/control/access": {
-            "get": {
-                "summary": "The last change of access that this server has seen, and a user's waiting polls (viewer)",
-                "security": [{"token": []}],
-                "parameters": [{"name": "user_id", "in": "query", "schema": {"type": "integer"}}],
-                "responses": {"200": {"description": "number and waiting"}, **_errors("400", "401")},
-            }
-        },
-        "/control/users/disable": _act("Serve and monitor a user no more", {**user, **reason}),
+        "/control/mail/{server}/out": _to_another("Take a mail server out of service", _REASON),
+        "/control/mail/{server}/in": _to_another("Put a mail server back in service"),
+    }
+
+
+def _to_another(summary: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An order about the server that the path names."""
+    return {**_act(summary, body), "parameters": [_SERVER]}
+
+
+def _access() -> dict[str, Any]:
+    """Orders about users and devices."""
+    user = {"user": {"type": "string"}, "user_id": {"type": "integer", "minimum": 1}}
+    device = {"device": {"type": "string", "minLength": 1, "maxLength": 128}}
+    return {
+        "/control/users/disable": _act("Serve and monitor a user no more", {**user, **_REASON}),
         "/control/users/enable": _act("Let a disabled user come in again", user),
         "/control/users/forget": _act("Delete a part of a disabled user's history, the user with the last", user),
-        "/control/devices/revoke": _act("Refuse a device and its keys", {**user, **device, **reason}),
+        "/control/devices/revoke": _act("Refuse a device and its keys", {**user, **device, **_REASON}),
         "/control/devices/allow": _act("Let a revoked device come in again, without its old keys", {**user, **device}),
     }
 

@@ -14,6 +14,8 @@ import asyncpg
 import pytest
 
 from tests.operate.database.test_pool import _sync, opened, protected, served_by, until
+from tuiha.cli import exits
+from tuiha.cli.main import main
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
@@ -80,7 +82,7 @@ async def is_active(world: World, name: str) -> bool:
     return False
 
 
-async def test_lost_journals_split_nothing_and_have_a_way_out() -> None:
+async def test_lost_journals_split_nothing_and_have_a_way_out(capsys: pytest.CaptureFixture[str]) -> None:
     async with EmbeddedPool(servers=2, users=10) as pool, opened(pool) as world:
         await served_by(world)
         operator = Operator(pool, load(pool.config_path))
@@ -111,21 +113,35 @@ async def test_lost_journals_split_nothing_and_have_a_way_out() -> None:
         assert (await operator.ended(operation)).state == "done"
         await protected(world, "db1", 3)
 
-        await _recorded(operator, 3)
+        await _recorded(operator, 3, capsys)
 
 
-async def _recorded(operator: Operator, records: int) -> None:
-    """The history knows them all, and misses an event that somebody removes."""
+async def _recorded(operator: Operator, records: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """The history knows them all, and the command misses an event that somebody removes."""
     pool = operator.pool
+
+    async def command() -> int:
+        """In a thread, as it has a loop of its own."""
+        return await asyncio.to_thread(main, ["operations", "--verify", "--config", str(pool.config_path)])
+
     async with asyncio.timeout(30):  # the copy comes after the result
         while (found := await verify(operator.settings, pool.folder)).records < records:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert found.broken == ()
+    capsys.readouterr()
+    assert await command() == exits.OK
+    assert f"the history is whole: {found.records} records" in capsys.readouterr().out
     node = next(node for node in operator.settings.database.nodes if node.name == "db1")
     host, _, port = node.address.rpartition(":")
     owner = await asyncpg.connect(host=host, port=int(port), user="tuiha_owner", database="tuiha", ssl=False,
                                   password=Layout(pool.folder).read_secret("tuiha_owner"), timeout=10)
     await owner.execute("DELETE FROM event WHERE text LIKE 'reclaim %'")
     await owner.close()
-    (said,) = (await verify(operator.settings, pool.folder)).broken
-    assert "seals the events" in said
+    assert await command() == exits.FAILED
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "seals the events" in said.err
+    await pool.kill("db1")
+    await pool.kill("db2")
+    assert await command() == exits.UNREACHABLE
+    assert "connection refused" in capsys.readouterr().err

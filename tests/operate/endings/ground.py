@@ -36,6 +36,8 @@ from tuiha.watch.once import look_once
 
 RUNNER = (sys.executable, "-m", "tests.operate.endings.mortal")
 CUT_OFF, DEAD = "s2", "s3"  # the server that the runner does not reach, and the one that dies
+# Reached only by a runner that reaches every server: it is cut off when it is resumed.
+BEYOND = frozenset({("forget-user", 3), ("forget-user", 4)})
 SOON = 240.0  # seconds: for one run of an operation on a busy machine
 
 
@@ -120,7 +122,7 @@ class Ground:
         """Kill it in that step while it is cut off from a server; kill another server; resume until it has ended."""
         ending = Ending(plan.kind, step)
         port = urlsplit(answering(await look(self.world))[CUT_OFF].address).port
-        with Runners(dies=step, cut=port):
+        with Runners(dies=step, cut=None if (plan.kind, step) in BEYOND else port):
             operation = await self.applied(plan)
             state = await self.end(operation)
         if state.interrupted:

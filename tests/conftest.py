@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-LONG = frozenset({"lab", "operate", "proof", "remedies"})  # folders of tests
+LONG = frozenset({"lab", "operate", "proof", "remedies", "tui"})  # folders of tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

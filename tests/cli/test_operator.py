@@ -41,7 +41,8 @@ async def answer(ask: Callable[[Callable[[Any], None]], object]) -> Any:
             found.set_result(value)
 
     ask(answered)
-    return await asyncio.wait_for(found, PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        return await found
 
 
 async def followed(operator: PoolOperator, operation: str) -> list[OperationFacts]:
@@ -56,7 +57,8 @@ async def followed(operator: PoolOperator, operation: str) -> list[OperationFact
             loop.call_soon_threadsafe(done.set)
 
     end = operator.follow(operation, tell)
-    await asyncio.wait_for(done.wait(), PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        await done.wait()
     end()
     return told
 

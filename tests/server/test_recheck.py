@@ -78,6 +78,12 @@ async def poll_of(pool: Running, server: str, user: str, password: str) -> async
     return poll
 
 
+async def answered(poll: asyncio.Task[Answer]) -> int:
+    """The status that a poll gets before long."""
+    async with asyncio.timeout(PATIENCE):
+        return (await poll).status
+
+
 def asked(pool: Running) -> int:
     """How often mail servers were asked again."""
     return sum(sum(one.users.recheck.counts.values()) for one in pool.servers.values() if one.users.recheck)
@@ -97,7 +103,7 @@ async def test_a_removed_user_is_nobody_within_the_setting_on_every_server(
         before = asked(pool)
         await asyncio.sleep(3)
         assert await everywhere(pool, "rita", "right") == {401}
-        assert (await asyncio.wait_for(poll, PATIENCE)).status == 401
+        assert await answered(poll) == 401
         await everywhere(pool, "rita", "right")
         assert asked(pool) == before + 1, "one server asked for all of them, and a refusal is remembered"
 
@@ -124,12 +130,12 @@ async def test_on_evidence_a_removed_user_is_nobody_at_once_and_a_groundless_dou
         poll = await poll_of(pool, "s3", "tina", "right")
         user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'tina'")
         pool.servers["s1"].users.doubt(user)
-        assert (await asyncio.wait_for(poll, PATIENCE)).status == 200, "asked at once, and right"
+        assert await answered(poll) == 200, "asked at once, and right"
         await node.admin.execute("UPDATE app_user SET doubted_at = NULL")  # as long after it
         poll = await poll_of(pool, "s3", "tina", "right")
         cluster.remove_user("tina")
         pool.servers["s1"].users.doubt(user)
-        assert (await asyncio.wait_for(poll, PATIENCE)).status == 401
+        assert await answered(poll) == 401
         assert await everywhere(pool, "tina", "right") == {401}
 
 
@@ -142,7 +148,7 @@ async def test_a_new_password_ends_the_old_one_at_once_on_every_server(
         poll = await poll_of(pool, "s2", "uwe", "old")
         cluster.add_user("uwe", "new")
         assert (await pool.ask("GET", "s3", "/v1/me", user="uwe", password="new")).status == 200
-        assert (await asyncio.wait_for(poll, PATIENCE)).status == 401
+        assert await answered(poll) == 401
         assert await everywhere(pool, "uwe", "old") == {401}
         assert await everywhere(pool, "uwe", "new") == {200}
 

@@ -22,7 +22,8 @@ async def main():
         thread.join()  # the loop has had no turn
         os.kill(os.getpid(), signal.SIGTERM)
         try:
-            await asyncio.wait_for(told.wait(), 1)
+            async with asyncio.timeout(1):
+                await told.wait()
         except TimeoutError:
             print("lost")
         else:

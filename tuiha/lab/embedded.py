@@ -107,7 +107,8 @@ class EmbeddedPool(Control):
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _END)
+            async with asyncio.timeout(_END):
+                await process.wait()
         except TimeoutError:
             process.kill()  # the watchdog cleans up all the same
             await process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,13 @@ from tests.server.monitor.fake import fake_mail_server
 from tests.server.monitor.world import QUICK, World, until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
 from tuiha.server.monitor import Bound, Monitor
+from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer
 from tuiha.server.monitor.follow import start
 from tuiha.server.monitor.health import may_be_servers
-from tuiha.server.monitor.probe import watched
+from tuiha.server.monitor.pace import Pace
+from tuiha.server.monitor.probe import Probe, watched
 from tuiha.server.monitor.record import Cursor
+from tuiha.server.monitor.standing import Standings
 
 # So long that a user's own deadline can have no part in what is seen within the tests' patience.
 SLOW = replace(QUICK, deadline=300.0, backoff=0.05, backoff_limit=0.1)
@@ -155,3 +159,21 @@ def test_where_reading_starts() -> None:
     assert start(Cursor(5, 10), selected) == 10
     assert start(Cursor(4, 8), selected) is None, "made anew"
     assert start(Cursor(5, 11), selected) is None, "restored from a backup"
+
+
+async def test_a_probe_that_is_stopped_in_the_moment_in_which_it_is_needed_ends() -> None:
+    """Else the pool server never stops: its monitor waits for its probes."""
+    login = Credentials("x", "secret")
+    standings = Standings([Cluster("east", (MailServer("m1", "127.0.0.1", 1),), login, login)], Pace(), time.monotonic,
+                          lambda _: None, lambda _, __: None)
+    standing, = standings.all()
+    standing.in_service = False  # so that it waits, and does nothing else
+    for turns in range(4):  # of the loop, between the two
+        probe = asyncio.create_task(Probe(standing, standings, Pace(), time.monotonic).run())
+        await asyncio.sleep(0.01)
+        standing.needed.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        probe.cancel()
+        await asyncio.wait({probe}, timeout=5)
+        assert probe.cancelled(), turns

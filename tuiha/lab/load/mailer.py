@@ -77,7 +77,8 @@ class Mailer:
                 task = group.create_task(self._one(user, cluster))
                 task.add_done_callback(lambda _: room.release())
                 try:
-                    await asyncio.wait_for(stop.wait(), random.expovariate(self._rate))
+                    async with asyncio.timeout(random.expovariate(self._rate)):
+                        await stop.wait()
                 except TimeoutError:
                     continue
 

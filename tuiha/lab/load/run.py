@@ -109,7 +109,8 @@ class _Load:
             ]
             mailing = group.create_task(self._mailer.run(self._stop), name="mailer")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), self._options.seconds)
+                async with asyncio.timeout(self._options.seconds):
+                    await self._stop.wait()
             self._stop.set()
             seconds = now() - self._started
             await mailing

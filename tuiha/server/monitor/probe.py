@@ -89,7 +89,8 @@ class Probe:
     async def _pause(self, seconds: float) -> None:
         """Wait for the next turn; shorter when the server is needed all at once, or somebody lost it."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._standing.needed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._standing.needed.wait()
             await asyncio.sleep(0.05)  # those who fail together ask once
 
     def _interval(self) -> float:

@@ -42,6 +42,8 @@ BATCH = 200  # UIDs of one FETCH command
 LISTED = 5000  # UIDs that are listed at once; the rest when these were read
 NO_UIDVALIDITY = 0  # of a mailbox whose server tells none: UIDs mean nothing beyond a connection then
 
+_LIMITED = re.compile(rb"\[MESSAGELIMIT[ \t]+\d{1,20}[ \t]+(\d{1,20})[ \t]*\]", re.IGNORECASE)
+_PAGES = 1000  # answers that a limited server gives to one question
 _PLACE = re.compile(rb"\[(UIDVALIDITY|UIDNEXT)[ \t]+(\d{1,20})[ \t]*\]", re.IGNORECASE)
 _STATUS = re.compile(rb"\b(UIDVALIDITY|UIDNEXT)[ \t]+(\d{1,20})\b", re.IGNORECASE)
 
@@ -77,23 +79,37 @@ def _uid_set(uids: Sequence[int]) -> bytes:
 class Lowest:
     """Keeps the lowest of the numbers that it is given, each once, in bounded memory however many come."""
 
-    __slots__ = ("_kept", "_most", "_top")
+    __slots__ = ("_most", "_spans", "_top")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: set[int] = set()
-        self._top = 2**63  # higher ones are not wanted any more
+        self._spans: list[tuple[int, int]] = []
+        self._top = 2**63 - 2  # higher ones are not wanted any more; a cursor is one more, and has 63 bits
 
     def add(self, low: int, high: int) -> None:
         """Take in a range of numbers."""
-        self._kept.update(range(low, min(high, self._top - 1, low + self._most - 1) + 1))
-        if len(self._kept) > 2 * self._most:
-            self._kept = set(self.found())
-            self._top = max(self._kept)
+        if low <= min(high, self._top):
+            self._spans.append((low, min(high, self._top)))
+        if len(self._spans) > 2 * self._most:
+            self._merge()
+
+    def _merge(self) -> None:
+        merged, room, end = list[tuple[int, int]](), self._most, 0
+        for low, high in sorted(self._spans):
+            first, last = max(low, end + 1), min(high, max(low, end + 1) + room - 1)
+            if first > last:
+                continue
+            merged.append((first, last))
+            room, end = room - (last - first + 1), last
+            if room == 0:
+                self._top = last
+                break
+        self._spans = merged
 
     def found(self) -> list[int]:
         """The numbers, in their order."""
-        return sorted(self._kept)[: self._most]
+        self._merge()
+        return [number for low, high in self._spans for number in range(low, high + 1)]
 
 
 class ImapClient(Listening):
@@ -126,8 +142,12 @@ class ImapClient(Listening):
         context = None if security == "plain" else ssl or tls.create_default_context()
         wire = Wire()
         client = cls(wire, timeout)
-        async with client._call():
-            await client._open(host, port, security, context)
+        try:
+            async with client._call():
+                await client._open(host, port, security, context)
+        except BaseException:
+            client.close()  # also after a refusal: nobody has it
+            raise
         return client
 
     async def _open(self, host: str, port: int, security: Security, context: tls.SSLContext | None) -> None:
@@ -286,13 +306,20 @@ class ImapClient(Listening):
         self._news = False  # what arrives from here on may be missing in the answer: idle() tells at once
         self.hides = False
         found = await self._search(first, since)
+        if found is None and since is not None and self._exists > LISTED:  # the history is among the last of them
+            return (await self._listed(first, Part.SIZE, LISTED, since, self._exists - LISTED + 1)).uids
         if not found and (since is None or self._exists <= LISTED):
             shown = await self._listed(first, Part.UID if since is None else Part.SIZE, LISTED, since)
             found, self.hides = shown.uids, shown.top < self._exists or shown.gaps > 0
-        return found
+        return found or []
 
-    async def _listed(self, first: int | OneOf["*"], part: Part, most: int, since: date | None = None) -> _Shown:
-        """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n."""
+    async def _listed(
+        self, first: int | OneOf["*"], part: Part, most: int, since: date | None = None, place: int = 0
+    ) -> _Shown:
+        """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n.
+
+        `place`: only messages from this sequence number on are asked for. An empty mailbox may refuse any question.
+        """
         low = 1 if first == "*" else max(1, first)
         self._news = False
         lowest, bottom, top, shown = Lowest(most), 2**63, 0, 0
@@ -305,25 +332,43 @@ class ImapClient(Listening):
                 if one.uid >= low and (since is None or one.arrived is None or one.arrived.date() >= since):
                     lowest.add(one.uid, one.uid)
 
-        async with self._call():
-            await self._command([f"UID FETCH {first if first == '*' else f'{low}:*'} {part.value}".encode("ascii")], on)
+        asked = f"FETCH {place}" if place else f"UID FETCH {low}"
+        asked = "UID FETCH *" if first == "*" else f"{asked}:*"
+        try:
+            async with self._call():
+                await self._command([f"{asked} {part.value}".encode("ascii")], on)
+        except ImapError as error:
+            if error.response is None or self._exists:
+                raise
         return _Shown(lowest.found(), top, max(0, top - bottom + 1 - shown))
 
-    async def _search(self, first: int, since: date | None) -> list[int]:
-        lowest = Lowest(LISTED)
+    async def _search(self, first: int, since: date | None) -> list[int] | None:
+        """UIDs by SEARCH; None where it is refused. Some answer for their newest messages only (RFC 9738), and say so:
+        the older ones are asked for then.
+        """
+        lowest, last, below = Lowest(LISTED), "*", 0
 
         def on(response: Response) -> None:
+            nonlocal below
             if response.words[:1] in ([b"SEARCH"], [b"ESEARCH"]):
                 for low, high in uids_in(response):
                     lowest.add(max(low, first), high)
+            elif limit := _LIMITED.search(response.text):
+                below = number(limit[1]) or 0
 
         newer = b"" if since is None else b" SINCE " + search_date(since)
-        try:
-            async with self._call():
-                await self._command([f"UID SEARCH UID {first}:*".encode("ascii") + newer], on)
-        except ImapError as error:
-            if error.response is None:
-                raise
+        for _ in range(_PAGES):
+            below = 0
+            try:
+                async with self._call():
+                    await self._command([f"UID SEARCH UID {first}:{last}".encode("ascii") + newer], on)
+            except ImapError as error:
+                if error.response is None:
+                    raise
+                return lowest.found() or None
+            if below <= first or last == f"{below - 1}":
+                break
+            last = f"{below - 1}"
         return lowest.found()
 
     async def there(self, uids: Sequence[int]) -> list[int]:

@@ -19,6 +19,7 @@ _MOVES = 20_000  # EXPUNGE responses of one answer that are believed
 _FIELDS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID SUBJECT DATE FROM)]"
 _ABOUT = "UID INTERNALDATE RFC822.SIZE"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_IDENTITY = re.compile(r"<[^<>]+>")
 _WANTED = frozenset({b"ENVELOPE"})
 
 
@@ -53,6 +54,14 @@ def search_date(day: date) -> bytes:
     return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}".encode("ascii")
 
 
+def identity(message_id: str) -> str:
+    """A Message-ID without what senders and servers put beside it: a comment, or blanks where it is folded."""
+    line = clean(message_id)
+    found = _IDENTITY.search(line)
+    line = line if found is None else re.sub(r"\s", "", found[0])
+    return "" if re.fullmatch(r"<?\s*>?", line) else line
+
+
 @dataclass(slots=True)
 class Piece:
     """What was said of one message so far."""
@@ -76,9 +85,8 @@ class Piece:
         """The message, as far as it is known."""
         fields = self.fields or {}
         sent = mail_date(fields.get("date", ""))
-        message_id = clean(fields.get("message-id", ""))
         return Envelope(
-            self.uid, "" if re.fullmatch(r"<?\s*>?", message_id) else message_id, decoded(fields.get("subject", "")),
+            self.uid, identity(fields.get("message-id", "")), decoded(fields.get("subject", "")),
             self.arrived or sent, self.size, decoded(fields.get("from", "")), sent)
 
 

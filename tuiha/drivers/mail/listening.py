@@ -103,6 +103,8 @@ class Listening(Talk):
         timer = loop.call_later(timeout, late)
         try:
             async with limit:
+                if self._news or seen:  # told before IDLE began
+                    end("exists")
                 while (response := await self._next(tag, on, bye=True)).tag != tag:
                     if response.tag == b"*" and response.words[:1] == [b"BYE"]:
                         self.close()

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import ImapError, ImapGone, Literal, Piece, Response, Wire, readable
@@ -27,6 +28,18 @@ def _refusal(word: bytes, text: bytes) -> ImapError:
     code = _CODE.match(text[:_CODE_LIMIT])
     name = code[1].decode("ascii", "replace").upper() if code else None
     return ImapError(plain(text) or "no reason given", word.decode("ascii", "replace"), name)
+
+
+def _many(uids: bytes) -> int:
+    """How many UIDs a set names (RFC 3501, sequence-set)."""
+    spans = (span.partition(b":") for span in uids.split(b","))
+    ends = ((number(low), number(high or low)) for low, _, high in spans)
+    return sum(abs(last - first) + 1 for first, last in ends if first is not None and last is not None)
+
+
+def _tagged(response: Response, tag: bytes) -> Response:
+    """The response with this tag."""
+    return replace(response, parts=(tag + response.parts[0][len(response.tag) :], *response.parts[1:]))
 
 
 class Talk:
@@ -136,6 +149,8 @@ class Talk:
         """The next response; a refusal of the command `tag` and BYE are raised (BYE not when `bye`)."""
         response = await self._wire.response()
         words = response.words or [b""]
+        if response.tag.upper() == tag.upper():  # some write tags in capitals, and some the tag before `+`
+            response = _tagged(response, b"+" if words[0] == b"+" else tag)
         if response.tag == b"*":
             if words[0] == b"BYE" and not bye:
                 raise ImapGone(f"the server says BYE: {plain(response.text)}")
@@ -166,5 +181,7 @@ class Talk:
                 self._exists = count
         elif words[1:] == [b"EXPUNGE"]:
             self._exists = max(0, self._exists - 1)
+        elif words[:1] == [b"VANISHED"] and not response.text.upper().startswith(b"(EARLIER)"):
+            self._exists = max(0, self._exists - _many(response.text))
         elif code := _CAPABILITY.search(response.text):
             self._capabilities = frozenset(code[1].decode("ascii", "replace").upper().split())

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     rb'|(?P<section>(?:BODY|BODY\.PEEK|BINARY|BINARY\.SIZE)\[)|(?P<atom>[^\s()"\0][^\s()\0]*))',
     re.IGNORECASE | re.DOTALL)
 _IN_SECTION = re.compile(rb'(?:[^"\]]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
-_ORIGIN = re.compile(rb"\](?:<\d*>)?")
+_ORIGIN = re.compile(rb"\](?:[ \t]*<[\d.]*>)?")  # some repeat the length as well, or put a blank before it
 
 
 class Kind(Enum):

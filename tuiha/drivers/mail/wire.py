@@ -29,7 +29,7 @@ _LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}[ \t]*$")  # also literal8 (RFC 3516
 _STATUS = re.compile(rb"(?:\+|\S+[ \t]+(?:OK|NO|BAD|BYE|PREAUTH)(?:[ \t]|$))", re.IGNORECASE)
 _BEGINS = re.compile(rb"(?:\*|\+|a\d+)(?:[ \t]|$)", re.IGNORECASE)  # a response: tags are `a` and a number
 _NUMBERS = re.compile(rb"\*[ \t]+(SEARCH|ESEARCH)[ \t]", re.IGNORECASE)
-_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[()]', re.DOTALL)
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[()]', re.DOTALL)
 
 
 class ImapFailure(Exception):
@@ -114,7 +114,7 @@ class Response:
     @property
     def words(self) -> list[bytes]:
         """Up to two words after the tag, upper case, for instance [b'12', b'EXISTS']."""
-        return self.parts[0].upper().split(None, 3)[1:3]
+        return self.parts[0].upper().replace(b" FETCH(", b" FETCH (", 1).split(None, 3)[1:3]
 
     @property
     def text(self) -> bytes:

@@ -393,7 +393,13 @@ class Follower:
         reading = Reading(uids, suspects, first, self._last)
         while (ask := reading.ask(self._tools.clock())) is not None:
             await asyncio.sleep(ask.pause)
-            await self._ask(client, reading, ask)
+            try:
+                await self._ask(client, reading, ask)
+            except ImapFailure:
+                if everything is not None:  # nobody can be asked for what is missing: it waits
+                    reading.looked(reading.gaps(client.exists), (), True)
+                await self._take(client, standing, reading, None)  # what came before the connection ended
+                raise
             if suspects.troubles:  # the good ones before a bad one do not wait for it
                 await self._take(client, standing, reading, everything)
         await self._take(client, standing, reading, everything)

@@ -63,6 +63,7 @@ class Suspects:
     control: int = 0  # UID of a message whose header was read; 0: none is known
     searched: bool = False  # a control was looked for
     checked: bool = False  # the control was asked for since the last header came
+    enveloped: bool = False  # ENVELOPEs were asked for since then: a server may know them without the messages
     tried: int = 0  # the highest UID whose header was asked for alone while nothing could be read
     fruitless: int = 0  # failures in a row
     reason: str = ""  # of the last one
@@ -82,7 +83,8 @@ class Suspects:
         """A header came: whatever failed before may be the messages' own fault."""
         self.reads += 1
         self.control = max(self.control, uid)
-        self.fruitless, self.since, self.waits, self.until, self.checked = 0, None, 0, None, False
+        self.fruitless, self.since, self.waits, self.until = 0, None, 0, None
+        self.checked = self.enveloped = False
 
     def failed(self, reason: str, now: float) -> None:
         """A question brought nothing."""
@@ -174,6 +176,9 @@ class Reading:
             alone = uid in suspects.troubles and suspects.troubles[uid].part is not Part.HEADER
             if alone:
                 return Ask((uid,), suspects.troubles[uid].part)
+            if not suspects.logins and not suspects.enveloped:
+                suspects.enveloped = True
+                return Ask(tuple(rest[: suspects.width]), Part.ENVELOPE)
             return Ask(tuple(rest[: suspects.width]), Part.ARRIVAL if suspects.logins else Part.SIZE)
         if suspects.until is None:
             suspects.wait(now)
@@ -253,7 +258,7 @@ class Reading:
         """The connection ended, or the server fell silent. Answers whether to log in again at once and read on."""
         suspects, rest = self._suspects, self.missing(ask)
         if not rest and not ask.control:
-            return False
+            return True  # all of it came before
         suspects.logins += 1
         suspects.failed(reason, now)
         if ask.part is Part.UID:  # the server does not even say that it is there: its fault, unless it serves others

@@ -25,11 +25,13 @@ class Scripted:
         self.greeting = greeting
         self.reply = reply
         self.lines: list[bytes] = []
+        self.open = 0  # connections
         self.port = 0
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(self.greeting)
+        self.open += 1
         try:
+            writer.write(self.greeting)
             while line := await reader.readline():
                 line = line.rstrip(b"\r\n")
                 self.lines.append(line)
@@ -39,6 +41,7 @@ class Scripted:
         except ConnectionError:
             return
         finally:
+            self.open -= 1
             writer.close()
 
 

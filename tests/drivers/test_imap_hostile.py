@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 from base64 import b64decode
+from collections.abc import Callable
+from datetime import date
 
 import pytest
 
 from tests.drivers.scripted import GREETING, ok, scripted, talking
-from tuiha.drivers.mail.client import NO_UIDVALIDITY, ImapClient, ImapError, ImapFailure, ImapGone, Selected
+from tuiha.drivers.mail.client import (
+    LISTED,
+    NO_UIDVALIDITY,
+    ImapClient,
+    ImapError,
+    ImapFailure,
+    ImapGone,
+    Security,
+    Selected,
+)
 from tuiha.drivers.mail.envelopes import Answers, Part
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
@@ -259,3 +270,103 @@ async def test_whether_there_is_anything_from_a_uid_on(answer: bytes, there: boo
     async with talking(lambda tag, command: answer + ok(tag, command)) as (client, script):
         assert await client.any_from(7) is there
         assert script.lines[-1].endswith(b"UID FETCH 7:* (UID)")
+
+
+async def test_a_message_that_is_told_before_idle_began_is_told_at_once() -> None:
+    idle = list[bytes]()
+
+    def reply(tag: bytes, command: bytes) -> bytes:
+        if command == b"IDLE":
+            idle.append(tag)
+            return b"* 4 EXISTS\r\n+ idling\r\n"
+        return ok(idle[-1], b"") if tag == b"DONE" else (SELECTED if b"SELECT" in command else b"") + ok(tag, command)
+
+    async with talking(reply) as (client, _), asyncio.timeout(20):
+        await client.select("INBOX")
+        assert await client.idle(1500.0) == "exists"
+
+
+@pytest.mark.parametrize("bent", [bytes.upper, bytes.lower])
+async def test_tags_are_read_without_their_case(bent: Callable[[bytes], bytes]) -> None:
+    async with talking(lambda tag, command: ok(bent(tag), command), timeout=0.5) as (client, _):
+        await client.noop()
+        assert client.connected
+
+
+async def test_what_is_told_after_vanished_is_news() -> None:
+    told = [b"* VANISHED 2\r\n", b"* 3 EXISTS\r\n", b""]
+
+    def reply(tag: bytes, command: bytes) -> bytes:
+        if command == b"NOOP":
+            return told.pop(0) + ok(tag, command)
+        return (SELECTED if b"SELECT" in command else b"") + ok(tag, command)
+
+    async with talking(reply) as (client, _):
+        await client.select("INBOX")
+        await client.noop()
+        assert client.exists == 2
+        await client.noop()
+        assert await client.idle(5.0) == "exists"
+
+
+@pytest.mark.parametrize(("security", "refused"), [("plain", b"CAPABILITY"), ("starttls", b"STARTTLS")])
+async def test_a_connection_that_is_refused_at_its_beginning_is_closed(security: Security, refused: bytes) -> None:
+    def reply(tag: bytes, command: bytes) -> bytes:
+        return tag + b" BAD unknown\r\n" if command == refused else ok(tag, command)
+
+    greeting = b"* OK hello\r\n"
+    async with scripted(reply, greeting=greeting) as script:
+        with pytest.raises(ImapError):
+            await ImapClient.connect("127.0.0.1", script.port, security, timeout=2.0)
+        async with asyncio.timeout(5):
+            while script.open:  # noqa: ASYNC110 - the other side of a socket
+                await asyncio.sleep(0.01)
+
+
+async def test_where_search_is_refused_the_history_is_among_the_last_messages() -> None:
+    count, asked = LISTED + 1000, list[bytes]()
+    shown = b"".join(b'* %d FETCH (UID %d INTERNALDATE "17-Nov-2026 10:00:00 +0000")\r\n' % (n, n)
+                     for n in range(count - 2, count + 1))
+
+    def reply(tag: bytes, command: bytes) -> bytes:
+        asked.append(command)
+        if b"SEARCH" in command:
+            return tag + b" NO not here\r\n"
+        if b"SELECT" in command:
+            return b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (count, count + 1) + ok(
+                tag, command)
+        return (shown if b"FETCH" in command else b"") + ok(tag, command)
+
+    async with talking(reply) as (client, _):
+        await client.select("INBOX")
+        assert await client.uids(1, date(2026, 11, 1)) == [count - 2, count - 1, count]
+        assert await client.uids(1, date(2026, 11, 30)) == []  # none is as new as that
+    assert b"FETCH %d:* (UID INTERNALDATE RFC822.SIZE)" % 1001 in asked
+
+
+async def test_a_server_that_answers_for_its_newest_messages_is_asked_for_the_others() -> None:
+    """RFC 9738: the answer is OK, and names the lowest UID that it is about."""
+    def reply(tag: bytes, command: bytes) -> bytes:
+        if b"SEARCH" not in command:
+            return ok(tag, command)
+        low, _, high = command.split()[3].partition(b":")
+        wanted = range(int(low), (2500 if high == b"*" else int(high)) + 1)[-1000:]
+        limit = b"[MESSAGELIMIT 1000 %d] " % wanted[0] if wanted[0] > int(low) else b""
+        return b"* SEARCH %s\r\n%s OK %sdone\r\n" % (b" ".join(b"%d" % uid for uid in wanted), tag, limit)
+
+    async with talking(reply) as (client, _):
+        assert await client.uids(1) == list(range(1, 2501))
+        assert await client.uids(2000) == list(range(2000, 2501))
+
+
+async def test_an_empty_mailbox_may_refuse_every_question() -> None:
+    def reply(tag: bytes, command: bytes) -> bytes:
+        if b"FETCH" in command or b"SEARCH" in command:
+            return tag + b" NO there are no messages\r\n"
+        empty = b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 6] x\r\n"
+        return (empty if b"SELECT" in command else b"") + ok(tag, command)
+
+    async with talking(reply) as (client, _):
+        await client.select("INBOX")
+        assert await client.uids(6) == []
+        assert not await client.any_from(6)

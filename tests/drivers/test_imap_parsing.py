@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import encodings
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tuiha.drivers.mail.client import ImapClient
+from tuiha.drivers.mail import wire
+from tuiha.drivers.mail.client import ImapClient, Lowest
 from tuiha.drivers.mail.envelopes import Envelope, piece
 from tuiha.drivers.mail.headers import clean, decoded, header_fields
 from tuiha.drivers.mail.values import parse
@@ -158,3 +160,30 @@ def test_the_date_of_arrival_or_else_of_the_header(when: bytes, expected: str) -
     found = envelope(Response((b"* 1 FETCH (UID 1 INTERNALDATE ", when, b" BODY[] ", header, b")")))
     assert found.date is not None
     assert found.date.isoformat() == expected
+
+
+def test_only_charsets_that_python_knows_are_looked_up() -> None:
+    """With some of its codecs one Subject takes seconds, and it keeps each name that it does not know for ever."""
+    many = "".join(map(chr, range(0x4E00, 0x4E00 + 500)))
+    before = len(encodings._cache)
+    for charset in ("punycode", "idna", "undefined", "unicode_escape", *(f"x-{number}" for number in range(300))):
+        assert decoded(f"=?{charset}?q?{many}?=")[:3] == many[:3]
+    assert len(encodings._cache) == before
+    assert decoded("=?koi8-r?b?8NLJ18XU?=") == "Привет"
+
+
+def test_what_has_no_end_costs_no_more_than_it_is_long() -> None:
+    """A pattern that is tried from each place of a text of this length would take hours."""
+    assert decoded("=?x?q?a" * 1028).startswith("=?x?q?a")
+    assert wire._open(b'("' + b'\\"' * 1_000_000 + b"\\") == 1
+
+
+def test_the_lowest_of_many_ranges() -> None:
+    lowest = Lowest(1000)
+    for _ in range(20_000):
+        lowest.add(1, 9999)
+    lowest.add(3, 2**63)
+    assert lowest.found() == list(range(1, 1001))
+    last = Lowest(10)
+    last.add(2**63 - 5, 2**63 + 5)
+    assert last.found() == [2**63 - 5, 2**63 - 4, 2**63 - 3, 2**63 - 2]  # the cursor behind it has 63 bits

@@ -98,6 +98,12 @@ def test_the_only_message_of_a_mailbox_is_tried_for_some_seconds() -> None:
     assert server.logins - 1 <= 4
 
 
+@pytest.mark.parametrize("count", [1, 5, 200])
+def test_a_server_that_sends_no_header_is_asked_for_envelopes(count: int) -> None:
+    server = Server(range(1, count + 1), refuses=range(1, count + 1), deadly=(Part.HEADER,))
+    assert [one.uid for one in server.read() if not one.unreadable] == list(range(1, count + 1))
+
+
 def test_several_bad_ones() -> None:
     server = Server(range(1, 201), kills=[3, 50, 51, 200], refuses=[4, 100])
     assert [one.uid for one in server.read() if one.unreadable] == [3, 4, 50, 51, 100, 200]

@@ -32,6 +32,7 @@ from tuiha.operate.world import World, open_world
 
 RUNS = 8
 RECHECK = 5.0  # seconds
+PAUSE = 0.25  # seconds between two requests to a server: no user may send many more
 SLACK = 1.0  # seconds, for the question itself
 SERVERS = ("s1", "s2", "s3")
 HEAD = ["what", "runs", "median", "most", "reach", "reached"]
@@ -63,9 +64,9 @@ async def statuses(phone: Phone) -> set[int]:
 
 
 async def comes_to(phone: Phone, server: str, status: int) -> None:
-    """Ask a server until it answers so, and no longer: what is refused counts as a guess."""
+    """Ask a server until it answers so, and no longer: what is refused counts as a guess, and all of it as a request."""
     while (await phone.ask("GET", server, "/v1/me")).status != status:  # noqa: ASYNC110 - the server is the event
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(PAUSE)
 
 
 async def refused(phone: Phone) -> float:

@@ -152,6 +152,11 @@ def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
     return "tuiha plan protect"
 
 
+def follows_first(all_gaps: frozenset[Gap]) -> bool:
+    """Whether the partner must follow before anything else helps: `tuiha plan protect` is refused until then."""
+    return Gap.ABSENT in all_gaps and all_gaps.isdisjoint(_MENDS)
+
+
 def _reset(found: Durability, partner: str) -> str:
     return "; ".join(_reset_of(one) for one in found.loose)
 

@@ -9,6 +9,8 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
+from tuiha.model.durability import gaps, reason, remedy
+from tuiha.model.quoting import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps import (
@@ -28,6 +30,7 @@ from tuiha.operate.database.steps import (
     still_ours,
     until,
     value,
+    waited_for,
 )
 from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
@@ -246,7 +249,9 @@ class Protect(PairStep):
                     seen = time.monotonic()
                 elif time.monotonic() - seen > patience:
                     return False
-            kept = proof.result()
+            if proof.result():
+                await self._nobody_else(primary)
+                kept = True
             return kept
         finally:
             if proof is not None:
@@ -255,6 +260,14 @@ class Protect(PairStep):
             await beside.close()
             if not kept:
                 await self._let_go(world, primary, before)
+
+    async def _nobody_else(self, primary: Coordinator) -> None:
+        """Nothing lets a commit be acknowledged without the secondary. Raises StepFailed."""
+        found, name = await waited_for(primary), self.secondary
+        holes = frozenset(gap for gap in gaps(found, name, slot(name)) if gap.hole)
+        if holes:
+            raise StepFailed(f"{self.primary} would acknowledge commits without {name}: "
+                             f"{reason(found, name, holes)}. Next: {remedy(found, name, holes)}")
 
     async def _let_go(self, world: World, primary: Coordinator, before: Standby) -> None:
         """Commits wait for nobody; while the ledger counts on the secondary, only once it says STALE.

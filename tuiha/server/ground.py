@@ -54,7 +54,11 @@ SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_replication_slots WHERE slo
 
 
 class NoGround(Exception):
-    """A lease would stand on nothing; the text says why."""
+    """A lease would stand on nothing; the text says why, and `copy` that it would be on a copy of the database."""
+
+    def __init__(self, text: str, copy: bool = False) -> None:
+        super().__init__(text)
+        self.copy = copy
 
 
 class Ground:
@@ -72,6 +76,14 @@ class Ground:
 
     async def hold(self, attachment: Attachment, session: Session) -> None:
         """Returns when the renewal that this session committed may count. Raises NoGround, or what LOST lists."""
+        try:
+            await self._judge(attachment, session)
+        except NoGround as reason:
+            self.copy = str(reason) if reason.copy else None
+            raise
+        self.copy = None
+
+    async def _judge(self, attachment: Attachment, session: Session) -> None:
         partner = self._partner(attachment.place)
         if partner is None:
             return  # one database alone: nobody is promoted
@@ -81,10 +93,9 @@ class Ground:
             found = replace(found, lacking=self._lacks >= _SURE)
         holes = frozenset(gap for gap in gaps(found, partner.name, slot(partner.name)) if gap.hole)
         if not holes:
-            self._alone, self.copy = None, None
+            self._alone = None
             return
         await self._without(attachment, session, partner, found, holes)
-        self.copy = None
 
     async def watch(self, attachment: Attachment) -> None:
         """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
@@ -187,14 +198,19 @@ class Ground:
 
     async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
                            why: str) -> None:
-        """The secondary gets what is committed here. Raises NoGround, and notes a copy."""
+        """The secondary gets what is committed here. Raises NoGround.
+
+        What it receives may be shown late: replay waits for a long question of somebody. Only one that receives, while
+        nobody follows the database of this session, gets it from another one.
+        """
         mine = await session.connection.fetchval(_MINE, self._server)
         before = await there.connection.fetchval(_RECEIVED)
         if await self._arrives(there, _HAS_MINE, self._server, mine):
             return
         if await there.connection.fetchval(_RECEIVED) != before:
-            self.copy = _copied(attachment.place, partner)
-            raise NoGround(self.copy)
+            if not await session.connection.fetchval(_FOLLOWED, slot(partner.name), partner.name):
+                raise NoGround(_copied(attachment.place, partner), copy=True)
+            raise NoGround(f"{why}; {partner.name} receives, and has not replayed this server's lease yet")
         raise NoGround(f"{why}; {partner.name} does not follow. To go on without it: `tuiha plan degrade`")
 
     async def _arrives(self, there: Session, question: str, *values: Any) -> bool:

@@ -43,6 +43,7 @@ def session(**answers: Callable[[], Any]) -> Session:
 
 
 def waits_for(names: str) -> dict[str, Any]:
+    """The answer to QUESTION of a database that the secondary follows in step."""
     row = {"name": "db2", "state": "streaming", "sync_state": "sync", "slot": "db2"}
     return {"names": names, "followers": json.dumps([row]), "slots": '["db2"]', "settings": "[]",
             "session": '{"value": "on", "source": "client"}'}
@@ -92,4 +93,21 @@ async def test_what_is_said_of_a_copy_is_so_until_the_next_judgement(
     for _ in range(3):
         with pytest.raises(NoGround):
             await here.hold(ATTACHMENT, mine)
-    assert (seen, here.copy) == ([False, True, True], None)
+    assert (seen[::2], seen[1::2], here.copy) == ([False, True, True], [False, True, True], None)
+
+
+@pytest.mark.parametrize(("later", "given_up"), [("FIRST 1 (db2)", False), ("*", True), ("", False)])
+async def test_the_secondary_is_not_given_up_on_one_look(
+    here: Ground, monkeypatch: pytest.MonkeyPatch, later: str, given_up: bool
+) -> None:
+    """Whatever was seen first has to be there a moment later, too."""
+    looks, doubts = iter(("*", later)), list[bool]()
+    secondary(monkeypatch, _HAS_MINE=lambda: True, _DOUBTED=lambda: True)
+    mine = session(QUESTION=lambda: waits_for(next(looks)), _WORD=lambda: "SYNC", _MINE=lambda: 1.0,
+                   _DOUBT=lambda: doubts.append(True))
+    if given_up:
+        await here.hold(ATTACHMENT, mine)
+    else:
+        with pytest.raises(NoGround, match="it is so no more"):
+            await here.hold(ATTACHMENT, mine)
+    assert doubts == [True] * given_up

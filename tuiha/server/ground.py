@@ -35,6 +35,7 @@ _ARRIVES = 2.0  # seconds for a commit to be seen on the secondary
 _ASKS = 5.0  # seconds between two questions to the secondary itself, each on a connection of its own
 _SURE = 2  # questions in a row that it must answer alike: it may restart between the two halves of one
 _LOOK = 0.05  # seconds between two looks
+_MOMENT = 0.1  # seconds in which what is only passing has passed
 _TRIES = 3  # at changing a ledger that others change, too
 _MINE = "SELECT renewed_at FROM lease WHERE server = $1"
 _HAS_MINE = "SELECT true FROM lease WHERE server = $1 AND renewed_at = $2"
@@ -127,8 +128,17 @@ class Ground:
             if record is None and word is None:
                 return  # no ledger, and a pool of an earlier version: nobody says what it counts on
             if record is None or record.standby is Standby.SYNC:
+                await self._lasts(session, partner, holes, why)
                 await self._give_up(record, attachment, session, partner, holes, why)
         self._alone = attachment.epoch
+
+    async def _lasts(self, session: Session, partner: Place, holes: frozenset[Gap], why: str) -> None:
+        """Some hole is still there after a moment: one look may fall between two settings. Raises NoGround."""
+        await asyncio.sleep(_MOMENT)
+        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = replace(found, lacking=Gap.DOUBLE in holes)  # that was asked twice already
+        if not holes & gaps(found, partner.name, slot(partner.name)):
+            raise NoGround(f"{why}; it is so no more, and is asked again")
 
     async def _record(self, attachment: Attachment, why: str) -> LedgerRecord | None:
         """The ledger's record of this epoch; None when there is no ledger. Raises NoGround."""

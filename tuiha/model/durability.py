@@ -64,6 +64,7 @@ class Loose:
     value: str
     role: str | None = None  # None: all roles
     database: str | None = None  # None: all databases
+    altered: bool = False  # by ALTER ROLE or ALTER DATABASE; else of the whole instance, or of the session itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _reset_of(loose: Loose) -> str:
         return f"ALTER ROLE {identifier(loose.role)}{where} RESET synchronous_commit"
     if loose.database is not None:
         return f"ALTER DATABASE {identifier(loose.database)} RESET synchronous_commit"
-    return "synchronous_commit = on"
+    return "ALTER ROLE ALL RESET synchronous_commit" if loose.altered else "synchronous_commit = on"
 
 
 def _place(loose: Loose) -> str:

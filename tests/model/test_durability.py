@@ -1,0 +1,31 @@
+"""What lets a commit be acknowledged without the partner, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tuiha.drivers.databases.durability import read
+from tuiha.model.durability import Durability, gaps, remedy
+
+ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
+
+
+def asked(*settings: dict[str, Any], value: str = "on", source: str = "client") -> Durability:
+    """The active database's answer, with these settings of roles and databases, and the session's own."""
+    row = {"name": "db2", "state": "streaming", "sync_state": "sync", "slot": "db2"}
+    return read({"names": "FIRST 1 (db2)", "followers": json.dumps([row]), "slots": '["db2"]',
+                 "settings": json.dumps(settings), "session": json.dumps({"value": value, "source": source})})
+
+
+@pytest.mark.parametrize(("found", "mends"), [
+    (asked(ALL), "ALTER ROLE ALL RESET synchronous_commit"),
+    (asked(ALL, value="off", source="global"), "ALTER ROLE ALL RESET synchronous_commit"),
+    (asked(value="off", source="configuration file"), "synchronous_commit = on"),
+    (asked(ALL | {"role": "tuiha_pool"}), "ALTER ROLE tuiha_pool RESET synchronous_commit"),
+    (asked(ALL | {"database": "tuiha"}), 'ALTER DATABASE "tuiha" RESET synchronous_commit'),
+])
+def test_a_setting_is_reset_where_it_was_made(found: Durability, mends: str) -> None:
+    assert remedy(found, "db2", gaps(found, "db2", "db2")) == mends

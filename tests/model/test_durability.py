@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tuiha.drivers.databases.durability import read
-from tuiha.model.durability import Durability, gaps, remedy
+from tuiha.model.durability import Durability, Follower, Gap, gaps, remedy
 
 ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
 
@@ -29,3 +29,13 @@ def asked(*settings: dict[str, Any], value: str = "on", source: str = "client") 
 ])
 def test_a_setting_is_reset_where_it_was_made(found: Durability, mends: str) -> None:
     assert remedy(found, "db2", gaps(found, "db2", "db2")) == mends
+
+
+@pytest.mark.parametrize(("names", "sync_state", "found"), [
+    ("FIRST 1 (db2)", "sync", set()), ("db2", "sync", set()), ("ANY 1 (db2)", "quorum", set()),
+    ("ANY 1 (db2, archive)", "quorum", {Gap.QUORUM, Gap.SEVERAL}), ("ANY 1 (*)", "quorum", {Gap.ANYBODY}),
+    ("ANY 1 (archive)", "async", {Gap.ANOTHER, Gap.BEHIND}),
+])
+def test_a_quorum_of_one_waits_for_exactly_that_one(names: str, sync_state: str, found: set[Gap]) -> None:
+    follower = Follower("db2", "streaming", sync_state, "db2")
+    assert gaps(Durability(names, (follower,), ("db2",)), "db2", "db2") == found

@@ -27,7 +27,7 @@ class Gap(StrEnum):
     NOBODY = "nobody"  # synchronous_standby_names is empty
     UNREADABLE = "unreadable"  # it is nothing that PostgreSQL takes
     ANYBODY = "anybody"  # it names *
-    QUORUM = "quorum"  # it says ANY
+    QUORUM = "quorum"  # it says ANY of several
     SEVERAL = "several"  # it names more than one, or asks for more than one
     ANOTHER = "another"  # it names somebody else
     LOOSE = "loose"  # synchronous_commit of a role, of the database or of the session does not wait
@@ -109,7 +109,7 @@ def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterato
         if not {name.lower() for name in said.names} <= {name.lower() for name in others | {partner}}:
             yield Gap.ANOTHER
     else:
-        if said.any:
+        if said.any and len(said.names) > 1:
             yield Gap.QUORUM
         if len(said.names) > 1 or said.number != 1:
             yield Gap.SEVERAL

@@ -150,8 +150,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remains, "_SETTLING", 0.0)
 
 
-async def test_a_secondary_that_streams_is_waited_for_and_then_counted_on() -> None:
-    here = of(Standby.STALE, 1000)
+@pytest.mark.parametrize("sync_state", ["sync", "quorum"])  # a quorum of one is that one
+async def test_a_secondary_that_streams_is_waited_for_and_then_counted_on(sync_state: str) -> None:
+    here = of(Standby.STALE, 1000, sync_state=sync_state)
     assert "ledger SYNC: protected" in await here.protect()
     assert here.ledger.said == ["names 'FIRST 1 (db2)'", "ledger SYNC"]
 
@@ -208,7 +209,7 @@ async def test_what_is_read_back_names_the_same_holes(says: str, fields: dict[st
 
 
 async def test_what_is_read_back_goes_by_what_the_names_mean() -> None:
-    for names in ("FIRST 1 (db2)", "db2", '"db2"', "1 (db2)"):
+    for names in ("FIRST 1 (db2)", "db2", '"db2"', "1 (db2)", "ANY 1 (db2)"):
         assert await of(Standby.SYNC, 1000, names=names).read_back() == []
     found, = await of(Standby.SYNC, 1000, called="other").read_back()
     assert found.startswith("UNPROTECTED: commits are acknowledged by other")

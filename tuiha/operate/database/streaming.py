@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.model.durability import IN_STEP
 from tuiha.operate.sql import Coordinator, DatabaseGone
 
 _ROWS = """
@@ -53,7 +54,7 @@ class Stream:
             rows = []
         row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
         now = time.monotonic()
-        self.waited_for = (row["state"] == "streaming" and row["sync_state"] == "sync" and row["pid"] == self._process
+        self.waited_for = (row["state"] == "streaming" and row["sync_state"] in IN_STEP and row["pid"] == self._process
                            and bool(row["caught_up"]))
         if row["state"] != "streaming":
             self._process = None

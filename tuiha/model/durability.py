@@ -83,6 +83,14 @@ def waits(synchronous_commit: str) -> bool:
     return synchronous_commit.strip().strip("'").lower() in _STRICT
 
 
+def same_name(name: str | None, partner: str) -> bool:
+    """Whether a connection with this application_name is the partner's: PostgreSQL compares these without case.
+
+    Without the right to see it the name is None.
+    """
+    return name is not None and name.lower() == partner.lower()
+
+
 def gaps(found: Durability, partner: str, slot: str, others: frozenset[str] | None = None) -> frozenset[Gap]:
     """Everything that speaks against it; empty: whatever is acknowledged, the partner has.
 
@@ -113,7 +121,7 @@ def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterato
             yield Gap.QUORUM
         if len(said.names) > 1 or said.number != 1:
             yield Gap.SEVERAL
-        if not any(_same(name, partner) for name in said.names):
+        if not any(same_name(name, partner) for name in said.names):
             yield Gap.ANOTHER
 
 
@@ -121,7 +129,7 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
     if found.followers is None:
         return
     receiving = [one for one in found.followers if one.state not in _SILENT]
-    mine = [one for one in receiving if _same(one.name, partner)]
+    mine = [one for one in receiving if same_name(one.name, partner)]
     if not mine:
         yield Gap.ABSENT
     elif len(mine) > 1:
@@ -133,11 +141,6 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
     allowed = {partner.lower()} | {name.lower() for name in others or ()}
     if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in receiving):
         yield Gap.OTHERS
-
-
-def _same(name: str, partner: str) -> bool:
-    """PostgreSQL compares these names without case."""
-    return name.lower() == partner.lower()
 
 
 def reason(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
@@ -183,7 +186,7 @@ def _listed(found: Durability, partner: str) -> str:
 
 def _synchronous(found: Durability, partner: str) -> str:
     return ", ".join(sorted({one.name or "one without a name" for one in found.followers or ()
-                             if one.sync_state in IN_STEP and not _same(one.name, partner)}))
+                             if one.sync_state in IN_STEP and not same_name(one.name, partner)}))
 
 
 _Words = Callable[[Durability, str], str]

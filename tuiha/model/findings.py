@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tuiha.model.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
-from tuiha.model.durability import IN_STEP, follows_first, reason, remedy
+from tuiha.model.durability import IN_STEP, follows_first, reason, remedy, same_name
 from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
@@ -157,7 +157,7 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
 
 
 def _row(report: DatabaseReport, secondary: str) -> ReplicationRow | None:
-    return next((row for row in report.replication if row.name == secondary), None)
+    return next((row for row in report.replication if same_name(row.name, secondary)), None)
 
 
 def _rejoin(name: str, stand: Standing) -> str:

@@ -42,7 +42,9 @@ _RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
-_FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
+_FLUSHED = """
+SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE lower(application_name) = lower($1)
+"""
 # Not by the column's name: a schema of an earlier version has none.
 _DOUBTED = "SELECT coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuiha.model.durability import same_name
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
@@ -29,7 +30,7 @@ def _active(sight: Sight, stray: CheckVerdict = CheckVerdict.NEVER) -> list[Chec
 def _follows(sight: Sight) -> bool:
     report = sight.active.report
     rows = () if report is None else report.replication
-    return any(row.name == sight.partner.name and row.state == "streaming" for row in rows)
+    return any(same_name(row.name, sight.partner.name) and row.state == "streaming" for row in rows)
 
 
 class Degrade(PairKind):

@@ -13,7 +13,7 @@ from tuiha.operate.sql import Coordinator, DatabaseGone
 
 _ROWS = """
 SELECT pid, state, sync_state, pg_current_wal_flush_lsn()::text AS here, flush_lsn >= $2::text::pg_lsn AS caught_up
-  FROM pg_stat_replication WHERE application_name = $1
+  FROM pg_stat_replication WHERE lower(application_name) = lower($1)
 """
 _BEGINNING = "0/0"
 _KEEPS = 0.3  # seconds for which it must have streamed without a break

@@ -17,6 +17,7 @@ from tuiha.model.causes import (
     sprayer_remedy,
 )
 from tuiha.model.conclude import conclude
+from tuiha.model.durability import Durability, Follower, Loose
 from tuiha.model.facts import Look
 from tuiha.model.findings import Expected, findings
 from tuiha.model.reports import ReplicationRow, Standby
@@ -68,6 +69,36 @@ def test_commits_are_never_made_to_wait_for_a_secondary_that_is_not_there() -> N
     assert "application_name=db2" in remedies(misnamed, "db1")
     streaming = with_database(healthy(), primary(replication=(ReplicationRow("db2", "streaming", "async", 0, 0.0),)))
     assert remedies(streaming, "db1").startswith("tuiha plan protect")
+
+
+def degraded(names: str, *followers: Follower) -> Look:
+    """The pool went on without db2, which does not follow."""
+    rows = tuple(ReplicationRow(one.name, one.state, one.sync_state, 0, None) for one in followers)
+    alone = primary(synchronous_names=names, replication=rows, durability=Durability(names, followers, ("db2",)))
+    look = with_database(with_database(healthy(), alone), secondary(receiving=False))
+    return replace(look, ledger=record(standby=Standby.STALE))
+
+
+ARCHIVE = Follower("archive", "streaming", "sync")
+
+
+@pytest.mark.parametrize("look", [degraded(""), degraded("*", ARCHIVE), degraded("*")])
+@pytest.mark.parametrize("subject", ["db1", "ledger"])
+def test_a_secondary_that_does_not_follow_is_brought_back_and_not_waited_for(look: Look, subject: str) -> None:
+    """`tuiha plan protect` is refused until it follows."""
+    assert "tuiha plan protect" not in remedies(look, subject)
+    assert "tuiha plan rejoin db2" in remedies(look, subject)
+    down_now = with_database(look, failing(secondary()))
+    assert "tuiha plan protect" not in remedies(down_now, subject)
+    assert "bring db2 back first" in remedies(down_now, subject)
+    assert [one.next for one in conclude(look).problems if one.subject in ("db1", "db2")] == ["tuiha plan rejoin db2"]
+
+
+def test_what_no_operation_mends_comes_first() -> None:
+    look = degraded("")
+    loose = Durability("", (), ("db2",), (Loose("local", "tuiha_pool"),))
+    look = with_database(look, primary(synchronous_names="", replication=(), durability=loose))
+    assert remedies(look, "db1") == "ALTER ROLE tuiha_pool RESET synchronous_commit"
 
 
 def test_what_a_manager_does_is_not_offered_as_an_operation() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.durability import Gap, reason, remedy
+from tuiha.model.durability import Gap, follows_first, reason, remedy
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
 from tuiha.model.obstacles import obstacles
 from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState
@@ -138,8 +138,12 @@ def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem
     report = scene.stand.primary_report
     found = report.waits_for if report is not None else None
     what = "" if found is None else reason(found, facts.name, scene.stand.holes)
-    then = "tuiha check" if scene.rules.manager is not None or found is None \
-        else remedy(found, facts.name, scene.stand.holes)
+    if scene.rules.manager is not None or found is None:
+        then = "tuiha check"
+    elif follows_first(scene.stand.gaps):
+        then = after_stray(scene, facts.name)
+    else:
+        then = remedy(found, facts.name, scene.stand.holes)
     if scene.stand.withheld and scene.stalled:
         return _bad(primary.name, f"UNPROTECTED  {what}",
                     f"servers hold, then answer 503: the ledger counts on {facts.name}, which may lack writes",

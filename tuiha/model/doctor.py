@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tuiha.model.access_rules import rule_findings
 from tuiha.model.database_advice import database_advice
+from tuiha.model.durability import same_name
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.grants import too_much
@@ -269,7 +270,7 @@ def _lag(stand: Standing) -> Iterator[Finding]:
     primary, secondary = stand.primary_report, stand.secondary
     if primary is None or secondary is None:
         return
-    row = next((row for row in primary.replication if row.name == secondary.name), None)
+    row = next((row for row in primary.replication if same_name(row.name, secondary.name)), None)
     if row is None:
         return
     if (row.lag_bytes or 0) > LAG_BYTES or (row.lag_seconds or 0.0) > LAG_SECONDS:

@@ -27,7 +27,7 @@ class Gap(StrEnum):
     NOBODY = "nobody"  # synchronous_standby_names is empty
     UNREADABLE = "unreadable"  # it is nothing that PostgreSQL takes
     ANYBODY = "anybody"  # it names *
-    QUORUM = "quorum"  # it says ANY
+    QUORUM = "quorum"  # it says ANY of several
     SEVERAL = "several"  # it names more than one, or asks for more than one
     ANOTHER = "another"  # it names somebody else
     LOOSE = "loose"  # synchronous_commit of a role, of the database or of the session does not wait
@@ -64,6 +64,7 @@ class Loose:
     value: str
     role: str | None = None  # None: all roles
     database: str | None = None  # None: all databases
+    altered: bool = False  # by ALTER ROLE or ALTER DATABASE; else of the whole instance, or of the session itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ class Durability:
 def waits(synchronous_commit: str) -> bool:
     """Whether a session with this setting waits until the secondary has flushed its commit."""
     return synchronous_commit.strip().strip("'").lower() in _STRICT
+
+
+def same_name(name: str | None, partner: str) -> bool:
+    """Whether a connection with this application_name is the partner's: PostgreSQL compares these without case.
+
+    Without the right to see it the name is None.
+    """
+    return name is not None and name.lower() == partner.lower()
 
 
 def gaps(found: Durability, partner: str, slot: str, others: frozenset[str] | None = None) -> frozenset[Gap]:
@@ -108,11 +117,11 @@ def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterato
         if not {name.lower() for name in said.names} <= {name.lower() for name in others | {partner}}:
             yield Gap.ANOTHER
     else:
-        if said.any:
+        if said.any and len(said.names) > 1:
             yield Gap.QUORUM
         if len(said.names) > 1 or said.number != 1:
             yield Gap.SEVERAL
-        if not any(_same(name, partner) for name in said.names):
+        if not any(same_name(name, partner) for name in said.names):
             yield Gap.ANOTHER
 
 
@@ -120,7 +129,7 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
     if found.followers is None:
         return
     receiving = [one for one in found.followers if one.state not in _SILENT]
-    mine = [one for one in receiving if _same(one.name, partner)]
+    mine = [one for one in receiving if same_name(one.name, partner)]
     if not mine:
         yield Gap.ABSENT
     elif len(mine) > 1:
@@ -132,11 +141,6 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
     allowed = {partner.lower()} | {name.lower() for name in others or ()}
     if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in receiving):
         yield Gap.OTHERS
-
-
-def _same(name: str, partner: str) -> bool:
-    """PostgreSQL compares these names without case."""
-    return name.lower() == partner.lower()
 
 
 def reason(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
@@ -152,6 +156,11 @@ def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
     return "tuiha plan protect"
 
 
+def follows_first(all_gaps: frozenset[Gap]) -> bool:
+    """Whether the partner must follow before anything else helps: `tuiha plan protect` is refused until then."""
+    return Gap.ABSENT in all_gaps and all_gaps.isdisjoint(_MENDS)
+
+
 def _reset(found: Durability, partner: str) -> str:
     return "; ".join(_reset_of(one) for one in found.loose)
 
@@ -162,7 +171,7 @@ def _reset_of(loose: Loose) -> str:
         return f"ALTER ROLE {identifier(loose.role)}{where} RESET synchronous_commit"
     if loose.database is not None:
         return f"ALTER DATABASE {identifier(loose.database)} RESET synchronous_commit"
-    return "synchronous_commit = on"
+    return "ALTER ROLE ALL RESET synchronous_commit" if loose.altered else "synchronous_commit = on"
 
 
 def _place(loose: Loose) -> str:
@@ -177,7 +186,7 @@ def _listed(found: Durability, partner: str) -> str:
 
 def _synchronous(found: Durability, partner: str) -> str:
     return ", ".join(sorted({one.name or "one without a name" for one in found.followers or ()
-                             if one.sync_state in IN_STEP and not _same(one.name, partner)}))
+                             if one.sync_state in IN_STEP and not same_name(one.name, partner)}))
 
 
 _Words = Callable[[Durability, str], str]

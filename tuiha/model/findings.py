@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tuiha.model.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
-from tuiha.model.durability import IN_STEP, reason, remedy
+from tuiha.model.durability import IN_STEP, follows_first, reason, remedy, same_name
 from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
@@ -139,20 +139,25 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
                   f"reinitialize it: patronictl reinit")
     if name != stand.active or stand.secondary is None:
         return
+    row = _row(report, stand.secondary.name)
     if stand.holes:
         yield bad(name, reason(report.waits_for, stand.secondary.name, stand.holes),
                   f"it acknowledges writes that {stand.secondary.name} may not have",
-                  remedy(report.waits_for, stand.secondary.name, stand.holes))
+                  _protection(report, row, stand, stand.secondary, manager) if follows_first(stand.gaps)
+                  else remedy(report.waits_for, stand.secondary.name, stand.holes))
         return
     if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
         yield warning(name, f"a server saw it acknowledge writes without {stand.secondary.name}",
                       f"{stand.secondary.name} may not be promoted without losing writes", "tuiha plan protect")
-    row = next((r for r in report.replication if r.name == stand.secondary.name), None)
     if row is None or row.sync_state not in IN_STEP:
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
                        "losing this database would lose acknowledged writes, or stop the pool",
                        _protection(report, row, stand, stand.secondary, manager))
+
+
+def _row(report: DatabaseReport, secondary: str) -> ReplicationRow | None:
+    return next((row for row in report.replication if same_name(row.name, secondary)), None)
 
 
 def _rejoin(name: str, stand: Standing) -> str:
@@ -208,8 +213,16 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:
             yield warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
-                           "tuiha plan protect" if expected.manager is None else
+                           _counts_again(stand) if expected.manager is None else
                            f"patronictl list; {expected.manager} counts on it again as soon as it streams")
+
+
+def _counts_again(stand: Standing) -> str:
+    """How the ledger comes to count on the secondary."""
+    report, secondary = stand.primary_report, stand.secondary
+    if report is None or secondary is None or not follows_first(stand.gaps):
+        return "tuiha plan protect"
+    return _protection(report, _row(report, secondary.name), stand, secondary, None)
 
 
 def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.durability import IN_STEP, same_name
 from tuiha.model.facts import Look
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.reports import Managed
@@ -44,9 +44,11 @@ def managed_findings(look: Look, manager: str | None) -> tuple[Finding, ...]:
 
 def _strangers(look: Look, manager: str) -> Iterator[Finding]:
     """Members that commits wait for, or that may be promoted, and that the configuration does not name."""
-    known = {node.name for node in look.databases}
+    known = [node.name for node in look.databases]
     rows = [row for node in look.databases if node.fresh and node.report is not None for row in node.report.replication]
-    for name in sorted({row.name for row in rows if row.sync_state in IN_STEP} - known):
+    for name in sorted({row.name for row in rows if row.sync_state in IN_STEP}):
+        if any(same_name(name, one) for one in known):
+            continue
         yield bad(manager, f"commits wait for {name}, which is not at database.nodes",
                   f"{manager} may promote it, and no server and no operator finds it then",
                   f"name {name} at database.nodes on all hosts; or keep it out: tags: nosync: true and nofailover: "

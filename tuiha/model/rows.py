@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuiha.model.durability import same_name
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -135,7 +136,7 @@ def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
     report = stand.primary_report
     if report is None or name == stand.active:
         return None
-    return next((r for r in report.replication if r.name == name), None)
+    return next((r for r in report.replication if same_name(r.name, name)), None)
 
 
 def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rules) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tuiha.model.durability import IN_STEP, Gap, gaps
+from tuiha.model.durability import IN_STEP, Gap, gaps, same_name
 from tuiha.model.facts import Look, Polled, Snapshot
 from tuiha.model.quoting import slot
 from tuiha.model.reports import DatabaseReport, EpochRow, LedgerRecord, MailRow, MemberRow, Standby
@@ -95,8 +95,10 @@ def _gaps(primary: Polled[DatabaseReport] | None, secondary: Polled[DatabaseRepo
 
 def _secondary(primary: Polled[DatabaseReport], others: list[Polled[DatabaseReport]]) -> Polled[DatabaseReport] | None:
     """The one that the active database waits for; else the first that answers, else the first."""
-    waited = {row.name for row in primary.report.replication if row.sync_state in IN_STEP} if primary.report else set()
-    return min(others, key=lambda one: (one.name not in waited, not one.fresh), default=None)
+    rows = primary.report.replication if primary.report is not None else ()
+    waited = [row.name for row in rows if row.sync_state in IN_STEP]
+    return min(others, key=lambda one: (not any(same_name(name, one.name) for name in waited), not one.fresh),
+               default=None)
 
 
 def _claims(look: Look) -> Iterator[tuple[int, int, str]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tuiha.model.durability import same_name
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.quoting import slot
 from tuiha.model.words import names
@@ -117,7 +118,7 @@ def _strings(seen: Rehearsal, system: str, secondary: bool | None) -> Iterator[O
             role = "a secondary" if login.secondary else "a primary"
             yield Obstacle(needs, f"{where} leads to {role}, and {partner} is none", partner,
                            f"correct the address in {where}: it may lead {node} to itself")
-        elif needs is Needs.REPLICATION and login.name != node:
+        elif needs is Needs.REPLICATION and not same_name(login.name, node):
             yield Obstacle(needs, f"{node} would follow as '{login.name}'", f"application_name={node}",
                            f"write application_name={node} into primary_conninfo of {node}")
 

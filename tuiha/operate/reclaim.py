@@ -182,9 +182,11 @@ def _hosts(other: intents.Intent, here: str, holder: str | None, leased: bool) -
                      _NEVER if holder else _OK,
                      "its hold ends 15 s after its last sign of life: plan again then" if holder else "")
     same = other.host == here
-    if not same and other.beat is not None and intents.now(other).condition is intents.Condition.RUNNING:
+    if other.beat is not None and intents.now(other).condition is intents.Condition.RUNNING:
+        # Also here: a runner in another container, or of another user, shows no process of its own.
+        old = f"its last sign of life is {max(0.0, time.time() - other.beat):.0f} s old: plan again in a moment"
         return Check("host", other.host, "its runner gives signs of life", "none", _NEVER,
-                     f"on {other.host}: tuiha cancel {other.id}")
+                     old if same else f"on {other.host}: tuiha cancel {other.id}")
     return Check("host", other.host, "this host" if same else "another host, which cannot be asked", here,
                  _OK if same else _BAD, "" if same else (
                      f"on {other.host}: tuiha resume {other.id}. If that host is gone for good, or no process of it "
@@ -193,7 +195,7 @@ def _hosts(other: intents.Intent, here: str, holder: str | None, leased: bool) -
 
 def _process_in(folder: Path) -> int | None:
     """A process of this host that has a file of this folder open, also when the folder was removed; else None."""
-    inside = f"{folder}/"
+    inside = f"{folder.resolve()}/"  # as /proc says it, whatever links led there
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended, or is another user's
             for descriptor in (process / "fd").iterdir():

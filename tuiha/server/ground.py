@@ -35,6 +35,7 @@ _ARRIVES = 2.0  # seconds for a commit to be seen on the secondary
 _ASKS = 5.0  # seconds between two questions to the secondary itself, each on a connection of its own
 _SURE = 2  # questions in a row that it must answer alike: it may restart between the two halves of one
 _LOOK = 0.05  # seconds between two looks
+_MOMENT = 0.1  # seconds in which what is only passing has passed
 _TRIES = 3  # at changing a ledger that others change, too
 _MINE = "SELECT renewed_at FROM lease WHERE server = $1"
 _HAS_MINE = "SELECT true FROM lease WHERE server = $1 AND renewed_at = $2"
@@ -54,7 +55,11 @@ SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_replication_slots WHERE slo
 
 
 class NoGround(Exception):
-    """A lease would stand on nothing; the text says why."""
+    """A lease would stand on nothing; the text says why, and `copy` that it would be on a copy of the database."""
+
+    def __init__(self, text: str, copy: bool = False) -> None:
+        super().__init__(text)
+        self.copy = copy
 
 
 class Ground:
@@ -72,6 +77,14 @@ class Ground:
 
     async def hold(self, attachment: Attachment, session: Session) -> None:
         """Returns when the renewal that this session committed may count. Raises NoGround, or what LOST lists."""
+        try:
+            await self._judge(attachment, session)
+        except NoGround as reason:
+            self.copy = str(reason) if reason.copy else None
+            raise
+        self.copy = None
+
+    async def _judge(self, attachment: Attachment, session: Session) -> None:
         partner = self._partner(attachment.place)
         if partner is None:
             return  # one database alone: nobody is promoted
@@ -81,10 +94,9 @@ class Ground:
             found = replace(found, lacking=self._lacks >= _SURE)
         holes = frozenset(gap for gap in gaps(found, partner.name, slot(partner.name)) if gap.hole)
         if not holes:
-            self._alone, self.copy = None, None
+            self._alone = None
             return
         await self._without(attachment, session, partner, found, holes)
-        self.copy = None
 
     async def watch(self, attachment: Attachment) -> None:
         """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
@@ -116,8 +128,17 @@ class Ground:
             if record is None and word is None:
                 return  # no ledger, and a pool of an earlier version: nobody says what it counts on
             if record is None or record.standby is Standby.SYNC:
+                await self._lasts(session, partner, holes, why)
                 await self._give_up(record, attachment, session, partner, holes, why)
         self._alone = attachment.epoch
+
+    async def _lasts(self, session: Session, partner: Place, holes: frozenset[Gap], why: str) -> None:
+        """Some hole is still there after a moment: one look may fall between two settings. Raises NoGround."""
+        await asyncio.sleep(_MOMENT)
+        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = replace(found, lacking=Gap.DOUBLE in holes)  # that was asked twice already
+        if not holes & gaps(found, partner.name, slot(partner.name)):
+            raise NoGround(f"{why}; it is so no more, and is asked again")
 
     async def _record(self, attachment: Attachment, why: str) -> LedgerRecord | None:
         """The ledger's record of this epoch; None when there is no ledger. Raises NoGround."""
@@ -187,14 +208,19 @@ class Ground:
 
     async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
                            why: str) -> None:
-        """The secondary gets what is committed here. Raises NoGround, and notes a copy."""
+        """The secondary gets what is committed here. Raises NoGround.
+
+        What it receives may be shown late: replay waits for a long question of somebody. Only one that receives, while
+        nobody follows the database of this session, gets it from another one.
+        """
         mine = await session.connection.fetchval(_MINE, self._server)
         before = await there.connection.fetchval(_RECEIVED)
         if await self._arrives(there, _HAS_MINE, self._server, mine):
             return
         if await there.connection.fetchval(_RECEIVED) != before:
-            self.copy = _copied(attachment.place, partner)
-            raise NoGround(self.copy)
+            if not await session.connection.fetchval(_FOLLOWED, slot(partner.name), partner.name):
+                raise NoGround(_copied(attachment.place, partner), copy=True)
+            raise NoGround(f"{why}; {partner.name} receives, and has not replayed this server's lease yet")
         raise NoGround(f"{why}; {partner.name} does not follow. To go on without it: `tuiha plan degrade`")
 
     async def _arrives(self, there: Session, question: str, *values: Any) -> bool:

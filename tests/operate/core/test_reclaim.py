@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from contextlib import suppress
@@ -14,8 +15,10 @@ import pytest
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
+from tuiha.model import intent as model
 from tuiha.operate import api
 from tuiha.operate import intent as intents
+from tuiha.operate import reclaim as reclaiming
 from tuiha.operate.elsewhere import refuse_if_elsewhere
 from tuiha.operate.intent import Busy
 from tuiha.operate.kinds import Refused
@@ -23,6 +26,12 @@ from tuiha.operate.plan import CheckVerdict, Plan
 from tuiha.operate.state import OperationState
 
 PLACES = [(step, when) for step in (1, 2, 3, 4) for when in ("before", "after")]
+
+
+@pytest.fixture(autouse=True)
+def signs_of_life_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runners are killed here, and their last sign of life is fresh for seconds afterwards."""
+    monkeypatch.setattr(model, "SILENCE", 0.0)
 
 
 async def dead(studio: Studio, step: int = 2, when: str = "after", kind: str = "paint") -> str:
@@ -237,3 +246,27 @@ async def test_the_point_of_no_return_is_not_passed_while_the_ledger_names_anoth
     assert [step.state for step in state.steps[2:]] in (["failed", "waiting"], ["waiting", "waiting"])
     assert state.steps[1].state != "running"
     assert studio.wall["colour"] == "grey"
+
+
+async def test_a_fresh_sign_of_life_keeps_the_pool_also_on_this_host(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runner in another container has this host's name, and no process that is to be seen here."""
+    await dead(studio)
+    with monkeypatch.context() as fresh:
+        fresh.setattr(model, "SILENCE", 60.0)
+        stopped = (await the_plan(studio)).stopped_by
+    assert [(check.name, check.verdict) for check in stopped] == [("host", CheckVerdict.NEVER)]
+    assert re.fullmatch(r"its last sign of life is \d+ s old: plan again in a moment", stopped[0].remedy)
+    assert not (await the_plan(studio)).stopped_by
+
+
+def test_a_runner_is_found_behind_a_link_to_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "real" / "20260101-000000-beef"
+    folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with (folder / "lock").open("w"):
+        shutil.rmtree(folder)
+        assert reclaiming._process_in(folder) == os.getpid()
+        assert reclaiming._process_in(tmp_path / "link" / folder.name) == os.getpid()
+    assert reclaiming._process_in(folder) is None

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from tuiha.model.durability import Durability, Loose
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -330,6 +331,21 @@ def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> N
     assert red(RejoinKind(), stray) == {"protection": BAD, "stray": WARNING}
     stray = replace(stray, ledger=replace(stray.ledger, standby=Standby.STALE))
     assert red(RejoinKind(), stray) == {"stray": WARNING}
+
+
+def test_a_partner_is_known_by_its_name_without_case() -> None:
+    named = with_report(healthy(), "db1", replication=(ReplicationRow("DB2", "streaming", "sync", 0, 0.0),))
+    assert red(Switchover(), named) == {}
+    assert red(Degrade(), named) == {"follows": BAD}
+    with pytest.raises(Refused, match="follows db1 already"):
+        RejoinKind().refuse(named)
+
+
+def test_rejoin_protects_at_its_end_and_so_asks_for_what_no_operation_mends() -> None:
+    alone = with_report(healthy(), "db1", synchronous_names="", replication=(),
+                        durability=Durability("", (), loose=(Loose("local", "tuiha_pool"),)))
+    alone = replace(alone, ledger=replace(alone.ledger, standby=Standby.STALE))
+    assert red(RejoinKind(), alone) == {"acknowledged": BAD}
 
 
 def test_servers_whose_leases_last_longer_than_this_host_would_wait() -> None:

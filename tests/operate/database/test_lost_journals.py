@@ -54,6 +54,10 @@ class Operator:
 
     async def apply(self, kind: str) -> str:
         plan = await api.make_plan(self.settings, self.pool.folder, kind)
+        async with asyncio.timeout(60):
+            while [check.value for check in plan.stopped_by] == ["its runner gives signs of life"]:
+                await asyncio.sleep(0.5)  # it was killed just now
+                plan = await api.make_plan(self.settings, self.pool.folder, kind)
         assert not plan.stopped_by
         return await api.apply(self.settings, self.pool.folder, self.pool.config_path, plan, plan.confirm, "test",
                                who="test")

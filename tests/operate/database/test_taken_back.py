@@ -72,7 +72,7 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
         assert isinstance(kind, ReadsBack)
         left = "; ".join(await kind.left(world, plan))  # which the result has to say
         assert "UNPROTECTED: the ledger says that db2 is STALE, it was SYNC: `tuiha plan protect`" in left
-        assert "commits on db1 do not wait for db2 any more" in left
+        assert "UNPROTECTED: commits wait for no secondary: synchronous_standby_names is empty" in left
         assert "UNPROTECTED" in (await kind.lacking(world, plan))[0]
         await pool.resume("db2")
         pending = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"

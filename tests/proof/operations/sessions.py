@@ -7,6 +7,7 @@ new one, and the pretended database has to learn it, too.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -270,10 +271,12 @@ async def _obstacles(node: Node, session: Session) -> list[Row]:
     return [Row(**_OBSTACLES)]
 
 
-async def _primary(node: Node, session: Session, partner: str) -> list[Row]:
-    epoch, active, state = node.tables.epoch
-    sync = sum(row.name == partner and (row.state, row.sync_state) == ("streaming", "sync") for row in followers(node))
-    return [Row(epoch=epoch, active=active, state=state, names=node.setting(NAMES), sync=sync)]
+async def _waited_for(node: Node, session: Session) -> list[Row]:
+    """JSON is text. Who follows holds the slot of its name, where there is one."""
+    rows = [{"name": row.name, "state": row.state, "sync_state": row.sync_state,
+             "slot": row.name if row.name in node.slots else None} for row in followers(node)]
+    return [Row(names=node.setting(NAMES), followers=json.dumps(rows), slots=json.dumps(sorted(node.slots)),
+                session=json.dumps({"value": "on", "source": "default"}), settings="[]")]
 
 
 async def _nobody(node: Node, session: Session) -> list[Row]:
@@ -336,7 +339,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
     "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
     slots.BY_FUNCTION: _reads(lambda node: True), slots.MAKE: _make_slot, slots.DROP: _drop_slot,
-    lease.MAY_HOLD: _leases, serving._SERVERS: _nobody, remains._PRIMARY: _primary,
+    lease.MAY_HOLD: _leases, serving._SERVERS: _nobody, durability.QUESTION: _waited_for,
     remains._RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
     pair._RENEWED: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
     serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,

@@ -39,14 +39,14 @@ HAS = """
 SELECT CASE WHEN pg_is_in_recovery()
             THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) >= $1::text::pg_lsn END AS has
 """
-_OF_ITSELF = frozenset({"database", "user", "database user"})  # these are among the settings already
+_OF_ITSELF = frozenset({"global", "database", "user", "database user"})  # these are among the settings already
 
 
 def read(row: Mapping[str, Any]) -> Durability:
     """The answer to `QUESTION`, by asyncpg, whose JSON is text."""
     followers = row["followers"]
     session = json.loads(row["session"])
-    loose = [Loose(**one) for one in json.loads(row["settings"]) if not waits(one["value"])]
+    loose = [Loose(**one, altered=True) for one in json.loads(row["settings"]) if not waits(one["value"])]
     if not waits(session["value"]) and session["source"] not in _OF_ITSELF:
         loose.append(Loose(session["value"]))
     return Durability(

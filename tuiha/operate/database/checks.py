@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tuiha.model.durability import Durability, Gap, gaps, reason, remedy
+from tuiha.model.durability import Durability, Gap, gaps, reason, remedy, same_name
 from tuiha.model.obstacles import LONG, Kind, smaller
 from tuiha.model.obstacles import obstacles as obstacles_of
 from tuiha.model.quoting import slot
@@ -224,7 +224,8 @@ def protected(sight: Sight) -> Check:
 def lag(sight: Sight) -> Check:
     """The secondary is close behind."""
     report = sight.active.report
-    row = next((r for r in (report.replication if report else ()) if r.name == sight.partner.name), None)
+    row = next((r for r in (report.replication if report else ()) if same_name(r.name, sight.partner.name)),
+               None)
     behind = None if row is None else row.lag_bytes
     late = "" if row is None or row.lag_seconds is None else f", {row.lag_seconds:.1f} s"
     return check(behind is not None and behind <= _LAG_BYTES, "lag", sight.partner.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.durability import IN_STEP, same_name
 from tuiha.model.managed import LEADERLESS, in_words
 from tuiha.model.reports import Managed
 from tuiha.operate.database.checks import check
@@ -61,14 +61,14 @@ def patroni(sight: Sight) -> Iterator[Check]:
 def streaming(sight: Sight, name: str) -> bool:
     """Whether the active database sends it the log."""
     report = sight.active.report
-    return any(row.name == name and row.state == "streaming" for row in (report.replication if report else ()))
+    return any(same_name(row.name, name) and row.state == "streaming" for row in (report.replication if report else ()))
 
 
 def follows(sight: Sight) -> Check:
     """Commits wait for the partner; for others as well, if Patroni is set so."""
     report, partner = sight.active.report, sight.partner
     rows = () if report is None else report.replication
-    waited = any(row.name == partner.name and row.sync_state in IN_STEP for row in rows)
+    waited = any(same_name(row.name, partner.name) and row.sync_state in IN_STEP for row in rows)
     receiving = partner.report is not None and bool(partner.report.receiving)
     return check(waited and streaming(sight, partner.name) and receiving, "synchronous", sight.active.name,
                  ", ".join(f"{row.name} {row.sync_state}" for row in rows) or "nobody follows",

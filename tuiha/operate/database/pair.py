@@ -9,7 +9,9 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.durability import gaps, reason, remedy
+from tuiha.model.quoting import slot
+from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps import (
     STEP,
@@ -21,12 +23,14 @@ from tuiha.operate.database.steps import (
     note_standby,
     own_agent,
     own_database,
+    read_ledger,
     set_parameter,
     sql,
     stamp,
     still_ours,
     until,
     value,
+    waited_for,
 )
 from tuiha.operate.database.streaming import Stream, streams
 from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
@@ -38,7 +42,9 @@ _RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 _RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
 _REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
 _RECOVERING = "SELECT pg_is_in_recovery()"
-_FLUSHED = "SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE application_name = $1"
+_FLUSHED = """
+SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE lower(application_name) = lower($1)
+"""
 # Not by the column's name: a schema of an earlier version has none.
 _DOUBTED = "SELECT coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
@@ -219,7 +225,7 @@ class Protect(PairStep):
             if not await until(stream.steady, _STEADY, 0.02):
                 raise StepFailed(f"{name} does not keep streaming from {self.primary}: commits would wait for it")
             await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
-            if await self._waited_for(primary, stream, patience):
+            if await self._waited_for(world, primary, stream, patience):
                 await note_standby(primary, Standby.SYNC)
                 record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
                 return f"{name} streams, sync; ledger {record.standby}: protected{await self._discard(world)}"
@@ -229,8 +235,9 @@ class Protect(PairStep):
             await asyncio.sleep(pause)
         raise StepFailed(f"{name} did not become synchronous within {patience:g} s; {self.primary} waits for nobody")
 
-    async def _waited_for(self, primary: Coordinator, stream: Stream, patience: float) -> bool:
+    async def _waited_for(self, world: World, primary: Coordinator, stream: Stream, patience: float) -> bool:
         """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
+        before = (await read_ledger(world)).standby
         beside, kept, proof = primary.beside(), False, None
         await value(beside, _RECOVERING)  # it is connected before anybody waits
         seen = time.monotonic()
@@ -244,7 +251,9 @@ class Protect(PairStep):
                     seen = time.monotonic()
                 elif time.monotonic() - seen > patience:
                     return False
-            kept = proof.result()
+            if proof.result():
+                await self._nobody_else(primary)
+                kept = True
             return kept
         finally:
             if proof is not None:
@@ -252,7 +261,30 @@ class Protect(PairStep):
                 await asyncio.gather(proof, return_exceptions=True)
             await beside.close()
             if not kept:
-                await nobody_to_wait_for(primary)
+                await self._let_go(world, primary, before)
+
+    async def _nobody_else(self, primary: Coordinator) -> None:
+        """Nothing lets a commit be acknowledged without the secondary. Raises StepFailed."""
+        found, name = await waited_for(primary), self.secondary
+        holes = frozenset(gap for gap in gaps(found, name, slot(name)) if gap.hole)
+        if holes:
+            raise StepFailed(f"{self.primary} would acknowledge commits without {name}: "
+                             f"{reason(found, name, holes)}. Next: {remedy(found, name, holes)}")
+
+    async def _let_go(self, world: World, primary: Coordinator, before: Standby) -> None:
+        """Commits wait for nobody; while the ledger counts on the secondary, only once it says STALE.
+
+        It counts on it when the step is resumed, or takes another one back. Where it cannot be changed, commits go on
+        waiting: that is the safe side. A ledger that does not answer says what it said `before`.
+        """
+        try:
+            word = (await read_ledger(world)).standby
+        except StepUnknown:
+            word = before
+        if word is Standby.SYNC:
+            await give_up_secondary(world, self.primary, self.epoch, STEADY)
+        else:
+            await nobody_to_wait_for(primary)
 
     async def _discard(self, world: World) -> str:
         """The data folders that were replaced are not needed any more; what is left of them hinders nobody."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuiha.model.durability import same_name
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
@@ -29,7 +30,7 @@ def _active(sight: Sight, stray: CheckVerdict = CheckVerdict.NEVER) -> list[Chec
 def _follows(sight: Sight) -> bool:
     report = sight.active.report
     rows = () if report is None else report.replication
-    return any(row.name == sight.partner.name and row.state == "streaming" for row in rows)
+    return any(same_name(row.name, sight.partner.name) and row.state == "streaming" for row in rows)
 
 
 class Degrade(PairKind):
@@ -120,7 +121,8 @@ class RejoinKind(PairKind):
                          f"{sight.active.name} still waits for {name}: `tuiha plan degrade` first"),
             checks.check(sight.partner.agent, "agent", name, "one" if sight.partner.agent else "none", "one",
                          f"write database.nodes[].agent of {name} into the configuration", CheckVerdict.NEVER),
-            checks.replaceable(sight, sight.partner), *checks.way_back(sight, sight.partner, sight.active),
+            checks.replaceable(sight, sight.partner), checks.only_partner(sight),
+            *checks.way_back(sight, sight.partner, sight.active),
             checks.disk(sight, sight.partner, sight.active),
             checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, "stray", name,
                          sight.partner.error or str(partner and partner.role), "stopped, or a secondary",

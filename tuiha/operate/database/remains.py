@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import asyncpg
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.quoting import wait_for
+from tuiha.model.durability import Durability, follows_first, gaps, reason, remedy
+from tuiha.model.quoting import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
-from tuiha.operate.database.steps import Job
+from tuiha.operate.database.steps import Job, sql, waited_for
+from tuiha.operate.kinds import StepFailed, StepUnknown
 from tuiha.operate.plan import Plan
 from tuiha.operate.sql import Coordinator, DatabaseGone
 from tuiha.operate.world import World
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25
-_PRIMARY = """
-SELECT epoch, active, state, current_setting('synchronous_standby_names') AS names,
-       (SELECT count(*)::int FROM pg_stat_replication
-         WHERE application_name = $1 AND state = 'streaming' AND sync_state = 'sync') AS sync
-FROM pool_epoch
-"""
+_EPOCH = "SELECT epoch, active, state FROM pool_epoch"
 _RECEIVES = "SELECT NOT pg_is_in_recovery() OR current_setting('primary_conninfo') <> ''"
 
 
@@ -50,21 +48,22 @@ async def unprotected(world: World, plan: Plan) -> list[str]:
         partner = next((name for name in world.databases if name != record.active), "")
         if record.standby is not Standby.SYNC:
             return [_unprotected(record.active, f"the ledger says that {partner} is {record.standby}",
-                                 f"`tuiha plan rejoin {partner}`, or `tuiha plan protect` when it streams")]
+                                 _brings_back(partner))]
         if world.pool.database.manager is not None:
             return []  # the manager's word is the ledger's there
-        row = await _row(world.databases[record.active], partner)
-        if isinstance(row, str):
-            return [f"UNPROTECTED, as far as can be told: {row}"]
-        if row["names"] != wait_for(partner) or not row["sync"]:
-            return [_unprotected(record.active, f"commits do not wait for {partner} alone", "`tuiha status`")]
-        return []
+        said = await _said(world.databases[record.active])
+        return [f"UNPROTECTED, as far as can be told: {said}"] if isinstance(said, str) else _of_commits(
+            record.active, partner, said.commits)
 
     return await _settled(look)
 
 
 def _unprotected(active: str, why: str, remedy: str) -> str:
     return f"UNPROTECTED: {why}; losing {active} now would lose acknowledged writes. Next: {remedy}"
+
+
+def _brings_back(partner: str) -> str:
+    return f"`tuiha plan rejoin {partner}`, or `tuiha plan protect` when it streams"
 
 
 async def _settled(look: Callable[[], Awaitable[list[str]]]) -> list[str]:
@@ -97,26 +96,49 @@ def _of_ledger(job: Job, record: LedgerRecord) -> list[str]:
     return found
 
 
-async def _row(database: Coordinator, partner: str) -> asyncpg.Record | str:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A primary of itself."""
+
+    epoch: int
+    active: str
+    state: str
+    commits: Durability  # what they wait for
+
+
+async def _said(database: Coordinator) -> _Said | str:
+    """Or why it does not say it."""
     try:
-        rows = await database.fetch(_PRIMARY, partner, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError) as error:
+        rows = await sql(database, _EPOCH, seconds=2.0)
+        commits = await waited_for(database)
+    except (StepFailed, StepUnknown) as error:
         return f"{database.name} could not be asked: {error}"
-    return rows[0] if rows else f"{database.name} has no epoch row"
+    if not rows:
+        return f"{database.name} has no epoch row"
+    epoch, active, state = rows[0]
+    return _Said(epoch, active, state, commits)
+
+
+def _of_commits(active: str, partner: str, commits: Durability) -> list[str]:
+    """Why one of the active database may be acknowledged without its partner, or why all of them wait."""
+    found = gaps(commits, partner, slot(partner))
+    holes = frozenset(gap for gap in found if gap.hole)
+    if holes:
+        return [_unprotected(active, reason(commits, partner, holes), _brings_back(partner) if follows_first(found)
+                             else f"`{remedy(commits, partner, holes)}`")]
+    return [f"{reason(commits, partner, found)}: commits on {active} wait for it; `tuiha plan degrade` if it does not "
+            "come back"] if found else []
 
 
 async def _of_primary(world: World, job: Job) -> list[str]:
-    row = await _row(world.databases[job.old], job.new)
-    if isinstance(row, str):
-        return [row]
+    said = await _said(world.databases[job.old])
+    if isinstance(said, str):
+        return [said]
     found = []
-    if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, "ACTIVE"):
-        found.append(f"{job.old} says epoch {row['epoch']} of {row['active']}, {row['state']}")
-    if job.standby == Standby.SYNC and row["names"] != wait_for(job.new):
-        found.append(f"UNPROTECTED: commits on {job.old} do not wait for {job.new} any more: `tuiha plan protect`")
-    elif job.standby == Standby.SYNC and not row["sync"]:
-        found.append(f"{job.new} is not synchronous: commits on {job.old} wait for it; `tuiha plan degrade` if it "
-                     "does not come back")
+    if (said.epoch, said.active, said.state) != (job.epoch, job.old, "ACTIVE"):
+        found.append(f"{job.old} says epoch {said.epoch} of {said.active}, {said.state}")
+    if job.standby == Standby.SYNC:
+        found += _of_commits(job.old, job.new, said.commits)
     return found
 
 

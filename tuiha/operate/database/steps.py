@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 import asyncpg
 
 from tuiha.drivers.agents.actions import Identifying
+from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
+from tuiha.model.durability import Durability
 from tuiha.model.quoting import literal, wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import intent as intents
@@ -161,6 +163,11 @@ async def note_standby(database: Coordinator, word: Standby) -> None:
     """
     if await value(database, _HAS_STANDBY):
         await sql(database, "UPDATE pool_epoch SET standby = $1", str(word))
+
+
+async def waited_for(database: Coordinator) -> Durability:
+    """What a database's commits wait for, by its own word. Raises what `sql` raises."""
+    return durability.read((await sql(database, durability.QUESTION))[0])
 
 
 def followers(name: str) -> str:

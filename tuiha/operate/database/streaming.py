@@ -8,11 +8,12 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.model.durability import IN_STEP
 from tuiha.operate.sql import Coordinator, DatabaseGone
 
 _ROWS = """
 SELECT pid, state, sync_state, pg_current_wal_flush_lsn()::text AS here, flush_lsn >= $2::text::pg_lsn AS caught_up
-  FROM pg_stat_replication WHERE application_name = $1
+  FROM pg_stat_replication WHERE lower(application_name) = lower($1)
 """
 _BEGINNING = "0/0"
 _KEEPS = 0.3  # seconds for which it must have streamed without a break
@@ -53,7 +54,7 @@ class Stream:
             rows = []
         row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
         now = time.monotonic()
-        self.waited_for = (row["state"] == "streaming" and row["sync_state"] == "sync" and row["pid"] == self._process
+        self.waited_for = (row["state"] == "streaming" and row["sync_state"] in IN_STEP and row["pid"] == self._process
                            and bool(row["caught_up"]))
         if row["state"] != "streaming":
             self._process = None

@@ -1,0 +1,216 @@
+"""The step that protects, on pretended databases: what it leaves when it does not come to its end."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.operate.support import Told
+from tuiha.drivers.databases import durability
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.quoting import wait_for
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database import pair, remains, roles, steps, streaming
+from tuiha.operate.database.pair import ProtectHere
+from tuiha.operate.database.steps import Job
+from tuiha.operate.kinds import StepFailed, StepUnknown
+from tuiha.operate.plan import Plan
+from tuiha.operate.world import World
+
+RECORD = LedgerRecord("east", 3, "db1", Standby.SYNC, "7", 3)
+JOB = Job("db1", "db2", 3, 3, "7", "SYNC", "STEADY", {})
+PLAN = Plan("", "east", "protect", (), "east", (), (), "", 0.0, 0.0, {}, JOB.details())
+NAMES = "ALTER SYSTEM SET synchronous_standby_names = "
+LIMIT = 1.0  # seconds of a lease: a fifth of it is what commits may wait
+
+
+class Row(dict[str, Any]):
+    """By name and by number, and as a tuple of its values."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return [*self.values()][key] if isinstance(key, int) else super().__getitem__(key)
+
+    def __iter__(self) -> Any:
+        return iter(self.values())
+
+
+@dataclass
+class Ledger:
+    """One record, which may be out of reach, or another's."""
+
+    record: LedgerRecord
+    said: list[str] = field(default_factory=list)
+    silent: bool = False
+
+    async def poll(self) -> LedgerRecord:
+        if self.silent:
+            raise DriverError("the ledger does not answer")
+        return self.record
+
+    async def replace(self, old: LedgerRecord, new: LedgerRecord) -> LedgerRecord:
+        assert old == await self.poll()
+        self.record = new
+        self.said.append(f"ledger {new.standby}")
+        return new
+
+
+@dataclass
+class Database:
+    """The active one; its secondary streams for `looks` looks after commits were made to wait for it."""
+
+    ledger: Ledger
+    looks: int
+    name: str = "db1"
+    names: str = wait_for("db2")
+    silences: bool = False  # the ledger is out of reach from then on
+    sync_state: str = "sync"
+    called: str = "db2"  # what the secondary calls itself
+    settings: tuple[dict[str, str | None], ...] = ()  # of roles and databases
+    others: tuple[str, ...] = ()  # who receives as well
+    asked: bool = False
+
+    def beside(self) -> Database:
+        return self
+
+    async def close(self) -> None:
+        pass
+
+    async def value(self, statement: str, *arguments: Any, seconds: float = 5.0) -> Any:
+        rows = await self.fetch(statement, *arguments, seconds=seconds)
+        return rows[0][0] if rows else None
+
+    async def fetch(self, statement: str, *arguments: Any, seconds: float = 5.0) -> list[Row]:
+        if statement.startswith(NAMES):
+            self._set(statement.removeprefix(NAMES).strip("'"))
+            return []
+        answers: dict[str, dict[str, Any] | None] = {
+            durability.QUESTION: self._waits_for(), remains._EPOCH: {"epoch": 3, "active": "db1", "state": "ACTIVE"},
+            steps._SYSTEM: {"system": "7"}, streaming._ROWS: self._stream(), pair._FLUSHED: {"flushed": True},
+            "SELECT current_setting($1)": {"names": self.names}, steps._HAS_STANDBY: {"has": False},
+            "SELECT pg_current_wal_flush_lsn()::text": {"here": "0/2"}, roles._RECOVERING: {"recovering": False},
+        }
+        row = answers.get(statement)
+        return [] if row is None else [Row(row)]
+
+    def _set(self, names: str) -> None:
+        self.names, self.asked = names, True
+        self.ledger.said.append(f"names '{names}'")
+        if self.silences:
+            self.ledger.silent = True
+
+    def _waits_for(self) -> dict[str, Any]:
+        rows = [{"name": name, "state": "streaming", "sync_state": self.sync_state if self.names else "async",
+                 "slot": "db2" if name == self.called else None} for name in (self.called, *self.others)]
+        return {"names": self.names, "followers": json.dumps(rows), "slots": '["db2"]', "settings": json.dumps(
+            self.settings), "session": '{"value": "on", "source": "client"}'}
+
+    def _stream(self) -> dict[str, Any] | None:
+        if self.asked:
+            self.looks -= 1
+        if self.looks < 0:
+            return None
+        return {"pid": 1, "state": "streaming", "sync_state": self.sync_state, "here": "0/1", "caught_up": True}
+
+
+@dataclass
+class Pair:
+    """What a step works on."""
+
+    database: Database
+    ledger: Ledger
+
+    @property
+    def world(self) -> World:
+        return cast(World, SimpleNamespace(
+            databases={"db1": self.database, "db2": self.database}, drivers=SimpleNamespace(ledger=self.ledger),
+            agents={}, operation="", pool=SimpleNamespace(
+                lease=SimpleNamespace(seconds=LIMIT), database=SimpleNamespace(manager=None))))
+
+    async def protect(self) -> str:
+        return await ProtectHere(JOB, 1).run(self.world, Told())
+
+    async def read_back(self) -> list[str]:
+        return await remains.unprotected(self.world, PLAN)
+
+
+def of(standby: Standby, looks: int, **fields: Any) -> Pair:
+    ledger = Ledger(replace(RECORD, standby=standby))
+    return Pair(Database(ledger, looks, **fields), ledger)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair, "_STEADY", 0.5)
+    monkeypatch.setattr(pair, "_PAUSES", (0.01,))
+    monkeypatch.setattr(remains, "_SETTLING", 0.0)
+
+
+@pytest.mark.parametrize("sync_state", ["sync", "quorum"])  # a quorum of one is that one
+async def test_a_secondary_that_streams_is_waited_for_and_then_counted_on(sync_state: str) -> None:
+    here = of(Standby.STALE, 1000, sync_state=sync_state)
+    assert "ledger SYNC: protected" in await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", "ledger SYNC"]
+
+
+async def test_while_the_ledger_counts_on_the_secondary_it_is_told_before_commits_wait_for_nobody() -> None:
+    here = of(Standby.SYNC, 0)
+    with pytest.raises(StepFailed, match="did not become synchronous"):
+        await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", "ledger STALE", "names ''"]
+
+
+async def test_a_secondary_that_nobody_counts_on_is_simply_not_waited_for() -> None:
+    here = of(Standby.STALE, 0)
+    with pytest.raises(StepFailed, match="did not become synchronous"):
+        await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", "names ''"]
+
+
+async def test_a_ledger_that_cannot_be_changed_leaves_commits_waiting() -> None:
+    here = of(Standby.SYNC, 0, silences=True)
+    with pytest.raises(StepUnknown, match="does not answer"):
+        await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'"]
+    here = of(Standby.STALE, 0, silences=True)
+    with pytest.raises(StepFailed, match="did not become synchronous"):
+        await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", "names ''"]
+
+
+LOCAL = {"value": "local", "role": "tuiha_pool", "database": None}
+HOLES: list[tuple[str, dict[str, Any]]] = [
+    (r"role tuiha_pool \(local\).* Next: `?ALTER ROLE tuiha_pool RESET synchronous_commit", {"settings": (LOCAL,)}),
+    ("two connections are called db2.* Next: `?give the other program another", {"others": ("db2",)}),
+    ("commits are acknowledged by archive", {"others": ("archive",)}),
+]
+
+
+@pytest.mark.parametrize(("says", "fields"), HOLES)
+@pytest.mark.parametrize("before", Standby)
+async def test_the_ledger_never_says_sync_while_a_commit_may_be_acknowledged_without_the_secondary(
+    says: str, fields: dict[str, Any], before: Standby
+) -> None:
+    here = of(before, 1000, **fields)
+    with pytest.raises(StepFailed, match=f"^db1 would acknowledge commits without db2: .*{says}"):
+        await here.protect()
+    told = ["ledger STALE"] if before is Standby.SYNC else []
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", *told, "names ''"]
+
+
+@pytest.mark.parametrize(("says", "fields"), HOLES)
+async def test_what_is_read_back_names_the_same_holes(says: str, fields: dict[str, Any]) -> None:
+    found, = await of(Standby.SYNC, 1000, **fields).read_back()
+    assert re.match(f"UNPROTECTED: .*{says}", found), found
+
+
+async def test_what_is_read_back_goes_by_what_the_names_mean() -> None:
+    for names in ("FIRST 1 (db2)", "db2", '"db2"', "1 (db2)", "ANY 1 (db2)"):
+        assert await of(Standby.SYNC, 1000, names=names).read_back() == []
+    found, = await of(Standby.SYNC, 1000, called="other").read_back()
+    assert found.startswith("UNPROTECTED: commits are acknowledged by other")
+    assert found.endswith("Next: `tuiha plan rejoin db2`, or `tuiha plan protect` when it streams")

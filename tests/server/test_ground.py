@@ -1,0 +1,113 @@
+"""What a server concludes of the pair before it takes a lease, on pretended sessions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tuiha.drivers.databases import durability
+from tuiha.server import ground
+from tuiha.server.attachment import Attachment, Place, Session
+from tuiha.server.fence import Fence
+from tuiha.server.ground import Ground, NoGround
+
+DB1, DB2 = (Place(name, "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "") for name in ("db1", "db2"))
+ATTACHMENT = cast(Attachment, SimpleNamespace(place=DB1, epoch=3))
+Answers = dict[str, Callable[[], Any]]
+
+
+class Connection:
+    """Answers statements by their text; what it does not know is None."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        return self._answers.get(statement, lambda: None)()
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> Any:
+        return self._answers[statement]()
+
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        pass
+
+
+def session(**answers: Callable[[], Any]) -> Session:
+    return Session(Connection({getattr(ground, name, None) or getattr(durability, name): answer
+                               for name, answer in answers.items()}))
+
+
+def waits_for(names: str) -> dict[str, Any]:
+    """The answer to QUESTION of a database that the secondary follows in step."""
+    row = {"name": "db2", "state": "streaming", "sync_state": "sync", "slot": "db2"}
+    return {"names": names, "followers": json.dumps([row]), "slots": '["db2"]', "settings": "[]",
+            "session": '{"value": "on", "source": "client"}'}
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Ground:
+    monkeypatch.setattr(ground, "_ARRIVES", 0.1)
+    return Ground("s1", [DB1, DB2], None, cast(Fence, SimpleNamespace(guard=lambda wires: None)))
+
+
+def secondary(monkeypatch: pytest.MonkeyPatch, **answers: Callable[[], Any]) -> None:
+    """What the partner answers."""
+    async def connect(place: Place, *_: Any, **__: Any) -> Session:
+        assert place is DB2
+        return session(**answers)
+
+    monkeypatch.setattr(ground, "connect", connect)
+
+
+@pytest.mark.parametrize(("followed", "copy"), [(True, False), (False, True)])
+async def test_a_slow_replay_is_no_copy(
+    here: Ground, monkeypatch: pytest.MonkeyPatch, followed: bool, copy: bool
+) -> None:
+    """It receives from one look to the next, and the lease is not to be seen in it."""
+    received = itertools.count()
+    secondary(monkeypatch, _RECEIVED=lambda: f"0/{next(received)}")
+    mine = session(QUESTION=lambda: waits_for("*"), _WORD=lambda: "SYNC", _MINE=lambda: 1.0, _FOLLOWED=lambda: followed)
+    with pytest.raises(NoGround, match="a copy of db1 answers" if copy else "has not replayed") as caught:
+        await here.hold(ATTACHMENT, mine)
+    assert (caught.value.copy, here.copy is not None) == (copy, copy)
+
+
+async def test_what_is_said_of_a_copy_is_so_until_the_next_judgement(
+    here: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = itertools.count()
+    secondary(monkeypatch, _RECEIVED=lambda: f"0/{next(received)}")
+    followed = iter((False, False, True))
+    seen: list[bool] = []
+
+    def asked() -> dict[str, Any]:
+        seen.append(here.copy is not None)
+        return waits_for("*")
+
+    mine = session(QUESTION=asked, _WORD=lambda: "SYNC", _MINE=lambda: 1.0, _FOLLOWED=lambda: next(followed))
+    for _ in range(3):
+        with pytest.raises(NoGround):
+            await here.hold(ATTACHMENT, mine)
+    assert (seen[::2], seen[1::2], here.copy) == ([False, True, True], [False, True, True], None)
+
+
+@pytest.mark.parametrize(("later", "given_up"), [("FIRST 1 (db2)", False), ("*", True), ("", False)])
+async def test_the_secondary_is_not_given_up_on_one_look(
+    here: Ground, monkeypatch: pytest.MonkeyPatch, later: str, given_up: bool
+) -> None:
+    """Whatever was seen first has to be there a moment later, too."""
+    looks, doubts = iter(("*", later)), list[bool]()
+    secondary(monkeypatch, _HAS_MINE=lambda: True, _DOUBTED=lambda: True)
+    mine = session(QUESTION=lambda: waits_for(next(looks)), _WORD=lambda: "SYNC", _MINE=lambda: 1.0,
+                   _DOUBT=lambda: doubts.append(True))
+    if given_up:
+        await here.hold(ATTACHMENT, mine)
+    else:
+        with pytest.raises(NoGround, match="it is so no more"):
+            await here.hold(ATTACHMENT, mine)
+    assert doubts == [True] * given_up

@@ -64,7 +64,7 @@ async def statuses(phone: Phone) -> set[int]:
 
 
 async def comes_to(phone: Phone, server: str, status: int) -> None:
-    """Ask a server until it answers so, and no longer: what is refused counts as a guess, and all of it as a request."""
+    """Ask a server until it answers so, and no longer: what is refused counts as a guess."""
     while (await phone.ask("GET", server, "/v1/me")).status != status:  # noqa: ASYNC110 - the server is the event
         await asyncio.sleep(PAUSE)
 

@@ -16,7 +16,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.quoting import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import pair, remains, roles, steps, streaming
-from tuiha.operate.database.pair import ProtectHere
+from tuiha.operate.database.pair import ProtectAfter, ProtectHere
 from tuiha.operate.database.steps import Job
 from tuiha.operate.kinds import StepFailed, StepUnknown
 from tuiha.operate.plan import Plan
@@ -214,3 +214,14 @@ async def test_what_is_read_back_goes_by_what_the_names_mean() -> None:
     found, = await of(Standby.SYNC, 1000, called="other").read_back()
     assert found.startswith("UNPROTECTED: commits are acknowledged by other")
     assert found.endswith("Next: `tuiha plan rejoin db2`, or `tuiha plan protect` when it streams")
+
+
+@pytest.mark.parametrize(("says", "fields"), HOLES)
+async def test_after_a_failover_what_a_dba_has_to_mend_is_told_and_ends_the_operation_all_the_same(
+    says: str, fields: dict[str, Any]
+) -> None:
+    here = of(Standby.STALE, 1000, **fields)
+    after = replace(JOB, old="db2", new="db1", epoch=2)  # db1 is active, and its epoch is the third
+    assert re.match(f"not protected: db1 would acknowledge commits without db2: .*{says}",
+                    await ProtectAfter(after, 1).run(here.world, Told()))
+    assert here.ledger.record.standby is Standby.STALE

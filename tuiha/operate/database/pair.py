@@ -188,6 +188,10 @@ class _Still:
         return self.so
 
 
+class Acknowledged(StepFailed):
+    """Commits would be acknowledged without the secondary: a setting, or another program, is in the way."""
+
+
 class Protect(PairStep):
     """Every commit waits for the secondary, and only then does the ledger say so."""
 
@@ -264,12 +268,12 @@ class Protect(PairStep):
                 await self._let_go(world, primary, before)
 
     async def _nobody_else(self, primary: Coordinator) -> None:
-        """Nothing lets a commit be acknowledged without the secondary. Raises StepFailed."""
+        """Nothing lets a commit be acknowledged without the secondary. Raises Acknowledged."""
         found, name = await waited_for(primary), self.secondary
         holes = frozenset(gap for gap in gaps(found, name, slot(name)) if gap.hole)
         if holes:
-            raise StepFailed(f"{self.primary} would acknowledge commits without {name}: "
-                             f"{reason(found, name, holes)}. Next: {remedy(found, name, holes)}")
+            raise Acknowledged(f"{self.primary} would acknowledge commits without {name}: "
+                               f"{reason(found, name, holes)}. Next: {remedy(found, name, holes)}")
 
     async def _let_go(self, world: World, primary: Coordinator, before: Standby) -> None:
         """Commits wait for nobody; while the ledger counts on the secondary, only once it says STALE.
@@ -320,11 +324,17 @@ class ProtectAfter(Protect):
     action = "commits on {new} wait for {old}, if it follows"
 
     async def run(self, world: World, progress: Progress) -> str:
-        """Protect, or say why not. One that was rewound just now may break off once and connect again."""
+        """Protect, or say why not. One that was rewound just now may break off once and connect again.
+
+        What a DBA has to mend first does not keep the operation from its end: the pool serves, and the result says so.
+        """
         primary = world.databases[self.primary]
         if not await until(lambda: streams(primary, self.secondary), _CONNECTING, 0.05):
             return f"not protected: {self.secondary} does not follow; `tuiha plan rejoin {self.secondary}`"
-        return await super().run(world, progress)
+        try:
+            return await super().run(world, progress)
+        except Acknowledged as hole:
+            return f"not protected: {hole}"
 
 
 class ProtectHere(Protect):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.remedies.acts import (
     told,
 )
 from tests.remedies.doubles import front, reluctant
-from tests.remedies.scene import Scene
+from tests.remedies.scene import PATIENCE, Scene
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.layout import Layout
 from tuiha.model.finding import Finding
@@ -219,6 +220,14 @@ def operation(*words: str) -> Mend:
     return mend
 
 
+async def counted_on_again(scene: Scene, finding: Finding) -> None:
+    """What servers saw of the pair stays until the pool is protected: check says so then, and what to do."""
+    async with asyncio.timeout(PATIENCE):
+        while not any("tuiha plan protect" in one.fix for one in await scene.findings()):  # noqa: ASYNC110 - its servers
+            await asyncio.sleep(0.2)
+    await operation("protect")(scene, finding)
+
+
 def each(*mends: Mend) -> Mend:
     """One after the other."""
 
@@ -341,7 +350,7 @@ DEFAULTS = (
           "ALTER ROLE tuiha_watch RESET transaction_timeout", told()),
     Fault("commits do not wait, for the database", statements("ALTER DATABASE tuiha SET synchronous_commit = 'off'"),
           "db1", "synchronous_commit = off is set for all roles in database tuiha",
-          'ALTER DATABASE "tuiha" RESET synchronous_commit', told()),
+          'ALTER DATABASE "tuiha" RESET synchronous_commit', each(told(), counted_on_again)),
     Fault("warnings are not sent, for a role", statements("ALTER ROLE tuiha_owner SET client_min_messages = 'error'"),
           "db1", "client_min_messages = error is set for role tuiha_owner",
           "ALTER ROLE tuiha_owner RESET client_min_messages", told()),

@@ -128,7 +128,6 @@ class Ground:
             if record is None and word is None:
                 return  # no ledger, and a pool of an earlier version: nobody says what it counts on
             if record is None or record.standby is Standby.SYNC:
-                await self._lasts(session, partner, holes, why)
                 await self._give_up(record, attachment, session, partner, holes, why)
         self._alone = attachment.epoch
 
@@ -169,6 +168,7 @@ class Ground:
             await self._is_followed(attachment, session, there, partner, why)
             if holes == {Gap.DOUBLE}:
                 raise NoGround(f"{why}; {partner.name} follows now, and is asked again")
+            await self._lasts(session, partner, holes, why)  # somebody may have mended it, and protected the pool
             told = await self._ledger_says(record, attachment, why)
             await session.connection.fetchval(_DOUBT, attachment.epoch)
             if not told and not await self._arrives(there, _DOUBTED, attachment.epoch):

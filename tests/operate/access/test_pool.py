@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from tuiha.operate.active import Active
 from tuiha.operate.control import ControlError
 from tuiha.operate.kinds import Refused, StepUnknown
 from tuiha.operate.look import answering, look
+from tuiha.operate.plan import Check
 from tuiha.operate.users.move import Move
 from tuiha.operate.world import World, open_world
 
@@ -380,10 +381,17 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
         plan = await planned(world, kind, user)
         settings, path, base = load(pool.config_path), pool.config_path, pool.folder
 
-        async def may_be() -> bool:
-            return not (await api.make_plan(settings, base, "switchover", [])).stopped_by
+        stopped: Sequence[Check] = ()
 
-        await until(may_be)  # what the test before left open ends
+        async def may_be() -> bool:
+            nonlocal stopped
+            stopped = (await api.make_plan(settings, base, "switchover", [])).stopped_by
+            return not stopped
+
+        try:
+            await until(may_be, 120.0)  # what the test before left open ends
+        except TimeoutError:
+            raise AssertionError(stopped) from None
         change = await api.make_plan(settings, base, "switchover", [])
         operation = await api.apply(settings, base, path, change, change.confirm, "", [], "ada")
         try:

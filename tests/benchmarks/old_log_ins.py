@@ -4,7 +4,7 @@ Three servers, no load. A user is removed at the mail server, or gets another pa
 asked with the old log-in until all of them refuse it. Removed users are found when the mail server is asked again
 (`mail.recheck`, here 5 s); an old password ends with the first log-in by the new one.
 
-Exit code 1 when a server took longer than the setting and a second, or let somebody in again. About two minutes.
+Exit code 1 when a server took longer than the setting and one second, or accepted the old log-in again.
 """
 
 from __future__ import annotations

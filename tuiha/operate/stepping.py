@@ -65,8 +65,8 @@ async def attempt(
 ) -> Done:
     """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
 
-    When another operation takes the pool, it has a moment to stop by itself, and is dropped then, as by a kill; when
-    it is taken already, nothing begins.
+    When another operation takes the pool meanwhile, the step has a moment to stop by itself; then it is dropped, as by
+    a kill. Nothing begins when the pool was taken before.
     """
     if taken.is_set():
         return Done("stopped", _TAKEN, 0.0)

@@ -29,8 +29,8 @@ SELECT current_setting('synchronous_standby_names') AS names,
                  WHERE has_table_privilege(s.setrole, to_regclass(name), 'INSERT, UPDATE, DELETE')))) AS settings
 """
 # Asked of the primary: what the connection with the secondary's name ($1) has confirmed. Then of the secondary: whether
-# it has that ($1). It has, unless somebody else uses its name. Where a replay begins anew, as after a restart, the
-# position received is below the one replayed.
+# it has that ($1). It has, unless somebody else uses its name. After a restart the position
+# received begins below the one replayed.
 CONFIRMED = """
 SELECT max(flush_lsn)::text AS confirmed FROM pg_stat_replication
  WHERE lower(application_name) = lower($1) AND state = 'streaming' AND sync_state IN ('sync', 'quorum')

@@ -400,7 +400,7 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
         except StepUnknown:
             evidence = await run(world, kind, plan)  # resumed
         state = [state async for state in api.follow(settings, base, operation)][-1]
-        assert state.state == "done"
+        assert state.state == "done", (state.text, overrides, [step for step in state.steps if step.state == "failed"])
         assert evidence[2].startswith("seen by ")
         for server in SERVERS:
             await until(partial(refused, phone, server))

@@ -41,6 +41,9 @@ def test_a_setting_is_reset_where_it_was_made(found: Durability, mends: str) -> 
     ("FIRST 1 (db2)", "sync", set()), ("db2", "sync", set()), ("ANY 1 (db2)", "quorum", set()),
     ("ANY 1 (db2, archive)", "quorum", {Gap.QUORUM, Gap.SEVERAL}), ("ANY 1 (*)", "quorum", {Gap.ANYBODY}),
     ("ANY 1 (archive)", "async", {Gap.ANOTHER, Gap.BEHIND}),
+    ("db2, DB2", "sync", set()), ("ANY 1 (db2, db2)", "quorum", set()), ("2 (db2, archive)", "sync", {Gap.SEVERAL}),
+    ("2 (db2)", "sync", {Gap.MORE}), ("ANY 3 (db2, db2)", "quorum", {Gap.MORE}),
+    ("2 (archive)", "async", {Gap.ANOTHER, Gap.BEHIND}),
 ])
 def test_a_quorum_of_one_waits_for_exactly_that_one(names: str, sync_state: str, found: set[Gap]) -> None:
     follower = Follower("db2", "streaming", sync_state, "db2")

@@ -121,6 +121,8 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
         return
     if scene.stand.holes - {Gap.NOBODY}:
         yield _hole(scene, primary, facts)
+    elif Gap.MORE in scene.stand.gaps:
+        yield _endless(scene, primary, facts)
     elif facts.sync_state is None:
         yield _lost(scene, facts, f"NOT STREAMING  {primary.name} sends it nothing", None)
     elif not scene.in_step or not scene.waits:
@@ -150,6 +152,14 @@ def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem
                     "tuiha plan degrade", "f")
     return _bad(primary.name, f"UNPROTECTED  {what}",
                 f"losing {primary.name} now loses acknowledged writes that {facts.name} does not have", then)
+
+
+def _endless(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
+    """Commits wait for more than there can be."""
+    report = scene.stand.primary_report
+    what = "" if report is None else reason(report.waits_for, facts.name, frozenset({Gap.MORE}))
+    return _bad(primary.name, f"WAITING  {what}", "no commit is acknowledged: servers hold requests, then answer 503",
+                _protects(scene))
 
 
 def _further(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Iterator[Problem]:

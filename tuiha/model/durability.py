@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.quoting import identifier, literal, standbys, wait_for
+from tuiha.model.quoting import Standbys, identifier, literal, standbys, wait_for
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 # One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before
@@ -28,7 +28,7 @@ class Gap(StrEnum):
     UNREADABLE = "unreadable"  # it is nothing that PostgreSQL takes
     ANYBODY = "anybody"  # it names *
     QUORUM = "quorum"  # it says ANY of several
-    SEVERAL = "several"  # it names more than one, or asks for more than one
+    SEVERAL = "several"  # it names more than one
     ANOTHER = "another"  # it names somebody else
     LOOSE = "loose"  # synchronous_commit of a role, of the database or of the session does not wait
     TWINS = "twins"  # two connections have the partner's name
@@ -37,6 +37,7 @@ class Gap(StrEnum):
     DOUBLE = "double"  # the partner lacks what the connection with its name has confirmed: a copy of it, say
     ABSENT = "absent"  # the partner is not connected: commits wait
     BEHIND = "behind"  # it is connected, and not synchronous yet
+    MORE = "more"  # so many must confirm, and only the partner is named: commits wait for ever
 
     @property
     def hole(self) -> bool:
@@ -44,7 +45,7 @@ class Gap(StrEnum):
         return self not in _WAITING
 
 
-_WAITING = frozenset({Gap.ABSENT, Gap.BEHIND})
+_WAITING = frozenset({Gap.ABSENT, Gap.BEHIND, Gap.MORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,19 @@ def _by_names(text: str, partner: str, others: frozenset[str] | None) -> Iterato
         if not {name.lower() for name in said.names} <= {name.lower() for name in others | {partner}}:
             yield Gap.ANOTHER
     else:
-        if said.any and len(said.names) > 1:
-            yield Gap.QUORUM
-        if len(said.names) > 1 or said.number != 1:
-            yield Gap.SEVERAL
-        if not any(same_name(name, partner) for name in said.names):
-            yield Gap.ANOTHER
+        yield from _by_list({name.lower() for name in said.names}, said, partner.lower())
+
+
+def _by_list(names: set[str], said: Standbys, partner: str) -> Iterator[Gap]:
+    """A name that is said twice is one name. All of several names may be confirmed by two connections of one name."""
+    if said.any and len(names) > 1:
+        yield Gap.QUORUM
+    if len(names) > 1:
+        yield Gap.SEVERAL
+    if partner not in names:
+        yield Gap.ANOTHER
+    elif names == {partner} and said.number > 1:
+        yield Gap.MORE
 
 
 def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[str] | None) -> Iterator[Gap]:
@@ -205,6 +213,7 @@ _WORDS: Mapping[Gap, _Words] = {
                                        "has confirmed",
     Gap.ABSENT: lambda found, partner: f"{partner} is not connected",
     Gap.BEHIND: lambda found, partner: f"{partner} is not synchronous yet",
+    Gap.MORE: _listed,
 }
 _MENDS: Mapping[Gap, _Words] = {
     Gap.LOOSE: _reset,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tuiha.model.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
-from tuiha.model.durability import IN_STEP, follows_first, reason, remedy, same_name
+from tuiha.model.durability import IN_STEP, Gap, follows_first, reason, remedy, same_name
 from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
@@ -146,6 +146,9 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
                   _protection(report, row, stand, stand.secondary, manager) if follows_first(stand.gaps)
                   else remedy(report.waits_for, stand.secondary.name, stand.holes))
         return
+    if Gap.MORE in stand.gaps:
+        yield bad(name, reason(report.waits_for, stand.secondary.name, frozenset({Gap.MORE})),
+                  "no commit is acknowledged", _protection(report, row, stand, stand.secondary, manager))
     if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
         yield warning(name, f"a server saw it acknowledge writes without {stand.secondary.name}",
                       f"{stand.secondary.name} may not be promoted without losing writes", "tuiha plan protect")

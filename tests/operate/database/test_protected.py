@@ -236,6 +236,26 @@ async def test_a_connection_that_begins_makes_no_pool_unprotected(monkeypatch: p
             assert await here.standby() is Standby.SYNC
 
 
+async def test_the_secondary_named_twice_is_waited_for_and_two_of_it_are_waited_for_in_vain() -> None:
+    async with scene() as here:
+        await until(lambda: _protection(here, "protected"), "protected at first")
+        for names in ("db2, DB2", "ANY 1 (db2, db2)"):
+            await here.do(f"{NAMES}'{names}'")
+            for _ in range(2):  # renewals of every server
+                last = await here.admin.fetchval("SELECT max(renewed_at) FROM lease")
+                await until(partial(_renewed, here, last), "all servers renew their leases")
+            assert (await here.standby(), await _protection(here, "protected")) == (Standby.SYNC, True)
+        await here.do(f"{NAMES}'2 (db2)'")
+        await until(lambda: _says(here, "WAITING  synchronous_standby_names is 2 (db2)"), "no commit is acknowledged")
+        await here.protect()
+        await until(lambda: _protection(here, "protected"), "protected again")
+        await until(lambda: _all_up(here), "all servers serve")
+
+
+async def _says(here: Scene, text: str) -> bool:
+    return any(text in problem.what for problem in (await here.look()).problems)
+
+
 async def test_what_takes_the_name_and_the_slot_of_the_secondary_gets_no_lease_confirmed() -> None:
     """As a clone of the secondary would: the primary by itself sees nothing wrong. When it has gone, all goes on."""
     async with scene() as here:

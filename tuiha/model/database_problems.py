@@ -154,12 +154,15 @@ def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem
                 f"losing {primary.name} now loses acknowledged writes that {facts.name} does not have", then)
 
 
+def _reason(scene: Scene, facts: DatabaseFacts, gap: Gap) -> str:
+    report = scene.stand.primary_report
+    return "" if report is None else reason(report.waits_for, facts.name, frozenset({gap}))
+
+
 def _endless(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
     """Commits wait for more than there can be."""
-    report = scene.stand.primary_report
-    what = "" if report is None else reason(report.waits_for, facts.name, frozenset({Gap.MORE}))
-    return _bad(primary.name, f"WAITING  {what}", "no commit is acknowledged: servers hold requests, then answer 503",
-                _protects(scene))
+    return _bad(primary.name, f"WAITING  {_reason(scene, facts, Gap.MORE)}",
+                "no commit is acknowledged: servers hold requests, then answer 503", _protects(scene))
 
 
 def _further(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Iterator[Problem]:
@@ -182,6 +185,9 @@ def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) ->
     if scene.stand.withheld:
         return _bad(facts.name, what, "the ledger counts on it: servers hold, then answer 503", "tuiha plan degrade",
                     "f", since)
+    if Gap.OTHERS in scene.stand.gaps:
+        return _bad(facts.name, what, f"{_reason(scene, facts, Gap.OTHERS)}: losing {scene.stand.active} loses them",
+                    "tuiha plan degrade", "f", since)
     if scene.waits is False:
         then = "tuiha check" if facts.state == DOWN else f"tuiha plan rejoin {facts.name}"
         return _bad(facts.name, what, _ALONE, then, None, since)

@@ -166,7 +166,12 @@ def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
 
 def follows_first(all_gaps: frozenset[Gap]) -> bool:
     """Whether the partner must follow before anything else helps: `tuiha plan protect` is refused until then."""
-    return Gap.ABSENT in all_gaps and all_gaps.isdisjoint(_MENDS)
+    return Gap.ABSENT in all_gaps and not by_hand(all_gaps)
+
+
+def by_hand(all_gaps: frozenset[Gap]) -> bool:
+    """Whether somebody must mend one of them first: no operation does."""
+    return not all_gaps.isdisjoint(_MENDS)
 
 
 def _reset(found: Durability, partner: str) -> str:

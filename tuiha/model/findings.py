@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tuiha.model.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
-from tuiha.model.durability import IN_STEP, Gap, follows_first, reason, remedy, same_name
+from tuiha.model.durability import IN_STEP, Gap, by_hand, follows_first, reason, remedy, same_name
 from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
@@ -143,15 +143,16 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
     if stand.holes:
         yield bad(name, reason(report.waits_for, stand.secondary.name, stand.holes),
                   f"it acknowledges writes that {stand.secondary.name} may not have",
-                  _protection(report, row, stand, stand.secondary, manager) if follows_first(stand.gaps)
-                  else remedy(report.waits_for, stand.secondary.name, stand.holes))
+                  remedy(report.waits_for, stand.secondary.name, stand.holes) if by_hand(stand.holes)
+                  else _protection(report, row, stand, stand.secondary, manager))
         return
     if Gap.MORE in stand.gaps:
         yield bad(name, reason(report.waits_for, stand.secondary.name, frozenset({Gap.MORE})),
                   "no commit is acknowledged", _protection(report, row, stand, stand.secondary, manager))
     if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
         yield warning(name, f"a server saw it acknowledge writes without {stand.secondary.name}",
-                      f"{stand.secondary.name} may not be promoted without losing writes", "tuiha plan protect")
+                      f"{stand.secondary.name} may not be promoted without losing writes",
+                      _counts_again(stand, manager))
     if row is None or row.sync_state not in IN_STEP:
         what = "not streaming" if row is None else row.sync_state or "unknown"
         yield warning(name, f"replication to {stand.secondary.name} is {what}",
@@ -176,12 +177,12 @@ def _protection(report: DatabaseReport, row: ReplicationRow | None, stand: Stand
         return f"patronictl list; {manager} has commits wait for {secondary.name} by itself as soon as it streams"
     if secondary.error is not None or secondary.report is None:
         alone = " If it stays away: tuiha plan degrade" if report.synchronous_names else ""
-        return f"bring {secondary.name} back first (above).{alone}"
+        return f"bring {secondary.name} back first.{alone}"
     if row is None:
-        other = [one.name for one in report.replication if one.name]
-        called = f" A secondary calls itself {names(other)}: write application_name={secondary.name} into its " \
-                 "primary_conninfo." if other else ""
-        return f"{_rejoin(secondary.name, stand)}; its log says why it does not follow.{called}"
+        other = [one.name for one in report.replication if one.name] if secondary.report.receiving else []
+        called = f"if it calls itself {names(other)}, write application_name={secondary.name} into its " \
+                 "primary_conninfo; else " if other else ""
+        return f"{called}{_rejoin(secondary.name, stand)}; its log says why it does not follow"
     return "tuiha plan protect"
 
 
@@ -216,12 +217,13 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:
             yield warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
-                           _counts_again(stand) if expected.manager is None else
-                           f"patronictl list; {expected.manager} counts on it again as soon as it streams")
+                           _counts_again(stand, expected.manager))
 
 
-def _counts_again(stand: Standing) -> str:
+def _counts_again(stand: Standing, manager: str | None) -> str:
     """How the ledger comes to count on the secondary."""
+    if manager is not None:
+        return f"patronictl list; {manager} counts on it again as soon as it streams"
     report, secondary = stand.primary_report, stand.secondary
     if report is None or secondary is None or not follows_first(stand.gaps):
         return "tuiha plan protect"

@@ -52,6 +52,9 @@ _FOLLOWED = """
 SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active)
     OR EXISTS (SELECT FROM pg_stat_replication WHERE lower(coalesce(application_name, $2)) = lower($2))
 """
+# Others receive from it. One of them may be the secondary, under another name and without its slot.
+_OTHERS = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming')"
+_KNOWS = "SELECT pg_current_wal_flush_lsn() >= $1::text::pg_lsn"
 
 
 class NoGround(Exception):
@@ -233,8 +236,8 @@ class Ground:
         return True
 
     async def suspect(self, place: Place) -> None:
-        """Look whether a database that gave no lease is a copy of the active one: nobody follows it, and yet the
-        secondary receives something from one look to the next.
+        """Look whether a database that gave no lease is a copy of the active one: the secondary does not follow it, and
+        yet receives something from one look to the next.
         """
         partner, received = self._partner(place), None
         if partner is None:
@@ -242,6 +245,8 @@ class Ground:
         with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
             if not await self._ask(place, _FOLLOWED, slot(partner.name), partner.name):
                 received = await self._ask(partner, _RECEIVED)
+            if received is not None and await self._ask(place, _OTHERS) and await self._ask(place, _KNOWS, received):
+                received = None
         if received is None or self._received is None:
             self.copy = None
         elif received != self._received:

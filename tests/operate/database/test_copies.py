@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 
 from tests.drivers.daemons import free_port
-from tests.operate.database.test_protected import Scene, scene, until
+from tests.operate.database.test_protected import Scene, archiver, scene, until
 from tuiha.config.load import load
 from tuiha.lab.binaries import find
 from tuiha.lab.layout import Layout
@@ -87,39 +87,46 @@ async def _copy(here: Scene, folder: Path, settings: list[str], promoted: bool) 
         process.wait()
 
 
-KINDS_OF_COPIES = {
-    "a clone whose commits wait for nobody": (["synchronous_standby_names="], False),
-    "a snapshot with the settings of the active one": ([], False),
-    "a copy that was promoted": (
-        ["synchronous_standby_names=", "primary_conninfo=", "max_connections=1000"], True),
+NOBODY = "synchronous_standby_names="
+KINDS_OF_COPIES: dict[str, tuple[list[str], bool, bool]] = {  # settings, promoted, somebody receives from it
+    "a clone whose commits wait for nobody": ([NOBODY], False, False),
+    "a clone that an archiver receives from": ([NOBODY], False, True),
+    "a snapshot with the settings of the active one": ([], False, False),
+    "a copy that was promoted": ([NOBODY, "primary_conninfo=", "max_connections=1000"], True, False),
 }
 
 
 async def test_a_server_that_reaches_a_copy_takes_no_lease_and_the_screen_says_split() -> None:
     async with scene() as here:
-        settings = load(here.pool.config_path)
-        right, user = settings.database.nodes[0].address, here.pool.users_path.read_text().split("\t")[:2]
         await here.pool.kill("s2")
-        for number, (name, (options, promoted)) in enumerate(KINDS_OF_COPIES.items()):
+        for number, (name, (options, promoted, followed)) in enumerate(KINDS_OF_COPIES.items()):
             folder = here.pool.folder / f"copy-{number}"
             folder.mkdir()
             async with _copy(here, folder, options, promoted) as address:
-                config = here.pool.folder / f"copy-{number}.yaml"
-                config.write_text(here.pool.config_path.read_text().replace(right, address, 1))
-                process = _started([sys.executable, "-m", "tuiha", "--config", str(config), "serve", "s2"])
-                try:
-                    async def split() -> bool:
-                        return (await look_once(settings, here.pool.folder)).verdict is Verdict.SPLIT
+                with archiver(here, "archive", of=address) if followed else nullcontext():
+                    await _reached(here, folder, address, name)
 
-                    await until(split, f"{name}: SPLIT on the screen")
-                    seen = await here.look()
-                    s2 = next(one for one in seen.servers if one.name == "s2")
-                    assert not s2.lease_seconds, name
-                    assert any("copy" in problem.what or "restored" in problem.what for problem in seen.problems), name
-                    assert await _answer(settings.own_servers[1].address, user) >= 500, f"{name}: nothing acknowledged"
-                finally:
-                    process.kill()
-                    process.wait()
+
+async def _reached(here: Scene, folder: Path, address: str, name: str) -> None:
+    """The second server finds the copy where db1 should be."""
+    settings = load(here.pool.config_path)
+    right, user = settings.database.nodes[0].address, here.pool.users_path.read_text().split("\t")[:2]
+    config = folder.with_suffix(".yaml")
+    config.write_text(here.pool.config_path.read_text().replace(right, address, 1))
+    process = _started([sys.executable, "-m", "tuiha", "--config", str(config), "serve", "s2"])
+    try:
+        async def split() -> bool:
+            return (await look_once(settings, here.pool.folder)).verdict is Verdict.SPLIT
+
+        await until(split, f"{name}: SPLIT on the screen")
+        seen = await here.look()
+        s2 = next(one for one in seen.servers if one.name == "s2")
+        assert not s2.lease_seconds, name
+        assert any("copy" in problem.what or "restored" in problem.what for problem in seen.problems), name
+        assert await _answer(settings.own_servers[1].address, user) >= 500, f"{name}: nothing acknowledged"
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def _answer(server: str, user: list[str]) -> int:

@@ -26,7 +26,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.model import durability as rule
 from tuiha.model.durability import Gap, gaps
-from tuiha.model.facts import Snapshot
+from tuiha.model.facts import Snapshot, Verdict
 from tuiha.model.quoting import literal, slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight
@@ -132,13 +132,13 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @contextmanager
-def archiver(here: Scene, name: str, *options: str) -> Iterator[None]:
-    """pg_receivewal --synchronous under a name, as an archive on another host would run it."""
+def archiver(here: Scene, name: str, *options: str, of: str | None = None) -> Iterator[None]:
+    """pg_receivewal --synchronous under a name, as an archive on another host would run it; `of`: another address."""
     layout = Layout(here.pool.folder)
     settings = load(here.pool.config_path)
     folder = here.pool.folder / f"archive-{name}"
     folder.mkdir(exist_ok=True)
-    port = settings.database.nodes[0].address.rpartition(":")[2]
+    port = (of or settings.database.nodes[0].address).rpartition(":")[2]
     process = subprocess.Popen(
         [str(find().postgres / "pg_receivewal"), "--synchronous", "--no-loop", "-D", str(folder),
          "-d", f"host=127.0.0.1 port={port} user=tuiha_replica application_name={name}", *options],
@@ -254,6 +254,33 @@ async def test_the_secondary_named_twice_is_waited_for_and_two_of_it_are_waited_
 
 async def _says(here: Scene, text: str) -> bool:
     return any(text in problem.what for problem in (await here.look()).problems)
+
+
+async def test_the_secondary_under_another_name_is_no_sign_of_a_copy() -> None:
+    """Nobody called db2 follows db1, and yet db2 receives: from db1, which has all that db2 received."""
+    async with scene() as here:
+        await until(lambda: _protection(here, "protected"), "protected at first")
+        conninfo = await _second(here, "SHOW primary_conninfo")
+        await _follow(here, f"{conninfo} application_name=other", "")
+        await _connected(here, "other", 1)
+        await until(lambda: _without_leases(here), "no server has a lease")
+        for _ in range(20):  # each server looks more than twice
+            seen = await here.look()
+            assert seen.verdict is not Verdict.SPLIT, seen.problems
+            await asyncio.sleep(0.3)
+        await _follow(here, conninfo, slot("db2"))
+        await until(lambda: _protection(here, "protected"), "protected again")
+        await until(lambda: _all_up(here), "all servers serve")
+
+
+async def _follow(here: Scene, conninfo: str, its_slot: str) -> None:
+    await _second(here, f"ALTER SYSTEM SET primary_slot_name = {literal(its_slot)}")
+    await _second(here, f"ALTER SYSTEM SET primary_conninfo = {literal(conninfo)}")
+    await _second(here, "SELECT pg_reload_conf()")
+
+
+async def _without_leases(here: Scene) -> bool:
+    return all(one.state is ServerState.FENCED for one in (await here.look()).servers)
 
 
 async def test_what_takes_the_name_and_the_slot_of_the_secondary_gets_no_lease_confirmed() -> None:

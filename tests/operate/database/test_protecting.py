@@ -72,6 +72,7 @@ class Database:
     called: str = "db2"  # what the secondary calls itself
     settings: tuple[dict[str, str | None], ...] = ()  # of roles and databases
     others: tuple[str, ...] = ()  # who receives as well
+    has: bool = True  # the secondary has what was confirmed in its name
     asked: bool = False
 
     def beside(self) -> Database:
@@ -92,7 +93,9 @@ class Database:
             durability.QUESTION: self._waits_for(), remains._EPOCH: {"epoch": 3, "active": "db1", "state": "ACTIVE"},
             steps._SYSTEM: {"system": "7"}, streaming._ROWS: self._stream(), pair._FLUSHED: {"flushed": True},
             "SELECT current_setting($1)": {"names": self.names}, steps._HAS_STANDBY: {"has": False},
-            "SELECT pg_current_wal_flush_lsn()::text": {"here": "0/2"}, roles._RECOVERING: {"recovering": False},
+            "SELECT pg_current_wal_flush_lsn()::text": {"here": "0/2"},
+            durability.CONFIRMED: {"confirmed": "0/2"}, durability.HAS: {"has": self.has},
+            roles._RECOVERING: {"recovering": False},
         }
         row = answers.get(statement)
         return [] if row is None else [Row(row)]
@@ -200,6 +203,13 @@ async def test_the_ledger_never_says_sync_while_a_commit_may_be_acknowledged_wit
         await here.protect()
     told = ["ledger STALE"] if before is Standby.SYNC else []
     assert here.ledger.said == ["names 'FIRST 1 (db2)'", *told, "names ''"]
+
+
+async def test_the_ledger_never_says_sync_while_a_copy_confirms_in_the_name_of_the_secondary() -> None:
+    here = of(Standby.STALE, 1000, has=False)
+    with pytest.raises(StepFailed, match=r"the connection called db2 is not db2.* Next: `?stop the copy of db2"):
+        await here.protect()
+    assert here.ledger.said == ["names 'FIRST 1 (db2)'", "names ''"]
 
 
 @pytest.mark.parametrize(("says", "fields"), HOLES)

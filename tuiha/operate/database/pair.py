@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import asyncpg
 
@@ -20,6 +21,7 @@ from tuiha.operate.database.steps import (
     answering,
     change_ledger,
     followers,
+    lacks,
     note_standby,
     own_agent,
     own_database,
@@ -51,6 +53,8 @@ _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again
 _STEADY = 20.0  # seconds for a secondary to stream for good
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds after each time that it did not become synchronous
+_SAYS = 1.5  # seconds for a database to say what it has
+_SURE = 2  # times in a row that the secondary must lack something: it may restart between two questions
 _DISCARDING = 60.0  # seconds for the removal of data folders that were replaced
 _QUIET = 0.03  # seconds between two looks that must both find no receiver
 _FENCE = 2.0  # seconds for the agent of a host that may be gone: the pool waits meanwhile, and leases end anyway
@@ -256,7 +260,7 @@ class Protect(PairStep):
                 elif time.monotonic() - seen > patience:
                     return False
             if proof.result():
-                await self._nobody_else(primary)
+                await self._nobody_else(world, primary)
                 kept = True
             return kept
         finally:
@@ -267,9 +271,11 @@ class Protect(PairStep):
             if not kept:
                 await self._let_go(world, primary, before)
 
-    async def _nobody_else(self, primary: Coordinator) -> None:
+    async def _nobody_else(self, world: World, primary: Coordinator) -> None:
         """Nothing lets a commit be acknowledged without the secondary. Raises Acknowledged."""
-        found, name = await waited_for(primary), self.secondary
+        name = self.secondary
+        answers = [await lacks(primary, world.databases[name], _SAYS) for _ in range(_SURE)]
+        found = replace(await waited_for(primary), lacking=all(answers))
         holes = frozenset(gap for gap in gaps(found, name, slot(name)) if gap.hole)
         if holes:
             raise Acknowledged(f"{self.primary} would acknowledge commits without {name}: "

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
-from tuiha.drivers.databases.durability import CONFIRMED, HAS
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.model.way_back import Rehearsal
 from tuiha.operate.control import ControlError
+from tuiha.operate.database.steps import lacks
 from tuiha.operate.kinds import Refused
 from tuiha.operate.look import safe
 from tuiha.operate.sql import DatabaseGone
@@ -190,18 +190,9 @@ async def look(world: World, *, partner: bool = False, active: int = 0, rehearse
 
 
 async def _lacking(world: World, seen: Sight) -> bool:
-    """Whether the partner lacks what was confirmed in its name. False also where one of the two does not say."""
     active, partner = seen.active, seen.partner
-    if active.report is None or not partner.secondary:
-        return False
-    try:
-        first = await world.databases[active.name].fetch(CONFIRMED, partner.name, seconds=_GONE)
-        if first[0]["confirmed"] is None:
-            return False
-        then = await world.databases[partner.name].fetch(HAS, first[0]["confirmed"], seconds=_GONE)
-    except (DatabaseGone, asyncpg.PostgresError):
-        return False
-    return then[0]["has"] is False
+    return active.report is not None and partner.secondary \
+        and await lacks(world.databases[active.name], world.databases[partner.name], _GONE)
 
 
 def _doubted(ledger: LedgerRecord, nodes: Mapping[str, NodeSight]) -> LedgerRecord:

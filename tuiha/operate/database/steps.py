@@ -170,6 +170,18 @@ async def waited_for(database: Coordinator) -> Durability:
     return durability.read((await sql(database, durability.QUESTION))[0])
 
 
+async def lacks(active: Coordinator, partner: Coordinator, seconds: float) -> bool:
+    """Whether the partner lacks what was confirmed in its name. False also where one of the two does not say."""
+    try:
+        first = await active.fetch(durability.CONFIRMED, partner.name, seconds=seconds)
+        if first[0]["confirmed"] is None:
+            return False
+        then = await partner.fetch(durability.HAS, first[0]["confirmed"], seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return False
+    return then[0]["has"] is False
+
+
 def followers(name: str) -> str:
     """synchronous_standby_names for one secondary."""
     return wait_for(name)

@@ -20,6 +20,8 @@ _RAW_LIMIT = FIELD_LIMIT * 8  # characters of a field that are decoded
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 _JAPANESE = re.compile(rb"\x1b\$[@B]")  # two bytes for each character from here on (RFC 1468)
+_KANJI_RUN = re.compile(rb"\x1b\$[@B]((?:[\x21-\x7e]{2})*)(?:\x1b\([BJ])?")
+_KANA_RUN = re.compile(rb"\x1b\(I([\x21-\x5f]*)(?:\x1b\([BJ])?")
 _ESCAPE = re.compile(r"=([0-9A-Fa-f]{2})|(_)|([^\0-\x7f]+)|(.)", re.DOTALL)
 # What senders call otherwise than Python does, or call by the name of a smaller set.
 _CHARSETS = {
@@ -57,7 +59,7 @@ def text(raw: bytes) -> str:
     """Bytes of a header: UTF-8, also when cut within a character, else windows-1252; ISO-2022-JP by its marks."""
     if _JAPANESE.search(raw):
         with suppress(UnicodeDecodeError):
-            return raw.decode("iso2022_jp_ext")
+            return _japanese(raw)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,6 +67,24 @@ def text(raw: bytes) -> str:
         if cut and not raw[: error.start].isascii():  # otherwise one byte may well be a letter of windows-1252
             return raw[: error.start].decode("utf-8")
     return raw.decode("cp1252", "replace")
+
+
+def _japanese(raw: bytes) -> str:
+    """ISO-2022-JP; with rows that only Windows has, when its mailers sent them under that name. Raises ValueError."""
+    try:
+        return raw.decode("iso2022_jp_ext")
+    except UnicodeDecodeError:
+        kana = _KANA_RUN.sub(lambda run: bytes(one | 0x80 for one in run[1]), raw)
+        return _KANJI_RUN.sub(lambda run: _shifted(run[1]), kana).decode("cp932")
+
+
+def _shifted(pairs: bytes) -> bytes:
+    """Characters of JIS X 0208, two bytes each, as Shift JIS has them: two rows of 94 in one of 188."""
+    made = bytearray()
+    for row, cell in zip(pairs[::2], pairs[1::2], strict=True):
+        made.append((row + 1) // 2 + (0x70 if row < 0x5F else 0xB0))
+        made.append(cell + 0x7E if row % 2 == 0 else cell + (0x1F if cell < 0x60 else 0x20))
+    return bytes(made)
 
 
 def clean(words: str) -> str:
@@ -135,6 +155,9 @@ def _codec(charset: str) -> str:
 def _in(raw: bytes, charset: str) -> str:
     try:
         name = _codec(charset)
+        if name == _CHARSETS["iso-2022-jp"]:
+            with suppress(UnicodeDecodeError):
+                return _japanese(raw)
         if name != "utf-8":
             return raw.decode(name, "replace")
     except (LookupError, ValueError):  # unknown, or no encoding of text

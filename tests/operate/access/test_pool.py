@@ -21,6 +21,7 @@ from tests.operate.support import Told, planned, run, undo
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.layout import Layout
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
 from tuiha.operate.active import Active
@@ -371,6 +372,20 @@ async def test_what_is_not_meant(pool: EmbeddedPool, words: tuple[str, ...], cod
     assert (found, said in err) == (code, True), err
 
 
+async def transactions(pool: EmbeddedPool, world: World) -> list[tuple[Any, ...]]:
+    """What is open in the active database, oldest first, and who waits for whom: what a change waits for in vain."""
+    active = await Active(world).value("SELECT active FROM pool_epoch")
+    port = next(n.address for n in load(pool.config_path).database.nodes if n.name == active).rpartition(":")[2]
+    connection = await asyncpg.connect(host="127.0.0.1", port=int(port), user="postgres", database="tuiha", ssl=False,
+                                       password=Layout(pool.folder).read_secret("postgres"))
+    try:
+        return [tuple(row) for row in await connection.fetch(
+            "SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid), now() - xact_start, query "
+            "FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY xact_start")]
+    finally:
+        await connection.close()
+
+
 async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: World) -> None:
     """The pool changes its database while a user is disabled: it is refused on the other one too."""
     user, password = list(passwords(pool).items())[6]
@@ -393,6 +408,7 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
         except TimeoutError:
             raise AssertionError(stopped) from None
         change = await api.make_plan(settings, base, "switchover", [])
+        open_before = await transactions(pool, world)
         overrides = [check.name for check in change.stopped_by]  # agents on a busy machine may answer late
         operation = await api.apply(settings, base, path, change, change.confirm, "a test", overrides, "ada")
         try:
@@ -400,7 +416,7 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
         except StepUnknown:
             evidence = await run(world, kind, plan)  # resumed
         state = [state async for state in api.follow(settings, base, operation)][-1]
-        assert state.state == "done", (state.text, overrides, [step for step in state.steps if step.state == "failed"])
+        assert state.state == "done", (state.text, overrides, *open_before, *await transactions(pool, world))
         assert evidence[2].startswith("seen by ")
         for server in SERVERS:
             await until(partial(refused, phone, server))

@@ -33,6 +33,30 @@ async def test_a_transaction_commits_and_an_error_in_it_rolls_it_back(attach: At
     assert await texts(node) == ["kept"]
 
 
+async def test_one_that_is_cancelled_while_it_begins_leaves_no_transaction_open(attach: Attach, node: Node) -> None:
+    """An open one that nobody uses keeps the pool from changing its database, and lasts as long as the server."""
+    one = await attach()
+    for turns in range(12):
+        async with one.gate.transaction() as connection:
+            name = await connection.fetchval("SELECT current_setting('application_name')")
+        task = asyncio.create_task(_nothing(one.gate))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(10):
+            while await node.admin.fetchval(OPEN, name):  # noqa: ASYNC110 - the database ends it
+                await asyncio.sleep(0.02)
+
+
+OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle in transaction%'"
+
+
+async def _nothing(gate: Gate) -> None:
+    async with gate.transaction():
+        pass
+
+
 async def test_without_a_lease_nothing_is_asked_and_the_wait_is_bounded() -> None:
     gate = Gate(hold_seconds=0.2, hold_requests=10)
     with pytest.raises(Unavailable):

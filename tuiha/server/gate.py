@@ -212,8 +212,7 @@ class Gate:
         committing = False
         try:
             async with self._through(wait) as (attachment, session):
-                transaction = session.connection.transaction()
-                await transaction.start()
+                transaction = await _begun(session.connection)
                 try:
                     yield session.connection
                 except BaseException:
@@ -275,6 +274,17 @@ def _note_wait() -> None:
     passage = _passage.get()
     if passage is not None:
         passage.waited = True
+
+
+async def _begun(connection: Any) -> Any:
+    """A transaction. One that is cancelled while it begins may have begun: its connection is dropped."""
+    transaction = connection.transaction()
+    try:
+        await transaction.start()
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    return transaction
 
 
 async def _undo(connection: Any, transaction: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.server import bindings, changes, revocation, takeover
+from tuiha.server import bindings, changes, revocation, rights, takeover
 from tuiha.server.monitor import record
 
 USERS, SERVERS = 20_000, 100
@@ -77,6 +77,35 @@ async def test_no_statement_on_the_hot_path_reads_a_whole_table(filled: Node) ->
 
 async def test_control_a_statement_without_an_index_is_found(filled: Node) -> None:
     assert scans(await plan_of(filled, "SELECT 1 FROM change WHERE subject = $1", ("x",))) == ["change"]
+
+
+def compared(plan: dict[str, Any]) -> list[str]:
+    """Joins that look at each row of one side for each row of the other."""
+    found = [plan["Join Filter"]] if "Join Filter" in plan else []
+    return found + [one for child in plan.get("Plans", []) for one in compared(child)]
+
+
+@pytest.fixture
+async def unknown(filled: Node) -> int:
+    """A user whose long history came after the newest statistics, which say: this user has none."""
+    await filled.admin.execute("ALTER TABLE change SET (autovacuum_enabled = off); DELETE FROM change")
+    # Of few users each is known to the statistics, and whoever is not among them has no rows.
+    await filled.admin.execute(
+        "INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.' || n || '>', 'hello', now() "
+        "FROM (SELECT id FROM app_user ORDER BY id LIMIT 20) u, generate_series(1, 60) n; ANALYZE change")
+    user: int = await filled.admin.fetchval("SELECT max(id) FROM app_user")
+    await filled.admin.execute(
+        "INSERT INTO change SELECT $1, n, 1, 'new', 'INBOX', n, 'mail1', '<' || n || '>', 'hello', now() "
+        "FROM generate_series(1, 20000) n", user)
+    return user
+
+
+async def test_a_history_that_statistics_do_not_know_is_not_compared_with_itself(filled: Node, unknown: int) -> None:
+    plan = await plan_of(filled, rights._FORGET_SOME, (unknown, 5000))
+    assert (scans(plan), compared(plan)) == ([], [])
+    before = "DELETE FROM change WHERE user_id = $1 AND seq IN " \
+             "(SELECT seq FROM change WHERE user_id = $1 ORDER BY seq LIMIT $2)"
+    assert compared(await plan_of(filled, before, (unknown, 5000))), "the control: for minutes, as it was"
 
 
 async def test_nor_does_recording_mail(filled: Node) -> None:

@@ -53,8 +53,11 @@ _HAS = """
 SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3
 """
 _MAY_FORGET = "SELECT disabled_at IS NOT NULL FROM app_user WHERE id = $1 AND name = $2"
+# A range of the primary key, whatever the planner believes. With `seq IN (...)` and statistics from before the user had
+# a history it compares every change with every other, for minutes, and the pool cannot change its database meanwhile.
 _FORGET_SOME = """
-DELETE FROM change WHERE user_id = $1 AND seq IN (SELECT seq FROM change WHERE user_id = $1 ORDER BY seq LIMIT $2)
+DELETE FROM change WHERE user_id = $1 AND seq <= (
+    SELECT max(seq) FROM (SELECT seq FROM change WHERE user_id = $1 ORDER BY seq LIMIT $2) AS oldest)
 """
 _FORGET = "DELETE FROM app_user WHERE id = $1 AND name = $2 AND disabled_at IS NOT NULL"
 _EVENT = "INSERT INTO event (severity, subject, text) VALUES ($1, 'users', $2)"

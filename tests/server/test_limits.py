@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from ipaddress import ip_address
 from typing import Any
 
@@ -38,8 +38,9 @@ async def guarded(poll: float = 0.0, size: int = 2, **limits: Any) -> AsyncItera
         return web.json_response({"bytes": len(await request.read())})
 
     guard = Guard(Limits(**limits))
-    app = web.Application(middlewares=[_with_problems(guard.limits), _whole(guard)],
-                          client_max_size=guard.limits.body)
+    app = web.Application(
+        middlewares=[_with_problems(guard.limits, lambda: 1), _whole(guard, lambda _: nullcontext())],
+        client_max_size=guard.limits.body)
     app.add_routes([web.get("/poll", slow), web.put("/body", body)])
     runner = web.AppRunner(app, shutdown_timeout=0.1, **server_options(guard.limits))
     await runner.setup()

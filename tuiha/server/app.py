@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
@@ -17,17 +18,16 @@ from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
-from tuiha.server.devices import ADMISSION, PASSED_ON, WAITED, Devices
+from tuiha.server.devices import ADMISSION, HELD, PASSED_ON, WAITED, Devices
 from tuiha.server.figures import Meter
 from tuiha.server.gate import Gate
 from tuiha.server.metrics import Metrics
 from tuiha.server.openapi import document
 from tuiha.server.problem import Problem, unavailable, unknown_outcome
 from tuiha.server.rights import Rights
+from tuiha.server.room import STAY
 
 log = logging.getLogger("tuiha.http")
-
-HELD: web.RequestKey[bool] = web.RequestKey("held", bool)  # it waited for a database
 
 
 def build(
@@ -43,8 +43,9 @@ def build(
 ) -> web.Application:
     """The application of one pool server. `last`: no other server of the pool is available."""
     app = web.Application(
-        middlewares=[_measured(metrics, meter), _with_problems(guard.limits), audit.audited(control.role),
-                     _inside(devices.clients), _whole(guard), _looking_again(gate)],
+        middlewares=[_measured(metrics, meter), _with_problems(guard.limits, devices.room.again),
+                     audit.audited(control.role), _inside(devices.clients), _whole(guard, devices.at_work),
+                     _looking_again(gate)],
         client_max_size=guard.limits.body,
     )
     app.add_routes([*devices.routes(), *control.routes(), *rights.routes(control.only)])
@@ -86,7 +87,7 @@ def _looking_again(gate: Gate) -> Middleware:
             except Problem as problem:  # it tells what was read, as every answer does
                 response = problem
             finally:
-                request[HELD] = passage.waited
+                request[HELD] = request.get(HELD, False) or passage.waited
         if isinstance(response, Problem):
             raise response
         admission = request.get(ADMISSION)
@@ -131,10 +132,13 @@ def _inside(clients: Clients) -> Middleware:
     return middleware
 
 
-def _whole(guard: Guard) -> Middleware:
+def _whole(guard: Guard, at_work: Callable[[web.Request], AbstractAsyncContextManager[None]]) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The body has to come in time, also one that nobody asks for; what the handler waits for does not count."""
+        """The body has to come in time, also one that nobody asks for; what the handler waits for does not count.
+
+        A device's request has to have a place before its body is read.
+        """
         connection = guard.of(request)
         if connection is not None:
             connection.began()
@@ -142,16 +146,13 @@ def _whole(guard: Guard) -> Middleware:
             if _faulty(request):
                 raise Problem(400, "Not HTTP as this server reads it", "Use HTTP/1.1, with a length or with chunks.",
                               headers={hdrs.CONNECTION: "close"})
-            if request.can_read_body:
-                try:
-                    async with asyncio.timeout(guard.limits.body_time):
-                        request[audit.BODY] = await request.read()
-                except TimeoutError:
-                    raise Problem(408, "The body did not come in time", "Send the same request again.",
-                                  headers={hdrs.CONNECTION: "close"}) from None
-            if connection is not None:
-                connection.came_whole()
-            return await handler(request)
+            async with at_work(request) if request.path.startswith("/v1/") else nullcontext():
+                if request.can_read_body:
+                    with request[STAY].outside() if STAY in request else nullcontext():
+                        await _read(request, guard.limits)
+                if connection is not None:
+                    connection.came_whole()
+                return await handler(request)
         finally:
             if connection is not None:
                 connection.ended()
@@ -159,7 +160,17 @@ def _whole(guard: Guard) -> Middleware:
     return middleware
 
 
-def _with_problems(limits: Limits) -> Middleware:
+async def _read(request: web.Request, limits: Limits) -> None:
+    """The body. Raises Problem 408."""
+    try:
+        async with asyncio.timeout(limits.body_time):
+            request[audit.BODY] = await request.read()
+    except TimeoutError:
+        raise Problem(408, "The body did not come in time", "Send the same request again.",
+                      headers={hdrs.CONNECTION: "close"}) from None
+
+
+def _with_problems(limits: Limits, again: Callable[[], int]) -> Middleware:
     hints = _HINTS | {413: f"A body has at most {limits.body} bytes."}
 
     @web.middleware
@@ -170,7 +181,7 @@ def _with_problems(limits: Limits) -> Middleware:
         except Problem as problem:
             return problem.response()
         except Unavailable as error:
-            return unavailable(str(error)).response()
+            return unavailable(str(error), again()).response()
         except OutcomeUnknown:
             return unknown_outcome().response()
         except web.HTTPException as error:

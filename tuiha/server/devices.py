@@ -6,7 +6,8 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.problem import Problem
 from tuiha.server.quotas import Quotas
 from tuiha.server.revocation import Admission, Revocation
+from tuiha.server.room import STAY, Room
 from tuiha.server.routing import Route, Router
 from tuiha.server.user import User
 from tuiha.server.users import Users, disabled
@@ -46,6 +48,8 @@ ADMISSION = web.RequestKey("admission", Admission)  # of its user
 # Seconds that a request waited for changes; None when another server knows.
 WAITED: web.RequestKey[Any] = web.RequestKey("waited", object)
 
+HELD: web.RequestKey[bool] = web.RequestKey("held", bool)  # it waited for a database
+
 Serve = Callable[[web.Request, User, Route], Awaitable[web.Response]]
 
 
@@ -61,6 +65,7 @@ class Devices:
     quotas: Quotas
     revocation: Revocation
     clients: Clients
+    room: Room
 
     def routes(self) -> list[web.RouteDef]:
         """What this interface offers."""
@@ -72,8 +77,6 @@ class Devices:
 
     def _routed(self, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handler(request: web.Request) -> web.StreamResponse:
-            request[BEGAN] = asyncio.get_running_loop().time()
-            request[PASSED_ON] = self.forwarder.passed_on(request)
             if request[PASSED_ON]:  # counted by its address where it came in
                 request[CLIENT] = self.forwarder.client(request)
                 return await serve_one(request)
@@ -89,7 +92,8 @@ class Devices:
             path, wait = _understood(request), _wait(request)
             route = await self.router.route(user)
             if not route.local and not request[PASSED_ON]:
-                answer = await self.forwarder.forward(request, path, route, wait)
+                with request[STAY].outside():
+                    answer = await self.forwarder.forward(request, path, route, wait)
                 if answer is not None:
                     request[WAITED] = None  # the other server measures it
                     return answer
@@ -102,6 +106,20 @@ class Devices:
             return response
 
         return handler
+
+    @asynccontextmanager
+    async def at_work(self, request: web.Request) -> AsyncIterator[None]:
+        """Around all that is done for a request. Raises Problem 503 when too much is done already; Unavailable."""
+        request[BEGAN] = asyncio.get_running_loop().time()
+        request[PASSED_ON] = self.forwarder.passed_on(request)
+        held = await self.gate.waited_for()  # whoever waits for a database takes nobody's place
+        async with self.room.stay(self.users.remembers(request), request[PASSED_ON]) as stay:
+            request[STAY] = stay
+            try:
+                yield
+            finally:
+                stay.counts = not request.get(HELD, False)
+                request[HELD] = request.get(HELD, False) or held
 
     async def _admit_again(self, request: web.Request, user: User) -> None:
         """The user's right changed since the request came: may it have its answer all the same?
@@ -198,7 +216,8 @@ class Devices:
                 believed = self.users.left(user)
                 try:
                     async with asyncio.timeout(min(until - began, believed, math.inf if route.local else _ELSEWHERE)):
-                        await event.wait()
+                        with request[STAY].outside():
+                            await event.wait()
                 except TimeoutError:
                     pass  # look once more, and then answer if the time is over
                 waited += loop.time() - began

@@ -13,6 +13,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded
 from tuiha.server.clients import CLIENT
 from tuiha.server.proof import Proof
+from tuiha.server.room import FULL
 from tuiha.server.routing import Route
 
 log = logging.getLogger("tuiha.forward")
@@ -23,7 +24,7 @@ FORWARDED = "X-Tuiha-Forwarded"  # in a request: do not forward it again; believ
 CLIENT_HEADER = "X-Tuiha-Client"  # in a passed-on request: the device's address, with a proof
 _LARGEST = 8 * 1024 * 1024  # bytes of an answer
 _REQUEST = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, hdrs.ACCEPT)
-_RESPONSE = (hdrs.CONTENT_TYPE, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, SERVER)
+_RESPONSE = (hdrs.CONTENT_TYPE, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, SERVER, FULL)
 
 
 class Forwarder:
@@ -71,7 +72,7 @@ class Forwarder:
                 timeout=aiohttp.ClientTimeout(total=wait + 5.0, sock_connect=1.0),
                 allow_redirects=False,
             ) as answer:
-                if answer.status >= 500:
+                if answer.status >= 500 and FULL not in answer.headers:
                     return None
                 kept: dict[str, str] = {n: answer.headers[n] for n in _RESPONSE if n in answer.headers}
                 kept[FORWARDED_BY] = self._server

@@ -169,6 +169,13 @@ class Gate:
             await self._wait(left)
         return attachment
 
+    async def waited_for(self) -> bool:
+        """Wait, as `enter` does, until the database may be used; whether that took any waiting. Raises Unavailable."""
+        if self.attachment is not None and not self.held:
+            return False
+        await self.enter()
+        return True
+
     async def _wait(self, seconds: float) -> None:
         _note_wait()
         self.waiting += 1

@@ -48,6 +48,7 @@ from tuiha.server.quotas import Quotas
 from tuiha.server.recheck import Recheck
 from tuiha.server.revocation import Revocation
 from tuiha.server.rights import Rights
+from tuiha.server.room import Room
 from tuiha.server.routing import Router
 from tuiha.server.settled import Identity, clusters, places
 from tuiha.server.tokens import Tokens
@@ -100,7 +101,7 @@ class PoolServer:
         self.revocation = Revocation(self.gate, self._access_changed, self._access_unknown)
         self.devices = Devices(
             self.gate, self.users, self.router, self.forwarder, self.waiters, Quotas(pool.limits), self.revocation,
-            self.clients,
+            self.clients, Room(),
         )
         self._ledger = open_authority(pool, base)
         self._following: Following | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -35,8 +36,12 @@ class Problem(Exception):
         return response
 
 
-def unavailable(detail: str, retry_after: int = 2) -> Problem:
-    """503 with Retry-After: nothing was written, the same request may be repeated."""
+def unavailable(detail: str, retry_after: int | None = None) -> Problem:
+    """503 with Retry-After: nothing was written, the same request may be repeated. None: at random, so that devices
+    that are told it in one moment do not return in one.
+    """
+    if retry_after is None:
+        retry_after = random.randint(1, 3)
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The pool cannot serve this now",

@@ -8,7 +8,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from aiohttp import hdrs, web
 
@@ -21,6 +21,7 @@ from tuiha.server.passwords import Remembered
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
 from tuiha.server.recheck import Answer, Recheck
+from tuiha.server.room import STAY
 from tuiha.server.user import USER, User
 from tuiha.server.word import believed
 
@@ -55,11 +56,21 @@ class Users:
         name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
         user = await self._find(name)
         if user is None or not self._remembered.knows(name, password, user.verifier):
-            user = await self.logins.check(name, password, request.get(CLIENT, ""), user)
+            with _outside(request):
+                user = await self.logins.check(name, password, request.get(CLIENT, ""), user)
             self._remembered.keep(name, password, user.verifier)
         if user.disabled:
             raise disabled()
         return await self._by_the_word(user, password)
+
+    def remembers(self, request: web.Request) -> bool:
+        """Whether a request's name and password were verified here before. It costs no look at the database."""
+        try:
+            name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
+        except Problem:
+            return False
+        kept = self._rows.get(name)
+        return kept is not None and self._remembered.knows(name, password, kept[1].verifier)
 
     def left(self, user: User) -> float:
         """Seconds for which a user is served before the mail server is asked again; 0 or less: not even now."""
@@ -153,6 +164,12 @@ class Users:
                 _, (_, old) = self._rows.popitem(last=False)
                 self._names.pop(old.id, None)
         return user
+
+
+def _outside(request: web.Request) -> AbstractContextManager[None]:
+    """Log-ins have turns of their own."""
+    stay = request.get(STAY)
+    return nullcontext() if stay is None else stay.outside()
 
 
 def _credentials(header: str, names: NameRule = DEFAULT) -> tuple[str, str]:

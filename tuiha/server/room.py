@@ -1,0 +1,196 @@
+"""Devices' requests that are worked on at once: as many as this server answers in its stride. The rest come later.
+
+A server that takes whatever comes answers everybody late. Devices give up and ask again, it works for those who have
+gone, and stays so when the cause is over: a metastable failure. So few are worked on, the newest of those that wait
+goes first, as its device is still there, and whoever has no place is told at once when to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from random import Random
+
+from aiohttp import web
+
+from tuiha.server.problem import Problem, unavailable
+from tuiha.server.window import Window
+
+FULL = "X-Tuiha-Full"  # in a 503: this server has no place; whoever passed the request on does not answer it either
+LEAST, MOST = 8, 256  # requests that are worked on at once
+SLOW = 0.25  # seconds
+_TIMES = 8.0  # so many times the quickest: a database far away is not slow
+_LAST = 32
+_QUEUE = 4  # wait, for each one that is worked on
+_PATIENCE = 1.0  # seconds that they wait
+_LONGEST = 30.0  # seconds, about, over which those are spread who were turned away
+_FIRST_GUESS = 50.0  # requests a second, until it is measured
+_GENTLY = 0.3  # weight of a second's count
+
+
+class Room:
+    """Places for requests, by rank: devices that were let in before come first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, chance: Random | None = None) -> None:
+        self._window = Window(LEAST, MOST, SLOW, _TIMES, _LAST)
+        self._clock = clock
+        self._chance = chance or Random()
+        self._waiting: tuple[deque[asyncio.Future[bool]], deque[asyncio.Future[bool]]] = (deque(), deque())
+        self._pace = _Pace()
+        self.working = 0
+        self.turned_away = 0  # since the start
+
+    @property
+    def limit(self) -> int:
+        """How many may be worked on at once."""
+        return self._window.limit
+
+    @asynccontextmanager
+    async def stay(self, known: bool, passed_on: bool) -> AsyncIterator[Stay]:
+        """Wait for a place, and have it. Raises Problem 503 with the time to come again when there is none.
+
+        `known`: the device was let in before. `passed_on`: by another server, which waited already.
+        """
+        if self.working < self.limit:
+            self.working += 1
+        elif passed_on:
+            raise self._full()
+        else:
+            await self._turn(0 if known else 1)
+        stay = Stay(self, self._clock)
+        try:
+            yield stay
+        finally:
+            self._left(stay)
+
+    async def _turn(self, rank: int) -> None:
+        if sum(map(len, self._waiting)) >= _QUEUE * self.limit:
+            self._give_up_oldest()
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[rank].append(turn)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                if await turn:
+                    return
+        except TimeoutError:
+            pass
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.result():
+                self.give()  # it came in the very moment
+            raise
+        if turn.done() and not turn.cancelled() and turn.result():
+            return
+        raise self._full()
+
+    def _give_up_oldest(self) -> None:
+        """Who has waited longest, of the lower rank first, is told to come again."""
+        for waiting in reversed(self._waiting):
+            while waiting:
+                turn = waiting.popleft()
+                if not turn.done():
+                    turn.set_result(False)
+                    return
+
+    def give(self) -> None:
+        """A place is free: for the newest of the higher rank."""
+        self.working -= 1
+        while self.working < self.limit and (turn := self._newest()) is not None:
+            self.working += 1
+            turn.set_result(True)
+
+    def _newest(self) -> asyncio.Future[bool] | None:
+        for waiting in self._waiting:
+            while waiting:
+                turn = waiting.pop()
+                if not turn.done():
+                    return turn
+        return None
+
+    def _left(self, stay: Stay) -> None:
+        now = self._clock()
+        full = self.working >= self.limit
+        self._pace.answered(now, full)
+        if stay.counts:
+            self._window.took(stay.worked(now), full)
+        self.give()
+
+    def _full(self) -> Problem:
+        problem = unavailable("This server has more requests than it can answer in time", self.again())
+        problem.headers[FULL] = "1"
+        return problem
+
+    def again(self) -> int:
+        """Count one that is turned away. Seconds after which it shall come again, over as long as all of them need.
+
+        At random from the first second on ("full jitter"), so devices that left in step return apart.
+        """
+        self.turned_away += 1
+        return 1 + int(self._chance.uniform(0.0, 2.0 * self._pace.turned_away(self._clock())))
+
+
+class Stay:
+    """One request's time in the room."""
+
+    def __init__(self, room: Room, clock: Callable[[], float]) -> None:
+        self._room = room
+        self._clock = clock
+        self._since = clock()
+        self._before = 0.0
+        self.counts = True  # how long it took says something of this server
+
+    def worked(self, now: float) -> float:
+        """Seconds so far; what was spent outside left out."""
+        return self._before + now - self._since
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """While a request only waits, for changes or for another server, its place is somebody else's.
+
+        It comes back without a wait: what has begun is ended before anything else begins.
+        """
+        self._before = self.worked(self._clock())
+        self._room.give()
+        try:
+            yield
+        finally:
+            self._room.working += 1
+            self._since = self._clock()
+
+
+STAY: web.RequestKey[Stay] = web.RequestKey("stay", Stay)  # of a device's request
+
+
+class _Pace:
+    """How many requests are answered and turned away in a second."""
+
+    def __init__(self) -> None:
+        self._capacity = _FIRST_GUESS
+        self._second, self._answered, self._full = 0, 0, False
+        self._away: deque[list[int]] = deque()  # second, how many
+        self._spread = 1.0
+
+    def answered(self, now: float, full: bool) -> None:
+        """One was answered. Only a second in which the room was full tells that there is no more to be had."""
+        if int(now) != self._second:
+            if self._answered > self._capacity:
+                self._capacity = float(self._answered)
+            elif self._full:
+                self._capacity += _GENTLY * (self._answered - self._capacity)
+            self._second, self._answered, self._full = int(now), 0, False
+        self._answered += 1
+        self._full |= full
+
+    def turned_away(self, now: float) -> float:
+        """One was turned away: seconds that it takes to answer all that are outside. Each of them asks once in it."""
+        if not self._away or self._away[-1][0] != int(now):
+            self._away.append([int(now), 0])
+        self._away[-1][1] += 1
+        while self._away[0][0] < int(now) - math.ceil(self._spread):
+            self._away.popleft()
+        outside = sum(count for _, count in self._away)
+        self._spread = min(_LONGEST, max(1.0, outside / max(1.0, self._capacity)))
+        return self._spread

@@ -102,7 +102,8 @@ async def pair(prepared_pair: Pair) -> AsyncIterator[Pair]:
     """The pair of this session, with its tables empty."""
     yield prepared_pair
     admin = await prepared_pair.admin()
-    await admin.execute("TRUNCATE server, app_user, mail_server, lease, event, access_change, wrong_login CASCADE")
+    await admin.execute(
+        "TRUNCATE server, app_user, mail_server, lease, event, access_change, wrong_login, refusal CASCADE")
     await admin.close()
 
 

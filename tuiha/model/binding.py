@@ -59,15 +59,16 @@ def choose(
     """The server that should monitor a user whose device just reached `local`.
 
     The highest index plus bias wins; the present server wins a tie. It keeps the user without a comparison while the
-    user is pinned, or locked and it is not withdrawn. A dead, withdrawn or unknown server keeps nobody, an
-    expired binding counts for nothing. None: no server may take the user, and the present one, if it lives, keeps it.
+    user is pinned and it is not withdrawn, or locked and it is not overloaded. A dead, withdrawn or unknown server
+    keeps nobody, an expired binding counts for nothing. None: no server may take the user, and the present one, if it
+    lives, keeps it.
     """
     points = biases or Biases()
     current = candidates.get(bound.server) if bound is not None and not bound.expired else None
-    if bound is not None and current is not None and current.alive and current.availability_index > WITHDRAWN and (
-        bound.pinned or bound.locked
-    ):
-        return current.name
+    if bound is not None and current is not None and current.alive:
+        least = WITHDRAWN + 1 if bound.pinned else 0
+        if (bound.pinned or bound.locked) and current.availability_index >= least:
+            return current.name
 
     def score(candidate: Candidate) -> tuple[int, bool, float]:
         is_current = current is not None and candidate.name == current.name
@@ -89,7 +90,8 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
     """Spread users (id, weight) over the available servers by room, heaviest first.
 
     Each goes to the server with the lowest load for its capacity, counting those given out before. When no server is
-    available the constrained ones that live take them: monitored badly beats not monitored. Empty without any.
+    available the constrained ones that live take them: monitored badly beats not monitored. Nobody gets more than its
+    capacity: whom nobody has room for is left out, and gets a server when a device comes and somebody has.
     """
     takers = [c for c in candidates if c.available] or [
         c for c in candidates if c.alive and c.availability_index > WITHDRAWN
@@ -101,6 +103,8 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
     given: dict[int, str] = {}
     for user, weight in sorted(users, key=lambda u: (-u[1], u[0])):
         _, name, load, capacity = heap[0]
+        if load + weight > capacity:  # of a heavy one; a lighter one may fit
+            continue
         given[user] = name
         heapq.heapreplace(heap, ((load + weight) / capacity, name, load + weight, capacity))
     return given

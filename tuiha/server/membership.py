@@ -22,7 +22,7 @@ from tuiha.server.clock import boottime
 from tuiha.server.figures import Figures
 from tuiha.server.gate import Gate
 from tuiha.server.lease_functions import LEAVE
-from tuiha.server.takeover import CANDIDATES, candidates, take_over
+from tuiha.server.takeover import CANDIDATES, candidates, note_refusal, take_over
 
 log = logging.getLogger("tuiha.membership")
 
@@ -219,6 +219,16 @@ class Membership:
             await connection.execute(_FORGET)
         if taken is not None:
             log.warning("took over", extra={"users": taken.users, "detail": taken.text})
+
+    async def refused(self, server: str) -> None:
+        """Another server's port refused connections: when somebody else found that too, its users move at once.
+
+        Raises Unavailable, OutcomeUnknown.
+        """
+        async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
+            gone = await note_refusal(connection, server, self._name, self._pool.heartbeat.window)
+        if gone:
+            await self._look_at_others()
 
     async def withdraw(self, target: ServerTarget) -> None:
         """Set what this server is told to be, for good, and beat at once."""

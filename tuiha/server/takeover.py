@@ -18,6 +18,24 @@ SELECT name, address, availability_index, capacity, users,
        state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive, state = 'LEFT' AS "left"
 FROM server
 """
+_NOTE_REFUSAL = """
+INSERT INTO refusal (server, by) VALUES ($1, $2)
+ON CONFLICT (server, by) DO UPDATE SET at = clock_timestamp()
+"""
+# Two found its port refused since its heart beat last, or the only other one did.
+_REFUSED = """
+WITH alive AS (SELECT name FROM server WHERE state <> 'LEFT'
+                  AND heartbeat > clock_timestamp() - make_interval(secs => $1))
+SELECT s.name FROM server s JOIN refusal r ON r.server = s.name JOIN alive a ON a.name = r.by
+ WHERE r.at > s.heartbeat AND r.at > clock_timestamp() - interval '3 seconds' AND r.by <> s.name
+   AND s.name IN (SELECT name FROM alive)
+ GROUP BY s.name HAVING count(*) >= least(2, (SELECT count(*) FROM alive o WHERE o.name <> s.name))
+"""
+# Nobody sends a user there any more. When it comes back it beats.
+_SILENCE = """
+UPDATE server SET heartbeat = least(heartbeat, clock_timestamp() - make_interval(secs => $2))
+WHERE name = ANY($1::text[])
+"""
 _ORPHANS = """
 SELECT user_id, generation, weight, server FROM binding
 WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE
@@ -52,6 +70,14 @@ def candidates(rows: Iterable[Any], excused: bool = False) -> dict[str, Candidat
     }
 
 
+async def note_refusal(connection: Any, server: str, by: str, window: float) -> bool:
+    """One server found another one's port refused, twice. Whether that server is gone: then its heartbeat is old."""
+    await connection.execute(_NOTE_REFUSAL, server, by)
+    gone = [row["name"] for row in await connection.fetch(_REFUSED, window)]
+    await connection.execute(_SILENCE, gone, window)
+    return server in gone
+
+
 async def take_over(connection: Any, window: float, lock: float, leaving: str | None = None) -> Taken | None:
     """Give the users of every dead server (and of `leaving`) to live ones. None when there was nothing to do.
 
@@ -82,6 +108,8 @@ async def take_over(connection: Any, window: float, lock: float, leaving: str | 
     whose = ", ".join(sorted({row["server"] for row in moved}))
     parts = [f"{name} {users:,}" for name, users in sorted(counts.items())]
     where = ", ".join(parts if len(parts) > 1 else counts)
+    if left := len(orphans) - len(moved):
+        where += f"; {count(left, 'user')} without room"
     several = "," in whose
     verb = "left" if leaving else ("are gone" if several else "is gone")
     text = f"{verb}: {count(len(moved), 'user')} moved to {where}"

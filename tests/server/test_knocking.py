@@ -1,0 +1,106 @@
+"""A refused port is a fact; silence is not. What two servers find out about a third one, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from tests.drivers.daemons import free_port
+from tests.server.support import Node
+from tests.server.test_bindings import WINDOW, servers_of, take
+from tuiha.model.binding import Candidate
+from tuiha.server.access import Unavailable
+from tuiha.server.knocking import Knocking, next_by_name, refused
+from tuiha.server.takeover import note_refusal
+
+
+def server(name: str, port: int = 1, alive: bool = True) -> Candidate:
+    return Candidate(name, f"http://127.0.0.1:{port}", 80, alive, 0, 100)
+
+
+def test_each_server_is_watched_by_as_many_as_it_watches() -> None:
+    names = [f"s{number}" for number in range(10)]
+    watched = [one.name for name in names for one in next_by_name(name, map(server, names))]
+    assert {watched.count(name) for name in names} == {3}
+    assert [one.name for one in next_by_name("s1", map(server, ("s0", "s1", "s2")))] == ["s2", "s0"]
+
+
+async def test_only_a_host_that_says_so_refuses() -> None:
+    assert await refused(f"http://127.0.0.1:{free_port()}")
+    with socket.socket() as stopped:  # as of a process that was stopped: the kernel takes connections, nobody answers
+        stopped.bind(("127.0.0.1", 0))
+        stopped.listen(1)
+        address = f"http://127.0.0.1:{stopped.getsockname()[1]}"
+        assert not [True for _ in range(5) if await refused(address)]
+    assert not await refused("http://nowhere.invalid:80")
+    assert not await refused("http://127.0.0.1:999999")
+
+
+async def test_one_that_refuses_is_told_of_from_the_second_time_on_and_one_that_takes_us_starts_anew() -> None:
+    told: list[str] = []
+    unavailable = True
+
+    async def gone(name: str) -> None:
+        told.append(name)
+        if unavailable:
+            raise Unavailable("the pool is changing its database")
+
+    port = free_port()
+    others = [server("s1"), server("s2", port), server("s3", free_port(), alive=False)]
+    knocking = Knocking("s1", lambda: others, gone)
+    await knocking.round()
+    assert told == []
+    await knocking.round()
+    assert told == ["s2"]
+    unavailable = False
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+    await knocking.round()
+    listening.close()
+    await listening.wait_closed()
+    await knocking.round()
+    assert told == ["s2"]
+    await knocking.round()
+    assert told == ["s2", "s2"]
+
+
+async def bound(node: Node, *others: str) -> None:
+    for name in others:
+        await node.add_server(name, users=0)
+    await node.add_server("killed", age=0.5)
+    await node.bind("killed", await node.add_users("anna", "ben"))
+
+
+async def test_what_two_servers_found_refused_is_taken_over_at_once(node: Node) -> None:
+    await bound(node, "s1", "s2", "s3")
+    assert not await note_refusal(node.admin, "killed", "s1", WINDOW)
+    assert not await note_refusal(node.admin, "killed", "s1", WINDOW), "the same one says it again"
+    assert await take(node) is None
+    assert await note_refusal(node.admin, "killed", "s2", WINDOW)
+    taken = await take(node)
+    assert taken is not None
+    assert taken.users == 2
+    assert await node.admin.fetchval("SELECT count(*) FROM binding WHERE generation = 2") == 2
+
+
+async def test_the_only_other_server_is_believed_alone(node: Node) -> None:
+    await bound(node, "s1")
+    await node.add_server("dead", age=WINDOW + 1)
+    assert await note_refusal(node.admin, "killed", "s1", WINDOW)
+    assert await take(node) is not None
+    assert await servers_of(node) == {"s1": 2}
+
+
+@pytest.mark.parametrize("over", [
+    "UPDATE server SET heartbeat = clock_timestamp() + interval '1 second' WHERE name = 'killed'",  # it was started
+    "UPDATE refusal SET at = at - interval '4 seconds'",
+    "UPDATE server SET heartbeat = heartbeat - interval '1 minute' WHERE name = 's1'",  # who said it is gone itself
+])
+async def test_what_is_over_does_not_count(node: Node, over: str) -> None:
+    await bound(node, "s1", "s2", "s3")
+    await note_refusal(node.admin, "killed", "s1", WINDOW)
+    await node.admin.execute(over)
+    assert not await note_refusal(node.admin, "killed", "killed", WINDOW)
+    assert not await note_refusal(node.admin, "killed", "s3", WINDOW)
+    assert await take(node) is None

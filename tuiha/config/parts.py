@@ -202,7 +202,7 @@ class MailCluster(Settings):
     logins_per_second: Annotated[float, Field(gt=0)] = 100.0  # to one server, from one pool server
     login_burst: Annotated[int, Field(gt=0)] = 50
     history: Seconds = 30 * 86400.0  # how far back a new user's mailbox is reported
-    idle: Annotated[Seconds, Field(ge=5, le=1740)] = 1500.0  # the longest that a connection waits without traffic
+    idle: Annotated[Seconds, Field(ge=5, le=1740)] = 60.0  # the longest that a connection waits without traffic
     recheck: Annotated[Seconds, Field(ge=1, le=30 * 86400)] = 900.0  # after it a user's password is tried here again
     grace: Annotated[Seconds, Field(le=30 * 86400)] = 86400.0  # how long it is believed while nobody here can be asked
 

@@ -350,10 +350,10 @@ class Follower:
                 await self._read(client, standing, first, None)
 
     def _interval(self, standing: Standing) -> float:
-        """Seconds until IDLE is issued again: random, so that the users of a mail server do not do so together."""
-        pace, longest = self._tools.pace, standing.cluster.idle
-        return self._tools.random.uniform(
-            *((pace.idle_shortest, pace.idle_longest) if longest is None else (longest / 3, longest)))
+        """Seconds until the mailbox is looked at: random, so that the users of a mail server do not do so together."""
+        look, idle = self._tools.pace.look, standing.cluster.idle
+        shortest, longest = (look * 2 / 3, look) if idle is None or idle >= look else (idle / 3, idle)
+        return self._tools.random.uniform(shortest, longest)
 
     async def _read(self, client: ImapClient, standing: Standing, first: int, since: date | None) -> int:
         """Record all messages from a UID on; answers the first UID that was not read.

@@ -11,8 +11,7 @@ class Pace:
 
     deadline: float = 10.0  # of one call to a mail server
     turn: float = 2.0  # that a user's log-in keeps a turn from the others: one that hangs stalls nobody else
-    idle_shortest: float = 540.0  # IDLE is issued again after a random time between these two, where the cluster
-    idle_longest: float = 1500.0  # has no interval: servers may drop an IDLE after 30 minutes
+    look: float = 60.0  # a mailbox is looked at after so long at most, whatever IDLE says: some servers forget to tell
     probe_interval: float = 0.5  # between keep-alive probes of one mail server
     probe_deadline: float = 1.0  # a mail server that is silent for longer is gone
     gone_interval: float = 5.0  # between probes of a mail server that is gone and not needed

@@ -78,6 +78,18 @@ async def test_a_message_that_arrived_while_the_mailbox_was_opened_is_found_at_o
                 await lab.arrived(user, "<untold>")
 
 
+@pytest.mark.parametrize("idle", [None, 1500.0])
+async def test_a_message_that_the_server_never_announces_is_found_by_a_look(lab: World, idle: float | None) -> None:
+    users = await users_of(lab, "mail1", 2)
+    async with fake_mail_server() as (fake, port):
+        pace = replace(SLOW, look=0.5)
+        async with lab.monitor(users, pace=pace, ports={"mail1": port}, idle=idle):
+            await until(lambda: len(fake.idling) == 2, "both are in IDLE at the fake")
+            fake.untold = 1
+            for user in users:
+                await lab.arrived(user, "<untold>")
+
+
 async def test_log_ins_refused_for_a_reason_of_the_server_make_it_gone(lab: World) -> None:
     users = await users_of(lab, "mail1", 8)
     async with fake_mail_server() as (fake, port):

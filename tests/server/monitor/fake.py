@@ -22,6 +22,7 @@ class FakeMailServer:
 
     def __init__(self, processors: int = 1) -> None:
         self.hangs = False
+        self._idle: dict[asyncio.StreamWriter, str] = {}  # the tag of its IDLE
         self.untold: int | None = None  # one message in every mailbox; UIDNEXT knows nothing of it, EXISTS says this
         self.refusal = ""  # "[CODE] text": the answer to every AUTHENTICATE, that is to every user
         self.probe_refusal = ""  # the answer to every LOGIN, that is to the probe
@@ -96,9 +97,10 @@ class FakeMailServer:
         self.logins += command == "LOGIN"
         if words == ["DONE"]:
             self.idling.discard(writer)
-            writer.write(b"i OK\r\n")
+            writer.write(f"{self._idle[writer]} OK\r\n".encode())
         elif command == "IDLE":
             self.idling.add(writer)
+            self._idle[writer] = words[0]
             writer.write(b"+ idling\r\n")
         elif command == "AUTHENTICATE" and self.refusal:
             writer.write(f"{words[0]} NO {self.refusal}\r\n".encode())

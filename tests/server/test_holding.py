@@ -82,7 +82,8 @@ async def test_while_the_database_is_away_requests_wait_and_are_then_told_when_t
         assert (await pool.raw("GET", "s1", "/health", {})).status == 200
         await eventually(lambda: s1.report().state == "FENCED", "not for ever")
         answer = await poll
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "2"), "though it would have waited for 50 s"
+        assert answer.status == 503, "though it would have waited for 50 s"
+        assert int(answer.headers["Retry-After"]) >= 1
         assert (await pool.raw("GET", "s1", "/health", {})).status == 503
         assert (await pool.ask("GET", "s1", "/v1/me")).status == 503
     finally:

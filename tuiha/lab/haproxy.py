@@ -49,7 +49,7 @@ defaults
     option redispatch 1
     retry-on conn-failure empty-response
     # When no server takes requests: the same answer as a server without a lease gives.
-    http-error status 503 content-type application/problem+json string '{problem}' hdr Retry-After 2
+    http-error status 503 content-type application/problem+json string '{problem}' hdr Retry-After %[rand(5),add(1)]
 
 peers sprayers
 {peers}

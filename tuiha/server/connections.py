@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import resource
 import time
 from collections import Counter
@@ -25,9 +26,11 @@ log = logging.getLogger("tuiha.connections")
 _SWEEP = 1.0  # seconds between two looks for peers that took too long
 _KEPT_FREE = 64  # file descriptors for the database, the mail servers and the log
 _BODY = json.dumps({"type": "about:blank", "status": 503, "title": "Too many connections",
-                    "detail": "This server has as many connections as it may have. Try again after 2 s."}).encode()
-_REFUSAL = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY))
+                    "detail": "This server has as many connections as it may have. Try again later."}).encode()
+# At one of several times, so that those who are refused together do not return together.
+_REFUSALS = [b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: %d\r\n"
+             b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (seconds, len(_BODY), _BODY)
+             for seconds in range(1, 11)]
 
 
 class Outgoing:
@@ -89,7 +92,7 @@ class Guarded(asyncio.Protocol):
         self.peer = str(name[0]) if isinstance(name, tuple) else ""
         if not self._guard.enter(self):
             self._refused = True
-            self.transport.write(_REFUSAL)
+            self.transport.write(random.choice(_REFUSALS))
             self.transport.close()
             return
         self.heading()

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server.monitor.figures import MonitorFigures
+from tuiha.server.room import Room
 
 _GAUGES = {
     "users": "Users whose mail is monitored here",
@@ -42,6 +43,10 @@ _WORK = ("tuiha_request_work_seconds", "Time a request worked, waiting for chang
 _RECHECKS = ("tuiha_rechecks", "Passwords that this server tried at a mail cluster again", ("cluster", "answer"))
 _UNCHECKED = ("tuiha_logins_unchecked", "Log-ins refused because there were too many wrong ones", ("limit",))
 
+_AT_WORK = ("tuiha_requests_at_work", "Device requests that are worked on, those that wait for changes left out")
+_ROOM = ("tuiha_requests_room", "How many are worked on at once: found from how long they take")
+_TURNED_AWAY = ("tuiha_requests_turned_away", "Device requests that were told when to come again (503)")
+
 DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documentation: name, labels, meaning
     *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
     *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
@@ -49,6 +54,7 @@ DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documenta
     *((f"tuiha_mail_users_{field}", labels, text) for field, (text, labels) in _CLUSTER_GAUGES.items()),
     (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
     *((f"{name}_total", labels, text) for name, text, labels in (_RECHECKS, _UNCHECKED)),
+    (_AT_WORK[0], (), _AT_WORK[1]), (_ROOM[0], (), _ROOM[1]), (f"{_TURNED_AWAY[0]}_total", (), _TURNED_AWAY[1]),
 )
 
 
@@ -68,14 +74,30 @@ class Access(Collector):
             yield family
 
 
+class Work(Collector):
+    """How much of devices' work is done at once."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def collect(self) -> Iterator[Metric]:
+        """The three families."""
+        yield GaugeMetricFamily(*_AT_WORK, value=self._room.working)
+        yield GaugeMetricFamily(*_ROOM, value=self._room.limit)
+        yield CounterMetricFamily(*_TURNED_AWAY, value=self._room.turned_away)
+
+
 class Metrics:
     """Counts requests, and tells all of it to a scraper. Nothing in it names a user."""
 
-    def __init__(self, report: Callable[[], ServerReport], mail: Callable[[], MonitorFigures], access: Access) -> None:
+    def __init__(self, report: Callable[[], ServerReport], mail: Callable[[], MonitorFigures],
+                 *counted: Collector) -> None:
+        """`counted`: what other parts count."""
         self._report = report
         self._mail = mail
         self._registry = CollectorRegistry()
-        self._registry.register(access)
+        for one in counted:
+            self._registry.register(one)
         self._gauges = {
             field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
         }

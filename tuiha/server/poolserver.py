@@ -37,7 +37,7 @@ from tuiha.server.joining import settle_names
 from tuiha.server.knocking import Knocking
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.membership import Membership, Standing
-from tuiha.server.metrics import Access, Metrics
+from tuiha.server.metrics import Access, Metrics, Work
 from tuiha.server.migrate import LOCK, is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.cluster import Cluster
@@ -117,7 +117,8 @@ class PoolServer:
         self.attacher = self._attacher(base)
         rechecks = recheck.counts if (recheck := self.users.recheck) is not None else {}
         self.metrics = Metrics(
-            self.report, self.monitor.figures, Access(rechecks, self.users.logins.guesses.refused)
+            self.report, self.monitor.figures, Access(rechecks, self.users.logins.guesses.refused),
+            Work(self.devices.room)
         )
         self.tokens = Tokens.read(pool.control, base)
 

@@ -15,7 +15,7 @@ from tuiha.lab.load.tally import Tally
 
 CONNECT = 1.0  # seconds to connect to a sprayer
 GOOD = frozenset({200, 201, 403, 404, 410})  # answers that asking another sprayer does not change
-LONGEST_DELAY = 5.0  # seconds: the most that a device obeys of a Retry-After
+LONGEST_DELAY = 60.0  # seconds: the most that a device obeys of a Retry-After
 BACK_OFF = (0.2, 5.0)  # seconds: the first and the longest pause after a failed request
 
 

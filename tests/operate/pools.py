@@ -28,8 +28,21 @@ async def bind(world: World, users: dict[str, str]) -> None:
     servers = answering(await look(world))
     first = next(iter(servers.values())).address
     for user, server in users.items():
-        await world.control.post(first, "bind", {"user": user, "server": server})
+        await _bind(world, first, user, server)
     await monitored_once(world)
+
+
+async def _bind(world: World, address: str, user: str, server: str) -> None:
+    """A device of the user may be asking at the same time: then a server says to look again."""
+    for _ in range(20):
+        try:
+            await world.control.post(address, "bind", {"user": user, "server": server})
+            return
+        except ControlError as error:
+            if "look again" not in str(error):
+                raise
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{user} is moved all the time")
 
 
 async def bound(world: World) -> dict[str, str]:

@@ -31,6 +31,8 @@ from tuiha.lab.load.process import LoadProcess
 
 SERVERS, USERS, DEVICES = 4, 400, 5
 POLL = 8.0  # seconds of a long poll: 2,000 of them are 250 answers a second
+RAMP = 25.0  # devices a second: each user's first log-in at each server costs a tenth of a second of a processor
+REGISTERED = 400.0  # seconds until all are there
 SHARE = 0.7  # reach: of the answers before
 WHOLE = 10.0  # reach: seconds until then
 IN_A_ROW = 3  # seconds
@@ -117,7 +119,7 @@ async def run(checkout: Path, users: int, sprayers: bool = True, database: bool 
     """One pool, hurt."""
     async with pool_of(checkout, SERVERS, users) as pool:
         running = await LoadProcess.start(pool.config_path, pool.users_path, "--devices-per-user", str(DEVICES),
-                                          "--rate", "6", "--ramp", "150", "--wait", f"{POLL:g}")
+                                          "--rate", "6", "--ramp", f"{RAMP:g}", "--wait", f"{POLL:g}")
         course = Course(running, psutil.Process(running.process_id))
         watching = asyncio.create_task(course.run())
         try:
@@ -151,9 +153,11 @@ async def run(checkout: Path, users: int, sprayers: bool = True, database: bool 
 
 
 async def _registered(running: LoadProcess, devices: int) -> None:
-    async with asyncio.timeout(180.0):
-        while (running.figures() or {}).get("registered", 0) < devices:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.5)
+    async with asyncio.timeout(REGISTERED):
+        while (there := (running.figures() or {}).get("registered", 0)) < devices:
+            sys.stderr.write(f"\r{there:,} of {devices:,} devices registered")
+            await asyncio.sleep(1.0)
+    sys.stderr.write("\n")
 
 
 def table(outcome: Outcome) -> list[list[str]]:

@@ -147,14 +147,14 @@ async def test_what_says_nothing_of_the_server_does_not_count() -> None:
 
 def test_the_more_are_turned_away_the_longer_they_stay_away_each_at_its_own_time() -> None:
     one, clock = room()
-    assert {one.again() for _ in range(10)} <= {1, 2, 3}
+    assert {one.again() for _ in range(10)} <= {1, 2}
     told: list[int] = []
     for _ in range(10):
         told += [one.again() for _ in range(200)]
         clock.now += 1.0
     late = told[-200:]
     assert min(late) <= 3
-    assert max(late) > 15
+    assert max(late) > 6
     assert max(told) <= 61
     clock.now += 60.0
     assert one.again() <= 3

@@ -27,8 +27,8 @@ _TIMES = 8.0  # so many times the quickest: a database far away is not slow
 _LAST = 32
 _QUEUE = 4  # wait, for each one that is worked on
 _PATIENCE = 1.0  # seconds that they wait
-_LONGEST = 30.0  # seconds, about, over which those are spread who were turned away
-_FIRST_GUESS = 50.0  # requests a second, until it is measured
+_SHORTEST, _LONGEST = 2.0, 60.0  # seconds over which those are spread who were turned away
+_FIRST_GUESS = 150.0  # requests a second, until a full room tells better
 _GENTLY = 0.3  # weight of a second's count
 
 
@@ -129,7 +129,7 @@ class Room:
         At random from the first second on ("full jitter"), so devices that left in step return apart.
         """
         self.turned_away += 1
-        return 1 + int(self._chance.uniform(0.0, 2.0 * self._pace.turned_away(self._clock())))
+        return 1 + int(self._chance.uniform(0.0, self._pace.turned_away(self._clock())))
 
 
 class Stay:
@@ -171,7 +171,7 @@ class _Pace:
         self._capacity = _FIRST_GUESS
         self._second, self._answered, self._full = 0, 0, False
         self._away: deque[list[int]] = deque()  # second, how many
-        self._spread = 1.0
+        self._spread = _SHORTEST
 
     def answered(self, now: float, full: bool) -> None:
         """One was answered. Only a second in which the room was full tells that there is no more to be had."""
@@ -192,5 +192,5 @@ class _Pace:
         while self._away[0][0] < int(now) - math.ceil(self._spread):
             self._away.popleft()
         outside = sum(count for _, count in self._away)
-        self._spread = min(_LONGEST, max(1.0, outside / max(1.0, self._capacity)))
+        self._spread = min(_LONGEST, max(_SHORTEST, outside / max(1.0, self._capacity)))
         return self._spread

@@ -60,6 +60,11 @@ class Session:
         """Whether the connection is gone."""
         return bool(self.connection.is_closed())
 
+    def drop(self) -> None:
+        """End the connection, by our own will: it says nothing about the database."""
+        self.let_go = True
+        self.connection.terminate()
+
 
 async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
     """Open a session whose socket the fence guards, with our settings. Raises what `LOST` lists, or log-in errors."""
@@ -150,8 +155,7 @@ class Attachment:
     def _give_back(self, session: Session) -> None:
         # A session left in mid-transaction (cancelled, or lost while it rolled back) is not fit for anybody else.
         if session.closed or not self.whole or session.connection.is_in_transaction():
-            session.let_go = True
-            session.connection.terminate()
+            session.drop()
         else:
             self._free.append(session)
 

@@ -219,11 +219,11 @@ class Gate:
         committing = False
         try:
             async with self._through(wait) as (attachment, session):
-                transaction = await _begun(session.connection)
+                transaction = await _begun(session)
                 try:
                     yield session.connection
                 except BaseException:
-                    await _undo(session.connection, transaction)
+                    await _undo(session, transaction)
                     raise
                 warned, committing = session.warned, True
                 await never_cancelled(transaction.commit)
@@ -283,23 +283,23 @@ def _note_wait() -> None:
         passage.waited = True
 
 
-async def _begun(connection: Any) -> Any:
+async def _begun(session: Session) -> Any:
     """A transaction. One that is cancelled while it begins may have begun: its connection is dropped."""
-    transaction = connection.transaction()
+    transaction = session.connection.transaction()
     try:
         await transaction.start()
     except asyncio.CancelledError:
-        connection.terminate()
+        session.drop()
         raise
     return transaction
 
 
-async def _undo(connection: Any, transaction: Any) -> None:
+async def _undo(session: Session, transaction: Any) -> None:
     """Roll back; a connection that cannot is dropped, which rolls back too."""
     try:
         await transaction.rollback()
     except (*LOST, asyncpg.PostgresError):
-        connection.terminate()
+        session.drop()
     except BaseException:
-        connection.terminate()
+        session.drop()
         raise

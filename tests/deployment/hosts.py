@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,9 +86,9 @@ class Net:
         try:
             out, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise Failed(f"{host}: not done in {seconds:g} s:\n{script}") from None
+            os.killpg(process.pid, signal.SIGKILL)  # its session is its own
+            out, _ = process.communicate(timeout=30)
+            raise Failed(f"{host}: not done in {seconds:g} s:\n{script}\n{out[-3000:]}") from None
         if process.returncode not in accept:
             raise Failed(f"{host}: exit code {process.returncode}\n{script}\n--- {out[-3000:]}")
         return out

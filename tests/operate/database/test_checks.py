@@ -433,3 +433,12 @@ def test_who_is_not_in_step_is_no_candidate() -> None:
     for target, good in (("db2", True), ("db0", False)):
         sight = about(of_three(), (target,))
         assert [check.verdict == CheckVerdict.OK for check in (follows(sight), candidate(sight))] == [good, good]
+
+
+def test_a_manager_may_have_commits_wait_for_all_of_its_secondaries() -> None:
+    """Of three nodes Patroni names two: losing the leader loses nothing that either of them would lack."""
+    rows = tuple(ReplicationRow(name, "streaming", "sync", 0, 0.0) for name in ("db0", "db2"))
+    managed = with_report(of_three(), "db1", synchronous_names="2 (db0,db2)", replication=rows, durability=None)
+    assert checks.protected(managed).verdict is CheckVerdict.OK
+    ours = with_report(managed, "db1", managed=None)
+    assert checks.protected(ours).verdict is not CheckVerdict.OK, "nobody keeps the other one from being the only one"

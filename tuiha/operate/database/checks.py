@@ -179,8 +179,10 @@ def synchronous(sight: Sight) -> Check:
 
 def gaps_of(sight: Sight) -> frozenset[Gap] | None:
     """Why the partner may lack acknowledged writes, or why commits wait for it; None: the active one does not say."""
-    found, partner = waits_for(sight), sight.partner.name
-    return None if found is None else gaps(found, partner, slot(partner))
+    found, partner, report = waits_for(sight), sight.partner.name, sight.active.report
+    # A manager may have commits wait for any of its secondaries.
+    others = frozenset(one.name for one in sight.others) if report is not None and report.managed is not None else None
+    return None if found is None else gaps(found, partner, slot(partner), others)
 
 
 def waits_for(sight: Sight) -> Durability | None:

@@ -231,7 +231,11 @@ async def _move(on: Ground) -> Plan:
 
 async def _rebalance(on: Ground) -> Plan:
     await bind(on.world, dict.fromkeys(on.users[1:], "s1"))
-    return await on.planned("rebalance", trigger="0", band="0", rate="0")
+    before, plan = "", await on.planned("rebalance", trigger="0", band="0", rate="0")
+    while plan.id != before:  # until every heartbeat has said how full its server is now
+        await asyncio.sleep(2.0)
+        before, plan = plan.id, await on.planned("rebalance", trigger="0", band="0", rate="0")
+    return plan
 
 
 async def _drain(on: Ground) -> Plan:

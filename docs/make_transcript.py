@@ -18,13 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuiha.config.load import load
+from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.state import OperationState
+from tuiha.watch.once import look_once
 
 COLUMNS, ROWS = 80, 24
 PACE = 0.4  # seconds between two keys of a hand
 PATIENCE = 200.0
+USERS = 30
 NAMES = {"Enter": "enter", "C-x": "ctrl+x", "Escape": "esc"}
 HEAD = """# From a dead primary to a protected pool, key by key
 
@@ -116,10 +119,18 @@ def measured(state: OperationState) -> str:
     return f"The {state.kind} itself took {took:.1f} s; {delayed} device requests were delayed by it, {failed} failed."
 
 
+async def everybody(settings: Pool, folder: Path) -> None:
+    """Wait until each user's first device has come in. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while sum(server.users or 0 for server in (await look_once(settings, folder)).servers) < USERS:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+
+
 async def played(tmux: Tmux) -> None:
     """The whole of it on a pool of its own."""
-    async with EmbeddedPool(servers=3, users=30, load=True) as pool:
+    async with EmbeddedPool(servers=3, users=USERS, load=True) as pool:
         settings = load(pool.config_path)
+        await everybody(settings, pool.folder)
 
         async def with_keys(work: Callable[[Tmux], None]) -> None:
             await asyncio.to_thread(work, tmux)

@@ -89,7 +89,7 @@ def compared(plan: dict[str, Any]) -> list[str]:
 async def unknown(filled: Node) -> int:
     """A user whose long history came after the newest statistics, which say: this user has none."""
     await filled.admin.execute("ALTER TABLE change SET (autovacuum_enabled = off); DELETE FROM change")
-    # Of few users each is known to the statistics, and whoever is not among them has no rows.
+    # With few users the statistics list all of them. For a user who is not listed the planner expects no rows.
     await filled.admin.execute(
         "INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.' || n || '>', 'hello', now() "
         "FROM (SELECT id FROM app_user ORDER BY id LIMIT 20) u, generate_series(1, 60) n; ANALYZE change")

@@ -91,7 +91,7 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
 
     Each goes to the server with the lowest load for its capacity, counting those given out before. When no server is
     available the constrained ones that live take them: monitored badly beats not monitored. Nobody gets more than its
-    capacity: whom nobody has room for is left out, and gets a server when a device comes and somebody has.
+    capacity. A user for whom no server has room is left out; the next request of a device looks for room again.
     """
     takers = [c for c in candidates if c.available] or [
         c for c in candidates if c.alive and c.availability_index > WITHDRAWN

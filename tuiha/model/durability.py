@@ -170,7 +170,7 @@ def follows_first(all_gaps: frozenset[Gap]) -> bool:
 
 
 def by_hand(all_gaps: frozenset[Gap]) -> bool:
-    """Whether somebody must mend one of them first: no operation does."""
+    """Whether a person must mend one of them first, because no operation does it."""
     return not all_gaps.isdisjoint(_MENDS)
 
 

@@ -112,7 +112,7 @@ class Devices:
         """Around all that is done for a request. Raises Problem 503 when too much is done already; Unavailable."""
         request[BEGAN] = asyncio.get_running_loop().time()
         request[PASSED_ON] = self.forwarder.passed_on(request)
-        held = await self.gate.waited_for()  # whoever waits for a database takes nobody's place
+        held = await self.gate.waited_for()  # a request that waits for the database needs no place yet
         async with self.room.stay(self.users.remembers(request), request[PASSED_ON]) as stay:
             request[STAY] = stay
             try:

@@ -220,15 +220,16 @@ class Membership:
         if taken is not None:
             log.warning("took over", extra={"users": taken.users, "detail": taken.text})
 
-    async def refused(self, server: str) -> None:
+    async def refused(self, server: str) -> bool:
         """Another server's port refused connections: when somebody else found that too, its users move at once.
 
-        Raises Unavailable, OutcomeUnknown.
+        Whether they do. Raises Unavailable, OutcomeUnknown.
         """
         async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
             gone = await note_refusal(connection, server, self._name, self._pool.heartbeat.window)
         if gone:
             await self._look_at_others()
+        return gone
 
     async def withdraw(self, target: ServerTarget) -> None:
         """Set what this server is told to be, for good, and beat at once."""

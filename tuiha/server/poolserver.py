@@ -34,7 +34,6 @@ from tuiha.server.forwarding import Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.ground import Ground
 from tuiha.server.joining import settle_names
-from tuiha.server.knocking import Knocking
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.membership import Membership, Standing
 from tuiha.server.metrics import Access, Metrics, Work
@@ -47,6 +46,7 @@ from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
 from tuiha.server.quotas import Quotas
 from tuiha.server.recheck import Recheck
+from tuiha.server.refusals import Refusals
 from tuiha.server.revocation import Revocation
 from tuiha.server.rights import Rights
 from tuiha.server.room import Room
@@ -89,7 +89,7 @@ class PoolServer:
             me.name, self._secret, me.address, pool, self.gate, self.figures, lambda: len(self.bindings.owned),
             self._beaten
         )
-        self._knocking = Knocking(
+        self._refusals = Refusals(
             me.name, lambda: self.membership.standing.candidates.values(), self.membership.refused)
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
@@ -173,7 +173,7 @@ class PoolServer:
             async with asyncio.TaskGroup() as tasks:
                 parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
                          self.monitor.run(), self.revocation.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run(), self.users.run(), self._knocking.run()]
+                         self.guard.run(), self.users.run(), self._refusals.run()]
                 if self._following is not None:
                     parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 running = [tasks.create_task(part) for part in parts]

@@ -12,7 +12,7 @@ from tests.server.support import Node
 from tests.server.test_bindings import WINDOW, servers_of, take
 from tuiha.model.binding import Candidate
 from tuiha.server.access import Unavailable
-from tuiha.server.knocking import Knocking, next_by_name, refused
+from tuiha.server.refusals import Refusals, next_by_name, refused
 from tuiha.server.takeover import note_refusal
 
 
@@ -36,33 +36,59 @@ async def test_only_a_host_that_says_so_refuses() -> None:
         assert not [True for _ in range(5) if await refused(address)]
     assert not await refused("http://nowhere.invalid:80")
     assert not await refused("http://127.0.0.1:999999")
+    assert await refused("http://127.0.0.1") is None
 
 
-async def test_one_that_refuses_is_told_of_from_the_second_time_on_and_one_that_takes_us_starts_anew() -> None:
+async def taking(port: int, knocking: Refusals) -> None:
+    """Somebody listens for one round."""
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+    await knocking.round()
+    listening.close()
+    await listening.wait_closed()
+
+
+async def test_one_that_took_us_is_told_of_from_its_second_refusal_on() -> None:
     told: list[str] = []
     unavailable = True
 
-    async def gone(name: str) -> None:
+    async def gone(name: str) -> bool:
         told.append(name)
         if unavailable:
             raise Unavailable("the pool is changing its database")
+        return False
 
     port = free_port()
     others = [server("s1"), server("s2", port), server("s3", free_port(), alive=False)]
-    knocking = Knocking("s1", lambda: others, gone)
+    knocking = Refusals("s1", lambda: others, gone)
+    await taking(port, knocking)
     await knocking.round()
     assert told == []
     await knocking.round()
     assert told == ["s2"]
     unavailable = False
-    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
-    await knocking.round()
-    listening.close()
-    await listening.wait_closed()
+    await taking(port, knocking)
     await knocking.round()
     assert told == ["s2"]
     await knocking.round()
     assert told == ["s2", "s2"]
+
+
+async def test_a_firewall_that_refuses_makes_nobody_dead_and_one_that_begins_to_does_so_once() -> None:
+    told: list[str] = []
+
+    async def gone(name: str) -> bool:
+        told.append(name)
+        return True
+
+    port = free_port()
+    knocking = Refusals("s1", lambda: [server("s2", port)], gone)
+    for _ in range(5):
+        await knocking.round()
+    assert told == []
+    await taking(port, knocking)
+    for _ in range(5):  # it beats, and is alive for the others
+        await knocking.round()
+    assert told == ["s2"]
 
 
 async def bound(node: Node, *others: str) -> None:

@@ -87,8 +87,12 @@ def test_every_user_is_given_out_to_a_server_that_has_room_or_waits_because_none
     for taker in takers:
         assert load[taker.name] <= max(taker.capacity, taker.users) + 1e-6
     lightest = min((weights[user] for user in range(len(weights)) if user not in given_out), default=None)
-    least = min(takers, key=lambda taker: load[taker.name] / taker.capacity)
-    assert lightest is None or load[least.name] + lightest > least.capacity
+    assert lightest is None or all(load[taker.name] + lightest > taker.capacity for taker in takers)
+
+
+def test_a_user_too_heavy_for_the_least_loaded_server_goes_to_a_larger_one() -> None:
+    takers = [server("s1", users=0, capacity=1), server("s2", users=500, capacity=1000)]
+    assert share_out([(1, 5.0)], takers) == {1: "s2"}
 
 
 def test_users_that_arrive_within_one_heartbeat_do_not_all_go_to_the_same_server() -> None:

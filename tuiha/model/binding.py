@@ -102,9 +102,13 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
     heapq.heapify(heap)
     given: dict[int, str] = {}
     for user, weight in sorted(users, key=lambda u: (-u[1], u[0])):
-        _, name, load, capacity = heap[0]
-        if load + weight > capacity:  # of a heavy one; a lighter one may fit
-            continue
+        least = heap[0]
+        if least[2] + weight > least[3]:  # a larger server may have room where the least loaded one has none
+            least = min((one for one in heap if one[2] + weight <= one[3]), default=least)
+            if least is heap[0]:
+                continue
+        _, name, load, capacity = least
         given[user] = name
-        heapq.heapreplace(heap, ((load + weight) / capacity, name, load + weight, capacity))
+        heap[heap.index(least)] = ((load + weight) / capacity, name, load + weight, capacity)
+        heapq.heapify(heap)
     return given

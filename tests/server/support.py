@@ -16,6 +16,7 @@ from tuiha.server.attachment import Place
 from tuiha.server.fence import Fence
 from tuiha.server.gate import Gate
 from tuiha.server.lease import LeaseKeeper
+from tuiha.server.lifeline import Lifeline
 
 PATIENCE = 30.0  # seconds that a test waits for an outcome on a busy machine
 COUNT = "SELECT count(*) FROM event"
@@ -65,14 +66,21 @@ async def attached(
     both: bool = False,
     wait: bool = True,
     ledger: LedgerDriver | None = None,
+    beside: bool = True,
+    patience: float = 60.0,
 ) -> AsyncIterator[Attached]:
-    """A gate on the primary (or, with `both`, on whichever database of the pair is active)."""
+    """A gate on the primary (or, with `both`, on whichever database of the pair is active).
+
+    `beside`: its lease is renewed on a lifeline, as a pool server's is. `patience`: how long this loop may stand still.
+    """
 
     async def prepared(_: Place) -> None:
         """The schema is there."""
 
     gate, fence, heard = Gate(hold, 1000), Fence(fence_interval), list[str]()
     fence.start()
+    lifeline = Lifeline()
+    lifeline.start()
     attacher = Attacher(
         pool="demo",
         places=[place(pair, name, server) for name in (("db1", "db2") if both else ("db1",))],
@@ -80,7 +88,8 @@ async def attached(
         system_identifier=None,
         gate=gate,
         fence=fence,
-        keeper=LeaseKeeper(server, instance, lease, heard.append),
+        keeper=LeaseKeeper(server, instance, lease, heard.append, lifeline=lifeline if beside else None,
+                           patience=patience),
         lease_seconds=lease,
         connections=4,
         prepare=prepared,
@@ -93,6 +102,7 @@ async def attached(
     finally:
         running.cancel()
         await asyncio.wait({running})
+        await lifeline.stop()
         fence.stop()
 
 

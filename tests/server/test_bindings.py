@@ -121,6 +121,31 @@ async def test_nobody_is_given_to_a_withdrawn_server(node: Node, index: int) -> 
     assert await servers_of(node) == ({"dead": 1} if index == -200 else {"s1": 1})
 
 
+@pytest.mark.parametrize(("epoch", "age", "lives"), [(1, 1.0, True), (1, 4.0, False), (0, 1.0, False)])
+async def test_one_that_is_late_with_its_heartbeat_and_holds_a_lease_is_busy(
+    node: Node, epoch: int, age: float, lives: bool
+) -> None:
+    await node.add_server("s1")
+    await node.add_server("busy", age=WINDOW + 5)
+    await node.bind("busy", await node.add_users("anna"))
+    await node.admin.execute(
+        "INSERT INTO lease (server, epoch, instance, renewed_at, seconds) "
+        "VALUES ('busy', $1, 'one', clock_timestamp() - make_interval(secs => $2), 3.0)", epoch, age)
+    await take(node)
+    assert await servers_of(node) == ({"busy": 1} if lives else {"s1": 1})
+
+
+async def test_after_an_outage_nobody_is_taken_over_for_silence_and_who_left_is(node: Node) -> None:
+    await node.add_server("s1")
+    await node.add_server("quiet", age=WINDOW + 5)
+    await node.add_server("left", state="LEFT")
+    await node.bind("quiet", await node.add_users("anna"))
+    await node.bind("left", await node.add_users("ben"))
+    async with node.admin.transaction():
+        await take_over(node.admin, WINDOW, 60.0, excused=True)
+    assert await servers_of(node) == {"quiet": 1, "s1": 1}
+
+
 async def test_after_an_outage_of_the_database_nobodys_silence_counts_at_first(node: Node) -> None:
     await node.add_server("s1")
     await node.add_server("quiet", age=WINDOW + 5)

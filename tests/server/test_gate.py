@@ -118,7 +118,7 @@ def promote_and_write(own_pair: Pair) -> None:
 
 
 async def read_across_a_promotion(one: Attached, own_pair: Pair) -> int:
-    """A server asks db1, stops as a whole (fence thread too), wakes when db2 is the primary and has newer rows."""
+    """A server asks db1, stops as a whole (fence and lifeline too), wakes when db2 is the primary and has newer rows."""
     attachment = one.gate.attachment
     assert attachment is not None
     question = "SELECT (SELECT count(*) FROM event) FROM pg_sleep(0.3)"
@@ -134,7 +134,7 @@ async def read_across_a_promotion(one: Attached, own_pair: Pair) -> int:
 
 
 async def test_an_answer_that_comes_after_a_promotion_is_never_released(own_pair: Pair) -> None:
-    async with attached(own_pair, lease=1.0, fence_interval=3600.0) as one:
+    async with attached(own_pair, lease=1.0, fence_interval=3600.0, beside=False) as one:
         with pytest.raises((OutcomeUnknown, Unavailable)):
             await read_across_a_promotion(one, own_pair)
 
@@ -143,5 +143,5 @@ async def test_control_without_the_second_look_a_late_answer_is_released(
     own_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Gate, "still", lambda *_: None)
-    async with attached(own_pair, lease=1.0, fence_interval=3600.0) as one:
+    async with attached(own_pair, lease=1.0, fence_interval=3600.0, beside=False) as one:
         assert await read_across_a_promotion(one, own_pair) == 0, "stale: the new primary has one row"

@@ -118,6 +118,30 @@ async def test_the_only_other_server_is_believed_alone(node: Node) -> None:
     assert await servers_of(node) == {"s1": 2}
 
 
+LEASE = """
+INSERT INTO lease (server, epoch, instance, renewed_at, seconds)
+VALUES ('killed', 1, 'one', clock_timestamp() - make_interval(secs => $1), 4.0)
+"""
+
+
+@pytest.mark.parametrize(("age", "gone"), [(0.1, False), (1.5, True)])
+async def test_a_server_that_renews_its_lease_lives_whatever_its_port_says(node: Node, age: float, gone: bool) -> None:
+    await bound(node, "s1", "s2")
+    await node.admin.execute(LEASE, age)
+    for by in ("s1", "s2"):
+        await note_refusal(node.admin, "killed", by, WINDOW)
+    assert (await take(node) is not None) is gone
+
+
+async def test_the_heartbeat_of_one_that_is_gone_is_told_as_it_was(node: Node) -> None:
+    await bound(node, "s1", "s2")
+    for by in ("s1", "s2"):
+        await note_refusal(node.admin, "killed", by, WINDOW)
+    age = await node.admin.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp() - heartbeat)::float8 FROM server WHERE name = 'killed'")
+    assert age < WINDOW / 2
+
+
 @pytest.mark.parametrize("over", [
     "UPDATE server SET heartbeat = clock_timestamp() + interval '1 second' WHERE name = 'killed'",  # it was started
     "UPDATE refusal SET at = at - interval '4 seconds'",

@@ -15,6 +15,7 @@ from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import audit
 from tuiha.server.access import OutcomeUnknown, Unavailable
+from tuiha.server.attachment import ahead
 from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
@@ -127,7 +128,8 @@ def _inside(clients: Clients) -> Middleware:
         inside = request.path.startswith("/control/") or request.path == "/metrics"
         if inside and clients.through_a_sprayer(request):
             raise Problem(403, "Not through a sprayer", "Ask the server itself, at its own address.")
-        return await handler(request)
+        with ahead() if inside else nullcontext():
+            return await handler(request)
 
     return middleware
 

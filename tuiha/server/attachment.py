@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,20 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # a deadlock's victim: rolled back, to be done again
 )
+
+
+_RESERVED = 3  # sessions that devices and mail never take: heartbeat, control, proof of life
+_ahead: ContextVar[bool] = ContextVar("ahead", default=False)
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """Work that keeps the pool alive: it does not wait for a session behind devices and mail."""
+    token = _ahead.set(True)
+    try:
+        yield
+    finally:
+        _ahead.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ def _count(session: Session, message: Any) -> None:
 
 
 class Attachment:
-    """Sessions on one physical database, as many as the settings allow, all on the same wires."""
+    """Sessions on one physical database, as many as the settings allow and a few in reserve, all on the same wires."""
 
     def __init__(self, place: Place, epoch: int, system_identifier: str, timeline: int, wires: Wires, size: int):
         self.place = place
@@ -105,6 +120,7 @@ class Attachment:
         self.why = ""  # it ended
         self._free: list[Session] = []
         self._room = asyncio.Semaphore(size)
+        self._reserve = asyncio.Semaphore(_RESERVED)
         self._over = asyncio.Event()
 
     @property
@@ -120,7 +136,7 @@ class Attachment:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
-        async with self._room:
+        async with self._reserve if _ahead.get() else self._room:
             session = self._take() or await self._another()
             try:
                 yield session
@@ -151,6 +167,10 @@ class Attachment:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
         return self._over.is_set()
+
+    async def ended(self) -> None:
+        """Wait for its end."""
+        await self._over.wait()
 
     def _give_back(self, session: Session) -> None:
         # A session left in mid-transaction (cancelled, or lost while it rolled back) is not fit for anybody else.

@@ -79,6 +79,7 @@ class Fence:
     def __init__(self, interval: float = 0.01) -> None:
         self._interval = interval
         self._wires: tuple[Wires, ...] = ()
+        self._guarding = threading.Lock()  # the loop that serves and the lifeline both bring wires
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fence", daemon=True)
 
@@ -100,7 +101,8 @@ class Fence:
 
     def guard(self, wires: Wires) -> None:
         """Sever these wires once their deadline is past. Wires that are cut are forgotten."""
-        self._wires = (*(w for w in self._wires if not w.cut), wires)
+        with self._guarding:
+            self._wires = (*(w for w in self._wires if not w.cut), wires)
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import LOST, Attachment, Session, never_cancelled
+from tuiha.server.attachment import LOST, Attachment, Session, ahead, never_cancelled
+from tuiha.server.together import Together
 
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
@@ -51,6 +52,7 @@ class Gate:
         self._attachment: Attachment | None = None
         self._held_until: float | None = None
         self._away_since: float | None = None
+        self._proof: tuple[Attachment, Together] | None = None
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -149,11 +151,17 @@ class Gate:
 
     async def _lives(self, attachment: Attachment) -> None:
         """Have the database show that it was alive after all that it answered so far. Raises OutcomeUnknown."""
+        if self._proof is None or self._proof[0] is not attachment:
+            self._proof = attachment, Together(lambda: self._proven(attachment))
         try:
-            async with self._counted(attachment) as session:
-                await session.connection.execute(_LIVES)
+            await self._proof[1].asked()
         except LOST as error:
             raise OutcomeUnknown("the database was gone before the answer could be released") from error
+
+    async def _proven(self, attachment: Attachment) -> None:
+        with ahead():
+            async with self._counted(attachment) as session:
+                await session.connection.execute(_LIVES)
 
     async def enter(self, wait: float | None = None) -> Attachment:
         """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable.

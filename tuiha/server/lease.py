@@ -7,18 +7,23 @@ coordinator promote the secondary after one lease time without asking this serve
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from tuiha.server.attachment import LOST, Attachment, Place, Session, never_cancelled
+from tuiha.server.attachment import LOST, Attachment, Place, Session, connect, never_cancelled
 from tuiha.server.clock import boottime
 from tuiha.server.ground import Ground, NoGround
 from tuiha.server.identity import Expected, Identity, identify, verify
 from tuiha.server.lease_functions import RENEW
+from tuiha.server.lifeline import Lifeline
 
 log = logging.getLogger("tuiha.lease")
+_PAUSE = 0.1  # seconds before another try to connect
+
+Over = Callable[[float], Awaitable[bool]]  # sleeps so many seconds; whether the attachment is over then
 
 # Whose lease of an epoch ($1) or an earlier one may still hold, and how long each lasts: as its server said, or $2 (the
 # reader's own setting) if that is more. By the clock of the database not much older than the newest one; $3 is slack.
@@ -43,13 +48,17 @@ class LeaseKeeper:
     """Holds one lease on one attachment until it ends, on a connection of its own."""
 
     def __init__(self, server: str, instance: str, seconds: float, notified: Callable[[str], None],
-                 ground: Ground | None = None) -> None:
-        """`ground` None: whoever promotes the secondary asks no ledger (Patroni)."""
+                 ground: Ground | None = None, lifeline: Lifeline | None = None, patience: float = 10.0) -> None:
+        """`ground` None: whoever promotes the secondary asks no ledger (Patroni). `lifeline` None: renewals share the
+        loop of all else. `patience`: seconds that this loop may stand still before the lease is given up.
+        """
         self._server = server
         self._instance = instance
         self._seconds = seconds
         self._notified = notified
         self._ground = ground
+        self._lifeline = lifeline
+        self._patience = patience
 
     async def take(self, attachment: Attachment, session: Session) -> None:
         """Renew once. Raises LeaseRefused, or what LOST lists; never cancelled on its way."""
@@ -81,13 +90,55 @@ class LeaseKeeper:
         """Renew until the attachment ends."""
         try:
             await session.connection.add_listener("tuiha", lambda _c, _p, _ch, payload: self._notified(payload))
-            while not await attachment.over(self._seconds / 5):
-                await self._renew(attachment, session)
+            if self._lifeline is None:
+                await self._renewing(attachment, session, attachment.over)
+            else:
+                await self._beside(attachment, self._lifeline)
         except LeaseRefused as refusal:
             attachment.end(str(refusal))
         except (*LOST, asyncpg.PostgresError) as error:
             log.info("renewal lost", extra={"error": type(error).__name__})
             attachment.lose()
+
+    async def _beside(self, attachment: Attachment, lifeline: Lifeline) -> None:
+        """Renew on the lifeline until the attachment ends. Raises as `take` does."""
+        renewing = asyncio.create_task(lifeline.do(self._on_the_lifeline(attachment, lifeline)))
+        ended = asyncio.create_task(attachment.ended())
+        try:
+            await asyncio.wait({renewing, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over = ended.done()
+            for task in (renewing, ended):
+                task.cancel()
+            await asyncio.wait({renewing, ended})
+        if not over:
+            renewing.result()
+
+    async def _on_the_lifeline(self, attachment: Attachment, lifeline: Lifeline) -> None:
+        async def over(seconds: float) -> bool:
+            await asyncio.sleep(seconds)
+            if lifeline.still_for() > self._patience:
+                raise LeaseRefused(f"this server has done nothing else for {self._patience:.0f} s")
+            return attachment.wires.cut
+
+        session = await self._another(attachment, over)
+        try:
+            await self._renewing(attachment, session, over)
+        finally:
+            session.connection.terminate()
+
+    async def _another(self, attachment: Attachment, over: Over) -> Session:
+        """A session for renewals alone, tried for as long as the lease lasts. Raises what LOST lists."""
+        while True:
+            try:
+                return await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
+            except (*LOST, asyncpg.PostgresError):
+                if not attachment.whole or await over(_PAUSE):
+                    raise
+
+    async def _renewing(self, attachment: Attachment, session: Session, over: Over) -> None:
+        while not await over(self._seconds / 5):
+            await self._renew(attachment, session)
 
     async def _renew(self, attachment: Attachment, session: Session) -> None:
         """Renew once more. What was refused on a session that still works is tried again, until the lease is over."""

@@ -14,6 +14,7 @@ import asyncpg
 
 from tuiha import __version__
 from tuiha.config.settings import Pool
+from tuiha.drivers.databases.questions import LEASED
 from tuiha.model.availability import WITHDRAWN, availability_index, scarcest
 from tuiha.model.binding import Candidate
 from tuiha.model.reports import ServerState, ServerTarget
@@ -41,8 +42,8 @@ _FORGET = """
 DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
    AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
 """
-_FORGET_ONE = """
-DELETE FROM server s WHERE name = $1 AND heartbeat < clock_timestamp() - make_interval(secs => $2)
+_FORGET_ONE = f"""
+DELETE FROM server s WHERE name = $1 AND heartbeat < clock_timestamp() - make_interval(secs => $2) AND NOT {LEASED}
    AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())
 RETURNING name
 """
@@ -215,7 +216,8 @@ class Membership:
 
     async def _take_over(self) -> None:
         async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
-            taken = await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock)
+            taken = await take_over(
+                connection, self._pool.heartbeat.window, self._pool.binding.lock, excused=self._excused())
             await connection.execute(_FORGET)
         if taken is not None:
             log.warning("took over", extra={"users": taken.users, "detail": taken.text})
@@ -276,7 +278,8 @@ class Membership:
         self.standing.leaving = True
         async with self._gate.transaction(wait) as connection:
             await connection.execute("UPDATE server SET state = 'LEFT' WHERE name = $1", self._name)
-            await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock, leaving=self._name)
+            await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock, self._name,
+                            self._excused())
         async with self._gate.transaction(wait) as connection:
             await connection.execute(
                 "DELETE FROM server s WHERE name = $1 AND target = 'UP' AND NOT EXISTS "

@@ -21,7 +21,7 @@ from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attaching import Attacher
-from tuiha.server.attachment import Place
+from tuiha.server.attachment import Place, ahead
 from tuiha.server.bindings import Bindings
 from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard, GuardedSite
@@ -35,6 +35,7 @@ from tuiha.server.gate import Gate
 from tuiha.server.ground import Ground
 from tuiha.server.joining import settle_names
 from tuiha.server.lease import LeaseKeeper
+from tuiha.server.lifeline import Lifeline, SharedLedger
 from tuiha.server.membership import Membership, Standing
 from tuiha.server.metrics import Access, Metrics, Work
 from tuiha.server.migrate import LOCK, is_current, migrate
@@ -82,6 +83,7 @@ class PoolServer:
         self.gate = Gate(pool.hold.seconds, pool.hold.requests)
         self.guard = Guard(pool.limits, self.gate.still_released)
         self.fence = Fence()
+        self.lifeline = Lifeline()
         self.figures = Figures(me.capacity)
         self.bindings = Bindings(me.name, self.gate, pool.binding, self._bindings_changed)
         self._secret = uuid.uuid4().hex  # known to nobody else: who knows it may renew and end this server's lease
@@ -106,7 +108,8 @@ class PoolServer:
             self.gate, self.users, self.router, self.forwarder, self.waiters, Quotas(pool.limits), self.revocation,
             self.clients, Room(),
         )
-        self._ledger = open_authority(pool, base)
+        authority = open_authority(pool, base)
+        self._ledger = None if authority is None else SharedLedger(authority)
         self._following: Following | None = None
         self._ground: Ground | None = None
         if pool.database.manager is not None and self._ledger is not None:
@@ -142,7 +145,8 @@ class PoolServer:
             system_identifier=pool.database.system_identifier,
             gate=self.gate,
             fence=self.fence,
-            keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified, self._ground),
+            keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified, self._ground,
+                               self.lifeline, pool.heartbeat.window),
             ground=self._ground,
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,
@@ -170,13 +174,19 @@ class PoolServer:
             await GuardedSite(runner, self.guard, self.me.host, self.me.port, self.me.ssl).start()
             log.info("listening", extra={"address": self.me.address, "version": __version__})
             self.fence.start()
+            self.lifeline.start()
+            if self._ledger is not None:
+                self._ledger.begin()
             async with asyncio.TaskGroup() as tasks:
-                parts = [self.attacher.run(), self.membership.run(), self.figures.watch_loop(), self._reconcile(),
-                         self.monitor.run(), self.revocation.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run(), self.users.run(), self._refusals.run()]
+                vital = [self.attacher.run(), self.membership.run(), self._refusals.run(), self._reconcile(),
+                         self.revocation.run()]
                 if self._following is not None:
-                    parts.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
-                running = [tasks.create_task(part) for part in parts]
+                    vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
+                parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
+                         self.guard.run(), self.users.run()]
+                with ahead():
+                    running = [tasks.create_task(part) for part in vital]
+                running += [tasks.create_task(part) for part in parts]
                 await stop.wait()
                 await self._leave()
                 for task in running:
@@ -186,6 +196,7 @@ class PoolServer:
             await self.forwarder.close()
             if self._ledger is not None:
                 await self._ledger.close()
+            await self.lifeline.stop()
             if self.fence.running:
                 self.fence.stop()
 

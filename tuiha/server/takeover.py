@@ -7,35 +7,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.drivers.databases.questions import LEASED
 from tuiha.model.binding import Candidate, share_out
 from tuiha.model.words import count
 from tuiha.server.bindings import notify
 
 _ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the others find nothing left
 
-CANDIDATES = """
-SELECT name, address, availability_index, capacity, users,
-       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive, state = 'LEFT' AS "left"
-FROM server
+# $1: the heartbeat window in seconds. A server is dead when its heartbeat is older than that and it holds no lease: one
+# that is busy beats late, and renews its lease all the same. Or when two others found its port refused since its heart
+# beat last (or the only other one did), and it missed a renewal, of which there are five in a lease.
+_WITH = """
+WITH fresh AS (
+    SELECT name FROM server WHERE state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1)
+), gone AS (
+    SELECT s.name FROM server s JOIN refusal r ON r.server = s.name AND r.by <> s.name AND r.at > s.heartbeat
+           JOIN fresh f ON f.name = r.by
+     WHERE NOT EXISTS (SELECT FROM lease l WHERE l.server = s.name
+                          AND l.renewed_at > clock_timestamp() - make_interval(secs => coalesce(l.seconds, 0) / 4))
+     GROUP BY s.name HAVING count(*) >= least(2, (SELECT count(*) FROM fresh o WHERE o.name <> s.name))
+)
+"""
+CANDIDATES = f"""{_WITH}
+SELECT s.name, address, availability_index, capacity, users,
+       state = 'LEFT' OR s.name IN (SELECT name FROM gone) AS gone,
+       s.name IN (SELECT name FROM fresh) OR {LEASED} AS heard
+  FROM server s
 """
 _NOTE_REFUSAL = """
 INSERT INTO refusal (server, by) VALUES ($1, $2)
 ON CONFLICT (server, by) DO UPDATE SET at = clock_timestamp()
 """
-# Two found its port refused since its heart beat last, or the only other one did.
-_REFUSED = """
-WITH alive AS (SELECT name FROM server WHERE state <> 'LEFT'
-                  AND heartbeat > clock_timestamp() - make_interval(secs => $1))
-SELECT s.name FROM server s JOIN refusal r ON r.server = s.name JOIN alive a ON a.name = r.by
- WHERE r.at > s.heartbeat AND r.at > clock_timestamp() - interval '3 seconds' AND r.by <> s.name
-   AND s.name IN (SELECT name FROM alive)
- GROUP BY s.name HAVING count(*) >= least(2, (SELECT count(*) FROM alive o WHERE o.name <> s.name))
-"""
-# Nobody sends a user there any more. When it comes back it beats.
-_SILENCE = """
-UPDATE server SET heartbeat = least(heartbeat, clock_timestamp() - make_interval(secs => $2))
-WHERE name = ANY($1::text[])
-"""
+_GONE = f"{_WITH} SELECT EXISTS (SELECT FROM gone WHERE name = $2)"
 _ORPHANS = """
 SELECT user_id, generation, weight, server FROM binding
 WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE
@@ -63,7 +66,7 @@ def candidates(rows: Iterable[Any], excused: bool = False) -> dict[str, Candidat
     """
     return {
         row["name"]: Candidate(
-            row["name"], row["address"], row["availability_index"], row["alive"] or (excused and not row["left"]),
+            row["name"], row["address"], row["availability_index"], not row["gone"] and (row["heard"] or excused),
             row["users"], row["capacity"],
         )
         for row in rows
@@ -71,14 +74,14 @@ def candidates(rows: Iterable[Any], excused: bool = False) -> dict[str, Candidat
 
 
 async def note_refusal(connection: Any, server: str, by: str, window: float) -> bool:
-    """One server found another one's port refused, twice. Whether that server is gone: then its heartbeat is old."""
+    """One server found another one's port refused, twice. Whether that server is gone for the pool."""
     await connection.execute(_NOTE_REFUSAL, server, by)
-    gone = [row["name"] for row in await connection.fetch(_REFUSED, window)]
-    await connection.execute(_SILENCE, gone, window)
-    return server in gone
+    return bool(await connection.fetchval(_GONE, window, server))
 
 
-async def take_over(connection: Any, window: float, lock: float, leaving: str | None = None) -> Taken | None:
+async def take_over(
+    connection: Any, window: float, lock: float, leaving: str | None = None, excused: bool = False
+) -> Taken | None:
     """Give the users of every dead server (and of `leaving`) to live ones. None when there was nothing to do.
 
     Runs inside the caller's transaction. Liveness is judged here, by the database's clock, and not by what a server
@@ -86,12 +89,12 @@ async def take_over(connection: Any, window: float, lock: float, leaving: str | 
     """
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _ONE_AT_A_TIME):
         return None
-    servers = candidates(await connection.fetch(CANDIDATES, window))
-    gone = [c.name for c in servers.values() if not c.alive or c.name == leaving]
+    rows = await connection.fetch(CANDIDATES, window)
+    gone = [c.name for c in candidates(rows, excused).values() if not c.alive or c.name == leaving]
     if not gone:
         return None
     orphans = await connection.fetch(_ORPHANS, gone)
-    takers = [c for c in servers.values() if c.name not in gone]
+    takers = [c for c in candidates(rows).values() if c.name not in gone]
     given = share_out(((row["user_id"], row["weight"]) for row in orphans), takers)
     if not given:
         return None

@@ -17,6 +17,7 @@ from tuiha.config.parts import DatabaseNode, Role
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.databases.postgres import APPLICATION
+from tuiha.drivers.databases.questions import LEASED
 from tuiha.drivers.databases.refusals import explain, refusal
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
@@ -268,14 +269,15 @@ FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = $1 ORDER BY d.n
 # Who is called exactly so comes first: not every name is spelled by the rule.
 SPELLED = "SELECT name FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
 
-SERVERS = """
+SERVERS = f"""
 SELECT name, address, availability_index, users, capacity,
-       state <> 'LEFT' AND heartbeat > clock_timestamp() - make_interval(secs => $1) AS alive FROM server
+       state <> 'LEFT' AND (heartbeat > clock_timestamp() - make_interval(secs => $1) OR {LEASED}) AS alive
+  FROM server s
 """
 
 
 async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]:
-    """The pool servers as the choice of a user's server sees them; alive: a heartbeat in the last `window` seconds."""
+    """The pool servers as the choice of a user's server sees them. `window`: seconds that a heartbeat counts."""
     rows = await source.connection.fetch(SERVERS, window)
     return {row["name"]: Candidate(**row) for row in rows}
 

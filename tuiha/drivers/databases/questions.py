@@ -96,10 +96,18 @@ SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable,
 # Not by the column's name: a schema of an earlier version has no `standby`.
 EPOCH = "SELECT pool, epoch, active, state, to_jsonb(p) ->> 'standby' AS standby FROM pool_epoch p"
 
-MEMBERS = """
-SELECT name, address, state, target, availability_index, epoch, users,
+# Whether a server `s` holds a lease: then its process lives, however late its heartbeat is. By way of JSON, because a
+# pool whose servers are all of an early version has no such column.
+LEASED = """
+EXISTS (SELECT FROM lease l WHERE l.server = s.name AND l.epoch > 0
+           AND l.renewed_at > clock_timestamp()
+               - make_interval(secs => coalesce((to_jsonb(l) ->> 'seconds')::float8, 0)))
+"""
+
+MEMBERS = f"""
+SELECT name, address, state, target, availability_index, epoch, users, {LEASED} AS leased,
        greatest(0, extract(epoch FROM clock_timestamp() - heartbeat))::float8 AS heartbeat_age
-  FROM server ORDER BY name
+  FROM server s ORDER BY name
 """
 
 MAIL = """
@@ -205,7 +213,7 @@ def _member(row: Row, window: float, counts: Counts | None) -> MemberRow:
         availability_index=row["availability_index"],
         epoch=row["epoch"],
         heartbeat_age=row["heartbeat_age"],
-        alive=row["heartbeat_age"] <= window,
+        alive=row["leased"] or row["heartbeat_age"] <= window,
         # until the bindings of a big pool have been counted: what the server said with its last heartbeat
         users=row["users"] if counts is None else counts.bound.get(row["name"], 0),
     )

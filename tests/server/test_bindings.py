@@ -73,7 +73,7 @@ async def test_refreshing_never_forgets_a_claim_that_was_made_meanwhile(attach: 
 
 async def take(node: Node, leaving: str | None = None) -> Taken | None:
     async with node.admin.transaction():
-        return await take_over(node.admin, WINDOW, 600.0, leaving)
+        return await take_over(node.admin, WINDOW, leaving)
 
 
 async def servers_of(node: Node) -> Counter[str]:
@@ -142,7 +142,7 @@ async def test_after_an_outage_nobody_is_taken_over_for_silence_and_who_left_is(
     await node.bind("quiet", await node.add_users("anna"))
     await node.bind("left", await node.add_users("ben"))
     async with node.admin.transaction():
-        await take_over(node.admin, WINDOW, 60.0, excused=True)
+        await take_over(node.admin, WINDOW, excused=True)
     assert await servers_of(node) == {"quiet": 1, "s1": 1}
 
 

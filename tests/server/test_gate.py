@@ -118,7 +118,7 @@ def promote_and_write(own_pair: Pair) -> None:
 
 
 async def read_across_a_promotion(one: Attached, own_pair: Pair) -> int:
-    """A server asks db1, stops as a whole (fence and lifeline too), wakes when db2 is the primary and has newer rows."""
+    """A server asks db1, stops with all its threads, and wakes when db2 is the primary and has newer rows."""
     attachment = one.gate.attachment
     assert attachment is not None
     question = "SELECT (SELECT count(*) FROM event) FROM pg_sleep(0.3)"

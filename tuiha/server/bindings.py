@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ _TOUCH = """
 UPDATE binding SET expires_at = clock_timestamp() + make_interval(secs => $3)
 WHERE user_id = $1 AND generation = $2
 """
+_HOMES = """
+INSERT INTO home AS h (user_id, server, generation)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
+ON CONFLICT (user_id) DO UPDATE SET generation = excluded.generation,
+    server = CASE WHEN h.generation = excluded.generation - 1 THEN h.server ELSE excluded.server END
+"""
 _OWNED = """
 SELECT b.user_id, b.generation, u.name, u.mail_cluster FROM binding b JOIN app_user u ON u.id = b.user_id
 WHERE b.server = $1 AND b.expires_at > clock_timestamp()
@@ -71,6 +77,14 @@ async def notify(connection: Any, *servers: str) -> None:
         await connection.execute("SELECT pg_notify('tuiha', $1)", server)
 
 
+async def note_homes(connection: Any, moved: Sequence[Any]) -> None:
+    """Users (id, server of before, generation that they have now) return to that server when it is back.
+
+    Who was on his way already returns to the first of them.
+    """
+    await connection.execute(_HOMES, [one[0] for one in moved], [one[1] for one in moved], [one[2] for one in moved])
+
+
 class Bindings:
     """This server's view of bindings: what it owns, and how to read, claim and move any."""
 
@@ -91,16 +105,21 @@ class Bindings:
         bound = Bound(row["server"], row["generation"], row["locked"], row["expired"], row["pinned"])
         return Seen(bound, row["seconds_left"])
 
-    async def bind(self, user: Owned, server: str, bound: Bound | None) -> bool:
-        """Bind a user to a server. False when somebody else was faster; then look again."""
+    async def bind(self, user: Owned, server: str, bound: Bound | None, lost: bool = False) -> bool:
+        """Bind a user to a server. False when somebody else was faster; then look again.
+
+        `lost`: the server of before is gone, so the user returns when it is back.
+        """
         expire, lock = self._settings.expire, self._settings.lock
 
         async def work(connection: Any) -> int | None:
             if bound is None:
                 generation = await connection.fetchval(_FIRST, user.user_id, server, expire)
             else:
-                locked = 0.0 if bound.expired or bound.server == server else lock
+                locked = 0.0 if lost or bound.expired or bound.server == server else lock
                 generation = await connection.fetchval(_MOVE, user.user_id, server, expire, bound.generation, locked)
+                if lost and generation is not None:
+                    await note_homes(connection, [(user.user_id, bound.server, generation)])
             if generation is not None:
                 await notify(connection, *({server, bound.server if bound else server} - {self._server}))
             return int(generation) if generation is not None else None

@@ -216,8 +216,7 @@ class Membership:
 
     async def _take_over(self) -> None:
         async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
-            taken = await take_over(
-                connection, self._pool.heartbeat.window, self._pool.binding.lock, excused=self._excused())
+            taken = await take_over(connection, self._pool.heartbeat.window, excused=self._excused())
             await connection.execute(_FORGET)
         if taken is not None:
             log.warning("took over", extra={"users": taken.users, "detail": taken.text})
@@ -278,8 +277,7 @@ class Membership:
         self.standing.leaving = True
         async with self._gate.transaction(wait) as connection:
             await connection.execute("UPDATE server SET state = 'LEFT' WHERE name = $1", self._name)
-            await take_over(connection, self._pool.heartbeat.window, self._pool.binding.lock, self._name,
-                            self._excused())
+            await take_over(connection, self._pool.heartbeat.window, self._name, self._excused())
         async with self._gate.transaction(wait) as connection:
             await connection.execute(
                 "DELETE FROM server s WHERE name = $1 AND target = 'UP' AND NOT EXISTS "

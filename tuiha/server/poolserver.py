@@ -33,6 +33,7 @@ from tuiha.server.following import Following
 from tuiha.server.forwarding import Forwarder
 from tuiha.server.gate import Gate
 from tuiha.server.ground import Ground
+from tuiha.server.homecoming import Homecoming
 from tuiha.server.joining import settle_names
 from tuiha.server.lease import LeaseKeeper
 from tuiha.server.lifeline import Lifeline, SharedLedger
@@ -93,6 +94,7 @@ class PoolServer:
         )
         self._refusals = Refusals(
             me.name, lambda: self.membership.standing.candidates.values(), self.membership.refused)
+        self._homecoming = Homecoming(me.name, self.gate, self._room, pool.heartbeat.interval)
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
         self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
         mail = clusters(pool, base)
@@ -179,7 +181,7 @@ class PoolServer:
                 self._ledger.begin()
             async with asyncio.TaskGroup() as tasks:
                 vital = [self.attacher.run(), self.membership.run(), self._refusals.run(), self._reconcile(),
-                         self.revocation.run()]
+                         self.revocation.run(), self._homecoming.run()]
                 if self._following is not None:
                     vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
@@ -297,6 +299,12 @@ class PoolServer:
             if name in self._mail and standing.in_service[name] and told > self._told.get(name, told):
                 self.monitor.bring_back(name)  # said again, though it was in service: it may be used again
         self._told = standing.told_at
+
+    def _room(self) -> int:
+        """How many more users may be monitored here; 0 when it takes nobody."""
+        standing = self.membership.standing
+        takes = standing.joined and standing.state is ServerState.UP
+        return max(0, self.me.capacity - len(self.bindings.owned)) if takes else 0
 
     def _last(self) -> bool:
         others = self.membership.standing.candidates.values()

@@ -76,9 +76,11 @@ class Router:
             if server == self._server and user.id not in self._bindings.owned:
                 await self._bindings.refresh()
             return True
-        if bound is not None and not bound.expired and _keeps(self._standing.candidates.get(bound.server)):
+        current = self._standing.candidates.get(bound.server) if bound is not None else None
+        if bound is not None and not bound.expired and _keeps(current):
             self._moves -= 1
-        settled = await self._bindings.bind(Owned(user.id, user.name, user.cluster, 0), server, bound)
+        lost = bound is not None and (current is None or not current.alive)
+        settled = await self._bindings.bind(Owned(user.id, user.name, user.cluster, 0), server, bound, lost)
         if settled and server != self._server and server in self._standing.candidates:
             self._standing.candidates[server] = self._standing.candidates[server].with_one_more()
         return settled

@@ -10,7 +10,7 @@ from typing import Any
 from tuiha.drivers.databases.questions import LEASED
 from tuiha.model.binding import Candidate, share_out
 from tuiha.model.words import count
-from tuiha.server.bindings import notify
+from tuiha.server.bindings import note_homes, notify
 
 _ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the others find nothing left
 
@@ -44,10 +44,10 @@ SELECT user_id, generation, weight, server FROM binding
 WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() ORDER BY user_id FOR UPDATE
 """
 _GIVE = """
-UPDATE binding b SET server = t.server, generation = b.generation + 1, since = clock_timestamp(),
-       locked_until = clock_timestamp() + make_interval(secs => $4)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS t (user_id, generation, server)
-WHERE b.user_id = t.user_id AND b.generation = t.generation
+UPDATE binding b SET server = t.server, generation = b.generation + 1, since = clock_timestamp()
+  FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS t (user_id, generation, former, server)
+ WHERE b.user_id = t.user_id AND b.generation = t.generation
+RETURNING b.user_id, t.former, b.generation
 """
 
 
@@ -80,7 +80,7 @@ async def note_refusal(connection: Any, server: str, by: str, window: float) -> 
 
 
 async def take_over(
-    connection: Any, window: float, lock: float, leaving: str | None = None, excused: bool = False
+    connection: Any, window: float, leaving: str | None = None, excused: bool = False
 ) -> Taken | None:
     """Give the users of every dead server (and of `leaving`) to live ones. None when there was nothing to do.
 
@@ -99,13 +99,13 @@ async def take_over(
     if not given:
         return None
     moved = [row for row in orphans if row["user_id"] in given]
-    await connection.execute(
+    await note_homes(connection, await connection.fetch(
         _GIVE,
         [row["user_id"] for row in moved],
         [row["generation"] for row in moved],
+        [row["server"] for row in moved],
         [given[row["user_id"]] for row in moved],
-        lock,
-    )
+    ))
     counts = Counter(given.values())
     await notify(connection, *counts)
     whose = ", ".join(sorted({row["server"] for row in moved}))

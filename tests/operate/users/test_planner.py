@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiha.operate.users.drain import leaving, room
-from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, fewest, plan_moves, targets
+from tuiha.operate.users.planner import (
+    LOCKED,
+    PINNED,
+    Bounds,
+    Moves,
+    Part,
+    Place,
+    Users,
+    fewest,
+    plan_moves,
+    targets,
+)
 from tuiha.operate.users.reading import Staying
 from tuiha.operate.users.rebalance import stays
 
@@ -23,15 +34,15 @@ def pool(parts: Sequence[Part], capacity: Sequence[int] | None = None) -> list[P
     return [Place(f"s{n}", size, part) for n, (part, size) in enumerate(zip(parts, sizes, strict=True), 1)]
 
 
-def bound(*rows: tuple[int, float, bool]) -> Users:
+def bound(*rows: tuple[int, float, int]) -> Users:
     users = Users()
-    for number, (server, weight, fixed) in enumerate(rows, 1):
-        users.add(number, server, weight, fixed)
+    for number, (server, weight, mark) in enumerate(rows, 1):
+        users.add(number, server, weight, mark)
     return users
 
 
 def crowd(counts: Sequence[int], weight: float = 1.0) -> Users:
-    return bound(*((server, weight, False) for server, count in enumerate(counts) for _ in range(count)))
+    return bound(*((server, weight, 0) for server, count in enumerate(counts) for _ in range(count)))
 
 
 def after(moves: Moves) -> dict[str, int]:
@@ -49,13 +60,20 @@ def test_an_added_server_gets_its_share_with_as_few_moves_as_can_be() -> None:
     assert after(moves) == {"s1": 105, "s2": 105, "s3": 105, "s4": 105, "s5": 80}
 
 
+@pytest.mark.parametrize(("mark", "left"), [(LOCKED, 109), (PINNED, 120)])
+def test_a_lock_holds_nobody_on_an_overloaded_server(mark: int, left: int) -> None:
+    """Three of four servers were lost and are back: the one that was left has more than its capacity."""
+    moves = plan_moves(pool([Part.TAKES] * 2, [110, 90]), bound(*[(0, 1.0, mark)] * 120, *[(1, 1.0, 0)] * 70))
+    assert after(moves)["s1"] == left
+
+
 def test_shares_follow_capacity() -> None:
     moves = plan_moves(pool([Part.TAKES] * 2, [300, 100]), crowd([0, 400]), Bounds(0.15, 0.0))
     assert after(moves) == {"s1": 300, "s2": 100}
 
 
 def test_pins_and_locks_hold_except_on_servers_that_go() -> None:
-    rows = [(0, 1.0, True)] * 60 + [(1, 1.0, True)] * 10
+    rows = [(0, 1.0, LOCKED)] * 60 + [(1, 1.0, LOCKED)] * 10
     stay = plan_moves(pool([Part.TAKES] * 2), bound(*rows))
     assert stay.count == stay.minimum == 0
     assert stay.triggered
@@ -66,8 +84,8 @@ def test_pins_and_locks_hold_except_on_servers_that_go() -> None:
 
 
 def test_a_plan_without_moves_says_who_is_locked_and_until_when() -> None:
-    moves = plan_moves(pool([Part.TAKES] * 3), bound(*[(0, 1.0, True)] * 13, *[(1, 1.0, True)] * 10,
-                                                     *[(2, 1.0, False)] * 2))
+    moves = plan_moves(pool([Part.TAKES] * 3), bound(*[(0, 1.0, LOCKED)] * 13, *[(1, 1.0, LOCKED)] * 10,
+                                                     *[(2, 1.0, 0)] * 2))
     assert moves.count == 0
     at = 1_800_000_000.0
     told = stays(moves, [Staying("s1", 2, 11, at, at + 59.5), Staying("s2", 0, 10, at, at)])
@@ -135,11 +153,17 @@ def test_no_choice_of_fewer_closes_the_gap(weights: list[float], gap: float) -> 
 
 @given(
     st.lists(st.sampled_from(list(Part)), min_size=1, max_size=5),
-    st.lists(st.tuples(st.integers(0, 4), WEIGHTS, st.booleans()), max_size=60),
+    st.lists(st.tuples(st.integers(0, 4), WEIGHTS, st.sampled_from([0, LOCKED, PINNED])), max_size=60),
 )
-def test_any_pool(parts: list[Part], rows: list[tuple[int, float, bool]]) -> None:
-    users = bound(*((server % len(parts), weight, fixed) for server, weight, fixed in rows))
+def test_any_pool(parts: list[Part], rows: list[tuple[int, float, int]]) -> None:
+    users = bound(*((server % len(parts), weight, mark) for server, weight, mark in rows))
     places = pool(parts)
+
+    def overloaded(name: str) -> bool:
+        s = next(s for s, place in enumerate(places) if place.name == name)
+        weight = sum(w for server, w in zip(users.server, users.weight, strict=True) if server == s)
+        return places[s].part is Part.KEEPS or weight > places[s].capacity
+
     moves = plan_moves(places, users)
     takers = {place.name for place in places if place.part is Part.TAKES}
     moved = [user for ids in moves.chosen.values() for user in ids]
@@ -151,7 +175,8 @@ def test_any_pool(parts: list[Part], rows: list[tuple[int, float, bool]]) -> Non
         assert part is not Part.APART
         for user in ids:
             assert places[users.server[user - 1]].name == source
-            assert part is Part.GIVES or not users.marks[user - 1]
+            mark = users.marks[user - 1]
+            assert part is Part.GIVES or not mark or (mark == LOCKED and overloaded(source))
     if not takers:
         assert moves.count == 0
         return
@@ -164,7 +189,7 @@ def test_any_pool(parts: list[Part], rows: list[tuple[int, float, bool]]) -> Non
             cap = load.target * 1.05
             if load.part in (Part.TAKES, Part.KEEPS) and load.weight_before > cap * 1.0001:
                 rest = [w for s, w, m in zip(users.server, users.weight, users.marks, strict=True)
-                        if places[s].name == load.server and m]
+                        if places[s].name == load.server and m >= (PINNED if overloaded(load.server) else LOCKED)]
                 assert load.weight_after <= max(cap, sum(rest)) * 1.0001
 
 

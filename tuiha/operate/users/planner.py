@@ -2,7 +2,7 @@
 
 A server's share of the pool's weight is proportional to its capacity. Users of servers that are dead or draining move
 whatever they are; from every server over its cap go as few as can be: the heaviest first, and last the smallest that
-closes the gap. Receivers are filled by the largest relative room.
+closes the gap. Receivers are filled by the largest relative room. A lock holds nobody on an overloaded server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
-FIXED = 1  # a user's mark: pinned, or inside its lock
+LOCKED, PINNED = 1, 2  # a user's mark
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
 
 
@@ -54,12 +54,12 @@ class Users:
     weight: array[float] = field(default_factory=lambda: array("f"))
     marks: bytearray = field(default_factory=bytearray)
 
-    def add(self, user_id: int, server: int, weight: float, fixed: bool) -> None:
-        """One more user."""
+    def add(self, user_id: int, server: int, weight: float, mark: int = 0) -> None:
+        """One more user; `mark`: LOCKED after a move, or PINNED."""
         self.ids.append(user_id)
         self.server.append(server)
         self.weight.append(weight)
-        self.marks.append(FIXED if fixed else 0)
+        self.marks.append(mark)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -121,7 +121,10 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
         if off > bounds.trigger and place.part in _SHARE and weights[s] > caps[s] * (1 + _CLOSE)
     }
     takers = [s for s, place in enumerate(places) if place.part is Part.TAKES]
-    forced, movable = _leaving(places, users, over)
+    overloaded = {
+        s for s in over if places[s].part is Part.KEEPS or weights[s] > places[s].capacity * (1 + _CLOSE)
+    }
+    forced, movable = _leaving(places, users, over, overloaded)
     short = {s: weights[s] - caps[s] - sum(map(users.weight.__getitem__, movable[s])) for s in over}
     voluntary = [user for s in over for user in fewest(movable[s], users.weight, weights[s] - caps[s])]
     after = (list(counts), list(weights))
@@ -179,17 +182,20 @@ def _farthest(places: Sequence[Place], weights: Sequence[float], goals: Sequence
     return max(shares, default=0.0)
 
 
-def _leaving(places: Sequence[Place], users: Users, over: set[int]) -> tuple[list[int], dict[int, list[int]]]:
+def _leaving(
+    places: Sequence[Place], users: Users, over: set[int], overloaded: set[int]
+) -> tuple[list[int], dict[int, list[int]]]:
     """Positions of the users that must leave, and of those that may leave the servers over their cap."""
     forced: list[int] = []
     movable: dict[int, list[int]] = {s: [] for s in over}
     where: list[list[int] | None] = [
         forced if place.part is Part.GIVES else movable.get(s) for s, place in enumerate(places)
     ]
-    gives = [place.part is Part.GIVES for place in places]
+    holds = [PINNED + 1 if place.part is Part.GIVES else PINNED if s in overloaded else LOCKED
+             for s, place in enumerate(places)]  # the mark from which on a user stays
     for position, server in enumerate(users.server):
         into = where[server]
-        if into is not None and (gives[server] or not users.marks[position]):
+        if into is not None and users.marks[position] < holds[server]:
             into.append(position)
     return forced, movable
 

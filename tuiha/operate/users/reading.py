@@ -10,13 +10,14 @@ from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.operate.active import Active
 from tuiha.operate.look import answering
-from tuiha.operate.users.planner import Moves, Part, Place, Users
+from tuiha.operate.users.planner import LOCKED, PINNED, Moves, Part, Place, Users
 
 CHUNK = 50_000  # users read, or asked about, at a time
 
 _SERVERS = "SELECT name, capacity FROM server ORDER BY name"
-_BOUND = """
-SELECT user_id, server, weight, pinned OR locked_until > clock_timestamp() AS fixed
+_BOUND = f"""
+SELECT user_id, server, weight,
+       CASE WHEN pinned THEN {PINNED} WHEN locked_until > clock_timestamp() THEN {LOCKED} ELSE 0 END AS mark
 FROM binding WHERE user_id > $1 AND expires_at > clock_timestamp() ORDER BY user_id LIMIT $2
 """
 _DEVICES = """
@@ -85,12 +86,12 @@ async def users(active: Active, known: list[Place]) -> Users:
     numbers = {place.name: number for number, place in enumerate(known)}
     found, last = Users(), 0
     while rows := await active.rows(_BOUND, last, CHUNK):
-        for user_id, server, weight, fixed in rows:
+        for user_id, server, weight, mark in rows:
             number = numbers.get(server)
             if number is None:
                 number = numbers[server] = len(known)
                 known.append(Place(server, 1, Part.GIVES))
-            found.add(user_id, number, weight if weight > 0 else 0.0, fixed)
+            found.add(user_id, number, weight if weight > 0 else 0.0, mark)
         last = rows[-1]["user_id"]
         if len(rows) < CHUNK:
             break

@@ -204,7 +204,19 @@ class SpreadStep(MoveStep):
             fresh = plan_moves(known, await users(active, known), self.bounds)
             tally = await common.move(world, fresh.chosen, self.pace, progress)
             text += f"; planned again: {common.told(tally, progress.cancelled)}"
-        return text
+        return text + await self._kept(world)
+
+    async def _kept(self, world: World) -> str:
+        """Which servers keep more than their share all the same, and why."""
+        active = Active(world)
+        try:
+            known = await places(active, await look(world))
+            short = plan_moves(known, await users(active, known), self.bounds).short
+            stay = await staying(active, short)
+        except DatabaseGone as error:
+            return f"; who keeps more than its share is not known: {error}"
+        return "".join(f"; {one.server} keeps {short[one.server]:,.1f} over its share: {_bounds_of_stay(one)}"
+                       for one in stay if one.server in short)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from aiohttp import web
 from yarl import URL
 
-from tuiha.server import changes
+from tuiha.server import changes, passes
 from tuiha.server.clients import CLIENT, Clients
 from tuiha.server.forwarding import SERVER, Forwarder
 from tuiha.server.gate import Gate
@@ -96,6 +96,7 @@ class Devices:
                     answer = await self.forwarder.forward(request, path, route, wait)
                 if answer is not None:
                     request[WAITED] = None  # the other server measures it
+                    passes.bring(request, answer)
                     return answer
             try:
                 response = await serve(request, user, route)
@@ -103,6 +104,7 @@ class Devices:
                 problem.headers[SERVER] = route.server
                 raise
             response.headers[SERVER] = route.server
+            passes.bring(request, response)
             return response
 
         return handler

@@ -12,6 +12,7 @@ from yarl import URL
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded
 from tuiha.server.clients import CLIENT
+from tuiha.server.passes import COOKIE, PASS
 from tuiha.server.proof import Proof
 from tuiha.server.room import FULL
 from tuiha.server.routing import Route
@@ -55,13 +56,16 @@ class Forwarder:
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True), auto_decompress=False
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl or True), auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),  # what one user was given is not for another
             )
         headers: dict[str, str] = {name: request.headers[name] for name in _REQUEST if name in request.headers}
         marker, nonce = self.proof.sign(
             target(request.method, str(path)), headers.get(hdrs.AUTHORIZATION, "")
         )
         headers[FORWARDED] = marker
+        if shown := request[PASS]():  # the other server need not verify the password again
+            headers[hdrs.COOKIE] = f"{COOKIE}={shown}"
         headers[CLIENT_HEADER] = self.proof.sign_client(nonce, request.get(CLIENT, ""))
         try:
             async with self._session.request(

@@ -43,6 +43,7 @@ from tuiha.server.migrate import LOCK, is_current, migrate
 from tuiha.server.monitor.bound import Bound
 from tuiha.server.monitor.cluster import Cluster
 from tuiha.server.monitor.monitor import Monitor
+from tuiha.server.passes import Passes
 from tuiha.server.proof import Proof
 from tuiha.server.provision import Provisioner
 from tuiha.server.pushing import Pusher
@@ -128,12 +129,12 @@ class PoolServer:
         self.tokens = Tokens.read(pool.control, base)
 
     def _users(self, mail: Sequence[Cluster]) -> Users:
-        names = self.pool.users.names.rule
+        names, passes = self.pool.users.names.rule, Passes(lambda: self.tokens)
         if self.pool.users.provision != "mail":
-            return Users(self.gate, names=names)
+            return Users(self.gate, names=names, passes=passes)
         provisioner = Provisioner(mail, self.gate, names)
         terms = {one.name: Terms(one.recheck, one.grace) for one in mail}
-        return Users(self.gate, provisioner, names, Recheck(self.gate, provisioner, terms))
+        return Users(self.gate, provisioner, names, Recheck(self.gate, provisioner, terms), passes)
 
     def _attacher(self, base: Path) -> Attacher:
         pool = self.pool
@@ -148,7 +149,7 @@ class PoolServer:
             gate=self.gate,
             fence=self.fence,
             keeper=LeaseKeeper(self.me.name, self._secret, pool.lease.seconds, self._notified, self._ground,
-                               self.lifeline, pool.heartbeat.window),
+                               self.lifeline, max(pool.lease.seconds, pool.heartbeat.window - pool.lease.seconds)),
             ground=self._ground,
             lease_seconds=pool.lease.seconds,
             connections=pool.database.connections,

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from aiohttp import hdrs, web
 
@@ -17,6 +18,7 @@ from tuiha.server.access import Unavailable
 from tuiha.server.clients import CLIENT
 from tuiha.server.gate import Gate
 from tuiha.server.logins import Logins, denied
+from tuiha.server.passes import COOKIE, FIRST, PASS, Passes
 from tuiha.server.passwords import Remembered
 from tuiha.server.problem import Problem
 from tuiha.server.provision import Provisioner
@@ -30,6 +32,7 @@ _MOST = 200_000  # users kept
 _ASKED = 15.0  # seconds that a request waits until the mail server was asked about its user
 _LOOK = 0.2  # seconds between two looks at a user about whom another server asks
 
+
 class Users:
     """Authenticates requests."""
 
@@ -39,11 +42,15 @@ class Users:
         provisioner: Provisioner | None = None,
         names: NameRule = DEFAULT,
         recheck: Recheck | None = None,
+        passes: Passes | None = None,
     ) -> None:
-        """`names`: which spellings of a name are one user. `recheck` None: the database's word holds for ever."""
+        """`names`: which spellings of a name are one user. `recheck` None: the database's word holds for ever.
+        `passes` None: each server verifies each password itself.
+        """
         self._gate = gate
         self._rule = names
         self.recheck = recheck
+        self._passes = passes
         self._rows: OrderedDict[str, tuple[float, User]] = OrderedDict()
         self._names: dict[int, str] = {}  # of the rows that are kept
         self._forgotten = 0  # grows whenever something is dropped: what was read before it is not kept
@@ -56,21 +63,37 @@ class Users:
         name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
         user = await self._find(name)
         if user is None or not self._remembered.knows(name, password, user.verifier):
-            with _outside(request):
-                user = await self.logins.check(name, password, request.get(CLIENT, ""), user)
+            if user is None or not self._has_pass(request, name, password, user):
+                with _outside(request):
+                    user = await self.logins.check(name, password, request.get(CLIENT, ""), user)
             self._remembered.keep(name, password, user.verifier)
+            request[FIRST] = True
+        request[PASS] = partial(self._pass, name, password, user.verifier)
         if user.disabled:
             raise disabled()
         return await self._by_the_word(user, password)
 
+    def _has_pass(self, request: web.Request, name: str, password: str, user: User) -> bool:
+        """Whether another server, or this one before it was started again, let this very log-in in."""
+        shown = request.cookies.get(COOKIE, "")
+        return self._passes is not None and self._passes.holds(shown, name, password, user.verifier)
+
+    def _pass(self, name: str, password: str, verifier: str) -> str:
+        return "" if self._passes is None else self._passes.make(name, password, verifier)
+
     def remembers(self, request: web.Request) -> bool:
-        """Whether a request's name and password were verified here before. It costs no look at the database."""
+        """Whether a request's name and password were verified here before, or it has a pass of that user.
+
+        It costs no look at the database.
+        """
         try:
             name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
         except Problem:
             return False
         kept = self._rows.get(name)
-        return kept is not None and self._remembered.knows(name, password, kept[1].verifier)
+        if kept is not None and self._remembered.knows(name, password, kept[1].verifier):
+            return True
+        return self._passes is not None and self._passes.vouches(request.cookies.get(COOKIE, ""), name)
 
     def left(self, user: User) -> float:
         """Seconds for which a user is served before the mail server is asked again; 0 or less: not even now."""

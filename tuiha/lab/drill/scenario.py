@@ -36,6 +36,7 @@ class Scenario:
     grace: float = 40.0  # the longest wait for devices to fetch the rest at the end, seconds; over when they have it
     servers: int = 3
     users: int = 30
+    devices: float = 1.5  # of each user, on average
     spare: int = 0  # of the users, so many have no device of the load: only the scenario's acts use them
     mail: MailLimits | None = None  # what else must hold in a scenario of mail
     quick: bool = False  # in the subset that runs without --all

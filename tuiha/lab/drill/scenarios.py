@@ -60,8 +60,8 @@ _DATABASES = (
 def table() -> Mapping[str, Scenario]:
     """Name -> scenario, in the order in which they run."""
     from tuiha.lab.drill import operations
-    from tuiha.lab.drill.matrix import control, databases, mailboxes, network, servers, users
+    from tuiha.lab.drill.matrix import control, databases, herd, mailboxes, network, servers, users
 
     every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL, *network.ALL, *databases.ALL, *servers.ALL,
-             *control.ALL, *users.ALL, *mailboxes.ALL)
+             *control.ALL, *users.ALL, *mailboxes.ALL, *herd.ALL)
     return {scenario.name: scenario for scenario in every}

@@ -212,7 +212,7 @@ async def watched(pool: Control, scenario: Scenario, kind: type[Stage] = Stage) 
     observer = Observer(settings, pool.folder, databases, read_users("".join(lines[-witnesses:])))
     planted = pool.folder / "drill-planted.jsonl"
     running = await LoadProcess.start(pool.config_path, of_load, *_LOAD, "--grace", f"{scenario.grace:g}",
-                                      "--planted", str(planted))
+                                      "--devices-per-user", f"{scenario.devices:g}", "--planted", str(planted))
     stage = kind(pool, settings, observer, running)
     try:
         await asyncio.to_thread(observer.start)

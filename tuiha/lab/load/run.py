@@ -61,7 +61,7 @@ async def run(
     mailer = Mailer(setting.clusters, homes, by, options.rate)
     tally = Tally()
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75, ssl=setting.ssl or True)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         sprayed = Sprayed(setting.sprayers, tally, session, setting.patience, "https" if setting.ssl else "http")
         fleet = Fleet(users, options.devices_per_user, sprayed, tally, options.pace)
         return await _Load(options, records, mailer, fleet, tally, stop).play()

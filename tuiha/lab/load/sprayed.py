@@ -59,6 +59,7 @@ class Entry:
     authorization: str  # the Authorization header
     sprayer: int = 0
     first_answered: bool = field(default=False)
+    passes: str = ""  # the Cookie header: what servers gave it
 
 
 class Sprayed:
@@ -114,13 +115,15 @@ class Sprayed:
 
     async def _once(self, entry: Entry, request: Request, sprayer: str) -> Answer:
         timeout = aiohttp.ClientTimeout(total=request.wait + self._patience, sock_connect=CONNECT)
-        headers = {"Authorization": entry.authorization}
+        headers = {"Authorization": entry.authorization} | ({"Cookie": entry.passes} if entry.passes else {})
         learned = entry.first_answered
         try:
             async with self._session.request(
                 request.method, f"{self._scheme}://{sprayer}{request.path}", headers=headers, timeout=timeout,
                 json=request.body, allow_redirects=False,
             ) as response:
+                if response.cookies:
+                    entry.passes = "; ".join(f"{name}={one.value}" for name, one in response.cookies.items())
                 if response.status in GOOD:
                     body = await response.json(content_type=None)
                     return self._counted(entry, sprayer, response, body, learned)

@@ -11,8 +11,10 @@ _ENDED = ("done", "failed", "undone", "cancelled")
 _HOUR = 3600.0
 
 _BLOCKED = (
-    Scenario("server-blocked", "a server's event loop is blocked for two leases; its thread fences it", STEADY,
-             (block(10.0, "s2"), Fenced("s2"), Wait(8), Leased("db1"), Wait(2)), outage=2.0),
+    Scenario("server-busy", "a server's event loop is blocked for most of a lease: it keeps the lease and its users",
+             STEADY, (block(4.0, "s2"), Wait(6), Leased("db1"), Wait(2)), outage=2.0),
+    Scenario("server-blocked", "a server's event loop is blocked for longer than that; its thread fences it", STEADY,
+             (block(16.0, "s2"), Fenced("s2", 12.0), Wait(8), Leased("db1"), Wait(2)), outage=2.0),
     Scenario("server-blocked-across-failover", "a server's event loop is blocked while the pool fails over", STEADY,
              (block(14.0, "s3"), Kill(("db1",)), Operate("failover"), Wait(10)), ends_on="db2",
              failed=None),

@@ -1,0 +1,67 @@
+"""What must hold when many come back: who lived was not taken for dead, and users are even again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from tuiha.lab.drill.faults.database import connected
+from tuiha.lab.drill.stage import NotReached, Stage
+
+_TAKEN = "SELECT DISTINCT subject || ' ' || text AS told FROM event WHERE text LIKE '%gone:%' AND at > to_timestamp($1)"
+_SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
+
+
+@dataclass(frozen=True, slots=True)
+class AllAlive:
+    """No server was taken for dead since the fault, but those that were killed."""
+
+    but: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return "no living server was taken for dead"
+
+    async def do(self, stage: Stage) -> None:
+        """Look. Raises NotReached."""
+        connection = await connected(stage, await stage.active())
+        try:
+            told = [row["told"] for row in await connection.fetch(_TAKEN, stage.since)]
+        finally:
+            await connection.close(timeout=5.0)
+        wrong = [text for text in told if not text.startswith(tuple(f"{name} " for name in self.but))]
+        if wrong:
+            raise NotReached(f"taken for dead: {'; '.join(wrong)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Even:
+    """Every server has its share of the users again, by itself."""
+
+    servers: tuple[str, ...]
+    seconds: float = 60.0
+    band: float = 0.15  # of the mean
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"every server has its share of the users again (within {self.band:.0%})"
+
+    async def do(self, stage: Stage) -> None:
+        """Look until it is so. Raises NotReached."""
+        began = time.monotonic()
+        connection = await connected(stage, await stage.active())
+        try:
+            while True:
+                spread = dict.fromkeys(self.servers, 0)
+                spread |= {row["server"]: row["users"] for row in await connection.fetch(_SPREAD)}
+                mean = sum(spread.values()) / len(self.servers)
+                if all(abs(users - mean) <= max(1.0, self.band * mean) for users in spread.values()):
+                    return
+                if time.monotonic() - began > self.seconds:
+                    raise NotReached(f"after {self.seconds:g} s users are {spread}")
+                await asyncio.sleep(1.0)
+        finally:
+            await connection.close(timeout=5.0)

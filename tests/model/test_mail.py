@@ -59,6 +59,24 @@ def test_users_without_mail_are_a_problem_for_each_cluster_and_reason() -> None:
     assert snapshot.without_mail[0].servers == ("s1", "s2")
 
 
+def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> None:
+    late = replace(WELL, ahead=4)
+    snapshot = conclude(look(late, replace(WELL, ahead=3)))
+    problem, = snapshot.problems
+    assert (snapshot.verdict, problem.severity) == (Verdict.DEGRADED, Severity.WARNING)
+    assert problem.what == "LATE  7 mailboxes ahead of their cursors"
+    hurt = look(late, late)
+    expected = Expected(frozenset(), None, ledger=True, operator=True)
+    assert [one.level for one in findings(hurt, standing(hurt, None), expected)
+            if one.what.startswith("8 mailboxes ahead")] == [Level.WARNING]
+
+
+def test_few_that_are_ahead_may_be_chance() -> None:
+    """A mail arrives in the moment between IDLE and a look."""
+    for reports in ([replace(WELL, ahead=1)], [replace(WELL, ahead=2), WELL]):
+        assert conclude(look(*reports)).problems == ()
+
+
 def test_a_reason_that_a_newer_server_names_is_shown_as_it_is() -> None:
     odd = ClusterReport("east", 2, 1, 0, 1, (TroubleReport("eclipse", 1, None),))
     problem, = conclude(look(odd)).problems

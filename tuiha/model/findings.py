@@ -11,7 +11,7 @@ from tuiha.model.durability import IN_STEP, Gap, by_hand, follows_first, reason,
 from tuiha.model.facts import Look, Polled
 from tuiha.model.finding import Finding, bad, ok, warning
 from tuiha.model.mail_sights import sights
-from tuiha.model.mail_trouble import explained, summed
+from tuiha.model.mail_trouble import UNTOLD, explained, summed
 from tuiha.model.obstacles import LONG, obstacles
 from tuiha.model.reports import (
     DatabaseReport,
@@ -354,6 +354,9 @@ def _without_mail(look: Look) -> Iterator[Finding]:
                               f"if it answers again, tuiha plan return-mail {name}; else try it from {server}'s host")
     reports = ((s.name, one) for s in look.servers if s.fresh and s.report is not None for one in s.report.mail or ())
     for cluster in summed(reports):
+        if cluster.late:
+            yield warning(cluster.cluster, f"{cluster.ahead:,} mailboxes ahead of their cursors: {UNTOLD.what}",
+                          "devices get new mail up to a minute late, when a look finds it", UNTOLD.then)
         for trouble in cluster.troubles:
             said = explained(trouble.reason)
             yield warning(cluster.cluster, f"{count(trouble.users, 'user')} without mail: {said.what}",

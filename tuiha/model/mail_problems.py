@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.facts import MailFacts, NodeKind, Problem, Severity
-from tuiha.model.mail_trouble import TroubleReport, explained
+from tuiha.model.mail_trouble import UNTOLD, TroubleReport, explained
 from tuiha.model.rows import DOWN, OUT, UP
 from tuiha.model.scene import Scene
 from tuiha.model.words import count, names
@@ -33,8 +33,12 @@ def mail_problems(scene: Scene) -> Iterator[Problem]:
 
 
 def _without(scene: Scene) -> Iterator[Problem]:
-    """A problem for each cluster and reason for which users have no mail."""
+    """A problem for each cluster and reason for which users have no mail, or have it late."""
     for cluster in scene.without_mail:
+        if cluster.late:
+            yield Problem(Severity.WARNING, NodeKind.MAIL, cluster.cluster,
+                          f"LATE  {cluster.ahead:,} mailboxes ahead of their cursors",
+                          f"Devices get new mail up to a minute late. {UNTOLD.then}", None, "tuiha check")
         for trouble in cluster.troubles:
             said = explained(trouble.reason)
             yield Problem(Severity.WARNING, NodeKind.MAIL, cluster.cluster,

@@ -9,6 +9,7 @@ from enum import StrEnum
 AFTER = 5.0  # seconds without a connection, after which a user counts as failing
 MOST_REASONS = 8  # of one cluster in a report
 MOST_EXAMPLES = 5  # users that are named for a reason
+_BY_CHANCE, _FEW = 2, 0.01  # mailboxes that are ahead, and their share of all: fewer are no trouble
 
 
 class Trouble(StrEnum):
@@ -56,6 +57,10 @@ _SAID: Mapping[str, Explained] = {
 }
 
 
+UNTOLD = Explained("the mail servers do not tell of new mail (IDLE)", "Look at what tells the mail servers' sessions "
+                   "of it: limits of inotify, a store that they share.")
+
+
 def explained(reason: str) -> Explained:
     """A reason in words; one that a newer server names stays as it is."""
     return _SAID.get(reason) or Explained(reason, "Look into the pool server's log.")
@@ -82,6 +87,7 @@ class ClusterReport:
     waiting: int  # for their turn to log in, or a moment without a connection
     failing: int  # without a connection for some seconds, with a reason
     troubles: tuple[TroubleReport, ...] = ()  # most users first
+    ahead: int = 0  # mailboxes in which a look found mail, lately, of which the mail server had not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,12 @@ class WithoutMail:
     failing: int
     troubles: tuple[TroubleReport, ...] = ()
     servers: tuple[str, ...] = ()  # pool servers with failing users
+    ahead: int = 0
+
+    @property
+    def late(self) -> bool:
+        """Whether its servers do not tell of new mail: one mailbox alone may be ahead by chance."""
+        return self.ahead >= max(_BY_CHANCE, self.users * _FEW)
 
 
 def summed(reports: Iterable[tuple[str, ClusterReport]]) -> tuple[WithoutMail, ...]:
@@ -126,7 +138,7 @@ def _sum(cluster: str, reports: list[tuple[str, ClusterReport]]) -> WithoutMail:
     return WithoutMail(
         cluster, sum(r.users for r in every), sum(r.connected for r in every), sum(r.waiting for r in every),
         sum(r.failing for r in every), ranked(_joined(reason, found) for reason, found in by_reason.items()),
-        tuple(sorted(name for name, report in reports if report.failing)),
+        tuple(sorted(name for name, report in reports if report.failing)), sum(r.ahead for r in every),
     )
 
 

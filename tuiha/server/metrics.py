@@ -34,6 +34,7 @@ _CLUSTER_GAUGES = {
     "connected": ("Users of a mail cluster with a connection that is up to date", ("cluster",)),
     "waiting": ("Users that wait for their turn to log in, or that lost their connection a moment ago", ("cluster",)),
     "failing": ("Users without mail for some seconds, by reason", ("cluster", "reason")),
+    "ahead": ("Mailboxes in which a look found mail of which the mail server had not told", ("cluster",)),
 }
 _STATE = ("tuiha_state", "1 for the state this server is in", ("state",))
 _UNREADABLE = ("tuiha_mail_unreadable", "Messages that could not be read and were recorded by a substitute")
@@ -151,5 +152,6 @@ class Metrics:
         for one in report.mail or ():
             self._cluster_gauges["connected"].labels(one.cluster).set(one.connected)
             self._cluster_gauges["waiting"].labels(one.cluster).set(one.waiting)
+            self._cluster_gauges["ahead"].labels(one.cluster).set(one.ahead)
             for trouble in one.troubles:
                 self._cluster_gauges["failing"].labels(one.cluster, trouble.reason).set(trouble.users)

@@ -81,6 +81,10 @@ def _users_of(snapshot: Snapshot) -> Iterable[Sample]:
             for one in snapshot.without_mail for state in ("connected", "waiting", "failing")]
 
 
+def _ahead(snapshot: Snapshot) -> Iterable[Sample]:
+    return [({"cluster": one.cluster}, one.ahead) for one in snapshot.without_mail]
+
+
 def _without(snapshot: Snapshot) -> Iterable[Sample]:
     return [({"cluster": one.cluster, "reason": trouble.reason}, trouble.users)
             for one in snapshot.without_mail for trouble in one.troubles]
@@ -131,6 +135,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("tuiha_mail_server_users", "Users monitored through it",
            _nodes("mail", "mail_server", lambda m: m.users, _cluster)),
     Family("tuiha_mail_cluster_users", "Users of a mail cluster: connected, waiting, or failing", _users_of),
+    Family("tuiha_mail_cluster_mailboxes_ahead", "Mailboxes with mail of which the mail servers had not told", _ahead),
     Family("tuiha_mail_cluster_users_failing", "Users without mail for some seconds, by reason", _without),
     Family("tuiha_mail_server_latency_seconds", "Time of the probe's answer", _nodes(
         "mail", "mail_server", lambda m: None if m.latency_ms is None else m.latency_ms / 1000, _cluster)),

@@ -83,11 +83,13 @@ async def test_a_message_that_the_server_never_announces_is_found_by_a_look(lab:
     users = await users_of(lab, "mail1", 2)
     async with fake_mail_server() as (fake, port):
         pace = replace(SLOW, look=0.5)
-        async with lab.monitor(users, pace=pace, ports={"mail1": port}, idle=idle):
+        async with lab.monitor(users, pace=pace, ports={"mail1": port}, idle=idle) as monitor:
             await until(lambda: len(fake.idling) == 2, "both are in IDLE at the fake")
+            assert [one.ahead for one in monitor.reports()] == [0]
             fake.untold = 1
             for user in users:
                 await lab.arrived(user, "<untold>")
+            await until(lambda: [one.ahead for one in monitor.reports()] == [2], "they were ahead, and it is told")
 
 
 async def test_log_ins_refused_for_a_reason_of_the_server_make_it_gone(lab: World) -> None:

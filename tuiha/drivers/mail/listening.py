@@ -31,6 +31,11 @@ class Listening(Talk):
         async with self._call():
             await self._command([b"NOOP"])
 
+    @property
+    def deaf(self) -> bool:
+        """Whether IDLE is of no use here: the server refuses it, or ends it unasked again and again."""
+        return self._deaf
+
     async def idle(self, timeout: float) -> News:
         """Wait up to `timeout` seconds for news of the selected mailbox.
 

@@ -190,7 +190,7 @@ def _count(found: Mapping[str, object], field: str) -> int:
 def _cluster(found: Mapping[str, object]) -> ClusterReport:
     return ClusterReport(
         _text(found, "cluster"), _count(found, "users"), _count(found, "connected"), _count(found, "waiting"),
-        _count(found, "failing"), _rows(_trouble, MOST_REASONS)(found, "troubles") or ())
+        _count(found, "failing"), _rows(_trouble, MOST_REASONS)(found, "troubles") or (), _count(found, "ahead"))
 
 
 def _trouble(found: Mapping[str, object]) -> TroubleReport:

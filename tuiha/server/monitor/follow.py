@@ -37,6 +37,7 @@ _log = logging.getLogger("tuiha.monitor")
 _ALL = 2**62  # beyond every UID
 _SHORTEST = 0.05  # seconds of waiting for news
 _HIDDEN = (0.5, 1.0, 2.0)  # seconds after which messages are looked for that the server counts and does not show
+_LATE = 600.0  # seconds for which a mail server that did not tell of a mail is remembered for it
 _GAPS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # and those that it must have, since it shows later ones
 
 
@@ -102,9 +103,9 @@ class Without:
 class Follower:
     """Monitors one user under one generation."""
 
-    __slots__ = ("_around", "_bound", "_cursor", "_cut", "_failures", "_go_home", "_last", "_let_in_at", "_limit",
-                 "_phase", "_quiet_since", "_reads", "_rung", "_served_at", "_shunned", "_suspects", "_tools", "again",
-                 "connected", "standing", "without")
+    __slots__ = ("_ahead", "_around", "_bound", "_cursor", "_cut", "_failures", "_go_home", "_last", "_let_in_at",
+                 "_limit", "_phase", "_quiet_since", "_reads", "_rung", "_served_at", "_shunned", "_suspects", "_tools",
+                 "again", "connected", "standing", "without")
 
     def __init__(self, bound: Bound, tools: Tools) -> None:
         self._bound = bound
@@ -125,6 +126,7 @@ class Follower:
         self._reads = Cursor(NO_UIDVALIDITY, 1)  # what is being read, and how far
         self._suspects: tuple[tuple[str, int], Suspects] | None = None  # unread messages of a mail server's mailbox
         self.again: float | None = None  # when to read on, by the monitor's clock; None: all is read
+        self._ahead: float | None = None  # when a look found mail last of which the mail server had not told
         self.standing: Standing | None = None
         self.connected = False  # with all mail read that there is
         self.without: Without | None = None  # since when and why it has no mail; a connection may be there again
@@ -133,6 +135,11 @@ class Follower:
     def bound(self) -> Bound:
         """Whom it follows, and by which right."""
         return self._bound
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the mailbox was ahead of its cursor lately, and the mail server did not tell."""
+        return self._ahead is not None and self._tools.clock() - self._ahead < _LATE
 
     def ring(self, go_home: bool = False) -> None:
         """Choose the mail server again, now. `go_home`: the one where the user belongs, not the one it has."""
@@ -346,6 +353,10 @@ class Follower:
             standing.health.answered(tools.clock())
             first = selected.uidnext if self._cursor is None else self._cursor.uidnext
             looks = news == "timeout" and (self.again is not None or await client.any_from(first))
+            if news == "exists":
+                self._ahead = None
+            elif looks and self.again is None and not client.deaf:
+                self._ahead = tools.clock()
             if news == "exists" or looks:  # after a silence it is worth a look
                 await self._read(client, standing, first, None)
 

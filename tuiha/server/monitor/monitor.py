@@ -249,7 +249,8 @@ class Monitor:
         found = self.failing()
         without = {one.bound.user_id for one in found}
         connected = [one.bound for user, one in self._followers.items() if one.connected and user not in without]
-        return cluster_reports(self._bound.values(), connected, found)
+        ahead = [one.bound for one in self._followers.values() if one.ahead]
+        return cluster_reports(self._bound.values(), connected, found, ahead)
 
     def sights(self) -> tuple[Sight, ...]:
         """What the probes see."""

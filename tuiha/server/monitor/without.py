@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuiha.drivers.reach import short
 from tuiha.model.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
@@ -42,13 +42,14 @@ def failing(followers: Iterable[Follower], refusing: Mapping[int, tuple[float, s
 
 
 def cluster_reports(bounds: Iterable[Bound], connected: Iterable[Bound], found: Iterable[Failing],
-                    ) -> tuple[ClusterReport, ...]:
-    """The figures of each cluster that has users here."""
-    users, served = _counted(bounds), _counted(connected)
+                    ahead: Iterable[Bound] = ()) -> tuple[ClusterReport, ...]:
+    """The figures of each cluster that has users here. `ahead`: whose mailboxes were ahead of their cursors."""
+    users, served, late = _counted(bounds), _counted(connected), _counted(ahead)
     failed: dict[str, list[Failing]] = {}
     for one in found:
         failed.setdefault(one.bound.cluster, []).append(one)
-    return tuple(_cluster(name, users[name], served.get(name, 0), failed.get(name, [])) for name in sorted(users))
+    return tuple(replace(_cluster(name, users[name], served.get(name, 0), failed.get(name, [])),
+                         ahead=late.get(name, 0)) for name in sorted(users))
 
 
 def _counted(bounds: Iterable[Bound]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
+from tuiha.model.causes import Cause
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
 from tuiha.model.reports import (
@@ -72,6 +73,18 @@ def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
     assert (facts.lease_seconds, facts.cpu_percent, facts.database) == (None, None, None)
     problem = only(snapshot, "s2")
     assert (problem.what, problem.since, problem.next) == ("DOWN  connection refused", NOW - 20, "tuiha serve s2")
+    assert problem.means.startswith("125 users of it have no server, as no other has room")
+
+
+@pytest.mark.parametrize(("cause", "state"), [(Cause.SILENT, "UP"), (Cause.REFUSED, "DOWN")])
+def test_a_server_that_is_late_with_its_heartbeat_and_renews_its_lease_is_busy(cause: Cause, state: str) -> None:
+    """A port that refuses is a process that ended; the lease is the one that it left."""
+    look = with_server(healthy(), replace(failing(server("s2")), cause=cause))
+    look = with_members(look, *(member(s, heartbeat_age=8.0, leased=True) if s == "s2" else member(s) for s in SERVERS))
+    snapshot = conclude(look)
+    assert snapshot.servers[1].state == state
+    busy = only(snapshot, "s2")
+    assert ("it renews its lease" in busy.means) is (state == "UP")
 
 
 def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:

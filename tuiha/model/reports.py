@@ -160,8 +160,9 @@ class MemberRow:
     availability_index: int
     epoch: int
     heartbeat_age: float  # seconds, by the database's clock
-    alive: bool  # heartbeat_age is inside the heartbeat window
+    alive: bool  # heartbeat_age is inside the heartbeat window, or it holds a lease
     users: int  # unexpired bindings to it
+    leased: bool = False  # it renewed its lease less than a lease ago: its process lives, however busy it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuiha.model.causes import Cause
 from tuiha.model.durability import same_name
 from tuiha.model.facts import (
     BackendFacts,
@@ -30,6 +31,7 @@ from tuiha.model.rules import Rules
 from tuiha.model.standing import Standing
 
 _NO_SPEEDS: Mapping[str, float | None] = {}
+NOT_THERE = frozenset({None, Cause.REFUSED})  # nothing listens; None: a recording of an earlier version
 UP, DOWN, OUT, STRAY, UNKNOWN = "UP", "DOWN", "OUT", "STRAY", "UNKNOWN"
 
 
@@ -88,9 +90,14 @@ def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand:
         return polled.report.state
     if member is not None and member.state == ServerState.LEFT:
         return ServerState.LEFT
-    if member is not None and stand.current and member.alive and member.heartbeat_age <= rules.beating:
-        return member.state  # it runs: only the watcher cannot reach it
+    if member is not None and stand.current and member.alive and runs(polled, member, rules):
+        return member.state  # only the watcher cannot reach it, or it is too busy to answer
     return ServerState.DOWN if down(polled, rules) else ServerState.UNKNOWN
+
+
+def runs(polled: Polled[ServerReport], member: MemberRow, rules: Rules) -> bool:
+    """Whether the database knows that a server runs right now. A lease may be that of a process that just died."""
+    return member.heartbeat_age <= rules.beating or (member.leased and polled.cause not in NOT_THERE)
 
 
 def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules, speed: float | None,

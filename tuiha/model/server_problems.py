@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tuiha.model.causes import Cause
 from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
-from tuiha.model.rows import DOWN, down
+from tuiha.model.rows import DOWN, NOT_THERE, down
 from tuiha.model.scene import Scene
+from tuiha.model.words import count
 
 
 class _Rule(NamedTuple):
@@ -32,9 +32,6 @@ _STATES: dict[str, _Rule] = {
 }
 
 
-_NOT_THERE = frozenset({None, Cause.REFUSED})  # nothing listens; None: a recording of an earlier version
-
-
 def server_problems(scene: Scene) -> Iterator[Problem]:
     """Each server's one problem."""
     polled = {s.name: s for s in scene.look.servers}
@@ -55,14 +52,16 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
                        "its address in the configuration leads to another pool: it serves none of these users",
                        "tuiha check")
     if facts.state != DOWN and facts.state != ServerState.LEFT and down(polled, scene.rules):
+        member = scene.stand.members.get(polled.name)
+        late = member is not None and member.heartbeat_age > scene.rules.beating
         return problem(Severity.WARNING, f"UNREACHABLE  {polled.error}",
+                       "it renews its lease: it lives, and is too busy to answer" if late else
                        "its heartbeat is fresh: it serves, and only the watcher cannot ask it", "tuiha check",
                        since=polled.failing_since)
     if facts.state == DOWN:
-        means = "the others have taken its users over" if facts.users == 0 else \
-            "its users move to the others, at the latest when its heartbeat is older than the window"
+        means = _of_the_lost(facts)
         # one that hangs is no remedy's `serve`: a second process of its name would get no lease beside it
-        then = "tuiha serve {name}" if polled.cause in _NOT_THERE else "tuiha check"
+        then = "tuiha serve {name}" if polled.cause in NOT_THERE else "tuiha check"
         return problem(Severity.BAD, f"{DOWN}  {facts.note}", means, then, since=_gone_since(scene, polled))
     rule = _STATES.get(facts.state)
     if facts.state == ServerState.CONSTRAINED and not _takers(scene):
@@ -73,6 +72,15 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
         return problem(Severity.WARNING, "SILENT  its heartbeat is older than the window",
                        "it answers the watcher, but the others take its users over", "tuiha check")
     return None
+
+
+def _of_the_lost(facts: ServerFacts) -> str:
+    """What becomes of the users of a server that is down."""
+    if not facts.users:
+        return "the others have taken its users over"
+    if facts.alive is False:
+        return f"{count(facts.users, 'user')} of it have no server, as no other has room for them: start it, or add one"
+    return "its users move to the others, at the latest when its heartbeat is older than the window"
 
 
 def _takers(scene: Scene) -> list[str]:

@@ -216,4 +216,5 @@ def _member(row: Row, window: float, counts: Counts | None) -> MemberRow:
         alive=row["leased"] or row["heartbeat_age"] <= window,
         # until the bindings of a big pool have been counted: what the server said with its last heartbeat
         users=row["users"] if counts is None else counts.bound.get(row["name"], 0),
+        leased=row["leased"],
     )

@@ -11,6 +11,8 @@ from tests.drivers.conftest import Pair
 from tests.server.support import COUNT, Attach, Node, eventually
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.server.access import Unavailable
+from tuiha.server.attachment import Place, Session
 
 
 async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Attach, node: Node) -> None:
@@ -35,7 +37,7 @@ async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
     attach: Attach, pair: Pair, whose: str
 ) -> None:
     # The next renewal would be in 200 s: who waits for it does not come back in the time that a test has.
-    one = await attach(lease=1000.0)
+    one = await attach(lease=1000.0, beside=False)
     first = one.gate.attachment
     reader = await one.gate.read(lambda c: c.fetchval("SELECT pg_backend_pid()"))
     admin = await pair.admin()
@@ -54,7 +56,7 @@ async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
 async def test_a_session_that_was_opened_ahead_is_used_and_its_lease_is_no_longer_for_that(
     attach: Attach, pair: Pair
 ) -> None:
-    one = await attach(lease=5.0)
+    one = await attach(lease=5.0, beside=False)
     first = one.gate.attachment
     await one.attacher.log_in_ahead("db1", 100.0)
     admin = await pair.admin()
@@ -70,7 +72,7 @@ async def test_a_session_that_was_opened_ahead_is_used_and_its_lease_is_no_longe
 
 
 async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attach, pair: Pair) -> None:
-    one = await attach()
+    one = await attach(beside=False)
     await one.attacher.log_in_ahead("db1", 0.5)
     admin = await pair.admin()
     try:
@@ -107,3 +109,26 @@ async def test_what_an_operator_said_waits_for_no_ledger(
         one.attacher.attach(1, "db1")
     await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
     assert (ledger.polls > polls) is asked
+
+
+async def test_who_waited_for_a_session_does_not_connect_when_the_attachment_is_over(
+    attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is stopped takes connections in silence: hundreds that try, some at a time, take minutes."""
+    one = await attach(hold=0.2)
+    tried: list[str] = []
+
+    async def connects(place: Place, *_: object) -> Session:
+        tried.append(place.name)
+        raise TimeoutError
+
+    old = one.gate.attachment
+    slow = [asyncio.create_task(one.gate.read(lambda c: c.execute("SELECT pg_sleep(60)"), 0.2)) for _ in range(50)]
+    await eventually(lambda: one.gate.in_flight >= 4, "all sessions are taken, and the others wait")
+    await asyncio.sleep(0.2)
+    monkeypatch.setattr("tuiha.server.attachment.connect", connects)
+    old.end("as if its lease had ended")
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*slow, return_exceptions=True)
+    assert {type(error) for error in found} == {Unavailable}
+    assert tried == []

@@ -9,7 +9,7 @@ from tests.server.support import attached
 
 
 async def test_the_fence_cuts_while_the_event_loop_is_stuck(own_pair: Pair) -> None:
-    async with attached(own_pair, lease=0.8) as one:
+    async with attached(own_pair, lease=0.8, beside=False) as one:
         attachment = one.gate.attachment
         assert attachment is not None
         time.sleep(1.5)  # noqa: ASYNC251  the point: nothing runs on the loop
@@ -17,7 +17,7 @@ async def test_the_fence_cuts_while_the_event_loop_is_stuck(own_pair: Pair) -> N
 
 
 async def test_control_without_the_fence_thread_the_sockets_stay_open(own_pair: Pair) -> None:
-    async with attached(own_pair, lease=0.8, fence_interval=3600.0) as one:
+    async with attached(own_pair, lease=0.8, fence_interval=3600.0, beside=False) as one:
         attachment = one.gate.attachment
         assert attachment is not None
         time.sleep(1.5)  # noqa: ASYNC251

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import time
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.server.interfaces import Running
 from tests.server.support import PATIENCE, eventually
 from tuiha.server.figures import Meter
+from tuiha.server.lifeline import Lifeline
 
 STOPPED = 1.4  # seconds: longer than the lease of these servers
 
@@ -34,12 +36,14 @@ async def told_by_one_that_stopped(pool: Running, monkeypatch: pytest.MonkeyPatc
 
 
 def stops_at_the_next_answer(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """What is done last before the bytes are made is to count the answer; other threads go on, as the fence does."""
-    count = Meter.count
+    """What is done last before the bytes are made is to count the answer. The lifeline stops too, the fence goes on."""
+    count, still_for = Meter.count, Lifeline.still_for
 
     def stopping(meter: Meter, status: int, **what: bool) -> None:
         monkeypatch.setattr(Meter, "count", count)
+        monkeypatch.setattr(Lifeline, "still_for", lambda _: math.inf)
         time.sleep(seconds)
+        monkeypatch.setattr(Lifeline, "still_for", still_for)
         count(meter, status, **what)
 
     monkeypatch.setattr(Meter, "count", stopping)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.server import bindings, changes, revocation, rights, takeover
+from tuiha.server import bindings, changes, homecoming, revocation, rights, takeover
 from tuiha.server.monitor import record
 
 USERS, SERVERS = 20_000, 100
@@ -40,7 +40,10 @@ HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "touch a binding": (bindings._TOUCH, (7, 1, 60.0)),
     "users of this server": (bindings._OWNED, ("s7",)),
     "users of a dead server": (takeover._ORPHANS, (["s7"],)),
-    "move many": (takeover._GIVE, ([7, 8], [1, 1], ["s1", "s2"], 60.0)),
+    "move many": (takeover._GIVE, ([7, 8], [1, 1], ["s7", "s7"], ["s1", "s2"])),
+    "note whose they were": (bindings._HOMES, ([7, 8], ["s7", "s7"], [2, 2])),
+    "who is away": (homecoming._AWAY, ("s7",)),
+    "bring them back": (homecoming._RETURN, ("s7", 10)),
 }
 
 

@@ -137,6 +137,8 @@ class Attachment:
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
         async with self._reserve if _ahead.get() else self._room:
+            if self._over.is_set():  # hundreds may have waited, and a stopped database takes connections in silence
+                raise ConnectionResetError("the attachment is over")
             session = self._take() or await self._another()
             try:
                 yield session

@@ -80,6 +80,8 @@ class Forwarder:
                     return None
                 kept: dict[str, str] = {n: answer.headers[n] for n in _RESPONSE if n in answer.headers}
                 kept[FORWARDED_BY] = self._server
+                if FULL in kept:
+                    kept[SERVER] = route.server  # so that the device's next try does not come by here
                 return web.Response(status=answer.status, body=await bounded(answer, _LARGEST), headers=kept)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, DriverError) as error:
             log.info("not forwarded", extra={"to": route.server, "error": type(error).__name__})

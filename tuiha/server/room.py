@@ -29,7 +29,7 @@ _QUEUE = 4  # wait, for each one that is worked on
 _PATIENCE = 1.0  # seconds that they wait
 _SHORTEST, _LONGEST = 2.0, 60.0  # seconds over which those are spread who were turned away
 _FIRST_GUESS = 150.0  # requests a second, until a full room tells better
-_GENTLY = 0.3  # weight of a second's count
+_GENTLY = 0.05  # weight of a second's count: while many return, much of the work is for nothing, and says little
 
 
 class Room:

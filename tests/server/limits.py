@@ -23,11 +23,17 @@ class Peer:
 
     async def answer(self) -> tuple[int, bytes]:
         """The next answer: status and body."""
+        status, _, body = await self.whole()
+        return status, body
+
+    async def whole(self) -> tuple[int, dict[str, str], bytes]:
+        """The next answer: status, headers by their names in small letters, and body."""
         async with asyncio.timeout(PATIENCE):
-            head = await self.reader.readuntil(b"\r\n\r\n")
-            length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n")
-                           if line.lower().startswith(b"content-length:")), 0)
-            return int(head.split(b" ")[1]), await self.reader.readexactly(length)
+            first, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+            pairs = (line.partition(":") for line in lines)
+            headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+            body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+            return int(first.split(" ")[1]), headers, body
 
     async def ended(self) -> bool:
         """Whether the server closes the connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from ipaddress import ip_address
 from typing import Any
@@ -27,7 +27,9 @@ GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def guarded(poll: float = 0.0, size: int = 2, **limits: Any) -> AsyncIterator[tuple[int, Guard]]:
+async def guarded(
+    poll: float = 0.0, size: int = 2, sheds: Callable[[], int | None] = lambda: None, **limits: Any
+) -> AsyncIterator[tuple[int, Guard]]:
     """A server with one slow resource, one that takes a body, and limits."""
 
     async def slow(request: web.Request) -> web.Response:
@@ -37,11 +39,12 @@ async def guarded(poll: float = 0.0, size: int = 2, **limits: Any) -> AsyncItera
     async def body(request: web.Request) -> web.Response:
         return web.json_response({"bytes": len(await request.read())})
 
-    guard = Guard(Limits(**limits))
+    guard = Guard(Limits(**limits), sheds=sheds)
     app = web.Application(
         middlewares=[_with_problems(guard.limits, lambda: 1), _whole(guard, lambda _: nullcontext())],
         client_max_size=guard.limits.body)
-    app.add_routes([web.get("/poll", slow), web.put("/body", body)])
+    app.add_routes([*(web.get(path, slow) for path in ("/poll", "/v1/poll")),
+                    *(web.put(path, body) for path in ("/body", "/v1/body"))])
     runner = web.AppRunner(app, shutdown_timeout=0.1, **server_options(guard.limits))
     await runner.setup()
     port = free_port()
@@ -238,3 +241,46 @@ def test_a_new_device_s_name_each_time_is_no_way_round_the_rate() -> None:
     with pytest.raises(Problem, match="of this user"):
         quotas.request(1, "another", 0.0)
     quotas.request(2, "phone", 0.0)
+
+
+V1 = b"GET /v1/poll HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_a_request_that_is_turned_away_unread_keeps_its_connection_and_is_served_later() -> None:
+    many: list[int] = [7]
+    async with guarded(sheds=lambda: many[0] if many else None) as (port, guard), peer(port) as one:
+        for _ in range(3):
+            await one.say(V1)
+            status, headers, body = await one.whole()
+            assert (status, headers["retry-after"], headers["x-tuiha-full"]) == (503, "7", "1")
+            assert json.loads(body)["status"] == 503
+        await one.say(GET)  # nothing but devices' requests is turned away
+        assert await one.answer() == (200, b"xx")
+        many.clear()
+        await one.say(V1)
+        assert await one.answer() == (200, b"xx")
+        assert len(guard) == 1
+
+
+@pytest.mark.parametrize(("parts", "statuses"), [
+    ([V1[:20], V1[20:]], [200]),  # its first half is with the parser already
+    ([V1 + V1], [200, 200]),
+    ([V1 + V1[:9], V1[9:]], [200, 200]),
+    ([b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"], [200]),
+    ([b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(V1), V1], [200]),  # V1 is the body
+    ([V1.replace(b"HTTP/1.1", b"HTTP/1.0")], [200]),
+    ([V1.replace(b"Host: x", b"Host: x\r\nContent-Length: 0")], [200]),
+])
+async def test_what_is_not_one_whole_request_is_read(parts: list[bytes], statuses: list[int]) -> None:
+    async with guarded(sheds=lambda: 7) as (port, _), peer(port) as one:
+        for part in parts:
+            await one.say(part)
+            await asyncio.sleep(0.05)
+        assert [(await one.answer())[0] for _ in statuses] == statuses
+
+
+async def test_a_connection_that_only_was_turned_away_ends_when_it_is_idle() -> None:
+    async with guarded(sheds=lambda: 7, idle=0.3) as (port, _), peer(port) as one:
+        await one.say(V1)
+        assert (await one.answer())[0] == 503
+        assert await one.ended()

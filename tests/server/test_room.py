@@ -166,3 +166,24 @@ def test_where_more_is_answered_they_may_come_sooner() -> None:
         for number in range(2000):
             fast._pace.answered(1000.0 + second + number / 2000, True)
     assert sum(fast.again() for _ in range(2000)) < 0.4 * sum(slow.again() for _ in range(2000))
+
+
+async def test_only_when_far_too_many_come_are_they_turned_away_unread() -> None:
+    one, clock = room()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await fill(stack, one)
+        assert one.sheds() is None, "nobody waits"
+        waits = [group.create_task(waiting(one, True, [], str(n))) for n in range(4 * one.limit)]
+        await asyncio.sleep(0)
+        assert one.sheds() is None, "the waiting room is full, but few are turned away"
+        for _ in range(400):
+            one.again()
+        before = one.turned_away
+        seconds = one.sheds()
+        assert seconds is not None
+        assert seconds >= 1
+        assert one.turned_away == before + 1, "it counts"
+        clock.now += 3.0
+        assert one.sheds() is None, "that was three seconds ago"
+        for task in waits:
+            task.cancel()

@@ -33,6 +33,23 @@ _REFUSALS = [b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/pro
              for seconds in range(1, 11)]
 
 
+_ENDS = b"\r\n\r\n"
+_SHED = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nX-Tuiha-Full: 1\r\n"
+         b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%b")
+_FULL = json.dumps({"type": "about:blank", "status": 503, "title": "The pool cannot serve this now",
+                    "detail": "This server has more requests than it can answer in time. "
+                              "Repeat the same request after the time in Retry-After."}).encode()
+
+
+def whole_poll(data: bytes) -> bool:
+    """Whether these bytes are one whole request of a device that has no body: nothing follows it, and nothing lacks."""
+    if not data.startswith(b"GET /v1/") or not data.endswith(_ENDS) or data.count(_ENDS) != 1:
+        return False
+    lines = data.lower()
+    return lines.partition(b"\r\n")[0].endswith(b" http/1.1") and b"\ncontent-length:" not in lines \
+        and b"\ntransfer-encoding:" not in lines and b"\nconnection:" not in lines
+
+
 class Outgoing:
     """A transport that looks, right before bytes are handed to the socket, whether they may still go out."""
 
@@ -73,6 +90,7 @@ class Guarded(asyncio.Protocol):
         self._busy = False
         self._more = False  # bytes of the next request came while this one was served
         self._heading = False  # a request has begun and its headers are not complete
+        self._parted = False  # the HTTP protocol has a part of the next request
         self.peer = ""
         self.transport: asyncio.Transport | None = None
         self.outgoing: asyncio.Transport | None = None  # the same, as the HTTP protocol has it
@@ -106,6 +124,7 @@ class Guarded(asyncio.Protocol):
     def began(self) -> None:
         """Its headers are there, and its handler runs."""
         self._busy, self._heading, self._more, self.until = True, False, False, None
+        self._parted = False
         self._guard.not_idle(self)
 
     def came_whole(self) -> None:
@@ -114,7 +133,7 @@ class Guarded(asyncio.Protocol):
 
     def ended(self) -> None:
         """It is answered."""
-        self._busy = False
+        self._busy, self._parted = False, self._more
         if self._more:
             self.heading()
         else:
@@ -123,13 +142,26 @@ class Guarded(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
-        if self._refused:
+        if self._refused or self._shed(data):
             return
+        self._parted = True
         if self._busy:
             self._more = True
         elif not self._heading:
             self.heading()
         self._inner.data_received(data)
+
+    def _shed(self, data: bytes) -> bool:
+        """Turn a request away unread when there are far too many."""
+        if self._busy or self._parted or self.transport is None or self.transport.get_write_buffer_size():
+            return False
+        seconds = self._guard.sheds() if whole_poll(data) else None
+        if seconds is None:
+            return False
+        self.transport.write(_SHED % (seconds, len(_FULL), _FULL))
+        self._heading, self.until = False, self._guard.now() + self._guard.limits.idle
+        self._guard.is_idle(self)
+        return True
 
     def eof_received(self) -> bool | None:
         """The peer sends no more."""
@@ -153,11 +185,16 @@ class Guarded(asyncio.Protocol):
 
 
 class Guard:
-    """All connections of a server. `may_go`: whether what is being written in this context may still be released."""
+    """All connections of a server."""
 
-    def __init__(self, limits: Limits, may_go: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, limits: Limits, may_go: Callable[[], bool] = lambda: True,
+                 sheds: Callable[[], int | None] = lambda: None) -> None:
+        """`may_go`: whether what is being written in this context may still be released. `sheds`: whether a request is
+        turned away unread, and for how many seconds.
+        """
         self.limits = limits
         self.may_go = may_go
+        self.sheds = sheds
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         room = limits.connections if files == resource.RLIM_INFINITY else max(16, files - _KEPT_FREE)
         self.most = min(limits.connections, room)

@@ -117,10 +117,13 @@ class Devices:
         held = await self.gate.waited_for()  # a request that waits for the database needs no place yet
         async with self.room.stay(self.users.remembers(request), request[PASSED_ON]) as stay:
             request[STAY] = stay
+            gone = request.transport is None
             try:
+                if gone:  # while it waited: nobody would read the answer
+                    raise web.HTTPRequestTimeout
                 yield
             finally:
-                stay.counts = not request.get(HELD, False)
+                stay.counts = not (gone or request.get(HELD, False))
                 request[HELD] = request.get(HELD, False) or held
 
     async def _admit_again(self, request: web.Request, user: User) -> None:

@@ -83,7 +83,7 @@ class PoolServer:
         self.meter = Meter()
         self.waiters = Waiters()
         self.gate = Gate(pool.hold.seconds, pool.hold.requests)
-        self.guard = Guard(pool.limits, self.gate.still_released)
+        self.guard = Guard(pool.limits, self.gate.still_released, self._sheds)
         self.fence = Fence()
         self.lifeline = Lifeline()
         self.figures = Figures(me.capacity)
@@ -288,6 +288,14 @@ class PoolServer:
     def _access_unknown(self) -> None:
         self.users.forget_all()
         self.waiters.wake_all()
+
+    def _sheds(self) -> int | None:
+        """Whether a request is turned away unread, and the seconds after which it shall come again."""
+        seconds = self.devices.room.sheds()
+        if seconds is not None:
+            self.metrics.count("devices", 503, None)
+            self.meter.count(503, again=True, forwarded=False, waited=False)
+        return seconds
 
     def _pushed(self) -> list[str] | None:
         """Whom sprayers shall send here; None without a lease, when this may be over."""

@@ -29,6 +29,7 @@ _QUEUE = 4  # wait, for each one that is worked on
 _PATIENCE = 1.0  # seconds that they wait
 _SHORTEST, _LONGEST = 2.0, 60.0  # seconds over which those are spread who were turned away
 _FIRST_GUESS = 150.0  # requests a second, until a full room tells better
+_DEEP = 2.0  # times what is answered in a second: when more than that are turned away, looking at each costs too much
 _GENTLY = 0.05  # weight of a second's count: while many return, much of the work is for nothing, and says little
 
 
@@ -94,6 +95,16 @@ class Room:
                 if not turn.done():
                     turn.set_result(False)
                     return
+
+    def sheds(self) -> int | None:
+        """Whether a request is turned away unread, and the seconds after which it shall come again; None: it is not.
+
+        Only while so many come that looking at each would leave no time for answers. Then a known device has no better
+        chance than another one.
+        """
+        if sum(map(len, self._waiting)) < _QUEUE * self.limit or not self._pace.drowns(self._clock()):
+            return None
+        return self.again()
 
     def give(self) -> None:
         """A place is free: for the newest of the higher rank."""
@@ -183,6 +194,11 @@ class _Pace:
             self._second, self._answered, self._full = int(now), 0, False
         self._answered += 1
         self._full |= full
+
+    def drowns(self, now: float) -> bool:
+        """Whether far more were turned away in this second, or in the one before, than are answered in one."""
+        lately = (count for second, count in self._away if second >= int(now) - 1)
+        return max(lately, default=0) > _DEEP * self._capacity
 
     def turned_away(self, now: float) -> float:
         """One was turned away: seconds that it takes to answer all that are outside. Each of them asks once in it."""

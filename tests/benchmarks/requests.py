@@ -91,7 +91,8 @@ async def _ask(target: Target, share: int, until: float) -> tuple[int, int]:
     return good, wrong
 
 
-async def _measure(target: Target, seconds: float) -> Figures:
+async def measure(target: Target, seconds: float) -> Figures:
+    """Ask on a few connections for so long, one request after the other on each."""
     began, used = time.monotonic(), time.process_time()
     found = await asyncio.gather(*(_ask(target, n, began + seconds) for n in range(CONNECTIONS)))
     took, used = time.monotonic() - began, time.process_time() - used
@@ -103,7 +104,7 @@ def _request(path: str, name: str, password: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: pool\r\nAuthorization: Basic {login}\r\n\r\n".encode()
 
 
-async def _targets(pool: Control) -> dict[str, Target]:
+async def targets(pool: Control) -> dict[str, Target]:
     """Register a device for each user; where those of one server are asked directly, forwarded, and by the sprayer."""
     settings = load(pool.config_path)
     one, other = settings.servers[:2]
@@ -140,7 +141,7 @@ async def _bare() -> AsyncIterator[tuple[Target, int]]:
         await child.wait()
 
 
-async def _pinned(pool: Control) -> None:
+async def pinned(pool: Control) -> None:
     """The first server has core 0; whatever else there is has the other."""
     state = await pool.state()
     for part in state.parts:
@@ -163,13 +164,13 @@ async def run(checkouts: dict[str, Path]) -> dict[str, dict[str, list[Figures]]]
         places: dict[str, dict[str, Target]] = {}
         for version, checkout in checkouts.items():
             pool = await stack.enter_async_context(pool_of(checkout, 2, USERS))
-            places[version] = {"bare": bare, **await _targets(pool)}
-            await _pinned(pool)
+            places[version] = {"bare": bare, **await targets(pool)}
+            await pinned(pool)
         for _ in range(ROUNDS):
-            for version, targets in places.items():
+            for version, asked in places.items():
                 for kind in KINDS:
-                    await _measure(targets[kind], 1.0)
-                    figures = await _measure(targets[kind], SECONDS)
+                    await measure(asked[kind], 1.0)
+                    figures = await measure(asked[kind], SECONDS)
                     found.setdefault(version, {}).setdefault(kind, []).append(figures)
                     sys.stderr.write(f"{version:8} {kind:10} {figures.rate:6.0f} a second\n")
     return found

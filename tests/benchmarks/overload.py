@@ -1,0 +1,199 @@
+"""`python -m tests.benchmarks.overload`: a pool server is asked for up to 10 times what it can answer. Two minutes.
+
+Every request is a poll that brings a page of 100 changes. Devices send them at random moments, whatever became of the
+others, and give up after three seconds. Printed for each load: good answers a second and their share of the most,
+refusals and requests that were given up, how long a good answer took, and how late heartbeats were. The pool server has
+one core, all else has the other.
+
+`--checkout PATH` runs another version's servers: the control. Exit code 1 when something is out of reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from tests.benchmarks.mail_pool import HERE, pool_of
+from tests.benchmarks.requests import Target, measure, pinned, targets
+from tuiha.cli.table import aligned
+from tuiha.config.load import load
+from tuiha.lab.control import Control
+from tuiha.lab.layout import Layout
+
+FACTORS = (1, 2, 5, 10)
+SECONDS = 12.0  # of each load
+GIVEN_UP = 3.0  # seconds
+MOST = 2000  # connections
+SHARE, LATE = 0.7, 0.3  # reach: of the most answers; seconds that the 99th of 100 heartbeats may be late
+_CHANGES = """
+UPDATE app_user SET last_seq = last_seq + 100;
+INSERT INTO change SELECT id, last_seq - 100 + n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.' || n || '@bench>',
+       'a subject as long as most of them are', now() FROM app_user, generate_series(1, 100) n;
+"""
+
+
+@dataclass
+class Tally:
+    """What became of the requests of one load."""
+
+    took: list[float] = field(default_factory=list)  # seconds, of good answers
+    refused: int = 0
+    given_up: int = 0
+    unsent: int = 0  # no connection was free
+
+    def note(self, status: bytes, seconds: float) -> None:
+        """One was answered."""
+        if status == b"200":
+            self.took.append(seconds)
+        else:
+            self.refused += 1
+
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Crowd:
+    """Devices that ask at random moments, on connections that are kept."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._free: deque[Connection] = deque()
+        self._used = 0
+
+    async def ask(self, rate: float, seconds: float) -> Tally:
+        """So many requests a second, for so long."""
+        tally, number, began = Tally(), 0, time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            at = began
+            while at < began + seconds:
+                at += random.expovariate(rate)
+                if at > time.monotonic():
+                    await asyncio.sleep(at - time.monotonic())
+                if self._used >= MOST:
+                    tally.unsent += 1
+                    continue
+                number += 1
+                group.create_task(self._one(self._target.requests[number % len(self._target.requests)], tally))
+        return tally
+
+    async def _one(self, request: bytes, tally: Tally) -> None:
+        self._used += 1
+        connection: Connection | None = None
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(GIVEN_UP):
+                connection = self._free.pop() if self._free else await asyncio.open_connection(
+                    self._target.host, self._target.port)
+                status = await _asked(connection, request)
+            tally.note(status, time.monotonic() - began)
+            self._free.append(connection)
+        except (TimeoutError, OSError, EOFError):
+            tally.given_up += 1
+            if connection is not None:
+                connection[1].transport.abort()
+        finally:
+            self._used -= 1
+
+
+async def _asked(connection: Connection, request: bytes) -> bytes:
+    reader, writer = connection
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    await reader.readexactly(length)
+    return head[9:12]
+
+
+class Beats:
+    """When the first server's heart beat, by the database's clock."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._at: list[float] = []
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            at = await self._connection.fetchval(
+                "SELECT extract(epoch FROM heartbeat)::float8 FROM server WHERE name = 's1'")
+            if not self._at or at != self._at[-1]:
+                self._at.append(at)
+            await asyncio.sleep(0.05)
+
+    def late(self) -> float:
+        """Seconds that 99 of 100 beats were late at most, since the last call."""
+        gaps = sorted(max(0.0, b - a - 1.0) for a, b in zip(self._at, self._at[1:], strict=False))
+        self._at = self._at[-1:]
+        return gaps[min(len(gaps) - 1, round(0.99 * len(gaps)))] if gaps else float("inf")
+
+
+async def _database(pool: Control) -> Any:
+    address = load(pool.config_path).database.nodes[0].address
+    return await asyncpg.connect(host="127.0.0.1", port=int(address.rpartition(":")[2]), user="postgres",
+                                 database="tuiha", ssl=False, password=Layout(pool.folder).read_secret("postgres"))
+
+
+async def run(checkout: Path) -> tuple[float, list[tuple[int, Tally, float]]]:
+    """Answers a second that a few connections get, and what became of each load."""
+    os.sched_setaffinity(0, {1})
+    found: list[tuple[int, Tally, float]] = []
+    async with pool_of(checkout, 2, 200) as pool:
+        target = (await targets(pool))["direct"]
+        await pinned(pool)
+        database = await _database(pool)
+        try:
+            await database.execute(_CHANGES)
+            await measure(target, 3.0)
+            capacity = (await measure(target, 6.0)).rate
+            beats = Beats(database)
+            watching = asyncio.create_task(beats.watch())
+            crowd = Crowd(target)
+            for factor in FACTORS:
+                beats.late()
+                found.append((factor, await crowd.ask(factor * capacity, SECONDS), beats.late()))
+                good = len(found[-1][1].took) / SECONDS
+                sys.stderr.write(f"{factor} times {capacity:.0f} a second: {good:.0f} good\n")
+                await asyncio.sleep(3.0)
+            watching.cancel()
+        finally:
+            await database.close()
+    return capacity, found
+
+
+def _rows(capacity: float, found: list[tuple[int, Tally, float]]) -> tuple[list[list[str]], bool]:
+    best = max([capacity, *(len(tally.took) / SECONDS for _, tally, _ in found)])
+    rows, good = [], True
+    for factor, tally, late in found:
+        rate, took = len(tally.took) / SECONDS, sorted(tally.took) or [float("inf")]
+        good &= rate >= SHARE * min(best, factor * capacity) and late <= LATE
+        rows.append([f"{factor}", f"{factor * capacity:,.0f}", f"{rate:,.0f}", f"{rate / best:.2f}",
+                     f"{tally.refused / SECONDS:,.0f}", f"{tally.given_up / SECONDS:,.0f}", f"{tally.unsent}",
+                     f"{1000 * took[len(took) // 2]:.0f} ms", f"{1000 * took[int(0.95 * len(took))]:.0f} ms",
+                     f"{1000 * late:.0f} ms"])
+    return rows, good
+
+
+def main() -> int:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkout", type=Path, default=HERE, help="another version's folder (a git worktree)")
+    capacity, found = asyncio.run(run(parser.parse_args().checkout.resolve()))
+    rows, good = _rows(capacity, found)
+    head = ["times", "asked a second", "good", "of the most", "refused", "given up", "unsent", "median", "p95",
+            "beats late (p99)"]
+    sys.stdout.write("\n".join(aligned([head, *rows], right=list(range(1, len(head))))) + "\n")
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from tests.server.support import eventually
 from tuiha.config.pace import Limits
 from tuiha.server.app import _whole, _with_problems, server_options
 from tuiha.server.clients import Clients
-from tuiha.server.connections import Guard, GuardedSite
+from tuiha.server.connections import AT_A_TIME, Guard, GuardedSite
 from tuiha.server.problem import Problem
 from tuiha.server.quotas import Quotas
 from tuiha.server.rates import Rates
@@ -284,3 +286,18 @@ async def test_a_connection_that_only_was_turned_away_ends_when_it_is_idle() -> 
         await one.say(V1)
         assert (await one.answer())[0] == 503
         assert await one.ended()
+
+
+async def test_many_that_come_back_at_once_wait_in_the_kernel_and_are_accepted_a_few_in_each_turn() -> None:
+    many = 400
+    async with guarded() as (port, guard):
+        sockets = [socket.create_connection(("127.0.0.1", port), timeout=5.0) for _ in range(many)]  # no turn meanwhile
+        try:
+            seen = [len(guard)]
+            while seen[-1] < many:
+                await asyncio.sleep(0)
+                seen.append(len(guard))
+            assert max(b - a for a, b in pairwise(seen)) <= AT_A_TIME
+        finally:
+            for one in sockets:
+                one.close()

@@ -24,6 +24,8 @@ from tuiha.config.pace import Limits
 log = logging.getLogger("tuiha.connections")
 
 _SWEEP = 1.0  # seconds between two looks for peers that took too long
+AT_A_TIME = 32  # connections that are accepted in one turn of the event loop
+_WAITING = 1024  # connections that wait in the kernel until they are accepted
 _KEPT_FREE = 64  # file descriptors for the database, the mail servers and the log
 _BODY = json.dumps({"type": "about:blank", "status": 503, "title": "Too many connections",
                     "detail": "This server has as many connections as it may have. Try again later."}).encode()
@@ -284,7 +286,12 @@ class GuardedSite(web.TCPSite):
         await web.BaseSite.start(self)
         server, (host, port, ssl) = self._runner.server, self._listen
         assert server is not None, "the runner is set up"
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Guarded(server(), self._guard), host, port, ssl=ssl, backlog=1024, reuse_address=True,
+        # asyncio takes as many connections in one turn of the loop as it was told to let wait. When thousands come back
+        # after a loss, the turns belong to others too: so it takes a few, and the kernel lets many wait.
+        listening = self._server = await asyncio.get_running_loop().create_server(
+            lambda: Guarded(server(), self._guard), host, port, ssl=ssl, backlog=AT_A_TIME, reuse_address=True,
             ssl_handshake_timeout=self._guard.limits.header_time if ssl is not None else None,
         )
+        for one in listening.sockets:
+            with one.dup() as same:
+                same.listen(_WAITING)

@@ -32,6 +32,8 @@ _MAIL = (
              (Kill(("mail1",)), Wait(8)), outage=2.0),
     Scenario("mail-back", "a mail server dies and comes back", STEADY,
              (Kill(("mail1",)), Wait(6), Start("mail1"), Wait(5)), outage=2.0),
+    Scenario("mail-store-killed", "the mail servers' store dies and is back: they keep their sessions and tell nobody",
+             STEADY, (Kill(("valkey",)), Wait(3), Start("valkey"), Wait(10)), outage=2.0, grace=90.0),
     Scenario("mail-paused", "a mail server hangs and goes on", STEADY,
              (Pause("mail1"), Wait(8), Resume("mail1"), Wait(5)), outage=2.0),
 )

@@ -48,6 +48,11 @@ def ahead() -> Iterator[None]:
         _ahead.reset(token)
 
 
+def goes_ahead() -> bool:
+    """Whether what runs here keeps the pool alive."""
+    return _ahead.get()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a database is and how a pool server logs in there."""
@@ -136,7 +141,7 @@ class Attachment:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
-        async with self._reserve if _ahead.get() else self._room:
+        async with self._reserve if goes_ahead() else self._room:
             if self._over.is_set():  # hundreds may have waited, and a stopped database takes connections in silence
                 raise ConnectionResetError("the attachment is over")
             session = self._take() or await self._another()

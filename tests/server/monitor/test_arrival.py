@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
-from tests.server.monitor.world import World, until
+import pytest
+
+from tests.server.monitor.world import PlainAccess, World, until
+from tuiha.server.attachment import ahead, goes_ahead
 
 
 async def test_a_message_arrives_and_wakes_the_user(lab: World) -> None:
@@ -160,3 +166,27 @@ async def test_messages_of_one_message_id_are_several(lab: World) -> None:
         await until(lambda: _elsewhere(lab, user.user_id, old), "the user is elsewhere")
         await lab.send(user, "<same@x>")
         await lab.arrived(user, "<same@x>", "<same@x>", "<same@x>")
+
+
+async def test_monitors_do_not_go_ahead_though_what_brings_their_users_does(
+    lab: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bindings are read ahead of devices and mail; the sessions for that are few."""
+    user, other = await lab.user(), await lab.user()
+    ahead_of_others: set[bool] = set()
+    real = PlainAccess.transaction
+
+    @asynccontextmanager
+    async def transaction(access: PlainAccess) -> AsyncIterator[Any]:
+        ahead_of_others.add(goes_ahead())
+        async with real(access) as connection:
+            yield connection
+
+    monkeypatch.setattr(PlainAccess, "transaction", transaction)
+    async with lab.monitor([user]) as monitor:
+        with ahead():
+            monitor.set_bound({one.user_id: one for one in (user, other)})
+        await until(lambda: monitor.figures().connected == 2, "both are monitored")
+        await lab.send(other, "<a@x>")
+        await lab.arrived(other, "<a@x>")
+    assert ahead_of_others == {False}

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from random import Random
 
 from tuiha.model.mail_trouble import ClusterReport, Sight
@@ -72,6 +73,7 @@ class Monitor:
         self._over: dict[int, int] = {}  # user -> generation that was superseded here
         self._returning: dict[str, asyncio.Task[None]] = {}  # mail server -> its users are being called back
         self._group: asyncio.TaskGroup | None = None
+        self._context = copy_context()  # of `run`: tasks are the monitor's, whoever it was that brought their users
         self._ended = asyncio.Event()
         self._superseded = 0
 
@@ -79,6 +81,7 @@ class Monitor:
 
     async def run(self) -> None:
         """Monitor until cancelled or closed."""
+        self._context = copy_context()
         await self._journal.enrol(self._clusters)
         async with asyncio.TaskGroup() as group:
             probes = [
@@ -146,7 +149,7 @@ class Monitor:
         if before is not None:
             before.cancel()
         follower = Follower(bound, self._tools)
-        task = self._group.create_task(self._follow(follower, before))
+        task = self._group.create_task(self._follow(follower, before), context=self._context.copy())
         self._tasks[bound.user_id] = task
         task.add_done_callback(lambda done: self._forget(bound.user_id, done))
 
@@ -212,7 +215,8 @@ class Monitor:
             before = self._returning.get(standing.name)
             if before is not None:
                 before.cancel()
-            self._returning[standing.name] = self._group.create_task(self._call_back(standing))
+            self._returning[standing.name] = self._group.create_task(
+                self._call_back(standing), context=self._context.copy())
 
     async def _call_back(self, standing: Standing) -> None:
         """Call the users that belong to a mail server back to it, at half the pace of its log-ins.

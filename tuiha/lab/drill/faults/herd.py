@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from dataclasses import dataclass
 
@@ -11,6 +12,24 @@ from tuiha.lab.drill.stage import NotReached, Stage
 
 _TAKEN = "SELECT DISTINCT subject || ' ' || text AS told FROM event WHERE text LIKE '%gone:%' AND at > to_timestamp($1)"
 _SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
+
+
+@dataclass(frozen=True, slots=True)
+class BusyLoops:
+    """Programs beside the pool that each want a processor for themselves, until the end."""
+
+    count: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.count} busy loops beside the pool"
+
+    async def do(self, stage: Stage) -> None:
+        """Start them; the stage ends them."""
+        for _ in range(self.count):
+            stage.programs.append(await asyncio.create_subprocess_exec(
+                sys.executable, "-c", "while True: pass", stdin=asyncio.subprocess.DEVNULL))
 
 
 @dataclass(frozen=True, slots=True)

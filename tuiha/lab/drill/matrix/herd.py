@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts import Kill, Leased, Pause, Resume, Start, Wait
-from tuiha.lab.drill.faults.herd import AllAlive, Even
+from tuiha.lab.drill.faults.herd import AllAlive, BusyLoops, Even
+from tuiha.lab.drill.operating import Operate
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _SPRAYERS = ("spray1", "spray2")
@@ -30,10 +31,17 @@ _HERD = (
              failed=None, users=120, devices=5),
 )
 
+_BUSY = (
+    Scenario("busy-failovers", "two failovers in a row on a machine with three busy loops beside the pool", STEADY,
+             (BusyLoops(3), Wait(3), Kill(("db1",)), Operate("failover"), AllAlive(), Start("db1"),
+              Operate("rejoin", ("db1",)), Leased("db2"), Wait(3), Kill(("db2",)), Operate("failover"), Wait(5),
+              AllAlive()), users=120, devices=1.7),
+)
+
 _RETURN = (
     Scenario("servers-return", "three of four servers die and are started: users are even again by themselves", STEADY,
              (Kill(("s2", "s3", "s4")), Wait(16), *_started(("s2", "s3", "s4")), Leased("db1"),
               Even(("s1", "s2", "s3", "s4"))), failed=None, servers=4, users=120),
 )
 
-ALL = (*_HERD, *_RETURN)
+ALL = (*_HERD, *_BUSY, *_RETURN)

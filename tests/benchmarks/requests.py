@@ -1,9 +1,10 @@
 """`python -m tests.benchmarks.requests`: how many device requests a second one pool server answers. Two minutes.
 
 Each request is a poll that finds nothing and does not wait. `bare` is an aiohttp handler that answers as many bytes and
-does nothing: what the library allows on the same core. `direct` asks the user's server, `forwarded` the other one, and
-`sprayer` the entry point. Three rounds alternate. The pool servers and the bare handler have one core, all else has the
-other, and the load's share of that is printed: the load must not be what is measured.
+does nothing: what the library allows on the same core. `refused` is told when to come again, unread. `direct` asks the
+user's server, `forwarded` the other one, and `sprayer` the entry point. Three rounds alternate. The pool server and the
+two small ones have one core, all else has the other, and the load's share of that is printed: the load must not be what
+is measured.
 
 `--checkout PATH` measures another version's servers beside these, in the same rounds: the control. Exit code 1 when
 something is out of reach.
@@ -24,17 +25,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.control import Control
+from tuiha.lab.control import Control, State
 from tuiha.lab.load.devices import read_users
 
 USERS, CONNECTIONS, SECONDS, ROUNDS = 200, 32, 4.0, 3
-KINDS = ("bare", "direct", "forwarded", "sprayer")
+KINDS = ("bare", "refused", "direct", "forwarded", "sprayer")
 # reach: what, of what
 REACH = {"direct": (0.3, "bare"), "forwarded": (0.7, "direct"), "sprayer": (0.8, "direct")}
+CHEAPER = 20.0  # reach: so many times less of a processor for a refusal than for an answer
 
 _BARE = """
 import asyncio, sys
@@ -54,13 +57,31 @@ asyncio.run(main())
 """
 
 
+_REFUSING = """
+import asyncio, sys
+from aiohttp import web
+from tuiha.config.pace import Limits
+from tuiha.server.connections import Guard, GuardedSite
+async def main():
+    runner = web.AppRunner(web.Application(), access_log=None)
+    await runner.setup()
+    site = GuardedSite(runner, Guard(Limits(), sheds=lambda: 7), "127.0.0.1", 0, None)
+    await site.start()
+    print(site._server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+asyncio.run(main())
+"""
+
+
 @dataclass(frozen=True)
 class Target:
-    """Where to ask, and the requests to send there in turn."""
+    """Where to ask, the requests to send there in turn, and whose work they are."""
 
     host: str
     port: int
     requests: Sequence[bytes]
+    processes: Sequence[int] = ()
+    wanted: bytes = b"200"
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,7 @@ class Figures:
     rate: float  # good answers a second
     wrong: int
     load: float  # share of one core that asking took
+    cost: float  # seconds of a processor that the servers took for one
 
 
 async def _ask(target: Target, share: int, until: float) -> tuple[int, int]:
@@ -83,7 +105,7 @@ async def _ask(target: Target, share: int, until: float) -> tuple[int, int]:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
-        if b" 200 " in head[:15]:
+        if head[9:12] == target.wanted:
             good += 1
         else:
             wrong += 1
@@ -93,10 +115,17 @@ async def _ask(target: Target, share: int, until: float) -> tuple[int, int]:
 
 async def measure(target: Target, seconds: float) -> Figures:
     """Ask on a few connections for so long, one request after the other on each."""
-    began, used = time.monotonic(), time.process_time()
+    began, used, worked = time.monotonic(), time.process_time(), _worked(target)
     found = await asyncio.gather(*(_ask(target, n, began + seconds) for n in range(CONNECTIONS)))
     took, used = time.monotonic() - began, time.process_time() - used
-    return Figures(sum(good for good, _ in found) / took, sum(wrong for _, wrong in found), used / took)
+    good = sum(good for good, _ in found)
+    wrong = sum(wrong for _, wrong in found)
+    return Figures(good / took, wrong, used / took, (_worked(target) - worked) / max(1, good))
+
+
+def _worked(target: Target) -> float:
+    times = [psutil.Process(process).cpu_times() for process in target.processes]
+    return sum(one.user + one.system for one in times)
 
 
 def _request(path: str, name: str, password: str) -> bytes:
@@ -119,23 +148,34 @@ async def targets(pool: Control) -> dict[str, Target]:
             if server == one.name:
                 path = f"/v1/devices/phone/changes?since={key}&wait=0"
                 requests.append(_request(path, user.name, user.password))
-    places = {"direct": one.address, "forwarded": other.address, "sprayer": f"//{settings.sprayers[0].address}"}
+    state = await pool.state()
+    mine, both = [_process(state, "s1")], [_process(state, "s1"), _process(state, "s2")]
+    places = {"direct": (one.address, mine), "forwarded": (other.address, both),
+              "sprayer": (f"//{settings.sprayers[0].address}", mine)}
     found = {}
-    for kind, address in places.items():
+    for kind, (address, processes) in places.items():
         host, _, port = address.rpartition("/")[2].rpartition(":")
-        found[kind] = Target(host, int(port), requests)
+        found[kind] = Target(host, int(port), requests, processes)
     return found
 
 
+def _process(state: State, name: str) -> int:
+    process = state.part(name).pid
+    assert process is not None, "it runs"
+    return process
+
+
 @asynccontextmanager
-async def _bare() -> AsyncIterator[tuple[Target, int]]:
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", _BARE, stdin=asyncio.subprocess.PIPE,
+async def _program(text: str, wanted: bytes = b"200") -> AsyncIterator[Target]:
+    """A small server in a process of its own, on the first core."""
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", text, stdin=asyncio.subprocess.PIPE,
                                                  stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     assert child.stdin is not None
     try:
         port = int(await child.stdout.readline())
-        yield Target("127.0.0.1", port, [_request("/v1/devices/phone/changes?wait=0", "u", "p")]), child.pid
+        _pin(child.pid, {0})
+        yield Target("127.0.0.1", port, [_request("/v1/devices/phone/changes?wait=0", "u", "p")], [child.pid], wanted)
     finally:
         child.stdin.close()
         await child.wait()
@@ -159,12 +199,12 @@ async def run(checkouts: dict[str, Path]) -> dict[str, dict[str, list[Figures]]]
     os.sched_setaffinity(0, {1})
     found: dict[str, dict[str, list[Figures]]] = {}
     async with AsyncExitStack() as stack:
-        bare, process = await stack.enter_async_context(_bare())
-        _pin(process, {0})
+        bare = await stack.enter_async_context(_program(_BARE))
+        refused = await stack.enter_async_context(_program(_REFUSING, b"503"))
         places: dict[str, dict[str, Target]] = {}
         for version, checkout in checkouts.items():
             pool = await stack.enter_async_context(pool_of(checkout, 2, USERS))
-            places[version] = {"bare": bare, **await targets(pool)}
+            places[version] = {"bare": bare, "refused": refused, **await targets(pool)}
             await pinned(pool)
         for _ in range(ROUNDS):
             for version, asked in places.items():
@@ -180,13 +220,16 @@ def _rows(found: dict[str, dict[str, list[Figures]]]) -> tuple[list[list[str]], 
     rows, good = [], True
     for version, kinds in found.items():
         rates = {kind: statistics.median(one.rate for one in figures) for kind, figures in kinds.items()}
+        costs = {kind: statistics.median(one.cost for one in figures) for kind, figures in kinds.items()}
+        good &= version != "this" or costs["direct"] >= CHEAPER * costs["refused"]
         for kind, figures in kinds.items():
             reach, of = REACH.get(kind, (0.0, kind))
             share = rates[kind] / rates[of]
             wrong = sum(one.wrong for one in figures)
             good &= version != "this" or (share >= reach and not wrong)
             rows.append([version, kind, f"{rates[kind]:,.0f}", f"{share:.2f} of {of}" if reach else "",
-                         f"{reach:g}" if reach else "", str(wrong), f"{max(one.load for one in figures):.0%}"])
+                         f"{reach:g}" if reach else "", f"{1e6 * costs[kind]:,.0f} µs", str(wrong),
+                         f"{max(one.load for one in figures):.0%}"])
     return rows, good
 
 
@@ -200,8 +243,8 @@ def main() -> int:
         checkouts = {"control": arguments.checkout.resolve(), **checkouts}
     found = asyncio.run(run(checkouts))
     rows, good = _rows(found)
-    head = ["version", "asked", "answers a second", "share", "reach", "others", "load's core"]
-    sys.stdout.write("\n".join(aligned([head, *rows], right=[2, 3, 4, 5, 6])) + "\n")
+    head = ["version", "asked", "answers a second", "share", "reach", "processor for one", "others", "load's core"]
+    sys.stdout.write("\n".join(aligned([head, *rows], right=[2, 3, 4, 5, 6, 7])) + "\n")
     return int(not good)
 
 

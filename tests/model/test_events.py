@@ -48,10 +48,9 @@ def test_new_users_alone_are_no_event_and_an_unknown_number_is_no_move() -> None
 
 
 def test_a_dead_server_with_its_reason() -> None:
-    old = with_members(healthy(), *(member(s, alive=s != "s2", heartbeat_age=9.0 if s == "s2" else 0.1)
-                                    for s in SERVERS))
-    new = with_server(old, failing(server("s2")))
-    found = events(conclude(old), conclude(new))
+    dead = with_members(healthy(), *(member(s, alive=s != "s2", heartbeat_age=9.0 if s == "s2" else 0.1)
+                                     for s in SERVERS))
+    found = events(conclude(healthy()), conclude(with_server(dead, failing(server("s2")))))
     assert [(e.severity, e.subject, e.text) for e in found] == [
         (Severity.BAD, "s2", "UP -> DOWN  connection refused")]
 

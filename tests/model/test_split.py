@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from tests.model.looks import EPOCH, NOW, SYSTEM, healthy, primary, secondary, server, with_database, with_server
+import pytest
+
+from tests.model.looks import (
+    EPOCH,
+    NOW,
+    SERVERS,
+    SYSTEM,
+    healthy,
+    member,
+    primary,
+    secondary,
+    server,
+    with_database,
+    with_members,
+    with_server,
+)
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Verdict
 from tuiha.model.reports import EpochRow, EpochState, SessionRow
@@ -85,3 +101,26 @@ def test_sessions_on_a_secondary_are_log_ins_ahead_of_a_switchover() -> None:
 
     assert split(look(NOW + 1), look(NOW)) is None
     assert split(look(NOW), None) is None
+
+
+def unheard(at: float, **fields: Any) -> Look:
+    """s2 says that it holds a lease on db1, and db1 has not heard of it for a minute."""
+    row = {"heartbeat_age": 60.0, "alive": False} | fields
+    return with_members(healthy(at), *(member(s, **row) if s == "s2" else member(s) for s in SERVERS))
+
+
+def test_a_lease_that_the_database_knows_nothing_of_is_one_on_a_copy() -> None:
+    first, second = unheard(NOW), unheard(NOW + 1)
+    assert split(first, healthy(NOW - 1)) is None, "it may have attached after the database was asked"
+    assert split(second, first) == "s2 holds a lease that db1 knows nothing of: it is on a copy of db1"
+    assert conclude(second, None, first).verdict == Verdict.SPLIT
+
+
+@pytest.mark.parametrize("fields", [{"alive": True, "leased": True}, {"alive": True, "heartbeat_age": 8.0}])
+def test_one_that_is_late_and_one_that_is_busy_are_on_no_copy(fields: dict[str, Any]) -> None:
+    assert split(unheard(NOW + 1, **fields), unheard(NOW, **fields)) is None
+
+
+def test_a_server_that_has_no_lease_any_more_is_on_no_copy() -> None:
+    looks = [with_server(unheard(at), server("s2", at, lease_seconds=0.0)) for at in (NOW, NOW + 1)]
+    assert split(looks[1], looks[0]) is None

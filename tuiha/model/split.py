@@ -44,6 +44,9 @@ def split(look: Look, earlier: Look | None) -> str | None:
     before = tuple(_claims(earlier)) if earlier is not None else ()
     if _contradiction(now, before, alone=earlier is None):
         return _text(now)
+    strangers = _strangers(look)
+    if strangers and (earlier is None or strangers == _strangers(earlier)):
+        return "; ".join(strangers)
     both = _sessions(look)
     if len(both) > 1 and (earlier is None or len(_sessions(earlier)) > 1):
         return "; ".join(f"sessions of {names(servers)} on {name}" for name, servers in sorted(both.items()))
@@ -87,6 +90,25 @@ def _sessions(look: Look) -> dict[str, set[str]]:
     found = {d.name: {s.server for s in d.report.sessions if s.sessions}
              for d in look.databases if d.report is not None and d.fresh and d.report.role != DatabaseRole.SECONDARY}
     return {name: servers for name, servers in found.items() if servers}
+
+
+def _strangers(look: Look) -> list[str]:
+    """Servers that hold a lease on a database which has heard nothing of them for longer than the heartbeat window.
+
+    A lease is a row in that database. So what they are on is a copy of it, and its commits wait for nobody: nothing
+    else shows that while the pool counts on no secondary. One look alone may have caught a server that just attached.
+    """
+    found: list[str] = []
+    for node in look.databases:
+        report = node.report
+        if report is None or not node.fresh or not report.writable or report.epoch is None \
+                or report.epoch.state != EpochState.ACTIVE:
+            continue
+        unheard = {member.name for member in report.members if not member.alive and not member.leased}
+        found += [f"{server.name} holds a lease that {node.name} knows nothing of: it is on a copy of {node.name}"
+                  for server in look.servers if server.name in unheard and server.fresh and server.report is not None
+                  and server.report.lease_seconds and server.report.database == node.name]
+    return found
 
 
 def _text(claims: tuple[Claim, ...]) -> str:

@@ -52,7 +52,7 @@ def test_a_dead_server_with_its_reason() -> None:
                                      for s in SERVERS))
     found = events(conclude(healthy()), conclude(with_server(dead, failing(server("s2")))))
     assert [(e.severity, e.subject, e.text) for e in found] == [
-        (Severity.BAD, "s2", "UP -> DOWN  connection refused")]
+        (Severity.WARNING, "east", "HEALTHY -> DEGRADED"), (Severity.BAD, "s2", "UP -> DOWN  connection refused")]
 
 
 def test_servers_join_and_leave() -> None:

@@ -141,10 +141,10 @@ def test_who_is_let_in() -> None:
     assert told(role(valid_days=29.5)) == [
         ("db1", Level.WARNING, "the password of role tuiha_pool is valid for 29 days more (VALID UNTIL)")]
     assert told(role(valid_days=31.0)) == []
-    assert told(role(limit=59)) == [("db1", Level.WARNING, "role tuiha_pool has CONNECTION LIMIT 59")]
-    assert told(role(limit=60)) == []
-    assert told(db1(connection_limit=64)) == [("db1", Level.WARNING, "database tuiha has CONNECTION LIMIT 64")]
-    assert told(db1(connection_limit=65)) == []
+    assert told(role(limit=67)) == [("db1", Level.WARNING, "role tuiha_pool has CONNECTION LIMIT 67")]
+    assert told(role(limit=68)) == []
+    assert told(db1(connection_limit=72)) == [("db1", Level.WARNING, "database tuiha has CONNECTION LIMIT 72")]
+    assert told(db1(connection_limit=73)) == []
 
 
 def test_leases_and_fronts_and_unverified_certificates() -> None:
@@ -167,11 +167,11 @@ def test_leases_and_fronts_and_unverified_certificates() -> None:
 
 
 def test_connections_must_do_for_all_servers_and_be_the_same_on_both() -> None:
-    few = {**GOOD, "max_connections": "79"}  # 4 servers, 8 + 7 each, and 20: 80
+    few = {**GOOD, "max_connections": "87"}  # 4 servers, 8 + 9 each, and 20: 88
     assert [what for _, _, what in told(db1(settings=few))] == [
-        "max_connections is 79, all servers may want 80", "db1: 79; db2: 200"]
+        "max_connections is 87, all servers may want 88", "db1: 87; db2: 200"]
     both = replace(SEEN, databases=tuple(
-        replace(one, settings={**GOOD, "max_connections": "80"}) for one in SEEN.databases))
+        replace(one, settings={**GOOD, "max_connections": "88"}) for one in SEEN.databases))
     assert told(both) == []
 
 

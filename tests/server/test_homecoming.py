@@ -83,3 +83,25 @@ async def test_who_was_taken_over_twice_goes_to_the_first(attach: Attach, node: 
     assert await servers_of(node) == {"s3": 2}
     await come_home(attach)
     assert await servers_of(node) == {"s2": 2}
+
+
+async def test_what_a_takeover_notes_meanwhile_is_kept(attach: Attach, node: Node) -> None:
+    """s2 dies a second time while it forgets whose users are back."""
+    ids = await lose(node, 2)
+    await come_home(attach)
+    await node.admin.execute("INSERT INTO home (user_id, server, generation) SELECT user_id, 's2', generation "
+                             "FROM binding WHERE user_id = $1", ids[0])
+    home = Homecoming("s2", (await attach("s2")).gate, lambda: 1000, 1.0)
+    home._at_once = 1
+    await home.some()
+    assert await node.admin.fetchval("SELECT count(*) FROM home") == 1
+
+
+async def test_a_server_without_room_says_only_once_that_it_is_back(attach: Attach, node: Node) -> None:
+    await lose(node, 30)
+    room = [4]
+    home = Homecoming("s2", (await attach("s2")).gate, lambda: room[0], 1.0)
+    for now in (4, 0, 4, 0, 4):
+        room[0] = now
+        await home.some()
+    assert await node.admin.fetchval("SELECT count(*) FROM event WHERE text LIKE 'is back%'") == 1

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.server.support import Attach, eventually
+from tuiha.server import identity, lease
 from tuiha.server.access import Unavailable
+from tuiha.server.attachment import Lane, in_lane
 from tuiha.server.lifeline import Lifeline, SharedLedger
 
 LEASE = 1.0
@@ -40,6 +43,43 @@ async def test_a_loop_that_stands_still_for_too_long_loses_the_lease(attach: Att
     await eventually(lambda: one.gate.attachment not in (None, before), "it attaches again when it turns")
 
 
+async def test_time_without_a_lease_is_no_standstill(attach: Attach) -> None:
+    """As after a failover: nobody asked the loop whether it turns."""
+    one = await attach(lease=LEASE, patience=LEASE)
+    before = one.gate.attachment
+    await asyncio.sleep(LEASE)
+    prepare = one.attacher._prepare
+
+    async def away(place: Any) -> None:
+        await asyncio.sleep(4 * LEASE)
+        one.attacher._prepare = prepare
+
+    one.attacher._prepare = away
+    before.end("as if the database were away")
+    await eventually(lambda: one.gate.attachment not in (None, before), "another one")
+    second = one.gate.attachment
+    await asyncio.sleep(4 * LEASE)
+    assert one.gate.attachment is second
+
+
+async def test_renewals_are_made_on_the_database_of_the_attachment_or_not_at_all(
+    attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address leads to another one when the lifeline connects: a copy would take a renewal."""
+    real = identity.identify
+    asked: list[str] = []
+
+    async def another(connection: Any) -> Any:
+        found = await real(connection)
+        asked.append(threading.current_thread().name)
+        return replace(found, timeline=found.timeline + 1) if asked[-1] == "lifeline" else found
+
+    monkeypatch.setattr(lease, "identify", another)
+    one = await attach(lease=LEASE, wait=False)
+    await eventually(lambda: "another database answers" in one.attacher.problem, "it is told")
+    assert "lifeline" in asked
+
+
 async def test_the_attachment_ends_at_once_and_its_renewals_with_it(attach: Attach) -> None:
     one = await attach(lease=10.0)
     before = one.gate.attachment
@@ -61,8 +101,6 @@ async def test_a_session_of_the_lifeline_that_is_ended_ends_the_attachment(attac
 
 
 async def test_devices_that_take_every_session_do_not_delay_what_goes_ahead(attach: Attach) -> None:
-    from tuiha.server.attachment import ahead
-
     one = await attach(lease=10.0)
 
     async def asks_slowly() -> None:
@@ -71,7 +109,7 @@ async def test_devices_that_take_every_session_do_not_delay_what_goes_ahead(atta
     async with asyncio.TaskGroup() as group:
         slow = [group.create_task(asks_slowly()) for _ in range(12)]
         await eventually(lambda: one.gate.in_flight >= 4, "all sessions are taken")
-        with ahead():
+        with in_lane(Lane.HEART):
             async with asyncio.timeout(2.0):
                 assert await one.gate.read(lambda c: c.fetchval("SELECT 1")) == 1
         with pytest.raises(TimeoutError):  # and who does not go ahead waits

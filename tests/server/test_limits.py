@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
@@ -30,9 +30,9 @@ GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @asynccontextmanager
 async def guarded(
-    poll: float = 0.0, size: int = 2, sheds: Callable[[], int | None] = lambda: None, **limits: Any
+    poll: float = 0.0, size: int = 2, sheds: Callable[[], int | None] = lambda: None, full: bool = False, **limits: Any
 ) -> AsyncIterator[tuple[int, Guard]]:
-    """A server with one slow resource, one that takes a body, and limits."""
+    """A server with one slow resource, one that takes a body, and limits. `full`: it has no place for that one."""
 
     async def slow(request: web.Request) -> web.Response:
         await asyncio.sleep(poll)
@@ -41,9 +41,15 @@ async def guarded(
     async def body(request: web.Request) -> web.Response:
         return web.json_response({"bytes": len(await request.read())})
 
+    @asynccontextmanager
+    async def place(request: web.Request) -> AsyncIterator[None]:
+        if full and request.method == "PUT":
+            raise Problem(503, "Full")
+        yield
+
     guard = Guard(Limits(**limits), sheds=sheds)
     app = web.Application(
-        middlewares=[_with_problems(guard.limits, lambda: 1), _whole(guard, lambda _: nullcontext())],
+        middlewares=[_with_problems(guard.limits, lambda: 1), _whole(guard, place)],
         client_max_size=guard.limits.body)
     app.add_routes([*(web.get(path, slow) for path in ("/poll", "/v1/poll")),
                     *(web.put(path, body) for path in ("/body", "/v1/body"))])
@@ -301,3 +307,33 @@ async def test_many_that_come_back_at_once_wait_in_the_kernel_and_are_accepted_a
         finally:
             for one in sockets:
                 one.close()
+
+
+async def test_a_body_that_nobody_wanted_is_not_taken_for_a_request() -> None:
+    """The request was refused before its body came: aiohttp still drops it, and what it looks like means nothing."""
+    async with guarded(sheds=lambda: 7, full=True) as (port, _), peer(port) as one:
+        await one.say(b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(V1))
+        assert (await one.answer())[0] == 503
+        await one.say(V1)  # the body
+        await one.say(GET)
+        assert (await one.answer())[0] == 200, "the next answer is the next request's"
+
+
+async def test_one_that_waits_behind_another_is_answered_before_one_that_is_turned_away() -> None:
+    async with guarded(poll=0.3, sheds=lambda: 7) as (port, _), peer(port) as one:
+        await one.say(GET)
+        await asyncio.sleep(0.1)
+        await one.say(GET)  # while the first is served
+        await asyncio.sleep(0.1)
+        await one.say(V1)
+        assert [(await one.answer())[0] for _ in range(3)][:2] == [200, 200]
+
+
+async def test_a_handler_whose_peer_has_gone_leaves_no_idle_connection() -> None:
+    async with guarded(poll=0.3) as (port, guard):
+        async with peer(port) as one:
+            await one.say(GET)
+            await asyncio.sleep(0.1)
+        await eventually(lambda: len(guard) == 0, "it is gone")
+        await asyncio.sleep(0.5)  # and then its handler ends
+        assert not guard._idle

@@ -15,7 +15,7 @@ from tuiha.config.pace import Limits
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import audit
 from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import ahead
+from tuiha.server.attachment import Lane, in_lane
 from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard
 from tuiha.server.control import Control
@@ -128,7 +128,7 @@ def _inside(clients: Clients) -> Middleware:
         inside = request.path.startswith("/control/") or request.path == "/metrics"
         if inside and clients.through_a_sprayer(request):
             raise Problem(403, "Not through a sprayer", "Ask the server itself, at its own address.")
-        with ahead() if inside else nullcontext():
+        with in_lane(Lane.CONTROL) if inside else nullcontext():
             return await handler(request)
 
     return middleware
@@ -152,8 +152,8 @@ def _whole(guard: Guard, at_work: Callable[[web.Request], AbstractAsyncContextMa
                 if request.can_read_body:
                     with request[STAY].outside() if STAY in request else nullcontext():
                         await _read(request, guard.limits)
-                if connection is not None:
-                    connection.came_whole()
+                    if connection is not None:
+                        connection.came_whole()
                 return await handler(request)
         finally:
             if connection is not None:

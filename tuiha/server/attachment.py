@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import asyncpg
@@ -34,23 +35,32 @@ LOST: tuple[type[BaseException], ...] = (
 )
 
 
-_RESERVED = 3  # sessions that devices and mail never take: heartbeat, control, proof of life
-_ahead: ContextVar[bool] = ContextVar("ahead", default=False)
+class Lane(Enum):
+    """Whose work needs a session. Each has its own sessions, so none waits behind another."""
+
+    COMMON = "devices and mail"
+    HEART = "heartbeat, bindings, and whatever else keeps the pool alive"
+    CONTROL = "operators"
+    PROOF = "that the database lives, for answers"
+
+
+_RESERVED = {Lane.HEART: 2, Lane.CONTROL: 2, Lane.PROOF: 1}  # sessions beside those of the setting
+_lane: ContextVar[Lane] = ContextVar("lane", default=Lane.COMMON)
 
 
 @contextmanager
-def ahead() -> Iterator[None]:
-    """Work that keeps the pool alive: it does not wait for a session behind devices and mail."""
-    token = _ahead.set(True)
+def in_lane(lane: Lane) -> Iterator[None]:
+    """What runs here, and the tasks that it makes, use the sessions of this lane."""
+    token = _lane.set(lane)
     try:
         yield
     finally:
-        _ahead.reset(token)
+        _lane.reset(token)
 
 
-def goes_ahead() -> bool:
-    """Whether what runs here keeps the pool alive."""
-    return _ahead.get()
+def present_lane() -> Lane:
+    """The lane of what runs here."""
+    return _lane.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +134,7 @@ class Attachment:
         self.since = boottime()
         self.why = ""  # it ended
         self._free: list[Session] = []
-        self._room = asyncio.Semaphore(size)
-        self._reserve = asyncio.Semaphore(_RESERVED)
+        self._rooms = {lane: asyncio.Semaphore(_RESERVED.get(lane, size)) for lane in Lane}
         self._over = asyncio.Event()
 
     @property
@@ -141,7 +150,7 @@ class Attachment:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a session; it is kept for the next borrower unless it broke. Raises what `LOST` lists."""
-        async with self._reserve if goes_ahead() else self._room:
+        async with self._rooms[present_lane()]:
             if self._over.is_set():  # hundreds may have waited, and a stopped database takes connections in silence
                 raise ConnectionResetError("the attachment is over")
             session = self._take() or await self._another()

@@ -157,6 +157,11 @@ class Guarded(asyncio.Protocol):
         """Turn a request away unread when there are far too many."""
         if self._busy or self._parted or self.transport is None or self.transport.get_write_buffer_size():
             return False
+        # Only while aiohttp waits for the next request are these bytes the beginning of one: it may still drop a body
+        # that nobody wanted, or have another request in hand. It offers no public way to know.
+        waiter = getattr(self._inner, "_waiter", None)
+        if waiter is None or waiter.done():
+            return False
         seconds = self._guard.sheds() if whole_poll(data) else None
         if seconds is None:
             return False
@@ -236,8 +241,9 @@ class Guard:
                 del self._peers[connection.peer]
 
     def is_idle(self, connection: Guarded) -> None:
-        """It may make room for another one."""
-        self._idle[connection] = None
+        """It may make room for another one, if it is still there: a handler goes on when its peer has gone."""
+        if connection.outgoing in self._of:
+            self._idle[connection] = None
 
     def not_idle(self, connection: Guarded) -> None:
         """It is used again."""

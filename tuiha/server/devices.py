@@ -123,7 +123,7 @@ class Devices:
                     raise web.HTTPRequestTimeout
                 yield
             finally:
-                stay.counts = not (gone or request.get(HELD, False))
+                stay.answers, stay.counts = not gone, not (gone or request.get(HELD, False))
                 request[HELD] = request.get(HELD, False) or held
 
     async def _admit_again(self, request: web.Request, user: User) -> None:

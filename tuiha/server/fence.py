@@ -18,7 +18,7 @@ from tuiha.server.clock import boottime
 class Wires:
     """The sockets of one attachment, and the moment after which none of them may carry anything.
 
-    `deadline` is in seconds of the clock given. Written by the event loop, read by the fence thread; a float's
+    `deadline` is in seconds of the clock given. Written by the loop that renews, read by the fence thread; a float's
     assignment is atomic, the set of sockets has a lock.
     """
 

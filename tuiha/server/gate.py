@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import LOST, Attachment, Session, ahead, never_cancelled
+from tuiha.server.attachment import LOST, Attachment, Lane, Session, in_lane, never_cancelled
 from tuiha.server.together import Together
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class Gate:
             raise OutcomeUnknown("the database was gone before the answer could be released") from error
 
     async def _proven(self, attachment: Attachment) -> None:
-        with ahead():
+        with in_lane(Lane.PROOF):
             async with self._counted(attachment) as session:
                 await session.connection.execute(_LIVES)
 

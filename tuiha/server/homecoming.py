@@ -36,7 +36,11 @@ WITH away AS (
 UPDATE binding b SET server = $1, generation = b.generation + 1, since = clock_timestamp()
   FROM away WHERE b.user_id = away.user_id RETURNING away.server AS former
 """
-_FORGET = "DELETE FROM home WHERE server = $1"  # who moved elsewhere meanwhile
+# Who is back, and who was moved elsewhere meanwhile.
+_FORGET = """
+DELETE FROM home h WHERE server = $1
+   AND NOT EXISTS (SELECT FROM binding b WHERE b.user_id = h.user_id AND b.generation = h.generation)
+"""
 _EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)"
 
 
@@ -66,17 +70,20 @@ class Homecoming:
     async def some(self) -> int:
         """Take some users back; how many. Raises Unavailable, OutcomeUnknown."""
         room = self._room()
-        away = await self._gate.read(lambda c: c.fetchval(_AWAY, self._server)) if room > 0 else 0
-        if not away:
-            await self._all_home(room)
+        if room <= 0:
             return 0
-        first = not self._at_once
-        self._at_once = max(self._at_once, math.ceil(away / _BEATS))
+        away = await self._gate.read(lambda c: c.fetchval(_AWAY, self._server))
+        if not away:
+            await self._all_home()
+            return 0
+        at_once = max(self._at_once, math.ceil(away / _BEATS))
         async with self._gate.transaction(wait=self._interval) as connection:
-            return await self._return(connection, min(self._at_once, room), away if first else 0)
+            back = await self._return(connection, min(at_once, room), 0 if self._at_once else away)
+        self._at_once = at_once
+        return back
 
-    async def _all_home(self, room: int) -> None:
-        if self._at_once and room > 0:
+    async def _all_home(self) -> None:
+        if self._at_once:
             await self._gate.write(lambda c: c.execute(_FORGET, self._server), wait=self._interval)
         self._at_once = 0
 

@@ -111,6 +111,8 @@ class LeaseKeeper:
             for task in (renewing, ended):
                 task.cancel()
             await asyncio.wait({renewing, ended})
+        if over and not renewing.cancelled():
+            renewing.exception()  # seen: why the attachment ended is known
         if not over:
             renewing.result()
             attachment.lose()  # the fence cut it between two renewals, and nobody here has heard of that yet
@@ -129,10 +131,12 @@ class LeaseKeeper:
             session.connection.terminate()
 
     async def _another(self, attachment: Attachment, over: Over) -> Session:
-        """A session for renewals alone, tried for as long as the lease lasts. Raises what LOST lists."""
+        """A session for renewals alone, tried for as long as the lease lasts. Raises LeaseRefused, what LOST lists."""
         while True:
             try:
-                return await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
+                session = await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
+                await _same(attachment, session)
+                return session
             except (*LOST, asyncpg.PostgresError):
                 if not attachment.whole or await over(_PAUSE):
                     raise
@@ -148,6 +152,14 @@ class LeaseKeeper:
         except (*LOST, asyncpg.PostgresError):
             if session.closed or not attachment.whole:
                 raise
+
+
+async def _same(attachment: Attachment, session: Session) -> None:
+    """A session is on the very database of the attachment. Raises LeaseRefused: its address leads elsewhere by now."""
+    found = await identify(session.connection)
+    if (found.system_identifier, found.timeline, found.epoch) != (
+            attachment.system_identifier, attachment.timeline, attachment.epoch):
+        raise LeaseRefused(f"another database answers at the address of {attachment.place.name}, or its epoch changed")
 
 
 async def verified(place: Place, session: Session, pool: str, expected: Expected | None, known: str | None) -> Identity:

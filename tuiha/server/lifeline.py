@@ -29,13 +29,11 @@ class Lifeline:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="lifeline", daemon=True)
         self._served: asyncio.AbstractEventLoop | None = None
-        self._turned = clock()
-        self._asked = False
+        self._asked_at: float | None = None  # when the serving loop was asked whether it turns; None: it has answered
 
     def start(self) -> None:
         """Start the thread, from the loop that serves."""
         self._served = asyncio.get_running_loop()
-        self._turned = self._clock()
         self._thread.start()
 
     async def stop(self) -> None:
@@ -72,15 +70,17 @@ class Lifeline:
             raise
 
     def still_for(self) -> float:
-        """Seconds since the serving loop last turned, as far as asking it tells. Asked by work in the thread."""
-        if self._served is not None and not self._asked:
-            self._asked = True
+        """Seconds for which the serving loop has not answered whether it turns. Asked by work in the thread."""
+        if self._asked_at is not None:
+            return self._clock() - self._asked_at
+        self._asked_at = self._clock()
+        if self._served is not None:
             with suppress(RuntimeError):  # it is closed: the process is about to end
-                self._served.call_soon_threadsafe(self._has_turned)
-        return self._clock() - self._turned
+                self._served.call_soon_threadsafe(self._turns)
+        return 0.0
 
-    def _has_turned(self) -> None:
-        self._turned, self._asked = self._clock(), False
+    def _turns(self) -> None:
+        self._asked_at = None
 
 
 def _tell(outcome: Future[T], task: asyncio.Task[T]) -> None:

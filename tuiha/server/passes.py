@@ -1,10 +1,10 @@
 """Passes: a device that was let in by one server is let in by another one, or after a restart, without a new scrypt.
 
 A pass is worth nothing by itself: it says that this password of this user fitted this stored hash, and whoever shows
-it has to send that password as well. So it ends with the hash, and what it opens the password opens anyway. It is
-signed with a key that all servers have, made from the token of their control interfaces; who has that key and a pass
-can try passwords as fast as a stolen, cheap hash would let him. It is a cookie, as HTTP clients keep these by
-themselves; one that does not costs a scrypt at each server.
+it has to send that password as well. So it ends with the hash. It is signed with a key that all servers have, made from
+the operators' token. Who has that token and a pass can try passwords without scrypt; who has that token and the stored
+hashes can make passes. It is a cookie, as HTTP clients keep these by themselves; one that does not costs a scrypt at
+each server.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tuiha.server.tokens import Tokens
 
 COOKIE = "tuiha_pass"
 VALID = 7 * 86400.0  # seconds
+_SKEW = 60.0  # seconds by which the clocks of two servers may differ
 _PASS = re.compile(r"([0-9a-f]{1,16})\.([0-9a-f]{32})\.([0-9a-f]{32})")
 
 FIRST: web.RequestKey[bool] = web.RequestKey("first", bool)  # of a device's request: this server did not know it
@@ -45,7 +46,9 @@ class Passes:
         self._now = now
 
     def make(self, name: str, password: str, verifier: str) -> str:
-        """A pass for a user whose password fits this stored hash."""
+        """A pass for a user whose password fits this stored hash; empty in a pool without an operators' token."""
+        if not self._keys():
+            return ""
         until = f"{int(self._now() + VALID):x}"
         key = self._keys()[0]
         return f"{until}.{_mac(key, 'name', until, name)}.{_mac(key, 'all', until, name, password, verifier)}"
@@ -60,7 +63,7 @@ class Passes:
 
     def _right(self, shown: str, part: int, *of: str) -> bool:
         found = _PASS.fullmatch(shown)
-        if found is None or not self._now() < int(found[1], 16) <= self._now() + VALID + 1:
+        if found is None or not self._now() < int(found[1], 16) <= self._now() + VALID + _SKEW:
             return False
         kind, *rest = of
         right = False
@@ -71,7 +74,7 @@ class Passes:
     def _keys(self) -> list[bytes]:
         tokens = self._tokens()
         return [hashlib.sha256(b"tuiha passes\0" + one.encode()).digest()
-                for one in tokens.operators or tokens.viewers]
+                for one in tokens.operators]
 
 
 def _mac(key: bytes, *parts: str) -> str:

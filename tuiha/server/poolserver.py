@@ -21,7 +21,7 @@ from tuiha.model.reports import ServerReport, ServerState
 from tuiha.server import app
 from tuiha.server.access import OutcomeUnknown, Unavailable
 from tuiha.server.attaching import Attacher
-from tuiha.server.attachment import Place, ahead
+from tuiha.server.attachment import Lane, Place, in_lane
 from tuiha.server.bindings import Bindings
 from tuiha.server.clients import Clients
 from tuiha.server.connections import Guard, GuardedSite
@@ -187,11 +187,12 @@ class PoolServer:
                     vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
                          self.guard.run(), self.users.run()]
-                with ahead():
+                with in_lane(Lane.HEART):
                     running = [tasks.create_task(part) for part in vital]
                 running += [tasks.create_task(part) for part in parts]
                 await stop.wait()
-                await self._leave()
+                with in_lane(Lane.HEART):
+                    await self._leave()
                 for task in running:
                     task.cancel()
         finally:
@@ -294,6 +295,7 @@ class PoolServer:
         seconds = self.devices.room.sheds()
         if seconds is not None:
             self.metrics.count("devices", 503, None)
+            self.meter.note(asyncio.get_running_loop().time(), 0.0)
             self.meter.count(503, again=True, forwarded=False, waited=False)
         return seconds
 

@@ -24,6 +24,7 @@ log = logging.getLogger("tuiha.refusals")
 _EVERY = 0.4  # seconds
 _ANSWER = 0.3  # seconds for an answer; none is no refusal
 _TWICE = 2  # refusals in a row
+_OFTEN = 10  # times that it is told in a row; after that it is most likely a firewall's word, and told now and then
 _NEIGHBOURS = 3  # of a server: in a large pool each one is watched by as many
 
 
@@ -55,7 +56,7 @@ class Refusals:
         self._refused = Counter({
             name: self._refused[name] + 1 for name, answer in answers.items() if answer and name in self._reached})
         for name, times in self._refused.items():
-            if times >= _TWICE:
+            if times >= _TWICE and (times <= _OFTEN or times % _OFTEN == 0):
                 try:
                     if await self._gone(name):
                         self._reached.discard(name)

@@ -124,7 +124,8 @@ class Room:
     def _left(self, stay: Stay) -> None:
         now = self._clock()
         full = self.working >= self.limit
-        self._pace.answered(now, full)
+        if stay.answers:
+            self._pace.answered(now, full)
         if stay.counts:
             self._window.took(stay.worked(now), full)
         self.give()
@@ -152,6 +153,7 @@ class Stay:
         self._since = clock()
         self._before = 0.0
         self.counts = True  # how long it took says something of this server
+        self.answers = True  # somebody is there to read the answer
 
     def worked(self, now: float) -> float:
         """Seconds so far; what was spent outside left out."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.server.monitor.world import PlainAccess, World, until
-from tuiha.server.attachment import ahead, goes_ahead
+from tuiha.server.attachment import Lane, in_lane, present_lane
 
 
 async def test_a_message_arrives_and_wakes_the_user(lab: World) -> None:
@@ -173,20 +173,20 @@ async def test_monitors_do_not_go_ahead_though_what_brings_their_users_does(
 ) -> None:
     """Bindings are read ahead of devices and mail; the sessions for that are few."""
     user, other = await lab.user(), await lab.user()
-    ahead_of_others: set[bool] = set()
+    lanes: set[Lane] = set()
     real = PlainAccess.transaction
 
     @asynccontextmanager
     async def transaction(access: PlainAccess) -> AsyncIterator[Any]:
-        ahead_of_others.add(goes_ahead())
+        lanes.add(present_lane())
         async with real(access) as connection:
             yield connection
 
     monkeypatch.setattr(PlainAccess, "transaction", transaction)
     async with lab.monitor([user]) as monitor:
-        with ahead():
+        with in_lane(Lane.HEART):
             monitor.set_bound({one.user_id: one for one in (user, other)})
         await until(lambda: monitor.figures().connected == 2, "both are monitored")
         await lab.send(other, "<a@x>")
         await lab.arrived(other, "<a@x>")
-    assert ahead_of_others == {False}
+    assert lanes == {Lane.COMMON}

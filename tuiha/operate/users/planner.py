@@ -100,6 +100,7 @@ class Moves:
     off: float  # how far the server farthest from its target is off it, as a share of the target
     triggered: bool  # it was far enough for moving users that may stay
     short: Mapping[str, float] = field(default_factory=dict)  # server -> weight over its cap that may not leave it
+    overloaded: frozenset[str] = frozenset()  # servers on which a lock holds nobody
 
     @property
     def count(self) -> int:
@@ -141,6 +142,7 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
         off=off,
         triggered=bool(over),
         short={places[s].name: weight for s, weight in sorted(short.items()) if weight > _CLOSE * caps[s]},
+        overloaded=frozenset(places[s].name for s in overloaded),
     )
 
 

@@ -114,16 +114,17 @@ async def effects(active: Active, moves: Moves) -> Effects:
     return Effects({name: (before.get(name, 0), before.get(name, 0) + change[name]) for name in names}, dict(logins))
 
 
-async def staying(active: Active, servers: Iterable[str]) -> list[Staying]:
-    """Why users of these servers stay where they are. Raises DatabaseGone."""
-    names = sorted(servers)
+async def staying(active: Active, moves: Moves) -> list[Staying]:
+    """Why users of servers that keep too many stay where they are. Raises DatabaseGone."""
+    names = sorted(moves.short)
     if not names:
         return []
-    return [
+    found = [
         Staying(row["server"], row["pinned"], row["locked"],
                 row["first"] and row["first"].timestamp(), row["last"] and row["last"].timestamp())
         for row in await active.rows(_STAYING, names, seconds=30.0)
     ]
+    return [Staying(one.server, one.pinned, 0, None, None) if one.server in moves.overloaded else one for one in found]
 
 
 def chunks(ids: Sequence[int], size: int = CHUNK) -> Iterable[list[int]]:

@@ -46,7 +46,7 @@ class Rebalance:
             known = await places(active, snapshot)
             moves = plan_moves(known, await users(active, known), bounds)
             found = await effects(active, moves)
-            fixed = await staying(active, moves.short)
+            fixed = await staying(active, moves)
         except DatabaseGone as error:
             raise Refused(f"the users cannot be read: {error}") from error
         draft = common.Draft(
@@ -211,12 +211,12 @@ class SpreadStep(MoveStep):
         active = Active(world)
         try:
             known = await places(active, await look(world))
-            short = plan_moves(known, await users(active, known), self.bounds).short
-            stay = await staying(active, short)
+            moves = plan_moves(known, await users(active, known), self.bounds)
+            stay = await staying(active, moves)
         except DatabaseGone as error:
             return f"; who keeps more than its share is not known: {error}"
-        return "".join(f"; {one.server} keeps {short[one.server]:,.1f} over its share: {_bounds_of_stay(one)}"
-                       for one in stay if one.server in short)
+        return "".join(f"; {one.server} keeps {moves.short[one.server]:,.1f} over its share: {_bounds_of_stay(one)}"
+                       for one in stay if one.server in moves.short)
 
 
 @dataclass(frozen=True, slots=True)

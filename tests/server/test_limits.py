@@ -315,6 +315,7 @@ async def test_a_body_that_nobody_wanted_is_not_taken_for_a_request() -> None:
         await one.say(b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(V1))
         assert (await one.answer())[0] == 503
         await one.say(V1)  # the body
+        await asyncio.sleep(0.1)
         await one.say(GET)
         assert (await one.answer())[0] == 200, "the next answer is the next request's"
 

@@ -136,7 +136,7 @@ def _request(path: str, name: str, password: str) -> bytes:
 async def targets(pool: Control) -> dict[str, Target]:
     """Register a device for each user; where those of one server are asked directly, forwarded, and by the sprayer."""
     settings = load(pool.config_path)
-    one, other = settings.servers[:2]
+    one, other = settings.servers[0], settings.servers[-1]
     requests: list[bytes] = []
     async with aiohttp.ClientSession() as session:
         for user in read_users(pool.users_path.read_text())[:USERS]:
@@ -149,7 +149,7 @@ async def targets(pool: Control) -> dict[str, Target]:
                 path = f"/v1/devices/phone/changes?since={key}&wait=0"
                 requests.append(_request(path, user.name, user.password))
     state = await pool.state()
-    mine, both = [_process(state, "s1")], [_process(state, "s1"), _process(state, "s2")]
+    mine, both = [_process(state, one.name)], [_process(state, name) for name in {one.name, other.name}]
     places = {"direct": (one.address, mine), "forwarded": (other.address, both),
               "sprayer": (f"//{settings.sprayers[0].address}", mine)}
     found = {}

@@ -129,7 +129,7 @@ async def work(one: Room, clock: Clock, seconds: float, rounds: int) -> None:
 
 async def test_as_many_are_worked_on_as_are_answered_quickly() -> None:
     one, clock = room()
-    await work(one, clock, 0.01, 300)
+    await work(one, clock, 0.01, MOST)
     assert one.limit == MOST
     await work(one, clock, 1.0, 40)
     assert one.limit == LEAST
@@ -141,7 +141,7 @@ async def test_what_says_nothing_of_the_server_does_not_count() -> None:
         async with one.stay(True, False) as stay:
             clock.now += 10.0
             stay.counts = False
-    await work(one, clock, 0.01, 300)
+    await work(one, clock, 0.01, MOST)
     assert one.limit == MOST
 
 
@@ -168,21 +168,33 @@ def test_where_more_is_answered_they_may_come_sooner() -> None:
     assert sum(fast.again() for _ in range(2000)) < 0.4 * sum(slow.again() for _ in range(2000))
 
 
-async def test_only_when_far_too_many_come_are_they_turned_away_unread() -> None:
-    one, clock = room()
+async def test_when_all_places_are_taken_the_next_is_turned_away_unread() -> None:
+    one, _ = room()
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         await fill(stack, one)
         assert one.sheds() is None, "nobody waits"
-        waits = [group.create_task(waiting(one, True, [], str(n))) for n in range(4 * one.limit)]
+        waits = [group.create_task(waiting(one, True, [], str(n))) for n in range(4 * one.limit - 1)]
         await asyncio.sleep(0)
-        assert one.sheds() is None, "the waiting room is full, but few are turned away"
-        for _ in range(400):
-            one.again()
+        assert one.sheds() is None, "one may wait"
         before = one.turned_away
         seconds = one.sheds()
-        assert seconds is not None
+        assert seconds is not None, "that one is on its way"
         assert seconds >= 1
         assert one.turned_away == before + 1, "it counts"
+        for task in waits:
+            task.cancel()
+
+
+async def test_a_known_device_is_read_while_a_first_log_in_waits_unless_far_too_many_come() -> None:
+    one, clock = room()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await fill(stack, one)
+        waits = [group.create_task(waiting(one, False, [], str(n))) for n in range(4 * one.limit)]
+        await asyncio.sleep(0)
+        assert one.sheds() is None, "it may be a known one, which takes the place of one that waits"
+        for _ in range(400):
+            one.again()
+        assert one.sheds() is not None
         clock.now += 3.0
         assert one.sheds() is None, "that was three seconds ago"
         for task in waits:

@@ -294,8 +294,6 @@ class PoolServer:
         """Whether a request is turned away unread, and the seconds after which it shall come again."""
         seconds = self.devices.room.sheds()
         if seconds is not None:
-            self.metrics.count("devices", 503, None)
-            self.meter.note(asyncio.get_running_loop().time(), 0.0)
             self.meter.count(503, again=True, forwarded=False, waited=False)
         return seconds
 

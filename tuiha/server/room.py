@@ -21,7 +21,9 @@ from tuiha.server.problem import Problem, unavailable
 from tuiha.server.window import Window
 
 FULL = "X-Tuiha-Full"  # in a 503: this server has no place; whoever passed the request on does not answer it either
-LEAST, MOST = 8, 256  # requests that are worked on at once
+# Requests that are worked on at once. Each takes half a millisecond of a processor, and the fewest 30 ms. With less, a
+# loop that is busy with refusals would let places stand empty between two of its turns.
+LEAST, MOST = 64, 512
 SLOW = 0.25  # seconds
 _TIMES = 8.0  # so many times the quickest: a database far away is not slow
 _LAST = 32
@@ -29,7 +31,7 @@ _QUEUE = 4  # wait, for each one that is worked on
 _PATIENCE = 1.0  # seconds that they wait
 _SHORTEST, _LONGEST = 2.0, 60.0  # seconds over which those are spread who were turned away
 _FIRST_GUESS = 150.0  # requests a second, until a full room tells better
-_DEEP = 2.0  # times what is answered in a second: when more than that are turned away, looking at each costs too much
+_DEEP = 0.5  # times what is answered in a second: when more than that are turned away, looking at each costs too much
 _GENTLY = 0.05  # weight of a second's count: while many return, much of the work is for nothing, and says little
 
 
@@ -42,6 +44,7 @@ class Room:
         self._chance = chance or Random()
         self._waiting: tuple[deque[asyncio.Future[bool]], deque[asyncio.Future[bool]]] = (deque(), deque())
         self._pace = _Pace()
+        self._second, self._coming = 0, 0  # requests of this second that were let through and are not here yet
         self.working = 0
         self.turned_away = 0  # since the start
 
@@ -56,6 +59,7 @@ class Room:
 
         `known`: the device was let in before. `passed_on`: by another server, which waited already.
         """
+        self._coming = max(0, self._coming - 1)
         if self.working < self.limit:
             self.working += 1
         elif passed_on:
@@ -99,10 +103,16 @@ class Room:
     def sheds(self) -> int | None:
         """Whether a request is turned away unread, and the seconds after which it shall come again; None: it is not.
 
-        Only while so many come that looking at each would leave no time for answers. Then a known device has no better
-        chance than another one.
+        It is when all places are taken, those to wait in too, and nobody waits whom a known device would send away.
+        While far too many come to look at each, nobody has a better chance than another.
         """
-        if sum(map(len, self._waiting)) < _QUEUE * self.limit or not self._pace.drowns(self._clock()):
+        now = self._clock()
+        if int(now) != self._second:  # not every request that is read gets here
+            self._second, self._coming = int(now), 0
+        known, strange = map(len, self._waiting)
+        if self.working + known + strange + self._coming < (1 + _QUEUE) * self.limit \
+                or (strange and not self._pace.drowns(now)):
+            self._coming += 1
             return None
         return self.again()
 

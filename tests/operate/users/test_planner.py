@@ -65,6 +65,7 @@ def test_a_lock_holds_nobody_on_an_overloaded_server(mark: int, left: int) -> No
     """Three of four servers were lost and are back: the one that was left has more than its capacity."""
     moves = plan_moves(pool([Part.TAKES] * 2, [110, 90]), bound(*[(0, 1.0, mark)] * 120, *[(1, 1.0, 0)] * 70))
     assert after(moves)["s1"] == left
+    assert moves.overloaded == {"s1"}, "its locks are no reason that a check may name"
 
 
 def test_shares_follow_capacity() -> None:

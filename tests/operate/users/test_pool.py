@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -52,12 +51,9 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
     assert "14 users there already" in (await run(world, kind, plan))[1]
     await undo(world, kind, plan)
     assert await bound(world) == dict.fromkeys(users[:24], "s1") | dict.fromkeys(users[24:], "s2")
-    locked = await planned(world, kind)  # the 14 that went and came back stay on s1 for the length of a lock
-    check = next(check for check in locked.checks if check.name == "locks")
-    assert locked.details["moves_planned"] == 10
-    assert (check.subject, check.verdict) == ("s1", "warning")
-    assert check.value.startswith("3.5 over its share stay: 14 users locked after a move")
-    assert re.search(r"plan again after \d\d:\d\d:\d\dZ; `tuiha plan move USER SERVER`", check.remedy)
+    again = await planned(world, kind)  # the 14 that went and came back are locked on s1, which has more than it can
+    assert again.details["moves_planned"] == 14
+    assert [check for check in again.checks if check.name == "locks"] == []
 
 
 async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:

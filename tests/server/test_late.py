@@ -36,7 +36,7 @@ async def told_by_one_that_stopped(pool: Running, monkeypatch: pytest.MonkeyPatc
 
 
 def stops_at_the_next_answer(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """What is done last before the bytes are made is to count the answer. The lifeline stops too, the fence goes on."""
+    """The server counts an answer right before it makes the bytes. The lifeline stops there too; the fence goes on."""
     count, still_for = Meter.count, Lifeline.still_for
 
     def stopping(meter: Meter, status: int, **what: bool) -> None:

@@ -278,6 +278,7 @@ async def test_a_request_that_is_turned_away_unread_keeps_its_connection_and_is_
     ([b"PUT /v1/body HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(V1), V1], [200]),  # V1 is the body
     ([V1.replace(b"HTTP/1.1", b"HTTP/1.0")], [200]),
     ([V1.replace(b"Host: x", b"Host: x\r\nContent-Length: 0")], [200]),
+    ([V1.replace(b"Host: x", b"Host: x\r\nContent-Length : 2")], [400]),  # another reader may take it
 ])
 async def test_what_is_not_one_whole_request_is_read(parts: list[bytes], statuses: list[int]) -> None:
     async with guarded(sheds=lambda: 7) as (port, _), peer(port) as one:

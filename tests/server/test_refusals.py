@@ -40,7 +40,7 @@ async def test_only_a_host_that_says_so_refuses() -> None:
 
 
 async def taking(port: int, knocking: Refusals) -> None:
-    """Somebody listens for one round."""
+    """A server listens at the port for one round."""
     listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
     await knocking.round()
     listening.close()

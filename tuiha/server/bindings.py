@@ -106,7 +106,7 @@ class Bindings:
         return Seen(bound, row["seconds_left"])
 
     async def bind(self, user: Owned, server: str, bound: Bound | None, lost: bool = False) -> bool:
-        """Bind a user to a server. False when somebody else was faster; then look again.
+        """Bind a user to a server. False when another server was faster; then look again.
 
         `lost`: the server of before is gone, so the user returns when it is back.
         """

@@ -48,8 +48,8 @@ def whole_poll(data: bytes) -> bool:
     if not data.startswith(b"GET /v1/") or not data.endswith(_ENDS) or data.count(_ENDS) != 1:
         return False
     lines = data.lower()
-    return lines.partition(b"\r\n")[0].endswith(b" http/1.1") and b"\ncontent-length:" not in lines \
-        and b"\ntransfer-encoding:" not in lines and b"\nconnection:" not in lines
+    return lines.partition(b"\r\n")[0].endswith(b" http/1.1") and b"\ncontent-length" not in lines \
+        and b"\ntransfer-encoding" not in lines and b"\nconnection" not in lines
 
 
 class Outgoing:
@@ -241,7 +241,7 @@ class Guard:
                 del self._peers[connection.peer]
 
     def is_idle(self, connection: Guarded) -> None:
-        """It may make room for another one, if it is still there: a handler goes on when its peer has gone."""
+        """It may make room for another one. Of a peer that has gone the handler goes on, and nothing else is left."""
         if connection.outgoing in self._of:
             self._idle[connection] = None
 

@@ -57,7 +57,7 @@ class AllAlive:
 
 @dataclass(frozen=True, slots=True)
 class Even:
-    """Every server has its share of the users again, by itself."""
+    """Every server has its share of the users again, and no operator moved them."""
 
     servers: tuple[str, ...]
     seconds: float = 60.0

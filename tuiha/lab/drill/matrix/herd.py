@@ -19,7 +19,7 @@ _HERD = (
     Scenario("herd-sprayers", "both sprayers are gone for half a second; all devices return together", STEADY,
              (Kill(_SPRAYERS), Wait(0.5), *_started(_SPRAYERS), Wait(8), AllAlive()),
              failed=None, outage=2.0, users=120, devices=5),
-    Scenario("herd-primary", "db1 hangs for three leases and goes on; all devices were told to come again", STEADY,
+    Scenario("herd-primary", "db1 hangs for three leases and goes on; then all devices ask at once", STEADY,
              (Pause("db1"), Wait(15), Resume("db1"), Leased("db1"), Wait(8), AllAlive()),
              failed=None, users=120, devices=5),
     Scenario("herd-servers", "all servers die and are started at once", STEADY,

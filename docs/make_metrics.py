@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.model.looks import healthy
 from tuiha.model.conclude import conclude
-from tuiha.server.metrics import DESCRIBED
+from tuiha.server.http.metrics import DESCRIBED
 from tuiha.watch.exposition import FAMILIES
 
 TARGET = Path(__file__).parent / "metrics.md"

@@ -27,9 +27,9 @@ import asyncpg
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
-from tuiha.server.lease_functions import RENEW
-from tuiha.server.membership import _BEAT, _MAIL, look_interval
-from tuiha.server.takeover import CANDIDATES, candidates
+from tuiha.pooldb.lease_functions import RENEW
+from tuiha.server.pool.membership import _BEAT, _MAIL, look_interval
+from tuiha.server.pool.takeover import CANDIDATES, candidates
 
 CONNECTIONS = 30  # to the database, for all of them together
 _LEASE = 5.0

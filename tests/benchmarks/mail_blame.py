@@ -24,12 +24,12 @@ from tests.server.monitor.fake import FakeMailServer, fake_mail_server
 from tuiha.cli.table import aligned
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.lab.proxy import Proxy
-from tuiha.server.access import Unavailable
-from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor
-from tuiha.server.monitor.health import Kept, Look, Phase, Way
-from tuiha.server.monitor.journal import Journal
-from tuiha.server.monitor.record import Cursor, Entry, Known
-from tuiha.server.monitor.standing import Standing, Standings
+from tuiha.server.database.access import Unavailable
+from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor
+from tuiha.server.mail.health import Kept, Look, Phase, Way
+from tuiha.server.mail.journal import Journal
+from tuiha.server.mail.record import Cursor, Entry, Known
+from tuiha.server.mail.servers import Standing, Standings
 
 QUIET = 20.0  # seconds after which a connection is cut
 REACH = 5.0  # seconds until everybody is connected again

@@ -21,7 +21,7 @@ from random import Random
 from tests.benchmarks.mail_blame import HEAD, QUIET, REACH, Figures, Memory, bounds, monitor_of, observe, row
 from tests.server.monitor.simulated import Network, SimulatedLoop
 from tuiha.cli.table import aligned
-from tuiha.server.monitor import Pace
+from tuiha.server.mail import Pace
 
 SERVERS = 2  # mail servers
 TICK = 0.1  # seconds between two looks of the middlebox

@@ -61,7 +61,7 @@ _REFUSING = """
 import asyncio, sys
 from aiohttp import web
 from tuiha.config.pace import Limits
-from tuiha.server.connections import Guard, GuardedSite
+from tuiha.server.http.guard import Guard, GuardedSite
 async def main():
     runner = web.AppRunner(web.Application(), access_log=None)
     await runner.setup()

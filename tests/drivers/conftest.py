@@ -70,7 +70,7 @@ def _start_pair(path: Path, binaries: Path) -> Pair:
 
 
 async def _prepare(pair: Pair) -> None:
-    from tuiha.server.migrate import migrate
+    from tuiha.pooldb.migrations import migrate
 
     admin = await pair.admin("postgres")
     quoted = await admin.fetchval("SELECT quote_literal($1)", PASSWORD)

@@ -29,7 +29,7 @@ from tuiha.config.settings import Pool
 from tuiha.lab.assembly import SPRAYERS
 from tuiha.lab.haproxy import Sprayers
 from tuiha.lab.layout import Layout
-from tuiha.server.passwords import hash_password
+from tuiha.server.devices.passwords import hash_password
 
 USERS = tuple(f"u{number:02}" for number in range(1, 11))
 _COORDINATOR = "CREATE ROLE tuiha_coordinator LOGIN PASSWORD {0} IN ROLE pg_monitor"

@@ -18,8 +18,11 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers import asking, exchange, http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server import changes, proof, tokens, users
-from tuiha.server.problem import Problem
+from tuiha.server.devices import history as changes
+from tuiha.server.devices import users
+from tuiha.server.http import tokens
+from tuiha.server.http.problems import Problem
+from tuiha.server.pool import signatures as proof
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.drivers.daemons import free_port
 from tests.fuzz.http import Attack
 from tests.server.conftest import node  # noqa: F401
 from tests.server.interfaces import TOKENS, Running, pool  # noqa: F401
-from tuiha.server.openapi import document
+from tuiha.server.http.openapi import document
 
 
 async def test_whatever_is_asked_is_answered_as_the_document_says(

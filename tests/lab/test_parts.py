@@ -147,7 +147,7 @@ async def test_two_mail_servers_hold_the_same_mailboxes(pool: EmbeddedPool, sett
 async def test_the_sprayers_learn_any_user_and_tell_each_other(pool: EmbeddedPool, settings: Pool) -> None:
     import aiohttp
 
-    from tuiha.server.passwords import hash_password
+    from tuiha.server.devices.passwords import hash_password
 
     connection = await _connect(pool, "tuiha_owner")
     await connection.execute("INSERT INTO app_user (name, password_hash, mail_cluster) VALUES ($1, $2, 'east')",

@@ -21,7 +21,7 @@ from tuiha.lab.nurseries import Nursery, take_orphans_in
 from tuiha.lab.postgres import Pair
 from tuiha.lab.python import Python
 from tuiha.lab.watchdog import Watchdog
-from tuiha.server.passwords import verify_password
+from tuiha.server.devices.passwords import verify_password
 
 
 def test_descendants_are_found_whatever_their_order() -> None:

@@ -17,7 +17,7 @@ import tuiha
 from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.places import data_file
-from tuiha.server.migrate import migrations
+from tuiha.pooldb.migrations import migrations
 assert Path(tuiha.__file__).is_relative_to({folder!r}), tuiha.__file__
 for name in ("themes/dark.yaml", "config/pool.example.yaml", "config/haproxy.cfg"):
     assert data_file(name).is_relative_to({folder!r}), data_file(name)
@@ -43,7 +43,7 @@ def test_the_wheel_holds_what_is_needed_at_run_time(wheel: Path) -> None:
             if file.is_file() and "__pycache__" not in file.parts:
                 assert f"{target}/{file.relative_to(ROOT / source)}" in held
     assert any(name.endswith("/LICENSE") for name in held)
-    assert "tuiha/server/schema/0001_pool.sql" in held
+    assert "tuiha/pooldb/schema/0001_pool.sql" in held
     assert "tuiha/py.typed" in held
 
 

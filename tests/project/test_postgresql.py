@@ -25,8 +25,8 @@ from tuiha.drivers.ledgers.record import parse
 from tuiha.lab import binaries
 from tuiha.lab.account import Account, unprivileged
 from tuiha.model.reports import DatabaseRole
-from tuiha.server.migrate import migrate
-from tuiha.server.passwords import hash_password
+from tuiha.pooldb.migrations import migrate
+from tuiha.server.devices.passwords import hash_password
 
 TEXT = data_file("config/postgresql.md").read_text()
 PASSWORD = "of-this-test"

@@ -12,12 +12,12 @@ from tests.proof.virtual import PROCESS, Process
 from tests.proof.world import World
 from tuiha.drivers.protocols import Conflict
 from tuiha.model.reports import Standby
-from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attaching import Attacher
-from tuiha.server.attachment import Place
-from tuiha.server.fence import Fence
-from tuiha.server.gate import Gate
-from tuiha.server.lease import LeaseKeeper
+from tuiha.server.database.access import OutcomeUnknown, Unavailable
+from tuiha.server.database.attacher import Attacher
+from tuiha.server.database.attachment import Place
+from tuiha.server.database.fence import Fence
+from tuiha.server.database.gate import Gate
+from tuiha.server.database.lease import LeaseKeeper
 
 LEASE = 2.0
 DRIFT = 0.02  # clocks run up to so much too fast or too slow

@@ -17,8 +17,8 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tests.server.support import Node, eventually
 from tuiha.config import settings
-from tuiha.server.poolserver import PoolServer
-from tuiha.server.settled import identity
+from tuiha.server.parts import PoolServer
+from tuiha.server.setup import identity
 
 TOKENS = {"viewer": "7d1f0a9c5be84f2793c6d0e8b1a45f62", "operator": "e3b9027c6f1d48a5b70e94c2d8f6135a"}
 SERVER, FORWARDED_BY = "X-Tuiha-Server", "X-Tuiha-Forwarded-By"

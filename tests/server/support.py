@@ -11,12 +11,12 @@ from typing import Any
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tuiha.drivers.protocols import LedgerDriver
-from tuiha.server.attaching import Attacher
-from tuiha.server.attachment import Place
-from tuiha.server.fence import Fence
-from tuiha.server.gate import Gate
-from tuiha.server.lease import LeaseKeeper
-from tuiha.server.lifeline import Lifeline
+from tuiha.server.database.attacher import Attacher
+from tuiha.server.database.attachment import Place
+from tuiha.server.database.fence import Fence
+from tuiha.server.database.gate import Gate
+from tuiha.server.database.lease import LeaseKeeper
+from tuiha.server.database.lifeline import Lifeline
 
 PATIENCE = 30.0  # seconds that a test waits for an outcome on a busy machine
 COUNT = "SELECT count(*) FROM event"
@@ -114,7 +114,7 @@ class Node:
 
     async def add_users(self, *names: str, cluster: str = "east") -> list[int]:
         """Add users whose password is `secret`; returns their ids."""
-        from tuiha.server.passwords import hash_password
+        from tuiha.server.devices.passwords import hash_password
 
         stored = hash_password("secret", 4)
         return [

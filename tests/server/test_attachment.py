@@ -11,8 +11,8 @@ from tests.drivers.conftest import Pair
 from tests.server.support import COUNT, Attach, Node, eventually
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.access import Unavailable
-from tuiha.server.attachment import Place, Session
+from tuiha.server.database.access import Unavailable
+from tuiha.server.database.attachment import Place, Session
 
 
 async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Attach, node: Node) -> None:
@@ -126,7 +126,7 @@ async def test_who_waited_for_a_session_does_not_connect_when_the_attachment_is_
     slow = [asyncio.create_task(one.gate.read(lambda c: c.execute("SELECT pg_sleep(60)"), 0.2)) for _ in range(50)]
     await eventually(lambda: one.gate.in_flight >= 4, "all sessions are taken, and the others wait")
     await asyncio.sleep(0.2)
-    monkeypatch.setattr("tuiha.server.attachment.connect", connects)
+    monkeypatch.setattr("tuiha.server.database.attachment.connect", connects)
     old.end("as if its lease had ended")
     async with asyncio.timeout(10):
         found = await asyncio.gather(*slow, return_exceptions=True)

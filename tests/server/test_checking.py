@@ -13,15 +13,16 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tests.server.support import Attach, Node
-from tuiha.server import guesses, logins, provision
-from tuiha.server.clients import CLIENT
-from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer
-from tuiha.server.passwords import cost_of, hash_password, verify_password
-from tuiha.server.problem import Problem
-from tuiha.server.provision import Provisioner
-from tuiha.server.turns import FairTurns, Turns
-from tuiha.server.user import User
-from tuiha.server.users import Users
+from tuiha.server.devices import enrolment as provision
+from tuiha.server.devices import guesses, logins
+from tuiha.server.devices.enrolment import Provisioner
+from tuiha.server.devices.passwords import cost_of, hash_password, verify_password
+from tuiha.server.devices.turns import FairTurns, Turns
+from tuiha.server.devices.user import User
+from tuiha.server.devices.users import Users
+from tuiha.server.http.clients import CLIENT
+from tuiha.server.http.problems import Problem
+from tuiha.server.mail.cluster import Cluster, Credentials, MailServer
 
 MANY = 1000
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, attached, insert
-from tuiha.server import gate
-from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import Attachment
+from tuiha.server.database import gate
+from tuiha.server.database.access import OutcomeUnknown, Unavailable
+from tuiha.server.database.attachment import Attachment
 
 
 async def test_a_commit_that_waits_for_the_secondary_is_cut_by_the_fence_and_its_outcome_is_unknown(

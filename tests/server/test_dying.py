@@ -14,10 +14,10 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, insert, place
-from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.attachment import Attachment
-from tuiha.server.fence import Wires
-from tuiha.server.gate import Gate
+from tuiha.server.database.access import OutcomeUnknown, Unavailable
+from tuiha.server.database.attachment import Attachment
+from tuiha.server.database.fence import Wires
+from tuiha.server.database.gate import Gate
 
 # Looks at nothing but the rows, so it does not see that the postmaster is gone.
 WATCH = """

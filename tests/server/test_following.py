@@ -19,12 +19,12 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server import following
-from tuiha.server.attachment import Attachment
-from tuiha.server.fence import Fence, Wires
-from tuiha.server.following import Following
-from tuiha.server.identity import WrongDatabase
-from tuiha.server.migrate import is_current, migrate
+from tuiha.pooldb.migrations import is_current, migrate
+from tuiha.server.database import patroni as following
+from tuiha.server.database.attachment import Attachment
+from tuiha.server.database.fence import Fence, Wires
+from tuiha.server.database.identity import WrongDatabase
+from tuiha.server.database.patroni import Following
 
 _ROW = "SELECT epoch, active, state FROM pool_epoch"
 
@@ -184,6 +184,6 @@ async def test_an_attached_server_goes_along(pool: Pool) -> None:
 
 
 def place_of_nobody() -> Any:
-    from tuiha.server.attachment import Place
+    from tuiha.server.database.attachment import Place
 
     return Place("db1", "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "tuiha:s1")

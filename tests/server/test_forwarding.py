@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, Running, counts
-from tuiha.server import changes
-from tuiha.server.forwarding import target
+from tuiha.server.devices import history as changes
+from tuiha.server.pool.forwarder import target
 
 
 async def test_any_server_answers_for_any_user_and_names_the_monitoring_one(pool: Running) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.server.support import COUNT, Attach, Attached, Node, attached, eventually, insert
-from tuiha.server.access import OutcomeUnknown, Unavailable
-from tuiha.server.gate import Gate
+from tuiha.server.database.access import OutcomeUnknown, Unavailable
+from tuiha.server.database.gate import Gate
 
 
 async def texts(node: Node) -> list[str]:

@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from tuiha.drivers.databases import durability
-from tuiha.server import ground
-from tuiha.server.attachment import Attachment, Place, Session
-from tuiha.server.fence import Fence
-from tuiha.server.ground import Ground, NoGround
+from tuiha.server.database import ground
+from tuiha.server.database.attachment import Attachment, Place, Session
+from tuiha.server.database.fence import Fence
+from tuiha.server.database.ground import Ground, NoGround
 
 DB1, DB2 = (Place(name, "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "") for name in ("db1", "db2"))
 ATTACHMENT = cast(Attachment, SimpleNamespace(place=DB1, epoch=3))

@@ -12,11 +12,11 @@ from yarl import URL
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, TOKENS, Running, counts
 from tests.server.limits import peer
-from tuiha.server.forwarding import target
+from tuiha.server.http.limits import Rates
+from tuiha.server.http.tokens import Tokens
 from tuiha.server.logs import JsonFormatter, _malformed
-from tuiha.server.proof import Proof
-from tuiha.server.rates import Rates
-from tuiha.server.tokens import Tokens
+from tuiha.server.pool.forwarder import target
+from tuiha.server.pool.signatures import Proof
 
 
 async def test_a_device_cannot_say_that_it_was_forwarded(pool: Running) -> None:

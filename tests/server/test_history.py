@@ -16,7 +16,7 @@ from tests.drivers.daemons import PASSWORD
 from tuiha.model.history import Chain
 from tuiha.model.quoting import literal
 from tuiha.operate import history, keeping
-from tuiha.server.migrate import migrate
+from tuiha.pooldb.migrations import migrate
 from tuiha.watch.reader import Reader
 
 EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', 's1', $1)"

@@ -6,7 +6,7 @@ import asyncio
 
 from tests.server.interfaces import Running, counts
 from tests.server.support import Node, eventually
-from tuiha.server.figures import Meter
+from tuiha.server.pool.load import Meter
 
 
 async def test_a_held_server_lets_requests_wait_and_answers_them_after_the_release(pool: Running) -> None:

@@ -6,8 +6,8 @@ from collections import Counter
 
 from tests.server.support import Attach, Node
 from tests.server.test_bindings import bindings, servers_of, take
-from tuiha.server.bindings import Owned
-from tuiha.server.homecoming import Homecoming
+from tuiha.server.pool.bindings import Owned
+from tuiha.server.pool.homecoming import Homecoming
 
 
 async def lose(node: Node, users: int) -> list[int]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tuiha.server.identity import Expected, Identity, WrongDatabase, verify
+from tuiha.server.database.identity import Expected, Identity, WrongDatabase, verify
 
 RIGHT = Identity("7001", 1, True, "demo", 3, "db1", "ACTIVE")
 

@@ -14,12 +14,13 @@ from aiohttp.test_utils import make_mocked_request
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, Node
 from tuiha.model.names import DEFAULT, NameRule
-from tuiha.server import changes, rights
-from tuiha.server.devices import Devices
-from tuiha.server.joining import settle_names
-from tuiha.server.migrate import LOCK
-from tuiha.server.problem import Problem
-from tuiha.server.user import User
+from tuiha.pooldb.migrations import LOCK
+from tuiha.server.control import rights
+from tuiha.server.devices import history as changes
+from tuiha.server.devices.api import Devices
+from tuiha.server.devices.merge import settle_names
+from tuiha.server.devices.user import User
+from tuiha.server.http.problems import Problem
 
 HOME = NameRule(domain="example.org")
 
@@ -363,9 +364,9 @@ async def test_the_place_that_was_read_least_far_is_kept(node: Node) -> None:
 
 
 async def test_a_monitor_of_before_records_nothing_any_more(node: Node) -> None:
-    from tuiha.server.monitor import record
-    from tuiha.server.monitor.bound import Bound, Superseded
-    from tuiha.server.monitor.message import Message
+    from tuiha.server.mail import record
+    from tuiha.server.mail.cluster import Bound, Superseded
+    from tuiha.server.mail.messages import Message
 
     anna, capital = await node.add_users("anna", "Anna")
     await node.admin.execute("INSERT INTO mail_server (name, cluster) VALUES ('m1', 'east')")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.server.changes import Key, make_key, read_key
-from tuiha.server.passwords import Remembered, hash_password, verify_password
+from tuiha.server.devices.history import Key, make_key, read_key
+from tuiha.server.devices.passwords import Remembered, hash_password, verify_password
 
 BIG = st.integers(0, 2**62)
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.server.interfaces import Running
 from tests.server.support import PATIENCE, eventually
-from tuiha.server.figures import Meter
-from tuiha.server.lifeline import Lifeline
+from tuiha.server.database.lifeline import Lifeline
+from tuiha.server.pool.load import Meter
 
 STOPPED = 1.4  # seconds: longer than the lease of these servers
 

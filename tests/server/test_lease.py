@@ -12,9 +12,9 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.server.support import PATIENCE, Attach, Attached, Node, attached, eventually, insert
-from tuiha.server.access import Unavailable
-from tuiha.server.lease import MAY_HOLD
-from tuiha.server.lease_functions import LEAVE, RELEASE, RENEW, digest
+from tuiha.pooldb.lease_functions import LEAVE, RELEASE, RENEW, digest
+from tuiha.server.database.access import Unavailable
+from tuiha.server.database.lease import MAY_HOLD
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%renew_lease%'"
 
@@ -54,7 +54,7 @@ async def test_the_lease_is_counted_from_before_the_renewal_was_sent(
     slow = Slow()
     slow.connection = slow
     clock = [attachment.wires.deadline + 1000.0]
-    monkeypatch.setattr("tuiha.server.lease.boottime", lambda: clock[0])
+    monkeypatch.setattr("tuiha.server.database.lease.boottime", lambda: clock[0])
     sent = clock[0]
     await keeper.take(attachment, slow)
     assert attachment.wires.deadline == sent + 100.0

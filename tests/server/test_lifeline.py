@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.server.support import Attach, eventually
-from tuiha.server import identity, lease
-from tuiha.server.access import Unavailable
-from tuiha.server.attachment import Lane, in_lane
-from tuiha.server.lifeline import Lifeline, SharedLedger
+from tuiha.server.database import identity, lease
+from tuiha.server.database.access import Unavailable
+from tuiha.server.database.attachment import Lane, in_lane
+from tuiha.server.database.lifeline import Lifeline, SharedLedger
 
 LEASE = 1.0
 

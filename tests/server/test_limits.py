@@ -18,12 +18,11 @@ from tests.drivers.daemons import free_port
 from tests.server.limits import Peer, peer
 from tests.server.support import eventually
 from tuiha.config.pace import Limits
-from tuiha.server.app import _whole, _with_problems, server_options
-from tuiha.server.clients import Clients
-from tuiha.server.connections import AT_A_TIME, Guard, GuardedSite
-from tuiha.server.problem import Problem
-from tuiha.server.quotas import Quotas
-from tuiha.server.rates import Rates
+from tuiha.server.http.app import _whole, _with_problems, server_options
+from tuiha.server.http.clients import Clients
+from tuiha.server.http.guard import AT_A_TIME, Guard, GuardedSite
+from tuiha.server.http.limits import Quotas, Rates
+from tuiha.server.http.problems import Problem
 
 GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -211,7 +210,7 @@ def test_a_slow_rate_says_how_long_to_wait() -> None:
 
 
 def test_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuiha.server.rates._MOST", 10)
+    monkeypatch.setattr("tuiha.server.http.limits._MOST", 10)
     rates = Rates(1.0, 1)
     for number in range(100):
         rates.wait(number, 0.0)

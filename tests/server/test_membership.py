@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.server.membership import look_interval
+from tuiha.server.pool.membership import look_interval
 
 
 @pytest.mark.parametrize("servers", [1, 2, 200])

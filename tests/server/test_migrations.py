@@ -12,8 +12,8 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.server.support import PATIENCE, Node
-from tuiha.server import migrate as module
-from tuiha.server.migrate import WrongPool, is_current, migrate, migrations
+from tuiha.pooldb import migrations as module
+from tuiha.pooldb.migrations import WrongPool, is_current, migrate, migrations
 
 NEXT = 9001
 ADDS = """

@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.interfaces import Running
 from tests.server.support import Node, eventually
-from tuiha.server import membership
+from tuiha.server.pool import membership
 
 
 async def test_a_withdrawn_server_loses_its_users_as_their_devices_connect(pool: Running) -> None:

@@ -13,9 +13,9 @@ from tests.server.interfaces import Running, serving, settings_of
 from tests.server.support import Node
 from tuiha.config import settings
 from tuiha.model.names import NameRule
-from tuiha.server import changes
-from tuiha.server.poolserver import PoolServer
-from tuiha.server.settled import identity
+from tuiha.server.devices import history as changes
+from tuiha.server.parts import PoolServer
+from tuiha.server.setup import identity
 from tuiha.watch.reader import Reader, read_devices, read_users
 
 

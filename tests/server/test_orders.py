@@ -11,8 +11,8 @@ from tests.server.interfaces import Running
 from tests.server.support import Attach, Attached, Node, eventually
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.identity import Identity
-from tuiha.server.orders import Order, by_database, by_ledger, leaving, refusal, void
+from tuiha.server.database.identity import Identity
+from tuiha.server.database.orders import Order, by_database, by_ledger, leaving, refusal, void
 
 WRONG = [(99, "db1"), (99, "db2"), (2, "db1"), (2, "db2")]
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.server import bindings, changes, homecoming, revocation, rights, takeover
-from tuiha.server.monitor import record
+from tuiha.server.control import rights
+from tuiha.server.devices import history as changes
+from tuiha.server.devices import revocation
+from tuiha.server.mail import record
+from tuiha.server.pool import bindings, homecoming, takeover
 
 USERS, SERVERS = 20_000, 100
 

@@ -13,13 +13,13 @@ from aiohttp.test_utils import make_mocked_request
 from tests.drivers.conftest import MailCluster, certificate, cluster  # noqa: F401  the same real mail servers
 from tests.drivers.daemons import free_port
 from tests.server.support import Attach, Node
-from tuiha.server.access import Unavailable
-from tuiha.server.monitor.cluster import Cluster, Credentials
-from tuiha.server.monitor.cluster import MailServer as Server
-from tuiha.server.problem import Problem
-from tuiha.server.provision import Provisioner
-from tuiha.server.user import User
-from tuiha.server.users import Users
+from tuiha.server.database.access import Unavailable
+from tuiha.server.devices.enrolment import Provisioner
+from tuiha.server.devices.user import User
+from tuiha.server.devices.users import Users
+from tuiha.server.http.problems import Problem
+from tuiha.server.mail.cluster import Cluster, Credentials
+from tuiha.server.mail.cluster import MailServer as Server
 
 
 def known_to(name: str, *ports: int) -> Cluster:

@@ -10,7 +10,7 @@ from functools import partial
 from tests.drivers.conftest import Sprayer, haproxy, sprayer  # noqa: F401  the same real HAProxy
 from tests.drivers.daemons import eventually
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.server.pushing import Pusher
+from tuiha.server.pool.pusher import Pusher
 
 
 class Users:

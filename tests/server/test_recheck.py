@@ -16,8 +16,8 @@ from tests.drivers.daemons import free_port
 from tests.server.interfaces import Answer, Running, serving, settings_of
 from tests.server.support import PATIENCE, Node, eventually
 from tuiha.config import settings
-from tuiha.server.poolserver import PoolServer
-from tuiha.server.settled import identity
+from tuiha.server.parts import PoolServer
+from tuiha.server.setup import identity
 
 SERVERS = ("s1", "s2", "s3")
 _FOR_EVER = 3600  # seconds: longer than any test
@@ -156,7 +156,7 @@ async def test_a_new_password_ends_the_old_one_at_once_on_every_server(
 async def test_a_user_who_comes_back_with_the_same_password_is_let_in_again(
     pair: Pair, node: Node, cluster: MailCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:
-    monkeypatch.setattr("tuiha.server.word.ASK_AGAIN", 2.0)
+    monkeypatch.setattr("tuiha.server.devices.recheck.ASK_AGAIN", 2.0)
     cluster.add_user("vera", "right")
     async with pool_of_three(pair, tmp_path, cluster.ports, recheck=1) as pool:
         assert await everywhere(pool, "vera", "right") == {200}

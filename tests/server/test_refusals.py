@@ -11,9 +11,9 @@ from tests.drivers.daemons import free_port
 from tests.server.support import Node
 from tests.server.test_bindings import WINDOW, servers_of, take
 from tuiha.model.binding import Candidate
-from tuiha.server.access import Unavailable
-from tuiha.server.refusals import Refusals, next_by_name, refused
-from tuiha.server.takeover import note_refusal
+from tuiha.server.database.access import Unavailable
+from tuiha.server.pool.refusals import Refusals, next_by_name, refused
+from tuiha.server.pool.takeover import note_refusal
 
 
 def server(name: str, port: int = 1, alive: bool = True) -> Candidate:

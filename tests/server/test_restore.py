@@ -16,7 +16,7 @@ from tests.server.support import Attached, Node, attached
 from tests.server.support import eventually as until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server import changes
+from tuiha.server.devices import history as changes
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "backup.md").read_text(encoding="utf-8")
 

@@ -9,9 +9,11 @@ import pytest
 
 from tests.server.interfaces import Answer, Running
 from tests.server.support import Attach, Node, eventually
-from tuiha.server import changes, revocation, rights
-from tuiha.server.revocation import Revocation, announce
-from tuiha.server.users import Users
+from tuiha.server.control import rights
+from tuiha.server.devices import history as changes
+from tuiha.server.devices import revocation
+from tuiha.server.devices.revocation import Revocation, announce
+from tuiha.server.devices.users import Users
 
 SOON = 15.0  # seconds, on a busy machine; what it takes is measured in tests/benchmarks/revocation.py
 

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from tuiha.server import room as rules
-from tuiha.server.problem import Problem
-from tuiha.server.room import FULL, LEAST, MOST, Room
+from tuiha.server.devices import room as rules
+from tuiha.server.devices.room import FULL, LEAST, MOST, Room
+from tuiha.server.http.problems import Problem
 
 
 class Clock:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tuiha.server.together import Together
+from tuiha.server.database.shared import Together
 
 
 class Question:

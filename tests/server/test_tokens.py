@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.parts import Control
-from tuiha.server import audit
-from tuiha.server.proof import VALID, Proof
-from tuiha.server.tokens import Tokens, weak
+from tuiha.server.http import audit
+from tuiha.server.http.tokens import Tokens, weak
+from tuiha.server.pool.signatures import VALID, Proof
 
 
 @pytest.mark.parametrize("token", [

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiha.drivers.mail.client import ImapError
-from tuiha.server.provision import refused
-from tuiha.server.word import ASK_AGAIN, Terms, Word, believed
+from tuiha.server.devices.enrolment import refused
+from tuiha.server.devices.recheck import ASK_AGAIN, Terms, Word, believed
 
 SECONDS = st.floats(0, 1e6)
 TERMS = st.builds(Terms, recheck=st.floats(1, 1e6), grace=SECONDS)

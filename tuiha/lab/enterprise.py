@@ -95,7 +95,7 @@ async def set_up(pair: Pair, pool: str, users: Sequence[tuple[str, str, str]]) -
 
     Raises DatabaseSetupError.
     """
-    from tuiha.server.migrate import migrate
+    from tuiha.pooldb.migrations import migrate
 
     first, second = pair.names
     async with connected(pair, first) as connection:

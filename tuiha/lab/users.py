@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuiha.server.passwords import hash_password
+from tuiha.server.devices.passwords import hash_password
 
 MOST_IN = "east"
 SOME_IN = "west"

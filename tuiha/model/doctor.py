@@ -28,7 +28,7 @@ LAG_SECONDS = 10.0
 SOON, URGENT = 30.0, 7.0  # days before a certificate expires
 LEAVE_FREE = 20  # connections for operators, watchers, replication
 # Connections that a pool server opens beside its pool: the lease, its renewals, five that devices and mail never take
-# (server/attachment.py, Lane), a probe, and the next attachment.
+# (server/database/attachment.py, Lane), a probe, and the next attachment.
 PER_SERVER = 9
 NAMED = 50  # pairs of users that are one mailbox; the rest is counted
 GIVEN_UP = 60_000  # milliseconds: by then a session of a host that vanished must end

@@ -1,7 +1,7 @@
 """What each role of a pool may do at most, and what a role has beyond that. Pure.
 
 The least that a role needs is in `model/doctor.py`; the grants themselves are made by config/postgresql.md, step 3, and
-with the schema (`server/migrate.py`).
+with the schema (`pooldb/migrations.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Most:
 
 
 _READS = frozenset({"SELECT"})
-# The history is only added to: events by a row, operations by their function (server/schema/0009_history.sql).
+# The history is only added to: events by a row, operations by their function (pooldb/schema/0009_history.sql).
 _HISTORY = {"operation": _READS, "operation_record": _READS, "event": _READS | {"INSERT"}}
 MOST: Mapping[str, Most] = {
     "pool": Most(_ROWS, {"pool_epoch": _READS, "schema_version": _READS, **_HISTORY},

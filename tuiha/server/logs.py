@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tuiha.server.audit import Line, refusals
+from tuiha.server.http.audit import Line, refusals
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

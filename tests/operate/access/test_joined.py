@@ -11,7 +11,7 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.active import Active
 from tuiha.operate.world import open_world
-from tuiha.server.changes import make_key
+from tuiha.server.devices.history import make_key
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio]
 

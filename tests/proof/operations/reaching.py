@@ -36,8 +36,8 @@ from tuiha.model.reports import (
 from tuiha.operate.control import ControlError
 from tuiha.operate.sql import Coordinator
 from tuiha.operate.world import World
-from tuiha.server.control import Control
-from tuiha.server.problem import Problem
+from tuiha.server.control.api import Control
+from tuiha.server.http.problems import Problem
 
 
 class Member:

@@ -32,7 +32,7 @@ from tuiha.operate.database import (
     steps,
     streaming,
 )
-from tuiha.server import lease
+from tuiha.server.database import lease
 
 if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground

@@ -35,7 +35,7 @@ from tuiha.operate.database import failover, kinds, pair, remains, serving, step
 from tuiha.operate.database.checks import check
 from tuiha.operate.state import OperationState
 from tuiha.operate.store import Folder
-from tuiha.server import clock
+from tuiha.server.database import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool

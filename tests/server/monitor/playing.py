@@ -19,13 +19,13 @@ from tuiha.drivers.mail import listening
 from tuiha.drivers.mail.acting import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapFailure
 from tuiha.drivers.mail.wire import Wire
-from tuiha.server.monitor import Bound, follow, reading
-from tuiha.server.monitor.copies import Known as KnownChange
-from tuiha.server.monitor.copies import copies
-from tuiha.server.monitor.follow import Follower, ReadAround, Tools
-from tuiha.server.monitor.message import Message
-from tuiha.server.monitor.pace import Pace
-from tuiha.server.monitor.record import Cursor, CursorElsewhere, Entry, Known
+from tuiha.server.mail import Bound, follow
+from tuiha.server.mail import mailbox as reading
+from tuiha.server.mail.follow import Follower, ReadAround, Tools
+from tuiha.server.mail.messages import Known as KnownChange
+from tuiha.server.mail.messages import Message, copies
+from tuiha.server.mail.pace import Pace
+from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry, Known
 
 Cutter = Callable[[bytes], list[bytes]]  # what the server sends at once -> the pieces in which it arrives
 _COMMANDS = (

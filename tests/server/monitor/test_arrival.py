@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.server.monitor.world import PlainAccess, World, until
-from tuiha.server.attachment import Lane, in_lane, present_lane
+from tuiha.server.database.attachment import Lane, in_lane, present_lane
 
 
 async def test_a_message_arrives_and_wakes_the_user(lab: World) -> None:

@@ -12,14 +12,14 @@ import pytest
 from tests.server.monitor.fake import fake_mail_server
 from tests.server.monitor.world import QUICK, World, until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
-from tuiha.server.monitor import Bound, Monitor
-from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer
-from tuiha.server.monitor.follow import start
-from tuiha.server.monitor.health import may_be_servers
-from tuiha.server.monitor.pace import Pace
-from tuiha.server.monitor.probe import Probe, watched
-from tuiha.server.monitor.record import Cursor
-from tuiha.server.monitor.standing import Standings
+from tuiha.server.mail import Bound, Monitor
+from tuiha.server.mail.cluster import Cluster, Credentials, MailServer
+from tuiha.server.mail.follow import start
+from tuiha.server.mail.health import may_be_servers
+from tuiha.server.mail.pace import Pace
+from tuiha.server.mail.probe import Probe, watched
+from tuiha.server.mail.record import Cursor
+from tuiha.server.mail.servers import Standings
 
 # So long that a user's own deadline can have no part in what is seen within the tests' patience.
 SLOW = replace(QUICK, deadline=300.0, backoff=0.05, backoff_limit=0.1)

@@ -14,8 +14,8 @@ from tests.benchmarks.mail_blame import Memory, monitor_of
 from tests.server.monitor.fake import FakeMailServer, fake_mail_server
 from tests.server.monitor.world import QUICK, until
 from tuiha.model.mail_trouble import AFTER, Trouble
-from tuiha.server.monitor import Bound, Monitor
-from tuiha.server.monitor.endings import Endings, Limit
+from tuiha.server.mail import Bound, Monitor
+from tuiha.server.mail.endings import Endings, Limit
 
 USERS = 30
 PACE = replace(QUICK, deadline=1.0, turn=0.3, backoff=0.05, backoff_limit=0.2, look_interval=0.2)

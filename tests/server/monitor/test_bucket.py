@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from tuiha.server.monitor.bucket import Bucket, pause
+from tuiha.server.mail.pace import Bucket, pause
 
 
 def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tuiha.server.monitor.copies import Known, copies
-from tuiha.server.monitor.message import Message
+from tuiha.server.mail.messages import Known, Message, copies
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIL = Message(7, "<invoice@shop>", "invoice", NOW, 1000, NOW)

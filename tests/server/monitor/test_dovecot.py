@@ -17,8 +17,8 @@ from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Dovecot, clus
 from tests.drivers.dovecot import Cluster as Dovecots
 from tests.server.monitor.world import CLUSTER, PATIENCE, Processes, World, until, world
 from tuiha.drivers.mail.client import ImapClient, ImapError
-from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor
-from tuiha.server.monitor.health import may_be_servers
+from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor
+from tuiha.server.mail.health import may_be_servers
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiha.drivers.mail.client import ImapError, ImapFailure, ImapGone
-from tuiha.server.monitor.health import Blame, Health, Judgement, Kept, Look, Phase, Way, blame, judge
+from tuiha.server.mail.health import Blame, Health, Judgement, Kept, Look, Phase, Way, blame, judge
 
 BEFORE = (Phase.CONNECT, Phase.LOGIN, Phase.SELECT)
 ENDED = (ImapGone("connection refused"), ImapGone("no answer within 10 s"), ImapGone("the server says BYE: enough"),

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.server.monitor.world import World, until
-from tuiha.server.monitor import Bound, record
-from tuiha.server.monitor.message import Message
-from tuiha.server.monitor.record import Cursor, Entry
+from tuiha.server.mail import Bound, record
+from tuiha.server.mail.messages import Message
+from tuiha.server.mail.record import Cursor, Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIL = Message(1, "<a@x>", "invoice", NOW, 1000, NOW)

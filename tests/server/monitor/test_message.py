@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuiha.drivers.mail.client import Envelope
-from tuiha.server.monitor.message import identifier, messages
+from tuiha.server.mail.messages import identifier, messages
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PLAIN = Envelope(7, "", "Hello", datetime(2026, 1, 1, tzinfo=UTC), 1234, "a@example.org")

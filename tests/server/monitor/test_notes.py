@@ -9,7 +9,7 @@ from tests.server.monitor.fake import fake_mail_server
 from tests.server.monitor.test_bad_days import SLOW, users_of
 from tests.server.monitor.world import World, until
 from tuiha.model.mail_trouble import Trouble
-from tuiha.server.monitor.endings import Endings
+from tuiha.server.mail.endings import Endings
 from tuiha.watch.reader import Reader, read_users, read_users_without_mail
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from tuiha.drivers.mail.envelopes import Envelope, Part
-from tuiha.server.monitor.reading import ALONE, LOGINS, Reading, Suspects
+from tuiha.server.mail.mailbox import ALONE, LOGINS, Reading, Suspects
 
 NAMED = "the server says BYE: FETCH failed: Internal error"
 

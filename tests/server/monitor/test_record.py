@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.server.monitor.world import World
-from tuiha.server.monitor import Bound, Superseded, record
-from tuiha.server.monitor.message import Message
-from tuiha.server.monitor.record import Cursor, CursorElsewhere, Entry
+from tuiha.server.mail import Bound, Superseded, record
+from tuiha.server.mail.messages import Message
+from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from tests.benchmarks.mail_simulated import SERVERS, Scene, simulate
-from tuiha.server.monitor import Pace
-from tuiha.server.monitor.endings import TOGETHER
-from tuiha.server.monitor.standing import Standing
+from tuiha.server.mail import Pace
+from tuiha.server.mail.endings import TOGETHER
+from tuiha.server.mail.servers import Standing
 
 EACH = Scene(monitors=4, users=240, rate=10.0)
 TOGETHER_CUT = replace(EACH, together=True)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.server.monitor.cluster import Cluster, Credentials, MailServer, home
-from tuiha.server.monitor.health import Kept, Look, Way
-from tuiha.server.monitor.pace import Pace
-from tuiha.server.monitor.standing import Standing, Standings
+from tuiha.server.mail.cluster import Cluster, Credentials, MailServer, home
+from tuiha.server.mail.health import Kept, Look, Way
+from tuiha.server.mail.pace import Pace
+from tuiha.server.mail.servers import Standing, Standings
 
 
 class Told:

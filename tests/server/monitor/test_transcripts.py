@@ -13,7 +13,7 @@ from tests.fuzz.transcripts import MEMORY, mutated, passed_over
 from tests.server.monitor.playing import Played, at, longest, play, without_pauses
 from tuiha.drivers.mail import envelopes
 from tuiha.drivers.mail.client import Lowest
-from tuiha.server.monitor.reading import Ask, Reading
+from tuiha.server.mail.mailbox import Ask, Reading
 
 CORPUS = {one.name: one for one in corpus()}
 SHORT = [one for one in CORPUS.values() if "megabytes" not in one.name]

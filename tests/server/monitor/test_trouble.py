@@ -14,7 +14,7 @@ from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.mailtrouble import Refusal, Unfetchable
 from tuiha.lab.oddmail import Odd, compose
 from tuiha.lab.users import DemoUser
-from tuiha.server.monitor import Bound
+from tuiha.server.mail import Bound
 
 _SECONDS = 20.0
 

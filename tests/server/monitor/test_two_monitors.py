@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.server.monitor.world import World, until
-from tuiha.server.monitor import Bound, record
+from tuiha.server.mail import Bound, record
 
 # HOLD without its condition on server and generation: the ablation.
 UNGUARDED = """

@@ -9,8 +9,8 @@ import pytest
 from tests.drivers.transcripts import UNREADABLE, Transcript, corpus, read
 from tests.server.monitor.playing import play, without_pauses
 from tuiha.drivers.mail.envelopes import Envelope, Part
-from tuiha.server.monitor import reading
-from tuiha.server.monitor.reading import LOGINS, Ask, Reading, Suspects
+from tuiha.server.mail import mailbox as reading
+from tuiha.server.mail.mailbox import LOGINS, Ask, Reading, Suspects
 
 CORPUS = {one.name: one for one in corpus()}
 ORDINARY = CORPUS["SEARCH with MODSEQ"]

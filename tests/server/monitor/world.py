@@ -23,10 +23,10 @@ from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout
 from tuiha.lab.ports import Ports
 from tuiha.lab.users import DemoUser
-from tuiha.server.access import OutcomeUnknown
-from tuiha.server.attachment import never_cancelled
-from tuiha.server.migrate import migrate
-from tuiha.server.monitor import Bound, Cluster, Credentials, MailServer, Monitor, Pace
+from tuiha.pooldb.migrations import migrate
+from tuiha.server.database.access import OutcomeUnknown
+from tuiha.server.database.attachment import never_cancelled
+from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor, Pace
 
 CLUSTER = "east"
 NODES = ("mail1", "mail2")

@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tuiha.cli.opening import config_of
     from tuiha.config.load import load
-    from tuiha.server.run import serve
-    from tuiha.server.settled import CannotServe
+    from tuiha.server.main import serve
+    from tuiha.server.setup import CannotServe
 
     path = config_of(arguments)
     pool = load(path)

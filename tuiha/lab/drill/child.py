@@ -72,8 +72,8 @@ def main(name: str, configuration: str, port: str) -> None:
     clock.install()
     hurt_at_signal(path.parent / f"{name}.hurt", clock)
     from tuiha.config.load import load
-    from tuiha.server import run
-    from tuiha.server.settled import identity
+    from tuiha.server import main as run
+    from tuiha.server.setup import identity
 
     pool = load(path)
     me = replace(identity(pool, path.parent, name, None), port=int(port))

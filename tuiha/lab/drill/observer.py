@@ -18,8 +18,8 @@ from tuiha.lab.drill.sampler import Sampler
 from tuiha.lab.drill.witness import Witness
 from tuiha.lab.load.database import Node
 from tuiha.lab.load.devices import User
-from tuiha.server.proof import Proof
-from tuiha.server.tokens import Tokens
+from tuiha.server.http.tokens import Tokens
+from tuiha.server.pool.signatures import Proof
 
 _DEVICES = """
 SELECT u.name, d.name FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = ANY($1::text[])

@@ -19,8 +19,8 @@ from yarl import URL
 
 from tuiha.lab.drill.records import Ack, Read, Recording
 from tuiha.lab.load.devices import User
-from tuiha.server import forwarding
-from tuiha.server.proof import Proof
+from tuiha.server.pool import forwarder as forwarding
+from tuiha.server.pool.signatures import Proof
 
 _PAGE = 40  # devices of one user, before the next user's turn: answers stay small
 _PAUSE = 0.08  # seconds between two requests to one server

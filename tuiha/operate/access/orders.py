@@ -18,7 +18,7 @@ from tuiha.operate.mail import service
 from tuiha.operate.plan import PlannedStep
 from tuiha.operate.users import common
 from tuiha.operate.world import World
-from tuiha.server.lease import MAY_HOLD
+from tuiha.server.database.lease import MAY_HOLD
 
 REASON = 256  # characters of a reason that a server accepts; the operation's journal has all of it
 _ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database

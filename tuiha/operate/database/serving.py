@@ -18,7 +18,7 @@ from tuiha.operate.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.look import safe
 from tuiha.operate.sql import DatabaseGone
 from tuiha.operate.world import World
-from tuiha.server.lease import MAY_HOLD
+from tuiha.server.database.lease import MAY_HOLD
 
 _STEP = 0.01
 _AGAIN = 0.1

@@ -24,7 +24,7 @@ from tuiha.operate.plan import Check, CheckVerdict, PlannedStep
 from tuiha.operate.users import common
 from tuiha.operate.users.presence import Presence, Present
 from tuiha.operate.world import World
-from tuiha.server.monitor.cluster import home
+from tuiha.server.mail.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins
 _LOOK = 5.0  # seconds for which the view of the mail servers is good

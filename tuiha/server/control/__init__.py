@@ -1,0 +1,1 @@
+"""What operators get: the control interface, and their orders on who may come in."""

@@ -1,0 +1,336 @@
+"""The control interface: look with a viewer's token, act with an operator's."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, NoReturn, TypeGuard
+
+import asyncpg
+from aiohttp import hdrs, web
+
+from tuiha.model.names import DEFAULT, NameRule, canonical
+from tuiha.model.reports import ServerReport, ServerTarget
+from tuiha.server.database.attacher import Attacher
+from tuiha.server.database.attachment import LOST
+from tuiha.server.database.gate import Gate
+from tuiha.server.database.identity import Identity
+from tuiha.server.http.limits import Rates
+from tuiha.server.http.problems import Problem
+from tuiha.server.http.tokens import Tokens
+from tuiha.server.pool.bindings import Bindings, Owned
+from tuiha.server.pool.load import Meter
+from tuiha.server.pool.membership import Membership
+
+_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
+_SERVICE = """
+UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
+WHERE name = $1 RETURNING name
+"""
+
+_WRONG_TOKENS = 0.5  # a second, of one address
+_AT_ONCE = 30  # of those
+_MOST_USERS = 200  # in one request; with less than 16 kB of body
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(slots=True)
+class Control:
+    """Handlers of /control."""
+
+    tokens: Callable[[], Tokens]  # the present ones
+    report: Callable[[], ServerReport]
+    gate: Gate
+    attacher: Attacher
+    membership: Membership
+    bindings: Bindings
+    monitors: Callable[[int], bool]  # whether a user's monitor runs here
+    look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
+    meter: Meter = field(default_factory=Meter)
+    names: NameRule = DEFAULT  # which spellings of a user's name are one user
+    wrong_tokens: Rates = field(default_factory=lambda: Rates(_WRONG_TOKENS, _AT_ONCE))
+
+    def routes(self) -> list[web.RouteDef]:
+        """What this interface offers."""
+        return [
+            web.get("/control/status", self.only("viewer", self.status)),
+            web.get("/control/counts", self.only("viewer", self.counts)),
+            web.get("/control/users", self.only("viewer", self.users)),
+            web.post("/control/hold", self.only("operator", self.hold)),
+            web.post("/control/release", self.only("operator", self.release)),
+            web.post("/control/attach", self.only("operator", self.attach)),
+            web.post("/control/withdraw", self.only("operator", self.withdraw)),
+            web.post("/control/accept", self.only("operator", self.accept)),
+            web.post("/control/servers/{server}/forget", self.only("operator", self.forget_server)),
+            web.post("/control/servers/{server}/withdraw", self.only("operator", self.withdraw_other)),
+            web.post("/control/servers/{server}/accept", self.only("operator", self.accept_other)),
+            web.post("/control/bind", self.only("operator", self.bind)),
+            web.post("/control/take", self.only("operator", self.take)),
+            web.get("/control/monitored", self.only("viewer", self.monitored)),
+            web.post("/control/probe", self.only("operator", self.probe)),
+            web.post("/control/ready", self.only("operator", self.ready)),
+            web.post("/control/mail/{server}/out", self.only("operator", self.mail_out)),
+            web.post("/control/mail/{server}/in", self.only("operator", self.mail_in)),
+        ]
+
+    def only(self, needed: str, handler: Handler) -> Handler:
+        """The handler, for a viewer's or an operator's token."""
+        async def checked(request: web.Request) -> web.StreamResponse:
+            role = self.role(request)
+            if role is None:
+                self._bound(request)
+            _refuse(role, needed)
+            return await handler(request)
+
+        return checked
+
+    def _bound(self, request: web.Request) -> None:
+        """One more wrong token from an address. Raises Problem 429; a right token is never refused for it."""
+        after = self.wrong_tokens.wait(request.remote or "", time.monotonic())
+        if after:
+            raise Problem(429, "Too many wrong tokens", f"Wait {after} s, then send the right one.",
+                          headers={"Retry-After": str(after)})
+
+    def role(self, request: web.Request) -> str | None:
+        """What the token of a request is: viewer, operator, or None for none that is valid."""
+        return self.tokens().role(request.headers.get(hdrs.AUTHORIZATION, ""))
+
+    async def status(self, request: web.Request) -> web.Response:
+        """GET /control/status: this server's own view."""
+        return web.json_response(asdict(self.report()))
+
+    async def counts(self, request: web.Request) -> web.Response:
+        """GET /control/counts: device requests since this server started."""
+        report, meter = self.report(), self.meter
+        return web.json_response({
+            "server": report.name, "started_at": report.started_at, "answered": meter.answered, "failed": meter.failed,
+            "delayed": meter.delayed,
+        })
+
+    async def users(self, request: web.Request) -> web.Response:
+        """GET /control/users: who is monitored here, with generations."""
+        users = [{"user": o.name, "generation": o.generation} for o in self.bindings.owned.values()]
+        return web.json_response({"server": self.report().name, "users": users})
+
+    async def hold(self, request: web.Request) -> web.Response:
+        """POST /control/hold {seconds}: nothing new reaches the database; answers when nothing is in flight."""
+        seconds = _number(await json_body(request), "seconds", 0.1, 120.0)
+        try:
+            await self.gate.hold(seconds)
+        except TimeoutError:
+            self.gate.release()
+            detail = f"{self.gate.in_flight} statements were still in flight; the hold was released."
+            raise Problem(409, "Could not hold", detail) from None
+        return web.json_response({"held": True, "waiting": self.gate.waiting})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """POST /control/release: end a hold."""
+        self.gate.release()
+        return web.json_response({"held": False})
+
+    async def attach(self, request: web.Request) -> web.Response:
+        """POST /control/attach {epoch, database, seconds?}: the pool is on this database now.
+
+        The ledger or that database has to confirm it, else it is refused and nothing changes.
+        With `seconds` it also ends a hold, and answers when there is a lease or that time is over: with this server's
+        own view, and the requests that waited when it was told.
+        """
+        body = await json_body(request)
+        epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
+        seconds = _number(body, "seconds", 0.0, 60.0) if "seconds" in body else None
+        try:
+            await self.attacher.obey(epoch, database)
+        except ValueError as error:
+            raise Problem(409, "Not attached", str(error)) from None
+        if seconds is None:
+            return web.json_response({"epoch": epoch, "database": database})
+        waiting = self.gate.waiting
+        self.gate.release()
+        await self.gate.opened(seconds)
+        return web.json_response({**asdict(self.report()), "queue": waiting})
+
+    async def withdraw(self, request: web.Request) -> web.Response:
+        """POST /control/withdraw: take no users any more."""
+        await self.membership.withdraw(ServerTarget.DRAIN)
+        return web.json_response({"target": ServerTarget.DRAIN})
+
+    async def accept(self, request: web.Request) -> web.Response:
+        """POST /control/accept: take users again."""
+        await self.membership.withdraw(ServerTarget.UP)
+        return web.json_response({"target": ServerTarget.UP})
+
+    async def forget_server(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/forget: a server that is gone for good is no part of the pool any more."""
+        server = request.match_info["server"]
+        if not await self.membership.forget(server):
+            raise Problem(409, "Not forgotten", f"{server!r} is alive, still has users, or is no server of this pool.")
+        return web.json_response({"server": server})
+
+    async def withdraw_other(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/withdraw: a server that cannot be told itself reads it with its heartbeat."""
+        return await self._other(request, ServerTarget.DRAIN)
+
+    async def accept_other(self, request: web.Request) -> web.Response:
+        """POST /control/servers/{server}/accept: the same, to take users again."""
+        return await self._other(request, ServerTarget.UP)
+
+    async def _other(self, request: web.Request, target: ServerTarget) -> web.Response:
+        server = request.match_info["server"]
+        if not await self.membership.note_target(server, target):
+            raise Problem(404, "No such server", f"The pool has no server {server!r}.")
+        return web.json_response({"server": server, "target": target})
+
+    async def bind(self, request: web.Request) -> web.Response:
+        """POST /control/bind {user, server}: this server monitors the user from now on."""
+        body = await json_body(request)
+        name, server = _text(body, "user"), _text(body, "server")
+        candidate = self.membership.standing.candidates.get(server)
+        if candidate is None or not candidate.alive:
+            raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
+        row = await self.gate.read(lambda c: c.fetchrow(_USER, [name, canonical(name, self.names)], name))
+        if row is None:
+            raise Problem(404, "No such user", f"The pool has no user {name!r}.")
+        seen = await self.bindings.look(row["id"])
+        user = Owned(row["id"], row["name"], row["mail_cluster"], 0)
+        if not await self.bindings.bind(user, server, seen.bound if seen else None):
+            raise Problem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
+        return web.json_response({"user": user.name, "server": server})
+
+    async def take(self, request: web.Request) -> web.Response:
+        """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""
+        users = _generations(await json_body(request))
+        taken = await self.bindings.take(users)
+        return web.json_response({"taken": sorted(taken), "refused": sorted(set(users) - taken)})
+
+    async def monitored(self, request: web.Request) -> web.Response:
+        """GET /control/monitored?ids=1,2: whose monitors run here, and whose do not."""
+        text = request.query.get("ids", "")
+        if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text) or text.count(",") >= _MOST_USERS:
+            raise Problem(400, "Field ids", f"ids is up to {_MOST_USERS} numbers with commas between.", field="ids")
+        here = {user: self.monitors(user) for user in map(int, text.split(","))}
+        runs, released = [user for user in here if here[user]], [user for user in here if not here[user]]
+        return web.json_response({"monitored": runs, "released": released})
+
+    async def probe(self, request: web.Request) -> web.Response:
+        """POST /control/probe {database}: reach a database of the pair and say who it is."""
+        database = _text(await json_body(request), "database")
+        began = time.monotonic()
+        with _reaching(database):
+            found = await self.look_at(database)
+        return web.json_response(
+            {
+                "database": database,
+                "system_identifier": found.system_identifier,
+                "timeline": found.timeline,
+                "writable": found.writable,
+                "epoch": found.epoch,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """POST /control/ready {database, seconds}: open a session there, and keep it for a change that is to come."""
+        body = await json_body(request)
+        database, seconds = _text(body, "database"), _number(body, "seconds", 0.1, 120.0)
+        with _reaching(database):
+            await self.attacher.log_in_ahead(database, seconds)
+        return web.json_response({"database": database, "seconds": seconds})
+
+    async def mail_out(self, request: web.Request) -> web.Response:
+        """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
+        return await self._service(request, False)
+
+    async def mail_in(self, request: web.Request) -> web.Response:
+        """POST /control/mail/{server}/in: it may monitor users again."""
+        return await self._service(request, True)
+
+    async def _service(self, request: web.Request, in_service: bool) -> web.Response:
+        server = request.match_info["server"]
+        if server not in self.membership.standing.in_service:
+            raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
+        reason = None if in_service else _text(await json_body(request), "reason")
+
+        async def work(connection: Any) -> None:
+            if await connection.fetchval(_SERVICE, server, in_service, reason) is not None:
+                text = "back in service" if in_service else f"taken out of service: {reason}"
+                await connection.execute(
+                    "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
+                    "note" if in_service else "warning", server, text,
+                )
+
+        await self.gate.write(work)
+        return web.json_response({"server": server, "in_service": in_service})
+
+
+def _refuse(role: str | None, needed: str) -> None:
+    if role is None:
+        raise Problem(
+            401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if needed == "operator" and role != "operator":
+        raise Problem(403, "A viewer may not do this", "Use an operator's token.")
+
+
+@contextmanager
+def _reaching(database: str) -> Iterator[None]:
+    """What goes wrong with a database that a request names, as a Problem."""
+    try:
+        yield
+    except KeyError:
+        raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
+    except (*LOST, asyncpg.PostgresError) as error:
+        detail = f"{database} could not be reached from here ({type(error).__name__})."
+        raise Problem(409, "Not reached", detail) from None
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+async def json_body(request: web.Request) -> dict[str, Any]:
+    """The JSON object in a request's body; empty for none. Raises Problem 400."""
+    try:
+        body = json.loads(await request.text() or "{}", parse_constant=_no_number)
+    except (ValueError, LookupError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")
+    return body
+
+
+def _generations(body: dict[str, Any]) -> dict[int, int]:
+    users = body.get("users")
+    if not isinstance(users, list) or not 0 < len(users) <= _MOST_USERS:
+        raise Problem(400, "Field users", f"users is a list of 1 to {_MOST_USERS} users.", field="users")
+    found: dict[int, int] = {}
+    for one in users:
+        told = one if isinstance(one, dict) else {}
+        user, generation = told.get("user_id"), told.get("generation")
+        if not (_is_id(user) and _is_id(generation)):
+            raise Problem(400, "Field users", "Each user is {user_id, generation}, both numbers.", field="users")
+        found[user] = generation
+    return found
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**62
+
+
+def _number(body: dict[str, Any], field: str, least: float, most: float) -> float:
+    value = body.get(field)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Problem(400, f"Field {field}", f"{field} is a number from {least} to {most}.", field=field)
+    return value
+
+
+def _text(body: dict[str, Any], field: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
+        raise Problem(400, f"Field {field}", f"{field} is a text of 1 to 256 printable characters.", field=field)
+    return value

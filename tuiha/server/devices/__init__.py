@@ -1,0 +1,1 @@
+"""What devices get: the device interface, their users and log-ins, and the sync history."""

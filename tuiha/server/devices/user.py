@@ -1,0 +1,52 @@
+"""A user of the pool, as its row says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from tuiha.server.devices.recheck import REFUSED, Word
+
+# $1: the canonical name.
+USER = """
+SELECT id, name, mail_cluster, password_hash, disabled_at IS NOT NULL AS disabled, asked_at,
+       extract(epoch FROM clock_timestamp() - confirmed_at)::float8 AS confirmed,
+       extract(epoch FROM clock_timestamp() - unanswered_at)::float8 AS unanswered,
+       extract(epoch FROM clock_timestamp() - refused_at)::float8 AS refused,
+       coalesce(doubted_at > confirmed_at, false) AS doubted, confirmed_at::text AS word
+FROM app_user WHERE name = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of the pool."""
+
+    id: int
+    name: str
+    cluster: str
+    password_hash: str
+    disabled: bool = False  # by an operator: the password may be right, and nothing is served
+    word: Word = field(default=Word(0.0), compare=False)
+    asked_at: datetime | None = field(default=None, compare=False)
+    read_at: float = field(default=0.0, compare=False)  # monotonic seconds
+
+    @classmethod
+    def of(cls, row: Any, now: float) -> User:
+        """From a row of USER that was asked for at `now` (monotonic seconds)."""
+        chance = crc32(f"{row['id']} {row['word']}".encode()) / 2**32
+        word = Word(row["confirmed"], row["unanswered"], row["refused"], row["doubted"], chance)
+        return cls(row["id"], row["name"], row["mail_cluster"], row["password_hash"], row["disabled"], word,
+                   row["asked_at"], now)
+
+    @property
+    def verifier(self) -> str:
+        """The hash of the password, whatever the mail server says of it by now."""
+        return self.password_hash.removeprefix(REFUSED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the mail server refuses the password by now."""
+        return self.password_hash.startswith(REFUSED)

@@ -1,0 +1,1 @@
+"""What every request passes: the application, the guard of its connections, limits, audit, metrics, problems."""

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from tests.server.monitor.fake import FakeMailServer, fake_mail_server
+from tests.server.mail.fake import FakeMailServer, fake_mail_server
 from tuiha.cli.table import aligned
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.lab.proxy import Proxy

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.drivers.transcripts import Transcript, corpus
-from tests.server.monitor.playing import Played, at, longest, play, without_pauses
+from tests.server.mail.playing import Played, at, longest, play, without_pauses
 
 MEMORY = 4 * 1024 * 1024  # bytes that reading one damaged mailbox may take at most
 _FETCHES = ("fetch", "whole", "envelope", "size")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.server.monitor.world import Processes, World, prepare, world
+from tests.server.mail.world import Processes, World, prepare, world
 from tuiha.lab import layout
 from tuiha.lab.account import unprivileged
 

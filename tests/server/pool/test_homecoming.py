@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.server.pool.test_bindings import bindings, servers_of, take
 from tests.server.support import Attach, Node
-from tests.server.test_bindings import bindings, servers_of, take
 from tuiha.server.pool.bindings import Owned
 from tuiha.server.pool.homecoming import Homecoming
 

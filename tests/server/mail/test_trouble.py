@@ -7,7 +7,7 @@ import imaplib
 
 import pytest
 
-from tests.server.monitor.world import World
+from tests.server.mail.world import World
 from tuiha.lab import mail
 from tuiha.lab.drill.mailbox import put
 from tuiha.lab.load.mailer import MailTarget

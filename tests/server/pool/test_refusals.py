@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from tests.drivers.daemons import free_port
+from tests.server.pool.test_bindings import WINDOW, servers_of, take
 from tests.server.support import Node
-from tests.server.test_bindings import WINDOW, servers_of, take
 from tuiha.model.binding import Candidate
 from tuiha.server.database.access import Unavailable
 from tuiha.server.pool.refusals import Refusals, next_by_name, refused

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.server.monitor.fake import fake_mail_server
-from tests.server.monitor.test_bad_days import SLOW, users_of
-from tests.server.monitor.world import World, until
+from tests.server.mail.fake import fake_mail_server
+from tests.server.mail.test_bad_days import SLOW, users_of
+from tests.server.mail.world import World, until
 from tuiha.model.mail_trouble import Trouble
 from tuiha.server.mail.endings import Endings
 from tuiha.watch.reader import Reader, read_users, read_users_without_mail

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.drivers.transcripts import UNREADABLE, Transcript, corpus, read
-from tests.server.monitor.playing import play, without_pauses
+from tests.server.mail.playing import play, without_pauses
 from tuiha.drivers.mail.envelopes import Envelope, Part
 from tuiha.server.mail import mailbox as reading
 from tuiha.server.mail.mailbox import LOGINS, Ask, Reading, Suspects

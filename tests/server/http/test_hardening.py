@@ -10,8 +10,8 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
+from tests.server.http.peer import peer
 from tests.server.interfaces import FORWARDED_BY, SERVER, TOKENS, Running, counts
-from tests.server.limits import peer
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.logs import JsonFormatter, _malformed

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tests.proof.virtual import VirtualLoop
-from tests.server.monitor.fake import FakeMailServer
+from tests.server.mail.fake import FakeMailServer
 
 COST = 0.01  # seconds of a mail server's processor that a log-in takes
 PROCESSORS = 8  # of one mail server: it lets in 800 users a second

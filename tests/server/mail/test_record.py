@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.server.monitor.world import World
+from tests.server.mail.world import World
 from tuiha.server.mail import Bound, Superseded, record
 from tuiha.server.mail.messages import Message
 from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.monitor.world import PlainAccess, World, until
+from tests.server.mail.world import PlainAccess, World, until
 from tuiha.server.database.attachment import Lane, in_lane, present_lane
 
 

@@ -18,7 +18,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.devices import history as changes
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "backup.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "backup.md").read_text(encoding="utf-8")
 
 
 def statements() -> list[str]:

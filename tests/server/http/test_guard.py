@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from tests.drivers.daemons import free_port
-from tests.server.limits import Peer, peer
+from tests.server.http.peer import Peer, peer
 from tests.server.support import eventually
 from tuiha.config.pace import Limits
 from tuiha.server.http.app import _whole, _with_problems, server_options

@@ -10,7 +10,7 @@ import pytest
 
 from tests.drivers.transcripts import Transcript, corpus
 from tests.fuzz.transcripts import MEMORY, mutated, passed_over
-from tests.server.monitor.playing import Played, at, longest, play, without_pauses
+from tests.server.mail.playing import Played, at, longest, play, without_pauses
 from tuiha.drivers.mail import envelopes
 from tuiha.drivers.mail.client import Lowest
 from tuiha.server.mail.mailbox import Ask, Reading

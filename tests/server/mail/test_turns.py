@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.server.monitor.fake import fake_mail_server
-from tests.server.monitor.test_bad_days import SLOW as SLOWLY
-from tests.server.monitor.test_bad_days import users_of
-from tests.server.monitor.world import PATIENCE, World
+from tests.server.mail.fake import fake_mail_server
+from tests.server.mail.test_bad_days import SLOW as SLOWLY
+from tests.server.mail.test_bad_days import users_of
+from tests.server.mail.world import PATIENCE, World
 from tuiha.server.mail.turns import LEAST, SLOW, Turns
 
 QUICK = SLOW / 10

@@ -21,7 +21,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.state import OperationState
+from tuiha.operate.records.state import OperationState
 from tuiha.watch.once import look_once
 
 COLUMNS, ROWS = 80, 24

@@ -32,7 +32,7 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.operate import api
-from tuiha.operate.database.steps import stamped
+from tuiha.operate.database.steps.base import stamped
 
 HEAD = ["what", "runs", "median", "least", "most", "reach", "reached"]
 SEEN = ["seen by writers", "runs", "no write: median", "least", "most", "writes failed", "by Patroni / by the pool"]

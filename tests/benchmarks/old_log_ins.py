@@ -29,8 +29,8 @@ from tuiha.lab import mail
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.lab.users import DemoUser
-from tuiha.operate.look import answering, look
-from tuiha.operate.world import World, open_world
+from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.world import World, open_world
 
 RUNS = 8
 RECHECK = 5.0  # seconds

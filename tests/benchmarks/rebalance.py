@@ -29,7 +29,7 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.users.planner import Part, Place, Users, plan_moves
 from tuiha.operate.users.rebalance import Rebalance
-from tuiha.operate.world import open_world
+from tuiha.operate.reach.world import open_world
 
 HEAD = ["what", "figure", "reach", "", ""]
 _PLANNING = "--planning"

@@ -26,9 +26,9 @@ from tuiha.cli.table import aligned
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.active import Active
-from tuiha.operate.look import answering, look
-from tuiha.operate.world import World, open_world
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.world import World, open_world
 
 RUNS = 20
 MOST = 1.0  # seconds

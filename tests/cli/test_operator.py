@@ -15,7 +15,7 @@ from tuiha.config.load import load
 from tuiha.config.places import data_file
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.plan import Plan
+from tuiha.operate.plans.plan import Plan
 from tuiha.tui.operator import OperationFacts, Trouble
 from tuiha.watch.apart.messages import outline_of
 from tuiha.watch.lookup import Page

@@ -15,10 +15,10 @@ from tests.drivers.daemons import PASSWORD, Account, PostgresNode, eventually, f
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.model.quoting import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
 from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
-from tuiha.operate.database.steps import followers, set_parameter
-from tuiha.operate.database.streaming import streams
-from tuiha.operate.kinds import StepFailed
-from tuiha.operate.sql import Coordinator
+from tuiha.operate.database.steps.base import followers, set_parameter
+from tuiha.operate.database.stream import streams
+from tuiha.operate.plans.kinds import StepFailed
+from tuiha.operate.reach.sql import Coordinator
 
 NAMES = ("first", "any", "all", "public", "1", "a-b", "a.b", "FIRST", "none", "0x1", "DB_2")
 FOLLOWS = "SELECT application_name, sync_state FROM pg_stat_replication"

@@ -18,7 +18,7 @@ from tuiha.drivers.opening import open_ledger
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.state import OperationState
+from tuiha.operate.records.state import OperationState
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

@@ -17,7 +17,7 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
-from tuiha.operate.world import World, open_world
+from tuiha.operate.reach.world import World, open_world
 
 
 async def tried(pool: EmbeddedPool, world: World, obstacle: Obstacle) -> tuple[str, bool]:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.active import Active
-from tuiha.operate.control import ControlError
-from tuiha.operate.look import answering, look
-from tuiha.operate.world import World
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.world import World
 
 _BOUND = """
 SELECT u.name, b.server, b.generation FROM binding b JOIN app_user u ON u.id = b.user_id

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuiha.operate.kinds import Kind
-from tuiha.operate.plan import Plan
-from tuiha.operate.world import World
+from tuiha.operate.plans.kinds import Kind
+from tuiha.operate.plans.plan import Plan
+from tuiha.operate.reach.world import World
 
 
 @dataclass
@@ -49,7 +49,7 @@ async def planned(
     world: World, kind: Kind, *target: str, options: Mapping[str, str] | None = None
 ) -> Plan:
     """A plan on fresh facts, that can be saved and read again."""
-    from tuiha.operate.plan import from_document
+    from tuiha.operate.plans.plan import from_document
 
     plan = await kind.plan(world, target, options or {})
     assert from_document(plan.document()) == plan

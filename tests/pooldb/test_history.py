@@ -15,7 +15,8 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tuiha.model.history import Chain
 from tuiha.model.quoting import literal
-from tuiha.operate import history, keeping
+from tuiha.operate.records import history
+from tuiha.operate.records import journal_copy as keeping
 from tuiha.pooldb.migrations import migrate
 from tuiha.watch.reader import Reader
 

@@ -18,8 +18,8 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.journal import read_records
-from tuiha.operate.state import OperationState
+from tuiha.operate.records.journal import read_records
+from tuiha.operate.records.state import OperationState
 from tuiha.tui.widgets.paced import PACE
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP)

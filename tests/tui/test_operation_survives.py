@@ -30,7 +30,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.journal import read_records
+from tuiha.operate.records.journal import read_records
 
 # At which step each dashboard is hit: before the fence, after it, and past the point of no return.
 HITS: Mapping[signal.Signals, int] = {signal.SIGKILL: 2, signal.SIGHUP: 5, signal.SIGSTOP: 9}

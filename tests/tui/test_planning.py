@@ -11,7 +11,7 @@ from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
 from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.facts import NodeKind, Problem, Severity
-from tuiha.operate.plan import CheckVerdict
+from tuiha.operate.plans.plan import CheckVerdict
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import Trouble

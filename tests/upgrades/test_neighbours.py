@@ -13,8 +13,8 @@ from tuiha.drivers.ledgers.record import parse, written
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import parse_status
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.plan import Check, CheckVerdict, from_document
-from tuiha.operate.state import read_state
+from tuiha.operate.plans.plan import Check, CheckVerdict, from_document
+from tuiha.operate.records.state import read_state
 
 LATER = {"of_the_next_version": {"deep": [1, None]}}
 

@@ -15,7 +15,7 @@ from tuiha.cli.out import progress, say
 
 if TYPE_CHECKING:
     from tuiha.cli.operating import Place
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
 
 ACTING = ("confirm", "reason", "override", "detach")  # arguments that only an operation takes
 

@@ -16,7 +16,7 @@ from tuiha.cli.out import put, say
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
-    from tuiha.operate.state import OperationState
+    from tuiha.operate.records.state import OperationState
 
 T = TypeVar("T")
 
@@ -54,11 +54,11 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
     import asyncpg
 
     from tuiha.drivers.protocols import DriverError
-    from tuiha.operate.control import ControlError
-    from tuiha.operate.kinds import Misused, Refused
-    from tuiha.operate.sql import DatabaseGone
-    from tuiha.operate.store import NotKept, NotThere
-    from tuiha.operate.world import NoCredentials
+    from tuiha.operate.reach.control import ControlError
+    from tuiha.operate.plans.kinds import Misused, Refused
+    from tuiha.operate.reach.sql import DatabaseGone
+    from tuiha.operate.records.store import NotKept, NotThere
+    from tuiha.operate.reach.world import NoCredentials
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (Misused, exits.USAGE),  # before Refused, which it is too

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tuiha.cli.documents import Document, moment
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
-    from tuiha.operate.state import OperationState, StepState
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.records.state import OperationState, StepState
 
 PLAN = "tuiha.plan/1"
 OPERATION = "tuiha.operation/1"

@@ -11,8 +11,8 @@ from tuiha.tui.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
-    from tuiha.operate.state import OperationState, StepState
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.records.state import OperationState, StepState
     from tuiha.watch.reader import OperationRow
 
 
@@ -60,8 +60,8 @@ def _next(state: OperationState, word: str) -> str:
 
 def facts_of_row(row: OperationRow) -> OperationFacts:
     """An operation from its copy in the database: with its steps when the plan was copied too."""
-    from tuiha.operate.plan import from_document
-    from tuiha.operate.state import read_state
+    from tuiha.operate.plans.plan import from_document
+    from tuiha.operate.records.state import read_state
 
     records: list[Mapping[str, Any]] = json.loads(row.journal)
     kept = next((record["plan"] for record in records if record.get("record") == "plan"), None)
@@ -77,7 +77,7 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
 
 def judged(plan: Plan) -> Judged:
     """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
-    from tuiha.operate.plan import CheckVerdict
+    from tuiha.operate.plans.plan import CheckVerdict
 
     never = [check for check in plan.stopped_by if check.verdict is CheckVerdict.NEVER]
     if never:

@@ -11,8 +11,8 @@ from tuiha.cli.operation_documents import result
 from tuiha.cli.table import aligned, cell, plain
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
-    from tuiha.operate.state import OperationState, StepState
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.records.state import OperationState, StepState
 
 
 def plan_text(plan: Plan) -> str:

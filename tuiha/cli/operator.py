@@ -20,8 +20,8 @@ from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
-    from tuiha.operate.plan import Plan
-    from tuiha.operate.store import Store
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.records.store import Store
     from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class PoolOperator:
 
     def _store(self) -> Store:
         """Where this host's operations are: known without the settings, which cost memory."""
-        from tuiha.operate.store import store_at
+        from tuiha.operate.records.store import store_at
 
         return store_at(self._outline.pool, self._outline.ledger, self._base)
 

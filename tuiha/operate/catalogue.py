@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuiha.operate import access, database, mail, users
-from tuiha.operate.kinds import Kind
-from tuiha.operate.reclaim import Reclaim
+from tuiha.operate.plans.kinds import Kind
+from tuiha.operate.run.reclaim import Reclaim
 
 KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS,
                                          Reclaim.name: Reclaim}

@@ -14,7 +14,7 @@ from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.ways import Ways
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
     from tuiha.tui.app import Dashboard
     from tuiha.tui.draw.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page

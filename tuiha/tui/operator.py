@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
     from tuiha.tui.draw.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow

@@ -12,7 +12,7 @@ from tuiha.tui.operator import OperationFacts
 
 if TYPE_CHECKING:
     from tuiha.model.facts import Snapshot
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
     from tuiha.tui.app import Dashboard
     from tuiha.tui.screens.arm import ArmScreen
     from tuiha.tui.screens.confirm import ConfirmScreen

@@ -16,7 +16,7 @@ from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage
 from tuiha.lab.layout import Layout
 from tuiha.model.reports import Standby
-from tuiha.operate.control import ControlClient
+from tuiha.operate.reach.control import ControlClient
 
 pytestmark = pytest.mark.pool
 

@@ -14,8 +14,8 @@ import aiohttp
 from tuiha.config.load import load
 from tuiha.drivers.mail.client import ImapClient
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.look import answering, look
-from tuiha.operate.world import World
+from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.world import World
 
 
 @dataclass

@@ -9,8 +9,8 @@ from tests.operate.access.devices import Phone, deliver, passwords, phones
 from tests.operate.pools import bound, monitored_once, until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.active import Active
-from tuiha.operate.world import open_world
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.world import open_world
 from tuiha.server.devices.history import make_key
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio]

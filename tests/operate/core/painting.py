@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuiha.operate.kinds import Progress, Refused, StepFailed, StepUnknown
-from tuiha.operate.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
-from tuiha.operate.reclaim import Reclaim
-from tuiha.operate.world import World
+from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.run.reclaim import Reclaim
+from tuiha.operate.reach.world import World
 
 ACTIONS = ("cover the floor", "prepare", "paint", "clean up")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from tests.operate.core import painting
-from tuiha.operate import planning, runner
+from tuiha.operate.plans import draft as planning
+from tuiha.operate.run import runner
 
 if __name__ == "__main__":
     vars(planning)["KINDS"] = painting.KINDS

@@ -20,9 +20,9 @@ from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate import intent as intents
-from tuiha.operate.elsewhere import merged, of_row
-from tuiha.operate.planning import journal_room
+from tuiha.operate.run import intent as intents
+from tuiha.operate.records.remote import merged, of_row
+from tuiha.operate.plans.draft import journal_room
 from tuiha.watch.reader import OperationRow
 
 Captured = pytest.CaptureFixture[str]

@@ -18,8 +18,8 @@ from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
 from tuiha.model.intent import SILENCE, Condition, Way
 from tuiha.model.running import running
 from tuiha.operate import api
-from tuiha.operate import intent as intents
-from tuiha.operate.kinds import Refused
+from tuiha.operate.run import intent as intents
+from tuiha.operate.plans.kinds import Refused
 from tuiha.watch.exposition import exposition
 
 

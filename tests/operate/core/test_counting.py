@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.operate.counting import Cost, cost
+from tuiha.operate.run.cost import Cost, cost
 
 BEGAN = 1000.0
 

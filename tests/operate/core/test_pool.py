@@ -14,10 +14,10 @@ from tests.operate.pools import bind, bound, names, until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.control import ControlError
-from tuiha.operate.kinds import Refused
-from tuiha.operate.sql import Coordinator
-from tuiha.operate.world import World, open_world
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.reach.sql import Coordinator
+from tuiha.operate.reach.world import World, open_world
 
 pytestmark = pytest.mark.pool
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.test_journal import a_plan
-from tuiha.operate.intent import Intent, at_step
-from tuiha.operate.journal import Journal, read_journal
-from tuiha.operate.kinds import Passed, Refused, Word
-from tuiha.operate.plan import Plan
-from tuiha.operate.state import OperationState, found, read_state
-from tuiha.operate.witness import Finding, Truth, finding, refuse_to_undo
+from tuiha.operate.run.intent import Intent, at_step
+from tuiha.operate.records.journal import Journal, read_journal
+from tuiha.operate.plans.kinds import Passed, Refused, Word
+from tuiha.operate.plans.plan import Plan
+from tuiha.operate.records.state import OperationState, found, read_state
+from tuiha.operate.run.witness import Finding, Truth, finding, refuse_to_undo
 
 INTENT = Intent("x", "switchover", "ada", "here", 1.0, past=False)
 NO = Word(Passed.NO)
@@ -114,7 +114,7 @@ def test_undo_needs_a_witness() -> None:
 
 
 def test_an_intent_of_an_earlier_version() -> None:
-    from tuiha.operate.intent import parse
+    from tuiha.operate.run.intent import parse
 
     old = {"id": "x", "kind": "switchover", "owner": "ada", "host": "here", "since": 1.0, "step": 3, "action": "a"}
     known = parse(json.dumps(old))

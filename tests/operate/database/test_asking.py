@@ -13,11 +13,11 @@ from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import LedgerRecord, Managed, Standby
-from tuiha.operate.database import asking
-from tuiha.operate.database.asking import Agreed, AskFailover, AskSwitchover, Follow
-from tuiha.operate.database.steps import Job
-from tuiha.operate.kinds import StepFailed, StepUnknown
-from tuiha.operate.world import World
+from tuiha.operate.patroni import steps as asking
+from tuiha.operate.patroni.steps import Agreed, AskFailover, AskSwitchover, Follow
+from tuiha.operate.database.steps.base import Job
+from tuiha.operate.plans.kinds import StepFailed, StepUnknown
+from tuiha.operate.reach.world import World
 
 BEFORE = LedgerRecord("demo", 4, "db1", Standby.SYNC, "7", 4)
 AFTER = replace(BEFORE, epoch=5, timeline=5, active="db2", standby=Standby.STALE)

@@ -9,8 +9,8 @@ from typing import Any, cast
 from tests.operate.database.test_epochs import JOB
 from tests.operate.support import Told
 from tuiha.config.settings import Pool
-from tuiha.operate.database.serving import Attach
-from tuiha.operate.world import World
+from tuiha.operate.database.steps.servers import Attach
+from tuiha.operate.reach.world import World
 
 ON_NEW: dict[str, Any] = {"database": "db2", "epoch": 5, "lease_seconds": 4.9, "queue": 0, "reason": None}
 NOT_YET: dict[str, Any] = {**ON_NEW, "database": None, "epoch": None, "lease_seconds": 0.0, "reason": "no lease yet"}

@@ -28,13 +28,13 @@ from tuiha.model.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_our
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
-from tuiha.operate.database.managed_checks import candidate, follows
+from tuiha.operate.patroni.checks import candidate, follows
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
-from tuiha.operate.database.steps import followers, stamp, stamped
+from tuiha.operate.database.steps.base import followers, stamp, stamped
 from tuiha.operate.database.switchover import Switchover
-from tuiha.operate.kinds import Refused
-from tuiha.operate.plan import CheckVerdict, plan_id
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.plan import CheckVerdict, plan_id
 
 SYSTEM = "7574021387012345678"
 NOTHING: dict[str, Any] = {

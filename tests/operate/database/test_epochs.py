@@ -10,12 +10,12 @@ import pytest
 from tests.operate.support import Told
 from tuiha.config.pace import Lease
 from tuiha.config.settings import Pool
-from tuiha.operate.database.epochs import BeginEpoch
-from tuiha.operate.database.roles import Fence
-from tuiha.operate.database.serving import LetGo, leases_end
-from tuiha.operate.database.steps import Job, Memory
-from tuiha.operate.kinds import StepFailed
-from tuiha.operate.world import World
+from tuiha.operate.database.steps.epochs import BeginEpoch
+from tuiha.operate.database.steps.roles import Fence
+from tuiha.operate.database.steps.servers import LetGo, leases_end
+from tuiha.operate.database.steps.base import Job, Memory
+from tuiha.operate.plans.kinds import StepFailed
+from tuiha.operate.reach.world import World
 from tuiha.server.database.clock import boottime
 
 JOB = Job("db1", "db2", 4, 7, "7574021387012345678", "SYNC", "SWITCHING", {})

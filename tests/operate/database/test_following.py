@@ -9,9 +9,9 @@ import pytest
 
 from tests.operate.database.test_epochs import JOB
 from tests.operate.support import Told
-from tuiha.operate.database import pair
-from tuiha.operate.database.pair import Protect, ProtectAfter
-from tuiha.operate.world import World
+from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps.replication import Protect, ProtectAfter
+from tuiha.operate.reach.world import World
 
 
 class Primary:

@@ -21,11 +21,12 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.lab.postgres import system_identifier
 from tuiha.model.finding import Level
-from tuiha.operate.database import KINDS, rejoining
-from tuiha.operate.database.steps import Foreign
-from tuiha.operate.kinds import Refused
-from tuiha.operate.plan import CheckVerdict, Plan
-from tuiha.operate.world import World, open_world
+from tuiha.operate.database.steps import rejoin as rejoining
+from tuiha.operate.database import KINDS
+from tuiha.operate.database.steps.base import Foreign
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.plan import CheckVerdict, Plan
+from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.checking import check
 
 pytestmark = pytest.mark.pool
@@ -154,7 +155,7 @@ async def _without_guards(world: World, plan: Plan, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(rejoining, "own_agent", agent)
     monkeypatch.setattr(rejoining, "own_database", database)
-    from tuiha.operate.kinds import StepFailed
+    from tuiha.operate.plans.kinds import StepFailed
 
     with pytest.raises(StepFailed, match="another database system"):
         await touched(world, plan)

@@ -14,12 +14,12 @@ from tests.operate.support import Told
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database.epochs import Announce
-from tuiha.operate.database.pair import FenceOld
-from tuiha.operate.database.roles import give_up_secondary
-from tuiha.operate.database.steps import Job
-from tuiha.operate.kinds import StepFailed
-from tuiha.operate.world import World
+from tuiha.operate.database.steps.epochs import Announce
+from tuiha.operate.database.steps.replication import FenceOld
+from tuiha.operate.database.steps.roles import give_up_secondary
+from tuiha.operate.database.steps.base import Job
+from tuiha.operate.plans.kinds import StepFailed
+from tuiha.operate.reach.world import World
 
 SYSTEM = "7574021387012345678"
 JOB = Job("db1", "db2", 4, 7, SYSTEM, "SYNC", "FAILOVER", {})

@@ -30,8 +30,8 @@ from tuiha.model.facts import Snapshot, Verdict
 from tuiha.model.quoting import literal, slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight
-from tuiha.operate.plan import CheckVerdict
-from tuiha.operate.world import World, open_world
+from tuiha.operate.plans.plan import CheckVerdict
+from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.once import look_once
 
 pytestmark = pytest.mark.pool

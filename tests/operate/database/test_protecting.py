@@ -15,12 +15,16 @@ from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.quoting import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.database import pair, remains, roles, steps, streaming
-from tuiha.operate.database.pair import ProtectAfter, ProtectHere
-from tuiha.operate.database.steps import Job
-from tuiha.operate.kinds import StepFailed, StepUnknown
-from tuiha.operate.plan import Plan
-from tuiha.operate.world import World
+from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps import roles
+from tuiha.operate.database.steps import base as steps
+from tuiha.operate.database import stream as streaming
+from tuiha.operate.database import remains
+from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
+from tuiha.operate.database.steps.base import Job
+from tuiha.operate.plans.kinds import StepFailed, StepUnknown
+from tuiha.operate.plans.plan import Plan
+from tuiha.operate.reach.world import World
 
 RECORD = LedgerRecord("east", 3, "db1", Standby.SYNC, "7", 3)
 JOB = Job("db1", "db2", 3, 3, "7", "SYNC", "STEADY", {})

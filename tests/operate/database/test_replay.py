@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.operate.database.pair import _STILL, _Still
+from tuiha.operate.database.steps.replication import _STILL, _Still
 
 
 def test_a_replay_that_stands_still_has_done_what_it_can() -> None:

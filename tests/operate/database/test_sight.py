@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from tuiha.operate.control import ControlError
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.database.sight import _probe
-from tuiha.operate.world import World
+from tuiha.operate.reach.world import World
 
 HANGS, REFUSES, ANSWERS = "hangs", "refuses", "answers"
 

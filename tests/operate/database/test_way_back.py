@@ -11,8 +11,8 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.finding import Level
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
-from tuiha.operate.kinds import StepFailed
-from tuiha.operate.world import open_world
+from tuiha.operate.plans.kinds import StepFailed
+from tuiha.operate.reach.world import open_world
 from tuiha.watch.checking import check
 
 pytestmark = pytest.mark.pool

@@ -25,13 +25,14 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.intent import Condition
 from tuiha.model.running import running
-from tuiha.operate import api, start
-from tuiha.operate.active import Active
-from tuiha.operate.control import ControlError
-from tuiha.operate.look import answering, look
-from tuiha.operate.plan import Plan
-from tuiha.operate.state import OperationState
-from tuiha.operate.world import World, open_world
+from tuiha.operate.run import launch as start
+from tuiha.operate import api
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.plans.look import answering, look
+from tuiha.operate.plans.plan import Plan
+from tuiha.operate.records.state import OperationState
+from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.once import look_once
 
 RUNNER = (sys.executable, "-m", "tests.operate.endings.mortal")

@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.operate.endings.ground import CUT_OFF, DEAD, Ground, Runners, ground, one
 from tests.operate.pools import until
 from tuiha.operate import api
-from tuiha.operate.look import answering, look
+from tuiha.operate.plans.look import answering, look
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

@@ -23,7 +23,7 @@ from tuiha.operate.users.planner import (
     plan_moves,
     targets,
 )
-from tuiha.operate.users.reading import Staying
+from tuiha.operate.users.census import Staying
 from tuiha.operate.users.rebalance import stays
 
 WEIGHTS = st.integers(1, 12).map(float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.operate.kinds import Refused
+from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.users.throttle import Pace, Throttle, pace_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiha.operate.catalogue import KINDS
-from tuiha.operate.kinds import Misused
+from tuiha.operate.plans.kinds import Misused
 from tuiha.operate.users.common import only
 
 

@@ -19,13 +19,16 @@ from tests.proof.operations.campaign import deaths, places
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.scenarios import SCENARIOS
 from tests.proof.operations.stage import Harm, Stage, simulate
-from tuiha.operate import runner, witness
-from tuiha.operate.database import pair, roles, serving
-from tuiha.operate.intent import Intent
-from tuiha.operate.state import OperationState, read_state
-from tuiha.operate.store import Folder
-from tuiha.operate.witness import Truth
-from tuiha.operate.world import World
+from tuiha.operate.run import runner
+from tuiha.operate.run import witness
+from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps import roles
+from tuiha.operate.database.steps import servers as serving
+from tuiha.operate.run.intent import Intent
+from tuiha.operate.records.state import OperationState, read_state
+from tuiha.operate.records.store import Folder
+from tuiha.operate.run.witness import Truth
+from tuiha.operate.reach.world import World
 
 SWEPT = ("switchover", "failover", "failover, a server deaf", "degrade")
 
@@ -90,7 +93,7 @@ def journal_believed(_: Stage) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(Folder, "state", state))
-        stack.enter_context(mock.patch.dict("tuiha.operate.state._READERS", {"damage": lambda known, _: known}))
+        stack.enter_context(mock.patch.dict("tuiha.operate.records.state._READERS", {"damage": lambda known, _: known}))
         stack.enter_context(mock.patch.object(witness, "ask", ask))
         stack.enter_context(mock.patch.object(runner, "ask", ask))
         for module in (roles, pair, serving):

@@ -33,9 +33,9 @@ from tuiha.model.reports import (
     ServerState,
     ServerTarget,
 )
-from tuiha.operate.control import ControlError
-from tuiha.operate.sql import Coordinator
-from tuiha.operate.world import World
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.reach.sql import Coordinator
+from tuiha.operate.reach.world import World
 from tuiha.server.control.api import Control
 from tuiha.server.http.problems import Problem
 

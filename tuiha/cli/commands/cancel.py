@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask for it, and follow."""
     from tuiha.cli.operating import Place, acted, follow_to_end, placed
     from tuiha.operate import api
-    from tuiha.operate.elsewhere import refuse_if_elsewhere
+    from tuiha.operate.records.remote import refuse_if_elsewhere
 
     place = placed(arguments)
 

@@ -14,7 +14,7 @@ from tuiha.cli.words import completed_by
 
 if TYPE_CHECKING:
     from tuiha.cli.operating import Place
-    from tuiha.operate.history import Verified
+    from tuiha.operate.records.history import Verified
 
 HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
 running one that the ledger names; or show one with its steps; or verify that nobody has changed what is recorded.
@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.cli.operation_documents import operations as document
     from tuiha.cli.operation_text import operations_text
     from tuiha.operate import api
-    from tuiha.operate.elsewhere import elsewhere, find, merged
-    from tuiha.operate.state import OperationState
-    from tuiha.operate.store import NotThere
+    from tuiha.operate.records.remote import elsewhere, find, merged
+    from tuiha.operate.records.state import OperationState
+    from tuiha.operate.records.store import NotThere
 
     place = placed(arguments)
     if arguments.verify:
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _verified(place: Place) -> int:
     """Say whether what is recorded is what was written; what is not goes to stderr, the first of the database first."""
     from tuiha.cli.operating import acted
-    from tuiha.operate.history import verify
+    from tuiha.operate.records.history import verify
     from tuiha.watch.reader import Unreachable
 
     async def work() -> Verified:

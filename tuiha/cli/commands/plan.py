@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.cli.operation_documents import plan as document
     from tuiha.cli.operation_text import next_command, plan_text
     from tuiha.operate.api import make_plan, store_of
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
 
     place = placed(arguments)
 

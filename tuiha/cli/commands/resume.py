@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start the runner again and follow it."""
     from tuiha.cli.operating import acted, follow_to_end, placed
     from tuiha.operate.api import resume, whoami
-    from tuiha.operate.elsewhere import refuse_if_elsewhere
+    from tuiha.operate.records.remote import refuse_if_elsewhere
 
     place = placed(arguments)
     acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "resume"))

@@ -14,8 +14,8 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.operating import again, concluded
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.operate import api
-from tuiha.operate.kinds import Refused
-from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.reach.sql import DatabaseGone
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
-from tuiha.operate.kinds import Kind
+from tuiha.operate.plans.kinds import Kind
 
 KINDS: dict[str, Callable[[], Kind]] = {
     "disable-user": DisableUser, "enable-user": EnableUser, "forget-user": ForgetUser,

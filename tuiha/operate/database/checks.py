@@ -13,7 +13,7 @@ from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.model.way_back import AT_LEAST, Needs, not_ours
 from tuiha.model.way_back import obstacles as in_the_way
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
-from tuiha.operate.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check, CheckVerdict
 
 _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long

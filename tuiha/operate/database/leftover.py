@@ -11,15 +11,15 @@ from enum import StrEnum
 
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import checks
-from tuiha.operate.database.epochs import Announce
+from tuiha.operate.database.steps.epochs import Announce
 from tuiha.operate.database.failover import Failover
-from tuiha.operate.database.roles import Promote
+from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.sight import NodeSight, Sight
-from tuiha.operate.database.steps import Job, PairStep
+from tuiha.operate.database.steps.base import Job, PairStep
 from tuiha.operate.database.switchover import Switchover
-from tuiha.operate.kinds import Progress
-from tuiha.operate.plan import Check, CheckVerdict
-from tuiha.operate.world import World
+from tuiha.operate.plans.kinds import Progress
+from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.reach.world import World
 
 STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
 _SKETCHES = {kind.phase: kind.sketch for kind in (Switchover, Failover)}

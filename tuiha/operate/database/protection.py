@@ -8,12 +8,12 @@ from tuiha.model.durability import same_name
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
-from tuiha.operate.database.pair import GiveUp, ProtectHere
-from tuiha.operate.database.rejoining import RejoinHere
+from tuiha.operate.database.steps.replication import GiveUp, ProtectHere
+from tuiha.operate.database.steps.rejoin import RejoinHere
 from tuiha.operate.database.sight import Sight, look
-from tuiha.operate.kinds import Refused
-from tuiha.operate.plan import Check, CheckVerdict
-from tuiha.operate.world import World
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.reach.world import World
 
 _REHEARSAL = 15.0  # seconds for an agent to try the way to the partner
 

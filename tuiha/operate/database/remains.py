@@ -13,11 +13,11 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.durability import Durability, follows_first, gaps, reason, remedy
 from tuiha.model.quoting import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
-from tuiha.operate.database.steps import Job, sql, waited_for
-from tuiha.operate.kinds import StepFailed, StepUnknown
-from tuiha.operate.plan import Plan
-from tuiha.operate.sql import Coordinator, DatabaseGone
-from tuiha.operate.world import World
+from tuiha.operate.database.steps.base import Job, sql, waited_for
+from tuiha.operate.plans.kinds import StepFailed, StepUnknown
+from tuiha.operate.plans.plan import Plan
+from tuiha.operate.reach.sql import Coordinator, DatabaseGone
+from tuiha.operate.reach.world import World
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25

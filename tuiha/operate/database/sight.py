@@ -15,12 +15,12 @@ from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.model.way_back import Rehearsal
-from tuiha.operate.control import ControlError
-from tuiha.operate.database.steps import lacks
-from tuiha.operate.kinds import Refused
-from tuiha.operate.look import safe
-from tuiha.operate.sql import DatabaseGone
-from tuiha.operate.world import World
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.database.steps.base import lacks
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.look import safe
+from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
 from tuiha.watch.opening import guarded
 
 T = TypeVar("T")

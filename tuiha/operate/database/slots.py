@@ -8,8 +8,8 @@ included. So two functions of the database do it for the coordinator, for these 
 from __future__ import annotations
 
 from tuiha.model.quoting import slot
-from tuiha.operate.database.steps import sql, value
-from tuiha.operate.sql import Coordinator
+from tuiha.operate.database.steps.base import sql, value
+from tuiha.operate.reach.sql import Coordinator
 
 BY_FUNCTION = "SELECT coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)"
 MAKE, DROP = "SELECT public.make_slot($1)", "SELECT public.drop_slot($1)"

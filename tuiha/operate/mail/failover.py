@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuiha.model.words import count, names
-from tuiha.operate.active import Active
-from tuiha.operate.kinds import Refused, Step
-from tuiha.operate.look import look, whole
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.plans.kinds import Refused, Step
+from tuiha.operate.plans.look import look, whole
 from tuiha.operate.mail import service
-from tuiha.operate.plan import Plan, PlannedStep
-from tuiha.operate.sql import DatabaseGone
+from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.users import common
-from tuiha.operate.world import World
+from tuiha.operate.reach.world import World
 
 _REASON = "taken out of service by an operation"
 

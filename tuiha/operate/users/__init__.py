@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuiha.operate.kinds import Kind
+from tuiha.operate.plans.kinds import Kind
 from tuiha.operate.users.drain import Drain, Enable
 from tuiha.operate.users.forget import ForgetServer
 from tuiha.operate.users.move import Move

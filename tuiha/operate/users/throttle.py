@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tuiha.operate.kinds import Misused
+from tuiha.operate.plans.kinds import Misused
 
 RATE, IN_FLIGHT = 20.0, 5
 UNTHROTTLED_IN_FLIGHT = 200

@@ -11,7 +11,7 @@ from tuiha.tui.draw.marks import WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread, width_of
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Check, Plan, PlannedStep
+    from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 
 TITLES: Mapping[str, str] = {
     "switchover": "switch over to the secondary", "failover": "fail over to the secondary",

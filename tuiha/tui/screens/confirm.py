@@ -20,7 +20,7 @@ from tuiha.tui.widgets.paced import PacedEntry
 from tuiha.tui.widgets.paper import Paper
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
 
 # The line to type into takes every key; these are declared for the footer.
 CONFIRM_KEYS: tuple[Key, ...] = (
@@ -90,7 +90,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self.dashboard.operations.plan(plan.kind, plan.target, options if isinstance(options, dict) else {}, answered)
 
     def _take(self, answer: Plan | Trouble) -> None:
-        from tuiha.operate.weight import voided_by  # heavy, and needed when somebody acts
+        from tuiha.operate.plans.weight import voided_by  # heavy, and needed when somebody acts
 
         assert self._plan is not None
         if isinstance(answer, Trouble):

@@ -15,7 +15,7 @@ from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
 
 COPY = Key("app.copy", "y", "app.copy", "copy the equal shell command", "copy command")
 AGAIN = 2.0  # seconds between two looks at the facts

@@ -16,7 +16,7 @@ from tuiha.tui.screens.base import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.shell import plan_command
 
 if TYPE_CHECKING:
-    from tuiha.operate.plan import Plan
+    from tuiha.operate.plans.plan import Plan
 
 AGAIN = 5.0  # seconds between two looks at the facts: all bound users are read
 REBALANCE_KEYS: tuple[Key, ...] = (

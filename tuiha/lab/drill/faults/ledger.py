@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.operate import api
-from tuiha.operate.journal import read_records
+from tuiha.operate.records.journal import read_records
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,320 @@
+"""What the steps of all changes of the pair's roles are made of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
+
+import asyncpg
+
+from tuiha.drivers.agents.actions import Identifying
+from tuiha.drivers.databases import durability
+from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
+from tuiha.model.durability import Durability
+from tuiha.model.quoting import literal, wait_for
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.run import intent as intents
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.plans.plan import PlannedStep
+from tuiha.operate.reach.sql import Coordinator, DatabaseGone
+from tuiha.operate.reach.world import World
+
+STEP = 0.005  # seconds between two looks at what takes milliseconds
+_CONFLICTS = 5
+_HAS_STANDBY = """
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.pool_epoch') AND attname = 'standby')
+"""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one step leaves for the next in the same process; a resumed one finds it out again, or does without."""
+
+    position: int | None = None  # where the old primary ended
+    cut_at: float | None = None  # boottime at which the new primary was seen cut off from the old one
+    ran: bool | None = None  # whether the old primary ran before it was fenced
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One change of roles: from `old` to `new`, or on the pair as it is."""
+
+    old: str  # the active database of the plan
+    new: str  # its partner
+    epoch: int  # of the plan
+    timeline: int
+    identifier: str
+    standby: str  # SYNC or STALE, as planned
+    phase: str  # of the ledger meanwhile
+    servers: Mapping[str, str]  # name -> address
+    memory: Memory = field(default_factory=Memory)
+
+    def details(self) -> dict[str, Any]:
+        """As plain values for a plan."""
+        return {key: value for key, value in asdict(self).items() if key != "memory"}
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any]) -> Job:
+        """From a plan's details."""
+        return cls(**{key: details[key] for key in cls.__dataclass_fields__ if key != "memory"})
+
+
+class PairStep:
+    """A step of a change of roles. Subclasses say what they are in class variables."""
+
+    place: ClassVar[str] = "pool"
+    action: ClassVar[str]
+    limit: ClassVar[float] = 10.0
+    undoable: ClassVar[bool] = True
+    no_return: ClassVar[bool] = False
+
+    def __init__(self, job: Job, number: int) -> None:
+        self.job = job
+        self.number = number
+
+    @property
+    def where(self) -> str:
+        """The node or nodes, for people."""
+        return self._named(self.place)
+
+    @property
+    def planned(self) -> PlannedStep:
+        """What the plan says of it."""
+        return PlannedStep(self.number, self.where, self._named(self.action), self.limit, self.undoable, self.no_return)
+
+    def _named(self, text: str) -> str:
+        return text.format(old=self.job.old, new=self.job.new)
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Do it and return the evidence. Raises StepFailed or StepUnknown."""
+        raise NotImplementedError
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Take it back; most of them leave nothing to take back."""
+        return "nothing to take back"
+
+
+async def sql(database: Coordinator, statement: str, *arguments: Any, seconds: float = 3.0) -> list[Any]:
+    """Rows of a statement. Raises StepFailed when it is refused, StepUnknown when the database does not answer."""
+    try:
+        return await database.fetch(statement, *arguments, seconds=seconds)
+    except DatabaseGone as error:
+        raise StepUnknown(str(error)) from None
+    except asyncpg.PostgresError as error:
+        raise StepFailed(f"{database.name} refuses: {error}") from None
+
+
+async def value(database: Coordinator, statement: str, *arguments: Any, seconds: float = 3.0) -> Any:
+    """The first value. Raises what `sql` raises."""
+    rows = await sql(database, statement, *arguments, seconds=seconds)
+    return rows[0][0] if rows else None
+
+
+async def until(look: Callable[[], Coroutine[Any, Any, bool]], seconds: float, step: float = STEP) -> bool:
+    """Look again and again until it is so; False when it is not within that time."""
+    give_up = time.monotonic() + seconds
+    while not await look():
+        if time.monotonic() > give_up:
+            return False
+        await asyncio.sleep(step)
+    return True
+
+
+async def answering(database: Coordinator, seconds: float, secondary: bool) -> bool:
+    """Wait until a database answers in a role."""
+
+    async def look() -> bool:
+        try:
+            return bool(await database.value("SELECT pg_is_in_recovery()", seconds=2.0)) == secondary
+        except (DatabaseGone, asyncpg.PostgresError):
+            return False
+
+    return await until(look, seconds, 0.02)
+
+
+async def set_parameter(database: Coordinator, name: str, text: str | None) -> None:
+    """ALTER SYSTEM, reload, and read back. None takes it out of postgresql.auto.conf."""
+    if text is None:
+        await sql(database, f"ALTER SYSTEM RESET {name}")
+    else:
+        await sql(database, f"ALTER SYSTEM SET {name} = {literal(text)}")
+    await sql(database, "SELECT pg_reload_conf()")
+    if text is None:
+        return
+
+    async def look() -> bool:
+        return bool(await value(database, "SELECT current_setting($1)", name) == text)
+
+    if not await until(look, 3.0):
+        raise StepUnknown(f"{database.name} did not take {name} = '{text}' over; is it set on its command line?")
+
+
+async def note_standby(database: Coordinator, word: Standby) -> None:
+    """Write the ledger's word into the active database, for servers that cannot read the ledger.
+
+    STALE only after the ledger says so, SYNC before: a server that believes it never counts on less than the ledger.
+    A schema of an earlier version has no such column.
+    """
+    if await value(database, _HAS_STANDBY):
+        await sql(database, "UPDATE pool_epoch SET standby = $1", str(word))
+
+
+async def waited_for(database: Coordinator) -> Durability:
+    """What a database's commits wait for, by its own word. Raises what `sql` raises."""
+    return durability.read((await sql(database, durability.QUESTION))[0])
+
+
+async def lacks(active: Coordinator, partner: Coordinator, seconds: float) -> bool:
+    """Whether the partner lacks what was confirmed in its name. False also where one of the two does not say."""
+    try:
+        first = await active.fetch(durability.CONFIRMED, partner.name, seconds=seconds)
+        if first[0]["confirmed"] is None:
+            return False
+        then = await partner.fetch(durability.HAS, first[0]["confirmed"], seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return False
+    return then[0]["has"] is False
+
+
+def followers(name: str) -> str:
+    """synchronous_standby_names for one secondary."""
+    return wait_for(name)
+
+
+async def read_ledger(world: World) -> LedgerRecord:
+    """The ledger. Raises StepUnknown."""
+    assert world.drivers.ledger is not None
+    try:
+        return await world.drivers.ledger.poll()
+    except DriverError as error:
+        raise StepUnknown(str(error)) from None
+
+
+async def change_ledger(world: World, allowed: Callable[[LedgerRecord], str | None], **changes: Any) -> LedgerRecord:
+    """Change the ledger by compare-and-set; done already when it is so.
+
+    Raises StepFailed when `allowed` says why not, StepUnknown when the ledger does not answer.
+    """
+    assert world.drivers.ledger is not None
+    for _ in range(_CONFLICTS):
+        old = await read_ledger(world)
+        new = replace(old, **changes)
+        if new == old:
+            return old
+        reason = not_ours(world, old) or allowed(old)
+        if reason is not None:
+            raise StepFailed(f"the ledger was not changed: {reason}")
+        try:
+            return await world.drivers.ledger.replace(old, new)
+        except Conflict:
+            continue  # whether it is still allowed is decided on what is there now
+        except DriverError as error:
+            raise StepUnknown(str(error)) from None
+    raise StepFailed("the ledger was changed again and again by somebody else")
+
+
+def not_ours(world: World, record: LedgerRecord) -> str | None:
+    """Why the step's operation may not go on: the ledger names another one. None when it may."""
+    if not world.operation:
+        return None  # no runner runs this step
+    other = intents.parse(record.intent)
+    if other is not None and other.id == world.operation:
+        return None
+    return "another operation has the pool: " + intents.words(other) if other else "the pool was given back"
+
+
+async def still_ours(world: World) -> None:
+    """Raises StepFailed when another operation has taken the pool, StepUnknown when the ledger does not answer."""
+    if world.operation and (why := not_ours(world, await read_ledger(world))) is not None:
+        raise StepFailed(why)
+
+
+def agent_of(world: World, name: str) -> Agent:
+    """The agent of a database. Raises StepFailed without one."""
+    agent = world.agents.get(name)
+    if agent is None:
+        raise StepFailed(f"{name} has no agent (database.nodes[].agent): do it by hand, then resume")
+    return agent
+
+
+class Foreign(StepFailed):
+    """A database is another database system than the pool's. Nothing touches it."""
+
+
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
+
+
+async def own_database(world: World, job: Job, name: str) -> Coordinator:
+    """A database that is about to be changed, unless it is another system. Raises Foreign.
+
+    One that does not answer is returned as well: what is done next tells.
+    """
+    database = world.databases[name]
+    try:
+        found = await database.value(_SYSTEM, seconds=2.0)
+    except (DatabaseGone, asyncpg.PostgresError):
+        found = None
+    if found is not None and str(found) != job.identifier:
+        raise Foreign(f"{name} is FOREIGN: system {found}, not {job.identifier}; it is not touched")
+    return database
+
+
+async def own_agent(world: World, job: Job, name: str) -> Agent:
+    """The agent of a database that is about to be stopped or replaced, unless its data is another system's.
+
+    Raises StepFailed without one, Foreign.
+    """
+    agent = agent_of(world, name)
+    found = None
+    if isinstance(agent, Identifying):
+        with contextlib.suppress(AgentError):
+            found = await agent.identity()
+    if found is not None and found != job.identifier:
+        raise Foreign(f"{name} is FOREIGN: its agent has system {found}, not {job.identifier}; it is not touched")
+    return agent
+
+
+async def by_agent(work: Coroutine[Any, Any, Any]) -> Any:
+    """What an agent's action returns. Raises StepFailed."""
+    try:
+        return await work
+    except AgentError as error:
+        raise StepFailed(str(error)) from None
+
+
+async def tell_all(
+    world: World, servers: Mapping[str, str], path: str, body: Mapping[str, Any], seconds: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """POST to every server at once: name -> answer, and name -> why not."""
+
+    async def tell(name: str, address: str) -> tuple[str, Any]:
+        try:
+            return name, await world.control.post(address, path, body, seconds=seconds)
+        except ControlError as error:
+            return name, error
+
+    told = dict(await asyncio.gather(*(tell(name, address) for name, address in servers.items())))
+    failed = {name: str(answer) for name, answer in told.items() if isinstance(answer, ControlError)}
+    return {name: answer for name, answer in told.items() if name not in failed}, failed
+
+
+def stamp(moment: float | None = None) -> str:
+    """A moment (unix seconds) for evidence, read back by `stamped`."""
+    return f"at {time.time() if moment is None else moment:.4f}"
+
+
+def stamped(evidence: str | None) -> float | None:
+    """The last moment in a text of evidence."""
+    found = re.findall(r"\bat (\d{9,}\.\d+)", evidence or "")
+    return float(found[-1]) if found else None
+
+
+def told(failed: Mapping[str, str]) -> str:
+    """Servers and what went wrong with them, for people."""
+    return "; ".join(f"{name}: {why}" for name, why in failed.items())

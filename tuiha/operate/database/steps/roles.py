@@ -1,0 +1,265 @@
+"""Steps on the pair: prepare, fence, stop, catch up, promote."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database.steps.base import (
+    Job,
+    PairStep,
+    agent_of,
+    answering,
+    by_agent,
+    change_ledger,
+    note_standby,
+    own_agent,
+    own_database,
+    set_parameter,
+    sql,
+    tell_all,
+    until,
+    value,
+)
+from tuiha.operate.plans.kinds import Passed, Progress, StepFailed, StepUnknown
+from tuiha.operate.reach.sql import Coordinator, DatabaseGone
+from tuiha.operate.reach.world import World
+
+# Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
+_ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
+_LOOK_AGAIN = 0.5
+_READY, _LOGGING_IN = 60.0, 2.5  # seconds for which a log-in ahead is kept, and within which it is made
+_REPLAYING = 10.0  # seconds for the secondary to replay the last of what it has received
+
+_FENCE = """
+UPDATE pool_epoch SET state = 'FENCED', changed_at = clock_timestamp()
+WHERE epoch = $1 AND active = $2 AND state = 'ACTIVE'
+"""
+# Whatever the row shows: a fence whose commit still waits is not to be seen yet, and would come true afterwards.
+_UNFENCE = """
+UPDATE pool_epoch SET state = 'ACTIVE', changed_at = clock_timestamp()
+WHERE epoch = $1 AND active = $2
+"""
+_EPOCH = "SELECT epoch, active, state FROM pool_epoch"
+_END = "SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
+_LEFT = "SELECT count(*)::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
+REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
+_RECOVERING = "SELECT pg_is_in_recovery()"
+
+
+class Prepare(PairStep):
+    """What takes long is done before anything waits: a checkpoint, no synchronous names on the secondary, log-ins."""
+
+    place = "{old}, {new}"
+    action = "checkpoint; {new} will wait for nobody; servers log in to {new}"
+    limit = 120.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
+        job = self.job
+        await own_database(world, job, job.old)
+        await nobody_to_wait_for(await own_database(world, job, job.new))
+        await sql(world.databases[job.old], "CHECKPOINT", seconds=self.limit)
+        ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
+        return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
+                f"{len(ready)} of {len(job.servers)} servers logged in to {job.new}")
+
+
+class Fence(PairStep):
+    """The old primary takes no lease any more, and none of the pool's sessions is left on it."""
+
+    place = "{old}"
+    action = "fence {old}: no lease, no session of the pool"
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Fence the epoch row by a synchronous commit, end the sessions, read both back."""
+        job, database = self.job, world.databases[self.job.old]
+        await sql(database, _FENCE, job.epoch, job.old)
+        row = (await sql(database, _EPOCH))[0]
+        if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, "FENCED"):
+            raise StepFailed(f"{job.old} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
+        users = pool_users(world)
+        ended = await value(database, _END, users)
+        text = f"epoch {job.epoch} is FENCED; {ended} sessions told to end"
+        if job.old in world.agents:
+            return text  # the stop that comes next waits for their end
+
+        async def look() -> bool:
+            return bool(await value(database, _LEFT, users) == 0)
+
+        return f"{text}, {'none' if await until(look, 1.0) else 'some'} left"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
+        job, database = self.job, world.databases[self.job.old]
+        await refuse_if_promoted(world, job)
+        if not await answering(database, _LOOK_AGAIN, secondary=False):
+            await _start(world, job, self.limit - 2.0)
+        try:
+            await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
+        except DatabaseGone:
+            await give_up_secondary(world, job.old, job.epoch, job.phase)
+            await sql(database, _UNFENCE, job.epoch, job.old)
+        row = (await sql(database, _EPOCH))[0]
+        if row["state"] != "ACTIVE":
+            raise StepUnknown(f"{job.old} still says {row['state']}")
+        return f"epoch {row['epoch']} of {row['active']} is {row['state']}"
+
+
+class Stop(PairStep):
+    """A fast stop: the old primary sends everything, its last checkpoint included, before it ends."""
+
+    place = "{old}"
+    action = "stop {old}, read its last position"
+    limit = 60.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
+        name = self.job.old
+        if name not in world.agents:
+            position = int(await value(world.databases[name],
+                                       "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"))
+            self.job.memory.position = position
+            return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
+        try:
+            async with asyncio.timeout(_ENDING):
+                stopped = await by_agent((await own_agent(world, self.job, name)).stop("fast"))
+        except TimeoutError:
+            raise StepUnknown(f"{name} did not end within {_ENDING:g} s: one of its processes hangs") from None
+        if not stopped.clean:
+            raise StepFailed(f"{name} did not end cleanly: it may hold writes that it did not send")
+        self.job.memory.position = stopped.position
+        return f"stopped, shutdown checkpoint at {_lsn(stopped.position - 1)}, timeline {stopped.timeline}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Start it again. A stop that hangs is ended at once first: it would never answer again."""
+        name = self.job.old
+        await refuse_if_promoted(world, self.job)
+        if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
+            await by_agent((await own_agent(world, self.job, name)).stop("immediate"))
+        await _start(world, self.job, self.limit - 30.0)
+        return f"{name} answers as the primary"
+
+
+class CatchUp(PairStep):
+    """The secondary has replayed all that the old primary wrote."""
+
+    place = "{new}"
+    action = "{new} replays to that position"
+    limit = 30.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Wait for the replay."""
+        database = world.databases[self.job.new]
+        if not await value(database, _RECOVERING):
+            return f"{self.job.new} is promoted already"
+        wanted = self.job.memory.position
+        if wanted is None:
+            wanted = int((await by_agent(agent_of(world, self.job.old).position())).position)
+
+        async def look() -> bool:
+            return bool(await value(database, REPLAYED) >= wanted)
+
+        if not await until(look, _REPLAYING):
+            raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old} "
+                             f"within {_REPLAYING:g} s")
+        return f"replayed to {_lsn(await value(database, REPLAYED))}"
+
+
+class Promote(PairStep):
+    """The point of no return."""
+
+    place = "{new}"
+    action = "promote {new}"
+    limit = 60.0
+    undoable = False
+    no_return = True
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """pg_promote without waiting, and look: that is quicker than its own wait."""
+        database = await own_database(world, self.job, self.job.new)
+        if await value(database, _RECOVERING):
+            await sql(database, "SELECT pg_promote(false)")
+
+        async def look() -> bool:
+            try:
+                return not await value(database, _RECOVERING)
+            except StepFailed as error:  # it was told, and what it refuses is only to say so
+                raise StepUnknown(str(error)) from None
+
+        if not await until(look, self.limit - 5.0, 0.002):
+            raise StepUnknown(f"{self.job.new} was told to promote and is still in recovery")
+        return f"{self.job.new} is out of recovery"
+
+
+async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
+    """Whether the database that was to become active is out of recovery, by its own word."""
+    try:
+        recovering = await world.databases[job.new].value(_RECOVERING, seconds=seconds)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return Passed.UNKNOWN
+    return Passed.NO if recovering else Passed.YES
+
+
+async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[int, str, str] | None:
+    """A database's epoch row: epoch, active, state. None when it does not say, or is no primary and has to be one."""
+    database = world.databases[name]
+    try:
+        if writable and await database.value(_RECOVERING, seconds=1.5):
+            return None
+        rows = await database.fetch(_EPOCH, seconds=1.5)
+    except (DatabaseGone, asyncpg.PostgresError):
+        return None
+    return (rows[0]["epoch"], rows[0]["active"], rows[0]["state"]) if rows else None
+
+
+async def refuse_if_promoted(world: World, job: Job) -> None:
+    """The old database is not to be used again beside a promoted one. Raises StepFailed."""
+    if await promoted(world, job) is Passed.YES:
+        raise StepFailed(f"{job.new} is promoted: {job.old} must not be used again. `tuiha plan reclaim` works out "
+                         "what is left to be done")
+
+
+def pool_users(world: World) -> list[str]:
+    """The database roles that pool servers use."""
+    roles = world.pool.database.roles
+    return [role.user for role in (roles.pool, roles.owner) if role is not None]
+
+
+async def nobody_to_wait_for(database: Coordinator) -> None:
+    """A database that is about to be promoted must not wait for a secondary that does not follow it."""
+    await set_parameter(database, "synchronous_standby_names", "")
+
+
+async def _start(world: World, job: Job, seconds: float) -> None:
+    """The former primary answers as the primary again, started by its agent if it has one.
+
+    Nothing else may be concluded from its silence, least of all that its secondary is lost. Raises StepUnknown.
+    """
+    name = job.old
+    if name in world.agents:
+        await by_agent((await own_agent(world, job, name)).start())
+    if not await answering(world.databases[name], seconds, secondary=False):
+        raise StepUnknown(f"{name} does not answer as the primary; start it, then take the operation back")
+
+
+async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -> str:
+    """The ledger says STALE first, and only then does the primary stop waiting for its secondary.
+
+    A failover that began from the same record has changed the phase: only one of the two goes on.
+    """
+    def allowed(record: LedgerRecord) -> str | None:
+        here = (record.active, record.epoch, record.phase) == (active, epoch, phase)
+        return None if here else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
+
+    record = await change_ledger(world, allowed, standby=Standby.STALE)
+    await nobody_to_wait_for(world.databases[active])
+    await note_standby(world.databases[active], record.standby)
+    return f"ledger {record.standby}, then synchronous_standby_names of {active} emptied"
+
+
+def _lsn(position: int) -> str:
+    """A position as PostgreSQL writes it."""
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

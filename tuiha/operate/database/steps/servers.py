@@ -1,0 +1,280 @@
+"""Steps on the pool servers: hold, let the old database go, attach to the new one, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tuiha.drivers.protocols import AgentError
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
+from tuiha.operate.database.steps.base import PairStep, sql, stamp, tell_all, told
+from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
+from tuiha.operate.plans.look import safe
+from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
+from tuiha.server.database.lease import MAY_HOLD
+
+_STEP = 0.01
+_AGAIN = 0.1
+_ANSWER = 2.0  # seconds a server has for one answer
+_ATTACHING = 3.0  # seconds for which it waits for a lease before it says that it has none
+_SERVERS = "SELECT name, address FROM server WHERE state <> 'LEFT'"
+_SESSIONS = """
+SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
+ WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
+"""
+
+
+class ServerStep(PairStep):
+    """A step on all pool servers that take part."""
+
+    @property
+    def where(self) -> str:
+        """The servers."""
+        names = list(self.job.servers)
+        return ", ".join(names) if len(names) <= 4 else f"{names[0]}..{names[-1]} ({len(names)})"
+
+    async def joined(self, world: World) -> dict[str, str]:
+        """Name and address of the servers that the new primary knows and the plan does not: they joined since."""
+        rows = await sql(world.databases[self.job.new], _SERVERS)
+        return {row["name"]: row["address"] for row in rows
+                if row["name"] not in self.job.servers and safe(row["address"])}
+
+
+class Hold(ServerStep):
+    """Requests queue at the servers, bounded in number and time; nothing reaches the old primary any more."""
+
+    action = "hold requests, wait for those in flight"
+    limit = 15.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Hold every server. One that cannot fails the step; a hold ends by itself if nobody ends it."""
+        began = stamp()
+        seconds = world.pool.hold.seconds
+        held, failed = await tell_all(world, self.job.servers, "hold", {"seconds": seconds}, seconds + 1.0)
+        if failed:
+            raise StepFailed(f"not held: {told(failed)}")
+        return f"{len(held)} servers hold, nothing in flight; held {began}"
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Release. A server that does not answer releases by itself when its hold ends."""
+        released, failed = await tell_all(world, self.job.servers, "release", {}, _ANSWER)
+        text = f"{len(released)} servers released"
+        return f"{text}; by themselves within {world.pool.hold.seconds:g} s: {told(failed)}" if failed else text
+
+
+class LetGo(ServerStep):
+    """No server has a lease on the old primary: each one says so, or its lease has ended."""
+
+    action = "servers let {old} go, else wait for their leases' end"
+    limit = 60.0
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Tell all; go on at once when all have confirmed, else when no lease can be left."""
+        job = self.job
+        began = _boottime()
+        body = {"epoch": job.epoch, "database": job.new}
+        gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
+        confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
+        missing = {name: seconds for name, seconds in (await self._leased(world)).items() if name not in confirmed}
+        text = f"{len(confirmed)} servers confirm that they let {job.old} go"
+        if not missing:
+            return f"{text}; no other lease of epoch {job.epoch} can be left"
+        longest = max(missing.values())
+        end = leases_end(job.memory.cut_at, longest, world.pool.lease.slack, began)
+        while (left := end - _boottime()) > 0:
+            progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
+            await asyncio.sleep(min(left, 0.5))
+        return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {longest:g} s after the cut"
+
+    async def _without_lease(self, world: World, servers: Mapping[str, str]) -> list[str]:
+        """Those that say that they have no lease, or one in a later epoch."""
+        async def ask(name: str, address: str) -> str | None:
+            try:
+                status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError:
+                return None
+            on_old = status["database"] == self.job.old and bool(status["lease_seconds"])
+            return None if on_old else name
+
+        found = await asyncio.gather(*(ask(name, address) for name, address in servers.items()))
+        return [name for name in found if name is not None]
+
+    async def _leased(self, world: World) -> dict[str, float]:
+        """Who may hold a lease, and its seconds, by the new primary: one that counts was there before the cut."""
+        lease = world.pool.lease
+        rows = await sql(world.databases[self.job.new], MAY_HOLD, self.job.epoch, lease.seconds, lease.slack)
+        return {row["server"]: row["seconds"] for row in rows}
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Send them back."""
+        await refuse_if_promoted(world, self.job)
+        body = {"epoch": self.job.epoch, "database": self.job.old}
+        back, failed = await tell_all(world, self.job.servers, "attach", body, _ANSWER)
+        return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")
+
+
+def leases_end(cut_at: float | None, seconds: float, slack: float, now: float) -> float:
+    """The boottime after which no lease of so many seconds holds on a primary that was cut off at `cut_at`.
+
+    A resumed runner does not know that moment, nor whether this host slept since: it counts from now.
+    """
+    drift = 1.01  # a clock that runs one in a hundred slower is broken
+    return (now if cut_at is None else cut_at) + seconds * drift + slack
+
+
+class Attach(ServerStep):
+    """Servers attach to the new primary, verify who it is, take leases, and release what waits."""
+
+    action = "servers attach to {new}, verify it, take leases, go on"
+    limit = 20.0
+    undoable = False
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Tell each and wait for its lease. One that is not reached has no lease anywhere, and follows the ledger.
+
+        Raises StepUnknown when servers answer and none has a lease.
+        """
+        done = await self._told(world, self.job.servers, self.limit / 2)
+        if not any(isinstance(found, tuple) or found.answered for found in done.values()):
+            done |= await self._told(world, await self.joined(world), self.limit / 4)
+        on_new = {name: found for name, found in done.items() if isinstance(found, tuple)}
+        missing = {name: found.why for name, found in done.items() if isinstance(found, _NotYet)}
+        if any(found.answered for found in done.values() if isinstance(found, _NotYet)) and not on_new:
+            raise StepUnknown(f"no server is on {self.job.new} yet: {told(missing)}")
+        if not on_new:
+            return (f"no server answers, so nobody is served; each follows the ledger to {self.job.new} when it can "
+                    f"reach it: {told(missing) or 'there is none'}")
+        waited = sum(queue for _, queue in on_new.values())
+        last = max((moment for moment, _ in on_new.values()), default=time.time())
+        text = f"{len(on_new)} servers on {self.job.new} with leases, {waited} requests waited; served {stamp(last)}"
+        return f"{text}; later: {told(missing)}" if missing else text
+
+    async def _told(self, world: World, servers: Mapping[str, str], seconds: float) -> dict[str, _Attached]:
+        until = time.monotonic() + seconds
+        return dict(zip(servers, await asyncio.gather(
+            *(self._attach(world, name, address, until) for name, address in servers.items())), strict=True))
+
+    async def _attach(self, world: World, name: str, address: str, until: float) -> _Attached:
+        """The moment at which its lease was seen and the requests that waited; or why there is none."""
+        job, queue, why, waits, answered = self.job, 0, "no answer", True, False
+        body = {"epoch": job.epoch + 1, "database": job.new, "seconds": _ATTACHING}
+        while time.monotonic() < until:
+            try:
+                if waits:
+                    status = await world.control.post(address, "attach", body, seconds=_ATTACHING + _ANSWER)
+                    waits = "lease_seconds" in status
+                    if not waits:  # the version before: it answers at once, holds on, and must not be told again
+                        await world.control.post(address, "release", {}, seconds=_ANSWER)
+                if not waits:
+                    status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError as error:
+                why, answered = str(error), error.status is not None
+                await asyncio.sleep(_AGAIN)
+                continue
+            answered = True
+            queue = max(queue, status["queue"] or 0)
+            if (status["database"], status["epoch"]) == (job.new, job.epoch + 1) and status["lease_seconds"]:
+                return time.time(), queue
+            why = status["reason"] or "no lease yet"
+            await asyncio.sleep(_STEP)
+        return _NotYet(why, answered)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotYet:
+    """A server that has no lease on the new primary."""
+
+    why: str
+    answered: bool  # it could be asked
+
+
+_Attached = tuple[float, int] | _NotYet  # when its lease was seen, and the requests that waited
+
+
+class Verify(ServerStep):
+    """Every server by its own word and by the new primary's sessions; none on the old one."""
+
+    action = "verify every server on {new}, none on {old}"
+    limit = 15.0
+    undoable = False
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Ask each server and both databases until they agree; a server may be about to take its lease again."""
+        give_up = time.monotonic() + self.limit - 2 * _ANSWER - 1.0
+        while True:
+            try:
+                return await self._verified(world)
+            except StepFailed:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_AGAIN)
+
+    async def _verified(self, world: World) -> str:
+        """What all say. Raises StepFailed when they do not agree."""
+        job = self.job
+        said, silent = await self._said(world)
+        wrong = {name: f"on {where}" for name, where in said.items() if where != job.new}
+        if wrong:
+            raise StepFailed(f"not on {job.new}: {told(wrong)}")
+        rows = await sql(world.databases[job.new], _SESSIONS, pool_users(world))
+        sessions = {row["server"]: row["sessions"] for row in rows}
+        unseen = [name for name in said if name not in sessions]
+        if unseen:
+            raise StepFailed(f"{job.new} has no session of {', '.join(unseen)}")
+        text = ", ".join(f"{name} {sessions[name]}" for name in said) or "nobody answers"
+        text = f"on {job.new} by their own word and its sessions: {text}; {await self._old(world)}"
+        return f"{text}; silent: {told(silent)}" if silent else text
+
+    async def _said(self, world: World) -> tuple[dict[str, str], dict[str, str]]:
+        """Name -> database with a lease in the new epoch (else a few words), and who does not answer."""
+        async def ask(name: str, address: str) -> tuple[str, str, bool]:
+            try:
+                status = await world.control.get(address, "status", seconds=_ANSWER)
+            except ControlError as error:
+                return name, str(error), False
+            return name, self._where(status), True
+
+        found = await asyncio.gather(*(ask(name, address) for name, address in self.job.servers.items()))
+        if not any(good for _, _, good in found):
+            found += await asyncio.gather(*(ask(name, address) for name, address in (await self.joined(world)).items()))
+        return {n: text for n, text, good in found if good}, {n: text for n, text, good in found if not good}
+
+    def _where(self, status: Mapping[str, Any]) -> str:
+        if status["epoch"] != self.job.epoch + 1 or not status["lease_seconds"]:
+            return f"{status['database']}, epoch {status['epoch']}, lease {status['lease_seconds'] or 0:.1f} s"
+        return str(status["database"])
+
+    async def _old(self, world: World) -> str:
+        """That the old primary has no session of the pool. Raises StepFailed when it has."""
+        old = self.job.old
+        try:
+            rows = await world.databases[old].fetch(_SESSIONS, pool_users(world), seconds=1.0)
+        except (DatabaseGone, asyncpg.PostgresError):
+            return f"{old} {await _stopped(world, old)}"
+        # A server that looks for its database may knock there; without a lease it does nothing.
+        visits = ", ".join(row["server"] for row in rows)
+        return f"{old}: visits without a lease by {visits}" if visits else f"{old} has no session of the pool"
+
+
+async def _stopped(world: World, name: str) -> str:
+    """In words, whether a database that does not answer is known to be stopped."""
+    agent = world.agents.get(name)
+    if agent is None:
+        return "does not answer"
+    try:
+        await agent.position()
+    except AgentError:
+        return "does not answer"
+    return "is stopped: no session"
+
+
+def _boottime() -> float:
+    """Seconds of the clock that leases are counted by; it goes on while a host sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,0 +1,82 @@
+"""Making a plan: the kind by its name, fresh facts, and the options kept for when it is made again."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.operate.catalogue import KINDS
+from tuiha.operate.plans.kinds import Kind, Misused
+from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.run.precedence import rivalry
+from tuiha.operate.records.store import store_of
+from tuiha.operate.reach.world import World, open_world
+
+_MB = 1024 * 1024
+_ROOM = 16 * _MB  # bytes that a journal may need, many times over
+
+
+def kind_of(name: str) -> Kind:
+    """A kind of operation by its name. Raises Misused."""
+    if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, n=1)
+        raise Misused(f"there is no kind of operation '{name}'" + _hint(near, KINDS))
+    return KINDS[name]()
+
+
+def known_options(kind: Kind, options: Mapping[str, str]) -> None:
+    """Raises Misused for an option that a kind does not have."""
+    for name in options:
+        if name not in kind.options:
+            near = difflib.get_close_matches(name, kind.options, n=1)
+            raise Misused(f"{kind.name} has no option '{name}'" + _hint(near, kind.options))
+
+
+def _hint(near: Sequence[str], known: Collection[str]) -> str:
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are {', '.join(sorted(known))}" if known else "; it has none"
+
+
+async def make_plan(
+    pool: Pool, base: Path, kind: str, target: Sequence[str] = (), options: Mapping[str, str] | None = None
+) -> Plan:
+    """Read fresh facts and plan; nothing is changed.
+
+    Raises Misused (no such kind, option or number of targets), Refused (the facts rule it out), NoCredentials,
+    ConfigError, DatabaseGone, DriverError.
+    """
+    maker = kind_of(kind)
+    known_options(maker, options or {})
+    async with open_world(pool, base) as world:
+        return await _planned(world, maker, target, options or {})
+
+
+async def plan_again(world: World, plan: Plan) -> Plan:
+    """The same question as the plan's, on fresh facts. Raises what `make_plan` raises."""
+    return await _planned(world, kind_of(plan.kind), plan.target, plan.details.get("options", {}))
+
+
+async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+    plan = await kind.plan(world, target, options)
+    room = journal_room(store_of(world.pool, world.base).root)
+    rival, more = ((), {}) if "over" in plan.details else await rivalry(world, kind.name)  # that takes it from anybody
+    return replace(plan, checks=(*rival, *plan.checks, room),
+                   details={**plan.details, **more, "options": dict(options)})
+
+
+def journal_room(root: Path) -> Check:
+    """Room for the journal on this host: an operation must not end half-way because nothing can be written down."""
+    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    try:
+        free: int | None = shutil.disk_usage(there).free
+    except OSError:
+        free = None
+    good, value = free is not None and free >= _ROOM, "unknown" if free is None else f"{free // _MB:,} MB free"
+    verdict = CheckVerdict.OK if good else CheckVerdict.WARNING if free is None else CheckVerdict.BAD
+    return Check("state-folder", "this host", value, f"{_ROOM // _MB} MB for the journal in {there}", verdict,
+                 "" if good else f"make room in {there}, or name another folder by $TUIHA_STATE")

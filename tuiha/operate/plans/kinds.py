@@ -1,0 +1,134 @@
+"""What a kind of operation is: it plans, and it offers the steps of a plan. One class for each kind.
+
+A step is idempotent: run again after a crash it finds what it did and goes on. What it returns is evidence, read back
+from the system after the change and not assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.reach.world import World
+
+
+class Refused(Exception):
+    """The operation may not be done; nothing was changed. The text says why and what to do (exit code 4)."""
+
+
+class Misused(Refused):
+    """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
+
+
+class StepFailed(Exception):
+    """The step did not happen, and that is certain."""
+
+
+class StepUnknown(Exception):
+    """Whether the step happened could not be read back."""
+
+
+class Remains(str):
+    """Evidence of an undo that could not take everything back: what is left, and what ends it."""
+
+    __slots__ = ()
+
+
+def fitting(name: str, targets: str, target: Sequence[str]) -> tuple[str, ...]:
+    """The targets given to an operation, when they are as many as it takes. Raises Misused.
+
+    `targets` is a kind's: one word for each, in brackets where it may be left out; with dots one or more, each named
+    once.
+    """
+    words = targets.split()
+    least, most = sum(not word.startswith("[") for word in words), len(words)
+    several = targets.endswith("...")
+    if len(target) < least or (len(target) > most and not several):
+        given = f", not {' '.join(target)}" if target else ""
+        raise Misused(f"{name} takes {targets or 'no target'}{given}")
+    if len(set(target)) < len(target) and several:
+        raise Misused(f"{name} was given {' '.join(target)}: name each once")
+    return tuple(target)
+
+
+class Progress(Protocol):
+    """What a running step may tell, and ask."""
+
+    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+        """Say how far the step is; goes into the journal, at most twice a second."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an operator asked to stop where that is safe."""
+
+
+class Step(Protocol):
+    """One step of a running operation."""
+
+    @property
+    def planned(self) -> PlannedStep:
+        """What the plan says of it."""
+
+    async def run(self, world: World, progress: Progress) -> str:
+        """Do it and return the evidence. Raises StepFailed or StepUnknown."""
+
+    async def undo(self, world: World, progress: Progress) -> str:
+        """Take it back, also when it was done only in part or not at all; returns the evidence."""
+
+
+class Kind(Protocol):
+    """One kind of operation."""
+
+    name: str  # as on the command line: "failover-mail"
+    help: str  # one line
+    targets: str  # what it takes, for usage: "USER SERVER", "[DATABASE]", "SERVER...", ""
+    options: tuple[str, ...]  # names of the options it knows
+
+    async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+        """Read fresh facts and plan. Raises Refused when the facts rule it out, Misused for a wrong question."""
+
+    def steps(self, plan: Plan) -> Sequence[Step]:
+        """The steps of a plan, in order; as many as `plan.steps`."""
+
+    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+        """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
+
+
+class Passed(StrEnum):
+    """Whether an operation has passed its point of no return, by the word of what it changes."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"  # what would know does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the systems that an operation changes say of it, whatever its journal holds."""
+
+    passed: Passed
+    done: int = 0  # number of the last step that is proved to be done, with all before it; 0: none is
+    text: str = ""  # how that is known, or why it is not
+    over: str = ""  # why it can be neither finished nor taken back any more; empty when one of them is possible
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A kind of operation that can ask whether its point of no return was passed."""
+
+    async def word(self, world: World, plan: Plan) -> Word:
+        """Ask, and change nothing. Raises DriverError when the ledger does not answer."""
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A kind that reads the whole back when it has ended: its result says no more than what is so."""
+
+    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+        """What is otherwise than before, when it was taken back; empty: nothing is."""
+
+    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+        """What the pool lacks although every step was done, and what to do; empty: nothing."""

@@ -1,0 +1,123 @@
+"""Operations of other hosts: the copies of their journals in the pool's database, and the one that the ledger names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tuiha.config.settings import Pool
+from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.protocols import DriverError
+from tuiha.operate.run import intent as intents
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.plan import Plan, PlannedStep, from_document
+from tuiha.operate.records.state import RUNNING, OperationState, StepState, read_state
+from tuiha.operate.records.store import NotThere, store_of
+from tuiha.watch.reader import OperationRow, Unreachable, read_operations, reader
+
+_SECONDS = 5.0  # for the database, and for the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is known here of other hosts' operations."""
+
+    states: tuple[OperationState, ...] = ()
+    untold: tuple[str, ...] = ()  # why something is not known, for people
+
+
+async def elsewhere(pool: Pool, base: Path, limit: int) -> Elsewhere:
+    """The newest operations in the database, and the running one; those of this host among them. Raises ConfigError."""
+    untold: list[str] = []
+    rows: list[OperationRow] = []
+    try:
+        async with asyncio.timeout(_SECONDS), reader(pool, base) as source:
+            rows = await read_operations(source, limit)
+    except (Unreachable, TimeoutError) as error:
+        untold.append(f"operations of other hosts that are over are not shown: {error or 'the database is silent'}")
+    intent: intents.Intent | None = None
+    try:
+        async with asyncio.timeout(_SECONDS):
+            intent = await _intent(pool, base)
+    except (DriverError, TimeoutError) as error:
+        untold.append(f"whether another host changes the pool now is not known: {error or 'the ledger is silent'}")
+    states = {row.id: of_row(row) for row in rows}
+    if intent is not None:
+        states[intent.id] = of_intent(pool.pool, intent)
+    return Elsewhere(tuple(states.values()), tuple(untold))
+
+
+def merged(here: Sequence[OperationState], others: Sequence[OperationState], limit: int) -> list[OperationState]:
+    """All of them once, newest first. What this host's own journal says counts."""
+    found = {state.id: state for state in (*others, *here)}
+    return sorted(found.values(), key=lambda state: state.started_at or 0.0, reverse=True)[:limit]
+
+
+def of_row(row: OperationRow) -> OperationState:
+    """An operation from its copy."""
+    records: list[Mapping[str, Any]] = json.loads(row.journal)
+    kept = next((record["plan"] for record in records if record.get("record") == "plan"), None)
+    if kept is not None:
+        return read_state(row.id, from_document(kept), records)
+    plan = _unknown_plan("", row.kind, tuple((row.target or "").split()), ())
+    return replace(read_state(row.id, plan, records), state=row.state, who=row.who, reason=row.reason or "",
+                   started_at=row.started_at.timestamp(),
+                   ended_at=row.ended_at.timestamp() if row.ended_at else None)
+
+
+def of_intent(pool: str, intent: intents.Intent) -> OperationState:
+    """An operation of which only the ledger tells: whose it is, where its runner is, and at which step."""
+    steps: tuple[StepState, ...] = ()
+    if intent.step:
+        steps = (StepState(PlannedStep(intent.step, "", intent.action, 0.0, False), "running"),)
+    plan = _unknown_plan(pool, intent.kind, (), tuple(step.planned for step in steps))
+    return OperationState(intent.id, plan, steps, RUNNING, who=intent.owner, host=intent.host, started_at=intent.since)
+
+
+async def refuse_if_elsewhere(pool: Pool, base: Path, name: str, command: str) -> None:
+    """Raises Refused for an operation whose journal is not here, and says where it is, or what leads out without it;
+    NotThere for none.
+    """
+    try:
+        store_of(pool, base).find(name)
+    except NotThere as error:
+        found = await find(pool, base, name)
+        if found is None:
+            raise error from None
+        raise Refused(_absent(found, command, store_of(pool, base).root)) from None
+
+
+def _absent(state: OperationState, command: str, root: Path) -> str:
+    """An operation whose folder is not here: where it should be, and the way out when it is gone."""
+    out = "`tuiha plan reclaim` ends it by what the ledger and the databases say"
+    if state.host == socket.gethostname() and not state.ended:
+        return (f"operation {state.id} was started on this host by {state.who}, and its folder {root / state.id} is "
+                f"gone or has no readable plan. Restore it, or: {out}")
+    where = f"operation {state.id} was started on {state.host or 'another host'} by {state.who}"
+    go_on = f"{where}, and its journal is there. On that host: tuiha {command} {state.id}"
+    return go_on if state.ended else f"{go_on}. If that host is gone for good: {out}"
+
+
+async def find(pool: Pool, base: Path, name: str) -> OperationState | None:
+    """Another host's operation by its id, or by a beginning or end of it that only one has."""
+    known = (await elsewhere(pool, base, 1000)).states
+    found = [state for state in known if state.id == name] or [
+        state for state in known if name and (state.id.startswith(name) or state.id.endswith(name))]
+    return found[0] if len(found) == 1 else None
+
+
+async def _intent(pool: Pool, base: Path) -> intents.Intent | None:
+    drivers = open_drivers(pool, base)
+    try:
+        return intents.parse((await drivers.ledger.poll()).intent) if drivers.ledger is not None else None
+    finally:
+        await drivers.close()
+
+
+def _unknown_plan(pool: str, kind: str, target: tuple[str, ...], steps: tuple[PlannedStep, ...]) -> Plan:
+    return Plan("", pool, kind, target, "", (), steps, "", 0.0, 0.0, {}, {})

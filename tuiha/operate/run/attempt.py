@@ -1,0 +1,106 @@
+"""One step, run within its limit, and everything that can come of it turned into a state and words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
+
+_TELL_SECONDS = 0.5  # between two records of progress
+_STOPPING = 2.0  # seconds for a step to stop by itself when the pool was taken
+_ASK_SECONDS = 0.1  # between two looks for an operator's request
+_TAKEN = "another operation has taken the pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a step."""
+
+    state: str  # done, failed, unknown, stopped
+    text: str  # the evidence, or why
+    seconds: float
+
+
+class Teller:
+    """A step's progress: into the journal, at most twice a second; and whether an operator asked to stop."""
+
+    def __init__(self, journal: Journal, step: int, asked: Callable[[], bool]) -> None:
+        self._journal = journal
+        self._step = step
+        self._asked = asked
+        self._next_tell = 0.0
+        self._next_ask = 0.0
+        self.told = False  # the step was told to stop, and may have
+
+    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+        """Note how far the step is."""
+        now = time.monotonic()
+        if now >= self._next_tell:
+            self._next_tell = now + _TELL_SECONDS
+            self._journal.put("progress", step=self._step, text=text, done=done, of=of)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an operator asked to stop."""
+        now = time.monotonic()
+        if not self.told and now >= self._next_ask:
+            self._next_ask = now + _ASK_SECONDS
+            self.told = self._asked()
+        return self.told
+
+
+async def attempt(
+    work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float,
+    taken: asyncio.Event,
+) -> Done:
+    """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
+
+    When another operation takes the pool meanwhile, the step has a moment to stop by itself; then it is dropped, as by
+    a kill. Nothing begins when the pool was taken before.
+    """
+    if taken.is_set():
+        return Done("stopped", _TAKEN, 0.0)
+    trying = asyncio.create_task(_attempt(work, world, progress, limit))
+    losing = asyncio.create_task(taken.wait())
+    try:
+        await asyncio.wait((trying, losing), return_when=asyncio.FIRST_COMPLETED)
+        if not trying.done():
+            await asyncio.wait((trying,), timeout=_STOPPING)
+        if not trying.done():
+            return Done("stopped", _TAKEN, 0.0)
+        return trying.result()
+    finally:
+        trying.cancel()
+        losing.cancel()
+
+
+async def _attempt(
+    work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float
+) -> Done:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(limit):
+            state, text = "done", await work(world, progress)
+    except (StepFailed, Refused) as error:
+        state, text = "failed", str(error)
+    except StepUnknown as error:
+        state, text = "unknown", str(error)
+    except TimeoutError:
+        state, text = "unknown", f"its limit of {limit:g} s passed"
+    except (DatabaseGone, ControlError, DriverError, Conflict) as error:
+        state, text = "unknown", str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a step meets, the journal must say it
+        traceback.print_exception(error)  # into the operation's log
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        state, text = "unknown", f"unexpected {type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
+    return Done(state, text, round(time.monotonic() - began, 4))

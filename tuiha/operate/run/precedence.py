@@ -1,0 +1,117 @@
+"""What has to wait, and what gives way: an operation that ends an outage takes the pool from any that changes no roles.
+
+A rebalance that waits for a primary that died can neither end nor be taken back, and the failover that would help needs
+the pool. So failover and degrade take it: by compare-and-set, so that only one of the two goes on. The other one stops
+where it is, says so in its journal, and is resumed or taken back when the outage is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tuiha.drivers.protocols import DriverError
+from tuiha.model.intent import BEAT
+from tuiha.model.reports import LedgerRecord
+from tuiha.model.running import possible, way_out
+from tuiha.operate.run import intent as intents
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.store import Folder, NotThere, Store
+from tuiha.operate.reach.world import World
+
+TAKES_FROM = "takes_from"  # in a plan's details: the operation that it takes the pool from; None: from none
+_STOPPING = 2 * BEAT + 4.0  # seconds in which a living runner of this host notices, and stops
+
+
+async def rivalry(world: World, kind: str) -> tuple[tuple[Check, ...], Mapping[str, Any]]:
+    """The check that no other operation has the pool, and what it adds to a plan's details; no check without one.
+
+    A ledger that cannot be read is no matter of this check: the kind itself refuses to plan, or `apply` does.
+    """
+    ledger = world.drivers.ledger
+    if ledger is None:
+        return (), {}
+    try:
+        record = await ledger.poll()
+    except DriverError:
+        return (), {}
+    other = intents.parse(record.intent)
+    if other is None:
+        return (), {}
+    try:
+        intents.refuse_unless_it_gives_way(record, other, kind)
+    except intents.Busy:
+        return (_busy(record, other),), {}
+    remedy = (f"{kind} takes the pool from it, and {other.kind} stops where it is; afterwards "
+              f"`tuiha resume {other.id}` finishes it, or `tuiha undo {other.id}` takes it back")
+    check = Check("operation", other.kind, intents.words(other), "no other operation", CheckVerdict.WARNING, remedy)
+    return (check,), {TAKES_FROM: other.id}
+
+
+def _busy(record: LedgerRecord, other: intents.Intent) -> Check:
+    """The check that stops a plan: which operation has the pool, and how it is ended."""
+    current = intents.now(other)
+    if current.condition is intents.Condition.RUNNING:
+        remedy = f"wait for it (`tuiha operations {other.id}`), or `tuiha cancel {other.id}`"
+    else:
+        remedy = way_out(current, possible(current, record.phase))
+    return Check("operation", other.kind, intents.words(current), "no other operation", CheckVerdict.NEVER, remedy)
+
+
+def refuse_unless_told(old: Plan, fresh: Plan) -> None:
+    """Raises Refused when the pool would be taken from an operation that the plan did not name."""
+    other = fresh.details.get(TAKES_FROM)
+    if other not in (None, old.details.get(TAKES_FROM)):
+        raise Refused(f"plan {old.id} did not say that it takes the pool from operation {other}; plan again: "
+                      f"tuiha plan {' '.join((old.kind, *old.target))}")
+
+
+def gave_way(other: intents.Intent, state: OperationState) -> str:
+    """The result of an operation that another one took the pool from."""
+    back = f", `tuiha undo {state.id}` takes it back" if state.undoable and state.ever_began else ""
+    return (f"gave way to {other.kind}, operation {other.id} of {other.owner}; what was done stays. "
+            f"`tuiha resume {state.id}` finishes it{back}")
+
+
+async def see_it_stopped(store: Store, other: intents.Intent, taker: intents.Intent) -> None:
+    """Wait until the runner of the operation that gave way has stopped; write its result when it died before.
+
+    One whose journal is on another host notices by itself, and until then the ledger takes no change from it.
+    """
+    try:
+        folder = store.find(other.id)
+        lock = await _lock(folder)
+        if lock is None:
+            return
+        try:
+            state = folder.state()
+            if not state.settled:
+                await _write(folder, state, taker)
+        finally:
+            os.close(lock)
+    except (NotThere, OSError):
+        return  # what can be said of it, its own host says
+
+
+async def _lock(folder: Folder) -> int | None:
+    """The lock of an operation as soon as its runner is gone; None when it does not go."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _STOPPING
+    while (lock := await asyncio.to_thread(folder.lock)) is None and loop.time() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return lock
+
+
+async def _write(folder: Folder, state: OperationState, taker: intents.Intent) -> None:
+    journal = Journal(folder.journal)
+    try:
+        await journal.write("cancel", who=taker.owner, undo=False)
+        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={}, revision=None,
+                            text=gave_way(taker, state), gave_way_to=taker.id)
+    finally:
+        journal.close()

@@ -1,0 +1,204 @@
+"""Operations that were started: resume one, take it back, cancel it, and follow it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tuiha.config.settings import Pool
+from tuiha.model.quoting import shell
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run import witness
+from tuiha.operate.run.apply import ledger_of
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.run.launch import start_runner
+from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.store import Folder, store_of
+from tuiha.operate.reach.world import open_world
+
+_LOOK_SECONDS = 0.1
+_SECOND = len("20261122-170000")  # an id begins with the second of its creation
+
+
+def operations(pool: Pool, base: Path, limit: int | None = None) -> list[OperationState]:
+    """The operations of this host, newest first. Raises ConfigError."""
+    return store_of(pool, base).states(limit)
+
+
+def operation(pool: Pool, base: Path, name: str) -> OperationState:
+    """One operation by its id, or a part of it. Raises NotThere, ConfigError."""
+    return store_of(pool, base).find(name).state()
+
+
+def running(pool: Pool, base: Path) -> OperationState | None:
+    """The newest operation that has no settled result; None when there is none."""
+    return next((state for state in operations(pool, base, limit=20) if not state.settled), None)
+
+
+async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str = "") -> str:
+    """Start the runner again where it stopped; returns the operation's id.
+
+    An operation that is over but that the ledger still names is only given back; one that gave the pool back and whose
+    result is not in its journal is only closed. Raises Refused, NotThere, NoCredentials, DriverError.
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.settled and (state.state != "cancelled" or not state.changed):
+        if not await _given_back(pool, base, state):
+            raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
+        return folder.id
+    if await _startable(pool, base, folder, state) is None:
+        await _close(folder, state)
+    else:
+        await start_runner(folder, config_path, who)
+    return folder.id
+
+
+async def undo(pool: Pool, base: Path, config_path: Path, name: str, who: str) -> str:
+    """Take an operation back: a living runner is asked to, else one is started; returns the operation's id.
+
+    Raises Refused past the point of no return, by the journal or by the databases, and what `resume` raises.
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.alive and not state.ended:
+        _refuse_to_undo(state)
+        folder.ask("undo", who)
+        return folder.id
+    if not state.damage:
+        _refuse_to_undo(state)
+    known = await _startable(pool, base, folder, state, undo=True)
+    if known is None:
+        await _close(folder, state)
+        return folder.id
+    _refuse_to_undo(known)
+    await start_runner(folder, config_path, who, undo=True)
+    return folder.id
+
+
+def cancel(pool: Pool, base: Path, name: str, who: str) -> str:
+    """Ask a running operation to stop where that is safe; returns its id. Raises Refused, NotThere."""
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    if state.ended:
+        raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to cancel")
+    if state.past_no_return:
+        raise Refused(f"operation {folder.id} is past its point of no return: it can only be finished")
+    if not state.alive:
+        raise Refused(f"the runner of operation {folder.id} is dead: `tuiha resume {folder.id}` or "
+                      f"`tuiha undo {folder.id}`")
+    folder.ask("cancel", who)
+    return folder.id
+
+
+async def follow(pool: Pool, base: Path, name: str) -> AsyncIterator[OperationState]:
+    """The operation's state now and after every change, until it has a result or its runner is dead.
+
+    Raises NotThere. The last state tells which: `ended` or `interrupted`.
+    """
+    folder = store_of(pool, base).find(name)
+    last: OperationState | None = None
+    while True:
+        state = await asyncio.to_thread(folder.state)
+        if state != last:
+            yield state
+            last = state
+        if not state.alive:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _refuse_to_undo(state: OperationState) -> None:
+    if state.state == "done":
+        raise Refused(f"operation {state.id} is done; to lead back, plan the opposite")
+    if state.settled and (state.state != "cancelled" or not state.changed):
+        raise Refused(f"operation {state.id} is over: {state.state}. Nothing is left of it")
+    if state.past_no_return:
+        raise Refused(f"operation {state.id} is past its point of no return: `tuiha resume {state.id}` finishes it, "
+                      "and a new operation leads back")
+    if not state.undoable:
+        kept = [str(s.planned.number) for s in state.steps if s.begun and not s.planned.undo]
+        raise Refused(f"operation {state.id} cannot be taken back: step {', '.join(kept)} has no way back. "
+                      f"`tuiha resume {state.id}` finishes it")
+
+
+async def _startable(
+    pool: Pool, base: Path, folder: Folder, state: OperationState, *, undo: bool = False
+) -> OperationState | None:
+    """The state by the word of the ledger and of the databases; None when it is over, and only its result is missing.
+
+    Raises Refused when a runner lives, here or elsewhere, or when another operation has the pool.
+    """
+    if state.alive and not state.ended:  # one that wrote its result lets go of the lock in this moment
+        raise Refused(f"operation {folder.id} is running")
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        seen = await ledger.poll()
+        found = intents.parse(seen.intent)
+        if found is not None and found.id != folder.id and not _over(state):
+            raise intents.Busy(found)
+        if found is not None and found.id == folder.id:
+            await intents.refuse_if_elsewhere(ledger, found)
+            truth = await witness.ask(world, state, found)
+            if undo:
+                witness.refuse_to_undo(truth, found)
+            return truth.state
+        _refuse_if_old(pool, base, folder, state)
+        if _over(state):
+            return None
+        intents.refuse_if_touched(seen, state)
+        return (await witness.ask(world, state, None)).state
+
+
+def _over(state: OperationState) -> bool:
+    """Whether an operation that the ledger does not name is over all the same: it gave the pool back and died before it
+    could say so, the end of its journal is lost, or another one took the pool from it."""
+    return not state.gave_way_to and state.revision is None and (state.ever_began or bool(state.damage))
+
+
+def _refuse_if_old(pool: Pool, base: Path, folder: Folder, state: OperationState) -> None:
+    """Raises Refused for what gave the pool back, when it never began or another operation came after it."""
+    if not state.ever_began and not state.damage:
+        raise Refused(f"operation {folder.id} never began, and its facts may be old; plan again: "
+                      f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
+    store = store_of(pool, base)
+    newer = [other.id for other in store.folders()
+             if other.id[:_SECOND] > folder.id[:_SECOND] and store.ours(other)]
+    if newer and not state.gave_way_to:
+        raise Refused(f"operation {folder.id} gave the pool back, and operation {newer[-1]} changed it since; plan "
+                      f"again: tuiha plan {' '.join((state.kind, *state.plan.target))}")
+
+
+async def _close(folder: Folder, state: OperationState) -> None:
+    """Write the result of an operation that gave the pool back and died before it wrote one, or whose end is lost.
+
+    Raises Refused when another process is at it.
+    """
+    done = all(step.state == "done" for step in state.steps)
+    left = any(step.begun for step in state.steps)
+    word = "done" if done else "undone" if state.back and not left else "cancelled"
+    lock = await asyncio.to_thread(folder.lock)
+    if lock is None:
+        raise Refused(f"operation {folder.id} is running")
+    try:
+        journal = await asyncio.to_thread(Journal, folder.journal)
+        try:
+            await journal.write("result", state=word, changed=done or left, outcome={}, revision=None, text=(
+                "it had given the pool back; its result was not in its journal. `tuiha status` shows what is so"))
+        finally:
+            journal.close()
+    finally:
+        os.close(lock)
+
+
+async def _given_back(pool: Pool, base: Path, state: OperationState) -> bool:
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        found = intents.parse((await ledger.poll()).intent)
+        if found is None or found.id != state.id:
+            return False
+        await intents.release(ledger, found)
+        return True

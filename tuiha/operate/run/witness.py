@@ -1,0 +1,137 @@
+"""What the ledger and the databases say of how far an operation came: never its journal alone.
+
+A journal may be cut, damaged, lost, or be the older copy of another host. The ledger names the step that runs, before a
+point of no return is passed and not after it; the databases show their roles. Where those know better, they count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuiha.operate.run.intent import Intent
+from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
+from tuiha.operate.plans.draft import kind_of
+from tuiha.operate.records.state import OperationState, StepState, found
+from tuiha.operate.reach.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How far an operation came. It goes into the journal, and counts from then on."""
+
+    done: int  # these steps, from the first on, are done
+    reached: int  # and up to this one, each may have been begun
+    back: bool  # taking it back has begun
+    text: str  # how that is known, for people
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """Of the journal's record `found`."""
+        return {"done": self.done, "reached": self.reached, "back": self.back, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """An operation as its journal, the ledger and the databases together have it."""
+
+    state: OperationState
+    finding: Finding | None = None  # what the journal does not tell by itself
+    word: Word | None = None  # of the databases; None: the kind asks none
+
+
+async def ask(world: World, state: OperationState, intent: Intent | None) -> Truth:
+    """Ask the systems that the operation changes, and judge. `intent`: the ledger's, when it names this operation.
+
+    Raises Refused when it can be neither finished nor taken back any more, DriverError when the ledger is silent.
+    """
+    kind = kind_of(state.kind)
+    word = await kind.word(world, state.plan) if isinstance(kind, Witness) else None
+    if word is not None and word.over:
+        raise Refused(f"operation {state.id} can neither be finished nor taken back: {word.over}. "
+                      "`tuiha plan reclaim` works out what is left to be done")
+    back = state.back or (intent is not None and intent.undoing)
+    if back and word is not None and word.passed is Passed.YES:
+        raise Refused(f"operation {state.id} was being taken back, and its point of no return is passed: {word.text}. "
+                      "`tuiha plan reclaim` works out what is left to be done")
+    better = finding(state, intent, word)
+    return Truth(state if better is None else found(state, better.fields), better, word)
+
+
+def finding(state: OperationState, intent: Intent | None, word: Word | None) -> Finding | None:
+    """What the ledger's intent and the databases know better than the journal; None when they know nothing better."""
+    ledgers = _by_ledger(state, intent) if intent is not None and lost(state, intent) else None
+    if word is None or word.passed is not Passed.YES:
+        return ledgers
+    known = ledgers.done if ledgers is not None else _done(state)
+    if known >= word.done:
+        return ledgers
+    return Finding(word.done, len(state.steps), False, word.text)
+
+
+def lost(state: OperationState, intent: Intent) -> str:
+    """Why the journal is known to lack records; empty when nothing shows that. What the ledger names was written."""
+    if state.damage:
+        return state.damage
+    if state.started_at is None:
+        return "the journal is empty"
+    named = next((step for step in state.steps if step.planned.number == intent.step), None)
+    if named is None or _tells(state, named, intent):
+        return ""
+    return f"the ledger names step {intent.step}, and the journal ends before it"
+
+
+def _tells(state: OperationState, named: StepState, intent: Intent) -> bool:
+    """Whether the journal knows that the step which the ledger names was begun, or was begun to be taken back."""
+    if not intent.undoing:
+        return named.state != "waiting"
+    return named.undoing or named.state == "undone" or (state.back and named.state == "unknown")
+
+
+def _by_ledger(state: OperationState, intent: Intent) -> Finding:
+    """Steps run in order; each is named in the ledger when it begins, the point of no return before it is passed."""
+    last, no_return = len(state.steps), state.plan.point_of_no_return
+    before = last if no_return is None else no_return - 1
+    where = f"the ledger names step {intent.step}" if intent.step else "the ledger names no step"
+    why = f"{lost(state, intent)}; {where}"
+    if intent.undoing or state.back:
+        return Finding(0, before, True, f"{why}, and taking back has begun")
+    maybe = no_return is None or intent.past is not False or intent.step > before
+    return Finding(max(0, intent.step - 1), last if maybe else before, False, why)
+
+
+def _done(state: OperationState) -> int:
+    """The last of the steps that are done without a gap, from the first on."""
+    for step in state.steps:
+        if step.state != "done":
+            return step.planned.number - 1
+    return len(state.steps)
+
+
+def next_one(state: OperationState) -> Finding | None:
+    """The step after the last that was begun may have been begun, too: a journal that is cut right before that record
+    looks whole, and the ledger is told while a step runs. Taking back a step that never began does nothing. None when
+    there is no such step, as the point of no return is named in the ledger before it is passed.
+    """
+    begun = max((step.planned.number for step in state.steps if step.begun), default=0)
+    no_return = state.plan.point_of_no_return or len(state.steps) + 1
+    if state.back or begun + 1 >= no_return:
+        return None
+    return Finding(_done(state), begun + 1, False, f"step {begun + 1} may have been begun")
+
+
+def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
+    """Raises Refused unless it is known that the point of no return was not passed.
+
+    The databases are asked. While they are silent the ledger counts: this version names that step in it beforehand.
+    """
+    word = truth.word
+    if truth.state.past_no_return:
+        why = f" ({truth.finding.text})" if truth.finding else ""
+        raise Refused(f"operation {truth.state.id} may be past its point of no return{why}: "
+                      f"`tuiha resume {truth.state.id}` finishes it, and a new operation leads back")
+    if word is None or word.passed is not Passed.UNKNOWN:
+        return
+    certain = intent is not None and intent.past is False
+    if not certain and truth.state.ever_began:
+        raise Refused(f"operation {truth.state.id} is not taken back: {word.text}. Bring it back, then repeat this; if "
+                      "it is gone for good: `tuiha plan reclaim`")

@@ -1,0 +1,132 @@
+"""What planning the moves of users rests on: servers and bindings, read from the active database in compact form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuiha.model.facts import ServerFacts, Snapshot
+from tuiha.model.reports import ServerState, ServerTarget
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.plans.look import answering
+from tuiha.operate.users.planner import LOCKED, PINNED, Moves, Part, Place, Users
+
+CHUNK = 50_000  # users read, or asked about, at a time
+
+_SERVERS = "SELECT name, capacity FROM server ORDER BY name"
+_BOUND = f"""
+SELECT user_id, server, weight,
+       CASE WHEN pinned THEN {PINNED} WHEN locked_until > clock_timestamp() THEN {LOCKED} ELSE 0 END AS mark
+FROM binding WHERE user_id > $1 AND expires_at > clock_timestamp() ORDER BY user_id LIMIT $2
+"""
+_DEVICES = """
+SELECT b.server, count(*) AS devices FROM device d JOIN binding b USING (user_id)
+WHERE b.expires_at > clock_timestamp() GROUP BY b.server
+"""
+_MOVERS = """
+SELECT coalesce(a.mail_server, '') AS mail_server, count(*) AS users,
+       coalesce(sum((SELECT count(*) FROM device d WHERE d.user_id = m.user_id)), 0)::bigint AS devices
+FROM unnest($1::bigint[]) AS m (user_id) LEFT JOIN mail_assignment a USING (user_id) GROUP BY 1
+"""
+_STAYING = """
+SELECT server, count(*) FILTER (WHERE pinned)::int AS pinned,
+       count(*) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp())::int AS locked,
+       min(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS first,
+       max(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS last
+FROM binding WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() GROUP BY server ORDER BY server
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """The users of one server that no rebalance may move now."""
+
+    server: str
+    pinned: int
+    locked: int  # not pinned, and inside the lock after a move
+    first: float | None  # unix seconds at which the first lock ends
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What moves mean beside users."""
+
+    devices: Mapping[str, tuple[int, int]]  # server -> devices before, after
+    logins: Mapping[str, int]  # mail server -> log-ins
+
+
+async def places(active: Active, snapshot: Snapshot) -> list[Place]:
+    """The servers of the pool's table, each with the part it can play. Raises DatabaseGone."""
+    reached = answering(snapshot)
+    known = {server.name: server for server in snapshot.servers}
+    return [
+        Place(row["name"], row["capacity"], _part(known.get(row["name"]), row["name"] in reached))
+        for row in await active.rows(_SERVERS)
+    ]
+
+
+def _part(server: ServerFacts | None, answers: bool) -> Part:
+    if server is None or (not answers and not server.alive):
+        return Part.GIVES
+    if not answers:
+        return Part.APART
+    if server.target == ServerTarget.DRAIN:
+        return Part.GIVES
+    takes = server.state == ServerState.UP and (server.availability_index or 0) >= 0
+    return Part.TAKES if takes else Part.KEEPS
+
+
+async def users(active: Active, known: list[Place]) -> Users:
+    """All bound users. A server that has users and is not in the table is added to `known`: it is gone.
+
+    Raises DatabaseGone.
+    """
+    numbers = {place.name: number for number, place in enumerate(known)}
+    found, last = Users(), 0
+    while rows := await active.rows(_BOUND, last, CHUNK):
+        for user_id, server, weight, mark in rows:
+            number = numbers.get(server)
+            if number is None:
+                number = numbers[server] = len(known)
+                known.append(Place(server, 1, Part.GIVES))
+            found.add(user_id, number, weight if weight > 0 else 0.0, mark)
+        last = rows[-1]["user_id"]
+        if len(rows) < CHUNK:
+            break
+    return found
+
+
+async def effects(active: Active, moves: Moves) -> Effects:
+    """Devices before and after, and who will be logged in to. Raises DatabaseGone."""
+    before = {row["server"]: row["devices"] for row in await active.rows(_DEVICES, seconds=30.0)}
+    change: Counter[str] = Counter()
+    logins: Counter[str] = Counter()
+    for (source, target), ids in moves.chosen.items():
+        for part in chunks(ids):
+            for row in await active.rows(_MOVERS, part):
+                change[source] -= row["devices"]
+                change[target] += row["devices"]
+                if row["mail_server"]:
+                    logins[row["mail_server"]] += row["users"]
+    names = sorted({load.server for load in moves.loads} | set(before))
+    return Effects({name: (before.get(name, 0), before.get(name, 0) + change[name]) for name in names}, dict(logins))
+
+
+async def staying(active: Active, moves: Moves) -> list[Staying]:
+    """Why users of servers that keep too many stay where they are. Raises DatabaseGone."""
+    names = sorted(moves.short)
+    if not names:
+        return []
+    found = [
+        Staying(row["server"], row["pinned"], row["locked"],
+                row["first"] and row["first"].timestamp(), row["last"] and row["last"].timestamp())
+        for row in await active.rows(_STAYING, names, seconds=30.0)
+    ]
+    return [Staying(one.server, one.pinned, 0, None, None) if one.server in moves.overloaded else one for one in found]
+
+
+def chunks(ids: Sequence[int], size: int = CHUNK) -> Iterable[list[int]]:
+    """Ids in lists of at most `size`."""
+    return (list(ids[start : start + size]) for start in range(0, len(ids), size))

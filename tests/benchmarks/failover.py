@@ -100,7 +100,7 @@ class Bench:
 
     async def active(self) -> str:
         """The active database."""
-        from tuiha.drivers.opening import open_drivers
+        from tuiha.drivers.factory import open_drivers
 
         drivers = open_drivers(self.settings, self.pool.folder)
         try:

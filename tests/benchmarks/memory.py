@@ -14,7 +14,7 @@ import sys
 WALKS = {
     "the screen": ("asyncio", "textual.app", "tuiha.tui.app", "tuiha.cli.operator", "tuiha.watch.apart.feed"),
     "what watches": ("asyncio", "ssl", "pydantic", "tuiha.config.settings", "asyncpg", "tuiha.watch.watcher",
-                     "tuiha.drivers.opening", "tuiha.watch.recording.optional"),
+                     "tuiha.drivers.factory", "tuiha.watch.recording.optional"),
 }
 _CODE = """
 import importlib, sys

@@ -16,7 +16,7 @@ import aiohttp
 
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
-from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.database import NoDatabase, Records

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.servers.exchange import Answer, Exchange
+from tuiha.drivers.http.exchange import Answer, Exchange
 
 LIMIT = 100
 

@@ -10,7 +10,7 @@ import pytest
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
-from tuiha.drivers.opening import server_opener
+from tuiha.drivers.factory import server_opener
 from tuiha.model.reports import ServerState
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
 
 SETTINGS: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 
 from tests.drivers.authority import Certificates
 from tests.drivers.daemons import free_port
-from tuiha.drivers.databases.rest import Login, PatroniRest
+from tuiha.drivers.databases.patroni_rest import Login, PatroniRest
 from tuiha.drivers.protocols import DriverError
 
 PASSWORD = "s3cret-0f-patr0ni"

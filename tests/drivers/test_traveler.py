@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.drivers.conformance import conforms
 from tests.drivers.serving import serving
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import server_opener
+from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.traveler import TravelerServer, _number, judged
 from tuiha.model.reports import ServerState, ServerTarget

@@ -14,7 +14,7 @@ from tests.drivers.etcdnode import program
 from tests.operate.pools import until
 from tuiha.config.load import load
 from tuiha.drivers.ledgers.etcd import EtcdLedger
-from tuiha.drivers.opening import open_ledger
+from tuiha.drivers.factory import open_ledger
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api

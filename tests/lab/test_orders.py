@@ -18,7 +18,7 @@ import yaml
 
 from tests.lab.remains import owner, state_of, until
 from tuiha.config.load import load
-from tuiha.drivers.opening import server_opener
+from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import PoolServer
 from tuiha.lab import reaper

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.drivers.daemons import PASSWORD
 from tests.drivers.patronipair import QUICK, PatroniNode, PatroniPair
 from tests.drivers.patronipool import USERS, PatroniPool
-from tuiha.drivers.opening import open_ledger
+from tuiha.drivers.factory import open_ledger
 from tuiha.lab.control import Control, ControlError, Part, State
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage, watched

@@ -9,7 +9,7 @@ from typing import Any, Generic
 
 from tests.model.looks import mail, primary, record, secondary, server, sprayer
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import Drivers
+from tuiha.drivers.factory import Drivers
 from tuiha.drivers.protocols import DriverError, ServerDriver
 from tuiha.model.facts import Polled, R
 from tuiha.model.reports import LedgerRecord, ServerReport
@@ -103,7 +103,7 @@ class Fleet:
         return self.found[name]
 
     def drivers(self) -> Drivers:
-        """As tuiha.drivers.opening would give them."""
+        """As tuiha.drivers.factory would give them."""
         return Drivers({"s1": self.s1, "s2": self.s2}, {"db1": self.db1, "db2": self.db2}, {"spray1": self.spray1},
                        {"mail1": self.mail1, "mail2": self.mail2}, self.ledger, self.open_server)
 

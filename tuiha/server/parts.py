@@ -16,7 +16,7 @@ from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
 from tuiha.drivers.databases.session import opened
-from tuiha.drivers.opening import open_authority, open_sprayer
+from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
 from tuiha.server.control.api import Control

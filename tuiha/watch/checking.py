@@ -12,9 +12,9 @@ from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Spra
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
-from tuiha.drivers.mail.acting import log_in_for
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
-from tuiha.drivers.opening import open_sprayer, server_opener
+from tuiha.drivers.factory import open_sprayer, server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET

@@ -16,7 +16,7 @@ from tuiha.config.parts import DatabaseNode, Sprayer
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers import certificates
-from tuiha.drivers.databases.inspecting import inspect
+from tuiha.drivers.databases.inspection import inspect
 from tuiha.drivers.ledgers.file import lock_of
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port

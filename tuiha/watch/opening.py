@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tuiha.config import tls
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError, ServerDriver
 from tuiha.model.reports import ServerReport
 from tuiha.model.rules import Rules

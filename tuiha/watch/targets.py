@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import Drivers
+from tuiha.drivers.factory import Drivers
 from tuiha.drivers.protocols import ServerDriver
 from tuiha.model.facts import Look, Polled, PolledMail
 from tuiha.model.reports import (

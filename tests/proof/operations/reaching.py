@@ -21,7 +21,7 @@ from tests.proof.parties import Server
 from tests.proof.virtual import PROCESS
 from tests.proof.world import IDENTIFIER
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import Drivers
+from tuiha.drivers.factory import Drivers
 from tuiha.drivers.protocols import AgentError, DriverError, Stopped
 from tuiha.model.reports import (
     DatabaseReport,

@@ -88,7 +88,7 @@ async def _written(ledger: LedgerDriver, record: LedgerRecord) -> None:
 
 def _create(pool: Pool, base: Path, checked: Checked) -> None:
     """Write the first ledger record. Raises CommandError."""
-    from tuiha.drivers.opening import open_ledger
+    from tuiha.drivers.factory import open_ledger
     from tuiha.drivers.protocols import Conflict, DriverError
     from tuiha.watch.checking import first_record
 

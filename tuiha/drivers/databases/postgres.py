@@ -7,7 +7,7 @@ import ssl as tls
 from typing import Any
 
 from tuiha.drivers.databases import durability, questions
-from tuiha.drivers.databases.counting import Counting
+from tuiha.drivers.databases.user_counts import Counting
 from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.databases.refusals import refusal
 from tuiha.drivers.databases.session import opened

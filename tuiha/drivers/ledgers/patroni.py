@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tuiha.drivers.databases.rest import Cluster, Node, PatroniRest
+from tuiha.drivers.databases.patroni_rest import Cluster, Node, PatroniRest
 from tuiha.drivers.protocols import DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.managed import LEADERLESS
 from tuiha.model.reports import LedgerRecord, Standby

@@ -17,7 +17,7 @@ from datetime import date
 from typing import Literal as OneOf
 
 from tuiha.drivers.mail.envelopes import Answers, Envelope, Part, readable_piece, search_date, uids_in
-from tuiha.drivers.mail.listening import Listening
+from tuiha.drivers.mail.idle import Listening
 from tuiha.drivers.mail.talk import plain
 from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import (

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tuiha.config.errors import ConfigError
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
-from tuiha.drivers.servers.asking import Asker
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.model.causes import Cause
 from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget

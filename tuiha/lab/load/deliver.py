@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.drivers.mail.acting import log_in_for
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, Unknown
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tuiha.drivers.databases.patroni import Patroni
-from tuiha.drivers.databases.rest import PatroniRest
+from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby

@@ -15,7 +15,7 @@ from tuiha.config import secrets
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_database
 from tuiha.drivers.agents import open_agents
-from tuiha.drivers.opening import Drivers, open_drivers
+from tuiha.drivers.factory import Drivers, open_drivers
 from tuiha.drivers.protocols import Agent
 from tuiha.operate.reach.control import ControlClient
 from tuiha.operate.reach.sql import Coordinator

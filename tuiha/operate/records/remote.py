@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.config.settings import Pool
-from tuiha.drivers.opening import open_drivers
+from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused

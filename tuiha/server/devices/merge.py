@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from tuiha.drivers.databases.spelling import misspelled
+from tuiha.drivers.databases.spellings import misspelled
 from tuiha.model.mailboxes import Mailbox, Spelled
 from tuiha.model.names import NameRule
 from tuiha.model.words import count, names

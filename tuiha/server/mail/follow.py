@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from tuiha.drivers.mail.acting import log_in_for
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import (
     BATCH,
     LISTED,

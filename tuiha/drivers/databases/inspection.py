@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuiha.drivers.databases.spelling import misspelled
+from tuiha.drivers.databases.spellings import misspelled
 from tuiha.model.access_rules import AccessRule
 from tuiha.model.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
 from tuiha.model.names import DEFAULT, NameRule

@@ -15,7 +15,7 @@ from typing import Any
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
-from tuiha.drivers.servers.asking import Asker
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.model.reports import PROMOTABLE
 
 _LIMIT = 1024 * 1024  # bytes of one answer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiha.config import secrets, tls
 from tuiha.config.plugins import SERVERS
-from tuiha.drivers.finding import imported
+from tuiha.drivers.installed import imported
 from tuiha.drivers.protocols import (
     DatabaseDriver,
     LedgerDriver,
@@ -21,7 +21,7 @@ from tuiha.drivers.protocols import (
 if TYPE_CHECKING:
     from tuiha.config.parts import Ledger, Server, Sprayer
     from tuiha.config.settings import Pool
-    from tuiha.drivers.databases.rest import PatroniRest
+    from tuiha.drivers.databases.patroni_rest import PatroniRest
     from tuiha.drivers.sprayers.haproxy import Haproxy
 
 
@@ -138,7 +138,7 @@ def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDrive
 def _rests(pool: Pool, base: Path) -> dict[str, PatroniRest]:
     """Patroni's interface on every node. Raises ConfigError."""
     from tuiha.config.parts import Patroni
-    from tuiha.drivers.databases.rest import PatroniRest
+    from tuiha.drivers.databases.patroni_rest import PatroniRest
 
     told, context = pool.database.patroni or Patroni(), tls.for_patroni(pool.database, base)
 

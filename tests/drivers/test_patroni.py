@@ -27,7 +27,7 @@ from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.databases.patroni_rest import PatroniRest, document, parse_cluster, parse_config, parse_node
 from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.managed import LEADERLESS
+from tuiha.model.databases.managed import LEADERLESS
 from tuiha.model.reports import LedgerRecord, Managed, Standby
 
 CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.drivers.daemons import PASSWORD, Account, PostgresNode, eventually, free_port
 from tuiha.drivers.databases.postgres import Postgres
-from tuiha.model.quoting import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
+from tuiha.model.quotes import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
 from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
 from tuiha.operate.database.steps.base import followers, set_parameter
 from tuiha.operate.database.stream import streams

@@ -12,7 +12,7 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tuiha.drivers.databases.session import WrongSession, opened, read_back
-from tuiha.model.sessions import KEPT, LATER, STATED, WATCHED, fits
+from tuiha.model.databases.sessions import KEPT, LATER, STATED, WATCHED, fits
 
 # A value that an administrator may have a reason for, and that would do harm.
 HARMFUL = {

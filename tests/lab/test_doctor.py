@@ -20,7 +20,7 @@ from aiohttp import web
 
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.model.finding import Level
+from tuiha.model.check.finding import Level
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.watch.checking import check
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.availability import Load, availability_index, pressures, scarcest
+from tuiha.model.users.availability import Load, availability_index, pressures, scarcest
 
 IDLE = Load(
     cpu=0.0, memory=0.0, descriptors=0.0, loop_lag=0.0, database_latency=0.0, queue=0, users=0, capacity=1000

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.binding import Biases, Bound, Candidate, choose, share_out
+from tuiha.model.users.placement import Biases, Bound, Candidate, choose, share_out
 
 
 def server(name: str, index: int = 80, *, alive: bool = True, users: int = 100, capacity: int = 1000) -> Candidate:

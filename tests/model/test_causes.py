@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
-from tuiha.model.causes import (
+from tuiha.model.problems.causes import (
     Cause,
     database_remedy,
     ledger_remedy,
@@ -17,11 +17,11 @@ from tuiha.model.causes import (
     sprayer_remedy,
 )
 from tuiha.model.conclude import conclude
-from tuiha.model.durability import Durability, Follower, Loose
+from tuiha.model.databases.durability import Durability, Follower, Loose
 from tuiha.model.facts import Look
-from tuiha.model.findings import Expected, findings
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.reports import ReplicationRow, Standby
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 SIX = (Cause.EXPIRED, Cause.NO_TLS, Cause.NO_STANDBY, Cause.REFUSED, Cause.PASSWORD, Cause.ACCESS)
 EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)

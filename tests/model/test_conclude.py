@@ -22,7 +22,7 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
 from tuiha.model.reports import (

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.model.looks import failing, healthy, member, primary, server, with_database, with_members, with_server
-from tuiha.model.access_rules import AccessRule
-from tuiha.model.doctor import WANTED, advice
+from tuiha.model.check.access_rules import AccessRule
+from tuiha.model.check.doctor import WANTED, advice
 from tuiha.model.facts import Look
-from tuiha.model.finding import Level
-from tuiha.model.inspection import (
+from tuiha.model.check.finding import Level
+from tuiha.model.check.inspection import (
     Certificate,
     Collation,
     DatabaseInspection,
@@ -24,11 +24,11 @@ from tuiha.model.inspection import (
     RoleAccess,
     RoleRights,
 )
-from tuiha.model.mailboxes import Mailbox, Spelled
-from tuiha.model.names import NameRule
-from tuiha.model.obstacles import SIZES
+from tuiha.model.users.mailboxes import Mailbox, Spelled
+from tuiha.model.users.names import NameRule
+from tuiha.model.databases.obstacles import SIZES
 from tuiha.model.reports import ReplicationRow
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 GOOD: Mapping[str, str] = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica", "hot_standby": "on",

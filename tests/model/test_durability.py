@@ -10,11 +10,11 @@ import pytest
 from tests.model.looks import SERVERS, healthy, primary, with_database
 from tuiha.drivers.databases.durability import read
 from tuiha.model.conclude import conclude
-from tuiha.model.durability import Durability, Follower, Gap, gaps, remedy, same_name
-from tuiha.model.finding import Level
-from tuiha.model.findings import Expected, findings
+from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, remedy, same_name
+from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.reports import ReplicationRow
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
 

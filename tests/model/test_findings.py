@@ -20,10 +20,10 @@ from tests.model.looks import (
     with_server,
 )
 from tuiha.model.facts import Look
-from tuiha.model.finding import Finding, Level
-from tuiha.model.findings import Attempt, Expected, findings
+from tuiha.model.check.finding import Finding, Level
+from tuiha.model.check.findings import Attempt, Expected, findings
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 

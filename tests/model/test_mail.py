@@ -8,11 +8,19 @@ from tests.model.looks import NOW, healthy, server
 from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Look, MailFacts, Severity, Snapshot, Verdict
-from tuiha.model.finding import Level
-from tuiha.model.findings import Expected, findings
-from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport, ranked, summed
+from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
+from tuiha.model.problems.mail_trouble import (
+    MOST_EXAMPLES,
+    MOST_REASONS,
+    ClusterReport,
+    Sight,
+    TroubleReport,
+    ranked,
+    summed,
+)
 from tuiha.model.rows import DOWN, UP
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 WELL = ClusterReport("east", 250, 250, 0, 0)
 

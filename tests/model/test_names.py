@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.names import LONGEST, NameRule, canonical, canonical_pattern
+from tuiha.model.users.names import LONGEST, NameRule, canonical, canonical_pattern
 
 HOME = NameRule(domain="Example.org")
 FULL = NameRule(domain="example.org", with_domain=True)

@@ -10,11 +10,11 @@ import pytest
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Verdict
-from tuiha.model.finding import Level
-from tuiha.model.findings import Expected, findings
-from tuiha.model.managed import managed_findings
+from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
+from tuiha.model.databases.managed import managed_findings
 from tuiha.model.reports import BackendReport, BackendState, Obstacles, ReplicationRow, SlotRow, Transaction
-from tuiha.model.standing import standing
+from tuiha.model.databases.active import standing
 
 EXPECTED = Expected(frozenset(SERVERS), None, True, True)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.quoting import Standbys, identifier, literal, pgpass, setting, shell, slot, standbys, wait_for
+from tuiha.model.quotes import Standbys, identifier, literal, pgpass, setting, shell, slot, standbys, wait_for
 
 # What the configuration takes for the name of a node.
 nodes = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z") | st.sampled_from(["first", "any", "FIRST", "1", "a-b"])

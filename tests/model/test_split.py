@@ -24,7 +24,7 @@ from tests.model.looks import (
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Verdict
 from tuiha.model.reports import EpochRow, EpochState, SessionRow
-from tuiha.model.split import split
+from tuiha.model.databases.split import split
 
 NEXT = EpochRow("east", 13, "db2", EpochState.ACTIVE)
 

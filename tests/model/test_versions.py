@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.model.versions import neighbours
+from tuiha.model.check.versions import neighbours
 
 
 @pytest.mark.parametrize(("versions", "good"), [

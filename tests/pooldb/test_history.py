@@ -14,7 +14,7 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tuiha.model.history import Chain
-from tuiha.model.quoting import literal
+from tuiha.model.quotes import literal
 from tuiha.operate.records import history
 from tuiha.operate.records import journal_copy as keeping
 from tuiha.pooldb.migrations import migrate

@@ -20,7 +20,7 @@ from tests.project.test_postgresql import nodes as nodes
 from tuiha.config.places import data_file
 from tuiha.drivers.agents.command import CommandAgent
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.way_back import Needs, obstacles
+from tuiha.model.databases.way_back import Needs, obstacles
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 SLOT = "SELECT pg_create_physical_replication_slot('{}') WHERE NOT EXISTS (SELECT FROM pg_replication_slots)"

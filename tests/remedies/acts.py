@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.remedies.scene import Scene
-from tuiha.model.finding import Finding
+from tuiha.model.check.finding import Finding
 
 Plant = Callable[[Scene], Awaitable[None]]
 Mend = Callable[[Scene, Finding], Awaitable[None]]

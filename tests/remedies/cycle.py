@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from tests.remedies.acts import Fault
 from tests.remedies.scene import PATIENCE, Scene, told
-from tuiha.model.finding import Finding
+from tuiha.model.check.finding import Finding
 
 
 async def carry_out(scene: Scene, faults: Sequence[Fault]) -> None:

@@ -20,7 +20,7 @@ from tuiha.model.facts import (
     SprayerFacts,
     Verdict,
 )
-from tuiha.model.mail_trouble import TroubleReport, WithoutMail
+from tuiha.model.problems.mail_trouble import TroubleReport, WithoutMail
 from tuiha.model.reports import SessionRow, SlotRow
 
 AT = 1_795_144_327.0  # 03:12:07 UTC of some day

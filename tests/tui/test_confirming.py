@@ -8,7 +8,7 @@ from textual import events
 from tests.tui.acting import HAND, Clock, at_once, by_hand, on, running, to_confirm
 from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
-from tuiha.model import names
+from tuiha.model.users import names
 from tuiha.tui.arming import ARMED_FOR
 from tuiha.tui.operator import Trouble
 from tuiha.tui.screens.confirm import ConfirmScreen

@@ -14,8 +14,8 @@ from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
-from tuiha.model.running import operation_problems
-from tuiha.model.running import running as running_in
+from tuiha.model.problems.operation import operation_problems
+from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.head import problem_line
 from tuiha.tui.draw.operation_run import run_lines

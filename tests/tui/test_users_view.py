@@ -12,7 +12,7 @@ from tests.tui.acting import on, running
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT
 from tests.tui.test_app import lines, seen, text
-from tuiha.model.binding import Biases, Candidate
+from tuiha.model.users.placement import Biases, Candidate
 from tuiha.tui.screens.home import HomeScreen
 from tuiha.tui.screens.menu import MenuScreen
 from tuiha.tui.screens.plan import PlanScreen

@@ -12,7 +12,7 @@ from tests.server.mail.fake import fake_mail_server
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import PolledMail
-from tuiha.model.mail_trouble import Sight
+from tuiha.model.problems.mail_trouble import Sight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 from tuiha.watch.poller import Poller

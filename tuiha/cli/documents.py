@@ -16,7 +16,7 @@ from tuiha.model.facts import (
     SprayerFacts,
 )
 from tuiha.model.rows import UNKNOWN
-from tuiha.model.running import Running, running
+from tuiha.model.problems.operation import Running, running
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow

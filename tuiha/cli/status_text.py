@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tuiha.cli.documents import moment
 from tuiha.cli.table import aligned, cell
 from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
-from tuiha.model.mail_trouble import explained
+from tuiha.model.problems.mail_trouble import explained
 from tuiha.model.rows import UP
 from tuiha.model.words import count, names, size, span
 

@@ -24,7 +24,7 @@ from tuiha.config.values import (
     Url,
     UrlPath,
 )
-from tuiha.model.names import NameRule
+from tuiha.model.users.names import NameRule
 
 
 class HttpServer(Settings):

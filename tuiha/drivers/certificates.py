@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, why
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _DAY = 86400.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     DatabaseReport,
     LedgerRecord,

@@ -11,7 +11,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 if TYPE_CHECKING:
     import aiohttp

@@ -17,7 +17,7 @@ from typing import Any
 from tuiha.config.places import data_file
 from tuiha.lab.children import ChildError, Children, Command
 from tuiha.lab.postgres import PROOF, SUPERUSER, Pair, system_identifier
-from tuiha.model.quoting import conninfo, pgpass
+from tuiha.model.quotes import conninfo, pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration
 _REHEARSAL = 14.0  # seconds for the script's log-ins

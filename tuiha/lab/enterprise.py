@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tuiha.lab.postgres import DATABASE, SUPERUSER, DatabaseSetupError, Pair
-from tuiha.model.quoting import literal, slot, wait_for
+from tuiha.model.quotes import literal, slot, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tuiha.lab.children import Command
 from tuiha.lab.layout import Layout
-from tuiha.model.quoting import conninfo, pgpass, setting, slot
+from tuiha.model.quotes import conninfo, pgpass, setting, slot
 
 DATABASE = "tuiha"
 SUPERUSER = "postgres"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, SprayerFacts, Verdict
-from tuiha.model.mail_trouble import explained
+from tuiha.model.problems.mail_trouble import explained
 from tuiha.model.reports import ServerState
 from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
 from tuiha.model.verdict import UNPROTECTED

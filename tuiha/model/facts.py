@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from tuiha.model.causes import Cause
-from tuiha.model.mail_trouble import WithoutMail
+from tuiha.model.problems.causes import Cause
+from tuiha.model.problems.mail_trouble import WithoutMail
 from tuiha.model.reports import (
     AddressRow,
     DatabaseReport,

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
-from tuiha.model.managed import LEADERLESS
+from tuiha.model.databases.managed import LEADERLESS
 from tuiha.model.reports import STEADY
 
 BEAT = 2.0  # seconds between two signs of life of a runner

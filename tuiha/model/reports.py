@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.durability import Durability, Follower
-from tuiha.model.mail_trouble import ClusterReport, Sight
+from tuiha.model.databases.durability import Durability, Follower
+from tuiha.model.problems.mail_trouble import ClusterReport, Sight
 
 
 class ServerState(StrEnum):

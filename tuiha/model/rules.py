@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuiha.model.obstacles import LONG
+from tuiha.model.databases.obstacles import LONG
 
 BEATS = 3  # heartbeats that may be missed before a server's row alone no longer proves that it runs
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from tuiha.model.running import Running, running
+from tuiha.model.problems.operation import Running, running
 from tuiha.tui.arming import Armed, arm, mode_word
 from tuiha.tui.operator import OperationFacts, Operator, Trouble
 from tuiha.tui.possible import WAYS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from tuiha.model.quoting import shell
+from tuiha.model.quotes import shell
 
 
 def plan_command(kind: str, target: Sequence[str], options: Mapping[str, str]) -> str:

@@ -18,16 +18,16 @@ from tuiha.drivers.factory import open_sprayer, server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
-from tuiha.model import way_back
-from tuiha.model.causes import Cause, database_remedy, mail_remedy
+from tuiha.model.databases import way_back
+from tuiha.model.problems.causes import Cause, database_remedy, mail_remedy
 from tuiha.model.conclude import conclude
-from tuiha.model.doctor import advice
+from tuiha.model.check.doctor import advice
 from tuiha.model.facts import Look
-from tuiha.model.finding import Finding
-from tuiha.model.findings import Attempt, Expected, findings
-from tuiha.model.managed import managed_findings
+from tuiha.model.check.finding import Finding
+from tuiha.model.check.findings import Attempt, Expected, findings
+from tuiha.model.databases.managed import managed_findings
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.model.standing import Standing, standing
+from tuiha.model.databases.active import Standing, standing
 from tuiha.model.verdict import PROTECTED
 from tuiha.watch.inspecting import inspection
 from tuiha.watch.once import EXTRA, first_look

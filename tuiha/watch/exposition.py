@@ -11,7 +11,7 @@ from typing import Any
 
 from tuiha.model.facts import Snapshot, Verdict
 from tuiha.model.intent import Condition
-from tuiha.model.running import running
+from tuiha.model.problems.operation import running
 from tuiha.model.verdict import PROTECTED
 
 Sample = tuple[dict[str, str], "float | None"]

@@ -20,7 +20,7 @@ from tuiha.drivers.databases.inspection import inspect
 from tuiha.drivers.ledgers.file import lock_of
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
-from tuiha.model.inspection import Certificate, DatabaseInspection, Front, Inspection, OpenFile
+from tuiha.model.check.inspection import Certificate, DatabaseInspection, Front, Inspection, OpenFile
 from tuiha.watch.reader import connect
 
 _OTHERS = 0o022  # write permission of the group and of everybody

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuiha.model.binding import Biases, Candidate
+from tuiha.model.users.placement import Biases, Candidate
 from tuiha.model.words import no_user
 from tuiha.watch.background import Background
 

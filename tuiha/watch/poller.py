@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Look, Severity, Snapshot
-from tuiha.model.mail_sights import sights
+from tuiha.model.problems.mail_sights import sights
 from tuiha.model.reports import MemberRow
 from tuiha.model.rules import Rules
 from tuiha.watch.targets import Targets

@@ -10,7 +10,7 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.agents import open_agents
 from tuiha.drivers.agents.actions import Rehearsing
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.way_back import Rehearsal
+from tuiha.model.databases.way_back import Rehearsal
 
 _BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
             "(docs/operations.md, Agents)")

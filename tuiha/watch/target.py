@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.facts import Polled, R
 from tuiha.model.words import span
 

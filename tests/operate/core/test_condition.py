@@ -16,7 +16,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
 from tuiha.model.intent import SILENCE, Condition, Way
-from tuiha.model.running import running
+from tuiha.model.problems.operation import running
 from tuiha.operate import api
 from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused

@@ -11,7 +11,7 @@ import pytest
 from tests.operate.support import Told
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.managed import LEADERLESS
+from tuiha.model.databases.managed import LEADERLESS
 from tuiha.model.reports import LedgerRecord, Managed, Standby
 from tuiha.operate.patroni import steps as asking
 from tuiha.operate.patroni.steps import Agreed, AskFailover, AskSwitchover, Follow

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tuiha.model.durability import Durability, Loose
+from tuiha.model.databases.durability import Durability, Loose
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -24,7 +24,7 @@ from tuiha.model.reports import (
     Standby,
     Transaction,
 )
-from tuiha.model.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
+from tuiha.model.databases.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, about, facts_of, outage

@@ -20,7 +20,7 @@ from tuiha.lab.account import unprivileged
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.lab.postgres import system_identifier
-from tuiha.model.finding import Level
+from tuiha.model.check.finding import Level
 from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database import KINDS
 from tuiha.operate.database.steps.base import Foreign

@@ -24,10 +24,10 @@ from tuiha.drivers.databases.durability import QUESTION, read
 from tuiha.lab.binaries import find
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
-from tuiha.model import durability as rule
-from tuiha.model.durability import Gap, gaps
+from tuiha.model.databases import durability as rule
+from tuiha.model.databases.durability import Gap, gaps
 from tuiha.model.facts import Snapshot, Verdict
-from tuiha.model.quoting import literal, slot
+from tuiha.model.quotes import literal, slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight
 from tuiha.operate.plans.plan import CheckVerdict

@@ -13,7 +13,7 @@ import pytest
 from tests.operate.support import Told
 from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.quoting import wait_for
+from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import roles

@@ -8,7 +8,7 @@ from tests.obstacles.planted import OBSTACLES, Pair
 from tests.operate.support import planned, run
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.model.finding import Level
+from tuiha.model.check.finding import Level
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import StepFailed

@@ -24,7 +24,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.intent import Condition
-from tuiha.model.running import running
+from tuiha.model.problems.operation import running
 from tuiha.operate.run import launch as start
 from tuiha.operate import api
 from tuiha.operate.reach.active_database import Active

@@ -11,7 +11,7 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.drivers.test_session import HARMFUL
 from tests.server.support import COUNT, Attach, eventually, insert
-from tuiha.model.sessions import LATER, STATED
+from tuiha.model.databases.sessions import LATER, STATED
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, Node
-from tuiha.model.names import DEFAULT, NameRule
+from tuiha.model.users.names import DEFAULT, NameRule
 from tuiha.pooldb.migrations import LOCK
 from tuiha.server.control import rights
 from tuiha.server.devices import history as changes

@@ -12,7 +12,7 @@ from tests.drivers.conftest import Pair
 from tests.server.interfaces import Running, serving, settings_of
 from tests.server.support import Node
 from tuiha.config import settings
-from tuiha.model.names import NameRule
+from tuiha.model.users.names import NameRule
 from tuiha.server.devices import history as changes
 from tuiha.server.parts import PoolServer
 from tuiha.server.setup import identity

@@ -13,7 +13,7 @@ import pytest
 from tests.benchmarks.mail_blame import Memory, monitor_of
 from tests.server.mail.fake import FakeMailServer, fake_mail_server
 from tests.server.mail.world import QUICK, until
-from tuiha.model.mail_trouble import AFTER, Trouble
+from tuiha.model.problems.mail_trouble import AFTER, Trouble
 from tuiha.server.mail import Bound, Monitor
 from tuiha.server.mail.endings import Endings, Limit
 

@@ -10,7 +10,7 @@ import pytest
 from tests.drivers.daemons import free_port
 from tests.server.pool.test_bindings import WINDOW, servers_of, take
 from tests.server.support import Node
-from tuiha.model.binding import Candidate
+from tuiha.model.users.placement import Candidate
 from tuiha.server.database.access import Unavailable
 from tuiha.server.pool.refusals import Refusals, next_by_name, refused
 from tuiha.server.pool.takeover import note_refusal

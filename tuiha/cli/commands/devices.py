@@ -10,7 +10,7 @@ from tuiha.cli import exits
 from tuiha.cli.acting import act, add_acting, refuse_acting
 from tuiha.cli.exits import CommandError
 from tuiha.cli.out import put, say
-from tuiha.model.quoting import shell
+from tuiha.model.quotes import shell
 
 KINDS = {"revoke": "revoke-device", "allow": "allow-device"}
 

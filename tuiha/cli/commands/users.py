@@ -79,7 +79,7 @@ def _list(arguments: argparse.Namespace, pattern: str) -> int:
     from tuiha.cli import documents
     from tuiha.cli.opening import opened, reading
     from tuiha.cli.table import aligned, cell, plain
-    from tuiha.model.names import canonical_pattern
+    from tuiha.model.users.names import canonical_pattern
     from tuiha.model.words import short
     from tuiha.watch.reader import read_unreadable, read_users, read_users_without_mail
 
@@ -135,7 +135,7 @@ def _server(row: UserRow) -> str:
 
 def _without(found: NoMail) -> str:
     from tuiha.cli.table import plain
-    from tuiha.model.mail_trouble import explained
+    from tuiha.model.problems.mail_trouble import explained
 
     where = f" by {plain(found.mail_server)}" if found.mail_server and found.text else ""
     said = f" ({plain(found.text)}{where})" if found.text else ""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from tuiha.drivers.protocols import AgentError, Stopped
-from tuiha.model.way_back import AT_LEAST, LogIn, Rehearsal
+from tuiha.model.databases.way_back import AT_LEAST, LogIn, Rehearsal
 
 _LOOK = 3.0  # seconds for an action that only looks
 _REHEARSAL = 15.0  # seconds for a log-in by ssh, several looks, and three log-ins to the partner

@@ -1,4 +1,4 @@
-"""What a database is asked about its commits (model/durability.py judges): one statement, for watchers and servers."""
+"""What a database is asked about its commits (model/databases/durability.py judges): one statement, for watchers and servers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tuiha.model.durability import Durability, Follower, Loose, waits
+from tuiha.model.databases.durability import Durability, Follower, Loose, waits
 
 # What a role or the database has set counts where the role may write in the pool's tables. The whole instance's value
 # is this session's own, unless the session brought one (`client`): then that one is judged.

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuiha.drivers.databases.spellings import misspelled
-from tuiha.model.access_rules import AccessRule
-from tuiha.model.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
-from tuiha.model.names import DEFAULT, NameRule
-from tuiha.model.obstacles import SIZES
-from tuiha.model.sessions import WATCHED
+from tuiha.model.check.access_rules import AccessRule
+from tuiha.model.check.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
+from tuiha.model.users.names import DEFAULT, NameRule
+from tuiha.model.databases.obstacles import SIZES
+from tuiha.model.databases.sessions import WATCHED
 
 _SETTINGS = """
 SELECT name, setting, source, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])

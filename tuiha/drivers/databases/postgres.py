@@ -13,7 +13,7 @@ from tuiha.drivers.databases.refusals import refusal
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import DatabaseReport
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, short, tls_failure, why
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 
 def refusal(error: BaseException, user: str, database: str, secure: bool = False) -> DriverError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuiha.model.mailboxes import Mailbox, Spelled, mailboxes
-from tuiha.model.names import NameRule, canonical
+from tuiha.model.users.mailboxes import Mailbox, Spelled, mailboxes
+from tuiha.model.users.names import NameRule, canonical
 
 # Most names are small ASCII letters, digits and signs without the pool's domain: these need not be looked at.
 _ODD = r"""

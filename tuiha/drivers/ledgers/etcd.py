@@ -25,7 +25,7 @@ from tuiha.drivers.ledgers.gateway import Answer, Gateway, NoAnswer, Rejected
 from tuiha.drivers.ledgers.keys import Stored, Value, in_base64, put, ranged, revision_of, stored_in, unchanged
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
 log = logging.getLogger("tuiha.ledger")

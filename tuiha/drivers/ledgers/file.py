@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
 
 _LOCK_SECONDS = 5.0

@@ -14,7 +14,7 @@ import aiohttp
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded, cause_of_http, short, why_http
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 _SIZE_LIMIT = 1024 * 1024  # bytes of one answer
 _PAUSE = 0.3  # seconds between two rounds: a cluster without a leader elects one in one or two seconds

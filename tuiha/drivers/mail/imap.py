@@ -8,7 +8,7 @@ import time
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Security
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import MailReport
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import ImapError, ImapGone, Literal, Piece, Response, Wire, readable
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 _CODE = re.compile(rb"\[([^\]\s]{1,60})(?:[^\]\"]|\"[^\"]*\")*\][ \t]*")
 _CODE_LIMIT = 2000  # bytes of a text in which its code ends

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tuiha.drivers.reach import why
-from tuiha.model.causes import Cause
+from tuiha.model.problems.causes import Cause
 
 LINE_LIMIT = 128 * 1024  # bytes that are kept of one line
 LITERAL_KEEP = 64 * 1024  # bytes that are kept of one literal

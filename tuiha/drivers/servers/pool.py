@@ -14,8 +14,8 @@ from tuiha.config.errors import ConfigError
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.drivers.http.keepalive import Asker
-from tuiha.model.causes import Cause
-from tuiha.model.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
+from tuiha.model.problems.causes import Cause
+from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tuiha.model.durability import Durability, Gap, gaps, reason, remedy, same_name
-from tuiha.model.obstacles import LONG, Kind, smaller
-from tuiha.model.obstacles import obstacles as obstacles_of
-from tuiha.model.quoting import slot
+from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy, same_name
+from tuiha.model.databases.obstacles import LONG, Kind, smaller
+from tuiha.model.databases.obstacles import obstacles as obstacles_of
+from tuiha.model.quotes import slot
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
-from tuiha.model.way_back import AT_LEAST, Needs, not_ours
-from tuiha.model.way_back import obstacles as in_the_way
+from tuiha.model.databases.way_back import AT_LEAST, Needs, not_ours
+from tuiha.model.databases.way_back import obstacles as in_the_way
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plans.plan import Check, CheckVerdict
 

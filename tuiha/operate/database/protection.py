@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuiha.model.durability import same_name
+from tuiha.model.databases.durability import same_name
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind

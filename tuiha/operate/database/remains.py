@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.durability import Durability, follows_first, gaps, reason, remedy
-from tuiha.model.quoting import slot
+from tuiha.model.databases.durability import Durability, follows_first, gaps, reason, remedy
+from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import Job, sql, waited_for
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown

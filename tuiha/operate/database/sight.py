@@ -12,9 +12,9 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
 from tuiha.drivers.protocols import AgentError, DriverError
-from tuiha.model.obstacles import LONG
+from tuiha.model.databases.obstacles import LONG
 from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
-from tuiha.model.way_back import Rehearsal
+from tuiha.model.databases.way_back import Rehearsal
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.database.steps.base import lacks
 from tuiha.operate.plans.kinds import Refused

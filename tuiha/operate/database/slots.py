@@ -7,7 +7,7 @@ included. So two functions of the database do it for the coordinator, for these 
 
 from __future__ import annotations
 
-from tuiha.model.quoting import slot
+from tuiha.model.quotes import slot
 from tuiha.operate.database.steps.base import sql, value
 from tuiha.operate.reach.sql import Coordinator
 

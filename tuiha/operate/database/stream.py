@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.databases.durability import IN_STEP
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 
 _ROWS = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.durability import IN_STEP, same_name
-from tuiha.model.managed import LEADERLESS, in_words
+from tuiha.model.databases.durability import IN_STEP, same_name
+from tuiha.model.databases.managed import LEADERLESS, in_words
 from tuiha.model.reports import Managed
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.sight import NodeSight, Sight

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
-from tuiha.model.managed import LEADERLESS, NOT_HERE, not_here
+from tuiha.model.databases.managed import LEADERLESS, NOT_HERE, not_here
 from tuiha.model.reports import EpochRow, LedgerRecord, Standby
 from tuiha.operate.patroni import checks as managed_checks
 from tuiha.operate.database import checks

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.managed import LEADERLESS, in_words
+from tuiha.model.databases.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps.rejoin import Follows, PartnerFollows
 from tuiha.operate.database.steps.servers import Attach, Verify

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
-from tuiha.model.quoting import shell
+from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan

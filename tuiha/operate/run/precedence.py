@@ -15,7 +15,7 @@ from typing import Any
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT
 from tuiha.model.reports import LedgerRecord
-from tuiha.model.running import possible, way_out
+from tuiha.model.problems.operation import possible, way_out
 from tuiha.operate.run import intent as intents
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Refused

@@ -22,7 +22,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT, Condition
-from tuiha.model.managed import LEADERLESS
+from tuiha.model.databases.managed import LEADERLESS
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.apply import ledger_of
 from tuiha.operate.run.cost import Cost, cost, counts

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.model.quoting import shell
+from tuiha.model.quotes import shell
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run import witness
 from tuiha.operate.run.apply import ledger_of

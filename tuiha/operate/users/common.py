@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.names import canonical
+from tuiha.model.users.names import canonical
 from tuiha.model.words import count
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.kinds import Kind, Progress, Remains, fitting

@@ -18,8 +18,8 @@ import asyncpg
 
 from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
-from tuiha.model.durability import Durability, Gap, gaps, reason, remedy
-from tuiha.model.quoting import slot
+from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy
+from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.database.clock import boottime

@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
-from tuiha.model.names import DEFAULT, NameRule, canonical
+from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.passwords import hash_password, off_loop

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.drivers.databases.spellings import misspelled
-from tuiha.model.mailboxes import Mailbox, Spelled
-from tuiha.model.names import NameRule
+from tuiha.model.users.mailboxes import Mailbox, Spelled
+from tuiha.model.users.names import NameRule
 from tuiha.model.words import count, names
 from tuiha.server.database.attachment import LOST
 from tuiha.server.devices.revocation import announce

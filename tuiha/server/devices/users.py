@@ -13,7 +13,7 @@ from functools import partial
 
 from aiohttp import hdrs, web
 
-from tuiha.model.names import DEFAULT, LONGEST, NameRule, canonical
+from tuiha.model.users.names import DEFAULT, LONGEST, NameRule, canonical
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner

@@ -22,7 +22,7 @@ from tuiha.drivers.mail.client import (
     Selected,
 )
 from tuiha.drivers.mail.envelopes import Answers
-from tuiha.model.mail_trouble import Trouble
+from tuiha.model.problems.mail_trouble import Trouble
 from tuiha.server.mail.cluster import Bound
 from tuiha.server.mail.health import Phase, may_be_servers, says_not_admitted, trouble
 from tuiha.server.mail.journal import Journal, Refused

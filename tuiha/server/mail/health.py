@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.drivers.mail.client import ImapError, ImapFailure
-from tuiha.model.mail_trouble import Trouble
+from tuiha.model.problems.mail_trouble import Trouble
 
 
 class Phase(StrEnum):

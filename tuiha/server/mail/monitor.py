@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from random import Random
 
-from tuiha.model.mail_trouble import ClusterReport, Sight
+from tuiha.model.problems.mail_trouble import ClusterReport, Sight
 from tuiha.server.database.access import Access
 from tuiha.server.mail.cluster import Bound, Cluster, Superseded, home
 from tuiha.server.mail.counts import MailServerFigures, MonitorFigures

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from tuiha.drivers.reach import short
-from tuiha.model.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
+from tuiha.model.problems.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
 from tuiha.model.words import count, span
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail.cluster import Bound

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.config.pace import Binding
-from tuiha.model.binding import Bound
+from tuiha.model.users.placement import Bound
 from tuiha.server.database.gate import Gate
 
 _LOOK = """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from tuiha.model.availability import Load
+from tuiha.model.users.availability import Load
 
 _DISK = "."  # the file system that this process runs on
 _SMOOTH = 0.2  # weight of a new measurement: one noisy second must not move users

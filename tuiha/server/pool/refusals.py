@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from tuiha.model.binding import Candidate
+from tuiha.model.users.placement import Candidate
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 
 log = logging.getLogger("tuiha.refusals")

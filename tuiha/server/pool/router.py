@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from tuiha.config.pace import Binding
-from tuiha.model.binding import Biases, Bound, Candidate, choose
+from tuiha.model.users.placement import Biases, Bound, Candidate, choose
 from tuiha.server.devices.user import User
 from tuiha.server.http.problems import unavailable
 from tuiha.server.pool.bindings import Bindings, Owned, Seen

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.drivers.databases.questions import LEASED
-from tuiha.model.binding import Candidate, share_out
+from tuiha.model.users.placement import Candidate, share_out
 from tuiha.model.words import count
 from tuiha.server.pool.bindings import note_homes, notify
 

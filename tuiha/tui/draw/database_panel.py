@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Snapshot
-from tuiha.model.quoting import standbys
+from tuiha.model.quotes import standbys
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import attachment_spans, ordered_pair
 from tuiha.tui.draw.marks import DOWN, OK, state_mark

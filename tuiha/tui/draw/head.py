@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.model.durability import IN_STEP
+from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapshot, Verdict
 from tuiha.model.scene import SERVING
 from tuiha.model.verdict import PROTECTED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import MailFacts, Snapshot
-from tuiha.model.mail_trouble import WithoutMail, explained
+from tuiha.model.problems.mail_trouble import WithoutMail, explained
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuiha.model.running import Running
+from tuiha.model.problems.operation import Running
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filtering import Fields

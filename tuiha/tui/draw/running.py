@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuiha.model.facts import Severity
 from tuiha.model.intent import Condition
-from tuiha.model.running import Running, running
+from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import Line, Span, fit, spread
 from tuiha.tui.draw.view import View

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tuiha.model.binding import Biases, Bound, Candidate
-from tuiha.model.mail_trouble import explained
-from tuiha.model.outlook import Outlook, Points, against, outlook
+from tuiha.model.users.placement import Biases, Bound, Candidate
+from tuiha.model.problems.mail_trouble import explained
+from tuiha.model.users.outlook import Outlook, Points, against, outlook
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.choices import Choice
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.model.running import running
+from tuiha.model.problems.operation import running
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.operation_rows import FIELDS, ORDERS, SHEET, OperationRow, operation_rows, step_lines
 from tuiha.tui.draw.spans import Line, fit

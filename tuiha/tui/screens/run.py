@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
-from tuiha.model.running import Running, running
+from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.operation_run import run_lines
 from tuiha.tui.draw.running import running_elsewhere

@@ -18,7 +18,7 @@ from tuiha.lab.binaries import find
 from tuiha.lab.drill.acts import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.postgres import DATABASE, SUPERUSER
-from tuiha.model.quoting import conninfo
+from tuiha.model.quotes import conninfo
 
 _SECONDS = 5.0
 _ARCHIVED = "SELECT true FROM pg_stat_replication WHERE application_name = 'archive' AND state = 'streaming'"

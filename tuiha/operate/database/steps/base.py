@@ -15,8 +15,8 @@ import asyncpg
 from tuiha.drivers.agents.actions import Identifying
 from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
-from tuiha.model.durability import Durability
-from tuiha.model.quoting import literal, wait_for
+from tuiha.model.databases.durability import Durability
+from tuiha.model.quotes import literal, wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.run import intent as intents
 from tuiha.operate.reach.control import ControlError

@@ -10,8 +10,8 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.durability import gaps, reason, remedy
-from tuiha.model.quoting import slot
+from tuiha.model.databases.durability import gaps, reason, remedy
+from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps.base import (

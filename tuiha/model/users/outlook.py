@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuiha.model.availability import WITHDRAWN
-from tuiha.model.binding import Biases, Bound, Candidate, choose, share_out
+from tuiha.model.users.availability import WITHDRAWN
+from tuiha.model.users.placement import Biases, Bound, Candidate, choose, share_out
 
 
 @dataclass(frozen=True, slots=True)

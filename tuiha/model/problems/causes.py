@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tuiha.model.quoting import identifier
+from tuiha.model.quotes import identifier
 
 
 class Cause(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuiha.model.access_rules import AccessRule
-from tuiha.model.mailboxes import Mailbox
+from tuiha.model.check.access_rules import AccessRule
+from tuiha.model.users.mailboxes import Mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tuiha.model.names import NameRule, canonical
+from tuiha.model.users.names import NameRule, canonical
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

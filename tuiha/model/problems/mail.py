@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.facts import MailFacts, NodeKind, Problem, Severity
-from tuiha.model.mail_trouble import UNTOLD, TroubleReport, explained
+from tuiha.model.problems.mail_trouble import UNTOLD, TroubleReport, explained
 from tuiha.model.rows import DOWN, OUT, UP
 from tuiha.model.scene import Scene
 from tuiha.model.words import count, names

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tuiha.model.durability import same_name
-from tuiha.model.finding import Finding, bad, ok, warning
-from tuiha.model.quoting import slot
+from tuiha.model.databases.durability import same_name
+from tuiha.model.check.finding import Finding, bad, ok, warning
+from tuiha.model.quotes import slot
 from tuiha.model.words import names
 
 # Settings of which a secondary must not have less than its primary: it stops replaying otherwise.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tuiha.model.facts import Look, Polled, PolledMail
-from tuiha.model.mail_trouble import Sight
+from tuiha.model.problems.mail_trouble import Sight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 

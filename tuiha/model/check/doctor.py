@@ -9,17 +9,17 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tuiha.model.access_rules import rule_findings
-from tuiha.model.database_advice import database_advice
-from tuiha.model.durability import same_name
+from tuiha.model.check.access_rules import rule_findings
+from tuiha.model.check.database_advice import database_advice
+from tuiha.model.databases.durability import same_name
 from tuiha.model.facts import Look
-from tuiha.model.finding import Finding, bad, ok, warning
-from tuiha.model.grants import too_much
-from tuiha.model.inspection import DatabaseInspection, Inspection, RoleRights
-from tuiha.model.obstacles import SIZES, smaller
-from tuiha.model.quoting import identifier
+from tuiha.model.check.finding import Finding, bad, ok, warning
+from tuiha.model.check.grants import too_much
+from tuiha.model.check.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.databases.obstacles import SIZES, smaller
+from tuiha.model.quotes import identifier
 from tuiha.model.reports import ServerState
-from tuiha.model.standing import Standing
+from tuiha.model.databases.active import Standing
 from tuiha.model.words import count, names, span
 
 SKEW = 2.0  # seconds: more, and logs and events of two hosts no longer tell what came first

@@ -1,6 +1,6 @@
 """What each role of a pool may do at most, and what a role has beyond that. Pure.
 
-The least that a role needs is in `model/doctor.py`; the grants themselves are made by config/postgresql.md, step 3, and
+The least that a role needs is in `model/check/doctor.py`; the grants themselves are made by config/postgresql.md, step 3, and
 with the schema (`pooldb/migrations.py`).
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tuiha.model.finding import Finding, bad, warning
-from tuiha.model.inspection import RoleRights
-from tuiha.model.quoting import identifier
+from tuiha.model.check.finding import Finding, bad, warning
+from tuiha.model.check.inspection import RoleRights
+from tuiha.model.quotes import identifier
 from tuiha.model.words import names
 
 _ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.quoting import Standbys, identifier, literal, standbys, wait_for
+from tuiha.model.quotes import Standbys, identifier, literal, standbys, wait_for
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 # One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuiha.model.availability import WITHDRAWN
+from tuiha.model.users.availability import WITHDRAWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tuiha.model.finding import Finding, bad, warning
+from tuiha.model.check.finding import Finding, bad, warning
 from tuiha.model.words import names
 
 _PROVEN = frozenset({"scram-sha-256", "md5", "reject"})  # md5 asks for SCRAM where the password is kept so

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tuiha.model.durability import IN_STEP, Gap, gaps, same_name
+from tuiha.model.databases.durability import IN_STEP, Gap, gaps, same_name
 from tuiha.model.facts import Look, Polled, Snapshot
-from tuiha.model.quoting import slot
+from tuiha.model.quotes import slot
 from tuiha.model.reports import DatabaseReport, EpochRow, LedgerRecord, MailRow, MemberRow, Standby
 
 

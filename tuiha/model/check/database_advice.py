@@ -1,17 +1,17 @@
 """What `tuiha check` finds in a database beside settings and rights: who gets in, defaults of sessions, collations.
 
-Pure; `model/doctor.py` has the rest.
+Pure; `model/check/doctor.py` has the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.causes import reset
-from tuiha.model.finding import Finding, bad, warning
-from tuiha.model.inspection import DatabaseInspection, Default, Inspection, RoleAccess
-from tuiha.model.quoting import identifier
-from tuiha.model.sessions import KEPT, fits
+from tuiha.model.problems.causes import reset
+from tuiha.model.check.finding import Finding, bad, warning
+from tuiha.model.check.inspection import DatabaseInspection, Default, Inspection, RoleAccess
+from tuiha.model.quotes import identifier
+from tuiha.model.databases.sessions import KEPT, fits
 from tuiha.model.words import count
 
 SOON = 30.0  # days before a password is no longer valid

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.quoting import literal, slot
+from tuiha.model.quotes import literal, slot
 from tuiha.model.reports import DatabaseReport, SlotRow
 from tuiha.model.words import count, names, size, span
 

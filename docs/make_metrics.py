@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.model.looks import healthy
 from tuiha.model.conclude import conclude
 from tuiha.server.http.metrics import DESCRIBED
-from tuiha.watch.exposition import FAMILIES
+from tuiha.watch.export.exposition import FAMILIES
 
 TARGET = Path(__file__).parent / "metrics.md"
 WORDS = """# Metrics

@@ -30,7 +30,7 @@ from tuiha.tui.draw.figures import count
 from tuiha.tui.theme import load_theme
 from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.writer import Keep, Writer
 from tuiha.watch.watcher import EVENTS, Watcher
 

@@ -34,7 +34,7 @@ from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.facts import Severity
-from tuiha.watch.opening import open_poller
+from tuiha.watch.factory import open_poller
 
 _POLL = 1.0  # seconds for one poll, wall
 _CORE = 0.5  # of a core, for one poll a second

@@ -17,7 +17,7 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plans.plan import Plan
 from tuiha.tui.operator import OperationFacts, Trouble
-from tuiha.watch.apart.messages import outline_of
+from tuiha.watch.child.messages import outline_of
 from tuiha.watch.lookup import Page
 
 PATIENCE = 60.0

@@ -23,9 +23,9 @@ from tuiha.cli.main import main
 from tuiha.cli.recording import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import Recording as RecordingSettings
-from tuiha.watch.apart.messages import outline_of
+from tuiha.watch.child.messages import outline_of
 from tuiha.watch.recording import optional, store
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.recording.reader import Recording
 
 Captured = pytest.CaptureFixture[str]
 TOKEN = "viewer-token-that-nobody-may-see"

@@ -17,9 +17,9 @@ from tuiha.cli.recording import open_past
 from tuiha.cli.watching import watch_apart
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
-from tuiha.watch.apart.feed import Apart, WatchingEnded
-from tuiha.watch.apart.messages import outline_of
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.child.feed import Apart, WatchingEnded
+from tuiha.watch.child.messages import outline_of
+from tuiha.watch.recording.reader import Recording
 
 PATIENCE = 60.0
 
@@ -214,9 +214,9 @@ def test_one_that_never_begins_is_said_with_its_log() -> None:
 LIGHT = """
 import sys
 from pathlib import Path
-import tuiha.tui.app, tuiha.cli.operator, tuiha.cli.watching, tuiha.cli.recording, tuiha.watch.apart.feed
+import tuiha.tui.app, tuiha.cli.operator, tuiha.cli.watching, tuiha.cli.recording, tuiha.watch.child.feed
 from tuiha.cli.operator import PoolOperator
-from tuiha.watch.apart.messages import Outline
+from tuiha.watch.child.messages import Outline
 import threading
 done = threading.Event()
 operator = PoolOperator(Outline("p", 1.0), None, Path("/"), Path("/p.yaml"))
@@ -238,9 +238,9 @@ def test_the_screens_process_stays_light(tmp_path: Path) -> None:
 FIRST = """
 import asyncio, sys
 from pathlib import Path
-import tuiha.watch.apart.process
+import tuiha.watch.child.main
 from tuiha.config.load import load
-from tuiha.watch.opening import open_poller
+from tuiha.watch.factory import open_poller
 path = Path(sys.argv[1])
 
 async def look():

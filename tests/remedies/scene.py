@@ -20,7 +20,7 @@ from tuiha.lab.control import ControlError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.layout import Layout
 from tuiha.model.check.finding import Finding, Level
-from tuiha.watch.checking import check
+from tuiha.watch.check.probes import check
 
 PATIENCE = 60.0  # seconds for a fault to show, and to be gone, on a busy machine
 _PAUSE = 0.2

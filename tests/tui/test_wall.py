@@ -24,8 +24,8 @@ from tuiha.tui.pools.picker import Picker
 from tuiha.tui.pools.wall import Wall
 from tuiha.tui.pools.watching import Watched
 from tuiha.tui.theme import load_theme
-from tuiha.watch.apart.messages import News, receive
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.child.messages import News, receive
+from tuiha.watch.recording.reader import Recording
 
 SIZES = [(20, 5), (60, 20), (80, 24), (120, 40), (200, 60)]
 

@@ -16,7 +16,7 @@ from tests.model.looks import healthy
 from tuiha.config.pace import Alerts
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Snapshot, Verdict
-from tuiha.watch.alerts import Alerting, Steady
+from tuiha.watch.export.alerts import Alerting, Steady
 
 H, D, S = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.SPLIT
 

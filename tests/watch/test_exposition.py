@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.model.looks import failing, healthy, server, with_server
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Verdict
-from tuiha.watch.exposition import FAMILIES, exposition
+from tuiha.watch.export.exposition import FAMILIES, exposition
 
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -14,7 +14,7 @@ PATIENCE = 60.0
 COPY = """
 import logging, os, signal, subprocess, sys, time
 from pathlib import Path
-from tuiha.watch.apart.launch import forked
+from tuiha.watch.child.launch import forked
 """
 
 

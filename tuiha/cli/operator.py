@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tuiha.cli.operation_facts import facts_of, facts_of_row, judged
 from tuiha.tui.draw.choices import Judged
 from tuiha.tui.operator import OperationFacts, Trouble
-from tuiha.watch.apart.messages import Outline
+from tuiha.watch.child.messages import Outline
 from tuiha.watch.background import Background
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 

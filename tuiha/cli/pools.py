@@ -13,7 +13,7 @@ from tuiha.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from tuiha.tui.pools.watching import Watched
-    from tuiha.watch.apart.feed import Apart
+    from tuiha.watch.child.feed import Apart
 
 
 def paths_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
@@ -33,7 +33,7 @@ class Opened:
     @property
     def name(self) -> str:
         """The pool's name; without a configuration the file's."""
-        from tuiha.watch.apart.feed import WatchingEnded
+        from tuiha.watch.child.feed import WatchingEnded
 
         try:
             return self.feed.outline().pool

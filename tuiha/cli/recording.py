@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuiha.watch.apart.messages import Outline
+    from tuiha.watch.child.messages import Outline
     from tuiha.watch.recording.replay import Replay
 
 

@@ -11,13 +11,13 @@ from tuiha.cli import exits
 from tuiha.cli.operator import PoolOperator
 from tuiha.cli.recording import open_past
 from tuiha.tui.app import run
-from tuiha.watch.apart.feed import WatchingEnded
+from tuiha.watch.child.feed import WatchingEnded
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
     from tuiha.tui.looks import Looks
-    from tuiha.watch.apart.feed import Apart
-    from tuiha.watch.apart.messages import Outline
+    from tuiha.watch.child.feed import Apart
+    from tuiha.watch.child.messages import Outline
 
 
 def show_pool(

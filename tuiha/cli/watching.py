@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.watch.apart.launch import FAULT, forked, launched
+from tuiha.watch.child.launch import FAULT, forked, launched
 
 if TYPE_CHECKING:
-    from tuiha.watch.apart.feed import Apart
+    from tuiha.watch.child.feed import Apart
 
 UNRECORDED = "unrecorded"
 NAME = "tuiha-watching"  # what `top` and `ps -o comm` show; 15 bytes at most
@@ -31,7 +31,7 @@ def watch_apart(path: Path, *, recorded: bool = True) -> Apart:
     from tuiha.cli import logfile  # noqa: F401
     from tuiha.config.errors import ConfigError
     from tuiha.config.places import state_folder
-    from tuiha.watch.apart.feed import Apart
+    from tuiha.watch.child.feed import Apart
 
     path = path.absolute()
     command = (sys.executable, "-m", "tuiha.cli.watching", str(path), *(() if recorded else (UNRECORDED,)))
@@ -65,7 +65,7 @@ def main(path: Path, *, recorded: bool = True) -> int:
     for standard in (0, 1):  # whatever prints or asks must not get between
         os.dup2(quiet, standard)
     try:
-        from tuiha.watch.apart.process import watch
+        from tuiha.watch.child.main import watch
 
         return watch(path, news, told, recorded=recorded)
     except BrokenPipeError:

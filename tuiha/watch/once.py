@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.model.facts import Snapshot, Verdict
-from tuiha.watch.opening import open_poller, rules_of
+from tuiha.watch.factory import open_poller, rules_of
 from tuiha.watch.poller import Poller
 
 CONFIRM = 0.2  # seconds before a split is looked at again

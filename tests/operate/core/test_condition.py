@@ -20,7 +20,7 @@ from tuiha.model.problems.operation import running
 from tuiha.operate import api
 from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused
-from tuiha.watch.exposition import exposition
+from tuiha.watch.export.exposition import exposition
 
 
 def seen(studio: Studio, later: float = 0.0, previous: Snapshot | None = None) -> Snapshot:

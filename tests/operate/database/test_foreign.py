@@ -27,7 +27,7 @@ from tuiha.operate.database.steps.base import Foreign
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan
 from tuiha.operate.reach.world import World, open_world
-from tuiha.watch.checking import check
+from tuiha.watch.check.probes import check
 
 pytestmark = pytest.mark.pool
 PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")

@@ -13,7 +13,7 @@ from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import open_world
-from tuiha.watch.checking import check
+from tuiha.watch.check.probes import check
 
 pytestmark = pytest.mark.pool
 SOME = ("no line for replication on db2", "a wrong password", "recovery_target_timeline", "another application_name")

@@ -16,7 +16,7 @@ from tests.watch.recording.made import KEEP, TROUBLE, at_turn, recorded
 from tuiha.config.errors import ConfigError
 from tuiha.model.facts import Snapshot, Verdict
 from tuiha.watch.recording.codec import pack, unpack
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.store import APPLICATION, BLOCK, RecordingError
 from tuiha.watch.recording.writer import Keep, Taken, Writer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.tui.samples import SampleFeed
 from tests.watch.recording.made import KEEP, TROUBLE, at_turn
 from tuiha.model.facts import Snapshot
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.recorder import Recorder
 
 PATIENCE = 30.0

@@ -17,7 +17,7 @@ from tuiha.cli.looks import add_looks, looks_of
 
 if TYPE_CHECKING:
     from tuiha.tui.looks import Looks
-    from tuiha.watch.apart.messages import Outline
+    from tuiha.watch.child.messages import Outline
 
 NO_SCREEN = ("", "dumb", "unknown")  # kinds of terminal, by $TERM, that can only write line after line
 

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     pool, base = opened(arguments)
     if not arguments.once:
         return asyncio.run(_serve(pool, base, arguments.listen))
-    from tuiha.watch.exposition import exposition
+    from tuiha.watch.export.exposition import exposition
     from tuiha.watch.once import look_once
 
     put(exposition(asyncio.run(look_once(pool, base))).rstrip("\n"))
@@ -48,7 +48,7 @@ async def _serve(pool: Pool, base: Path, listen: str) -> int:
     import asyncio
     import signal
 
-    from tuiha.watch.exporting import NotServed, export
+    from tuiha.watch.export.exporter import NotServed, export
 
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -66,7 +66,7 @@ def _moment(path: Path, text: str | None) -> float | None:
     if text is None:
         return None
     from tuiha.watch.recording.moments import moment
-    from tuiha.watch.recording.reading import Recording
+    from tuiha.watch.recording.reader import Recording
 
     recording = Recording(path)
     try:

@@ -21,7 +21,7 @@ from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.watch.opening import guarded
+from tuiha.watch.factory import guarded
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.history import SPAN, History
-from tuiha.watch.recording.reading import Recording
+from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.store import Block, RecordingError
 from tuiha.watch.subscribers import Subscribers
 

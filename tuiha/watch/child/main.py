@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.model.facts import Event, Snapshot
-from tuiha.watch.apart.launch import FAULT
-from tuiha.watch.apart.messages import LAST, News, Refusal, Started, outline_of, send
+from tuiha.watch.child.launch import FAULT
+from tuiha.watch.child.messages import LAST, News, Refusal, Started, outline_of, send
 from tuiha.watch.watcher import Watcher
 
 if TYPE_CHECKING:

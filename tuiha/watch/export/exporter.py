@@ -12,9 +12,9 @@ from tuiha.config.secrets import environment
 from tuiha.config.settings import Pool
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.facts import Event, Snapshot
-from tuiha.watch.alerts import Alerting
-from tuiha.watch.exposition import exposition
-from tuiha.watch.opening import open_poller
+from tuiha.watch.export.alerts import Alerting
+from tuiha.watch.export.exposition import exposition
+from tuiha.watch.factory import open_poller
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -29,11 +29,11 @@ from tuiha.model.databases.managed import managed_findings
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.databases.active import Standing, standing
 from tuiha.model.verdict import PROTECTED
-from tuiha.watch.inspecting import inspection
+from tuiha.watch.check.inspection import inspection
 from tuiha.watch.once import EXTRA, first_look
-from tuiha.watch.opening import guarded, open_poller, rules_of
+from tuiha.watch.factory import guarded, open_poller, rules_of
 from tuiha.watch.reader import connect
-from tuiha.watch.rehearsing import rehearsals
+from tuiha.watch.check.rehearsal import rehearsals
 
 # Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
 # on, and longer each time), and must not be taken for a server that hangs.

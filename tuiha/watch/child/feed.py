@@ -14,8 +14,8 @@ from contextlib import suppress
 
 from tuiha.config.errors import ConfigError
 from tuiha.model.facts import Event, Severity, Snapshot
-from tuiha.watch.apart.launch import Process, launched
-from tuiha.watch.apart.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
+from tuiha.watch.child.launch import Process, launched
+from tuiha.watch.child.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
 from tuiha.watch.history import History
 from tuiha.watch.subscribers import Subscribers
 

@@ -27,7 +27,7 @@ from typing import Any
 from tests.benchmarks.peer import Compared, measure_patroni
 from tests.benchmarks.writers import Crew, DeviceWriter
 from tests.drivers.patronipair import missing
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess

@@ -23,7 +23,7 @@ import asyncpg
 import psutil
 
 from tests.benchmarks.mail_pool import HERE, pool_of
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.control import Control
 from tuiha.lab.layout import Layout

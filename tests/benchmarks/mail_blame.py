@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tests.server.mail.fake import FakeMailServer, fake_mail_server
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.lab.proxy import Proxy
 from tuiha.server.database.access import Unavailable

@@ -20,7 +20,7 @@ from random import Random
 
 from tests.benchmarks.mail_blame import HEAD, QUIET, REACH, Figures, Memory, bounds, monitor_of, observe, row
 from tests.server.mail.simulated import Network, SimulatedLoop
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.server.mail import Pace
 
 SERVERS = 2  # mail servers

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.mail_pool import HERE, Scene, embedded, on_dovecot
-from tuiha.cli.table import aligned, cell
+from tuiha.cli.output.table import aligned, cell
 from tuiha.lab.drill.guests import Guest
 from tuiha.lab.drill.mailbox import put
 from tuiha.lab.drill.mailwatch import MailFigures, judge

@@ -23,7 +23,7 @@ import yaml
 
 from tests.operate.access.devices import Phone, phones
 from tests.operate.pools import until
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab import mail
 from tuiha.lab.embedded import EmbeddedPool

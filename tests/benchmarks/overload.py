@@ -24,7 +24,7 @@ import asyncpg
 
 from tests.benchmarks.mail_pool import HERE, pool_of
 from tests.benchmarks.requests import Target, measure, pinned, targets
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.control import Control
 from tuiha.lab.layout import Layout

@@ -18,7 +18,7 @@ import aiohttp
 
 from tests.benchmarks import scenes, screen
 from tests.benchmarks.stage import Row, Stage, until
-from tuiha.cli.table import aligned, cell
+from tuiha.cli.output.table import aligned, cell
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 

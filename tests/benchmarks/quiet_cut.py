@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.mail_pool import HERE, crowded, first_cluster, pool_of
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.drill.mailwatch import MailSample, judge
 from tuiha.lab.drill.network import Link

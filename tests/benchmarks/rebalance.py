@@ -22,7 +22,7 @@ import asyncpg
 from tests.benchmarks.stage import Row
 from tests.operate.pools import monitored_once
 from tests.operate.support import run
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool

@@ -28,7 +28,7 @@ import aiohttp
 import psutil
 
 from tests.benchmarks.mail_pool import HERE, pool_of
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.control import Control, State
 from tuiha.lab.load.devices import read_users

@@ -22,7 +22,7 @@ import asyncpg
 
 from tests.operate.access.devices import Phone, passwords, phones
 from tests.operate.pools import bind, until
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool

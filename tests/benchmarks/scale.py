@@ -28,7 +28,7 @@ from tests.benchmarks.rebalance import HEAD
 from tests.benchmarks.stage import Row
 from tests.benchmarks.terminal import COLOURS, leave, running
 from tests.tui.pty_terminal import Terminal
-from tuiha.cli.table import aligned
+from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tuiha.cli import acting, exits
+from tuiha.cli.operations import act as acting
+from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tuiha.cli.commands import demo
+from tuiha.cli.commands.run import demo
 from tuiha.cli.main import main
 
 REPORT: dict[str, Any] = {

@@ -14,8 +14,8 @@ import pytest
 
 from tests.cli.conftest import Configured
 from tests.model.looks import NOW, SERVERS, failing, healthy, mail, primary, record, secondary, server, with_database
-from tuiha.cli import documents
-from tuiha.cli.status_text import status_text
+from tuiha.cli.output import documents
+from tuiha.cli.output.status import status_text
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
@@ -130,7 +130,7 @@ def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureF
 
 
 def test_the_figures_of_the_demo() -> None:
-    from tuiha.cli.commands.demo import document
+    from tuiha.cli.commands.run.demo import document
 
     report = dict.fromkeys(("requests", "failures", "messages", "changes", "lost", "unrecorded", "history_gaps",
                             "doubled", "monitored_twice"), 0)

@@ -93,7 +93,7 @@ def test_wrong_usage(words: list[str], message: str, capsys: Captured) -> None:
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int]], None]:
     """Let the command `status` do something else."""
     def replace(work: Callable[[], int]) -> None:
-        module = types.ModuleType("tuiha.cli.commands.status")
+        module = types.ModuleType("tuiha.cli.commands.look.status")
 
         def configure(parser: ArgumentParser) -> None:
             """It takes nothing."""

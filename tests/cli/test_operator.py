@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tuiha.cli.operator import PoolOperator
+from tuiha.cli.operations.operator import PoolOperator
 from tuiha.config.load import load
 from tuiha.config.places import data_file
 from tuiha.config.settings import Pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.cli.out import put, say
+from tuiha.cli.output.streams import put, say
 from tuiha.tui.draw.spans import clean
 
 HOSTILE = "anna\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\x7f\u202egnp.exe"

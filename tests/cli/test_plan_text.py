@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.tui.fake_operator import bad, switchover
-from tuiha.cli.operation_text import next_command, plan_text
+from tuiha.cli.operations.text import next_command, plan_text
 from tuiha.operate.plans.plan import Check, CheckVerdict, PlannedStep
 
 WELL = Check("pool", "demo", "HEALTHY, active db1", "one active database, writable, neither split nor disputed",

@@ -20,7 +20,7 @@ from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tests.watch.recording.test_recorder import until
 from tuiha.cli.main import main
-from tuiha.cli.recording import open_past
+from tuiha.cli.screens.recording import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import Recording as RecordingSettings
 from tuiha.watch.child.messages import outline_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import Terminal
-from tuiha.cli.help import Formatter
+from tuiha.cli.output.help import Formatter
 from tuiha.cli.main import COMMANDS, build_parser
 from tuiha.config.places import data_file
 

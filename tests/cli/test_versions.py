@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.looks import healthy, server, with_server
-from tuiha.cli.status_text import status_text
+from tuiha.cli.output.status import status_text
 from tuiha.model.conclude import conclude
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.terminal_pool import black_hole
-from tuiha.cli.recording import open_past
-from tuiha.cli.watching import watch_apart
+from tuiha.cli.screens.recording import open_past
+from tuiha.cli.screens.watcher import watch_apart
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.watch.child.feed import Apart, WatchingEnded
@@ -108,7 +108,7 @@ def test_a_process_that_hangs_is_replaced(configuration: Path) -> None:
 SCREEN = """
 import sys, time
 from pathlib import Path
-from tuiha.cli.watching import watch_apart
+from tuiha.cli.screens.watcher import watch_apart
 feed = watch_apart(Path(sys.argv[1]))
 feed.start()
 print(feed.pid, flush=True)
@@ -131,7 +131,7 @@ def test_it_ends_with_the_screen_however_that_ends(configuration: Path, number: 
 REPLACED = """
 import os, signal, sys, time
 from pathlib import Path
-from tuiha.cli.watching import watch_apart
+from tuiha.cli.screens.watcher import watch_apart
 feed = watch_apart(Path(sys.argv[1]))
 feed.start()
 first = feed.pid
@@ -141,7 +141,7 @@ os.kill(first, signal.SIGKILL)
 while feed.pid == first or feed.latest() is None or feed.latest().number < 2:
     time.sleep(0.01)
 print(any("ended with signal 9" in event.text for event in feed.events()))
-print("tuiha.cli.watching" in Path(f"/proc/{feed.pid}/cmdline").read_text())
+print("tuiha.cli.screens.watcher" in Path(f"/proc/{feed.pid}/cmdline").read_text())
 feed.stop()
 """
 
@@ -214,8 +214,8 @@ def test_one_that_never_begins_is_said_with_its_log() -> None:
 LIGHT = """
 import sys
 from pathlib import Path
-import tuiha.tui.app, tuiha.cli.operator, tuiha.cli.watching, tuiha.cli.recording, tuiha.watch.child.feed
-from tuiha.cli.operator import PoolOperator
+import tuiha.tui.app, tuiha.cli.operations.operator, tuiha.cli.screens.watcher, tuiha.cli.screens.recording, tuiha.watch.child.feed
+from tuiha.cli.operations.operator import PoolOperator
 from tuiha.watch.child.messages import Outline
 import threading
 done = threading.Event()

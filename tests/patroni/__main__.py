@@ -12,8 +12,8 @@ import sys
 from tests.drivers.patronipair import missing
 from tests.patroni.parts import staged
 from tests.patroni.scenarios import SCENARIOS
-from tuiha.cli.commands.drill import listing, report
-from tuiha.cli.out import put, say
+from tuiha.cli.commands.run.drill import listing, report
+from tuiha.cli.output.streams import put, say
 from tuiha.lab.drill.run import drill
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.benchmarks.terminal_pool import black_hole
 from tests.tui.pty_terminal import TOP, Terminal
-from tuiha.cli.first import FirstPicture
+from tuiha.cli.screens.first import FirstPicture
 
 EXAMPLE = TOP / "config" / "pool.example.yaml"
 HOME = [f" corp-east  HEALTHY{'age <1s  03:12:07Z':>61}", *[f" line {number}".ljust(80) for number in range(22)],

@@ -233,7 +233,7 @@ import json, os, sys
 from pathlib import Path
 opened = []
 sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
-from tuiha.cli.watching import main
+from tuiha.cli.screens.watcher import main
 code = main(Path(sys.argv[2]), recorded=False)
 acting = sorted(n for n in sys.modules if n.startswith(("tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.tui")))
 with open(sys.argv[1], "w") as file:

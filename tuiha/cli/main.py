@@ -12,8 +12,8 @@ from typing import Any, NoReturn, Protocol
 
 from tuiha import __version__
 from tuiha.cli import exits
-from tuiha.cli.help import Formatter
-from tuiha.cli.out import flush, say, write
+from tuiha.cli.output.help import Formatter
+from tuiha.cli.output.streams import flush, say, write
 
 DEFAULT = "dashboard"
 

@@ -28,7 +28,7 @@ _INITDB = 60.0
 _SPARE_SERVERS = 8  # that may be added later, in the databases' max_connections
 
 # What a pool server, the load and a mail server need from their first moment.
-_SERVER_IMPORTS = ("aiohttp.web,asyncpg,psutil,tuiha.cli.main,tuiha.cli.commands.serve,tuiha.config.find,"
+_SERVER_IMPORTS = ("aiohttp.web,asyncpg,psutil,tuiha.cli.main,tuiha.cli.commands.run.serve,tuiha.config.find,"
                    "tuiha.config.load,tuiha.server.main,tuiha.lab.load.run,tuiha.lab.load.setting,tuiha.lab.load.devices")
 _MAIL_IMPORTS = "tuiha.lab.mailnode"
 

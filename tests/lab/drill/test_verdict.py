@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from tests.lab.drill.recordings import LEASE, read, status, switched
-from tuiha.cli.commands import drill as command
+from tuiha.cli.commands.run import drill as command
 from tuiha.cli.main import main
 from tuiha.lab import binaries
 from tuiha.lab.drill.scenario import Scenario

@@ -228,7 +228,7 @@ def test_copies_are_merged_with_what_is_here() -> None:
     assert merged([mine], [other], 1) == [mine]
 
 
-@pytest.mark.parametrize("module", ["tuiha.cli.commands.status", "tuiha.cli.commands.events", "tuiha.watch.watcher",
+@pytest.mark.parametrize("module", ["tuiha.cli.commands.look.status", "tuiha.cli.commands.look.events", "tuiha.watch.watcher",
                                     "tuiha.watch.once"])
 def test_looking_imports_nothing_that_acts(module: str) -> None:
     code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('tuiha.operate')])"

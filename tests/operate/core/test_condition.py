@@ -9,9 +9,9 @@ import pytest
 
 from tests.model.looks import healthy
 from tests.operate.core.conftest import Studio
-from tuiha.cli.commands.status import code
-from tuiha.cli.documents import status
-from tuiha.cli.status_text import status_text
+from tuiha.cli.commands.look.status import code
+from tuiha.cli.output.documents import status
+from tuiha.cli.output.status import status_text
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Polled, Severity, Snapshot, Verdict

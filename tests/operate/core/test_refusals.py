@@ -16,7 +16,7 @@ from tests.drivers.daemons import free_port
 from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
-from tuiha.cli.operating import acted
+from tuiha.cli.operations.follow import acted
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate import api
 from tuiha.operate.run import intent as intents

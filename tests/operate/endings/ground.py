@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from tests.operate.access.devices import Phone, passwords, phones
 from tests.operate.endings import mortal
 from tests.operate.pools import bind, names, until
-from tuiha.cli.commands.status import code
+from tuiha.cli.commands.look.status import code
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool

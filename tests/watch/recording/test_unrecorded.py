@@ -9,7 +9,7 @@ import pytest
 
 from tests.tui.samples import AT, SampleFeed, healthy
 from tests.tui.test_app import lines, seen
-from tuiha.cli.first import FirstPicture
+from tuiha.cli.screens.first import FirstPicture
 from tuiha.config import places
 from tuiha.config.errors import ConfigError
 from tuiha.tui.app import Dashboard

@@ -1,0 +1,44 @@
+"""`tuiha apply`: do what a plan says."""
+
+from __future__ import annotations
+
+import argparse
+
+from tuiha.cli.operations.follow import CODES, add_following
+from tuiha.cli.output.streams import progress
+from tuiha.cli.names import completed_by
+
+HELP = f"""Do what a plan says, and follow it: one line for each step on stderr, the result on stdout.
+
+The facts are read again; when they are not those of the plan, it is refused. The operation is a process of its own:
+closing this terminal does not touch it.
+
+{CODES}"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the plan, --confirm, --reason, --override, --json and --detach."""
+    plan = parser.add_argument("plan", metavar="PLAN", help="the id that `tuiha plan` printed, or its beginning")
+    completed_by(plan, "plans")
+    parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the operation")
+    parser.add_argument("--override", metavar="CHECK", action="append", default=[],
+                        help="continue although this check is bad; needs a reason; may be repeated")
+    add_following(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the operation and follow it."""
+    from tuiha.cli.operations.follow import Place, acted, follow_to_end, placed
+    from tuiha.operate.api import apply, store_of, whoami
+
+    place = placed(arguments)
+
+    async def start(place: Place) -> str:
+        plan = store_of(place.pool, place.base).load_plan(arguments.plan)
+        return await apply(place.pool, place.base, place.config, plan, arguments.confirm, arguments.reason,
+                           arguments.override, whoami())
+
+    with progress("reading the facts again"):
+        operation = acted(start(place))
+    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

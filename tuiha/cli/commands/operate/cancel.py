@@ -1,0 +1,46 @@
+"""`tuiha cancel`: stop an operation where that is safe."""
+
+from __future__ import annotations
+
+import argparse
+
+from tuiha.cli import exits
+from tuiha.cli.operations.follow import CODES, add_following
+from tuiha.cli.names import completed_by
+
+HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
+
+One that has a point of no return before it is taken back; of another what was done stays, and `tuiha resume` goes on.
+That is so also for one that stands half-way, or whose runner died: it gives the pool back, for instance for a failover.
+With this command, 0 means stopped.
+
+{CODES}"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id, --json and --detach."""
+    operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    completed_by(operation, "operations")
+    add_following(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask for it, and follow."""
+    from tuiha.cli.operations.follow import Place, acted, follow_to_end, placed
+    from tuiha.operate import api
+    from tuiha.operate.records.remote import refuse_if_elsewhere
+
+    place = placed(arguments)
+
+    async def ask(place: Place) -> str:
+        return await api.stop(place.pool, place.base, arguments.operation, api.whoami())
+
+    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "cancel"))
+    operation = acted(ask(place))
+    code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+    if arguments.detach:
+        return code
+    state = api.operation(place.pool, place.base, operation)
+    if state.state == "done":  # it was over, or past the point of no return, before the request came
+        return exits.REFUSED
+    return exits.OK if state.state == "cancelled" else code

@@ -1,0 +1,95 @@
+"""`tuiha operations`: what was done, and what runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from tuiha.cli import exits
+from tuiha.cli.exits import CommandError
+from tuiha.cli.numbers import whole
+from tuiha.cli.output.streams import put, say
+from tuiha.cli.names import completed_by
+
+if TYPE_CHECKING:
+    from tuiha.cli.operations.follow import Place
+    from tuiha.operate.records.history import Verified
+
+HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
+running one that the ledger names; or show one with its steps; or verify that nobody has changed what is recorded.
+
+exit codes: 0 listed, or verified; 1 what is recorded was changed or removed; of one operation: 0 done,
+1 nothing is left of it or it was cancelled, 2 there is none such,
+5 running, stopped half-way, or with an unknown outcome"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id, --json and --limit."""
+    operation = parser.add_argument("operation", metavar="ID", nargs="?", help="one operation: its id, or a part of it")
+    completed_by(operation, "operations")
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object (tuiha.operations/1, tuiha.operation/1 for one)")
+    parser.add_argument("--verify", action="store_true",
+                        help="check that the history in the database and the journals here are as they were written")
+    parser.add_argument("--limit", metavar="N", type=whole(1, 100_000), default=20,
+                        help="the newest N operations (default %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print them."""
+    from tuiha.cli.operations.follow import acted, placed, show
+    from tuiha.cli.operations.documents import operations as document
+    from tuiha.cli.operations.text import operations_text
+    from tuiha.operate import api
+    from tuiha.operate.records.remote import elsewhere, find, merged
+    from tuiha.operate.records.state import OperationState
+    from tuiha.operate.records.store import NotThere
+
+    place = placed(arguments)
+    if arguments.verify:
+        return _verified(place)
+    if arguments.operation is not None:
+        async def one(place: Place) -> OperationState:
+            try:
+                return api.operation(place.pool, place.base, arguments.operation)
+            except NotThere:
+                other = await find(place.pool, place.base, arguments.operation)
+                if other is None:
+                    raise
+                return other
+
+        return show(place, acted(one(place)), as_json=arguments.json)
+    others = acted(elsewhere(place.pool, place.base, arguments.limit))
+    found = merged(api.operations(place.pool, place.base, arguments.limit), others.states, arguments.limit)
+    for text in (*api.store_of(place.pool, place.base).damaged(), *others.untold):
+        say(text)
+    if arguments.json:
+        put(json.dumps(document(place.pool.pool, found), indent=2))
+    elif found:
+        put(operations_text(found))
+    else:
+        say("no operation is known here")
+    return exits.OK
+
+
+def _verified(place: Place) -> int:
+    """Say whether what is recorded is what was written; what is not goes to stderr, the first of the database first."""
+    from tuiha.cli.operations.follow import acted
+    from tuiha.operate.records.history import verify
+    from tuiha.watch.reader import Unreachable
+
+    async def work() -> Verified:
+        try:
+            return await verify(place.pool, place.base)
+        except Unreachable as error:
+            raise CommandError(str(error), exits.UNREACHABLE) from None
+
+    found = acted(work())
+    for text in found.broken:
+        say(text)
+    if found.broken:
+        return exits.FAILED
+    put(f"the history is whole: {found.records} records in the database, {found.anchors} of them noted on this host, "
+        f"{found.journals} journals here")
+    return exits.OK

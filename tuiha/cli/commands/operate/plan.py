@@ -1,0 +1,58 @@
+"""`tuiha plan`: what an operation would do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tuiha.cli import exits
+from tuiha.cli.output.streams import progress, put, say
+from tuiha.cli.names import completed_by
+
+HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
+
+KIND is one of: rebalance, move USER SERVER, drain SERVER..., enable SERVER..., forget-server SERVER,
+failover-mail SERVER, return-mail SERVER, disable-user USER, enable-user USER, forget-user USER,
+revoke-device USER DEVICE, allow-device USER DEVICE,
+switchover, failover, degrade, protect, rejoin. The plan's id is a hash of the facts: when they change, it is void.
+
+exit codes: 0 planned (also when a check would stop it), 2 usage or configuration, 3 unreachable, 4 refused"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add kind, target, --option and --json."""
+    completed_by(parser.add_argument("kind", metavar="KIND", help="what to do"), "kinds")
+    target = parser.add_argument("target", metavar="TARGET", nargs="*", help="to what: servers, a user, a database")
+    completed_by(target, "nodes")
+    parser.add_argument("--option", metavar="NAME=VALUE", action="append", default=[], type=_option,
+                        help="an option of the kind, for instance rate=50; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.plan/1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan, and keep it for `tuiha apply`."""
+    from tuiha.cli.operations.follow import Place, acted, placed
+    from tuiha.cli.operations.documents import plan as document
+    from tuiha.cli.operations.text import next_command, plan_text
+    from tuiha.operate.api import make_plan, store_of
+    from tuiha.operate.plans.plan import Plan
+
+    place = placed(arguments)
+
+    async def made(place: Place) -> Plan:
+        plan = await make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option))
+        store_of(place.pool, place.base).save_plan(plan)
+        return plan
+
+    with progress(f"reading the facts of {place.pool.pool}"):
+        plan = acted(made(place))
+    put(json.dumps(document(plan), indent=2) if arguments.json else plan_text(plan))
+    say(next_command(plan))
+    return exits.OK
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value

@@ -1,0 +1,31 @@
+"""`tuiha resume`: go on with an operation."""
+
+from __future__ import annotations
+
+import argparse
+
+from tuiha.cli.operations.follow import CODES, add_following
+from tuiha.cli.names import completed_by
+
+HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or whose runner died, from its journal.
+
+{CODES}"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id, --json and --detach."""
+    operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
+    completed_by(operation, "operations")
+    add_following(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the runner again and follow it."""
+    from tuiha.cli.operations.follow import acted, follow_to_end, placed
+    from tuiha.operate.api import resume, whoami
+    from tuiha.operate.records.remote import refuse_if_elsewhere
+
+    place = placed(arguments)
+    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "resume"))
+    operation = acted(resume(place.pool, place.base, place.config, arguments.operation, whoami()))
+    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)

@@ -1,0 +1,142 @@
+"""What the commands that act have in common: errors to exit codes, and following an operation to its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tuiha.cli import exits
+from tuiha.cli.exits import CommandError
+from tuiha.cli.output.streams import put, say
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
+    from tuiha.operate.records.state import OperationState
+
+T = TypeVar("T")
+
+CODES = """exit codes: 0 done, 1 failed and nothing is left of it, 2 usage or configuration, 3 unreachable,
+4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which pool a command acts on."""
+
+    pool: Pool
+    base: Path
+    config: Path
+
+
+def placed(arguments: argparse.Namespace) -> Place:
+    """The pool and its configuration's path. Raises ConfigError."""
+    from tuiha.cli.configuration import config_of
+    from tuiha.config.load import load
+
+    path = config_of(arguments)
+    return Place(load(path), path.parent, path)
+
+
+def add_following(parser: argparse.ArgumentParser) -> None:
+    """Add --json and --detach."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.operation/1)")
+    parser.add_argument("--detach", action="store_true",
+                        help="do not wait: print the operation's id, or with --json all that is known, and end")
+
+
+def acted(work: Coroutine[Any, Any, T]) -> T:
+    """Run it; whatever it refuses or cannot reach becomes words and a code. Raises CommandError."""
+    import asyncpg
+
+    from tuiha.drivers.protocols import DriverError
+    from tuiha.operate.reach.control import ControlError
+    from tuiha.operate.plans.kinds import Misused, Refused
+    from tuiha.operate.reach.sql import DatabaseGone
+    from tuiha.operate.records.store import NotKept, NotThere
+    from tuiha.operate.reach.world import NoCredentials
+
+    codes: tuple[tuple[type[Exception], int], ...] = (
+        (Misused, exits.USAGE),  # before Refused, which it is too
+        (Refused, exits.REFUSED),
+        (NoCredentials, exits.USAGE),
+        (NotThere, exits.USAGE),
+        (NotKept, exits.USAGE),
+        (DatabaseGone, exits.UNREACHABLE),
+        (DriverError, exits.UNREACHABLE),
+        (ControlError, exits.UNREACHABLE),
+        (asyncpg.InvalidAuthorizationSpecificationError, exits.USAGE),
+        (asyncpg.InsufficientPrivilegeError, exits.REFUSED),
+    )
+    try:
+        return asyncio.run(work)
+    except tuple(error for error, _ in codes) as error:
+        code = next(code for kind, code in codes if isinstance(error, kind))
+        raise CommandError(str(error), code) from None
+
+
+def follow_to_end(place: Place, operation: str, *, as_json: bool, detach: bool) -> int:
+    """Narrate an operation on stderr until it ends, print its result on stdout; returns the exit code."""
+    from tuiha.cli.operations.documents import operation as document
+    from tuiha.operate import api
+
+    if detach:
+        put(json.dumps(document(api.operation(place.pool, place.base, operation)), indent=2) if as_json else operation)
+        return exits.OK
+    try:
+        state = acted(_narrate(place, operation))
+    except KeyboardInterrupt:
+        say(f"\nThe operation goes on by itself: `tuiha operations {operation}`; `tuiha cancel {operation}` stops it.")
+        raise
+    return show(place, state, as_json=as_json)
+
+
+def show(place: Place, state: OperationState, *, as_json: bool) -> int:
+    """Print an operation; returns the exit code that it means."""
+    from tuiha.cli.operations.documents import operation
+    from tuiha.cli.operations.text import operation_text
+    from tuiha.operate.api import store_of
+
+    put(json.dumps(operation(state), indent=2) if as_json else operation_text(state))
+    if state.interrupted:
+        log = store_of(place.pool, place.base).find(state.id).log
+        say(f"The runner ended before a result; what it said: {log}\n{_last_words(log)}".rstrip())
+    return exit_code(state)
+
+
+def exit_code(state: OperationState) -> int:
+    """The code of an operation: whether it was done, or left nothing, or nobody knows yet."""
+    if state.state == "done":
+        return exits.OK
+    return exits.FAILED if state.settled else exits.UNKNOWN
+
+
+async def _narrate(place: Place, operation: str) -> OperationState:
+    from tuiha.cli.operations.text import next_step, step_line, what
+    from tuiha.operate.api import follow
+
+    last: OperationState | None = None
+    async for state in follow(place.pool, place.base, operation):
+        if last is None:
+            say(f"operation {state.id}: {what(state.plan)}")
+        before = last.steps if last is not None else ()
+        changed = [step for step in state.steps if step.state != "waiting" and step not in before]
+        for step in sorted(changed, key=lambda step: step.started_at or 0.0):  # taking back goes backwards
+            say(step_line(step))
+        last = state
+    if last is None:
+        raise CommandError(f"operation {operation} cannot be followed", exits.UNKNOWN)
+    if next_step(last):
+        say(next_step(last))
+    return last
+
+
+def _last_words(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
+    except OSError:
+        return ""

@@ -1,0 +1,209 @@
+"""The operator of the dashboard: plans, starts and follows operations on a thread of its own.
+
+What acts is imported on that thread, when it is first asked for something; the settings are read there, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from tuiha.cli.operations.facts import facts_of, facts_of_row, judged
+from tuiha.tui.draw.choices import Judged
+from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.watch.child.messages import Outline
+from tuiha.watch.background import Background
+from tuiha.watch.lookup import NoAnswer, Page, UserLookup
+
+if TYPE_CHECKING:
+    from tuiha.config.settings import Pool
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.records.store import Store
+    from tuiha.watch.reader import DeviceRow
+
+T = TypeVar("T")
+LISTED = 50  # operations
+READ_EVERY = 5.0  # seconds: the operations of other hosts are read from the database so often at most
+
+
+class PoolOperator:
+    """Operations of one pool. Answers come on its thread; `close` ends it, and no operation."""
+
+    def __init__(self, outline: Outline, settings: Callable[[], Pool], base: Path, config_path: Path) -> None:
+        """`settings` is called on threads, when something is asked that needs more than the outline."""
+        self._outline = outline
+        self._settings = settings
+        self._base = base
+        self._config_path = config_path
+        self._background = Background("tuiha-operator")
+        self._lookup = UserLookup(settings, base)
+        self._elsewhere: tuple[OperationFacts, ...] = ()
+        self._read_at = -READ_EVERY
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nobody may act with this configuration; None when one may."""
+        if not self._outline.operator:
+            return "the configuration has no operator's token (control.operator)"
+        if not self._outline.coordinator:
+            return "the configuration has no coordinator's role (database.roles.coordinator)"
+        return None
+
+    def _run(self, work: Callable[[], Awaitable[T]], answer: Callable[[T | Trouble], None]) -> Callable[[], None]:
+        """Do it on the thread; a fault is an answer too: the screen says it. Returns what ends it."""
+        return self._background.run(
+            work, answer, lambda error: answer(Trouble(str(error) or type(error).__name__))
+        )
+
+    def close(self) -> None:
+        """End the thread. Operations go on: they run in processes of their own."""
+        self._background.close()
+        self._lookup.close()
+
+    # What screens ask
+
+    def plan(
+        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
+    ) -> None:
+        """Plan on fresh facts."""
+
+        async def work() -> Plan:
+            from tuiha.operate.api import make_plan
+
+            return await make_plan(self._settings(), self._base, kind, tuple(target), options)
+
+        self._run(work, answer)
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Plan on fresh facts, and tell only whether it can be done."""
+
+        def planned(plan: Plan | Trouble) -> None:
+            answer(Judged(plan.text) if isinstance(plan, Trouble) else judged(plan))
+
+        self.plan(kind, target, {}, planned)
+
+    def apply(
+        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
+    ) -> None:
+        """Start it."""
+
+        async def work() -> str:
+            from tuiha.operate.api import apply, whoami
+
+            return await apply(
+                self._settings(), self._base, self._config_path, plan, confirm, reason, tuple(overrides), whoami()
+            )
+
+        self._run(work, answer)
+
+    def operations(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
+        """Those of this host, and those that other hosts have copied to the database, newest first.
+
+        This host's are told at once, and once more when the database has answered; without `elsewhere` it is not
+        asked.
+        """
+
+        async def work() -> tuple[OperationFacts, ...]:
+            states = await asyncio.to_thread(self._store().states, LISTED)
+            here = tuple(facts_of(state) for state in states)
+            if elsewhere and time.monotonic() - self._read_at >= READ_EVERY:
+                self._read_at = time.monotonic()
+                answer(_merged(here, self._elsewhere))
+                self._elsewhere = await self._kept()
+            return _merged(here, self._elsewhere)
+
+        self._run(work, answer)
+
+    def _store(self) -> Store:
+        """Where this host's operations are: known without the settings, which cost memory."""
+        from tuiha.operate.records.store import store_at
+
+        return store_at(self._outline.pool, self._outline.ledger, self._base)
+
+    async def _kept(self) -> tuple[OperationFacts, ...]:
+        """The copies in the database; what was known before when it cannot be read now."""
+        from tuiha.watch.reader import Unreachable, read_operations, reader
+
+        try:
+            async with reader(self._settings(), self._base) as source:
+                rows = await read_operations(source, LISTED)
+        except Unreachable:
+            return self._elsewhere
+        return tuple(facts_of_row(row) for row in rows)
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of users, with the watcher's role."""
+        self._lookup.find(pattern, after, limit, answer)
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of a server's users, with the watcher's role."""
+        self._lookup.find_on(server, after, limit, answer)
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user, with the watcher's role."""
+        self._lookup.devices(user, answer)
+
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Tell each change."""
+
+        async def work() -> None:
+            from tuiha.operate.api import follow
+
+            async for state in follow(self._settings(), self._base, operation):
+                told(facts_of(state))
+
+        def ended(trouble: Trouble | None) -> None:
+            if trouble is not None:
+                told(trouble)
+
+        return self._run(work, ended)
+
+    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Ask it to stop; one that stands half-way is left so."""
+
+        async def work() -> None:
+            from tuiha.operate.api import stop, whoami
+
+            await stop(self._settings(), self._base, operation, whoami())
+
+        self._run(work, answer)
+
+    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have it taken back."""
+
+        async def work() -> None:
+            from tuiha.operate.api import undo, whoami
+
+            await undo(self._settings(), self._base, self._config_path, operation, whoami())
+
+        self._run(work, answer)
+
+    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have it brought to its end."""
+
+        async def work() -> None:
+            from tuiha.operate.api import resume, whoami
+
+            await resume(self._settings(), self._base, self._config_path, operation, whoami())
+
+        self._run(work, answer)
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep it where `tuiha apply` finds it."""
+
+        async def work() -> None:
+            await asyncio.to_thread(self._store().save_plan, plan)
+
+        self._run(work, answer)
+
+
+def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:
+    """All of them, newest first; what this host knows of its own is the truth."""
+    known = {operation.id for operation in here}
+    both = (*here, *(operation for operation in elsewhere if operation.id not in known))
+    return tuple(sorted(both, key=lambda operation: operation.started_at, reverse=True))

@@ -1,0 +1,119 @@
+"""A snapshot as text for people: the verdict, the problems, then every node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tuiha.cli.output.documents import moment
+from tuiha.cli.output.table import aligned, cell
+from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
+from tuiha.model.problems.mail_trouble import explained
+from tuiha.model.rows import UP
+from tuiha.model.words import count, names, size, span
+
+_MARK = {"bad": "x", "warning": "!", "note": "-"}
+
+
+def status_text(snapshot: Snapshot) -> str:
+    """All of a snapshot, in aligned lines."""
+    lines = [_headline(snapshot)]
+    for problem in snapshot.problems:
+        lines += _problem(problem, snapshot.at)
+    if not snapshot.problems:
+        lines.append("nothing to do")
+    lines += _versions(snapshot)
+    for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot),
+                 _without_mail(snapshot)):
+        if part:
+            lines += ["", *part]
+    return "\n".join(lines)
+
+
+def _headline(snapshot: Snapshot) -> str:
+    up = sum(s.state == UP for s in snapshot.servers)
+    parts = [snapshot.pool, str(snapshot.verdict), f"{up}/{len(snapshot.servers)} servers UP"]
+    if snapshot.users is not None:
+        parts.append(count(snapshot.users, "user"))
+    parts.append(f"epoch {cell(snapshot.epoch)}")
+    parts.append(snapshot.protection or "protection unknown")
+    parts.append(moment(snapshot.at) or "")
+    return "  ".join(parts)
+
+
+def _versions(snapshot: Snapshot) -> list[str]:
+    """Said while a pool is being updated; servers of other systems have versions of their own."""
+    own = {s.name: s.version for s in snapshot.servers if s.version is not None and s.lease_seconds is not None}
+    if len(set(own.values())) < 2:
+        return []
+    said = "; ".join(f"{names(n for n, v in own.items() if v == version)}: {version}"
+                     for version in sorted(set(own.values())))
+    return [f"versions differ: {said}"]
+
+
+def _problem(problem: Problem, now: float) -> list[str]:
+    least = "at least " if problem.at_least else ""
+    since = f"  for {least}{span(now - problem.since)}" if problem.since is not None and now > problem.since else ""
+    lines = [f"{_MARK[problem.severity]} {problem.subject} {problem.what}{since}", f"    {problem.means}"]
+    if problem.next is not None:
+        lines.append(f"    next: {problem.next}")
+    return lines
+
+
+def _age(seen_at: float | None, snapshot: Snapshot) -> str:
+    """Age of the facts; one older than three looks is marked."""
+    if seen_at is None:
+        return "never"
+    age = max(0.0, snapshot.at - seen_at)
+    return span(age) + ("!" if age > 3 * snapshot.interval else "")
+
+
+def _table(head: str, rows: Iterable[tuple[str, ...]], right: Iterable[int]) -> list[str]:
+    body = list(rows)
+    return aligned([tuple(head.split("|")), *body], right) if body else []
+
+
+def _servers(snapshot: Snapshot) -> list[str]:
+    def row(s: ServerFacts) -> tuple[str, ...]:
+        memory = cell(size(s.memory_bytes) if s.memory_bytes is not None else None)
+        return (s.name, s.state, s.target, cell(s.users, "{:,}"), cell(s.devices, "{:,}"),
+                cell(s.availability_index), cell(s.cpu_percent, "{:.0f}%"), memory,
+                cell(s.requests_per_second, "{:.1f}"), cell(s.latency_ms, "{:.0f} ms"), cell(s.database),
+                cell(s.lease_seconds, "{:.1f}s"), _age(s.seen_at, snapshot), s.address, s.note)
+
+    return _table("SERVER|STATE|TARGET|USERS|DEVICES|AVAIL|CPU|MEMORY|REQ/S|P95|DB|LEASE|AGE|ADDRESS|NOTE",
+                  map(row, snapshot.servers), range(3, 10))
+
+
+def _databases(snapshot: Snapshot) -> list[str]:
+    def row(d: DatabaseFacts) -> tuple[str, ...]:
+        access = cell({True: "rw", False: "ro", None: None}[d.writable])
+        lag = cell(size(d.lag_bytes) if d.lag_bytes is not None else None)
+        return (d.name, d.state, cell(d.role), access, cell(d.timeline), cell(d.sync_state), lag,
+                cell(d.lag_seconds, "{:.3f}s"), cell(d.pool_sessions), _age(d.seen_at, snapshot), d.address, d.note)
+
+    return _table("DATABASE|STATE|ROLE|ACCESS|TIMELINE|SYNC|BEHIND|LAG|SESSIONS|AGE|ADDRESS|NOTE",
+                  map(row, snapshot.databases), (4, 6, 7, 8))
+
+
+def _sprayers(snapshot: Snapshot) -> list[str]:
+    def row(s: SprayerFacts) -> tuple[str, ...]:
+        up = f"{sum(b.state == UP for b in s.backends)}/{len(s.backends)}" if s.backends else "-"
+        active = cell({True: "yes", False: "no", None: None}[s.active])
+        return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address, s.note)
+
+    return _table("SPRAYER|STATE|ACTIVE|SESSIONS|BACKENDS UP|AGE|ADDRESS|NOTE", map(row, snapshot.sprayers), (3, 4))
+
+
+def _without_mail(snapshot: Snapshot) -> list[str]:
+    rows = [(c.cluster, f"{c.users:,}", f"{c.connected:,}", f"{c.waiting:,}", f"{c.failing:,}",
+             ", ".join(f"{explained(t.reason).what}: {t.users:,}" for t in c.troubles)) for c in snapshot.without_mail]
+    return _table("CLUSTER|USERS|CONNECTED|WAITING|WITHOUT MAIL|BECAUSE", rows, range(1, 5))
+
+
+def _mail(snapshot: Snapshot) -> list[str]:
+    def row(m: MailFacts) -> tuple[str, ...]:
+        service = cell({True: "in service", False: "out", None: None}[m.in_service])
+        return (m.cluster, m.name, m.state, service, cell(m.users, "{:,}"), cell(m.latency_ms, "{:.0f} ms"),
+                _age(m.seen_at, snapshot), m.address, m.note)
+
+    return _table("CLUSTER|MAIL|STATE|SERVICE|USERS|LATENCY|AGE|ADDRESS|NOTE", map(row, snapshot.mail), (4, 5))

@@ -20,7 +20,7 @@ from random import Random
 import aiohttp
 
 from tuiha.config.load import load
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.lab.load.devices import User, read_users
 
 IN_FLIGHT = 400

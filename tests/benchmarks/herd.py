@@ -25,8 +25,8 @@ import psutil
 from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.control import Control
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.layout import Layout
 from tuiha.lab.load.process import LoadProcess
 
 SERVERS, USERS, DEVICES = 4, 400, 5

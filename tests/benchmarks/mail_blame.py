@@ -23,7 +23,7 @@ from typing import Any, cast
 from tests.server.mail.fake import FakeMailServer, fake_mail_server
 from tuiha.cli.output.table import aligned
 from tuiha.drivers.mail.client import ImapFailure
-from tuiha.lab.proxy import Proxy
+from tuiha.lab.parts.proxy import Proxy
 from tuiha.server.database.access import Unavailable
 from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor
 from tuiha.server.mail.health import Kept, Look, Phase, Way

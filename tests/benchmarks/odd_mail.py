@@ -24,10 +24,10 @@ from typing import Any
 
 from tests.benchmarks.mail_pool import HERE, Scene, embedded, on_dovecot
 from tuiha.cli.output.table import aligned, cell
-from tuiha.lab.drill.guests import Guest
-from tuiha.lab.drill.mailbox import put
-from tuiha.lab.drill.mailwatch import MailFigures, judge
-from tuiha.lab.oddmail import Odd, compose
+from tuiha.lab.drill.acts.guests import Guest
+from tuiha.lab.drill.acts.mailbox import put
+from tuiha.lab.drill.observation.mailwatch import MailFigures, judge
+from tuiha.lab.parts.oddmail import Odd, compose
 
 SERVERS, USERS, HURT = 2, 60, 3
 NEXT, MORE = 5.0, 3  # reach: seconds until the next mail is told, log-ins more in a minute

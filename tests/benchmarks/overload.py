@@ -26,8 +26,8 @@ from tests.benchmarks.mail_pool import HERE, pool_of
 from tests.benchmarks.requests import Target, measure, pinned, targets
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.control import Control
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.layout import Layout
 
 FACTORS = (1, 2, 5, 10)
 SECONDS = 10.0  # of each load

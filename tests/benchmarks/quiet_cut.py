@@ -19,9 +19,9 @@ from pathlib import Path
 from tests.benchmarks.mail_pool import HERE, crowded, first_cluster, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.drill.mailwatch import MailSample, judge
+from tuiha.lab.drill.observation.mailwatch import MailSample, judge
 from tuiha.lab.drill.network import Link
-from tuiha.lab.drill.wiring import wire
+from tuiha.lab.drill.wires import wire
 from tuiha.lab.load.devices import read_users
 
 SERVERS = 3

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.benchmarks.stage import Row, Stage, seconds, until
-from tuiha.lab.control import ControlError
+from tuiha.lab.pool.control import ControlError
 
 POLL = 10.0  # seconds that the devices' long polls wait
 

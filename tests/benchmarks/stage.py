@@ -21,7 +21,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.process import LoadProcess
-from tuiha.lab.load.setting import setting
+from tuiha.lab.load.setup import setting
 from tuiha.model.reports import SprayerReport
 
 STEP = 0.1

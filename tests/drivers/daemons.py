@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import pytest
 
-from tuiha.lab.ports import Ports
+from tuiha.lab.pool.ports import Ports
 
 PASSWORD = "a password with 'quotes' and spaces"
 ROLES = """

@@ -14,8 +14,8 @@ import pytest
 from tests.drivers.daemons import Child, child, free_port
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.gateway import Gateway, Login
-from tuiha.lab import etcd
-from tuiha.lab.binaries import MissingServers
+from tuiha.lab.parts import etcd
+from tuiha.lab.runtime.binaries import MissingServers
 
 
 def program() -> Path:

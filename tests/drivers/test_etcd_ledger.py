@@ -22,7 +22,7 @@ from tuiha.config.values import Tls
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.gateway import Answer, Gateway, Login
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.lab.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, Trap, Way
 from tuiha.model.reports import LedgerRecord, Standby
 
 INTENT = json.dumps({"id": "op1", "host": "here"})

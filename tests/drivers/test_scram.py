@@ -17,9 +17,9 @@ import trustme
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, package
 from tuiha.drivers.databases.scram import MOST_ROUNDS, Handshake, NotProven, connect
-from tuiha.lab.agents import Agents
-from tuiha.lab.layout import Layout, prepare
-from tuiha.lab.postgres import Pair as EmbeddedPair
+from tuiha.lab.parts.agents import Agents
+from tuiha.lab.pool.layout import Layout, prepare
+from tuiha.lab.parts.postgres import Pair as EmbeddedPair
 
 SECRET = "correct horse battery"
 CLEAR, MD5, OK = struct.pack("!I", 3), struct.pack("!I", 5) + b"salt", struct.pack("!I", 0)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.lab import reaper
-from tuiha.lab.control import Control
+from tuiha.lab.pool import reaper
+from tuiha.lab.pool.control import Control
 
 DEADLINE = 30.0
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tuiha.lab import reaper
-from tuiha.lab.account import Account, unprivileged
-from tuiha.lab.layout import Layout, make_folder, prepare
+from tuiha.lab.pool import reaper
+from tuiha.lab.pool.account import Account, unprivileged
+from tuiha.lab.pool.layout import Layout, make_folder, prepare
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to lose")
 

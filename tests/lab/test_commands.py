@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.remains import traces, until_nothing_is_left
-from tuiha.lab.control import Control
+from tuiha.lab.pool.control import Control
 
 pytestmark = pytest.mark.pool
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.remains import Traces, traces, until, until_nothing_is_left
-from tuiha.lab.control import Control
+from tuiha.lab.pool.control import Control
 from tuiha.lab.embedded import EmbeddedPool, StartError
 
 pytestmark = pytest.mark.pool
@@ -97,7 +97,7 @@ async def test_after_a_start_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     # The supervisor's children get their modules from the package, the supervisor itself from here first.
     (tmp_path / "sitecustomize.py").write_text(
-        "import tuiha.lab.postgres as p\np._SETTINGS += \"\\nno_such_setting = 1\\n\"\n")
+        "import tuiha.lab.parts.postgres as p\np._SETTINGS += \"\\nno_such_setting = 1\\n\"\n")
     pool = EmbeddedPool(servers=1, users=4)
     with pytest.raises(StartError, match=r"db[12] ended while the pool started.*no_such_setting"):
         await pool.open()

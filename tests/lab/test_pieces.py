@@ -13,14 +13,19 @@ import pytest
 
 from tests.lab.remains import until
 from tuiha.config.load import load
-from tuiha.lab import binaries, configuration, layout, mail, reaper, users
-from tuiha.lab.children import Child, ChildError, Children, ChildState, Command
-from tuiha.lab.haproxy import Sprayers
-from tuiha.lab.layout import Layout
-from tuiha.lab.nurseries import Nursery, take_orphans_in
-from tuiha.lab.postgres import Pair
-from tuiha.lab.python import Python
-from tuiha.lab.watchdog import Watchdog
+from tuiha.lab.runtime import binaries
+from tuiha.lab.pool import configuration
+from tuiha.lab.pool import layout
+from tuiha.lab.parts import mail
+from tuiha.lab.pool import reaper
+from tuiha.lab.parts import users
+from tuiha.lab.pool.children import Child, ChildError, Children, ChildState, Command
+from tuiha.lab.parts.haproxy import Sprayers
+from tuiha.lab.pool.layout import Layout
+from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
+from tuiha.lab.parts.postgres import Pair
+from tuiha.lab.runtime.python import Python
+from tuiha.lab.pool.watchdog import Watchdog
 from tuiha.server.devices.passwords import verify_password
 
 
@@ -186,7 +191,7 @@ async def test_children_end_with_whoever_started_them(children: tuple[Children, 
     """The kernel's part alone: no watchdog knows these processes."""
     script = (
         "import os, sys, time; from pathlib import Path\n"
-        "from tuiha.lab.children import Children, Command\n"
+        "from tuiha.lab.pool.children import Children, Command\n"
         "class Nobody:\n"
         "    def add(self, pid): print(pid, flush=True)\n"
         "c = Children(Path(sys.argv[1]), None, Nobody(), print)\n"

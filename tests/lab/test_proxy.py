@@ -13,7 +13,7 @@ import pytest
 
 from tests.drivers.daemons import free_port
 from tests.lab.remains import until
-from tuiha.lab.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, Trap, Way
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LIMIT = 20.0

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import tuiha
-from tuiha.lab import account, layout, python
-from tuiha.lab.mirror import mirror
+from tuiha.lab.pool import account
+from tuiha.lab.pool import layout
+from tuiha.lab.runtime import python
+from tuiha.lab.runtime.mirror import mirror
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
 

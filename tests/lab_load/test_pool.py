@@ -22,8 +22,8 @@ from tuiha.lab.load.database import NoDatabase, Node, Records
 from tuiha.lab.load.deliver import deliver
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, compose
 from tuiha.lab.load.process import LoadFailed, LoadProcess
-from tuiha.lab.load.setting import Setting, setting
-from tuiha.lab.load.tracing import traced
+from tuiha.lab.load.setup import Setting, setting
+from tuiha.lab.load.trace import traced
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

@@ -17,7 +17,7 @@ from tuiha.lab.load.devices import Pace, User
 from tuiha.lab.load.figures import failed
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.load.run import LoadError, Options, run
-from tuiha.lab.load.setting import Setting
+from tuiha.lab.load.setup import Setting
 from tuiha.lab.load.tally import Latencies
 
 MAIL = MailTarget("mail1", "127.0.0.1", 1, "plain", "monitor", "secret")

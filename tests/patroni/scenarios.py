@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.drivers.patronipool import USERS
 from tests.patroni.parts import parts_of
-from tuiha.lab.drill.acts import Act, Kill, Pause, Resume, Start, Wait
-from tuiha.lab.drill.operating import KillRunner, Operate
+from tuiha.lab.drill.acts.base import Act, Kill, Pause, Resume, Start, Wait
+from tuiha.lab.drill.acts.operate import KillRunner, Operate
 from tuiha.lab.drill.scenario import STEADY, Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, until
 

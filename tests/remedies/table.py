@@ -24,7 +24,7 @@ from tests.remedies.acts import (
 from tests.remedies.doubles import front, reluctant
 from tests.remedies.scene import PATIENCE, Scene
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding
 
 WATCHER = ("database", "roles", "watcher", "password")

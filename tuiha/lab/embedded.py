@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from tuiha.lab.control import Control
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.layout import Layout
 
 _START = 120.0  # seconds for all parts to answer, on a very busy machine
 _END = 20.0
@@ -61,7 +61,7 @@ class EmbeddedPool(Control):
         """Start the pool; returns when every part answers. Raises StartError, RunningAlready."""
         with tempfile.TemporaryFile() as errors:
             self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tuiha.lab.supervisor", *self._arguments,
+                sys.executable, "-m", "tuiha.lab.pool.supervisor", *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL if self._background else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE, stderr=errors, start_new_session=True, env=_environment(),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.lab.drill.records import Ack, LeaseRow, Read, Recording, Sample, Status
+from tuiha.lab.drill.observation.records import Ack, LeaseRow, Read, Recording, Sample, Status
 
 LEASE = 5.0
 TICK = 0.2

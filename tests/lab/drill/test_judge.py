@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.lab.drill.recordings import LEASE, ack, read, sample, status, switched, ticks
-from tuiha.lab.drill import judge
-from tuiha.lab.drill.records import LeaseRow, Recording, Status
+from tuiha.lab.drill.observation import judge
+from tuiha.lab.drill.observation.records import LeaseRow, Recording, Status
 
 
 def test_a_good_change_of_database_is_neither_split_nor_late() -> None:

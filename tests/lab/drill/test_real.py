@@ -10,11 +10,11 @@ import pytest
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.lab.drill.acts import Kill, Leased, Start, Wait
+from tuiha.lab.drill.acts.base import Kill, Leased, Start, Wait
 from tuiha.lab.drill.run import drill
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import Standby
 from tuiha.operate.reach.control import ControlClient
 

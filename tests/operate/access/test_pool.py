@@ -21,7 +21,7 @@ from tests.operate.support import Told, planned, run, undo
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
 from tuiha.operate.reach.active_database import Active

@@ -15,11 +15,11 @@ import pytest
 from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.drivers.agents.actions import Identifying
-from tuiha.lab import binaries
-from tuiha.lab.account import unprivileged
+from tuiha.lab.runtime import binaries
+from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.layout import Layout
-from tuiha.lab.postgres import system_identifier
+from tuiha.lab.pool.layout import Layout
+from tuiha.lab.parts.postgres import system_identifier
 from tuiha.model.check.finding import Level
 from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database import KINDS

@@ -20,7 +20,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.operate import api
 from tuiha.operate.records.history import verify
 from tuiha.operate.records.journal import read_records

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.server.mail.world import Processes, World, prepare, world
-from tuiha.lab import layout
-from tuiha.lab.account import unprivileged
+from tuiha.lab.pool import layout
+from tuiha.lab.pool.account import unprivileged
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import imaplib
 import pytest
 
 from tests.server.mail.world import World
-from tuiha.lab import mail
-from tuiha.lab.drill.mailbox import put
+from tuiha.lab.parts import mail
+from tuiha.lab.drill.acts.mailbox import put
 from tuiha.lab.load.mailer import MailTarget
-from tuiha.lab.mailtrouble import Refusal, Unfetchable
-from tuiha.lab.oddmail import Odd, compose
-from tuiha.lab.users import DemoUser
+from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable
+from tuiha.lab.parts.oddmail import Odd, compose
+from tuiha.lab.parts.users import DemoUser
 from tuiha.server.mail import Bound
 
 _SECONDS = 20.0

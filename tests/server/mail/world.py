@@ -18,11 +18,12 @@ from typing import Any
 import asyncpg
 
 from tuiha.drivers.mail.client import ImapClient
-from tuiha.lab import binaries, mail
-from tuiha.lab.children import Command
-from tuiha.lab.layout import Layout
-from tuiha.lab.ports import Ports
-from tuiha.lab.users import DemoUser
+from tuiha.lab.runtime import binaries
+from tuiha.lab.parts import mail
+from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.layout import Layout
+from tuiha.lab.pool.ports import Ports
+from tuiha.lab.parts.users import DemoUser
 from tuiha.pooldb.migrations import migrate
 from tuiha.server.database.access import OutcomeUnknown
 from tuiha.server.database.attachment import never_cancelled
@@ -100,7 +101,7 @@ class Processes:
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGCONT)
             return
-        argv = [sys.executable, "-m", "tuiha.lab.mailnode", *self.mail.arguments(node)]
+        argv = [sys.executable, "-m", "tuiha.lab.parts.mailnode", *self.mail.arguments(node)]
         here = self.layout.folder
         self._spawn(node, Command(argv, here, {**os.environ, "PYTHONPATH": os.getcwd()}), drop=False)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.lab.proxy import Proxy
+from tuiha.lab.parts.proxy import Proxy
 
 COORDINATOR = "coordinator"
 MEMBERS = "members"

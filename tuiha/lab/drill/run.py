@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import asyncpg
 
-from tuiha.lab.control import ControlError
+from tuiha.lab.pool.control import ControlError
 from tuiha.lab.drill import verdict
-from tuiha.lab.drill.disks import NoDisk
-from tuiha.lab.drill.mailwatch import judge
+from tuiha.lab.drill.acts.disks import NoDisk
+from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.needs import lacking
-from tuiha.lab.drill.observer import ObserverFailed, kept
+from tuiha.lab.drill.observation.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
 from tuiha.lab.drill.verdict import Verdict

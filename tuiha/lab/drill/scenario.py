@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuiha.lab.drill.acts import Act
+from tuiha.lab.drill.acts.base import Act
 
 STEADY = "under steady load"
 

@@ -19,21 +19,21 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.lab.account import unprivileged
-from tuiha.lab.control import Control
-from tuiha.lab.drill.disks import small_disks
-from tuiha.lab.drill.hands import Hands
+from tuiha.lab.pool.account import unprivileged
+from tuiha.lab.pool.control import Control
+from tuiha.lab.drill.acts.disks import small_disks
+from tuiha.lab.drill.acts.hands import Hands
 from tuiha.lab.drill.needs import Needs, needs
 from tuiha.lab.drill.network import Link, Network, spread
-from tuiha.lab.drill.observer import Observer
-from tuiha.lab.drill.records import Status
-from tuiha.lab.drill.wiring import Wired, groups, ports_of, wire
+from tuiha.lab.drill.observation.observer import Observer
+from tuiha.lab.drill.observation.records import Status
+from tuiha.lab.drill.wires import Wired, groups, ports_of, wire
 from tuiha.lab.embedded import EmbeddedPool, StartError
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 from tuiha.lab.load.database import Records
 from tuiha.lab.load.devices import User, read_users
 from tuiha.lab.load.process import LoadProcess
-from tuiha.lab.load.setting import setting
+from tuiha.lab.load.setup import setting
 from tuiha.model.reports import LedgerRecord
 
 if TYPE_CHECKING:

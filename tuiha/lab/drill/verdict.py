@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuiha.lab.drill import judge
-from tuiha.lab.drill.mailwatch import MailFigures
-from tuiha.lab.drill.records import Recording
+from tuiha.lab.drill.observation import judge
+from tuiha.lab.drill.observation.mailwatch import MailFigures
+from tuiha.lab.drill.observation.records import Recording
 from tuiha.lab.drill.scenario import MailLimits, Scenario
 
 SCHEMA = "tuiha.drill/1"

@@ -36,7 +36,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     from tuiha.lab.load.devices import Pace, read_users
     from tuiha.lab.load.figures import failed
     from tuiha.lab.load.run import Options, run
-    from tuiha.lab.load.setting import setting
+    from tuiha.lab.load.setup import setting
 
     pool = await asyncio.to_thread(load, arguments.config)
     users = read_users(await asyncio.to_thread(arguments.users.read_text))

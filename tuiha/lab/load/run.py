@@ -21,10 +21,10 @@ from tuiha.lab.load.deliver import deliver
 from tuiha.lab.load.devices import Fleet, Pace, User
 from tuiha.lab.load.mailer import Deliver, Mailer
 from tuiha.lab.load.planted import read_planted
-from tuiha.lab.load.setting import Setting
+from tuiha.lab.load.setup import Setting
 from tuiha.lab.load.sprayed import Sprayed, now
 from tuiha.lab.load.tally import Tally
-from tuiha.lab.load.tracing import traced
+from tuiha.lab.load.trace import traced
 
 
 class LoadError(Exception):

@@ -19,8 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Stop it. No pool, or the remains of one, is no failure."""
     import asyncio
 
-    from tuiha.lab import pointer
-    from tuiha.lab.control import Control, ControlError
+    from tuiha.lab.pool import pointer
+    from tuiha.lab.pool.control import Control, ControlError
 
     folder = pointer.running()
     if folder is None:

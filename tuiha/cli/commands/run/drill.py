@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the drills; the code says whether all held."""
     import asyncio
 
-    from tuiha.lab.drill.scenarios import table
+    from tuiha.lab.drill.matrix.unattended import table
 
     known = table()
     chosen = _chosen(arguments, known)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _installed() -> None:
     """Raises CommandError where the pool's real servers are missing: said once, not once a scenario."""
-    from tuiha.lab import binaries
+    from tuiha.lab.runtime import binaries
 
     try:
         binaries.find()

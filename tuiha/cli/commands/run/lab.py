@@ -10,7 +10,7 @@ from tuiha.cli import exits
 from tuiha.cli.output.streams import progress, put, say
 
 if TYPE_CHECKING:
-    from tuiha.lab.control import Control
+    from tuiha.lab.pool.control import Control
 
 HELP = """Hurt or grow the embedded pool, to see what happens. NAME is a part of it: a server (s1), a database
 (db1, db2), a sprayer (spray1, spray2), a mail server (mail1), their store (valkey), or the load (load).
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Carry out one order."""
     import asyncio
 
-    from tuiha.lab import pointer
-    from tuiha.lab.control import Control, ControlError
+    from tuiha.lab.pool import pointer
+    from tuiha.lab.pool.control import Control, ControlError
 
     folder = pointer.running()
     if folder is None:

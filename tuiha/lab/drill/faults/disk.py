@@ -15,7 +15,7 @@ import asyncpg
 
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.lab.layout import Layout
+from tuiha.lab.pool.layout import Layout
 
 _BALLAST = "ballast"
 _CHUNK = bytes(65536)

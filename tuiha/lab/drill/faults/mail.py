@@ -14,14 +14,14 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from tuiha.lab import mail
+from tuiha.lab.parts import mail
 from tuiha.lab.drill.faults.database import connected
-from tuiha.lab.drill.hands import Hands, Put
-from tuiha.lab.drill.mailbox import put
+from tuiha.lab.drill.acts.hands import Hands, Put
+from tuiha.lab.drill.acts.mailbox import put
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.load.devices import User
-from tuiha.lab.oddmail import Odd, compose
-from tuiha.lab.users import DemoUser
+from tuiha.lab.parts.oddmail import Odd, compose
+from tuiha.lab.parts.users import DemoUser
 
 _MANY = 30.0  # seconds for what must come to be, and has no limit of its own
 _STEP = 0.25

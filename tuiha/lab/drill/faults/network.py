@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.network import Link, link
 from tuiha.lab.drill.stage import Stage, until
-from tuiha.lab.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, Trap, Way
 
 _SECONDS = 10.0
 

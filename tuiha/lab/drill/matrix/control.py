@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Act, Kill, Start, Wait
+from tuiha.lab.drill.acts.base import Act, Kill, Start, Wait
 from tuiha.lab.drill.faults.database import pause_replay, resume_replay
 from tuiha.lab.drill.faults.ledger import (
     LEDGER_DAMAGED,
@@ -12,8 +12,8 @@ from tuiha.lab.drill.faults.ledger import (
     LEDGER_WRITABLE,
     JournalFull,
 )
-from tuiha.lab.drill.operating import KillRunner, Operate, ProtectAgain
-from tuiha.lab.drill.operators import Ask, CloseTerminal, GoOn, RefusedTo
+from tuiha.lab.drill.acts.operate import KillRunner, Operate, ProtectAgain
+from tuiha.lab.drill.acts.operators import Ask, CloseTerminal, GoOn, RefusedTo
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts import Act, Kill, Wait
+from tuiha.lab.drill.acts.base import Act, Kill, Wait
 from tuiha.lab.drill.faults.mail import (
     Answered,
     AtMailServer,
@@ -17,8 +17,8 @@ from tuiha.lab.drill.faults.mail import (
 from tuiha.lab.drill.faults.network import mend, quiet, reset
 from tuiha.lab.drill.faults.settings import recheck
 from tuiha.lab.drill.scenario import STEADY, MailLimits, Scenario
-from tuiha.lab.mailtrouble import Refusal, Unfetchable
-from tuiha.lab.oddmail import Odd
+from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable
+from tuiha.lab.parts.oddmail import Odd
 
 _MAIL = tuple(f"servers>mail{number}" for number in (1, 2, 3, 4))
 _QUIET = 6.0  # seconds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from tuiha.lab.drill.acts import Act, Join, Kill, Leased, Pause, Restart, Resume, Start, Wait
-from tuiha.lab.drill.operating import KillRunner, Operate
-from tuiha.lab.drill.operators import Ask, CloseTerminal, GoOn
+from tuiha.lab.drill.acts.base import Act, Join, Kill, Leased, Pause, Restart, Resume, Start, Wait
+from tuiha.lab.drill.acts.operate import KillRunner, Operate
+from tuiha.lab.drill.acts.operators import Ask, CloseTerminal, GoOn
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

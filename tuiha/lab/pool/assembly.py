@@ -1,0 +1,302 @@
+"""All parts of an embedded pool: started together in the right order, and single ones again later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.lab.runtime import binaries
+from tuiha.lab.pool import configuration
+from tuiha.lab.parts import enterprise
+from tuiha.lab.parts import etcd
+from tuiha.lab.parts import mail
+from tuiha.lab.runtime import python
+from tuiha.lab.parts import users
+from tuiha.lab.parts.agents import Agents
+from tuiha.lab.pool.children import Children, ChildState, Command
+from tuiha.lab.parts.haproxy import SprayerError, Sprayers
+from tuiha.lab.pool.layout import Layout
+from tuiha.lab.parts.mail import Mail
+from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
+from tuiha.lab.pool.ports import Ports
+from tuiha.lab.parts.postgres import Pair, system_identifier
+
+DATABASES = ("db1", "db2")
+SPRAYERS = ("spray1", "spray2")
+LOAD = "load"
+
+_STEP = 0.02
+_ANSWER = 30.0  # seconds until a part must answer, on a busy machine
+_INITDB = 60.0
+_SPARE_SERVERS = 8  # that may be added later, in the databases' max_connections
+
+# What a pool server, the load and a mail server need from their first moment.
+_SERVER_IMPORTS = ("aiohttp.web,asyncpg,psutil,tuiha.cli.main,tuiha.cli.commands.run.serve,tuiha.config.find,"
+                   "tuiha.config.load,tuiha.server.main,tuiha.lab.load.run,tuiha.lab.load.setup,tuiha.lab.load.devices")
+_MAIL_IMPORTS = "tuiha.lab.parts.mailnode"
+
+
+class OrderError(Exception):
+    """An order cannot be carried out. The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What kind of pool is built."""
+
+    servers: int = 4
+    users: int = 200
+    load: bool = True
+    ledger: str = "file"  # or "etcd"
+
+
+Say = Callable[[str], None]
+
+
+class Assembly:
+    """The parts of one embedded pool. Everything here runs on the supervisor's event loop."""
+
+    def __init__(self, layout: Layout, options: Options, children: Children, say: Say) -> None:
+        self._layout = layout
+        self._options = options
+        self._children = children
+        self._say = say
+        self._programs = binaries.find()
+        in_etcd = options.ledger == "etcd"
+        self._etcd_program = etcd.find() if in_etcd else None
+        names = [*DATABASES, *SPRAYERS, *("peer " + name for name in SPRAYERS), *mail.NODES,
+                 *((etcd.NAME, etcd.PEER) if in_etcd else ()),
+                 *(f"s{number}" for number in range(1, options.servers + 1))]
+        self._free = Ports()
+        self._ports = dict(zip(names, self._free.take(len(names)), strict=True))
+        self._servers = {name: self._ports[name] for name in names if name.startswith("s") and name[1:].isdigit()}
+        self._configured = dict(self._servers)
+        self._sprayers = Sprayers(layout, {name: self._ports[name] for name in SPRAYERS},
+                                  {name: self._ports["peer " + name] for name in SPRAYERS})
+        self._mail = Mail(layout, {name: self._ports[name] for name in mail.NODES})
+        self._etcd = etcd.Etcd(layout, self._ports[etcd.NAME], self._ports[etcd.PEER]) if in_etcd else None
+        self._users = users.make(options.users)
+        self._growing = asyncio.Lock()
+        self._commands: dict[str, Callable[[], Command]] = {}
+
+    # Building
+
+    async def build(self) -> None:
+        """Start everything; returns when every part answers. Raises errors with a text for people."""
+        began = time.monotonic()
+        layout = self._layout
+        layout.publish(layout.users, users.as_text(self._users))
+        if layout.account is not None:
+            self._programs = await asyncio.to_thread(binaries.copy, self._programs, layout.folder / "programs")
+        self._pair = Pair(layout, self._programs.postgres, {name: self._ports[name] for name in DATABASES},
+                          connections=(len(self._servers) + _SPARE_SERVERS) * 10 + 40)
+        self.agents = Agents(self._pair, self._children)
+        await self._start_etcd()
+        take_orphans_in(True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._build_databases())
+            group.create_task(self._build_the_rest())
+        await self._nursery.release(*self._servers)
+        for name in SPRAYERS:
+            await self._until(name, lambda name=name: self._sprays(name, list(self._servers)))  # type: ignore[misc]
+        self._say(f"servers: {', '.join(self._servers)} take devices ({_since(began)})")
+        if self._options.load:
+            await self._nursery.release(LOAD)
+        self._nursery.close()
+        take_orphans_in(False)
+        self._say(f"the pool answers after {_since(began)}")
+
+    async def _start_etcd(self) -> None:
+        """Start the etcd that the ledger is in, if it is; it elects itself while the databases are made."""
+        if self._etcd is None or self._etcd_program is None:
+            return
+        program = self._etcd_program
+        if self._layout.account is not None:
+            program = await asyncio.to_thread(etcd.copy, program, self._layout.folder / "programs")
+        self._layout.make_node(etcd.NAME)
+        command = self._etcd.command(program)
+        self._commands[etcd.NAME] = lambda: command
+        self._children.start(etcd.NAME, command)
+
+    async def _build_databases(self) -> None:
+        began = time.monotonic()
+        pair = self._pair
+        pair.prepare()
+        await self._children.finish("initdb", pair.initdb(), _INITDB)
+        with self._layout.acting():
+            identifier = system_identifier(pair.data(pair.names[0]))
+        await self._configure(identifier)
+        await self._children.finish("copy", pair.copy(), _INITDB)
+        pair.make_secondary()
+        for name in pair.names:
+            self._commands[name] = lambda name=name: pair.command(name)  # type: ignore[misc]
+            self._children.start(name, pair.command(name))
+        await enterprise.set_up(pair, configuration.POOL, users.as_rows(self._users))
+        await enterprise.make_synchronous(pair)
+        self._say(f"databases: {' and '.join(pair.names)} replicate synchronously ({_since(began)})")
+
+    async def _configure(self, identifier: str) -> None:
+        """Write the configuration and the ledger's first record."""
+        from tuiha.model.reports import LedgerRecord, Standby
+
+        place = self._etcd or etcd.NoEtcd(self._layout)
+        self._layout.publish(self._layout.config, configuration.text(
+            self._layout, identifier, self._servers, self._pair, self._sprayers, self._mail.ports,
+            self._options.users, place.settings()), everyone=True)
+        if self._etcd is not None:
+            endpoint = self._etcd.endpoint
+            await self._until(etcd.NAME, lambda: etcd.answers(endpoint))
+        ledger = place.ledger(configuration.POOL)
+        try:
+            await ledger.create(LedgerRecord(
+                pool=configuration.POOL, epoch=1, active=DATABASES[0], standby=Standby.SYNC,
+                system_identifier=identifier, timeline=1))
+        finally:
+            await ledger.close()
+
+    async def _build_the_rest(self) -> None:
+        self._python = await asyncio.to_thread(python.for_children, self._layout)
+        self._prepare_servers()
+        for name in SPRAYERS:
+            self._layout.make_node(name)
+            self._commands[name] = lambda name=name: self._sprayer(name)  # type: ignore[misc]
+            self._children.start(name, self._sprayer(name))
+        await self._build_mail()
+
+    async def _build_mail(self) -> None:
+        began = time.monotonic()
+        self._layout.make_node(mail.VALKEY)
+        plan = {name: ("tuiha.lab.parts.mailnode", *self._mail.arguments(name)) for name in mail.NODES}
+        nursery = Nursery("mail-nursery", _MAIL_IMPORTS, plan, self._python, self._layout.folder, self._children)
+        self._commands[mail.VALKEY] = lambda: self._mail.valkey(self._programs)
+        self._children.start(mail.VALKEY, self._mail.valkey(self._programs))
+        await mail.add_users(self._mail, self._users)
+        await nursery.release(*mail.NODES)
+        nursery.close()
+        for name, port in self._mail.ports.items():
+            self._commands[name] = lambda name=name: self._run(*plan[name])  # type: ignore[misc]
+            await self._until(name, lambda port=port: mail.greets(port))  # type: ignore[misc]
+        self._say(f"mail: {', '.join(mail.NODES)} serve {len(self._users)} mailboxes ({_since(began)})")
+
+    def _prepare_servers(self) -> None:
+        """Have pool servers and load imported, to be started when the databases are ready."""
+        self._layout.make_node(LOAD)
+        plan = {name: self._server(name) for name in self._servers} | {LOAD: self._load()}
+        for name in self._servers:
+            self._commands[name] = lambda name=name: self._run(*self._server(name))  # type: ignore[misc]
+        self._commands[LOAD] = lambda: self._run(*self._load())
+        self._nursery = Nursery("server-nursery", _SERVER_IMPORTS, plan, self._python, self._layout.folder,
+                                self._children)
+
+    # How parts are started
+
+    def _run(self, module: str, *arguments: str) -> Command:
+        return Command(self._python.module(module, *arguments), cwd=self._layout.folder, env=self._python.env)
+
+    def _server(self, name: str) -> list[str]:
+        """Module and arguments of a pool server."""
+        words = ["tuiha", "serve", name, "--config", str(self._layout.config)]
+        if name not in self._configured:
+            words += ["--listen", f"127.0.0.1:{self._servers[name]}"]
+        return words
+
+    def _load(self) -> list[str]:
+        """Module and arguments of the load."""
+        return ["tuiha.lab.load", "--config", str(self._layout.config), "--users", str(self._layout.users),
+                "--stats", str(self._layout.node(LOAD) / "load.json")]
+
+    def _sprayer(self, name: str) -> Command:
+        self._sprayers.write(name, self._servers)  # a started sprayer knows servers that were added meanwhile
+        return self._sprayers.command(name, self._programs)
+
+    # Waiting
+
+    async def _until(self, name: str, answers: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until a part answers. Raises OrderError when it does not, or ended."""
+        deadline = time.monotonic() + _ANSWER
+        while not await answers():
+            child = self._children.get(name)
+            if child is None or not child.alive:
+                raise OrderError(f"{name} ended while it started. {self._children.last_words(name)}")
+            if time.monotonic() > deadline:
+                raise OrderError(f"{name} does not answer after {_ANSWER:g} s. {self._children.last_words(name)}")
+            await asyncio.sleep(_STEP)
+
+    async def _sprays(self, name: str, servers: list[str]) -> bool:
+        """Whether a sprayer finds all these servers healthy."""
+        try:
+            states = await self._sprayers.states(name)
+        except SprayerError:
+            return False
+        return all(states.get(server, False) for server in servers)
+
+    # Orders
+
+    def names(self) -> list[str]:
+        """The parts that orders can name."""
+        return sorted(self._commands)
+
+    async def start(self, name: str, words: Sequence[str] = ()) -> None:
+        """Start a part again that was killed or ended; a pool server, if wanted, as another module with arguments.
+
+        From then on that is how it is started.
+        """
+        if name not in self._commands:
+            raise OrderError(self.unknown(name))
+        if words and name not in self._servers:
+            raise OrderError(f"{name} is not a pool server: only those are started otherwise than they were")
+        command = self._commands[name] if not words else lambda: self._run(*words)
+        self._children.start(name, command())
+        self._commands[name] = command
+
+    def unknown(self, name: str) -> str:
+        """The message for a name that is none."""
+        return f"there is no part '{name}' in this pool; there are {', '.join(self.names())}"
+
+    async def resume(self, name: str) -> None:
+        """Let a paused part go on; a sprayer is told of servers that were added while it was paused."""
+        self._children.resume(name)
+        if name in SPRAYERS:
+            await self._catch_up(name)
+
+    async def _catch_up(self, name: str) -> None:
+        await self._until(name, lambda: self._sprays(name, []))  # at first it may drop whoever asks: others waited
+        known = await self._sprayers.states(name)
+        for server, port in self._servers.items():
+            if server not in known:
+                await self._sprayers.add_server(name, server, port)
+
+    async def add_server(self) -> str:
+        """Start one more pool server, known to the sprayers and not in the configuration; returns its name."""
+        async with self._growing:
+            number = 1 + max((int(name[1:]) for name in self._servers), default=0)
+            name = f"s{number}"
+            [port] = self._free.take(1)
+            self._ports[name] = self._servers[name] = port
+            self._commands[name] = lambda: self._run(*self._server(name))
+            self._children.start(name, self._commands[name]())
+            for sprayer in SPRAYERS:
+                child = self._children.get(sprayer)
+                if child is not None and child.state is ChildState.RUNNING:
+                    await self._sprayers.add_server(sprayer, name, port)
+            return name
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Every part: name, what it is doing, process id, port."""
+        found = []
+        for name in self.names():
+            child = self._children.get(name)
+            found.append({
+                "name": name,
+                "state": "absent" if child is None else str(child.state),
+                "pid": child.process.pid if child is not None and child.alive else None,
+                "port": self._ports.get(name),
+            })
+        return found
+
+
+def _since(began: float) -> str:
+    return f"{time.monotonic() - began:.1f} s"

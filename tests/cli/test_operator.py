@@ -16,7 +16,7 @@ from tuiha.config.places import data_file
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plans.plan import Plan
-from tuiha.tui.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.watch.child.messages import outline_of
 from tuiha.watch.lookup import Page
 

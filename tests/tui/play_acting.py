@@ -15,7 +15,7 @@ from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import SAMPLES, SampleFeed
 from tuiha.tui.app import Dashboard
 from tuiha.tui.looks import Looks
-from tuiha.tui.screens.acting import ActingScreen
+from tuiha.tui.operations.node_keys import ActingScreen
 
 STARTS = ("apply", "cancel", "undo", "resume")
 

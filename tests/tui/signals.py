@@ -20,7 +20,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
-from tuiha.tui.widgets.paced import PACE
+from tuiha.tui.kit.paced import PACE
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP)
 ENDS: Mapping[signal.Signals, int] = {signal.SIGHUP: 0, signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}

@@ -14,10 +14,10 @@ from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, healthy, many, 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.keys import EVERYWHERE
-from tuiha.tui.screens.base import READING_KEYS
-from tuiha.tui.screens.detail import DetailScreen
-from tuiha.tui.screens.help import HelpScreen
-from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
+from tuiha.tui.kit.screen import READING_KEYS
+from tuiha.tui.views.detail.screen import DetailScreen
+from tuiha.tui.views.help.screen import HelpScreen
+from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
 from tuiha.tui.theme import load_theme
 
 PATIENCE = 30.0

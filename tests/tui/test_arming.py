@@ -12,19 +12,19 @@ from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import down
 from tests.tui.test_app import lines, seen, text
 from tuiha.tui.app import Dashboard
-from tuiha.tui.arming import ARMED_FOR
-from tuiha.tui.screens.acting import ACTING_KEYS
-from tuiha.tui.screens.arm import ArmScreen
-from tuiha.tui.screens.confirm import CONFIRM_KEYS, ConfirmScreen
-from tuiha.tui.screens.devices import DEVICES_KEYS
-from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
-from tuiha.tui.screens.menu import MENU_KEYS, MenuScreen
-from tuiha.tui.screens.operation_list import LIST_KEYS
-from tuiha.tui.screens.plan import PLAN_KEYS, PlanScreen
-from tuiha.tui.screens.rebalance import REBALANCE_KEYS
-from tuiha.tui.screens.result import RESULT_KEYS
-from tuiha.tui.screens.run import RUN_KEYS, RunScreen
-from tuiha.tui.screens.users import USERS_KEYS
+from tuiha.tui.operations.lock import ARMED_FOR
+from tuiha.tui.operations.node_keys import ACTING_KEYS
+from tuiha.tui.operations.screens.arm import ArmScreen
+from tuiha.tui.operations.screens.confirm import CONFIRM_KEYS, ConfirmScreen
+from tuiha.tui.views.users.devices import DEVICES_KEYS
+from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
+from tuiha.tui.operations.screens.menu import MENU_KEYS, MenuScreen
+from tuiha.tui.operations.screens.list import LIST_KEYS
+from tuiha.tui.operations.screens.plan import PLAN_KEYS, PlanScreen
+from tuiha.tui.operations.screens.rebalance import REBALANCE_KEYS
+from tuiha.tui.operations.screens.result import RESULT_KEYS
+from tuiha.tui.operations.screens.run import RUN_KEYS, RunScreen
+from tuiha.tui.views.users.screen import USERS_KEYS
 
 
 async def test_w_asks_why_arms_for_15_minutes_and_disarms() -> None:

@@ -10,16 +10,16 @@ from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import dashboard, home, lines, seen, text
 from tuiha.operate.catalogue import KINDS
 from tuiha.tui.app import Dashboard
-from tuiha.tui.command_line import COMMANDS, Unclear, complete, completed, parse
-from tuiha.tui.draw.offers import Offer, offer_lines
+from tuiha.tui.command.grammar import COMMANDS, Unclear, complete, completed, parse
+from tuiha.tui.command.offers import Offer, offer_lines
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.keys import EVERYWHERE
-from tuiha.tui.operator import Operator
-from tuiha.tui.screens.command import CommandScreen
-from tuiha.tui.screens.detail import DetailScreen
-from tuiha.tui.screens.home import HOME_KEYS, HomeScreen
-from tuiha.tui.screens.palette import PaletteScreen
-from tuiha.tui.screens.plan import PlanScreen
+from tuiha.tui.operations.operator import Operator
+from tuiha.tui.command.screen import CommandScreen
+from tuiha.tui.views.detail.screen import DetailScreen
+from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
+from tuiha.tui.command.palette import PaletteScreen
+from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 
 

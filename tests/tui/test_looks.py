@@ -12,7 +12,7 @@ from tests.tui.fake_operator import CHECKS, FakeOperator, bad, ended, operation,
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_app import seen, text
 from tuiha.tui.app import Dashboard
-from tuiha.tui.screens.result import ResultScreen
+from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.theme import load_theme
 
 

@@ -14,11 +14,11 @@ from textual.pilot import Pilot
 
 from tests.tui.acting import HAND, by_hand, made, on, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
-from tuiha.tui.screens.arm import ArmScreen
-from tuiha.tui.screens.confirm import ConfirmScreen
-from tuiha.tui.screens.home import HomeScreen
-from tuiha.tui.screens.plan import PlanScreen
-from tuiha.tui.screens.run import RunScreen
+from tuiha.tui.operations.screens.arm import ArmScreen
+from tuiha.tui.operations.screens.confirm import ConfirmScreen
+from tuiha.tui.views.home.screen import HomeScreen
+from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.operations.screens.run import RunScreen
 from tuiha.tui.terminal.sequences import Keys
 
 STREAMS = int(os.environ.get("TUIHA_STREAMS", "1000"))

@@ -16,8 +16,8 @@ from tests.tui.samples import AT, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.tui.app import Dashboard
-from tuiha.tui.draw.past import Incident, incidents
-from tuiha.tui.past import THE_PAST
+from tuiha.tui.replay.lines import Incident, incidents
+from tuiha.tui.replay.travel import THE_PAST
 from tuiha.tui.theme import load_theme
 from tuiha.watch.recording.replay import Replay
 from tuiha.watch.recording.store import Block
@@ -118,7 +118,7 @@ async def test_nothing_can_be_changed_in_the_past(
 ) -> None:
     """The negative control: without the refusal the same keys open a plan."""
     if not guarded:
-        monkeypatch.setattr("tuiha.tui.past.TimeTravel.refusal", None)
+        monkeypatch.setattr("tuiha.tui.replay.travel.TimeTravel.refusal", None)
     app = dashboard(lambda: Replay(recording), operator=FakeOperator())
     async with app.run_test(size=(80, 24)) as pilot:
         assert app.operations.arm("kernel patch")

@@ -20,7 +20,7 @@ from tuiha.config.values import Secret
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import BELL, Alarms
 from tuiha.tui.app import Dashboard
-from tuiha.tui.arming import ARMED_FOR, arm
+from tuiha.tui.operations.lock import ARMED_FOR, arm
 from tuiha.tui.draw.ascii import in_ascii
 from tuiha.tui.looks import Looks
 from tuiha.tui.theme import load_theme

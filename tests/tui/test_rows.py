@@ -13,7 +13,7 @@ from tuiha.model.facts import NodeKind
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import NODES, Sight, cells_of, placed, row_line, title_line
-from tuiha.tui.draw.filtering import parse
+from tuiha.tui.draw.filter import parse
 from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
 from tuiha.tui.draw.spans import clean, plain, width_of
 from tuiha.tui.draw.trends import Trends

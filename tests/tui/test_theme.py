@@ -28,7 +28,7 @@ from tuiha.tui.theme import (
     read_theme,
     theme_names,
 )
-from tuiha.tui.widgets.paper import strip_of
+from tuiha.tui.kit.paper import strip_of
 
 SHIPPED = ("dark", "light", "color-blind", "high-contrast")
 WORDS = ("ansi", "plain")  # of the terminal's own colours

@@ -91,7 +91,7 @@ async def test_a_browser_shows_the_wall_and_leaves_nothing_behind(tmp_path: Path
 @asynccontextmanager
 async def here(pages: str) -> AsyncIterator[str]:
     """The server in this process; every page runs the command `pages`."""
-    from tuiha.tui.pools.web import WallServer
+    from tuiha.tui.views.wall.web import WallServer
 
     port = free_port()
     server = WallServer([], "127.0.0.1", port, None, "tuiha")

@@ -16,23 +16,23 @@ from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import Alarms
-from tuiha.tui.draw.running import goes_on
+from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.looks import Looks, ThemeFile
-from tuiha.tui.operations import Operations
-from tuiha.tui.operator import Operator
-from tuiha.tui.past import PRESENT_ONLY, TimeTravel, Travels
-from tuiha.tui.screens.base import PoolScreen
-from tuiha.tui.screens.home import HomeScreen
-from tuiha.tui.screens.views import HOME, view_named
+from tuiha.tui.operations.state import Operations
+from tuiha.tui.operations.operator import Operator
+from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel, Travels
+from tuiha.tui.kit.screen import PoolScreen
+from tuiha.tui.views.home.screen import HomeScreen
+from tuiha.tui.views.registry import HOME, view_named
 from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette, ThemeError, load_theme
 from tuiha.watch.feed import Feed
 
 if TYPE_CHECKING:
-    from tuiha.tui.screens.detail import DetailScreen
+    from tuiha.tui.views.detail.screen import DetailScreen
     from tuiha.watch.recording.replay import Replay
 
 SETTLED_AFTER = 0.5  # seconds: what the first snapshot need not wait for comes when that is painted
@@ -187,7 +187,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_show_help(self) -> None:
         """The keys of the screen in front."""
-        from tuiha.tui.screens.help import HelpScreen
+        from tuiha.tui.views.help.screen import HelpScreen
 
         screen = self.screen
         if isinstance(screen, PoolScreen) and not isinstance(screen, HelpScreen):
@@ -211,7 +211,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_palette(self) -> None:
         """Everything that the screen in front can do."""
-        from tuiha.tui.screens.palette import PaletteScreen
+        from tuiha.tui.command.palette import PaletteScreen
 
         screen = self.screen
         if isinstance(screen, PoolScreen):
@@ -279,7 +279,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def open_command(self, text: str) -> None:
         """The command line, with a text to begin with."""
-        from tuiha.tui.screens.command import CommandScreen
+        from tuiha.tui.command.screen import CommandScreen
 
         screen = self._installed("command", CommandScreen)
         if screen not in self.screen_stack:
@@ -337,7 +337,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def show_devices(self, user: str) -> None:
         """The devices of a user."""
-        from tuiha.tui.screens.devices import DevicesScreen
+        from tuiha.tui.views.users.devices import DevicesScreen
 
         screen = self._installed("devices", DevicesScreen)
         screen.choose(user)
@@ -345,7 +345,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
             self.push_screen(screen)
 
     def _detail(self) -> DetailScreen:
-        from tuiha.tui.screens.detail import DetailScreen
+        from tuiha.tui.views.detail.screen import DetailScreen
 
         return self._installed("detail", DetailScreen)
 

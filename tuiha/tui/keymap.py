@@ -18,7 +18,7 @@ from tuiha.config.errors import ConfigError, Problem
 from tuiha.tui import screens
 from tuiha.tui.draw.spans import clean
 from tuiha.tui.keys import SHOWN, Key, shown
-from tuiha.tui.screens.base import PoolScreen
+from tuiha.tui.kit.screen import PoolScreen
 
 Place = Callable[[str], tuple[Path | None, int | None]]
 """Where a key's id stands in the configuration: file and line."""

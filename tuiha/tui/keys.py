@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import ActiveBinding, Binding
 
-from tuiha.tui.screens.views import VIEWS
+from tuiha.tui.views.registry import VIEWS
 
 SHOWN = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuiha.tui.draw.choices import Judged
-from tuiha.tui.operator import OperationFacts, StepFacts
+from tuiha.tui.operations.lines.choices import Judged
+from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuiha.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from tuiha.tui.pools.watching import Watched
+    from tuiha.tui.views.wall.feeds import Watched
     from tuiha.watch.child.feed import Apart
 
 
@@ -42,7 +42,7 @@ class Opened:
 
     def watched(self) -> Watched:
         """As the wall and the list of pools want it."""
-        from tuiha.tui.pools.watching import Watched
+        from tuiha.tui.views.wall.feeds import Watched
 
         return Watched(self.name, self.feed, self.feed.start)
 

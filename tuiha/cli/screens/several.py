@@ -22,7 +22,7 @@ def show_several(paths: Sequence[Path], looks: Looks) -> int:
     with watching(paths) as pools:
         log_to_file()
         from tuiha.cli.screens.dashboard import show_pool
-        from tuiha.tui.pools.picker import Picker
+        from tuiha.tui.views.wall.picker import Picker
         from tuiha.tui.terminal.app import TerminalApp
 
         cursor, palette = 0, looks.palette()

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with watching(paths_of(arguments), arguments.pool, recorded=False) as pools:
         log_to_file()
-        from tuiha.tui.pools.wall import Wall
+        from tuiha.tui.views.wall.screen import Wall
 
         looks = looks_of(arguments)
         return Wall([pool.watched() for pool in pools], looks.palette(), cycle=arguments.cycle,

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise exits.CommandError("textual-serve is not installed; `pip install 'tuiha[web]'` brings it", exits.USAGE)
     _checked(arguments)
     from tuiha.cli.screens.pools import paths_of, watching
-    from tuiha.tui.pools.web import WallServer
+    from tuiha.tui.views.wall.web import WallServer
 
     paths = paths_of(arguments)
     with watching(paths, arguments.pool, recorded=False) as pools:  # until each has told its name

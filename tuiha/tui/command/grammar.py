@@ -1,0 +1,285 @@
+"""The commands of the command line: their grammar is the shell command's, and so are their names.
+
+`tuiha plan drain s2` in a shell is `:plan drain s2` here, or `:drain s2`. An operation is planned, never started.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiha.model.facts import Snapshot
+from tuiha.tui.command.offers import Offer
+from tuiha.tui.replay.travel import unclear
+from tuiha.tui.views.registry import HOME, VIEWS
+from tuiha.tui.theme import theme_names
+
+if TYPE_CHECKING:
+    from tuiha.tui.app import Dashboard
+
+Options = Mapping[str, str]
+Run = Callable[["Dashboard", tuple[str, ...], Options], None]
+Check = Callable[["Dashboard", tuple[str, ...]], str]
+
+
+class Unclear(ValueError):
+    """What was typed is no command, or not all of one; the text says what to type."""
+
+
+def _fine(_dashboard: Dashboard, _words: tuple[str, ...]) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command. `takes` is what `tuiha plan --help` writes: `USER SERVER`, `[DATABASE]`, `[TEXT...]`."""
+
+    help: str
+    run: Run
+    takes: str = ""
+    danger: bool = False  # the way to a change of the pool
+    check: Check = _fine  # why these words cannot be meant; empty: they can
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each word is: SERVER, MAIL, DATABASE, USER, NODE, THEME, TEXT."""
+        return tuple(word.strip("[].") for word in self.takes.split())
+
+    @property
+    def least(self) -> int:
+        """How many words it needs."""
+        return sum(not word.startswith("[") for word in self.takes.split())
+
+    @property
+    def most(self) -> int | None:
+        """How many it can take; None: any number."""
+        return None if self.takes.rstrip("]").endswith("...") else len(self.kinds)
+
+
+def _operate(kind: str) -> Run:
+    def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+        dashboard.action_show_view(HOME)
+        dashboard.operations.open_plan(kind, words, options)
+
+    return run
+
+
+def _reasoned(kind: str) -> Run:
+    """Of a kind that keeps its reason in the pool: the one that was given when this was armed."""
+    def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+        dashboard.action_show_view(HOME)
+        if options:
+            dashboard.operations.open_plan(kind, words, options)
+        else:
+            dashboard.operations.open_reasoned(kind, words)
+
+    return run
+
+
+def _asked_of_the_pool(dashboard: Dashboard, _words: tuple[str, ...]) -> str:
+    return "this dashboard has no database to look devices up in" if dashboard.operations.only_watches else ""
+
+
+def _failover(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+    """`:failover mail2` says which of the two is meant."""
+    snapshot = dashboard.view.snapshot
+    mail = {facts.name for facts in snapshot.mail} if snapshot is not None else set()
+    kind = "failover-mail" if words and set(words) <= mail else "failover"
+    _operate(kind)(dashboard, words, options)
+
+
+def _view(name: str) -> Run:
+    def run(dashboard: Dashboard, words: tuple[str, ...], _options: Options) -> None:
+        dashboard.action_show_view(name)
+        if words:
+            dashboard.find(" ".join(words))
+
+    return run
+
+
+def _known(kind: str) -> Check:
+    def check(dashboard: Dashboard, words: tuple[str, ...]) -> str:
+        if not words:
+            return ""
+        names = [name for name, _ in _candidates(kind, dashboard.view.snapshot)]
+        if words[0] in names:
+            return ""
+        near = difflib.get_close_matches(words[0], names, 1)
+        return f"there is no {kind.lower()} '{words[0]}'" + (f": did you mean {near[0]}?" if near else "")
+
+    return check
+
+
+def _show_node(dashboard: Dashboard, words: tuple[str, ...], _options: Options) -> None:
+    dashboard.action_show_view(HOME)
+    dashboard.show_detail(words[0])
+
+
+def _arm(dashboard: Dashboard, reason: str) -> None:
+    dashboard.operations.arm(reason)
+    dashboard.paint()
+
+
+COMMANDS: dict[str, Command] = {
+    "switchover": Command("make the secondary the active database; requests wait, none fails",
+                          _operate("switchover"), "[DATABASE]", danger=True),
+    "failover": Command("the active database, or a mail server, is gone: go on without it", _failover,
+                        "[DATABASE]", danger=True),
+    "degrade": Command("the secondary is gone: let the active database go on without it", _operate("degrade"),
+                       "[DATABASE]", danger=True),
+    "protect": Command("the secondary follows again: have every commit wait for it", _operate("protect"),
+                       "[DATABASE]", danger=True),
+    "rejoin": Command("make the database that is not active the secondary again", _operate("rejoin"),
+                      "[DATABASE]", danger=True),
+    "failover-mail": Command("take a mail server out of service; its users go to its partners",
+                             _operate("failover-mail"), "MAIL", danger=True),
+    "return-mail": Command("put a mail server in service again", _operate("return-mail"), "MAIL", danger=True),
+    "rebalance": Command("move users until every server has its share", _operate("rebalance"), danger=True),
+    "move": Command("move one user to another server", _operate("move"), "USER SERVER", danger=True),
+    "drain": Command("move all users of servers to the others and keep them free", _operate("drain"), "SERVER...",
+                     danger=True),
+    "enable": Command("let drained servers take users again", _operate("enable"), "SERVER...", danger=True),
+    "forget-server": Command("remove a server that is gone for good from the pool", _operate("forget-server"),
+                             "SERVER", danger=True),
+    "reclaim": Command("end an operation whose runner, folder or host is gone; give the pool back",
+                       _operate("reclaim"), "[OPERATION]", danger=True),
+    "disable-user": Command("refuse a user on every server; nothing is lost", _reasoned("disable-user"), "USER",
+                            danger=True),
+    "enable-user": Command("accept a disabled user again", _operate("enable-user"), "USER", danger=True),
+    "forget-user": Command("delete a user with devices and history; there is no way back", _operate("forget-user"),
+                           "USER", danger=True),
+    "revoke-device": Command("refuse one device of a user, and its keys", _reasoned("revoke-device"), "USER DEVICE",
+                             danger=True),
+    "allow-device": Command("accept a revoked device again, with a new key", _operate("allow-device"),
+                            "USER DEVICE", danger=True),
+    "devices": Command("the devices of a user", lambda dashboard, words, _: dashboard.show_devices(words[0]), "USER",
+                       check=_asked_of_the_pool),
+    "node": Command("the detail of a node", _show_node, "NODE", check=_known("NODE")),
+    "filter": Command("filter what is in front; without words: everything",
+                      lambda dashboard, words, _: dashboard.find(" ".join(words)), "[TEXT...]"),
+    **{view.name: Command(f"{view.title}: {view.shows}", _view(view.name), "[TEXT...]") for view in VIEWS},
+    "status": Command("Home", _view(HOME)),
+    "theme": Command("other colours, until this dashboard is left",
+                     lambda dashboard, words, _: dashboard.use_theme(words[0]), "THEME", check=_known("THEME")),
+    "arm": Command("allow changes for 15 minutes, with this reason",
+                   lambda dashboard, words, _: _arm(dashboard, " ".join(words)), "TEXT...",
+                   check=lambda dashboard, _: dashboard.operations.refusal or ""),
+    "disarm": Command("allow no changes", lambda dashboard, _words, _options: dashboard.operations.disarm()),
+    "poll": Command("look at the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
+    "pause": Command("stop painting, or go on", lambda dashboard, _words, _options: dashboard.action_pause()),
+    "replay": Command("the pool as it was recorded: 03:00, 2026-11-21 03:00 or 15m before; without a word its end",
+                      lambda dashboard, words, _: dashboard.past.go(" ".join(words)), "[TEXT...]",
+                      check=lambda _, words: unclear(" ".join(words))),
+    "live": Command("back from a recording to the pool as it is",
+                    lambda dashboard, _words, _options: dashboard.past.back()),
+    "help": Command("the keys of Home", lambda dashboard, _words, _options: dashboard.action_show_help()),
+    "q": Command("leave, as quit does", lambda dashboard, _words, _options: dashboard.leave()),
+    "quit": Command("leave; the pool does not notice", lambda dashboard, _words, _options: dashboard.leave()),
+}
+_PREFIXES = ("tuiha", "plan")  # as in a shell, for those who paste what the screen suggests
+
+
+def words_of(text: str) -> list[str]:
+    """The words as a shell takes them apart. Raises Unclear."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise Unclear("a quotation mark is never closed") from None
+    for prefix in _PREFIXES:
+        if words and words[0] == prefix:
+            words = words[1:]
+    return words
+
+
+def parse(text: str) -> tuple[Command, tuple[str, ...], Options]:
+    """The command, its words and its options (`--option NAME=VALUE`). Raises Unclear."""
+    words = words_of(text)
+    if not words:
+        raise Unclear("type a command; tab completes it")
+    name, *rest = words
+    command = COMMANDS.get(name)
+    if command is None:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        raise Unclear(f"there is no command '{name}'" + (f": did you mean {near[0]}?" if near else ""))
+    options, taken = _options(rest) if command.danger else ({}, rest)
+    if len(taken) < command.least or (command.most is not None and len(taken) > command.most):
+        raise Unclear(f"{name} takes {command.takes or 'nothing more'}")
+    return command, tuple(taken), options
+
+
+def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    options: dict[str, str] = {}
+    taken: list[str] = []
+    waiting = False
+    for word in words:
+        if word == "--option" and not waiting:
+            waiting = True
+            continue
+        body = word.removeprefix("--option=")
+        if not waiting and body == word:
+            taken.append(word)
+            continue
+        option, sign, value = body.partition("=")
+        if not option or not sign:
+            raise Unclear("write --option NAME=VALUE")
+        options[option], waiting = value, False
+    if waiting:
+        raise Unclear("write --option NAME=VALUE")
+    return options, taken
+
+
+def complete(text: str, snapshot: Snapshot | None, against: str | None) -> tuple[Offer, ...]:
+    """How the last word of the text can go on; `against` is why nothing can be changed now, None when it can."""
+    try:
+        words = words_of(text)
+    except Unclear:
+        return ()
+    fresh = not text or text[-1].isspace()
+    if not words or (len(words) == 1 and not fresh):
+        begun = words[0] if words else ""
+        return tuple(
+            Offer(name, f"{name} {command.takes}".strip(), told=command.help,
+                  against=(command.danger and against) or "")
+            for name, command in sorted(COMMANDS.items(), key=lambda item: not item[0].startswith(begun))
+            if begun in name
+        )
+    command = COMMANDS.get(words[0])
+    if command is None or not command.kinds:
+        return ()
+    place = len(words) - 1 if fresh else len(words) - 2
+    if command.most is not None and place >= command.most:
+        return ()
+    kind = command.kinds[min(place, len(command.kinds) - 1)]
+    begun = "" if fresh else words[-1]
+    return tuple(Offer(name, name, told=told) for name, told in _candidates(kind, snapshot) if name.startswith(begun))
+
+
+def completed(text: str, word: str) -> str:
+    """The text with its last word made whole."""
+    head = text if not text or text[-1].isspace() else text[: len(text) - len(text.split()[-1])]
+    return f"{head}{shlex.quote(word)} "
+
+
+def _candidates(kind: str, snapshot: Snapshot | None) -> Iterable[tuple[str, str]]:
+    if kind == "THEME":
+        return [(name, "") for name in theme_names()]
+    return () if snapshot is None else _nodes(kind, snapshot)
+
+
+def _nodes(kind: str, snapshot: Snapshot) -> list[tuple[str, str]]:
+    found: dict[str, list[tuple[str, str]]] = {
+        "SERVER": [(facts.name, _told("server", facts.state, facts.users)) for facts in snapshot.servers],
+        "DATABASE": [(facts.name, _told("database", facts.role or facts.state, None)) for facts in snapshot.databases],
+        "MAIL": [(facts.name, _told("mail server", facts.state, facts.users)) for facts in snapshot.mail],
+        "SPRAYER": [(facts.name, _told("sprayer", facts.state, None)) for facts in snapshot.sprayers],
+    }
+    if kind == "NODE":
+        return [pair for pairs in found.values() for pair in pairs]
+    return found.get(kind, [])
+
+
+def _told(role: str, state: str, users: int | None) -> str:
+    return f"{role}  {state}" + ("" if users is None else f"  {users:,} users")

@@ -1,0 +1,51 @@
+"""The command line: the words of the shell command, completed as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.command.grammar import Unclear, complete, completed, parse
+from tuiha.tui.command.offers import Offer
+from tuiha.tui.draw.spans import Span
+from tuiha.tui.kit.prompt import PromptScreen
+from tuiha.tui.kit.entry import Entry
+
+
+class CommandScreen(PromptScreen):
+    """`:drain s2` is `tuiha plan drain s2`: a plan on the screen, and nothing happens before it is confirmed."""
+
+    TITLE_TEXT = "Commands"
+    PROMPT = ":"
+
+    def offers(self, text: str) -> Sequence[Offer]:
+        """How the last word can go on."""
+        return complete(text, self.dashboard.view.snapshot, self.dashboard.operations.against())
+
+    def remark(self, text: str) -> Span:
+        """What is wrong with it so far, or how it is used."""
+        try:
+            command = parse(text)[0] if text.strip() else None
+        except Unclear as unclear:
+            return (str(unclear), "quiet")
+        return ("tab complete   enter do it   esc back" if command is None else command.help, "quiet")
+
+    def refused(self, text: str, offer: Offer | None) -> str:
+        """Why it cannot be done."""
+        try:
+            command, words, _ = parse(text)
+        except Unclear as unclear:
+            return str(unclear)
+        against = self.dashboard.operations.against() if command.danger else None
+        return f"not now: {against}" if against else command.check(self.dashboard, words)
+
+    def on_entry_steered(self, message: Entry.Steered) -> None:
+        """Tab puts the completion in; the rest moves in the list."""
+        if not message.tab:
+            super().on_entry_steered(message)
+        elif self.offer is not None:
+            self._entry.replace(completed(self._entry.text, self.offer.name))
+
+    async def choose(self, text: str, offer: Offer | None) -> None:
+        """Do it."""
+        command, words, options = parse(text)
+        command.run(self.dashboard, words, options)

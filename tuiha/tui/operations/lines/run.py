@@ -1,0 +1,159 @@
+"""An operation that runs or ran, as people read it: each step with what was read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tuiha.model.words import count, span
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.lists import wrapped
+from tuiha.tui.draw.marks import CURSOR, bar
+from tuiha.tui.operations.lines.plan import screen_title
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
+from tuiha.tui.operations.operator import OperationFacts, StepFacts
+
+_STEPS: Mapping[str, tuple[Span, str]] = {  # state -> mark, style of the words
+    "waiting": (("·", "quiet"), "quiet"),
+    "running": ((CURSOR, "flow bold"), "strong bold"),
+    "done": (("✓", "well"), "text"),
+    "failed": (("✗", "bad bold"), "bad bold"),
+    "unknown": (("?", "warning bold"), "warning bold"),
+    "undone": (("◂", "heading"), "heading"),
+    "stopped": (("▪", "warning"), "warning"),
+}
+RESULTS: Mapping[str, tuple[str, str]] = {  # state -> word, style
+    "running": ("RUNNING", "armed bold"), "done": ("DONE", "well bold"), "failed": ("FAILED", "bad bold"),
+    "unknown": ("UNKNOWN", "warning bold"), "undone": ("UNDONE", "heading bold"),
+    "cancelled": ("STOPPED", "warning bold"), "interrupted": ("INTERRUPTED", "bad bold"),
+}
+_MEANS: Mapping[str, str] = {
+    "done": "Every step was done, and read back.",
+    "failed": "A step did not happen, and that is certain.",
+    "unknown": "What happened could not be read back: do not take it for failed.",
+    "undone": "Every step that was done has been taken back.",
+    "cancelled": "It was stopped where that is safe.",
+    "interrupted": "What ran it has died. Nothing goes on by itself.",
+}
+
+
+def _plain(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) and value >= 10 else str(value)
+
+
+def _requests(value: object) -> str:
+    return count(value, "request") if isinstance(value, int) else str(value)
+
+
+_OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> label, how it is said
+    "outage_ms": ("Writes held", lambda value: f"{_plain(value)} ms"),
+    "unserved_ms": ("Nobody served", lambda value: f"{_plain(value)} ms, since the last lease before the outage"),
+    "protected": ("Protected", lambda value: "yes" if value else "no"),
+    "requests_delayed": ("Delayed", _requests), "requests_failed": ("Failed", _requests),
+}
+
+
+def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, ...]:
+    """The steps, how far they are, and that leaving changes nothing."""
+    word, style = RESULTS.get(operation.state, (operation.state, "text"))
+    lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
+    lines += [step_line(step, now, width) for step in operation.steps]
+    lines += [BLANK, _progress(operation, now, width), BLANK]
+    if operation.cancelling:
+        lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
+    leaving = wrapped("Losing this terminal changes nothing: it goes on, and tuiha opens here.", width - 2)
+    return (*lines, *(Line(fit(((f" {part}", "quiet"),), width)) for part in leaving))
+
+
+def _who(operation: OperationFacts, width: int) -> Line:
+    reason = f': "{operation.reason}"' if operation.reason else ""
+    text = f" operation {operation.id} by {operation.who}{reason}"
+    return Line(fit(((clean(text), "armed"),), width))
+
+
+def step_line(step: StepFacts, now: float, width: int) -> Line:
+    """A step: its state as a mark, how long it took, and what was read back."""
+    mark, style = _STEPS.get(step.state, (("?", "warning"), "warning"))
+    name = _name_width(width)
+    told = step.evidence
+    if step.state == "running":
+        gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
+        told = f"{gone:.0f}s of {step.limit_seconds:g}s  {step.evidence}".rstrip()
+    elif step.state in ("failed", "unknown"):
+        told = f"{step.state.upper()}  {step.evidence}"
+    elif step.state == "waiting":
+        told = "waiting"
+    taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
+    both = f"{step.action}  {step.target}"
+    return Line(fit((
+        (" ", "text"), mark, (" ", "text"), (left(both if len(both) <= name else step.action, name), style),
+        (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in ("done", "undone") else style),
+    ), width))
+
+
+def _progress(operation: OperationFacts, now: float, width: int) -> Line:
+    """A bar: what the running step counts, with its rate and the time that is left; or else the steps."""
+    counting = next((step for step in operation.steps if step.state == "running" and step.of), None)
+    if counting is not None and counting.of:
+        done, of, unit = counting.done or 0, counting.of, _pace(counting, now)
+    else:
+        done, of, unit = sum(step.state == "done" for step in operation.steps), len(operation.steps), " steps"
+    text = f"  {figures.count(done)} of {figures.count(of)}{unit}"
+    return Line(fit((("   ", "text"), *bar(done, of, max(10, width - len(text) - 8), "armed"), (text, "quiet")), width))
+
+
+def _pace(step: StepFacts, now: float) -> str:
+    """How fast the step counts, and how long that takes still; nothing before it is known."""
+    gone = 0.0 if step.started_at is None else now - step.started_at
+    if not step.done or step.of is None or gone < 1.0:
+        return ""
+    rate = step.done / gone
+    told = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+    return f"  {told}/s, {figures.duration((step.of - step.done) / rate)} left"
+
+
+def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
+    """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
+    word, style = RESULTS.get(operation.state, (operation.state.upper(), "text"))
+    if operation.outcome.get("protected") is False:
+        word, style = f"{word}, UNPROTECTED", "warning bold"
+    title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
+    lines = [title, _who(operation, width), BLANK]
+    lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
+    for name, value in operation.outcome.items():
+        label, said = _OUTCOMES.get(name, (name.replace("_", " "), _plain))
+        lines.append(_fact(label, said(value), width))
+    if operation.seconds is not None:
+        lines.append(_fact("In all", span(operation.seconds), width))
+    for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):
+        lines.append(_fact("" if place else "Next", text, width, "flow bold"))
+    if keys:
+        lines.append(_fact("Keys", "   ".join(keys), width, "flow bold"))
+    for place, text in enumerate(wrapped(clean(operation.command), width - 16) if operation.command else ()):
+        lines.append(_fact("" if place else "Command", text, width, "heading"))
+    lines.append(BLANK)
+    for step in operation.steps:
+        lines += _ended_step(step, width)
+    return tuple(lines)
+
+
+def _ended_step(step: StepFacts, width: int) -> list[Line]:
+    """A step of the result: what was read back is told whole."""
+    line = step_line(step, 0.0, width)
+    indent = _name_width(width) + 13
+    if indent + len(step.evidence) + len(step.state) + 2 <= width:
+        return [line]
+    word = f"{step.state.upper()}  " if step.state in ("failed", "unknown") else ""
+    first, *more = wrapped(clean(f"{word}{step.evidence}"), width - indent - 1)
+    start = step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
+    return [start, *(Line(fit(((" " * indent + part, "heading"),), width)) for part in more)]
+
+
+def _name_width(width: int) -> int:
+    return max(18, min(44, width * 2 // 5))
+
+
+def _fact(label: str, text: str, width: int, style: str = "text") -> Line:
+    return Line(fit(((f" {left(label, 13)} ", "quiet"), (text, style)), width))
+
+

@@ -1,0 +1,122 @@
+"""Keys on nodes that lead to operations. Each plans; nothing happens before the plan is confirmed by name."""
+
+from __future__ import annotations
+
+from tuiha.model.facts import NodeKind
+from tuiha.tui.operations.lines.choices import choices, suggested
+from tuiha.tui.draw.rows import Row, rows_of
+from tuiha.tui.keys import Key
+from tuiha.tui.kit.screen import ARM, PoolScreen
+
+ACTING_KEYS: tuple[Key, ...] = (
+    ARM,
+    Key("home.rebalance", "r", "rebalance", "plan to rebalance users over the servers", "rebalance", danger=True),
+    Key("home.failover", "f", "failover", "fail over: the database pair, or a mail server",
+        "fail over", danger=True),
+    Key("home.drain", "d", "drain", "plan to drain the marked servers, or this one", "drain",
+        danger=True),
+    Key("home.enable", "e", "enable", "plan to enable the marked servers, or this one", "enable",
+        danger=True),
+    Key("home.forget", "x", "forget", "plan to remove a server that is gone for good from the pool", danger=True),
+    Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
+    Key("home.unmark", "u", "unmark", "take all marks away"),
+)
+
+
+class ActingScreen(PoolScreen, inherit_bindings=False):
+    """A screen with nodes, a cursor and marks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: tuple[str, ...] = ()
+
+    @property
+    def row_under_cursor(self) -> Row | None:
+        """What a key that acts on a node acts on."""
+        raise NotImplementedError
+
+    def action_mark(self) -> None:
+        """Mark a server, or take the mark away."""
+        current = self.row_under_cursor
+        if current is None or current.kind is not NodeKind.SERVER:
+            self.say("only servers can be marked")
+            return
+        kept = tuple(name for name in self.marked if name != current.name)
+        self.marked = kept if len(kept) < len(self.marked) else (*kept, current.name)
+        self.dashboard.paint()
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self.marked = ()
+        self.dashboard.paint()
+
+    def action_rebalance(self) -> None:
+        """The sheet of a rebalance."""
+        if self.allowed("home.rebalance"):
+            self.dashboard.operations.open_rebalance()
+
+    def action_drain(self) -> None:
+        """Plan to drain."""
+        self._plan_for_servers("drain")
+
+    def action_enable(self) -> None:
+        """Plan to enable."""
+        self._plan_for_servers("enable")
+
+    def action_forget(self) -> None:
+        """Plan to forget the server under the cursor."""
+        current = self.row_under_cursor
+        if not self.allowed("home.forget"):
+            return
+        if current is None or current.kind is not NodeKind.SERVER:
+            self.say("not now: put the cursor on a server")
+        else:
+            self.dashboard.operations.open_plan("forget-server", (current.name,))
+
+    def _plan_for_servers(self, kind: str) -> None:
+        if not self.allowed(f"home.{kind}"):
+            return
+        current = self.row_under_cursor
+        under = (current.name,) if current is not None and current.kind is NodeKind.SERVER else ()
+        target = self.marked or under
+        if target:
+            self.dashboard.operations.open_plan(kind, target)
+        else:
+            self.say("not now: put the cursor on a server, or mark some with m")
+
+    def action_failover(self) -> None:
+        """What can be failed over; not armed, the reason is asked first: nobody should look for keys then."""
+        operations = self.dashboard.operations
+        if operations.refusal is not None:
+            self.say(f"not here: {operations.refusal}")
+        elif operations.armed is None:
+            operations.open_arm(self._choose_failover)
+        else:
+            self._choose_failover()
+
+    def _row_of_failover(self) -> Row | None:
+        """The mail server under the cursor, or else the one that line 2 says to fail over."""
+        row, view = self.row_under_cursor, self.dashboard.view
+        if view.snapshot is None or not view.snapshot.problems or (row is not None and row.kind is NodeKind.MAIL):
+            return row
+        worst = view.snapshot.problems[0]
+        if worst.kind is not NodeKind.MAIL or worst.key is None:
+            return row
+        return next((one for one in rows_of(view.snapshot, view.now) if one.name == worst.subject), row)
+
+    def _choose_failover(self) -> None:
+        """The menu; or the plan that line 2 names, while the active database does not work.
+
+        A mail server that works is only in question when nothing is wrong with the active database.
+        """
+        row, operations = self._row_of_failover(), self.dashboard.operations
+        snapshot = self.dashboard.view.snapshot
+        ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
+        down = snapshot is not None and any(
+            database.name == snapshot.active and database.state != "UP" for database in snapshot.databases)
+        named = suggested(snapshot)
+        if down and not ill and named is not None:
+            operations.open_plan(*named)
+            return
+        wanted = [row.name] if row is not None and ill else [] if named is None else [named[0]]
+        operations.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True)

@@ -1,0 +1,129 @@
+"""What the screens of operations need from whoever carries operations out, and nothing more.
+
+No method waits: each takes what is to be called with the answer, later and on another thread. The screens import
+nothing that acts; a dashboard that only watches has no operator at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.tui.operations.lines.choices import Judged
+    from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.reader import DeviceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something could not be done, in words for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One step of an operation that was started."""
+
+    number: int
+    target: str
+    action: str
+    state: str  # waiting, running, done, failed, unknown, stopped, undone
+    limit_seconds: float
+    undo: bool
+    point_of_no_return: bool
+    seconds: float | None = None  # that it took; None until it has ended
+    started_at: float | None = None  # unix seconds
+    evidence: str = ""  # what was read back, or how far it is
+    done: int | None = None  # of `of`, where the step counts
+    of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """An operation that was started, here or elsewhere."""
+
+    id: str
+    kind: str
+    target: tuple[str, ...]
+    who: str  # oncall@bastion
+    reason: str
+    state: str  # running, done, failed, unknown, undone, cancelled, interrupted
+    steps: tuple[StepFacts, ...]
+    started_at: float  # unix seconds
+    seconds: float | None = None  # that it took in all; None while it runs
+    outcome: Mapping[str, object] = field(default_factory=dict)  # figures: outage_ms, requests_delayed, ...
+    command: str = ""  # the equal shell command
+    next: str = ""  # what to do next
+    cancelling: bool = False
+    settled: bool = True  # of one that has ended: nothing is left to be done
+    host: str = ""  # where it was started
+    elsewhere: bool = False  # it was run from another host: here it can only be looked at
+    undoable: bool = True  # everything that began can be taken back
+    changed: bool = True  # of one that has ended: something of it is left in the pool
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.state != "running"
+
+    @property
+    def past_return(self) -> bool:
+        """Whether the step has begun after which nothing is undone."""
+        return any(step.point_of_no_return and step.state not in ("waiting", "undone") for step in self.steps)
+
+
+class Operator(Protocol):
+    """Plans, starts and follows operations on one pool."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nobody may act from here, for instance no operator's token; None when one may."""
+
+    def plan(
+        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
+    ) -> None:
+        """Plan on fresh facts. Changes nothing."""
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Ask the operation's own checks, on fresh facts, whether it can be done. Changes nothing."""
+
+    def apply(
+        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
+    ) -> None:
+        """Start it; the answer is the operation's id. Refused when a fact has changed meanwhile."""
+
+    def operations(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
+        """Operations that run or ran, whoever started them, newest first; told again when more is known.
+
+        Without `elsewhere` only those of this host, for which no database is asked.
+        """
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users after the name `after`; of several questions only the newest is sure of an answer."""
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """At most `limit` users that a server monitors, after the one with the id `after`; answered as above."""
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user; answered as above."""
+
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Have `told` called whenever the operation is farther. Returns what ends it."""
+
+    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Ask it to stop where that is safe; None: it was asked."""
+
+    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have its done steps taken back; None: that has begun."""
+
+    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Have it brought to its end; None: that has begun."""
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep the plan for `tuiha apply`; None: it is kept."""

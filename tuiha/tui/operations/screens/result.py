@@ -1,0 +1,52 @@
+"""Result: what is certain now, what it cost, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.operations.lines.run import result_lines
+from tuiha.tui.draw.spans import Line
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.possible import WAYS
+from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.screens.plan import COPY
+from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
+
+RESULT_KEYS: tuple[Key, ...] = (
+    COPY, *MOVES, ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id), *STEER_KEYS,
+)
+
+
+class ResultScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
+    """An operation that has ended, or that nothing runs any more."""
+
+    KEYS = RESULT_KEYS
+    BINDINGS = bindings(RESULT_KEYS)
+    TITLE_TEXT = "Result"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._facts: OperationFacts | None = None
+
+    @property
+    def operation(self) -> OperationFacts | None:
+        """The one that is shown."""
+        return self._facts
+
+    def choose(self, facts: OperationFacts) -> None:
+        """Show this one."""
+        self._facts, self._top = facts, 0
+
+    def text(self, view: View, width: int) -> Sequence[Line]:
+        """The facts, and the keys that lead on when something is left to be done."""
+        if self._facts is None:
+            return ()
+        keys = [f"{way.key} {way.word}" for name, way in WAYS.items()
+                if name != "cancel" and way.against(self._facts) is None]
+        return result_lines(self._facts, width, keys)
+
+    def shell_command(self) -> str:
+        """What does the same in a shell."""
+        return super().shell_command() if self._facts is None else self._facts.command

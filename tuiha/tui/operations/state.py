@@ -1,0 +1,194 @@
+"""What the dashboard knows of operations: whether it is armed, what runs, and how anything is started."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from tuiha.model.problems.operation import Running, running
+from tuiha.tui.operations.lock import Armed, arm, mode_word
+from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
+from tuiha.tui.operations.possible import WAYS
+from tuiha.tui.terminal.threads import on_this_loop
+from tuiha.tui.operations.path import Ways
+
+if TYPE_CHECKING:
+    from tuiha.operate.plans.plan import Plan
+    from tuiha.tui.app import Dashboard
+    from tuiha.tui.operations.lines.choices import Judged
+    from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.reader import DeviceRow
+
+T = TypeVar("T")
+ONLY_WATCHES = "this dashboard only watches"
+NOT_ARMED = "not armed: w arms for 15 minutes"
+
+
+class Operations(Ways):
+    """Arming, what is asked of the operator, and the one gate that every change of the pool passes."""
+
+    def __init__(self, dashboard: Dashboard, operator: Operator | None, now: Callable[[], float]) -> None:
+        super().__init__(dashboard)
+        self._operator = operator
+        self._now = now
+        self._armed: Armed | None = None
+        self.changes: Counter[str] = Counter()  # how often each change was asked for, refused ones as well
+
+    # Armed or not
+
+    @property
+    def armed(self) -> Armed | None:
+        """Why and until when; None when nothing may be changed now."""
+        if self._armed is not None and not self._armed.left(self._now()):
+            self._armed = None
+        return self._armed
+
+    def mode(self, otherwise: str) -> str:
+        """The word on line 1."""
+        return mode_word(self.armed, otherwise, self._now())
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nobody may ever act from here; None when one may."""
+        if self._dashboard.past.refusal is not None:
+            return self._dashboard.past.refusal
+        return ONLY_WATCHES if self._operator is None else self._operator.refusal
+
+    @property
+    def only_watches(self) -> bool:
+        """Whether there is no operator at all: not even journals are read here."""
+        return self._operator is None
+
+    def against(self) -> str | None:
+        """Why nothing can be changed now; None when it can."""
+        return self.refusal or (None if self.armed else NOT_ARMED)
+
+    def arm(self, reason: str) -> bool:
+        """Allow changes for a quarter of an hour; False without a reason or where nobody may act."""
+        self._armed = arm(reason, self._now()) if self.refusal is None else None
+        return self._armed is not None
+
+    def disarm(self) -> None:
+        """Allow no changes from now on."""
+        self._armed = None
+
+    # What screens ask; answers come on the screen's loop
+
+    def plan(
+        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
+    ) -> None:
+        """Plan; changes nothing."""
+        if self._operator is not None:
+            self._operator.plan(kind, target, options, on_this_loop(answer))
+
+    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
+        """Ask an operation's own checks whether it can be done now; changes nothing."""
+        if self._operator is not None:
+            self._operator.judge(kind, target, on_this_loop(answer))
+
+    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+        """Keep a plan for the shell; changes nothing in the pool."""
+        if self._operator is not None:
+            self._operator.save(plan, on_this_loop(answer))
+
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Follow an operation; returns what ends that."""
+        return (lambda: None) if self._operator is None else self._operator.follow(operation, on_this_loop(told))
+
+    def listed(
+        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+    ) -> None:
+        """Operations that run or ran, newest first; answered more than once when more gets known."""
+        if self._operator is not None:
+            self._operator.operations(on_this_loop(answer), elsewhere=elsewhere)
+
+    def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
+        """The operation of this host that runs, or else the last one."""
+
+        def chosen(found: tuple[OperationFacts, ...] | Trouble) -> None:
+            if isinstance(found, Trouble):
+                answer(found)
+                return
+            open_ones = (operation for operation in found if not operation.ended or not operation.settled)
+            answer(next(open_ones, found[0] if found else None))
+
+        self.listed(chosen, elsewhere=False)
+
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of users; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.find_users(pattern, after, limit, on_this_loop(answer))
+
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+        """A page of a server's users; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.users_on(server, after, limit, on_this_loop(answer))
+
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+        """The devices of a user; of several questions only the newest is sure of an answer."""
+        if self._operator is not None:
+            self._operator.devices_of(user, on_this_loop(answer))
+
+    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
+        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
+        armed = self.armed
+        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
+
+    @property
+    def now_running(self) -> Running | None:
+        """The operation that has the pool, as the newest snapshot names it."""
+        return running(self._dashboard.feed.latest())
+
+    def attach(self) -> None:
+        """At the start: open what runs, or what was not brought to its end, whoever started it."""
+
+        def found(operation: OperationFacts | Trouble | None) -> None:
+            if not isinstance(operation, OperationFacts) or len(self._dashboard.screen_stack) != 2:
+                return  # there is none, or somebody has gone elsewhere already
+            if not operation.ended or (not operation.settled and not operation.elsewhere):
+                self.open_operation(operation)
+
+        self.newest(found)
+
+    def attach_running(self) -> None:
+        """Open what runs now, whoever started it and whenever."""
+        found = self.now_running
+        if self._operator is None:
+            self._dashboard.say(f"not here: {ONLY_WATCHES}")
+        elif found is None:
+            self._dashboard.say("no operation runs; 6 lists those that ran")
+        else:
+            self.open_run(found.id)
+
+    # Changes of the pool
+
+    def change(
+        self, what: str, do: Callable[[Operator, Armed], None], refused: Callable[[Trouble], None]
+    ) -> None:
+        """The gate: whatever changes the pool comes through here, is counted, and is refused unless armed."""
+        self.changes[what] += 1
+        operator, armed, against = self._operator, self.armed, self.against()
+        if operator is None or armed is None or against is not None:
+            refused(Trouble(against or NOT_ARMED))
+        else:
+            do(operator, armed)
+
+    def apply(
+        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
+    ) -> None:
+        """Start it, with the reason given when arming; refused when not armed any more."""
+        told = on_this_loop(answer)
+        self.change(
+            "apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, overrides, told), answer
+        )
+
+    def act(self, way: str, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Stop an operation, take it back, or bring it to its end: `way` is one of `WAYS`."""
+        told, word = on_this_loop(answer), WAYS[way].word
+        calls: Mapping[str, Callable[[Operator], None]] = {
+            "cancel": lambda operator: operator.cancel(operation, told),
+            "undo": lambda operator: operator.undo(operation, told),
+            "resume": lambda operator: operator.resume(operation, told),
+        }
+        self.change(word, lambda operator, _: calls[word](operator), answer)

@@ -1,1 +1,0 @@
-"""Screens over several pools: the wall, which only shows, and the list from which one is opened."""

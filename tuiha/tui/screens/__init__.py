@@ -1,1 +1,0 @@
-"""The screens of the dashboard; each is opaque, made once and used again."""

@@ -1,0 +1,78 @@
+"""Events as rows of a table: what changed, when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuiha.model.facts import Event, Severity
+from tuiha.model.words import natural
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.columns import Column, Lasting, Sheet
+from tuiha.tui.draw.filter import Fields
+from tuiha.tui.draw.head import SEVERITY_STYLES
+from tuiha.tui.draw.rows import Order
+
+_RANKS = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class EventItem(Lasting):
+    """An event of the table."""
+
+    event: Event
+    turn: int  # of several equal ones at the same moment
+    age: float  # seconds
+
+    @property
+    def name(self) -> str:
+        """What the cursor follows: the event, however many come after it."""
+        return f"{self.event.at} {self.event.subject} {self.turn} {self.event.text}"
+
+    @property
+    def rank(self) -> int:
+        """By how much it matters."""
+        return _RANKS[self.event.severity]
+
+
+def event_items(events: Sequence[Event], now: float) -> tuple[EventItem, ...]:
+    """The events as rows."""
+    turns: dict[Event, int] = {}
+    items = []
+    for event in reversed(events):
+        turns[event] = turn = turns.get(event, -1) + 1
+        items.append(EventItem(event, turn, max(0.0, now - event.at)))
+    return tuple(reversed(items))
+
+
+def _ago(item: EventItem) -> str:
+    """How long ago, coarser as it gets longer: it must not change with every snapshot."""
+    minutes = int(item.age // 60)
+    if minutes < 1:
+        return "now"
+    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 2880 else f"{minutes // 1440}d"
+
+
+SHEET: Sheet[EventItem] = Sheet(
+    (
+        Column("time", "TIME", 0, lambda item, _: (figures.clock(item.event.at), "quiet"), 8),
+        Column("ago", "AGO", 50, lambda item, _: (_ago(item), "quiet"), 4, numeric=True),
+        Column("subject", "WHO", 0, lambda item, _: (item.event.subject, "heading bold"), 5, 16),
+        Column("note", "WHAT CHANGED", 0,
+               lambda item, _: (item.event.text, SEVERITY_STYLES[item.event.severity]), 0),
+    ),
+    ("time", "subject", "note", "ago"),
+)
+ORDERS: tuple[Order[EventItem], ...] = (
+    Order("newest first", "time", lambda item: (item.age, -item.turn)),
+    Order("worst first", "note", lambda item: (item.rank, item.age)),
+    Order("node", "subject", lambda item: (natural(item.event.subject), item.age)),
+)
+FIELDS: Fields[EventItem] = Fields(
+    {
+        "node": lambda item: item.event.subject,
+        "what": lambda item: item.event.text,
+        "severity": lambda item: item.event.severity.value,
+    },
+    {"age": lambda item: item.age},
+)

@@ -1,0 +1,175 @@
+"""Sprayers, and under each the pool servers behind it, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tuiha.model.facts import BackendFacts, Snapshot, SprayerFacts
+from tuiha.model.words import natural
+from tuiha.tui.draw import figures
+from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.filter import Fields
+from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
+from tuiha.tui.draw.marks import state_style
+from tuiha.tui.draw.plots import Metric, Plotted
+from tuiha.tui.draw.rows import Order, Row
+from tuiha.tui.draw.spans import Span
+
+SESSIONS = Metric("sessions", "SESSIONS", figures.count, least=10.0)
+RATE = Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0)
+_RANKS = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class SprayerItem(Item):
+    """A sprayer, or (with a backend) a pool server as that sprayer sees it."""
+
+    sprayer: SprayerFacts
+    backend: BackendFacts | None = None
+
+    @property
+    def name(self) -> str:
+        """The sprayer's, with the server's under it."""
+        return self.sprayer.name if self.backend is None else f"{self.sprayer.name}/{self.backend.server}"
+
+    @property
+    def node(self) -> str:
+        """The sprayer, or the pool server."""
+        return self.sprayer.name if self.backend is None else self.backend.server
+
+    @property
+    def rank(self) -> int:
+        """A server's is by what the sprayer sees; its own view may be another one."""
+        return self.row.rank if self.backend is None else _RANKS[state_style(self.backend.state)]
+
+    @property
+    def stale(self) -> bool:
+        """As old as what the sprayer said."""
+        return self.row.stale
+
+    @property
+    def astray(self) -> bool:
+        """Sprayers do not know databases."""
+        return False
+
+
+def sprayer_items(snapshot: Snapshot, now: float) -> tuple[SprayerItem, ...]:
+    """All sprayers with what is behind them."""
+    rows = rows_by_name(snapshot, now)
+    items: list[SprayerItem] = []
+    for sprayer in snapshot.sprayers:
+        own = rows[sprayer.name]
+        items.append(SprayerItem(own, sprayer))
+        items += [SprayerItem(_behind(rows.get(backend.server), own), sprayer, backend) for backend in sprayer.backends]
+    return tuple(items)
+
+
+def _behind(server: Row | None, sprayer: Row) -> Row:
+    """The server's row with the age of what the sprayer said; a server that only the sprayer knows has no row."""
+    base = server if server is not None else replace(sprayer, users=None)
+    return replace(base, age=sprayer.age, age_seconds=sprayer.age_seconds, stale=sprayer.stale)
+
+
+def _node(item: SprayerItem, _: Sight) -> Span:
+    return (item.sprayer.name, "strong bold") if item.backend is None else (f"  {item.backend.server}", "text")
+
+
+def _state(item: SprayerItem, _: Sight) -> Span:
+    state = item.sprayer.state if item.backend is None else item.backend.state
+    style = state_style(state)
+    return (state, f"{style} bold" if style in ("bad", "warning") else style)
+
+
+def _count(sprayer: Callable[[SprayerFacts], float | None], backend: Callable[[BackendFacts], float | None],
+           ) -> Callable[[SprayerItem, Sight], Span]:
+    def show(item: SprayerItem, _: Sight) -> Span:
+        value = sprayer(item.sprayer) if item.backend is None else backend(item.backend)
+        quiet = item.stale or not value
+        return (figures.count(value), "quiet" if quiet else "strong" if item.backend is None else "text")
+
+    return show
+
+
+def _queue(item: SprayerItem, _: Sight) -> Span:
+    value = sum(one.queue for one in item.sprayer.backends) if item.backend is None else item.backend.queue
+    return (figures.count(value), "warning bold" if value else "quiet")
+
+
+def _users(item: SprayerItem, _: Sight) -> Span:
+    value = item.sprayer.learned if item.backend is None else item.row.users
+    return (figures.count(value), "quiet" if item.stale or value is None else "text")
+
+
+def _since(item: SprayerItem, _: Sight) -> Span:
+    seconds = item.sprayer.uptime_seconds if item.backend is None else item.backend.since_seconds
+    return (coarse(seconds), "quiet")
+
+
+def _note(item: SprayerItem, _: Sight | None = None) -> Span:
+    """What a sprayer does; of a server the last check, and that it drains."""
+    backend, sprayer = item.backend, item.sprayer
+    if backend is not None:
+        told = {"DRAIN": "drains: keeps its users, takes no new ones  ", "MAINT": "taken out  "}.get(backend.state, "")
+        return (f"{told}{backend.check or ''}", "quiet" if backend.state == "UP" else state_style(backend.state))
+    if sprayer.state != "UP":
+        return (sprayer.error or sprayer.note or "no device comes in", "bad")
+    return holding(sprayer)
+
+
+def holding(sprayer: SprayerFacts) -> Span:
+    """What a sprayer is for devices now, and who says so: keepalived which addresses it has, else its sessions."""
+    if sprayer.addresses is None:
+        return ("carries devices, by its sessions", "well") if sprayer.active else ("stands by: no sessions", "quiet")
+    held = [row.address for row in sprayer.addresses if row.held]
+    if not held:
+        return ("has no address, says keepalived", "quiet")
+    return (f"has {', '.join(held)}, says keepalived", "well")
+
+
+SHEET: Sheet[SprayerItem] = Sheet(
+    (
+        Column("node", "SPRAYER", 0, _node, 8, 16),
+        Column("state", "STATE", 0, _state, 5, 7),
+        Column("sessions", "SESSIONS", 0, _count(lambda s: s.sessions, lambda b: b.sessions), 8, numeric=True),
+        Column("queue", "QUEUE", 0, _queue, 5, numeric=True),
+        Column("rate", "REQ/S", 0, _count(lambda s: s.requests_per_second, lambda b: b.requests_per_second), 6,
+               numeric=True),
+        Column("users", "USERS", 80, _users, 6, numeric=True),
+        Column("since", "SINCE", 60, _since, 5, numeric=True),
+        from_home("age", 60),
+        Column("note", "NOTE", 60, _note, 0),
+    ),
+    ("node", "state", "sessions", "queue", "rate", "since", "note", "age", "users"),
+)
+
+
+def _grouped(item: SprayerItem) -> tuple[object, ...]:
+    return (natural(item.sprayer.name), item.backend is not None, natural(item.node))
+
+
+ORDERS: tuple[Order[SprayerItem], ...] = (
+    Order("by sprayer", "node", _grouped),
+    Order("worst first", "state", lambda item: (item.rank, *_grouped(item))),
+    Order("sessions", "sessions", lambda item: (
+        -((item.sprayer.sessions or 0) if item.backend is None else item.backend.sessions), *_grouped(item))),
+)
+FIELDS: Fields[SprayerItem] = Fields(
+    {
+        "node": lambda item: item.name,
+        "state": lambda item: item.sprayer.state if item.backend is None else item.backend.state,
+        "note": lambda item: _note(item)[0],
+    },
+    {
+        "sessions": lambda item: item.sprayer.sessions if item.backend is None else item.backend.sessions,
+        "queue": lambda item: 0 if item.backend is None else item.backend.queue,
+        "rate": lambda item: item.sprayer.requests_per_second if item.backend is None
+        else item.backend.requests_per_second,
+    },
+)
+
+
+def sprayer_plots(names: tuple[str, ...]) -> tuple[Plotted, ...]:
+    """What is plotted of sprayers."""
+    return tuple(Plotted(name, replace(metric, title=f"{name} {metric.title}"))
+                 for name in names for metric in (SESSIONS, RATE))

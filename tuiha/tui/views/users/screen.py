@@ -1,0 +1,220 @@
+"""View 5: find a user as you type, among as many as there are; see where it is and why; move it from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuiha.tui.draw.lists import rule
+from tuiha.tui.draw.spans import Line, Span, fit
+from tuiha.tui.views.users.rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
+from tuiha.tui.draw.view import View
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.screen import ARM
+from tuiha.tui.kit.filtered import Content
+from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.views.users.pages import PAGE, Answered, UserPages
+from tuiha.tui.views.registry import HOME
+from tuiha.tui.shell import users_command
+from tuiha.tui.kit.entry import Entry
+from tuiha.watch.lookup import NoAnswer
+
+AGAIN = 2.0  # seconds between two looks at what is shown
+NOT_HERE = "this dashboard has no database to look users up in"
+USERS_KEYS: tuple[Key, ...] = (
+    Key("users.find", "slash", "filter", "find users: the beginning of a name, or * and ?", "find", first=True),
+    Key("users.move", "m", "move_user", "choose a server to move this user to; planned first", "move", danger=True,
+        first=True),
+    Key("users.devices", "v", "devices", "the devices of this user; revoke one there", "devices"),
+    Key("users.disable", "d", "disable_user", "refuse this user on every server; planned first", "disable",
+        danger=True),
+    Key("users.enable", "e", "enable_user", "accept this user again; planned first", "enable", danger=True),
+    Key("users.forget", "x", "forget_user", "delete this user with devices and history; planned first", "forget",
+        danger=True),
+    *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
+    Key("users.open", "enter", "open", "the server that monitors this user", "server"),
+    ARM, *EVERYWHERE,
+)
+
+
+class UsersScreen(TableView[UserItem], inherit_bindings=False):
+    """Pages of users, read behind the screen."""
+
+    KEYS = USERS_KEYS
+    BINDINGS = bindings(USERS_KEYS)
+    TITLE_TEXT = "Users"
+    KEEP_BELOW = 8
+
+    def __init__(self) -> None:
+        super().__init__(Content(SHEET, ORDERS, FIELDS, ""))
+        self._pattern = ""
+        self._users = UserPages(self._find, lambda item: item.name, "", self._answered)
+
+    # Asking
+
+    def on_screen_resume(self) -> None:
+        """In front: read, and begin with typing when nobody was looked for yet."""
+        if self._repeated is None and not self.dashboard.operations.only_watches:
+            self.action_filter()
+        self.repeat(AGAIN, self._users.again)
+        self._users.refresh()
+        super().on_screen_resume()
+
+    def _find(self, after: str, limit: int, answered: Answered) -> None:
+        if self.dashboard.operations.only_watches:
+            answered(NoAnswer(NOT_HERE))
+        else:
+            self.dashboard.operations.find_users(self._pattern, after, limit, answered)
+
+    def _answered(self) -> None:
+        if self._entry.display:
+            self._entry.remark(self._remark())
+        if self.is_current:
+            self.dashboard.paint()
+
+    def find(self, text: str) -> None:
+        """Look for users whose names begin so."""
+        if text != self._pattern:
+            self._pattern = text
+            self._users.begin()
+
+    # Drawing
+
+    def items(self, view: View) -> Sequence[UserItem]:
+        """Those that were read."""
+        return self._users.items
+
+    def above(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """What was looked for, and how many there are; or why there is no answer."""
+        page, trouble = self._users.page, self._users.trouble
+        if trouble:
+            told: Span = (f" {trouble}", "warning")
+        else:
+            told = (f" {self._counted()}", "heading")
+        if page is None or page.active:
+            return (Line(fit((told,), width)),)[:room]
+        older: Span = (f"   read from {page.database}, which is not active: it may be older", "warning")
+        return (Line(fit((told, older), width)),)[:room]
+
+    def _counted(self) -> str:
+        begins = f"names like {self._pattern}" if set(self._pattern) & set("*?") else f"names from '{self._pattern}'"
+        named = begins if self._pattern else "all names"
+        reading = self._users.asking and not self._users.items
+        return f"{named}: {'reading' if reading else self._users.count}"
+
+    def _remark(self) -> Span:
+        if self._users.trouble:
+            return (self._users.trouble, "warning")
+        return (f"{self._counted()}   enter to the list   esc drop   * ? match", "quiet")
+
+    def below(self, view: View, width: int, room: int) -> Sequence[Line]:
+        """The user under the cursor: where, why, where next."""
+        current = self.table.current
+        if current is None or room < 3:
+            return ()
+        return (rule(width, current.name), *user_lines(current, view.now, width)[: room - 1])
+
+    # Keys
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor; near the end the next page is read."""
+        super().action_move(rows)
+        self._read_on()
+
+    def action_last(self) -> None:
+        """To the last that was read; the next page follows."""
+        super().action_last()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        current = self.table.current
+        if current is not None and any(item is current for item in self._users.items[-PAGE // 4 :]):
+            self._users.read_on()
+
+    def action_back(self) -> None:
+        """Drop what was looked for; without it, to Home."""
+        if self._pattern:
+            self.find("")
+            self.dashboard.paint()
+        elif self.is_current:
+            self.dashboard.action_show_view(HOME)
+
+    def opened(self, item: UserItem) -> None:
+        """The server that monitors this user."""
+        if item.row.server is None:
+            self.say("no server monitors this user" + (": the user is disabled" if item.row.disabled else " now"))
+        else:
+            self.dashboard.show_detail(item.row.server)
+
+    def action_move_user(self) -> None:
+        """Choose a server for the user under the cursor."""
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        elif self.allowed("users.move"):
+            offered = targets(current)
+            self.dashboard.operations.open_menu(f"MOVE {current.name}", lambda _: offered)
+
+    def action_disable_user(self) -> None:
+        """Plan to disable the user under the cursor."""
+        self._plan("disable")
+
+    def action_enable_user(self) -> None:
+        """Plan to enable it."""
+        self._plan("enable")
+
+    def action_forget_user(self) -> None:
+        """Plan to forget it."""
+        self._plan("forget")
+
+    def _plan(self, what: str) -> None:
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        elif self.allowed(f"users.{what}"):
+            operations, target = self.dashboard.operations, (current.name,)
+            if what == "disable":
+                operations.open_reasoned("disable-user", target)
+            else:
+                operations.open_plan(f"{what}-user", target)
+
+    def action_devices(self) -> None:
+        """The devices of the user under the cursor."""
+        current = self.table.current
+        if current is None:
+            self.say("not now: there is no user under the cursor")
+        else:
+            self.dashboard.show_devices(current.name)
+
+    def shell_command(self) -> str:
+        """The same list in a shell."""
+        return users_command(self._pattern)
+
+    # Typing
+
+    def action_filter(self) -> None:
+        """Start typing."""
+        if self.dashboard.operations.only_watches:
+            self.say(NOT_HERE)
+            return
+        self._entry.display = True
+        self._footer.show((), 0)
+        self._entry.start(self._pattern, self._remark())
+        self.set_focus(self._entry)  # at once: the next key is meant for it
+
+    def on_entry_changed(self, message: Entry.Changed) -> None:
+        """Look for what is typed so far, in the database and not in what was read."""
+        message.prevent_default()
+        self.find(message.text)
+
+    def on_entry_steered(self, message: Entry.Steered) -> None:
+        """Arrows move in the list while one types."""
+        self.action_move(message.rows)
+
+    def on_entry_ended(self, message: Entry.Ended) -> None:
+        """To the list, or drop what was typed."""
+        message.prevent_default()
+        self.set_focus(None)
+        self._entry.display = False
+        if not message.kept:
+            self.find("")
+        self.dashboard.paint()

@@ -25,10 +25,10 @@ from tests.tui.test_devices_view import PHONE, TABLET
 from tests.tui.test_users_view import page
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.tui.app import Dashboard
+from tuiha.tui.theme import Palette, load_theme
+from tuiha.tui.views.wall.feeds import Watched
 from tuiha.tui.views.wall.picker import Picker
 from tuiha.tui.views.wall.screen import Wall
-from tuiha.tui.views.wall.feeds import Watched
-from tuiha.tui.theme import Palette, load_theme
 from tuiha.watch.recording.replay import Replay
 
 PATIENCE = 30.0  # seconds that a screen may take until it shows what is waited for

@@ -20,8 +20,8 @@ from random import Random
 import aiohttp
 
 from tuiha.config.load import load
-from tuiha.lab.pool.layout import Layout
 from tuiha.lab.load.devices import User, read_users
+from tuiha.lab.pool.layout import Layout
 
 IN_FLIGHT = 400
 USERS = 240

@@ -25,9 +25,9 @@ import psutil
 from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
+from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.pool.control import Control
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.load.process import LoadProcess
 
 SERVERS, USERS, DEVICES = 4, 400, 5
 POLL = 8.0  # seconds of a long poll: 2,000 of them are 250 answers a second

@@ -22,15 +22,15 @@ import asyncpg
 from tests.drivers import dovecot
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
+from tuiha.lab.drill.acts.guests import Guest
+from tuiha.lab.drill.observation.mailwatch import MailWatch, logs_of
+from tuiha.lab.load.devices import User, read_users
+from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
 from tuiha.lab.parts import users as mail_users
 from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.control import Control
-from tuiha.lab.drill.acts.guests import Guest
-from tuiha.lab.drill.observation.mailwatch import MailWatch, logs_of
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.load.devices import User, read_users
-from tuiha.lab.load.mailer import MailTarget
 
 HERE = Path(__file__).parents[2]
 _PATIENCE = 180.0

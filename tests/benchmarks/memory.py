@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 WALKS = {
-    "the screen": ("asyncio", "textual.app", "tuiha.tui.app", "tuiha.cli.operations.operator", "tuiha.watch.child.feed"),
+    "the screen": ("asyncio", "textual.app", "tuiha.tui.app", "tuiha.cli.operations.operator",
+                   "tuiha.watch.child.feed"),
     "what watches": ("asyncio", "ssl", "pydantic", "tuiha.config.settings", "asyncpg", "tuiha.watch.watcher",
                      "tuiha.drivers.factory", "tuiha.watch.recording.optional"),
 }

@@ -25,10 +25,10 @@ from tests.operate.access.devices import Phone, phones
 from tests.operate.pools import until
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.parts import mail
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.pool.layout import Layout
+from tuiha.lab.parts import mail
 from tuiha.lab.parts.users import DemoUser
+from tuiha.lab.pool.layout import Layout
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.world import World, open_world
 

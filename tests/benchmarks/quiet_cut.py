@@ -19,8 +19,8 @@ from pathlib import Path
 from tests.benchmarks.mail_pool import HERE, crowded, first_cluster, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.drill.observation.mailwatch import MailSample, judge
 from tuiha.lab.drill.network import Link
+from tuiha.lab.drill.observation.mailwatch import MailSample, judge
 from tuiha.lab.drill.wires import wire
 from tuiha.lab.load.devices import read_users
 

@@ -27,9 +27,9 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate.reach.world import open_world
 from tuiha.operate.users.planner import Part, Place, Users, plan_moves
 from tuiha.operate.users.rebalance import Rebalance
-from tuiha.operate.reach.world import open_world
 
 HEAD = ["what", "figure", "reach", "", ""]
 _PLANNING = "--planning"

@@ -30,8 +30,8 @@ import psutil
 from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.pool.control import Control, State
 from tuiha.lab.load.devices import read_users
+from tuiha.lab.pool.control import Control, State
 
 USERS, CONNECTIONS, SECONDS, ROUNDS = 200, 32, 4.0, 3
 KINDS = ("bare", "refused", "direct", "forwarded", "sprayer")

@@ -26,8 +26,8 @@ from tuiha.cli.output.table import aligned
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World, open_world
 
 RUNS = 20

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tuiha.cli.operations import act as acting
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
+from tuiha.cli.operations import act as acting
 
 
 @pytest.fixture

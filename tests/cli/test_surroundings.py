@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import Terminal
-from tuiha.cli.output.help import Formatter
 from tuiha.cli.main import COMMANDS, build_parser
+from tuiha.cli.output.help import Formatter
 from tuiha.config.places import data_file
 
 EXAMPLE = str(data_file("config/pool.example.yaml"))

@@ -214,7 +214,8 @@ def test_one_that_never_begins_is_said_with_its_log() -> None:
 LIGHT = """
 import sys
 from pathlib import Path
-import tuiha.tui.app, tuiha.cli.operations.operator, tuiha.cli.screens.watcher, tuiha.cli.screens.recording, tuiha.watch.child.feed
+import tuiha.tui.app, tuiha.cli.operations.operator, tuiha.cli.screens.watcher, tuiha.cli.screens.recording
+import tuiha.watch.child.feed
 from tuiha.cli.operations.operator import PoolOperator
 from tuiha.watch.child.messages import Outline
 import threading

@@ -8,9 +8,9 @@ import pytest
 
 from tests.config.test_load import GOOD, refused, write
 from tuiha.config.load import load
+from tuiha.drivers.factory import open_ledger
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.drivers.factory import open_ledger
 
 ETCD = 'endpoints: ["http://127.0.0.1:2379", "https://etcd2.example.org:2379"]'
 

@@ -9,8 +9,8 @@ import pytest
 from tests.config.test_load import GOOD, refused, write
 from tuiha.config.load import load
 from tuiha.config.tls import for_patroni
-from tuiha.drivers.ledgers.patroni import PatroniLedger
 from tuiha.drivers.factory import open_authority, open_ledger
+from tuiha.drivers.ledgers.patroni import PatroniLedger
 
 NODES = GOOD.replace('address: "127.0.0.1:5432"}', 'address: "127.0.0.1:5432", rest: "http://127.0.0.1:8008"}').replace(
     'address: "[::1]:5433"}', 'address: "[::1]:5433", rest: "https://[::1]:8009"}')

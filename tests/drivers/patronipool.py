@@ -26,8 +26,8 @@ from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, pack
 from tests.drivers.patronipair import LOGIN, PatroniPair
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
-from tuiha.lab.pool.assembly import SPRAYERS
 from tuiha.lab.parts.haproxy import Sprayers
+from tuiha.lab.pool.assembly import SPRAYERS
 from tuiha.lab.pool.layout import Layout
 from tuiha.server.devices.passwords import hash_password
 

@@ -16,8 +16,8 @@ from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError, LedgerDriver, MailDriver, ServerDriver, SprayerDriver
 from tuiha.drivers.servers.pool import PoolServer
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.model.problems.causes import Cause
 from tuiha.model.facts import Polled
+from tuiha.model.problems.causes import Cause
 from tuiha.watch.target import Target
 
 Driver = LedgerDriver | MailDriver | ServerDriver | SprayerDriver

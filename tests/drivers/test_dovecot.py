@@ -12,8 +12,8 @@ import pytest
 from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Cluster, cluster
 from tests.drivers.scripted import ok, talking
 from tuiha.drivers.mail import idle as listening
-from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.http.exchange import Answer, Exchange
+from tuiha.drivers.protocols import DriverError
 
 LIMIT = 100
 

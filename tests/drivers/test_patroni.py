@@ -23,8 +23,8 @@ from tests.drivers.daemons import PASSWORD, free_port
 from tuiha.config import tls
 from tuiha.config.values import Tls
 from tuiha.drivers.databases.patroni import Patroni
-from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.databases.patroni_rest import PatroniRest, document, parse_cluster, parse_config, parse_node
+from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.databases.managed import LEADERLESS

@@ -11,8 +11,8 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, PostgresNode, eventually, free_port
-from tuiha.drivers.databases import user_counts as counting
 from tuiha.drivers.databases import questions
+from tuiha.drivers.databases import user_counts as counting
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import (

@@ -18,8 +18,8 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, package
 from tuiha.drivers.databases.scram import MOST_ROUNDS, Handshake, NotProven, connect
 from tuiha.lab.parts.agents import Agents
-from tuiha.lab.pool.layout import Layout, prepare
 from tuiha.lab.parts.postgres import Pair as EmbeddedPair
+from tuiha.lab.pool.layout import Layout, prepare
 
 SECRET = "correct horse battery"
 CLEAR, MD5, OK = struct.pack("!I", 3), struct.pack("!I", 5) + b"salt", struct.pack("!I", 0)

@@ -14,8 +14,8 @@ import pytest
 from tests.drivers.authority import Certificates, Listener, Preamble
 from tuiha.config.parts import Server
 from tuiha.config.tls import for_server
-from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.databases.patroni_rest import PatroniRest
+from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.gateway import Gateway
 from tuiha.drivers.mail.imap import Imap

@@ -12,11 +12,11 @@ from pathlib import Path
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.drivers.databases import patroni_rest as rest
+from tuiha.drivers.http import exchange
+from tuiha.drivers.http import keepalive as asking
 from tuiha.drivers.ledgers import gateway, keys, record
 from tuiha.drivers.mail import client, envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.http import keepalive as asking
-from tuiha.drivers.http import exchange
 from tuiha.drivers.servers import http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
 from tuiha.model.reports import LedgerRecord, Standby

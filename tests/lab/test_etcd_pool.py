@@ -13,8 +13,8 @@ import pytest_asyncio
 from tests.drivers.etcdnode import program
 from tests.operate.pools import until
 from tuiha.config.load import load
-from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.factory import open_ledger
+from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.remains import Traces, traces, until, until_nothing_is_left
-from tuiha.lab.pool.control import Control
 from tuiha.lab.embedded import EmbeddedPool, StartError
+from tuiha.lab.pool.control import Control
 
 pytestmark = pytest.mark.pool
 

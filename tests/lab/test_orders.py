@@ -21,9 +21,9 @@ from tuiha.config.load import load
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import PoolServer
+from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool import reaper
 from tuiha.lab.pool.control import ControlError
-from tuiha.lab.embedded import EmbeddedPool
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

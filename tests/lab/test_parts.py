@@ -18,11 +18,11 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.mail.client import ImapClient, ImapError
 from tuiha.drivers.sprayers.runtime import Runtime
-from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.pool.layout import Layout
 from tuiha.lab.parts.mail import Mail, add_users
 from tuiha.lab.parts.users import DemoUser
+from tuiha.lab.pool.account import unprivileged
+from tuiha.lab.pool.layout import Layout
 from tuiha.watch.once import look_once
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]

@@ -13,19 +13,16 @@ import pytest
 
 from tests.lab.remains import until
 from tuiha.config.load import load
-from tuiha.lab.runtime import binaries
-from tuiha.lab.pool import configuration
-from tuiha.lab.pool import layout
-from tuiha.lab.parts import mail
-from tuiha.lab.pool import reaper
-from tuiha.lab.parts import users
-from tuiha.lab.pool.children import Child, ChildError, Children, ChildState, Command
+from tuiha.lab.parts import mail, users
 from tuiha.lab.parts.haproxy import Sprayers
+from tuiha.lab.parts.postgres import Pair
+from tuiha.lab.pool import configuration, layout, reaper
+from tuiha.lab.pool.children import Child, ChildError, Children, ChildState, Command
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
-from tuiha.lab.parts.postgres import Pair
-from tuiha.lab.runtime.python import Python
 from tuiha.lab.pool.watchdog import Watchdog
+from tuiha.lab.runtime import binaries
+from tuiha.lab.runtime.python import Python
 from tuiha.server.devices.passwords import verify_password
 
 

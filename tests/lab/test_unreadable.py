@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import tuiha
-from tuiha.lab.pool import account
-from tuiha.lab.pool import layout
+from tuiha.lab.pool import account, layout
 from tuiha.lab.runtime import python
 from tuiha.lab.runtime.mirror import mirror
 

@@ -7,6 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
+from tuiha.model.check.findings import Expected, findings
+from tuiha.model.conclude import conclude
+from tuiha.model.databases.active import standing
+from tuiha.model.databases.durability import Durability, Follower, Loose
+from tuiha.model.facts import Look
 from tuiha.model.problems.causes import (
     Cause,
     database_remedy,
@@ -16,12 +21,7 @@ from tuiha.model.problems.causes import (
     server_remedy,
     sprayer_remedy,
 )
-from tuiha.model.conclude import conclude
-from tuiha.model.databases.durability import Durability, Follower, Loose
-from tuiha.model.facts import Look
-from tuiha.model.check.findings import Expected, findings
 from tuiha.model.reports import ReplicationRow, Standby
-from tuiha.model.databases.active import standing
 
 SIX = (Cause.EXPIRED, Cause.NO_TLS, Cause.NO_STANDBY, Cause.REFUSED, Cause.PASSWORD, Cause.ACCESS)
 EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)

@@ -22,9 +22,9 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
-from tuiha.model.problems.causes import Cause
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Problem, Severity, Snapshot, Verdict
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     BackendReport,
     BackendState,

@@ -12,7 +12,6 @@ import pytest
 from tests.model.looks import failing, healthy, member, primary, server, with_database, with_members, with_server
 from tuiha.model.check.access_rules import AccessRule
 from tuiha.model.check.doctor import WANTED, advice
-from tuiha.model.facts import Look
 from tuiha.model.check.finding import Level
 from tuiha.model.check.inspection import (
     Certificate,
@@ -24,11 +23,12 @@ from tuiha.model.check.inspection import (
     RoleAccess,
     RoleRights,
 )
+from tuiha.model.databases.active import standing
+from tuiha.model.databases.obstacles import SIZES
+from tuiha.model.facts import Look
+from tuiha.model.reports import ReplicationRow
 from tuiha.model.users.mailboxes import Mailbox, Spelled
 from tuiha.model.users.names import NameRule
-from tuiha.model.databases.obstacles import SIZES
-from tuiha.model.reports import ReplicationRow
-from tuiha.model.databases.active import standing
 
 GOOD: Mapping[str, str] = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica", "hot_standby": "on",

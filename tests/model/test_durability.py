@@ -9,12 +9,12 @@ import pytest
 
 from tests.model.looks import SERVERS, healthy, primary, with_database
 from tuiha.drivers.databases.durability import read
-from tuiha.model.conclude import conclude
-from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, remedy, same_name
 from tuiha.model.check.finding import Level
 from tuiha.model.check.findings import Expected, findings
-from tuiha.model.reports import ReplicationRow
+from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
+from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, remedy, same_name
+from tuiha.model.reports import ReplicationRow
 
 ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
 

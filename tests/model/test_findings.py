@@ -19,11 +19,11 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
-from tuiha.model.facts import Look
 from tuiha.model.check.finding import Finding, Level
 from tuiha.model.check.findings import Attempt, Expected, findings
-from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
 from tuiha.model.databases.active import standing
+from tuiha.model.facts import Look
+from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
 
 EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 

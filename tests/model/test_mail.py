@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.model.looks import NOW, healthy, server
-from tuiha.model.conclude import conclude
-from tuiha.model.events import events
-from tuiha.model.facts import Look, MailFacts, Severity, Snapshot, Verdict
 from tuiha.model.check.finding import Level
 from tuiha.model.check.findings import Expected, findings
+from tuiha.model.conclude import conclude
+from tuiha.model.databases.active import standing
+from tuiha.model.events import events
+from tuiha.model.facts import Look, MailFacts, Severity, Snapshot, Verdict
 from tuiha.model.problems.mail_trouble import (
     MOST_EXAMPLES,
     MOST_REASONS,
@@ -20,7 +21,6 @@ from tuiha.model.problems.mail_trouble import (
     summed,
 )
 from tuiha.model.rows import DOWN, UP
-from tuiha.model.databases.active import standing
 
 WELL = ClusterReport("east", 250, 250, 0, 0)
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
-from tuiha.model.conclude import conclude
-from tuiha.model.facts import Look, Verdict
 from tuiha.model.check.finding import Level
 from tuiha.model.check.findings import Expected, findings
-from tuiha.model.databases.managed import managed_findings
-from tuiha.model.reports import BackendReport, BackendState, Obstacles, ReplicationRow, SlotRow, Transaction
+from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
+from tuiha.model.databases.managed import managed_findings
+from tuiha.model.facts import Look, Verdict
+from tuiha.model.reports import BackendReport, BackendState, Obstacles, ReplicationRow, SlotRow, Transaction
 
 EXPECTED = Expected(frozenset(SERVERS), None, True, True)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tuiha.model.users.placement import Bound, Candidate, choose
 from tuiha.model.users.outlook import outlook
+from tuiha.model.users.placement import Bound, Candidate, choose
 
 S1 = Candidate("s1", "127.0.0.1:1", 60, True, 40, 100)
 S2 = Candidate("s2", "127.0.0.1:2", 80, True, 20, 100)

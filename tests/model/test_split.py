@@ -22,9 +22,9 @@ from tests.model.looks import (
     with_server,
 )
 from tuiha.model.conclude import conclude
+from tuiha.model.databases.split import split
 from tuiha.model.facts import Look, Verdict
 from tuiha.model.reports import EpochRow, EpochState, SessionRow
-from tuiha.model.databases.split import split
 
 NEXT = EpochRow("east", 13, "db2", EpochState.ACTIVE)
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
-from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.world import World
 
 _BOUND = """

@@ -41,8 +41,8 @@ def test_starting_is_light(module: str) -> None:
     assert not imported_by(module) & {"pydantic", "yaml", "aiohttp", "asyncpg", "textual"}
 
 
-@pytest.mark.parametrize("module", ["tuiha.watch.watcher", "tuiha.watch.once", COMMANDS + "status", COMMANDS + "events",
-                                    COMMANDS + "users"])
+@pytest.mark.parametrize("module", ["tuiha.watch.watcher", "tuiha.watch.once", COMMANDS + "look.status",
+                                    COMMANDS + "look.events", COMMANDS + "operate.users"])
 def test_what_looks_never_acts(module: str) -> None:
     assert importlib.util.find_spec(module) is not None
     found = imported_by(module)

@@ -22,8 +22,8 @@ from tests.drivers.daemons import free_port
 from tuiha.config.places import data_file
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.record import parse
-from tuiha.lab.runtime import binaries
 from tuiha.lab.pool.account import Account, unprivileged
+from tuiha.lab.runtime import binaries
 from tuiha.model.reports import DatabaseRole
 from tuiha.pooldb.migrations import migrate
 from tuiha.server.devices.passwords import hash_password

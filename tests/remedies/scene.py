@@ -16,8 +16,8 @@ import yaml
 
 from tests.drivers.authority import Certificates
 from tuiha.config.load import load
-from tuiha.lab.pool.control import ControlError
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.pool.control import ControlError
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding, Level
 from tuiha.watch.check.probes import check

@@ -12,11 +12,11 @@ from tests.tui.samples import AT, SampleFeed, healthy
 from tests.tui.test_app import seen
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
+from tuiha.tui.kit.paced import PACE
 from tuiha.tui.operations.operator import Operator
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
-from tuiha.tui.kit.paced import PACE
 
 HAND = 1.2 * PACE  # seconds between two keys of a hand
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.tui.samples import AT
+from tuiha.operate.plans.draft import kind_of, known_options
 from tuiha.operate.plans.kinds import Misused, fitting
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
-from tuiha.operate.plans.draft import kind_of, known_options
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
 from tuiha.watch.lookup import NoAnswer, Page

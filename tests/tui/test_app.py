@@ -15,10 +15,10 @@ from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.keys import EVERYWHERE
 from tuiha.tui.kit.screen import READING_KEYS
+from tuiha.tui.theme import load_theme
 from tuiha.tui.views.detail.screen import DetailScreen
 from tuiha.tui.views.help.screen import HelpScreen
 from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
-from tuiha.tui.theme import load_theme
 
 PATIENCE = 30.0
 RESERVED = set("cb")  # keys of other screens, and of views that do not exist yet

@@ -16,14 +16,14 @@ from tuiha.tui.operations.lock import ARMED_FOR
 from tuiha.tui.operations.node_keys import ACTING_KEYS
 from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import CONFIRM_KEYS, ConfirmScreen
-from tuiha.tui.views.users.devices import DEVICES_KEYS
-from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
-from tuiha.tui.operations.screens.menu import MENU_KEYS, MenuScreen
 from tuiha.tui.operations.screens.list import LIST_KEYS
+from tuiha.tui.operations.screens.menu import MENU_KEYS, MenuScreen
 from tuiha.tui.operations.screens.plan import PLAN_KEYS, PlanScreen
 from tuiha.tui.operations.screens.rebalance import REBALANCE_KEYS
 from tuiha.tui.operations.screens.result import RESULT_KEYS
 from tuiha.tui.operations.screens.run import RUN_KEYS, RunScreen
+from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
+from tuiha.tui.views.users.devices import DEVICES_KEYS
 from tuiha.tui.views.users.screen import USERS_KEYS
 
 

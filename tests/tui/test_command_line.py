@@ -12,15 +12,15 @@ from tuiha.operate.catalogue import KINDS
 from tuiha.tui.app import Dashboard
 from tuiha.tui.command.grammar import COMMANDS, Unclear, complete, completed, parse
 from tuiha.tui.command.offers import Offer, offer_lines
+from tuiha.tui.command.palette import PaletteScreen
+from tuiha.tui.command.screen import CommandScreen
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.keys import EVERYWHERE
 from tuiha.tui.operations.operator import Operator
-from tuiha.tui.command.screen import CommandScreen
-from tuiha.tui.views.detail.screen import DetailScreen
-from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
-from tuiha.tui.command.palette import PaletteScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
+from tuiha.tui.views.detail.screen import DetailScreen
+from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
 
 
 def made(operator: Operator | None) -> Dashboard:

@@ -11,8 +11,8 @@ from tests.tui.acting import on, running
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import THEN, opened, page, row
-from tuiha.tui.views.users.devices import DevicesScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.views.users.devices import DevicesScreen
 from tuiha.tui.views.users.screen import UsersScreen
 from tuiha.watch.lookup import NoAnswer
 from tuiha.watch.reader import DeviceRow

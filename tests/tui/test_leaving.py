@@ -12,9 +12,9 @@ from tests.tui.pty_terminal import Terminal
 from tests.tui.test_app import seen, text
 from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
+from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.views.help.screen import HelpScreen
 from tuiha.tui.views.home.screen import HomeScreen
-from tuiha.tui.operations.screens.plan import PlanScreen
 
 
 def test_ctrl_z_suspends_and_the_screen_is_whole_again_afterwards(tmp_path: Path) -> None:

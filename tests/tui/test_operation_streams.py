@@ -16,10 +16,10 @@ from tests.tui.acting import HAND, by_hand, made, on, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
 from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
-from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen
 from tuiha.tui.terminal.sequences import Keys
+from tuiha.tui.views.home.screen import HomeScreen
 
 STREAMS = int(os.environ.get("TUIHA_STREAMS", "1000"))
 WORDS = (

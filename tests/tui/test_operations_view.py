@@ -18,17 +18,17 @@ from tuiha.model.problems.operation import operation_problems
 from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.head import problem_line
-from tuiha.tui.operations.lines.run import run_lines
-from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
-from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.draw.view import View
+from tuiha.tui.operations.lines.current import goes_on
+from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
+from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
-from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.rebalance import RebalanceScreen
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.operations.screens.run import RunScreen
+from tuiha.tui.views.home.screen import HomeScreen
 
 INTENT = {"id": "20261122-030000-beef", "kind": "rebalance", "owner": "ann@desk", "host": "desk", "since": AT - 3,
           "step": 1, "action": "take 40 users"}

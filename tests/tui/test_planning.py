@@ -15,10 +15,10 @@ from tuiha.operate.plans.plan import CheckVerdict
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import Trouble
-from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.operations.screens.menu import MenuScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.rebalance import RebalanceScreen
+from tuiha.tui.views.home.screen import HomeScreen
 
 
 async def test_r_plans_a_rebalance_and_plans_again_while_it_is_read() -> None:

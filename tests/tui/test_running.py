@@ -9,10 +9,10 @@ import pytest
 from tests.tui.acting import at_once, by_hand, made, on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.test_app import lines, seen, text
-from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.operations.screens.run import RunScreen
+from tuiha.tui.views.home.screen import HomeScreen
 
 
 async def test_steps_are_followed_until_the_result() -> None:

@@ -252,9 +252,13 @@ def test_a_theme_that_is_not_there_is_said_before_anything_is_painted(tmp_path: 
 
 
 PURE = """
-import sys, pkgutil, importlib, tuiha.tui.draw as draw
-for module in pkgutil.iter_modules(draw.__path__):
-    importlib.import_module(f"tuiha.tui.draw.{module.name}")
+import sys, pkgutil, importlib, tuiha.tui as tui
+screens = {"screen", "screens", "pages", "devices", "server_users", "picker", "feeds", "web", "registry"}
+drawn = ("tuiha.tui.draw.", "tuiha.tui.views.", "tuiha.tui.operations.lines.", "tuiha.tui.replay.lines",
+         "tuiha.tui.command.offers")
+for module in pkgutil.walk_packages(tui.__path__, "tuiha.tui."):
+    if module.name.startswith(drawn) and module.name.rsplit(".", 1)[1] not in screens:
+        importlib.import_module(module.name)
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("textual", "aiohttp", "asyncpg", "pydantic")))
 """
 LIGHT = """

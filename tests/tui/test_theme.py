@@ -15,6 +15,7 @@ from tuiha.config.places import data_file
 from tuiha.tui.draw.ascii import on_console
 from tuiha.tui.draw.marks import STATE_STYLES
 from tuiha.tui.draw.spans import Line
+from tuiha.tui.kit.paper import strip_of
 from tuiha.tui.looks import Looks, ThemeFile, only_ascii
 from tuiha.tui.theme import (
     COLOURS,
@@ -28,7 +29,6 @@ from tuiha.tui.theme import (
     read_theme,
     theme_names,
 )
-from tuiha.tui.kit.paper import strip_of
 
 SHIPPED = ("dark", "light", "color-blind", "high-contrast")
 WORDS = ("ansi", "plain")  # of the terminal's own colours

@@ -13,9 +13,9 @@ from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.users.placement import Biases, Candidate
-from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.operations.screens.menu import MenuScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.views.users.pages import PAGE
 from tuiha.tui.views.users.screen import UsersScreen
 from tuiha.watch.lookup import NoAnswer, Page

@@ -13,24 +13,24 @@ from tests.tui.test_users_view import page
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.model.reports import AddressRow
 from tuiha.tui.app import Dashboard
-from tuiha.tui.views.database.panel import panel_lines, position, waited_for
-from tuiha.tui.views.detail.sheet import detail_lines
-from tuiha.tui.views.events.rows import ORDERS, event_items
-from tuiha.tui.views.mail.rows import cluster_lines, mail_items
-from tuiha.tui.views.database.matrix import matrix_items
 from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
-from tuiha.tui.views.sprayers.rows import holding, sprayer_items
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.looks import Looks
+from tuiha.tui.theme import load_theme
+from tuiha.tui.views.database.matrix import matrix_items
+from tuiha.tui.views.database.panel import panel_lines, position, waited_for
 from tuiha.tui.views.detail.screen import DetailScreen
+from tuiha.tui.views.detail.sheet import detail_lines
+from tuiha.tui.views.events.rows import ORDERS, event_items
 from tuiha.tui.views.events.screen import EventsScreen
 from tuiha.tui.views.home.screen import HomeScreen
-from tuiha.tui.views.users.pages import PAGE
+from tuiha.tui.views.mail.rows import cluster_lines, mail_items
 from tuiha.tui.views.registry import VIEWS
-from tuiha.tui.theme import load_theme
+from tuiha.tui.views.sprayers.rows import holding, sprayer_items
+from tuiha.tui.views.users.pages import PAGE
 from tuiha.watch.lookup import NoAnswer
 from tuiha.watch.recording.codec import pack, unpack
 

@@ -20,10 +20,10 @@ from tests.tui.samples import AT, SAMPLES, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tuiha.config.errors import ConfigError, Problem
 from tuiha.tui.draw.letters import large, width_of_large
+from tuiha.tui.theme import load_theme
+from tuiha.tui.views.wall.feeds import Watched
 from tuiha.tui.views.wall.picker import Picker
 from tuiha.tui.views.wall.screen import Wall
-from tuiha.tui.views.wall.feeds import Watched
-from tuiha.tui.theme import load_theme
 from tuiha.watch.child.messages import News, receive
 from tuiha.watch.recording.reader import Recording
 
@@ -176,8 +176,9 @@ sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if ev
 from tuiha.cli.main import main
 code = main(sys.argv[2:])
 acting = sorted(n for n in sys.modules if n.startswith((
-    "tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.cli.operat", "tuiha.tui.operat", "tuiha.tui.operations.path",
-    "tuiha.tui.operations.lock", "tuiha.tui.screens", "tuiha.tui.command.grammar", "tuiha.tui.app")))
+    "tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.cli.operations", "tuiha.tui.operations.",
+    "tuiha.tui.kit.screen", "tuiha.tui.command", "tuiha.tui.app", "tuiha.tui.views."))
+    and not n.startswith(("tuiha.tui.operations.lines", "tuiha.tui.views.wall")))
 with open(sys.argv[1], "w") as file:
     json.dump({"code": code, "acting": acting, "opened": opened}, file)
 """

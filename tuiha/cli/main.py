@@ -17,32 +17,32 @@ from tuiha.cli.output.streams import flush, say, write
 
 DEFAULT = "dashboard"
 
-# name -> the line in `tuiha --help`. The module is tuiha.cli.commands.<name>; it is imported when it is used.
-COMMANDS: dict[str, str] = {
-    "dashboard": "the pool on one screen, live (also without a command)",
-    "demo": "start an embedded pool with load, and its dashboard",
-    "up": "start the embedded pool in the background",
-    "down": "stop the embedded pool",
-    "lab": "hurt or grow the embedded pool: kill, pause, resume, start, add",
-    "wall": "pools in large figures, for a screen that only shows",
-    "web": "the wall in a browser",
-    "status": "the pool's state as text or JSON; the exit code says whether it is whole",
-    "events": "what happened in the pool",
-    "users": "find users: monitoring server, mail server, devices, last sync; disable, enable, forget one",
-    "devices": "the devices of a user; revoke one, or allow it again",
-    "record": "keep what the pool looks like in a file, without a screen",
-    "replay": "the pool as it was recorded, on the dashboard",
-    "plan": "what an operation would do: checks, steps, what can be lost; changes nothing",
-    "apply": "do what a plan says, and follow it",
-    "operations": "what was done and what runs, with steps and evidence",
-    "resume": "go on with an operation that stopped half-way",
-    "undo": "take an operation back, before its point of no return",
-    "cancel": "stop a running operation where that is safe",
-    "export": "the whole pool for Prometheus, and alerts when its verdict changes",
-    "check": "validate the configuration, probe everything, say what to fix",
-    "serve": "run a pool server",
-    "drill": "load, a fault and an independent checker's verdict, on embedded pools",
-    "completion": "print the completion script for bash, zsh or fish",
+# name -> its room below tuiha.cli.commands, and its line in `tuiha --help`. The module is imported when it is used.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "dashboard": ("look", "the pool on one screen, live (also without a command)"),
+    "demo": ("run", "start an embedded pool with load, and its dashboard"),
+    "up": ("run", "start the embedded pool in the background"),
+    "down": ("run", "stop the embedded pool"),
+    "lab": ("run", "hurt or grow the embedded pool: kill, pause, resume, start, add"),
+    "wall": ("look", "pools in large figures, for a screen that only shows"),
+    "web": ("look", "the wall in a browser"),
+    "status": ("look", "the pool's state as text or JSON; the exit code says whether it is whole"),
+    "events": ("look", "what happened in the pool"),
+    "users": ("operate", "find users: monitoring server, mail server, devices, last sync; disable, enable, forget one"),
+    "devices": ("operate", "the devices of a user; revoke one, or allow it again"),
+    "record": ("look", "keep what the pool looks like in a file, without a screen"),
+    "replay": ("look", "the pool as it was recorded, on the dashboard"),
+    "plan": ("operate", "what an operation would do: checks, steps, what can be lost; changes nothing"),
+    "apply": ("operate", "do what a plan says, and follow it"),
+    "operations": ("operate", "what was done and what runs, with steps and evidence"),
+    "resume": ("operate", "go on with an operation that stopped half-way"),
+    "undo": ("operate", "take an operation back, before its point of no return"),
+    "cancel": ("operate", "stop a running operation where that is safe"),
+    "export": ("look", "the whole pool for Prometheus, and alerts when its verdict changes"),
+    "check": ("look", "validate the configuration, probe everything, say what to fix"),
+    "serve": ("run", "run a pool server"),
+    "drill": ("run", "load, a fault and an independent checker's verdict, on embedded pools"),
+    "completion": ("run", "print the completion script for bash, zsh or fish"),
 }
 
 _EPILOG = """\
@@ -104,7 +104,7 @@ class _CommandParser(argparse.ArgumentParser):
 
 def command(name: str) -> Command:
     """Import a command's module."""
-    module: Any = importlib.import_module(f"tuiha.cli.commands.{name}")
+    module: Any = importlib.import_module(f"tuiha.cli.commands.{COMMANDS[name][0]}.{name}")
     checked: Command = module
     return checked
 
@@ -123,7 +123,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
     _add_config(parser, default=None)
     kinds = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_CommandParser,
                                   prog=parser.prog)  # else it is worked out from the usage, with what that imports
-    for name, line in COMMANDS.items():
+    for name, (_, line) in COMMANDS.items():
         child = kinds.add_parser(name, help=line, description=line, allow_abbrev=False,
                                  formatter_class=Formatter)
         child.command = name

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from tuiha.model.databases.active import Standing, standing
 from tuiha.model.databases.dispute import dispute
+from tuiha.model.databases.split import split
 from tuiha.model.facts import Look, Polled, R, Snapshot
 from tuiha.model.problems.mail_sights import closed, sights, with_sights
 from tuiha.model.problems.mail_trouble import summed
+from tuiha.model.problems.operation import running_in
 from tuiha.model.problems.ranked import problems
 from tuiha.model.rates import backends, requests, transactions
 from tuiha.model.rows import database_facts, down, mail_facts, server_facts, sprayer_facts
 from tuiha.model.rules import Rules
-from tuiha.model.problems.operation import running_in
 from tuiha.model.scene import Scene
-from tuiha.model.databases.split import split
-from tuiha.model.databases.active import Standing, standing
 from tuiha.model.verdict import protection, verdict
 from tuiha.model.words import natural
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuiha.model.problems.causes import Cause
+from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import same_name
+from tuiha.model.databases.managed import in_words
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -17,7 +18,7 @@ from tuiha.model.facts import (
     ServerFacts,
     SprayerFacts,
 )
-from tuiha.model.databases.managed import in_words
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -28,7 +29,6 @@ from tuiha.model.reports import (
     SprayerReport,
 )
 from tuiha.model.rules import Rules
-from tuiha.model.databases.active import Standing
 
 _NO_SPEEDS: Mapping[str, float | None] = {}
 NOT_THERE = frozenset({None, Cause.REFUSED})  # nothing listens; None: a recording of an earlier version

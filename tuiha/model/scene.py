@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
 from tuiha.model.problems.mail_trouble import WithoutMail
+from tuiha.model.problems.operation import Running
 from tuiha.model.reports import ServerState
 from tuiha.model.rules import Rules
-from tuiha.model.problems.operation import Running
-from tuiha.model.databases.active import Standing
 
 SERVING = frozenset({ServerState.UP, ServerState.CONSTRAINED, ServerState.WITHDRAWN, ServerState.HELD})
 

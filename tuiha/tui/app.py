@@ -16,19 +16,19 @@ from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import Alarms
-from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
-from tuiha.tui.looks import Looks, ThemeFile
-from tuiha.tui.operations.state import Operations
-from tuiha.tui.operations.operator import Operator
-from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel, Travels
 from tuiha.tui.kit.screen import PoolScreen
-from tuiha.tui.views.home.screen import HomeScreen
-from tuiha.tui.views.registry import HOME, view_named
+from tuiha.tui.looks import Looks, ThemeFile
+from tuiha.tui.operations.lines.current import goes_on
+from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.state import Operations
+from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel, Travels
 from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette, ThemeError, load_theme
+from tuiha.tui.views.home.screen import HomeScreen
+from tuiha.tui.views.registry import HOME, view_named
 from tuiha.watch.feed import Feed
 
 if TYPE_CHECKING:

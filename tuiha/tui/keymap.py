@@ -15,10 +15,12 @@ from pathlib import Path
 from textual.keys import Keys, _character_to_key
 
 from tuiha.config.errors import ConfigError, Problem
-from tuiha.tui import screens
+from tuiha.tui import command, operations, replay, views
 from tuiha.tui.draw.spans import clean
 from tuiha.tui.keys import SHOWN, Key, shown
 from tuiha.tui.kit.screen import PoolScreen
+
+_ROOMS = (views, operations, replay, command)  # where screens are
 
 Place = Callable[[str], tuple[Path | None, int | None]]
 """Where a key's id stands in the configuration: file and line."""
@@ -39,8 +41,9 @@ FIXED = {"confirm.start": "what starts an operation is always ctrl+x after the n
 
 def all_screens() -> tuple[type[PoolScreen], ...]:
     """Every screen that there is; imports their modules."""
-    for module in pkgutil.iter_modules(screens.__path__):
-        importlib.import_module(f"{screens.__name__}.{module.name}")
+    for room in _ROOMS:
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
 
     def below(kind: type[PoolScreen]) -> Iterator[type[PoolScreen]]:
         for child in kind.__subclasses__():

@@ -22,9 +22,9 @@ from tuiha.drivers.databases.refusals import explain, refusal
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
-from tuiha.model.users.placement import Candidate
 from tuiha.model.problems.causes import Cause
 from tuiha.model.users.names import DEFAULT, NameRule, canonical, canonical_pattern
+from tuiha.model.users.placement import Candidate
 
 QUERY = 15.0  # seconds that one question may take
 

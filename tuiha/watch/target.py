@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.problems.causes import Cause
 from tuiha.model.facts import Polled, R
+from tuiha.model.problems.causes import Cause
 from tuiha.model.words import span
 
 R_co = TypeVar("R_co", covariant=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.model.facts import Event, Snapshot
-from tuiha.watch.history import History
 from tuiha.watch.factory import open_poller
+from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
 from tuiha.watch.subscribers import Subscribers
 

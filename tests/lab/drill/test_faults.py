@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tuiha.lab.drill.acts.base import Wait
+from tuiha.lab.drill.acts.operate import Operate
 from tuiha.lab.drill.faults import disk, inside, network
+from tuiha.lab.drill.matrix.unattended import table
 from tuiha.lab.drill.needs import lacking, needs
 from tuiha.lab.drill.network import Link, Network, link, spread
-from tuiha.lab.drill.acts.operate import Operate
-from tuiha.lab.drill.matrix.unattended import table
 from tuiha.lab.parts.proxy import Proxy
 
 PARTS = {"servers": ("s1", "s2", "s3"), "sprayers": ("spray1", "spray2")}

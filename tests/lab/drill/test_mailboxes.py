@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.drill.test_verdict import PLAIN, good, with_load
-from tuiha.lab.drill.observation.mailwatch import MailFigures, MailSample, MailWatch, judge, read
 from tuiha.lab.drill.matrix import mailboxes
+from tuiha.lab.drill.observation.mailwatch import MailFigures, MailSample, MailWatch, judge, read
 from tuiha.lab.drill.scenario import MailLimits
 from tuiha.lab.drill.verdict import MailRun, conclude
 

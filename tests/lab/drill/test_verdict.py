@@ -14,10 +14,10 @@ import pytest
 from tests.lab.drill.recordings import LEASE, read, status, switched
 from tuiha.cli.commands.run import drill as command
 from tuiha.cli.main import main
-from tuiha.lab.runtime import binaries
-from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.matrix.unattended import table
+from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.verdict import Run, Verdict, conclude, not_run
+from tuiha.lab.runtime import binaries
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "drill.md"
 REPORT: dict[str, Any] = {

@@ -24,13 +24,13 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Refused, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, CheckVerdict
-from tuiha.operate.users.move import Move
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
+from tuiha.operate.users.move import Move
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

@@ -22,13 +22,13 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.plans import draft as planning
-from tuiha.operate.run import launch as start
 from tuiha.operate import api
-from tuiha.operate.records.journal import read_records
+from tuiha.operate.plans import draft as planning
 from tuiha.operate.plans.plan import Plan
+from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, Store
+from tuiha.operate.run import launch as start
 
 RECORD = LedgerRecord(pool="studio", epoch=1, active="db1", standby=Standby.SYNC, system_identifier="7", timeline=1)
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
-from tuiha.operate.run.reclaim import Reclaim
 from tuiha.operate.reach.world import World
+from tuiha.operate.run.reclaim import Reclaim
 
 ACTIONS = ("cover the floor", "prepare", "paint", "clean up")
 

@@ -20,9 +20,9 @@ from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate.run import intent as intents
-from tuiha.operate.records.remote import merged, of_row
 from tuiha.operate.plans.draft import journal_room
+from tuiha.operate.records.remote import merged, of_row
+from tuiha.operate.run import intent as intents
 from tuiha.watch.reader import OperationRow
 
 Captured = pytest.CaptureFixture[str]
@@ -228,8 +228,8 @@ def test_copies_are_merged_with_what_is_here() -> None:
     assert merged([mine], [other], 1) == [mine]
 
 
-@pytest.mark.parametrize("module", ["tuiha.cli.commands.look.status", "tuiha.cli.commands.look.events", "tuiha.watch.watcher",
-                                    "tuiha.watch.once"])
+@pytest.mark.parametrize("module", ["tuiha.cli.commands.look.status", "tuiha.cli.commands.look.events",
+                                    "tuiha.watch.watcher", "tuiha.watch.once"])
 def test_looking_imports_nothing_that_acts(module: str) -> None:
     code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('tuiha.operate')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

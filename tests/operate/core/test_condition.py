@@ -18,8 +18,8 @@ from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
 from tuiha.model.intent import SILENCE, Condition, Way
 from tuiha.model.problems.operation import running
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.run import intent as intents
 from tuiha.watch.export.exposition import exposition
 
 

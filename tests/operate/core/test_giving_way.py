@@ -12,10 +12,10 @@ from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model import intent
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
 from tuiha.operate.database.steps.base import not_ours
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
+from tuiha.operate.run import intent as intents
 
 
 @pytest.fixture(autouse=True)

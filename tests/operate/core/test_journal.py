@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.conftest import Studio
-from tuiha.operate.records.journal import Journal, read_journal, read_records
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan, PlannedStep
-from tuiha.operate.run.launch import start_runner
+from tuiha.operate.records.journal import Journal, read_journal, read_records
 from tuiha.operate.records.state import read_state
 from tuiha.operate.records.store import PLANS_KEPT, NotThere, Store, store_of
+from tuiha.operate.run.launch import start_runner
 
 
 def a_plan(number: int = 1) -> Plan:

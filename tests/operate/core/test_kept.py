@@ -15,10 +15,10 @@ from tests.operate.core.conftest import Studio
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.drivers.protocols import DriverError
-from tuiha.operate.run import launch as start
 from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.store import NotKept, NotThere, store_of
+from tuiha.operate.run import launch as start
 
 Captured = pytest.CaptureFixture[str]
 

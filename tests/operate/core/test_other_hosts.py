@@ -14,8 +14,8 @@ from tests.operate.core.conftest import RECORD, Studio
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.keys import in_base64
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.run import intent as intents
 
 ELSEWHERE = "another-host"
 

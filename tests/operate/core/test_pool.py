@@ -14,8 +14,8 @@ from tests.operate.pools import bind, bound, names, until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator
 from tuiha.operate.reach.world import World, open_world
 

@@ -17,13 +17,13 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
 from tuiha.model import intent as model
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
-from tuiha.operate.run import reclaim as reclaiming
-from tuiha.operate.records.remote import refuse_if_elsewhere
-from tuiha.operate.run.intent import Busy
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan
+from tuiha.operate.records.remote import refuse_if_elsewhere
 from tuiha.operate.records.state import OperationState
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run import reclaim as reclaiming
+from tuiha.operate.run.intent import Busy
 
 PLACES = [(step, when) for step in (1, 2, 3, 4) for when in ("before", "after")]
 

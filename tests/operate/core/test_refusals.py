@@ -19,12 +19,12 @@ from tuiha.cli.exits import CommandError
 from tuiha.cli.operations.follow import acted
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
-from tuiha.operate.run.apply import changed_facts
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
-from tuiha.operate.records.store import NotThere
 from tuiha.operate.reach.world import NoCredentials
+from tuiha.operate.records.store import NotThere
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run.apply import changed_facts
 
 
 async def refused(studio: Studio, plan: Plan, match: str, **changes: object) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.operate.core.conftest import RECORD, Studio
 from tuiha.operate import api
-from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.state import OperationState
+from tuiha.operate.run import intent as intents
 
 
 def states(state: OperationState) -> list[str]:

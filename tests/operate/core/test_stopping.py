@@ -9,11 +9,11 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate.run import stop as stopping
 from tuiha.operate import api
-from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import store_of
+from tuiha.operate.run import stop as stopping
 
 
 @pytest.mark.parametrize("what", ["unknown", "die"])

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tuiha.operate.run.apply import refuse_unless_same
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, plan_id
 from tuiha.operate.plans.weight import voided_by
+from tuiha.operate.run.apply import refuse_unless_same
 
 SYSTEM = "7574021387012345678"
 Facts = dict[str, Any]

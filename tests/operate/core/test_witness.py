@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.test_journal import a_plan
-from tuiha.operate.run.intent import Intent, at_step
-from tuiha.operate.records.journal import Journal, read_journal
 from tuiha.operate.plans.kinds import Passed, Refused, Word
 from tuiha.operate.plans.plan import Plan
+from tuiha.operate.records.journal import Journal, read_journal
 from tuiha.operate.records.state import OperationState, found, read_state
+from tuiha.operate.run.intent import Intent, at_step
 from tuiha.operate.run.witness import Finding, Truth, finding, refuse_to_undo
 
 INTENT = Intent("x", "switchover", "ada", "here", 1.0, past=False)

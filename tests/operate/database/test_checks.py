@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tuiha.model.databases.durability import Durability, Loose
+from tuiha.model.databases.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -24,15 +25,14 @@ from tuiha.model.reports import (
     Standby,
     Transaction,
 )
-from tuiha.model.databases.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
-from tuiha.operate.patroni.checks import candidate, follows
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.database.steps.base import followers, stamp, stamped
 from tuiha.operate.database.switchover import Switchover
+from tuiha.operate.patroni.checks import candidate, follows
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, plan_id
 

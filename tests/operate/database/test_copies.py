@@ -19,8 +19,8 @@ import pytest
 from tests.drivers.daemons import free_port
 from tests.operate.database.test_protected import Scene, archiver, scene, until
 from tuiha.config.load import load
-from tuiha.lab.runtime.binaries import find
 from tuiha.lab.pool.layout import Layout
+from tuiha.lab.runtime.binaries import find
 from tuiha.model.facts import Verdict
 from tuiha.watch.once import look_once
 

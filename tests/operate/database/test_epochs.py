@@ -10,10 +10,10 @@ import pytest
 from tests.operate.support import Told
 from tuiha.config.pace import Lease
 from tuiha.config.settings import Pool
+from tuiha.operate.database.steps.base import Job, Memory
 from tuiha.operate.database.steps.epochs import BeginEpoch
 from tuiha.operate.database.steps.roles import Fence
 from tuiha.operate.database.steps.servers import LetGo, leases_end
-from tuiha.operate.database.steps.base import Job, Memory
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
 from tuiha.server.database.clock import boottime

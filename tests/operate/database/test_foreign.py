@@ -15,14 +15,14 @@ import pytest
 from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.drivers.agents.actions import Identifying
-from tuiha.lab.runtime import binaries
-from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.pool.layout import Layout
 from tuiha.lab.parts.postgres import system_identifier
+from tuiha.lab.pool.account import unprivileged
+from tuiha.lab.pool.layout import Layout
+from tuiha.lab.runtime import binaries
 from tuiha.model.check.finding import Level
-from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database import KINDS
+from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database.steps.base import Foreign
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan

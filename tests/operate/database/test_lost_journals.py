@@ -22,11 +22,11 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
 from tuiha.operate import api
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.reach.world import World
 from tuiha.operate.records.history import verify
 from tuiha.operate.records.journal import read_records
-from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.state import OperationState
-from tuiha.operate.reach.world import World
 
 pytestmark = pytest.mark.pool
 

@@ -14,10 +14,10 @@ from tests.operate.support import Told
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database.steps.base import Job
 from tuiha.operate.database.steps.epochs import Announce
 from tuiha.operate.database.steps.replication import FenceOld
 from tuiha.operate.database.steps.roles import give_up_secondary
-from tuiha.operate.database.steps.base import Job
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
 

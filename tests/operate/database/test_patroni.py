@@ -22,8 +22,8 @@ from tests.lab.remains import Traces, until_nothing_is_left
 from tests.operate.pools import bind, bound, monitored_once
 from tuiha.config.load import load
 from tuiha.lab.pool import reaper
-from tuiha.operate.records.journal import read_records
 from tuiha.operate.reach.world import open_world
+from tuiha.operate.records.journal import read_records
 
 pytestmark = [
     pytest.mark.pool, pytest.mark.asyncio(loop_scope="module"),

@@ -18,11 +18,11 @@ from tuiha.lab.load.process import LoadProcess
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
 from tuiha.operate.database import KINDS
-from tuiha.operate.records.journal import read_records
 from tuiha.operate.plans.kinds import Refused, StepFailed
 from tuiha.operate.plans.plan import CheckVerdict, Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World, open_world
+from tuiha.operate.records.journal import read_records
 
 pytestmark = pytest.mark.pool
 

@@ -14,12 +14,12 @@ from tuiha.config.load import load
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
+from tuiha.operate.database import KINDS
+from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import roles
-from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database import KINDS
-from tuiha.operate.database.steps.replication import ProtectHere
 from tuiha.operate.database.steps.base import PairStep
+from tuiha.operate.database.steps.replication import ProtectHere
 from tuiha.operate.reach.world import World, open_world
 
 pytestmark = pytest.mark.pool

@@ -21,9 +21,9 @@ import pytest
 from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.drivers.databases.durability import QUESTION, read
-from tuiha.lab.runtime.binaries import find
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
+from tuiha.lab.runtime.binaries import find
 from tuiha.model.databases import durability as rule
 from tuiha.model.databases.durability import Gap, gaps
 from tuiha.model.facts import Snapshot, Verdict

@@ -15,13 +15,13 @@ from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database import remains
+from tuiha.operate.database import stream as streaming
+from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import roles
-from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database import stream as streaming
-from tuiha.operate.database import remains
-from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
 from tuiha.operate.database.steps.base import Job
+from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.database.sight import _probe
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
 
 HANGS, REFUSES, ANSWERS = "hangs", "refuses", "answers"

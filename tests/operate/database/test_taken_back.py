@@ -12,8 +12,8 @@ from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
-from tuiha.operate.database.steps import roles
 from tuiha.operate.database import KINDS
+from tuiha.operate.database.steps import roles
 from tuiha.operate.plans.kinds import ReadsBack, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import open_world

@@ -25,14 +25,14 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.intent import Condition
 from tuiha.model.problems.operation import running
-from tuiha.operate.run import launch as start
 from tuiha.operate import api
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Plan
-from tuiha.operate.records.state import OperationState
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
+from tuiha.operate.records.state import OperationState
+from tuiha.operate.run import launch as start
 from tuiha.watch.once import look_once
 
 RUNNER = (sys.executable, "-m", "tests.operate.endings.mortal")

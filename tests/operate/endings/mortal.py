@@ -13,8 +13,8 @@ import socket
 import sys
 from typing import Any
 
-from tuiha.operate.run import runner
 from tuiha.operate.run import attempt as stepping
+from tuiha.operate.run import runner
 
 DIES, CUT = "TUIHA_TEST_DIES", "TUIHA_TEST_CUT"
 

@@ -13,11 +13,11 @@ from tests.operate.support import planned, run, undo
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.look import look
 from tuiha.operate.mail import service
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.look import look
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World, open_world
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]

@@ -13,11 +13,11 @@ from tests.operate.support import Told, planned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.users.common import pairs_of
 from tuiha.operate.users.drain import Drain
 from tuiha.operate.users.rebalance import MoveStep, Rebalance
 from tuiha.operate.users.throttle import Pace
-from tuiha.operate.reach.world import World, open_world
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

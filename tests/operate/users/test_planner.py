@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuiha.operate.users.census import Staying
 from tuiha.operate.users.drain import leaving, room
 from tuiha.operate.users.planner import (
     LOCKED,
@@ -23,7 +24,6 @@ from tuiha.operate.users.planner import (
     plan_moves,
     targets,
 )
-from tuiha.operate.users.census import Staying
 from tuiha.operate.users.rebalance import stays
 
 WEIGHTS = st.integers(1, 12).map(float)

@@ -14,14 +14,14 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.model.facts import Snapshot
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Refused, StepFailed
 from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.users.drain import Drain, Enable
 from tuiha.operate.users.forget import ForgetServer
 from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
-from tuiha.operate.reach.world import World, open_world
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 

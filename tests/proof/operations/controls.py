@@ -12,17 +12,17 @@ from unittest import mock
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.stage import Control, Stage
 from tuiha.model.reports import Standby
-from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.kinds import PairKind
+from tuiha.operate.database.steps import base as steps
+from tuiha.operate.database.steps.base import change_ledger, followers, set_parameter, until
 from tuiha.operate.database.steps.replication import Protect
 from tuiha.operate.database.steps.roles import CatchUp, Fence, Stop
 from tuiha.operate.database.steps.servers import Hold, LetGo
-from tuiha.operate.database.steps.base import change_ledger, followers, set_parameter, until
 from tuiha.operate.database.stream import streams
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.plans.plan import Plan
-from tuiha.operate.run.runner import Runner
 from tuiha.operate.reach.world import World
+from tuiha.operate.run.runner import Runner
 
 _BEFORE = 8  # awaits before a step is named in which what it begins with is decided
 _TRIES = 6  # deaths for each seed

@@ -16,14 +16,13 @@ from tests.proof.operations.lives import LIFE, Crash, Life
 from tests.proof.virtual import PROCESS, Process
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.operate.run import intent
-from tuiha.operate.run import runner
 from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, NotThere, store_of
+from tuiha.operate.run import intent, runner
 
 _NO = (Refused, DriverError, DatabaseGone, NotThere)
 

@@ -19,16 +19,15 @@ from tests.proof.operations.campaign import deaths, places
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.scenarios import SCENARIOS
 from tests.proof.operations.stage import Harm, Stage, simulate
-from tuiha.operate.run import runner
-from tuiha.operate.run import witness
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import roles
 from tuiha.operate.database.steps import servers as serving
-from tuiha.operate.run.intent import Intent
+from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, read_state
 from tuiha.operate.records.store import Folder
+from tuiha.operate.run import runner, witness
+from tuiha.operate.run.intent import Intent
 from tuiha.operate.run.witness import Truth
-from tuiha.operate.reach.world import World
 
 SWEPT = ("switchover", "failover", "failover, a server deaf", "degrade")
 

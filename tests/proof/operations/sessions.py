@@ -19,17 +19,16 @@ from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.session import READ_BACK
-from tuiha.operate.reach import active_database as active
-from tuiha.operate.run import cost as counting
-from tuiha.operate.records import journal_copy as keeping
-from tuiha.operate.database.steps import epochs
-from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import rejoin as rejoining
-from tuiha.operate.database.steps import roles
-from tuiha.operate.database.steps import servers as serving
-from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database import stream as streaming
 from tuiha.operate.database import remains, sight, slots
+from tuiha.operate.database import stream as streaming
+from tuiha.operate.database.steps import base as steps
+from tuiha.operate.database.steps import epochs, roles
+from tuiha.operate.database.steps import rejoin as rejoining
+from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps import servers as serving
+from tuiha.operate.reach import active_database as active
+from tuiha.operate.records import journal_copy as keeping
+from tuiha.operate.run import cost as counting
 from tuiha.server.database import lease
 
 if TYPE_CHECKING:

@@ -30,25 +30,21 @@ from tests.proof.parties import Server
 from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
 from tuiha.model.reports import Standby
-from tuiha.operate.run import apply
-from tuiha.operate.run import intent
-from tuiha.operate.records import journal
-from tuiha.operate.plans import draft as planning
-from tuiha.operate.run import reclaim
-from tuiha.operate.run import runner
-from tuiha.operate.run import started as running
-from tuiha.operate.run import launch as start
-from tuiha.operate.run import attempt as stepping
-from tuiha.operate.run import stop as stopping
-from tuiha.operate.records import store
+from tuiha.operate.database import failover, kinds, remains
+from tuiha.operate.database import stream as streaming
+from tuiha.operate.database.checks import check
+from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import servers as serving
-from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database import stream as streaming
-from tuiha.operate.database import failover, kinds, remains
-from tuiha.operate.database.checks import check
+from tuiha.operate.plans import draft as planning
+from tuiha.operate.records import journal, store
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder
+from tuiha.operate.run import apply, intent, reclaim, runner
+from tuiha.operate.run import attempt as stepping
+from tuiha.operate.run import launch as start
+from tuiha.operate.run import started as running
+from tuiha.operate.run import stop as stopping
 from tuiha.server.database import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over

@@ -8,9 +8,9 @@ import imaplib
 import pytest
 
 from tests.server.mail.world import World
-from tuiha.lab.parts import mail
 from tuiha.lab.drill.acts.mailbox import put
 from tuiha.lab.load.mailer import MailTarget
+from tuiha.lab.parts import mail
 from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser

@@ -54,11 +54,11 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
     import asyncpg
 
     from tuiha.drivers.protocols import DriverError
-    from tuiha.operate.reach.control import ControlError
     from tuiha.operate.plans.kinds import Misused, Refused
+    from tuiha.operate.reach.control import ControlError
     from tuiha.operate.reach.sql import DatabaseGone
-    from tuiha.operate.records.store import NotKept, NotThere
     from tuiha.operate.reach.world import NoCredentials
+    from tuiha.operate.records.store import NotKept, NotThere
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (Misused, exits.USAGE),  # before Refused, which it is too

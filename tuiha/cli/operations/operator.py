@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from tuiha.cli.operations.facts import facts_of, facts_of_row, judged
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, Trouble
-from tuiha.watch.child.messages import Outline
 from tuiha.watch.background import Background
+from tuiha.watch.child.messages import Outline
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
 if TYPE_CHECKING:

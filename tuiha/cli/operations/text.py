@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiha.cli.output.documents import moment
 from tuiha.cli.operations.documents import result
+from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What commands write: JSON documents, text, tables, and the two streams."""

@@ -15,8 +15,8 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
-from tuiha.model.rows import UNKNOWN
 from tuiha.model.problems.operation import Running, running
+from tuiha.model.rows import UNKNOWN
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow

@@ -1,0 +1,1 @@
+"""Starting the dashboard: the process that draws, the process that watches, and what they share."""

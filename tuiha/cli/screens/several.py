@@ -22,8 +22,8 @@ def show_several(paths: Sequence[Path], looks: Looks) -> int:
     with watching(paths) as pools:
         log_to_file()
         from tuiha.cli.screens.dashboard import show_pool
-        from tuiha.tui.views.wall.picker import Picker
         from tuiha.tui.terminal.app import TerminalApp
+        from tuiha.tui.views.wall.picker import Picker
 
         cursor, palette = 0, looks.palette()
         while True:

@@ -1,4 +1,4 @@
-"""What a database is asked about its commits (model/databases/durability.py judges): one statement, for watchers and servers."""
+"""What watchers and servers ask a database about its commits: one statement (model/databases/durability.py judges)."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from typing import Any
 from tuiha.drivers.databases.spellings import misspelled
 from tuiha.model.check.access_rules import AccessRule
 from tuiha.model.check.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
-from tuiha.model.users.names import DEFAULT, NameRule
 from tuiha.model.databases.obstacles import SIZES
 from tuiha.model.databases.sessions import WATCHED
+from tuiha.model.users.names import DEFAULT, NameRule
 
 _SETTINGS = """
 SELECT name, setting, source, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])

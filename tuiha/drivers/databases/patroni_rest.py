@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
-from tuiha.drivers.http.keepalive import Asker
 from tuiha.model.reports import PROMOTABLE
 
 _LIMIT = 1024 * 1024  # bytes of one answer

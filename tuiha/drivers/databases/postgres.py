@@ -7,10 +7,10 @@ import ssl as tls
 from typing import Any
 
 from tuiha.drivers.databases import durability, questions
-from tuiha.drivers.databases.user_counts import Counting
 from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.databases.refusals import refusal
 from tuiha.drivers.databases.session import opened
+from tuiha.drivers.databases.user_counts import Counting
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause

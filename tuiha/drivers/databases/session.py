@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tuiha.model.problems.causes import Cause
 from tuiha.model.databases.sessions import KEPT, LATER, STATED, fits
+from tuiha.model.problems.causes import Cause
 
 # transaction_timeout is not known before PostgreSQL 17, where naming it at the start would be refused.
 READ_BACK = """

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from tuiha.config.tls import is_loopback
+from tuiha.drivers.http.exchange import Answer, Exchange
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, why
-from tuiha.drivers.http.exchange import Answer, Exchange
 
 _SECONDS = 10.0  # an upper bound; the caller's deadline is usually shorter
 _REDIRECTS = 5

@@ -6,8 +6,8 @@ import json
 import ssl as tls
 from collections.abc import Mapping
 
-from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.http.keepalive import Asker
+from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 _LIMIT = 1024 * 1024  # bytes of an answer

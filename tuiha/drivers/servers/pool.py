@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from tuiha.config.errors import ConfigError
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
-from tuiha.drivers.http.keepalive import Asker
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget

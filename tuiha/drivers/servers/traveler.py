@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
-from tuiha.drivers.http.keepalive import Asker
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 _LIMIT = 4 * 1024 * 1024  # bytes of an answer

@@ -11,17 +11,17 @@ from dataclasses import replace
 
 import asyncpg
 
-from tuiha.lab.pool.control import ControlError
 from tuiha.lab.drill import verdict
 from tuiha.lab.drill.acts.disks import NoDisk
-from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.needs import lacking
+from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.observation.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
 from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
+from tuiha.lab.pool.control import ControlError
 
 LONGEST = 240.0  # seconds from the first act to the last
 _RECOVERY = 60.0  # seconds for the pool to be whole after the last act

@@ -19,8 +19,6 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.lab.pool.account import unprivileged
-from tuiha.lab.pool.control import Control
 from tuiha.lab.drill.acts.disks import small_disks
 from tuiha.lab.drill.acts.hands import Hands
 from tuiha.lab.drill.needs import Needs, needs
@@ -29,11 +27,13 @@ from tuiha.lab.drill.observation.observer import Observer
 from tuiha.lab.drill.observation.records import Status
 from tuiha.lab.drill.wires import Wired, groups, ports_of, wire
 from tuiha.lab.embedded import EmbeddedPool, StartError
-from tuiha.lab.pool.layout import Layout
 from tuiha.lab.load.database import Records
 from tuiha.lab.load.devices import User, read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setup import setting
+from tuiha.lab.pool.account import unprivileged
+from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import LedgerRecord
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from typing import Any
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.lab.pool.account import unprivileged
-from tuiha.lab.pool.control import Control
 from tuiha.lab.drill.needs import Setting
 from tuiha.lab.drill.network import COORDINATOR, MEMBERS, Link, Network
+from tuiha.lab.pool.account import unprivileged
+from tuiha.lab.pool.control import Control
 from tuiha.lab.pool.layout import Layout
 
 _CHILD = "tuiha.lab.drill.child"

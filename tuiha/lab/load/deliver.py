@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, Unknown
 
 TIMEOUT = 3.0  # seconds for each of connecting, log-in, APPEND

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.config.places import data_file
-from tuiha.lab.pool.children import ChildError, Children, Command
 from tuiha.lab.parts.postgres import PROOF, SUPERUSER, Pair, system_identifier
+from tuiha.lab.pool.children import ChildError, Children, Command
 from tuiha.model.quotes import conninfo, pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration

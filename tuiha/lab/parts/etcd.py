@@ -12,9 +12,9 @@ from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.gateway import Gateway
 from tuiha.drivers.protocols import DriverError, LedgerDriver
-from tuiha.lab.runtime.binaries import MissingServers
 from tuiha.lab.pool.children import Command
 from tuiha.lab.pool.layout import Layout
+from tuiha.lab.runtime.binaries import MissingServers
 
 NAME = "etcd"
 PEER = "etcd peer"

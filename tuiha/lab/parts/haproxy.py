@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.lab.runtime.binaries import Binaries
 from tuiha.lab.pool.children import Command
 from tuiha.lab.pool.layout import Layout
+from tuiha.lab.runtime.binaries import Binaries
 from tuiha.model.reports import BackendState
 
 BACKEND = "pool"

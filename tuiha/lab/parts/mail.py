@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.lab.runtime.binaries import Binaries
+from tuiha.lab.parts.users import DemoUser
 from tuiha.lab.pool.children import Command
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.parts.users import DemoUser
+from tuiha.lab.runtime.binaries import Binaries
 
 VALKEY = "valkey"
 MONITOR = "tuiha-monitor"

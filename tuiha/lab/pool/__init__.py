@@ -1,0 +1,1 @@
+"""The embedded pool: its supervisor, its processes, its run folder."""

@@ -8,21 +8,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.lab.runtime import binaries
-from tuiha.lab.pool import configuration
-from tuiha.lab.parts import enterprise
-from tuiha.lab.parts import etcd
-from tuiha.lab.parts import mail
-from tuiha.lab.runtime import python
-from tuiha.lab.parts import users
+from tuiha.lab.parts import enterprise, etcd, mail, users
 from tuiha.lab.parts.agents import Agents
-from tuiha.lab.pool.children import Children, ChildState, Command
 from tuiha.lab.parts.haproxy import SprayerError, Sprayers
-from tuiha.lab.pool.layout import Layout
 from tuiha.lab.parts.mail import Mail
+from tuiha.lab.parts.postgres import Pair, system_identifier
+from tuiha.lab.pool import configuration
+from tuiha.lab.pool.children import Children, ChildState, Command
+from tuiha.lab.pool.layout import Layout
 from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
 from tuiha.lab.pool.ports import Ports
-from tuiha.lab.parts.postgres import Pair, system_identifier
+from tuiha.lab.runtime import binaries, python
 
 DATABASES = ("db1", "db2")
 SPRAYERS = ("spray1", "spray2")

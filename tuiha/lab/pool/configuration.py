@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuiha.lab.parts import haproxy
-from tuiha.lab.parts import mail
-from tuiha.lab.parts import postgres
+from tuiha.lab.parts import haproxy, mail, postgres
 from tuiha.lab.pool.layout import Layout
 
 POOL = "demo"

@@ -24,16 +24,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from tuiha.lab.parts.haproxy import SprayerError
+from tuiha.lab.parts.mail import MailSetupError
+from tuiha.lab.parts.postgres import DatabaseSetupError
 from tuiha.lab.pool import pointer
 from tuiha.lab.pool.account import NoAccount, unprivileged
 from tuiha.lab.pool.assembly import Assembly, Options, OrderError
-from tuiha.lab.runtime.binaries import MissingServers
 from tuiha.lab.pool.children import Child, ChildError, Children
-from tuiha.lab.parts.haproxy import SprayerError
 from tuiha.lab.pool.layout import make_folder, prepare
-from tuiha.lab.parts.mail import MailSetupError
-from tuiha.lab.parts.postgres import DatabaseSetupError
 from tuiha.lab.pool.watchdog import Watchdog
+from tuiha.lab.runtime.binaries import MissingServers
 
 _KNOWN = (OrderError, ChildError, DatabaseSetupError, MailSetupError, SprayerError, MissingServers, NoAccount,
           pointer.AlreadyRunning, OSError)

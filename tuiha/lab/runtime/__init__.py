@@ -1,0 +1,1 @@
+"""What an unprivileged user needs to run the parts: binaries and a Python."""

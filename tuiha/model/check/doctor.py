@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from tuiha.model.check.access_rules import rule_findings
 from tuiha.model.check.database_advice import database_advice
-from tuiha.model.databases.durability import same_name
-from tuiha.model.facts import Look
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.grants import too_much
 from tuiha.model.check.inspection import DatabaseInspection, Inspection, RoleRights
+from tuiha.model.databases.active import Standing
+from tuiha.model.databases.durability import same_name
 from tuiha.model.databases.obstacles import SIZES, smaller
+from tuiha.model.facts import Look
 from tuiha.model.quotes import identifier
 from tuiha.model.reports import ServerState
-from tuiha.model.databases.active import Standing
 from tuiha.model.words import count, names, span
 
 SKEW = 2.0  # seconds: more, and logs and events of two hosts no longer tell what came first

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tuiha.model.problems.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
-from tuiha.model.databases.durability import IN_STEP, Gap, by_hand, follows_first, reason, remedy, same_name
-from tuiha.model.facts import Look, Polled
 from tuiha.model.check.finding import Finding, bad, ok, warning
+from tuiha.model.check.versions import neighbours
+from tuiha.model.databases.active import Standing
+from tuiha.model.databases.durability import IN_STEP, Gap, by_hand, follows_first, reason, remedy, same_name
+from tuiha.model.databases.obstacles import LONG, obstacles
+from tuiha.model.databases.way_back import not_ours
+from tuiha.model.facts import Look, Polled
+from tuiha.model.problems.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 from tuiha.model.problems.mail_sights import sights
 from tuiha.model.problems.mail_trouble import UNTOLD, explained, summed
-from tuiha.model.databases.obstacles import LONG, obstacles
+from tuiha.model.problems.operation import operation_problems, running_in
+from tuiha.model.problems.sprayers import oddities
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -21,11 +26,6 @@ from tuiha.model.reports import (
     ServerState,
     Standby,
 )
-from tuiha.model.problems.operation import operation_problems, running_in
-from tuiha.model.problems.sprayers import oddities
-from tuiha.model.databases.active import Standing
-from tuiha.model.check.versions import neighbours
-from tuiha.model.databases.way_back import not_ours
 from tuiha.model.words import count, names, span
 
 

@@ -1,7 +1,7 @@
 """What each role of a pool may do at most, and what a role has beyond that. Pure.
 
-The least that a role needs is in `model/check/doctor.py`; the grants themselves are made by config/postgresql.md, step 3, and
-with the schema (`pooldb/migrations.py`).
+The least that a role needs is in `model/check/doctor.py`. config/postgresql.md, step 3, makes the grants themselves,
+and so does the schema (`pooldb/migrations.py`).
 """
 
 from __future__ import annotations

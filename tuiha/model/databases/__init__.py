@@ -1,0 +1,1 @@
+"""Facts and judgements about the database pair."""

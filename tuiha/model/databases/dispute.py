@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import Look, Polled
 from tuiha.model.reports import EpochState, ServerReport, ServerState
 from tuiha.model.rules import Rules
-from tuiha.model.databases.active import Standing
 from tuiha.model.words import names
 
 MARGIN = 0.5  # seconds by which a renewal must be younger than the watcher's first failure, to prove anything

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.databases.durability import IN_STEP, same_name
 from tuiha.model.facts import Look
-from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.reports import Managed
 
 LEADERLESS = "LEADERLESS"  # the ledger's phase while the manager has no leader

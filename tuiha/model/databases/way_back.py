@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tuiha.model.databases.durability import same_name
 from tuiha.model.check.finding import Finding, bad, ok, warning
+from tuiha.model.databases.durability import same_name
 from tuiha.model.quotes import slot
 from tuiha.model.words import names
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.databases.durability import Gap, follows_first, reason, remedy
-from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
 from tuiha.model.databases.obstacles import obstacles
+from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
 from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState
 from tuiha.model.rows import DOWN, STRAY
 from tuiha.model.scene import Scene

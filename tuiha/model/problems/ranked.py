@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tuiha.model.problems.databases import after_stray, database_problems
+from tuiha.model.databases.managed import LEADERLESS
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.intent import takes_from
+from tuiha.model.problems.databases import after_stray, database_problems
 from tuiha.model.problems.mail import mail_problems
-from tuiha.model.databases.managed import LEADERLESS
-from tuiha.model.reports import ServerState
-from tuiha.model.rows import DOWN, down
 from tuiha.model.problems.operation import ATTACHES, first_of, operation_problems
-from tuiha.model.scene import Scene
 from tuiha.model.problems.servers import server_problems
 from tuiha.model.problems.sprayers import oddities
+from tuiha.model.reports import ServerState
+from tuiha.model.rows import DOWN, down
+from tuiha.model.scene import Scene
 from tuiha.model.words import natural
 
 _SEVERITY = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 2}

@@ -1,0 +1,1 @@
+"""Users: their names, their mailboxes, and which server monitors them."""

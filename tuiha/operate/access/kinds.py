@@ -11,14 +11,14 @@ import asyncpg
 from tuiha.model.facts import Snapshot
 from tuiha.model.words import count, names, no_user, short
 from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
-from tuiha.operate.reach.active_database import Active
+from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole
-from tuiha.operate.mail import service
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
-from tuiha.operate.users import common
 from tuiha.operate.reach.world import World
+from tuiha.operate.users import common
 
 NO_REASON = "no reason was given"
 _LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included

@@ -10,14 +10,14 @@ from typing import Any
 
 from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.words import count, names
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
+from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
-from tuiha.operate.mail import service
 from tuiha.operate.plans.plan import PlannedStep
-from tuiha.operate.users import common
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
+from tuiha.operate.users import common
 from tuiha.server.database.lease import MAY_HOLD
 
 REASON = 256  # characters of a reason that a server accepts; the operation's journal has all of it

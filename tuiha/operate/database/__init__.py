@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from tuiha.operate.database.failover import Failover
-from tuiha.operate.patroni.kinds import Dispatched, PatroniFailover, PatroniRejoin, PatroniSwitchover
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.switchover import Switchover
+from tuiha.operate.patroni.kinds import Dispatched, PatroniFailover, PatroniRejoin, PatroniSwitchover
 from tuiha.operate.plans.kinds import Kind
 
 KINDS: dict[str, Callable[[], Kind]] = {

@@ -8,10 +8,10 @@ from dataclasses import replace
 from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy, same_name
 from tuiha.model.databases.obstacles import LONG, Kind, smaller
 from tuiha.model.databases.obstacles import obstacles as obstacles_of
-from tuiha.model.quotes import slot
-from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.model.databases.way_back import AT_LEAST, Needs, not_ours
 from tuiha.model.databases.way_back import obstacles as in_the_way
+from tuiha.model.quotes import slot
+from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plans.plan import Check, CheckVerdict
 

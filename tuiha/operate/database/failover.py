@@ -7,13 +7,13 @@ from typing import Any
 
 from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
-from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.kinds import PairKind, outage, unserved
-from tuiha.operate.database.steps.replication import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.steps.rejoin import RejoinIfThere
+from tuiha.operate.database.steps.replication import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
 from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.steps.servers import Attach, LetGo, Verify
-from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
 from tuiha.operate.reach.world import World
 

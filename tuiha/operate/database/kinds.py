@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tuiha.operate.database import checks
-from tuiha.operate.database.steps.epochs import BeginEpoch, Record
 from tuiha.operate.database.remains import left_by, unprotected
-from tuiha.operate.database.steps.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.base import Job, PairStep, stamped
+from tuiha.operate.database.steps.epochs import BeginEpoch, Record
+from tuiha.operate.database.steps.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.plans.kinds import Misused, Passed, Refused, Step, Word
 from tuiha.operate.plans.plan import Check, Plan, plan_id
 from tuiha.operate.reach.world import World

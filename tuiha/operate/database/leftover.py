@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import checks
-from tuiha.operate.database.steps.epochs import Announce
 from tuiha.operate.database.failover import Failover
-from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.sight import NodeSight, Sight
 from tuiha.operate.database.steps.base import Job, PairStep
+from tuiha.operate.database.steps.epochs import Announce
+from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.plans.kinds import Progress
 from tuiha.operate.plans.plan import Check, CheckVerdict

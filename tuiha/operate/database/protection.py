@@ -8,9 +8,9 @@ from tuiha.model.databases.durability import same_name
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
-from tuiha.operate.database.steps.replication import GiveUp, ProtectHere
-from tuiha.operate.database.steps.rejoin import RejoinHere
 from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.database.steps.rejoin import RejoinHere
+from tuiha.operate.database.steps.replication import GiveUp, ProtectHere
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict
 from tuiha.operate.reach.world import World

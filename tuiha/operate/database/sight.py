@@ -13,12 +13,12 @@ import asyncpg
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.databases.obstacles import LONG
-from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.model.databases.way_back import Rehearsal
-from tuiha.operate.reach.control import ControlError
+from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.operate.database.steps.base import lacks
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.look import safe
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.watch.factory import guarded

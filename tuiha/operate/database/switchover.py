@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuiha.operate.database import checks
-from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.kinds import PairKind, outage
-from tuiha.operate.database.steps.replication import Protect
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
 from tuiha.operate.database.steps.rejoin import RejoinClean
+from tuiha.operate.database.steps.replication import Protect
 from tuiha.operate.database.steps.roles import CatchUp, Fence, Prepare, Promote, Stop
 from tuiha.operate.database.steps.servers import Attach, Hold, Verify
-from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 

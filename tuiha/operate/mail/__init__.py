@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuiha.operate.plans.kinds import Kind
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
+from tuiha.operate.plans.kinds import Kind
 
 KINDS: dict[str, Callable[[], Kind]] = {"failover-mail": FailoverMail, "return-mail": ReturnMail}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuiha.model.words import count, names
-from tuiha.operate.reach.active_database import Active
+from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole
-from tuiha.operate.mail import service
 from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
-from tuiha.operate.users import common
 from tuiha.operate.reach.world import World
+from tuiha.operate.users import common
 
 _REASON = "taken out of service by an operation"
 

@@ -16,14 +16,14 @@ from tuiha.config.tls import for_partners
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.rows import UP
 from tuiha.model.words import count, names
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, CheckVerdict, PlannedStep
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
+from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.presence import Presence, Present
-from tuiha.operate.reach.world import World
 from tuiha.server.mail.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins

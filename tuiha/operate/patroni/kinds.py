@@ -9,8 +9,13 @@ from dataclasses import replace
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
 from tuiha.model.databases.managed import LEADERLESS, NOT_HERE, not_here
 from tuiha.model.reports import EpochRow, LedgerRecord, Standby
-from tuiha.operate.patroni import checks as managed_checks
 from tuiha.operate.database import checks
+from tuiha.operate.database.failover import gone
+from tuiha.operate.database.kinds import PairKind, outage
+from tuiha.operate.database.sight import Sight, look
+from tuiha.operate.database.steps.base import Job
+from tuiha.operate.database.steps.servers import Hold
+from tuiha.operate.patroni import checks as managed_checks
 from tuiha.operate.patroni.steps import (
     Agreed,
     AskFailover,
@@ -23,11 +28,6 @@ from tuiha.operate.patroni.steps import (
     begun,
     patroni_of,
 )
-from tuiha.operate.database.failover import gone
-from tuiha.operate.database.kinds import PairKind, outage
-from tuiha.operate.database.steps.servers import Hold
-from tuiha.operate.database.sight import Sight, look
-from tuiha.operate.database.steps.base import Job
 from tuiha.operate.plans.kinds import Kind, Passed, ReadsBack, Refused, Step, Witness, Word
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
 from tuiha.operate.reach.world import World

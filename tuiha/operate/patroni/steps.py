@@ -12,9 +12,9 @@ from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.databases.managed import LEADERLESS, in_words
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, stamp, tell_all, told, until
 from tuiha.operate.database.steps.rejoin import Follows, PartnerFollows
 from tuiha.operate.database.steps.servers import Attach, Verify
-from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, stamp, tell_all, told, until
 from tuiha.operate.database.stream import streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.world import World

@@ -1,0 +1,1 @@
+"""Plans: what an operation would do, judged on fresh facts."""

@@ -12,9 +12,9 @@ from tuiha.config.settings import Pool
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.plans.kinds import Kind, Misused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
-from tuiha.operate.run.precedence import rivalry
-from tuiha.operate.records.store import store_of
 from tuiha.operate.reach.world import World, open_world
+from tuiha.operate.records.store import store_of
+from tuiha.operate.run.precedence import rivalry
 
 _MB = 1024 * 1024
 _ROOM = 16 * _MB  # bytes that a journal may need, many times over

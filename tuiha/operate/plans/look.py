@@ -11,8 +11,8 @@ from tuiha.model.facts import ServerFacts, Snapshot, Verdict
 from tuiha.model.reports import ServerState
 from tuiha.operate.plans.plan import Check, CheckVerdict
 from tuiha.operate.reach.world import World
-from tuiha.watch.once import CONFIRM, EXTRA
 from tuiha.watch.factory import guarded, rules_of
+from tuiha.watch.once import CONFIRM, EXTRA
 from tuiha.watch.poller import Poller
 from tuiha.watch.targets import targets_of
 

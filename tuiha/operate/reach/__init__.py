@@ -1,0 +1,1 @@
+"""How operations reach a pool: its drivers, the servers' control interface, the databases."""

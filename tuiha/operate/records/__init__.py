@@ -1,0 +1,1 @@
+"""What is kept of operations: journals, their copies, their reading."""

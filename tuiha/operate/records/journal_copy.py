@@ -13,8 +13,8 @@ import asyncpg
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
-from tuiha.operate.records.state import OperationState, Record
 from tuiha.operate.reach.world import World
+from tuiha.operate.records.state import OperationState, Record
 
 _OPERATION = "SELECT link, total FROM keep_operation($1)"
 # Of a database whose schema is of the version before.

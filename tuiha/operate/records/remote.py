@@ -13,11 +13,11 @@ from typing import Any
 from tuiha.config.settings import Pool
 from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
-from tuiha.operate.run import intent as intents
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, PlannedStep, from_document
 from tuiha.operate.records.state import RUNNING, OperationState, StepState, read_state
 from tuiha.operate.records.store import NotThere, store_of
+from tuiha.operate.run import intent as intents
 from tuiha.watch.reader import OperationRow, Unreachable, read_operations, reader
 
 _SECONDS = 5.0  # for the database, and for the ledger

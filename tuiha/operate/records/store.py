@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
-from tuiha.operate.records.journal import Reading, read_journal
 from tuiha.operate.plans.plan import Plan, from_document
+from tuiha.operate.records.journal import Reading, read_journal
 from tuiha.operate.records.state import OperationState, read_state
 
 if TYPE_CHECKING:  # a dashboard that only reads journals does without

@@ -1,0 +1,1 @@
+"""Running an operation: start, steps, stop, and the intent in the ledger."""

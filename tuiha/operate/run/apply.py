@@ -13,17 +13,17 @@ from typing import Any
 
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
-from tuiha.operate.run import intent as intents
-from tuiha.operate.reach.control import ControlError
-from tuiha.operate.records.journal import Journal
+from tuiha.operate.plans.draft import plan_again
 from tuiha.operate.plans.kinds import Misused, Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
-from tuiha.operate.plans.draft import plan_again
-from tuiha.operate.run.precedence import refuse_unless_told, see_it_stopped
-from tuiha.operate.run.launch import loading_runner
-from tuiha.operate.records.store import Folder, NotKept, store_of, writing
 from tuiha.operate.plans.weight import NEVER_ASKED, changes, voided_by
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.store import Folder, NotKept, store_of, writing
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run.launch import loading_runner
+from tuiha.operate.run.precedence import refuse_unless_told, see_it_stopped
 
 
 def changed_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

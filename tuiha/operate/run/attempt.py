@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.operate.reach.control import ControlError
-from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.operate.records.journal import Journal
 
 _TELL_SECONDS = 0.5  # between two records of progress
 _STOPPING = 2.0  # seconds for a step to stop by itself when the pool was taken

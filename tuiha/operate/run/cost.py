@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.look import safe
 from tuiha.operate.plans.plan import Plan
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 

@@ -18,8 +18,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import Folder, writing
 
 RUNNER: tuple[str, ...] = (sys.executable, "-m", "tuiha.operate.run.runner")

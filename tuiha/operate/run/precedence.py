@@ -14,15 +14,15 @@ from typing import Any
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT
-from tuiha.model.reports import LedgerRecord
 from tuiha.model.problems.operation import possible, way_out
-from tuiha.operate.run import intent as intents
-from tuiha.operate.records.journal import Journal
+from tuiha.model.reports import LedgerRecord
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.reach.world import World
+from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, NotThere, Store
-from tuiha.operate.reach.world import World
+from tuiha.operate.run import intent as intents
 
 TAKES_FROM = "takes_from"  # in a plan's details: the operation that it takes the pool from; None: from none
 _STOPPING = 2 * BEAT + 4.0  # seconds in which a living runner of this host notices, and stops

@@ -18,16 +18,16 @@ from typing import Any
 
 from tuiha.drivers.protocols import LeasedLedger
 from tuiha.model.reports import LedgerRecord
-from tuiha.operate.run import intent as intents
 from tuiha.operate.database import leftover
 from tuiha.operate.database.leftover import Way
 from tuiha.operate.database.sight import look
 from tuiha.operate.database.steps.base import Job, read_ledger
-from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Misused, Progress, Refused, Step, StepFailed
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
-from tuiha.operate.records.store import Folder, NotThere, store_of
 from tuiha.operate.reach.world import World
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.store import Folder, NotThere, store_of
+from tuiha.operate.run import intent as intents
 
 _VALID = 300.0  # seconds until a plan has to be made again
 _OK, _WARNING, _BAD, _NEVER = CheckVerdict.OK, CheckVerdict.WARNING, CheckVerdict.BAD, CheckVerdict.NEVER

@@ -21,22 +21,22 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.intent import BEAT, Condition
 from tuiha.model.databases.managed import LEADERLESS
-from tuiha.operate.run import intent as intents
-from tuiha.operate.run.apply import ledger_of
-from tuiha.operate.run.cost import Cost, cost, counts
+from tuiha.model.intent import BEAT, Condition
+from tuiha.operate.plans.draft import kind_of
+from tuiha.operate.plans.kinds import ReadsBack, Refused, Remains, Step
+from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import Journal, read_records
 from tuiha.operate.records.journal_copy import keep_in_database
-from tuiha.operate.plans.kinds import ReadsBack, Refused, Remains, Step
-from tuiha.operate.plans.draft import kind_of
-from tuiha.operate.run.precedence import gave_way
-from tuiha.operate.run.launch import Order, handed
 from tuiha.operate.records.state import OperationState
-from tuiha.operate.run.attempt import Done, Teller, attempt
 from tuiha.operate.records.store import Folder, store_of
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run.apply import ledger_of
+from tuiha.operate.run.attempt import Done, Teller, attempt
+from tuiha.operate.run.cost import Cost, cost, counts
+from tuiha.operate.run.launch import Order, handed
+from tuiha.operate.run.precedence import gave_way
 from tuiha.operate.run.witness import Truth, ask, next_one, refuse_to_undo
-from tuiha.operate.reach.world import World, open_world
 
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
 _UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"

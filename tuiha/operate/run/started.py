@@ -9,15 +9,15 @@ from pathlib import Path
 
 from tuiha.config.settings import Pool
 from tuiha.model.quotes import shell
+from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.reach.world import open_world
+from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run import witness
 from tuiha.operate.run.apply import ledger_of
-from tuiha.operate.records.journal import Journal
-from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run.launch import start_runner
-from tuiha.operate.records.state import OperationState
-from tuiha.operate.records.store import Folder, store_of
-from tuiha.operate.reach.world import open_world
 
 _LOOK_SECONDS = 0.1
 _SECOND = len("20261122-170000")  # an id begins with the second of its creation

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.operate.run import intent as intents
-from tuiha.operate.run.apply import ledger_of
-from tuiha.operate.records.journal import Journal
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.run.started import cancel
+from tuiha.operate.reach.world import open_world
+from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, store_of
-from tuiha.operate.reach.world import open_world
+from tuiha.operate.run import intent as intents
+from tuiha.operate.run.apply import ledger_of
+from tuiha.operate.run.started import cancel
 
 _STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
 _STARTING = 60.0  # seconds: whoever started it may not have come to its runner yet

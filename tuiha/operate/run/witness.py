@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuiha.operate.run.intent import Intent
-from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
 from tuiha.operate.plans.draft import kind_of
-from tuiha.operate.records.state import OperationState, StepState, found
+from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
 from tuiha.operate.reach.world import World
+from tuiha.operate.records.state import OperationState, StepState, found
+from tuiha.operate.run.intent import Intent
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerState, ServerTarget
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.look import answering
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.users.planner import LOCKED, PINNED, Moves, Part, Place, Users
 
 CHUNK = 50_000  # users read, or asked about, at a time

@@ -10,13 +10,13 @@ from typing import Any
 
 from tuiha.model.users.names import canonical
 from tuiha.model.words import count
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.kinds import Kind, Progress, Remains, fitting
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.world import World
 from tuiha.operate.users.mover import Mover, Pairs, Tally
 from tuiha.operate.users.throttle import Pace
-from tuiha.operate.reach.world import World
 
 _VALID = 900.0  # seconds that a plan may be applied
 

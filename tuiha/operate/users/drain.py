@@ -10,20 +10,20 @@ from urllib.parse import quote
 from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerTarget
 from tuiha.model.words import count, names
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
 from tuiha.operate.users import common, sprayers
+from tuiha.operate.users.census import chunks, effects, places, users
 from tuiha.operate.users.mover import Tally
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_moves
 from tuiha.operate.users.presence import Presence
-from tuiha.operate.users.census import chunks, effects, places, users
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
-from tuiha.operate.reach.world import World
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _NAMED = 3  # servers whose names are typed to confirm

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tuiha.model.words import count, names
-from tuiha.operate.reach.active_database import Active
-from tuiha.operate.reach.control import ControlError
+from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
-from tuiha.operate.mail import service
 from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
-from tuiha.operate.users import common, sprayers
 from tuiha.operate.reach.world import World
+from tuiha.operate.users import common, sprayers
 
 _ROW = "SELECT count(*)::int FROM server WHERE name = $1"
 _HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"

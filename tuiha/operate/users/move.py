@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuiha.model.words import names, no_user
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
-from tuiha.operate.users.planner import Part
 from tuiha.operate.users.census import places
+from tuiha.operate.users.planner import Part
 from tuiha.operate.users.rebalance import MoveStep
 from tuiha.operate.users.throttle import Pace
-from tuiha.operate.reach.world import World
 
 _USER = """
 SELECT u.id, b.server, b.generation, b.pinned, b.locked_until > clock_timestamp() AS locked,

@@ -14,12 +14,12 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tuiha.operate.plans.kinds import Progress, StepUnknown
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
-from tuiha.operate.plans.kinds import Progress, StepUnknown
 from tuiha.operate.reach.sql import DatabaseGone
-from tuiha.operate.users.throttle import Pace, Throttle
 from tuiha.operate.reach.world import World
+from tuiha.operate.users.throttle import Pace, Throttle
 
 Pairs = Mapping[tuple[str, str], Sequence[int]]  # (from, to) -> ids
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuiha.model.facts import ServerFacts
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.look import answering, look
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
 
 _FRESH = 2.0  # seconds for which a look is good

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.words import count
-from tuiha.operate.reach.active_database import Active
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
+from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
+from tuiha.operate.users.census import Effects, Staying, chunks, effects, places, staying, users
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
 from tuiha.operate.users.presence import Presence
-from tuiha.operate.users.census import Effects, Staying, chunks, effects, places, staying, users
 from tuiha.operate.users.throttle import Pace, number, pace_of
-from tuiha.operate.reach.world import World
 
 _WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
 _AGAIN = 3  # times that the rest of a rebalance is planned again, when servers die meanwhile

@@ -11,8 +11,8 @@ from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, Haproxy
 from tuiha.model.reports import BackendReport, BackendState
 from tuiha.operate.plans.kinds import Progress, Remains, StepFailed
 from tuiha.operate.plans.plan import Check, PlannedStep
-from tuiha.operate.users import common
 from tuiha.operate.reach.world import World
+from tuiha.operate.users import common
 
 _Order = Callable[[Haproxy, str], Awaitable[None]]
 _TIMEOUT = 3.0  # seconds, of one sprayer

@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TypeGuard
 import asyncpg
 from aiohttp import hdrs, web
 
-from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.model.reports import ServerReport, ServerTarget
+from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.attachment import LOST
 from tuiha.server.database.gate import Gate

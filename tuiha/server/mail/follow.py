@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.client import (
     BATCH,
     LISTED,
@@ -21,6 +20,7 @@ from tuiha.drivers.mail.client import (
     ImapGone,
     Selected,
 )
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.envelopes import Answers
 from tuiha.model.problems.mail_trouble import Trouble
 from tuiha.server.mail.cluster import Bound

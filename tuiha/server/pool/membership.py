@@ -15,9 +15,9 @@ import asyncpg
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.drivers.databases.questions import LEASED
+from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.users.availability import WITHDRAWN, availability_index, scarcest
 from tuiha.model.users.placement import Candidate
-from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.pooldb.lease_functions import LEAVE
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.clock import boottime

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tuiha.model.facts import Snapshot
 from tuiha.tui.command.offers import Offer
 from tuiha.tui.replay.travel import unclear
-from tuiha.tui.views.registry import HOME, VIEWS
 from tuiha.tui.theme import theme_names
+from tuiha.tui.views.registry import HOME, VIEWS
 
 if TYPE_CHECKING:
     from tuiha.tui.app import Dashboard

@@ -8,8 +8,8 @@ from tuiha.tui.command.grammar import COMMANDS
 from tuiha.tui.command.offers import Offer, matching
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.keys import Key
-from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.kit.prompt import PromptScreen
+from tuiha.tui.kit.screen import PoolScreen
 
 _NEVER = ("app.palette", "move.", "palette.")  # moving in a list from within a list says nothing
 

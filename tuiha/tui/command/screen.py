@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tuiha.tui.command.grammar import Unclear, complete, completed, parse
 from tuiha.tui.command.offers import Offer
 from tuiha.tui.draw.spans import Span
-from tuiha.tui.kit.prompt import PromptScreen
 from tuiha.tui.kit.entry import Entry
+from tuiha.tui.kit.prompt import PromptScreen
 
 
 class CommandScreen(PromptScreen):

@@ -10,9 +10,9 @@ from tuiha.tui.draw.columns import Sheet, T
 from tuiha.tui.draw.filter import EVERYTHING, Fields, Filter, parse_for
 from tuiha.tui.draw.rows import Order, arranged
 from tuiha.tui.draw.spans import Span
-from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
+from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.kit.table import Table
 
 

@@ -1,0 +1,1 @@
+"""Operations on the dashboard: from a key to a plan, its confirmation, its run and its result."""

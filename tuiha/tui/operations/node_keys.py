@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
-from tuiha.tui.operations.lines.choices import choices, suggested
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.screen import ARM, PoolScreen
+from tuiha.tui.operations.lines.choices import choices, suggested
 
 ACTING_KEYS: tuple[Key, ...] = (
     ARM,

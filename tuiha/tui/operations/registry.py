@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.kit.screen import PoolScreen
+from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.menu import MenuScreen
 from tuiha.tui.operations.screens.plan import PlanScreen

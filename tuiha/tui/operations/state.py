@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lock import Armed, arm, mode_word
 from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
+from tuiha.tui.operations.path import Ways
 from tuiha.tui.operations.possible import WAYS
 from tuiha.tui.terminal.threads import on_this_loop
-from tuiha.tui.operations.path import Ways
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan

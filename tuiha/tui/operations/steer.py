@@ -8,10 +8,10 @@ from __future__ import annotations
 from textual import events
 
 from tuiha.tui.keys import Key
+from tuiha.tui.kit.paced import PACE
+from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.tui.operations.possible import WAYS
-from tuiha.tui.kit.screen import PoolScreen
-from tuiha.tui.kit.paced import PACE
 
 SURE = 5.0  # seconds in which the second press has to come
 _PREFIX = "operation."

@@ -1,0 +1,1 @@
+"""Time travel: the pool as it was recorded."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiha.config.errors import ConfigError
-from tuiha.tui.replay.lines import past_line
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.replay.lines import past_line
 from tuiha.watch.feed import Feed
 from tuiha.watch.recording.moments import moment
 

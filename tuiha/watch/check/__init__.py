@@ -1,0 +1,1 @@
+"""Probing what a configuration names, for `tuiha check`."""

@@ -12,28 +12,28 @@ from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Spra
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
-from tuiha.drivers.mail.delegation import log_in_for
-from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.factory import open_sprayer, server_opener
+from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
+from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
-from tuiha.model.databases import way_back
-from tuiha.model.problems.causes import Cause, database_remedy, mail_remedy
-from tuiha.model.conclude import conclude
 from tuiha.model.check.doctor import advice
-from tuiha.model.facts import Look
 from tuiha.model.check.finding import Finding
 from tuiha.model.check.findings import Attempt, Expected, findings
-from tuiha.model.databases.managed import managed_findings
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.conclude import conclude
+from tuiha.model.databases import way_back
 from tuiha.model.databases.active import Standing, standing
+from tuiha.model.databases.managed import managed_findings
+from tuiha.model.facts import Look
+from tuiha.model.problems.causes import Cause, database_remedy, mail_remedy
+from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.verdict import PROTECTED
 from tuiha.watch.check.inspection import inspection
-from tuiha.watch.once import EXTRA, first_look
-from tuiha.watch.factory import guarded, open_poller, rules_of
-from tuiha.watch.reader import connect
 from tuiha.watch.check.rehearsal import rehearsals
+from tuiha.watch.factory import guarded, open_poller, rules_of
+from tuiha.watch.once import EXTRA, first_look
+from tuiha.watch.reader import connect
 
 # Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
 # on, and longer each time), and must not be taken for a server that hangs.

@@ -23,8 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the events."""
-    from tuiha.cli.output import documents
     from tuiha.cli.configuration import opened, reading
+    from tuiha.cli.output import documents
     from tuiha.cli.output.table import aligned, plain
     from tuiha.watch.reader import read_events
 

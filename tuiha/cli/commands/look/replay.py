@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from tuiha.cli import exits
-from tuiha.cli.screens.looks import add_looks, looks_of
 from tuiha.cli.output.streams import put
+from tuiha.cli.screens.looks import add_looks, looks_of
 
 HELP = """Show the dashboard as it was: `,` and `.` go to the snapshot before and the next, `<` and `>` to the change
 before and the next, `@` to a moment or an incident; `=` tells what differs from the snapshot before. Nothing can be

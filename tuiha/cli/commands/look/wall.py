@@ -7,8 +7,8 @@ import os
 import sys
 
 from tuiha.cli import exits
-from tuiha.cli.screens.looks import add_looks, looks_of
 from tuiha.cli.numbers import whole
+from tuiha.cli.screens.looks import add_looks, looks_of
 
 HELP = """Show pools in large figures, one after the other, for a screen that everybody sees. Nothing can be done from
 it: `q` is its only key, no code that acts is loaded, and no operator's secret is read.

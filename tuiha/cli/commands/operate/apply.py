@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from tuiha.cli.names import completed_by
 from tuiha.cli.operations.follow import CODES, add_following
 from tuiha.cli.output.streams import progress
-from tuiha.cli.names import completed_by
 
 HELP = f"""Do what a plan says, and follow it: one line for each step on stderr, the result on stdout.
 

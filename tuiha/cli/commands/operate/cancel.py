@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from tuiha.cli import exits
-from tuiha.cli.operations.follow import CODES, add_following
 from tuiha.cli.names import completed_by
+from tuiha.cli.operations.follow import CODES, add_following
 
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 

@@ -7,8 +7,8 @@ import json
 from datetime import datetime
 
 from tuiha.cli import exits
-from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.exits import CommandError
+from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
 from tuiha.model.quotes import shell
 
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace, user: str) -> int:
-    from tuiha.cli.output import documents
     from tuiha.cli.configuration import opened, reading
+    from tuiha.cli.output import documents
     from tuiha.cli.output.table import aligned, plain
     from tuiha.model.words import no_user
     from tuiha.watch.reader import read_devices

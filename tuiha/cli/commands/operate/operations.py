@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
+from tuiha.cli.names import completed_by
 from tuiha.cli.numbers import whole
 from tuiha.cli.output.streams import put, say
-from tuiha.cli.names import completed_by
 
 if TYPE_CHECKING:
     from tuiha.cli.operations.follow import Place
@@ -38,8 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them."""
-    from tuiha.cli.operations.follow import acted, placed, show
     from tuiha.cli.operations.documents import operations as document
+    from tuiha.cli.operations.follow import acted, placed, show
     from tuiha.cli.operations.text import operations_text
     from tuiha.operate import api
     from tuiha.operate.records.remote import elsewhere, find, merged

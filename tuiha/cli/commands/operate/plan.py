@@ -6,8 +6,8 @@ import argparse
 import json
 
 from tuiha.cli import exits
-from tuiha.cli.output.streams import progress, put, say
 from tuiha.cli.names import completed_by
+from tuiha.cli.output.streams import progress, put, say
 
 HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
 
@@ -31,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan, and keep it for `tuiha apply`."""
-    from tuiha.cli.operations.follow import Place, acted, placed
     from tuiha.cli.operations.documents import plan as document
+    from tuiha.cli.operations.follow import Place, acted, placed
     from tuiha.cli.operations.text import next_command, plan_text
     from tuiha.operate.api import make_plan, store_of
     from tuiha.operate.plans.plan import Plan

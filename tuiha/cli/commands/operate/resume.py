@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tuiha.cli.operations.follow import CODES, add_following
 from tuiha.cli.names import completed_by
+from tuiha.cli.operations.follow import CODES, add_following
 
 HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or whose runner died, from its journal.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from tuiha.cli import exits
-from tuiha.cli.operations.follow import CODES, add_following
 from tuiha.cli.names import completed_by
+from tuiha.cli.operations.follow import CODES, add_following
 
 HELP = f"""Take an operation back, its last step first. Refused when the point of no return may have been passed.
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
-from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.exits import CommandError
 from tuiha.cli.numbers import whole
+from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _act(arguments: argparse.Namespace, words: list[str]) -> int:
 
 
 def _list(arguments: argparse.Namespace, pattern: str) -> int:
-    from tuiha.cli.output import documents
     from tuiha.cli.configuration import opened, reading
+    from tuiha.cli.output import documents
     from tuiha.cli.output.table import aligned, cell, plain
     from tuiha.model.users.names import canonical_pattern
     from tuiha.model.words import short

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 
 from tuiha.cli import exits
-from tuiha.cli.output.streams import put, write
 from tuiha.cli.names import WORDS, words_of
+from tuiha.cli.output.streams import put, write
 
 HELP = """Print the completion script of a shell.
 

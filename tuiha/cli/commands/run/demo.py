@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from tuiha.cli import exits
-from tuiha.cli.screens.looks import add_looks, looks_of
 from tuiha.cli.numbers import whole
 from tuiha.cli.output.streams import put, say
+from tuiha.cli.screens.looks import add_looks, looks_of
 
 if TYPE_CHECKING:
     from tuiha.lab.embedded import EmbeddedPool

@@ -1,0 +1,1 @@
+"""What happens in a drill: faults, moments, operators and their hands."""

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tuiha.lab.pool.account import Account, unprivileged
 from tuiha.lab.embedded import EmbeddedPool
+from tuiha.lab.pool.account import Account, unprivileged
 from tuiha.lab.pool.layout import Layout
 
 _ROOM = 192  # megabytes beyond what is there: a secondary that comes back needs all segments that were begun meanwhile

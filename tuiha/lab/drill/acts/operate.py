@@ -17,12 +17,12 @@ from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.model.reports import Standby
 from tuiha.operate import api
-from tuiha.operate.run.intent import Busy
-from tuiha.operate.records.journal import read_records
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
+from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
+from tuiha.operate.run.intent import Busy
 
 _CLOSE = 0.002  # seconds between looks into the journal: steps may take milliseconds
 _FIGURES = ("outage_ms", "requests_delayed", "requests_failed")

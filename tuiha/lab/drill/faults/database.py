@@ -14,10 +14,10 @@ import asyncpg
 import psutil
 
 from tuiha.drivers.databases import scram
-from tuiha.lab.runtime.binaries import find
 from tuiha.lab.drill.acts.base import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.parts.postgres import DATABASE, SUPERUSER
+from tuiha.lab.runtime.binaries import find
 from tuiha.model.quotes import conninfo
 
 _SECONDS = 5.0

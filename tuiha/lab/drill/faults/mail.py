@@ -14,12 +14,12 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from tuiha.lab.parts import mail
-from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.acts.hands import Hands, Put
 from tuiha.lab.drill.acts.mailbox import put
+from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.load.devices import User
+from tuiha.lab.parts import mail
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser
 

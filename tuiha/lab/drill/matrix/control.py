@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Act, Kill, Start, Wait
+from tuiha.lab.drill.acts.operate import KillRunner, Operate, ProtectAgain
+from tuiha.lab.drill.acts.operators import Ask, CloseTerminal, GoOn, RefusedTo
 from tuiha.lab.drill.faults.database import pause_replay, resume_replay
 from tuiha.lab.drill.faults.ledger import (
     LEDGER_DAMAGED,
@@ -12,8 +14,6 @@ from tuiha.lab.drill.faults.ledger import (
     LEDGER_WRITABLE,
     JournalFull,
 )
-from tuiha.lab.drill.acts.operate import KillRunner, Operate, ProtectAgain
-from tuiha.lab.drill.acts.operators import Ask, CloseTerminal, GoOn, RefusedTo
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

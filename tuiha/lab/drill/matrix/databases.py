@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Kill, Leased, Pause, Resume, Start, Wait
+from tuiha.lab.drill.acts.operate import Operate, ProtectAgain
+from tuiha.lab.drill.acts.operators import GoOn, RefusedTo
 from tuiha.lab.drill.faults.database import (
     Archive,
     ArchiveEnds,
@@ -20,8 +22,6 @@ from tuiha.lab.drill.faults.database import (
     wait_for_anybody,
 )
 from tuiha.lab.drill.faults.disk import Fill, Free, KillIfRunning, StartIfEnded
-from tuiha.lab.drill.acts.operate import Operate, ProtectAgain
-from tuiha.lab.drill.acts.operators import GoOn, RefusedTo
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Kill, Leased, Pause, Resume, Start, Wait
-from tuiha.lab.drill.faults.herd import AllAlive, BusyLoops, Even
 from tuiha.lab.drill.acts.operate import Operate
+from tuiha.lab.drill.faults.herd import AllAlive, BusyLoops, Even
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _SPRAYERS = ("spray1", "spray2")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Kill, KillMain, Leased, Start, Wait
+from tuiha.lab.drill.acts.operate import Operate, ProtectAgain
+from tuiha.lab.drill.acts.operators import GoOn, RefusedTo
 from tuiha.lab.drill.faults.database import WaitFollows
 from tuiha.lab.drill.faults.network import (
     cut,
@@ -16,8 +18,6 @@ from tuiha.lab.drill.faults.network import (
     refuse,
     reset,
 )
-from tuiha.lab.drill.acts.operate import Operate, ProtectAgain
-from tuiha.lab.drill.acts.operators import GoOn, RefusedTo
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

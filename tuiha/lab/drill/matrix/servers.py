@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Join, Kill, Leased, Start, Wait
-from tuiha.lab.drill.faults.inside import Fenced, block, shift
 from tuiha.lab.drill.acts.operate import Operate
+from tuiha.lab.drill.faults.inside import Fenced, block, shift
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _ENDED = ("done", "failed", "undone", "cancelled")

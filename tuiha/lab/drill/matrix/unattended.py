@@ -61,8 +61,7 @@ _DATABASES = (
 
 def table() -> Mapping[str, Scenario]:
     """Name -> scenario, in the order in which they run."""
-    from tuiha.lab.drill.matrix import operations
-    from tuiha.lab.drill.matrix import control, databases, herd, mailboxes, network, servers, users
+    from tuiha.lab.drill.matrix import control, databases, herd, mailboxes, network, operations, servers, users
 
     every = (*_SERVERS, *_MAIL, *_SPRAYERS, *_DATABASES, *operations.ALL, *network.ALL, *databases.ALL, *servers.ALL,
              *control.ALL, *users.ALL, *mailboxes.ALL, *herd.ALL)

@@ -1,0 +1,1 @@
+"""The steps of operations on the database pair."""

@@ -18,12 +18,12 @@ from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.databases.durability import Durability
 from tuiha.model.quotes import literal, wait_for
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.run import intent as intents
-from tuiha.operate.reach.control import ControlError
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import PlannedStep
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.operate.run import intent as intents
 
 STEP = 0.005  # seconds between two looks at what takes milliseconds
 _CONFLICTS = 5

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from tuiha.drivers.agents.actions import Measuring, Rehearsing
 from tuiha.drivers.protocols import Agent, AgentError
-from tuiha.model.quotes import slot
 from tuiha.model.databases.way_back import AT_LEAST, Rehearsal, mends_nothing, obstacles
+from tuiha.model.quotes import slot
 from tuiha.operate.database.checks import room_for_copy, size
-from tuiha.operate.database.steps.roles import nobody_to_wait_for
 from tuiha.operate.database.slots import drop_slot, make_slot
 from tuiha.operate.database.steps.base import PairStep, answering, own_agent, own_database, sql, until, value
+from tuiha.operate.database.steps.roles import nobody_to_wait_for
 from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.world import World

@@ -13,7 +13,6 @@ from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.durability import gaps, reason, remedy
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
-from tuiha.operate.database.steps.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.steps.base import (
     STEP,
     Foreign,
@@ -34,6 +33,7 @@ from tuiha.operate.database.steps.base import (
     value,
     waited_for,
 )
+from tuiha.operate.database.steps.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone

@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 
 from tuiha.drivers.protocols import AgentError
-from tuiha.operate.reach.control import ControlError
-from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
 from tuiha.operate.database.steps.base import PairStep, sql, stamp, tell_all, told
+from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import safe
+from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.server.database.lease import MAY_HOLD

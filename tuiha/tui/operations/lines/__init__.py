@@ -1,0 +1,1 @@
+"""Operations as lines of text."""

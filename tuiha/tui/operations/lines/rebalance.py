@@ -9,8 +9,8 @@ from typing import Any
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
-from tuiha.tui.operations.lines.plan import labelled
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, right, spread
+from tuiha.tui.operations.lines.plan import labelled
 
 _LABEL = 9
 

@@ -10,9 +10,9 @@ from tuiha.model.problems.operation import Running
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
-from tuiha.tui.operations.lines.run import RESULTS, step_line
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, clean, fit
+from tuiha.tui.operations.lines.run import RESULTS, step_line
 from tuiha.tui.operations.operator import OperationFacts
 
 _RANKS = {"running": 1, "done": 3, "undone": 3, "cancelled": 2}  # others are bad

@@ -9,8 +9,8 @@ from tuiha.model.words import count, span
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
-from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
+from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 
 _STEPS: Mapping[str, tuple[Span, str]] = {  # state -> mark, style of the words

@@ -9,9 +9,9 @@ from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.spans import BLANK, Line, clean, cut, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
+from tuiha.tui.kit.screen import PoolScreen
 
 _TEXT = (
     (" WRITE for 15 minutes", "armed bold"),

@@ -9,15 +9,15 @@ from textual import events
 
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule, wrapped
-from tuiha.tui.operations.lines.plan import changed_facts, confirm_lines, forbidden, wanted
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
-from tuiha.tui.operations.operator import Trouble
-from tuiha.tui.kit.screen import BACK, PoolScreen
-from tuiha.tui.operations.screens.plan import AGAIN
 from tuiha.tui.kit.paced import PacedEntry
 from tuiha.tui.kit.paper import Paper
+from tuiha.tui.kit.screen import BACK, PoolScreen
+from tuiha.tui.operations.lines.plan import changed_facts, confirm_lines, forbidden, wanted
+from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.screens.plan import AGAIN
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan

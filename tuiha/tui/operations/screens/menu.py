@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tuiha.model.facts import Snapshot
-from tuiha.tui.operations.lines.choices import Choice, Judged, begun_at, menu_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.lines.choices import Choice, Judged, begun_at, menu_lines
 from tuiha.tui.shell import plan_command
 
 ASKED_EVERY = 5.0  # seconds

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
+from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.operations.lines.plan import screen_title
-from tuiha.tui.operations.lines.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.lines.plan import screen_title
+from tuiha.tui.operations.lines.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
+from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.shell import plan_command
 
 if TYPE_CHECKING:

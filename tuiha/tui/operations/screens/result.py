@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.tui.operations.lines.run import result_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.lines.run import result_lines
 from tuiha.tui.operations.operator import OperationFacts
 from tuiha.tui.operations.possible import WAYS
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.screens.plan import COPY
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 

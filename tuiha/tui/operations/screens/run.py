@@ -8,13 +8,13 @@ from textual import events
 
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.lists import event_line, rule
-from tuiha.tui.operations.lines.run import run_lines
-from tuiha.tui.operations.lines.current import running_elsewhere
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
-from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.lines.current import running_elsewhere
+from tuiha.tui.operations.lines.run import run_lines
+from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 1.0  # seconds between two looks for the result of an operation that runs on another host

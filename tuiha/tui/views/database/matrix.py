@@ -12,10 +12,10 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.head import ordered_pair, relation_text
-from tuiha.tui.views.nodes.rows import Item, from_home, rows_by_name
 from tuiha.tui.draw.marks import DOWN, OK
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Span
+from tuiha.tui.views.nodes.rows import Item, from_home, rows_by_name
 
 _GONE = ("DOWN", "LEFT", "UNKNOWN")
 

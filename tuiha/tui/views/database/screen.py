@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.tui.views.database.panel import pair_plots, panel_lines
 from tuiha.tui.draw.lists import rule
-from tuiha.tui.views.database.matrix import FIELDS, ORDERS, MatrixItem, matrix_items, matrix_sheet, names_of
 from tuiha.tui.draw.plots import LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
+from tuiha.tui.views.database.matrix import FIELDS, ORDERS, MatrixItem, matrix_items, matrix_sheet, names_of
+from tuiha.tui.views.database.panel import pair_plots, panel_lines
 from tuiha.tui.views.nodes.screen import NodeView
 
 CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:fenced db:db2 waiting>0")

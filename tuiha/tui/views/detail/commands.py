@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, NodeKind, ServerFacts, Snapshot
-from tuiha.tui.operations.lines.choices import Choice, choices
 from tuiha.tui.draw.lists import rule
-from tuiha.tui.views.detail.portraits import Facts
 from tuiha.tui.draw.rows import rows_of
 from tuiha.tui.draw.spans import Line, fit, left, width_of
+from tuiha.tui.operations.lines.choices import Choice, choices
+from tuiha.tui.views.detail.portraits import Facts
 
 _PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
-from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
-from tuiha.tui.views.nodes.rows import coarse
-from tuiha.tui.views.mail.rows import LATENCY, USERS, trouble_lines
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
 from tuiha.tui.draw.plots import Metric
 from tuiha.tui.draw.rows import is_astray, target_of
 from tuiha.tui.draw.spans import BLANK, GAP, Line, Span, clean, left, right
+from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
+from tuiha.tui.views.mail.rows import LATENCY, USERS, trouble_lines
+from tuiha.tui.views.nodes.rows import coarse
 from tuiha.tui.views.sprayers.rows import RATE, SESSIONS, holding
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.model.facts import NodeKind
-from tuiha.tui.views.detail.sheet import detail_lines
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import bindings
-from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
 from tuiha.tui.kit.screen import READING_KEYS, ReadingScreen
+from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
+from tuiha.tui.views.detail.sheet import detail_lines
 from tuiha.tui.views.users.server_users import ServerUsers
 
 AGAIN = 5.0  # seconds between two looks at a server's users

@@ -6,14 +6,14 @@ import re
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw import figures
-from tuiha.tui.views.detail.commands import command_lines, commands
 from tuiha.tui.draw.lists import event_line, problem_lines, rule
 from tuiha.tui.draw.marks import state_mark, state_style
 from tuiha.tui.draw.plots import Plotted, plot_lines
-from tuiha.tui.views.detail.portraits import Facts, Portrait, portrait_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, folded, left, spread
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.views.detail.commands import command_lines, commands
+from tuiha.tui.views.detail.portraits import Facts, Portrait, portrait_of
 
 LABEL = 17  # cells of a label
 EXTRA = 7  # cells before what goes on from the line above

@@ -1,0 +1,1 @@
+"""View 7: what changed, and when."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.tui.views.detail.sheet import find_node
-from tuiha.tui.views.events.rows import FIELDS, ORDERS, SHEET, EventItem, event_items
 from tuiha.tui.draw.spans import Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.tabular import TableView
+from tuiha.tui.views.detail.sheet import find_node
+from tuiha.tui.views.events.rows import FIELDS, ORDERS, SHEET, EventItem, event_items
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word node:s2 severity:bad age<600")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tuiha.tui.views.help.manual import manual_lines
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
 from tuiha.tui.kit.screen import READING_KEYS, PoolScreen, ReadingScreen
+from tuiha.tui.views.help.manual import manual_lines
 
 HELP_KEYS: tuple[Key, ...] = (
     Key("help.close", "q", "back", "close this help", "close", first=True),

@@ -1,0 +1,1 @@
+"""Home: the verdict, the picture, the nodes, the last events."""

@@ -13,11 +13,11 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.head import attachment_spans
 from tuiha.tui.draw.marks import DOWN, OK, bar, gauge, nice_limit, sparkline, state_mark, state_style
-from tuiha.tui.views.home.picture_database import database_block, database_rows
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, clean, fit, left, on_ground, right
 from tuiha.tui.draw.strokes import HEAVY, LIGHT, Strokes
 from tuiha.tui.draw.trends import Trends
+from tuiha.tui.views.home.picture_database import database_block, database_rows
 
 SPRAYERS = 19  # cells of the sprayers' block
 DATABASES = 33

@@ -10,22 +10,22 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from tuiha.tui.draw.columns import NODES, Sight, title_line
-from tuiha.tui.views.detail.sheet import detail_lines
 from tuiha.tui.draw.filter import EVERYTHING, NODE_FIELDS
 from tuiha.tui.draw.head import pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
-from tuiha.tui.views.home.picture import picture, picture_rows
-from tuiha.tui.views.home.picture_database import mail_lines
 from tuiha.tui.draw.plots import fitting_plots
-from tuiha.tui.views.pool.plots import pool_plots
 from tuiha.tui.draw.rows import ORDERS, Row, rows_of
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, plain, width_of
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
-from tuiha.tui.kit.screen import MOVES
 from tuiha.tui.kit.filtered import Content, FilteredScreen
 from tuiha.tui.kit.paper import Paper
+from tuiha.tui.kit.screen import MOVES
+from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
+from tuiha.tui.views.detail.sheet import detail_lines
+from tuiha.tui.views.home.picture import picture, picture_rows
+from tuiha.tui.views.home.picture_database import mail_lines
+from tuiha.tui.views.pool.plots import pool_plots
 
 HOME_KEYS: tuple[Key, ...] = (
     *MOVES,

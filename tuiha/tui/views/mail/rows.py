@@ -10,11 +10,11 @@ from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
-from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 from tuiha.tui.draw.marks import DOWN, OK, WARN
 from tuiha.tui.draw.plots import Metric, Plotted
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import GAP, Line, Span, clean, fit, left, right
+from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 
 USERS = Metric("users", "USERS", figures.count, least=10.0)
 LATENCY = Metric("latency_ms", "LATENCY", figures.milliseconds, least=10.0)

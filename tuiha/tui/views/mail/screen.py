@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from tuiha.model.words import natural
 from tuiha.tui.draw.lists import rule
-from tuiha.tui.views.mail.rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
 from tuiha.tui.draw.plots import GOOD, LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
+from tuiha.tui.views.mail.rows import FIELDS, ORDERS, SHEET, MailItem, cluster_lines, mail_items, mail_plots
 from tuiha.tui.views.nodes.screen import NodeView
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word cluster:east state:down users>500 without>0")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from tuiha.tui.views.nodes.rows import Item
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import EVERYWHERE, bindings
-from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
+from tuiha.tui.views.nodes.rows import Item
 
 NODE_KEYS = (*TABLE_KEYS, *ACTING_KEYS, *EVERYWHERE)
 I = TypeVar("I", bound=Item)  # noqa: E741 - an item

@@ -1,0 +1,1 @@
+"""View 0: the pool's figures over 15 minutes."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw import figures
-from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING
 from tuiha.tui.draw.plots import Metric, Plotted
+from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING
 
 POOL: tuple[Metric, ...] = (
     Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0),

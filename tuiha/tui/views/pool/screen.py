@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tuiha.tui.draw.lists import problem_lines, rule
 from tuiha.tui.draw.plots import fitting_plots
-from tuiha.tui.views.pool.plots import pool_plots
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.screen import ReadingScreen
+from tuiha.tui.views.pool.plots import pool_plots
 
 
 class PoolFiguresScreen(ReadingScreen):

@@ -10,11 +10,11 @@ from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
-from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.plots import Metric, Plotted
 from tuiha.tui.draw.rows import Order, Row
 from tuiha.tui.draw.spans import Span
+from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 
 SESSIONS = Metric("sessions", "SESSIONS", figures.count, least=10.0)
 RATE = Metric("requests_per_second", "REQUESTS/S", figures.count, least=10.0)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tuiha.tui.draw.plots import LEAST, fitting_plots
 from tuiha.tui.draw.spans import BLANK, Line, fit
-from tuiha.tui.views.sprayers.rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.views.nodes.screen import NodeView
+from tuiha.tui.views.sprayers.rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
 

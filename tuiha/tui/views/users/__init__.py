@@ -1,0 +1,1 @@
+"""View 5: users, their devices, and the users of one server."""

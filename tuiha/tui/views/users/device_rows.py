@@ -11,9 +11,9 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.operations.lines.plan import labelled
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, clean
+from tuiha.tui.operations.lines.plan import labelled
 
 if TYPE_CHECKING:  # with its drivers it is heavy
     from tuiha.watch.reader import DeviceRow

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiha.tui.views.users.device_rows import FIELDS, ORDERS, SHEET, DeviceItem, device_lines
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.filtered import Content
+from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.views.users.device_rows import FIELDS, ORDERS, SHEET, DeviceItem, device_lines
 from tuiha.watch.lookup import NoAnswer
 
 if TYPE_CHECKING:

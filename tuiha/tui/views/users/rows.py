@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tuiha.model.users.placement import Biases, Bound, Candidate
 from tuiha.model.problems.mail_trouble import explained
 from tuiha.model.users.outlook import Outlook, Points, against, outlook
+from tuiha.model.users.placement import Biases, Bound, Candidate
 from tuiha.tui.draw import figures
-from tuiha.tui.operations.lines.choices import Choice
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.operations.lines.plan import labelled
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, clean
+from tuiha.tui.operations.lines.choices import Choice
+from tuiha.tui.operations.lines.plan import labelled
 
 if TYPE_CHECKING:  # with its drivers it is heavy
     from tuiha.watch.reader import UserRow

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, fit
-from tuiha.tui.views.users.rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.kit.screen import ARM
-from tuiha.tui.kit.filtered import Content
-from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
-from tuiha.tui.views.users.pages import PAGE, Answered, UserPages
-from tuiha.tui.views.registry import HOME
-from tuiha.tui.shell import users_command
 from tuiha.tui.kit.entry import Entry
+from tuiha.tui.kit.filtered import Content
+from tuiha.tui.kit.screen import ARM
+from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.shell import users_command
+from tuiha.tui.views.registry import HOME
+from tuiha.tui.views.users.pages import PAGE, Answered, UserPages
+from tuiha.tui.views.users.rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
 from tuiha.watch.lookup import NoAnswer
 
 AGAIN = 2.0  # seconds between two looks at what is shown

@@ -8,8 +8,8 @@ from tuiha.tui.draw.columns import Sheet, Sight, cells_of, placed, row_line, tit
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, fit
 from tuiha.tui.draw.trends import Trends
-from tuiha.tui.views.users.rows import SHEET, UserItem
 from tuiha.tui.draw.view import no_history
+from tuiha.tui.views.users.rows import SHEET, UserItem
 
 SHEET_OF_ONE = Sheet(
     tuple(column for column in SHEET.columns if column.key != "server"),

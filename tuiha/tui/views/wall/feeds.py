@@ -13,10 +13,10 @@ from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.spans import BLANK, Line
+from tuiha.tui.kit.paper import Paper
 from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette
-from tuiha.tui.kit.paper import Paper
 from tuiha.watch.feed import Feed
 
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often

@@ -10,9 +10,9 @@ from textual.binding import Binding
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
-from tuiha.tui.views.wall.picture import OnWall, list_lines
-from tuiha.tui.views.wall.feeds import Watched, Watching
 from tuiha.tui.theme import Palette
+from tuiha.tui.views.wall.feeds import Watched, Watching
+from tuiha.tui.views.wall.picture import OnWall, list_lines
 
 
 class Picker(Watching, inherit_bindings=False):

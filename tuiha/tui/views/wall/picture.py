@@ -11,12 +11,12 @@ from tuiha.tui.draw.head import VERDICT_STYLES, attendance, ground_of, pair_line
 from tuiha.tui.draw.letters import large, width_of_large
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
 from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN, nice_limit, sparkline
-from tuiha.tui.views.home.picture import picture, picture_rows
 from tuiha.tui.draw.plots import fitting_plots
-from tuiha.tui.views.pool.plots import pool_plots
 from tuiha.tui.draw.spans import BLANK, Line, Span, cut, fit, joined, left, right, spread
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.views.home.picture import picture, picture_rows
+from tuiha.tui.views.pool.plots import pool_plots
 
 WALL = "WALL"
 _MARKS = {"well": OK, "warning": WARN, "bad": DOWN}

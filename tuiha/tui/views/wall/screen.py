@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
-from tuiha.tui.views.wall.picture import WALL, OnWall, wall_lines
-from tuiha.tui.views.wall.feeds import Watched, Watching
 from tuiha.tui.theme import Palette
+from tuiha.tui.views.wall.feeds import Watched, Watching
+from tuiha.tui.views.wall.picture import WALL, OnWall, wall_lines
 
 CYCLE = 10.0  # seconds that a pool is shown, where there are several
 

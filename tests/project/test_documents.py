@@ -65,7 +65,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_commands_that_are_shown_exist(document: Path) -> None:
     """Every `tuiha COMMAND` in a block or in backquotes is one that the program has."""
-    known = {path.stem for path in (ROOT / "tuiha" / "cli" / "commands").glob("*.py")}
+    known = {path.stem for path in (ROOT / "tuiha" / "cli" / "commands").rglob("*.py")}
     text = document.read_text()
     blocks = "\n".join(re.findall(r"```.*?```", text, re.DOTALL))
     shown = re.findall(r"(?m)^\s*(?:\$ )?(?:\.venv/bin/)?tuiha ([a-z]\w*)", blocks)

@@ -177,8 +177,10 @@ from tuiha.cli.main import main
 code = main(sys.argv[2:])
 acting = sorted(n for n in sys.modules if n.startswith((
     "tuiha.operate", "tuiha.lab", "tuiha.server", "tuiha.cli.operations", "tuiha.tui.operations.",
-    "tuiha.tui.kit.screen", "tuiha.tui.command", "tuiha.tui.app", "tuiha.tui.views."))
-    and not n.startswith(("tuiha.tui.operations.lines", "tuiha.tui.views.wall")))
+    "tuiha.tui.kit.screen", "tuiha.tui.command", "tuiha.tui.app"))
+    and not n.startswith("tuiha.tui.operations.lines")
+    or n.startswith("tuiha.tui.views.") and not n.startswith("tuiha.tui.views.wall")
+    and n.endswith((".screen", ".screens", ".pages", ".devices", ".server_users", ".registry")))
 with open(sys.argv[1], "w") as file:
     json.dump({"code": code, "acting": acting, "opened": opened}, file)
 """

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from docs import make_configuration, make_metrics
+from tests.programs.docs import configuration as make_configuration
+from tests.programs.docs import metrics as make_metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -83,10 +84,10 @@ def test_nothing_names_the_place_where_it_was_made() -> None:
 
 
 def test_the_reference_of_the_configuration_is_up_to_date() -> None:
-    """When this fails: python -m docs.make_configuration."""
+    """When this fails: python -m tests.programs.docs.configuration."""
     assert (ROOT / "docs" / "configuration.md").read_text() == make_configuration.document()
 
 
 def test_the_reference_of_the_metrics_is_up_to_date() -> None:
-    """When this fails: python -m docs.make_metrics."""
+    """When this fails: python -m tests.programs.docs.metrics."""
     assert (ROOT / "docs" / "metrics.md").read_text() == make_metrics.document()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docs.make_pictures import SIZES, THEMES, WHOLLY, gallery, in_the_documents
+from tests.programs.docs.pictures import SIZES, THEMES, WHOLLY, gallery, in_the_documents
 from tuiha.tui.views.registry import VIEWS
 
 TOP = Path(__file__).parents[2]

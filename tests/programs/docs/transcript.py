@@ -1,4 +1,4 @@
-"""Write docs/failover-transcript.md: `python -m docs.make_transcript [FILE]`, from the top of the checkout.
+"""Write docs/failover-transcript.md: `python -m tests.programs.docs.transcript [FILE]`, from the top of the checkout.
 
 A real embedded pool under load, a real dashboard in tmux at 80x24. The primary is killed, and this program presses the
 keys that an operator would press, no more, at the pace of a hand. What is written down is what the terminal showed.
@@ -31,10 +31,9 @@ USERS = 30
 NAMES = {"Enter": "enter", "C-x": "ctrl+x", "Escape": "esc"}
 HEAD = """# From a dead primary to a protected pool, key by key
 
-Written by `python -m docs.make_transcript`: a real embedded pool (three servers, 30 users with their devices, a
-synchronous database pair, two sprayers, four mail servers) under load, and the dashboard in tmux at 80x24. The primary
-is killed with `kill -9`. Every key that was pressed is here, and what the terminal showed after it.
-"""
+Written by `python -m tests.programs.docs.transcript`: a real embedded pool (three servers, 30 users with their
+devices, a synchronous database pair, two sprayers, four mail servers) under load, and the dashboard in tmux at 80x24.
+The primary is killed with `kill -9`. Every key that was pressed is here, and what the terminal showed after it. """
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Write the table of docs/configuration.md: `python -m docs.make_configuration`, from the top of the checkout.
+"""Writes the table of docs/configuration.md: `python -m tests.programs.docs.configuration`, from the checkout's top.
 
 Keys, kinds and defaults are those of the settings; what a key means is what config/pool.example.yaml says beside it.
 """
@@ -19,7 +19,7 @@ from tuiha.config.errors import Location
 from tuiha.config.settings import Pool
 from tuiha.config.values import PATTERNS, Secret, seconds
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config" / "pool.example.yaml"
 TARGET = ROOT / "docs" / "configuration.md"
 

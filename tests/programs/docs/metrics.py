@@ -1,4 +1,4 @@
-"""Write the tables of docs/metrics.md: `python -m docs.make_metrics`, from the top of the checkout."""
+"""Write the tables of docs/metrics.md: `python -m tests.programs.docs.metrics`, from the top of the checkout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuiha.model.conclude import conclude
 from tuiha.server.http.metrics import DESCRIBED
 from tuiha.watch.export.exposition import FAMILIES
 
-TARGET = Path(__file__).parent / "metrics.md"
+TARGET = Path(__file__).parents[3] / "docs" / "metrics.md"
 WORDS = """# Metrics
 
 For Prometheus, in its text format. Two sources: each pool server has its own `/metrics`, without a password, on the

@@ -1,4 +1,4 @@
-"""Write the pictures of the documentation: `python -m docs.make_pictures [FOLDER]`, from the top of the checkout.
+"""Writes the pictures of the documentation: `python -m tests.programs.docs.pictures [FOLDER]`, from the checkout's top.
 
 Every view, and Home of a pool that is degraded, split and down, at 80x24 and 120x40 in the themes dark and ansi; of the
 other screens one picture each. With `--all` all of them are drawn like that. The snapshots are made up
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from textual.app import App
 
-from docs.svg import svg
+from tests.programs.docs.svg import svg
 from tests.tui.fake_operator import FakeOperator, ended, operation
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_devices_view import PHONE, TABLET
@@ -196,7 +196,7 @@ def in_the_documents() -> tuple[Picture, ...]:
 
 def gallery(pictures: Iterable[Picture]) -> str:
     """A page with all of them."""
-    lines = ["# Screens", "", "Drawn by `python -m docs.make_pictures` from made-up figures."]
+    lines = ["# Screens", "", "Drawn by `python -m tests.programs.docs.pictures` from made-up figures."]
     for picture in pictures:
         what = f"{picture.scene.replace('-', ' ')}, {picture.size[0]}x{picture.size[1]}, {picture.theme}"
         lines += ["", f"![{what}]({picture.name}.svg)"]

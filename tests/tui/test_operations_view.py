@@ -17,10 +17,10 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.problems.operation import operation_problems
 from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard
+from tuiha.tui.draw.current import goes_on
 from tuiha.tui.draw.head import problem_line
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.draw.view import View
-from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
@@ -153,7 +153,7 @@ async def test_leaving_while_an_operation_runs_says_how_to_come_back() -> None:
 async def test_s_keeps_the_plan_and_says_the_command_and_y_copies_both() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
-        cast("Dashboard", pilot.app).operations.open_plan("switchover", ("db2",))
+        cast("Dashboard", pilot.app).ways.open_plan("switchover", ("db2",))
         await seen(pilot, lambda: "hold requests" in text(pilot))
         await pilot.press("s")
         plan = switchover().id

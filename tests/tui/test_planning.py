@@ -79,7 +79,7 @@ async def test_what_an_operation_does_not_take_is_refused_by_the_operator_of_the
     operator = FakeOperator()
     async with running(operator) as pilot:
         assert isinstance(pilot.app, Dashboard)
-        pilot.app.operations.open_plan("move", ("ann",))
+        pilot.app.ways.open_plan("move", ("ann",))
         await seen(pilot, lambda: "move takes USER SERVER, not ann" in text(pilot))
 
 

@@ -80,7 +80,7 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
 
     def opened(self, item: OperationRow) -> None:
         """Its run or its result."""
-        self.dashboard.operations.open_operation(item.facts)
+        self.dashboard.ways.open_operation(item.facts)
 
     def shell_command(self) -> str:
         """What shows the one under the cursor."""

@@ -8,9 +8,8 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import aiohttp
 import asyncpg
 
 from tests.drivers import dovecot
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.drill.acts.guests import Guest
@@ -189,10 +189,3 @@ async def crowded(pool: Control, users: Sequence[User], target: MailTarget) -> A
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(true: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.1)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tui.pty_terminal import NOT_INHERITED, PATIENCE, TOP
+from tests.until import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -76,7 +77,4 @@ def test_the_dashboard_in_tmux(tmux: Tmux) -> None:
     tmux.run("send-keys", "Escape")
     tmux.shows("SPRAYERS")
     tmux.run("send-keys", "q")
-    until = time.monotonic() + PATIENCE
-    while "no server" not in tmux.run("ls") and tmux.run("ls"):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: "no server" in tmux.run("ls") or not tmux.run("ls"))

@@ -13,7 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.operate.database.test_pool import _sync, opened, protected, served_by, until
+from tests.operate.database.test_pool import _sync, opened, protected, served_by
+from tests.until import until
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.config.load import load
@@ -40,10 +41,8 @@ class Operator:
         """A switchover whose runner was killed as soon as this step had begun."""
         operation = await self.apply("switchover")
         journal = self.journal(operation)
-        async with asyncio.timeout(60):
-            while not any(r["record"] == "step" and r["step"] == number  # noqa: ASYNC110 - in another process
-                          for r in read_records(journal)):
-                await asyncio.sleep(0.001)
+        begun = ("step", number)
+        await until(lambda: begun in {(r["record"], r.get("step")) for r in read_records(journal)}, pause=0.001)
         os.kill([record["pid"] for record in read_records(journal) if "pid" in record][-1], signal.SIGKILL)
 
         async def gone() -> bool:

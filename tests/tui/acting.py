@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from textual import events
+from textual.app import App
+from textual.message import Message
 from textual.pilot import Pilot
 
 from tests.tui.samples import AT, SampleFeed, healthy
@@ -19,6 +23,8 @@ from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 
 HAND = 1.2 * PACE  # seconds between two keys of a hand
+_LATER: WeakKeyDictionary[App[int], float] = WeakKeyDictionary()  # seconds that hands have rested
+M = TypeVar("M", bound=Message)
 
 
 class Clock:
@@ -58,17 +64,33 @@ async def on(pilot: Pilot[int], screen: type) -> None:
     await pilot.pause()
 
 
+def rest(pilot: Pilot[int], seconds: float = HAND) -> None:
+    """Let a hand rest: what it does from now on is so much later by the clock of key events. No test waits for it."""
+    _LATER[pilot.app] = _LATER.get(pilot.app, 0.0) + seconds
+
+
+def timed(pilot: Pilot[int], event: M) -> M:
+    """What a hand does now."""
+    event.time += _LATER.get(pilot.app, 0.0)
+    return event
+
+
+def _key(name: str) -> events.Key:
+    return events.Key(name, " " if name == "space" else name if len(name) == 1 else None)
+
+
 async def by_hand(pilot: Pilot[int], *keys: str) -> None:
     """Press keys as slowly as a hand does."""
     for key in keys:
-        await pilot.pause(HAND)
-        await pilot.press(key)
+        rest(pilot)
+        pilot.app.post_message(timed(pilot, _key(key)))
+        await pilot.pause()
 
 
 async def at_once(pilot: Pilot[int], *keys: str) -> None:
     """As a burst arrives, or a held key: all of them before any is acted on."""
     for key in keys:
-        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        pilot.app.post_message(timed(pilot, _key(key)))
     await pilot.pause()
 
 

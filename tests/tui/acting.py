@@ -23,6 +23,7 @@ from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 
 HAND = 1.2 * PACE  # seconds between two keys of a hand
+QUICK = 0.05  # of the usual time that a dashboard lets pass before it does something again
 _LATER: WeakKeyDictionary[App[int], float] = WeakKeyDictionary()  # seconds that hands have rested
 M = TypeVar("M", bound=Message)
 
@@ -37,19 +38,23 @@ class Clock:
         return self.now
 
 
-def made(operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None) -> Dashboard:
+def made(
+    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, tempo: float = 1.0
+) -> Dashboard:
     """A dashboard over a made-up pool, healthy unless a snapshot is given."""
     return Dashboard(
-        SampleFeed(snapshot or healthy()), "corp-east", load_theme("dark"), now=clock or Clock(), operator=operator
+        SampleFeed(snapshot or healthy()), "corp-east", load_theme("dark"), now=clock or Clock(), operator=operator,
+        tempo=tempo,
     )
 
 
 @asynccontextmanager
 async def running(
-    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True
+    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True,
+    tempo: float = 1.0,
 ) -> AsyncIterator[Pilot[int]]:
     """It runs at 80x24, armed unless told otherwise."""
-    app = made(operator, snapshot, clock)
+    app = made(operator, snapshot, clock, tempo=tempo)
     async with app.run_test(size=(80, 24)) as pilot:
         if armed:
             assert app.operations.arm("kernel patch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from tests.tui.acting import Clock, at_once, by_hand, on, rest, running, timed, to_confirm
+from tests.tui.acting import QUICK, Clock, at_once, by_hand, on, rest, running, timed, to_confirm
 from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
 from tuiha.model.users import names
@@ -88,7 +88,7 @@ async def test_a_failed_check_has_to_be_overridden_by_name() -> None:
 
 async def test_a_changed_fact_voids_the_plan_and_is_shown() -> None:
     operator = FakeOperator()
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await to_confirm(pilot)
         operator.planned = switchover({**FACTS, "epoch": 13})
         await seen(pilot, lambda: "VOID" in text(pilot))

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from tests.tui.acting import at_once, by_hand, made, on, running
+from tests.tui.acting import QUICK, at_once, by_hand, made, on, running
 from tests.tui.fake_operator import FakeOperator, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
@@ -71,7 +71,7 @@ async def test_what_stopped_half_way_goes_on_or_back_with_two_presses(key: str, 
     operator = FakeOperator()
     operator.known = (half(),)
     operator.now = operation(1)
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await on(pilot, ResultScreen)  # it was not brought to its end: the dashboard opens there
         await at_once(pilot, key, key, key)
         assert not operator.asked(call)
@@ -121,7 +121,7 @@ async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_c
             return lambda: None
 
     operator = Elsewhere()
-    async with running(operator, busy(healthy()), armed=False) as pilot:
+    async with running(operator, busy(healthy()), armed=False, tempo=QUICK) as pilot:
         await seen(pilot, lambda: "a attaches" in lines(pilot)[1])
         await pilot.press("a")
         await seen(pilot, lambda: "by ann@desk, from desk" in text(pilot))

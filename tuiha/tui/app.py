@@ -51,11 +51,15 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
         operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
-        replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None,
+        replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None, tempo: float = 1.0,
     ) -> None:
-        """`lost` says why what is seen is recorded nowhere, None when it is recorded."""
+        """`lost` says why what is seen is recorded nowhere, None when it is recorded.
+
+        Whatever is done again and again, or after a moment, is done after `tempo` times its usual seconds.
+        """
         super().__init__(palette)
         self._lost = lost
+        self.tempo = tempo
         self._lost_told: str | None = None
         looks = looks or Looks()
         self.set_keymap(dict(looks.keys))
@@ -112,7 +116,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         self.use_feed(self.feed)
         if self.feed.latest() is not None:  # it came before anybody was there to be woken
             self.release_frames()
-        self.set_interval(TICK, self._tick)
+        self.set_interval(TICK * self.tempo, self._tick)
         self.call_after_refresh(self._first_frame)
 
     def use_feed(self, feed: Feed) -> None:
@@ -135,7 +139,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
     def _first_frame(self) -> None:
         if self._ready_call is not None:
             self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
-        self.set_timer(SETTLED_AFTER, self._settled)
+        self.set_timer(SETTLED_AFTER * self.tempo, self._settled)
 
     def _settled(self) -> None:
         self._detail()  # made now, so that the first time is as quick as every other
@@ -176,7 +180,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
 
     def _tick(self) -> None:
         self._read_theme_again()
-        if time.monotonic() - self._woken_at > 1.5 * TICK:  # else a snapshot is about to be painted anyway
+        if time.monotonic() - self._woken_at > 1.5 * TICK * self.tempo:  # else a snapshot is about to be painted anyway
             self.paint()
 
     def paint(self) -> None:

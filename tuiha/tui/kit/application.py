@@ -91,6 +91,10 @@ class Application(Coloured, Protocol):
     def past(self) -> Past:
         """Time travel."""
 
+    @property
+    def tempo(self) -> float:
+        """How long it waits before it does something again, against the usual."""
+
     def paint(self) -> None:
         """Have the screen in front draw what there is now."""
 

@@ -122,7 +122,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     def repeat(self, seconds: float, call: Callable[[], None]) -> None:
         """Have it called so often from now on, while this screen is in front."""
         if self._repeated is None:
-            self._repeated = self.set_interval(seconds, call)
+            self._repeated = self.set_interval(seconds * self.dashboard.tempo, call)
         self._repeated.resume()
 
     def on_screen_suspend(self) -> None:

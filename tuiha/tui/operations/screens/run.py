@@ -59,7 +59,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
             found = self.dashboard.operations.now_running
             if found is not None and found.id == self._operation:
                 self._elsewhere = found
-                self._end = self.set_interval(AGAIN, self._look_for_result).stop
+                self._end = self.set_interval(AGAIN * self.dashboard.tempo, self._look_for_result).stop
                 self.dashboard.paint()
             else:
                 self.say(news.text)

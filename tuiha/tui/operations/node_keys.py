@@ -27,11 +27,9 @@ ACTING_KEYS: tuple[Key, ...] = (
 
 class ActingScreen(PoolScreen, inherit_bindings=False):
     """A screen with nodes, a cursor and marks."""
-    dashboard = Reach[OperatingApplication]()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.marked: tuple[str, ...] = ()
+    dashboard = Reach[OperatingApplication]()
+    marked: tuple[str, ...] = ()  # servers
 
     @property
     def row_under_cursor(self) -> Row | None:

@@ -28,12 +28,10 @@ STEER_KEYS: tuple[Key, ...] = (
 
 class SteeringScreen(PoolScreen, inherit_bindings=False):
     """A screen with an operation on it."""
-    dashboard = Reach[OperatingApplication]()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._pressed: tuple[str, str, float] = ("", "", 0.0)  # what, of which operation, when
-        self._arrived_at = 0.0  # the last key, by the clock of key events
+    dashboard = Reach[OperatingApplication]()
+    _pressed: tuple[str, str, float] = ("", "", 0.0)  # what, of which operation, when
+    _arrived_at: float = 0.0  # the last key, by the clock of key events
 
     @property
     def operation(self) -> OperationFacts | None:

@@ -30,8 +30,7 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
     KEEP_BELOW = 9
 
     def __init__(self) -> None:
-        TableView.__init__(self, CONTENT)
-        self._pressed, self._arrived_at = ("", "", 0.0), 0.0
+        super().__init__(CONTENT)
         self._known: tuple[OperationFacts, ...] | None = None
         self._trouble = ""
 

@@ -140,6 +140,10 @@ async def _all_in_first_cluster(pool: Control) -> None:
     await connection.close()
 
 
+async def _stopped(pool: Control, name: str) -> None:
+    await until(pool.state, met=lambda state: state.part(name).state != "running", pause=0.1)
+
+
 async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
     """Start every pool server again with a configuration in which the first mail cluster is Dovecot."""
     import yaml
@@ -162,8 +166,7 @@ async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
         part = (await pool.state()).part(name)
         assert part.pid is not None
         os.kill(part.pid, signal.SIGTERM)
-        while (await pool.state()).part(name).state == "running":  # noqa: ASYNC110 - the supervisor's child
-            await asyncio.sleep(0.1)
+        await _stopped(pool, name)
         await pool.start(name, ["tuiha.lab.drill.child", name, str(path), port])
 
 

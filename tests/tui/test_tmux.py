@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -35,13 +34,10 @@ class Tmux:
         return done.stdout
 
     def shows(self, *texts: str) -> list[str]:
-        until = time.monotonic() + PATIENCE
-        while True:
-            seen = self.run("capture-pane", "-p")
-            if all(text in seen for text in texts):
-                return seen.splitlines()
-            assert time.monotonic() < until, seen
-            time.sleep(0.05)
+        def there(shown: str) -> bool:
+            return all(text in shown for text in texts)
+
+        return wait_until(lambda: self.run("capture-pane", "-p"), met=there).splitlines()
 
 
 @pytest.fixture

@@ -127,9 +127,8 @@ async def _recorded(operator: Operator, records: int, capsys: pytest.CaptureFixt
         """In a thread, as it has a loop of its own."""
         return await asyncio.to_thread(main, ["operations", "--verify", "--config", str(pool.config_path)])
 
-    async with asyncio.timeout(30):  # the copy comes after the result
-        while (found := await verify(operator.settings, pool.folder)).records < records:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    found = await until(lambda: verify(operator.settings, pool.folder), "the copy, which comes after the result",
+                        met=lambda seen: seen.records >= records)
     assert found.broken == ()
     capsys.readouterr()
     assert await command() == exits.OK

@@ -126,9 +126,7 @@ async def test_a_former_primary_that_was_stopped_in_its_recovery_is_rewound() ->
     async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
         await _writes_alone(pool)
         failover = KINDS["failover"]()
-        async with asyncio.timeout(60):
-            while (plan := await planned(world, failover)).stopped_by:  # noqa: ASYNC110 - of other processes
-                await asyncio.sleep(0.2)
+        plan = await until(lambda: planned(world, failover), met=lambda made: not made.stopped_by, pause=0.2)
         *before_that, rejoin, protect = failover.steps(plan)
         for step in before_that:
             await step.run(world, Told())

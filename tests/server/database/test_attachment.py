@@ -77,10 +77,8 @@ async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attac
     await one.attacher.log_in_ahead("db1", 0.5)
     admin = await pair.admin()
     try:
-        async with asyncio.timeout(30):
-            while await admin.fetchval("SELECT count(*) FROM pg_stat_activity "  # noqa: ASYNC110
-                                       "WHERE application_name = 'tuiha:s1'") > 1:
-                await asyncio.sleep(0.05)
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tuiha:s1'"
+        await until(lambda: admin.fetchval(sessions), met=lambda count: count <= 1)
     finally:
         await admin.close()
     assert one.gate.attachment is not None

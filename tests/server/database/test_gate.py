@@ -34,6 +34,10 @@ async def test_a_transaction_commits_and_an_error_in_it_rolls_it_back(attach: At
     assert await texts(node) == ["kept"]
 
 
+async def _closed(node: Node, name: str) -> None:
+    await until(lambda: node.admin.fetchval(OPEN, name), "the database ends it", met=lambda still: not still)
+
+
 async def test_one_that_is_cancelled_while_it_begins_leaves_no_transaction_open(attach: Attach, node: Node) -> None:
     """An open one that nobody uses keeps the pool from changing its database, and lasts as long as the server."""
     one = await attach()
@@ -45,9 +49,7 @@ async def test_one_that_is_cancelled_while_it_begins_leaves_no_transaction_open(
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with asyncio.timeout(10):
-            while await node.admin.fetchval(OPEN, name):  # noqa: ASYNC110 - the database ends it
-                await asyncio.sleep(0.02)
+        await _closed(node, name)
 
 
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle in transaction%'"

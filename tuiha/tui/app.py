@@ -23,7 +23,7 @@ from tuiha.tui.keys import HOME
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.looks import Looks, ThemeFile
 from tuiha.tui.operations.operator import Operator
-from tuiha.tui.operations.path import PASSED, Path
+from tuiha.tui.operations.path import PASSED, OperationScreens
 from tuiha.tui.operations.state import Operations
 from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel
 from tuiha.tui.terminal.app import TerminalApp
@@ -73,7 +73,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         self._ready_call = ready
         self.past = TimeTravel(self, past, replay)
         self.operations = Operations(operator, now, lambda: self.feed.latest(), lambda: self.past.refusal)
-        self.ways = Path(self, self.operations)
+        self.ways = OperationScreens(self, self.operations)
         self.goodbye = ""  # said on the terminal when the dashboard has been left
         self._not_ready: Exception | None = None
         self._paused = False

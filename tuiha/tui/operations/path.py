@@ -18,7 +18,7 @@ ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT = "arm", "menu", "rebalance", "
 PASSED = (ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
 
 
-class Path:
+class OperationScreens:
     """Opens the screens of operations over whatever screen is in front: see `Ways`."""
 
     def __init__(self, dashboard: OperatingApplication, operations: Operations) -> None:

@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Screen[None])
 A_co = TypeVar("A_co", covariant=True)
 
 
-class Gate(Protocol):
+class Permission(Protocol):
     """Whether the pool may be changed from here."""
 
     @property
@@ -84,7 +84,7 @@ class Application(Coloured, Protocol):
         """The last 15 minutes of every figure."""
 
     @property
-    def operations(self) -> Gate:
+    def operations(self) -> Permission:
         """Whether the pool may be changed."""
 
     @property

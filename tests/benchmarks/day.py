@@ -22,6 +22,7 @@ from typing import cast
 from tests.tui.play import at_time, busy
 from tests.tui.samples import AT, degraded, healthy, server
 from tests.tui.test_app import text
+from tests.until import until
 from tests.watch.doubles import settings
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
@@ -145,9 +146,7 @@ def _number(watcher: Watcher) -> int:
 
 
 async def _reached(watcher: Watcher, number: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while _number(watcher) != number:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: _number(watcher) == number, seconds=PATIENCE, pause=0.01)
 
 
 def _look(watcher: Watcher, shown: str, step: float) -> None:

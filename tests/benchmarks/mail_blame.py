@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tests.server.mail.fake import FakeMailServer, fake_mail_server
+from tests.until import until
 from tuiha.cli.output.table import aligned
 from tuiha.drivers.mail.client import ImapFailure
 from tuiha.lab.parts.proxy import Proxy
@@ -201,9 +202,7 @@ async def observe(
     logger.propagate = False
     tasks = [asyncio.create_task(monitor.run()) for monitor in monitors]
     try:
-        async with asyncio.timeout(PATIENCE):
-            while len(_connected(monitors)) < users:  # noqa: ASYNC110 - who is connected is no event
-                await asyncio.sleep(SAMPLE)
+        await until(lambda: len(_connected(monitors)) >= users, seconds=PATIENCE, pause=SAMPLE)
         first = dict(memory.assigned)
         begin()
         await _watch(monitors, users, seconds, found)

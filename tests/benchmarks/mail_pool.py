@@ -8,9 +8,8 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import aiohttp
 import asyncpg
 
 from tests.drivers import dovecot
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.drill.acts.guests import Guest
@@ -140,6 +140,10 @@ async def _all_in_first_cluster(pool: Control) -> None:
     await connection.close()
 
 
+async def _stopped(pool: Control, name: str) -> None:
+    await until(pool.state, met=lambda state: state.part(name).state != "running", pause=0.1)
+
+
 async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
     """Start every pool server again with a configuration in which the first mail cluster is Dovecot."""
     import yaml
@@ -162,8 +166,7 @@ async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
         part = (await pool.state()).part(name)
         assert part.pid is not None
         os.kill(part.pid, signal.SIGTERM)
-        while (await pool.state()).part(name).state == "running":  # noqa: ASYNC110 - the supervisor's child
-            await asyncio.sleep(0.1)
+        await _stopped(pool, name)
         await pool.start(name, ["tuiha.lab.drill.child", name, str(path), port])
 
 
@@ -189,10 +192,3 @@ async def crowded(pool: Control, users: Sequence[User], target: MailTarget) -> A
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(true: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.1)

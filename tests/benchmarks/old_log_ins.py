@@ -22,7 +22,7 @@ from dataclasses import replace
 import yaml
 
 from tests.operate.access.devices import Phone, phones
-from tests.operate.pools import until
+from tests.until import until
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool

@@ -21,7 +21,8 @@ from typing import Any
 import asyncpg
 
 from tests.operate.access.devices import Phone, passwords, phones
-from tests.operate.pools import bind, until
+from tests.operate.pools import bind
+from tests.until import until
 from tuiha.cli.output.table import aligned
 from tuiha.config import secrets
 from tuiha.config.load import load

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.until import wait_until
 from tuiha.cli.commands.run import demo
 from tuiha.cli.main import main
 
@@ -93,14 +93,7 @@ def test_nothing_is_left_however_it_ends(number: signal.Signals, tmp_path: Path)
     process.send_signal(number)
     process.wait(60)
     process.stderr.close()
-    _until(lambda: not [pid for pid in ours if _alive(pid, ours[pid])])
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "processes are left"
-        time.sleep(0.1)
+    wait_until(lambda: not [pid for pid in ours if _alive(pid, ours[pid])])
 
 
 def _below(root: int) -> dict[int, str]:

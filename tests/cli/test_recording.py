@@ -16,9 +16,9 @@ import pytest
 from tests.cli.conftest import Configured
 from tests.drivers.daemons import PASSWORD
 from tests.tui.samples import SampleFeed
+from tests.until import wait_until
 from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
-from tests.watch.recording.test_recorder import until
 from tuiha.cli.main import main
 from tuiha.cli.screens.recording import open_past
 from tuiha.config.errors import ConfigError
@@ -63,7 +63,7 @@ def test_a_pool_is_recorded_until_it_is_told_to_end_and_no_secret_with_it(
     try:
         assert child.stdout is not None
         assert child.stdout.readline() == f"{path}\n"
-        until(lambda: frames(path) >= 3 or child.poll() is not None)
+        wait_until(lambda: frames(path) >= 3 or child.poll() is not None)
         child.send_signal(signal.SIGTERM)
         _, told = child.communicate(timeout=30)
     finally:
@@ -128,7 +128,7 @@ def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: s
     kept = optional.Recording(pool, tmp_path)
     kept.start(SampleFeed(None))
     if "missing" in str(recording["path"]):
-        until(lambda: bool(kept.trouble))
+        wait_until(lambda: bool(kept.trouble))
     with pytest.raises(ConfigError, match=says):
         open_past(outline_of(pool), tmp_path, lambda: kept.trouble)
     kept.stop()

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.terminal_pool import black_hole
+from tests.until import wait_until
 from tuiha.cli.screens.recording import open_past
 from tuiha.cli.screens.watcher import watch_apart
 from tuiha.config.errors import ConfigError
@@ -29,13 +29,6 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with black_hole(tmp_path) as path:
         yield path
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def gone(pid: int) -> bool:
@@ -57,14 +50,14 @@ def feed(configuration: Path) -> Iterator[Apart]:
     found.start()
     yield found
     found.stop()
-    until(lambda: gone(found.pid))
+    wait_until(lambda: gone(found.pid))
 
 
 def test_looks_events_history_and_the_recording_come_from_it(feed: Apart, configuration: Path) -> None:
     assert feed.outline() == outline_of(load(configuration))
     threads: set[int] = set()
     end = feed.subscribe(lambda snapshot: threads.add(len(snapshot.databases)))
-    until(lambda: number(feed) > 2 and any(event.subject == "db1" for event in feed.events()))
+    wait_until(lambda: number(feed) > 2 and any(event.subject == "db1" for event in feed.events()))
     end()
     assert threads == {2}
     at = [event.at for event in feed.events()]
@@ -76,16 +69,16 @@ def test_looks_events_history_and_the_recording_come_from_it(feed: Apart, config
     past.close()
     before = number(feed)
     feed.poll_now()
-    until(lambda: number(feed) > before)
+    wait_until(lambda: number(feed) > before)
 
 
 def test_a_process_that_is_killed_is_replaced_and_that_is_told(feed: Apart) -> None:
-    until(lambda: number(feed))
+    wait_until(lambda: number(feed))
     killed, before = feed.pid, len(feed.events())
     os.kill(killed, signal.SIGKILL)
-    until(lambda: len(feed.events()) > before and "ended with signal 9" in feed.events()[-1 - before].text)
+    wait_until(lambda: len(feed.events()) > before and "ended with signal 9" in feed.events()[-1 - before].text)
     latest = feed.latest()
-    until(lambda: feed.latest() is not latest and feed.pid != killed)
+    wait_until(lambda: feed.latest() is not latest and feed.pid != killed)
     assert gone(killed)
 
 
@@ -94,15 +87,15 @@ def test_a_process_that_hangs_is_replaced(configuration: Path) -> None:
     feed = Apart(ready._command, silence=0.5)
     ready.stop()
     feed.start()
-    until(lambda: number(feed))
+    wait_until(lambda: number(feed))
     hangs = feed.pid
     os.kill(hangs, signal.SIGSTOP)
-    until(lambda: any("was silent for" in event.text for event in feed.events()))
+    wait_until(lambda: any("was silent for" in event.text for event in feed.events()))
     latest = feed.latest()
-    until(lambda: feed.latest() is not latest)
+    wait_until(lambda: feed.latest() is not latest)
     assert gone(hangs)
     feed.stop()
-    until(lambda: gone(feed.pid))
+    wait_until(lambda: gone(feed.pid))
 
 
 SCREEN = """
@@ -125,7 +118,7 @@ def test_it_ends_with_the_screen_however_that_ends(configuration: Path, number: 
     screen.send_signal(number)
     screen.wait()
     screen.stdout.close()
-    until(lambda: gone(pid))
+    wait_until(lambda: gone(pid))
 
 
 REPLACED = """
@@ -160,7 +153,7 @@ def test_a_screen_that_stands_still_keeps_nothing_waiting(configuration: Path, t
     pid = int(screen.stdout.readline())
     os.kill(screen.pid, signal.SIGSTOP)
     path = tmp_path / "state" / "tuiha" / "recordings" / f"{load(configuration).pool}.sqlite"
-    until(path.exists)
+    wait_until(path.exists)
 
     def frames() -> int:
         try:
@@ -171,13 +164,13 @@ def test_a_screen_that_stands_still_keeps_nothing_waiting(configuration: Path, t
         recording.close()
         return last
 
-    until(frames)
+    wait_until(frames)
     before = frames()
-    until(lambda: frames() > before + 3)
+    wait_until(lambda: frames() > before + 3)
     screen.kill()
     screen.wait()
     screen.stdout.close()
-    until(lambda: gone(pid))
+    wait_until(lambda: gone(pid))
 
 
 def test_what_is_wrong_with_the_configuration_is_said_here(configuration: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployment.hosts import Net
+from tests.until import wait_until
 
 USERS = 24
 _LOAD = """
@@ -68,10 +69,7 @@ class Devices:
 
     def until(self, what: str, met: Callable[[dict[str, Any]], bool], seconds: float = 120.0) -> dict[str, Any]:
         """Look at the figures until it is so."""
-        give_up = time.monotonic() + seconds
-        while not met(seen := self.figures()):
-            assert time.monotonic() < give_up, f"waited {seconds:g} s for {what}: {seen}"
-        return seen
+        return wait_until(self.figures, what, met=met, seconds=seconds)
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from tests.deployment.hosts import Net
+from tests.until import wait_until
 
 ADDRESS = "192.0.2.101"
 OWNER, SPARE = "spray1", "spray2"
@@ -58,10 +59,7 @@ def holds(net: Net, host: str) -> bool:
 
 def until_held(net: Net, host: str, held: bool = True) -> None:
     """Wait until a host has the address, or has it no more."""
-    give_up = time.monotonic() + 60
-    while holds(net, host) != held:
-        assert time.monotonic() < give_up, f"{host} does not {'take' if held else 'give back'} {ADDRESS}"
-        time.sleep(0.02)
+    wait_until(lambda: holds(net, host) == held, f"{host} {'takes' if held else 'gives back'} {ADDRESS}")
 
 
 @dataclass(frozen=True)

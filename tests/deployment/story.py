@@ -13,6 +13,7 @@ from typing import Any
 from tests.deployment.devices import USERS, Devices
 from tests.deployment.hosts import Net
 from tests.deployment.sprayers import lose_the_holder
+from tests.until import wait_until
 
 Say = Callable[[str], None]
 _CONFIG = "export TUIHA_CONFIG=/etc/tuiha/pool.yaml\n"
@@ -129,11 +130,7 @@ class Story:
 
     def until(self, what: str, met: Callable[[dict[str, Any]], bool], seconds: float = 90.0) -> dict[str, Any]:
         """Look until it is so."""
-        give_up = time.monotonic() + seconds
-        while not met(seen := self.status()):
-            assert time.monotonic() < give_up, f"waited {seconds:g} s for {what}: {json.dumps(seen)[:3000]}"
-            time.sleep(0.5)
-        return seen
+        return wait_until(self.status, what, met=met, seconds=seconds, pause=0.5)
 
     def keep(self, database: str) -> None:
         """Write a row that is acknowledged, as a server would."""

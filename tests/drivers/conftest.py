@@ -21,12 +21,12 @@ from tests.drivers.daemons import (
     Child,
     PostgresNode,
     child,
-    eventually,
     free_port,
     package,
     programs,
     sprayer_program,
 )
+from tests.until import until
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ async def _prepare(pair: Pair) -> None:
     admin = await pair.admin()
     await migrate(admin, "demo", "db1")
     replayed = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
-    await eventually(lambda: admin.fetchval(replayed), lambda seen: seen is True)
+    await until(lambda: admin.fetchval(replayed), met=lambda seen: seen is True)
     await admin.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import os
 import pwd
@@ -10,16 +9,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
+from tests.until import wait_until
 from tuiha.lab.pool.ports import Ports
 
 PASSWORD = "a password with 'quotes' and spaces"
@@ -38,27 +36,6 @@ _ports = Ports()
 def free_port() -> int:
     """A port that nobody listens on, and that nobody else is given while these tests run."""
     return _ports.take(1)[0]
-
-
-def wait_for(met: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Wait until `met` holds."""
-    give_up = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < give_up, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
-
-
-T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T]], met: Callable[[T], bool], seconds: float = 30.0) -> T:
-    """Look again and again until what is seen is as wanted; returns it."""
-    async with asyncio.timeout(seconds):
-        while True:
-            seen = await look()
-            if met(seen):
-                return seen
-            await asyncio.sleep(0.03)
 
 
 def listening(port: int) -> bool:
@@ -184,7 +161,7 @@ class PostgresNode:
         before = self.log.stat().st_size
         self.process = self.account.popen(
             [self.binaries / "postgres", "-D", self.data, "-c", f"port={self.port}"], self.log)
-        wait_for(lambda: b"ready to accept" in self.log.read_bytes()[before:], f"{self.name} to start")
+        wait_until(lambda: b"ready to accept" in self.log.read_bytes()[before:], f"{self.name} to start")
 
     def processes(self) -> list[int]:
         """The server's process ids, children first."""
@@ -235,5 +212,5 @@ def child(command: Sequence[str | Path], log: Path, place: int | Path) -> Child:
         assert process.poll() is None, log.read_text()
         return listening(place) if isinstance(place, int) else answers(place)
 
-    wait_for(up, str(command[0]))
+    wait_until(up, str(command[0]))
     return Child(process)

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.drivers.daemons import Account, free_port, listening, wait_for
+from tests.drivers.daemons import Account, free_port, listening
+from tests.until import wait_until
 
 SEPARATOR = "*"
 MASTER, PROXY, PROBE = "tuiha-master", "tuiha-proxy", "tuiha-probe"
@@ -112,7 +113,7 @@ class Dovecot:
             ssl="no" if self.certificate is None else "yes"))
         assert _PROGRAM is not None
         self.process = account.popen([_PROGRAM, "-F", "-c", settings], own / "out")
-        wait_for(lambda: self._up(own), f"{self.name} listens")
+        wait_until(lambda: self._up(own), f"{self.name} listens")
 
     def _up(self, own: Path) -> bool:
         assert self.process is not None

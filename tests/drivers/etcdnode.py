@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.daemons import Child, child, free_port
+from tests.until import until
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.gateway import Gateway, Login
 from tuiha.lab.parts import etcd
@@ -68,10 +67,7 @@ class EtcdNode:
 
     async def ready(self) -> None:
         """Wait until it has a leader."""
-        give_up = time.monotonic() + 30
-        while not await etcd.answers(self.endpoint):
-            assert time.monotonic() < give_up, (self.folder / f"{self.name}.log").read_text()
-            await asyncio.sleep(0.02)
+        await until(lambda: etcd.answers(self.endpoint), f"{self.name} has a leader: see {self.folder}")
 
     def gateway(self, *, user: str = "", password: str = "", timeout: float = 5.0) -> Gateway:
         return Gateway([self.endpoint], timeout, None, Login(user, password) if user else None)

@@ -24,6 +24,7 @@ import yaml
 from tests.drivers.conftest import MailCluster
 from tests.drivers.daemons import PASSWORD, ROLES, Child, child, free_port, package
 from tests.drivers.patronipair import LOGIN, PatroniPair
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.parts.haproxy import Sprayers
@@ -84,9 +85,7 @@ class Books:
     async def more(self, count: int) -> None:
         """Wait for so many acknowledgements from now on."""
         wanted = len(self.moments) + count
-        async with asyncio.timeout(60):
-            while len(self.moments) < wanted:  # noqa: ASYNC110 - they come from other processes
-                await asyncio.sleep(0.05)
+        await until(lambda: len(self.moments) >= wanted)
 
     def gap(self) -> float:
         """The longest time in seconds without an acknowledgement."""

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.daemons import eventually, free_port
+from tests.drivers.daemons import free_port
 from tests.drivers.etcdnode import EtcdNode
+from tests.until import until
 from tuiha.config import tls
 from tuiha.config.values import Tls
 from tuiha.drivers.ledgers.etcd import EtcdLedger
@@ -243,7 +244,7 @@ async def test_the_hold_lasts_as_long_as_its_process_and_ends_with_it(node: Etcd
         finally:
             process.kill()
             await process.wait()
-        await eventually(ledger.holder, lambda host: host is None)
+        await until(ledger.holder, met=lambda host: host is None)
         seen = await ledger.poll()
         assert seen.intent == INTENT  # what was begun is still named: only the hold has ended
         seen = await ledger.replace(seen, replace(seen, phase="SWITCHING"))
@@ -255,7 +256,7 @@ async def test_a_hold_that_was_lost_while_its_process_slept_is_taken_again(
     async with closing(node.ledger(record.pool, "here", 2)) as ledger:
         seen = await ledger.replace(record, replace(record, intent=INTENT))
         await ledger._gateway.ask("/v3/lease/revoke", {"ID": ledger._lease})
-        await eventually(ledger.holder, lambda host: host == "here")
+        await until(ledger.holder, met=lambda host: host == "here")
         await ledger.replace(seen, replace(seen, phase="SWITCHING"))
         await ledger._gateway.ask("/v3/lease/revoke", {"ID": ledger._lease})
         seen = await ledger.poll()
@@ -268,7 +269,7 @@ async def test_a_hold_that_another_host_took_over_is_not_taken_back(node: EtcdNo
         seen = await slept.replace(record, replace(record, intent=INTENT))
         assert slept._keeping is not None
         slept._keeping.cancel()  # as a process that is stopped
-        await eventually(other.holder, lambda host: host is None)
+        await until(other.holder, met=lambda host: host is None)
         seen = await other.replace(seen, replace(seen, phase="SWITCHING"))
         with pytest.raises(DriverError, match="holds the pool from there"):
             await slept.replace(seen, replace(seen, epoch=2))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drivers.conftest import Sprayer
-from tests.drivers.daemons import eventually, free_port
+from tests.drivers.daemons import free_port
+from tests.until import until
 from tuiha.config.places import data_file
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy, chunks, report
@@ -26,14 +27,14 @@ async def backends(driver: Haproxy) -> dict[str, BackendReport]:
         return {backend.server: backend for backend in (await driver.poll()).backends}
 
 
-async def until(driver: Haproxy, server: str, state: BackendState) -> BackendReport:
-    return (await eventually(lambda: backends(driver), lambda seen: seen[server].state is state))[server]
+async def reported(driver: Haproxy, server: str, state: BackendState) -> BackendReport:
+    return (await until(lambda: backends(driver), met=lambda seen: seen[server].state is state))[server]
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_a_poll(sprayer: Sprayer, kind: str) -> None:
     driver = Haproxy("spray1", getattr(sprayer, kind), "pool", sprayer.map)
-    s1 = await until(driver, "s1", BackendState.DOWN)
+    s1 = await reported(driver, "s1", BackendState.DOWN)
     found = await driver.poll()
     assert found.version.split("-")[0] == sprayer.version.split("-")[0]
     assert found.process is not None
@@ -75,7 +76,7 @@ async def test_what_keepalived_tells_reaches_the_watcher_and_lasts(sprayer: Spra
     assert {row.address: row.state for row in rows} == {
         "192.0.2.101": "MASTER", "192.0.2.102": "BACKUP", "192.0.2.103": "FAULT"}
     sprayer.again()
-    again = await eventually(driver.poll, lambda found: found.addresses is not None)
+    again = await until(driver.poll, met=lambda found: found.addresses is not None)
     assert again.addresses is not None
     assert {row.address: row.state for row in again.addresses} == {row.address: row.state for row in rows}
 
@@ -102,8 +103,8 @@ async def test_a_server_is_added_checked_and_removed(sprayer: Sprayer) -> None:
     port = server.sockets[0].getsockname()[1]
     async with server:
         await driver.add_server("s3", f"127.0.0.1:{port}", "check inter 100ms fall 1 rise 1")
-        await eventually(lambda: backends(driver), lambda seen: "L7OK" in (seen["s3"].check or ""))
-        await until(driver, "s3", BackendState.UP)
+        await until(lambda: backends(driver), met=lambda seen: "L7OK" in (seen["s3"].check or ""))
+        await reported(driver, "s3", BackendState.UP)
         with pytest.raises(DriverError, match="Already exists"):
             await driver.add_server("s3", f"127.0.0.1:{port}")
         with pytest.raises(DriverError, match="maintenance"):
@@ -113,7 +114,7 @@ async def test_a_server_is_added_checked_and_removed(sprayer: Sprayer) -> None:
         await asyncio.sleep(0.5)  # several checks' time
         assert (await backends(driver))["s3"].state is BackendState.UP  # nobody asks it
         await driver.set_checks("s3", True)
-        await until(driver, "s3", BackendState.DOWN)
+        await reported(driver, "s3", BackendState.DOWN)
         await driver.set_state("s3", "maint")
         await driver.del_server("s3")
     assert "s3" not in await backends(driver)

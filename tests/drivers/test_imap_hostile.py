@@ -11,6 +11,7 @@ from datetime import date
 import pytest
 
 from tests.drivers.scripted import GREETING, ok, scripted, talking
+from tests.until import until
 from tuiha.drivers.mail.client import (
     LISTED,
     NO_UIDVALIDITY,
@@ -318,9 +319,7 @@ async def test_a_connection_that_is_refused_at_its_beginning_is_closed(security:
     async with scripted(reply, greeting=greeting) as script:
         with pytest.raises(ImapError):
             await ImapClient.connect("127.0.0.1", script.port, security, timeout=2.0)
-        async with asyncio.timeout(5):
-            while script.open:  # noqa: ASYNC110 - the other side of a socket
-                await asyncio.sleep(0.01)
+        await until(lambda: not script.open, seconds=5)
 
 
 async def test_where_search_is_refused_the_history_is_among_the_last_messages() -> None:

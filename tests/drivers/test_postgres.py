@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from tests.drivers.conftest import Pair
-from tests.drivers.daemons import PASSWORD, PostgresNode, eventually, free_port
+from tests.drivers.daemons import PASSWORD, PostgresNode, free_port
+from tests.until import until
 from tuiha.drivers.databases import questions
 from tuiha.drivers.databases import user_counts as counting
 from tuiha.drivers.databases.postgres import Postgres
@@ -89,8 +90,8 @@ async def test_identity_and_positions(pair: Pair, db1: Postgres, db2: Postgres) 
 
 async def caught_up(db1: Postgres) -> DatabaseReport:
     """Wait until the secondary has replayed everything."""
-    return await eventually(
-        lambda: ask(db1), lambda seen: seen.replication != () and seen.replication[0].lag_bytes == 0)
+    return await until(
+        lambda: ask(db1), met=lambda seen: seen.replication != () and seen.replication[0].lag_bytes == 0)
 
 
 async def test_replication_rows(pair: Pair, db1: Postgres) -> None:
@@ -120,7 +121,7 @@ async def test_a_paused_secondary_shows_its_lag(pair: Pair, db1: Postgres, db2: 
         admin = await pair.admin()
         await admin.execute("INSERT INTO event (severity, subject, text) SELECT 'note', 'x', repeat('y', 5000)")
         await admin.close()
-        await eventually(lambda: ask(db1), lambda seen: (seen.replication[0].lag_bytes or 0) > 0)
+        await until(lambda: ask(db1), met=lambda seen: (seen.replication[0].lag_bytes or 0) > 0)
         report = await ask(db2)
         assert report.replayed is not None
         assert report.replayed < report.position
@@ -227,7 +228,7 @@ async def test_a_big_pool_is_counted_beside_the_poll(
             assert report.mail == ()
             assert report.users is None
     await db1.close()
-    report = await eventually(lambda: ask(db1), lambda seen: seen.users is not None)
+    report = await until(lambda: ask(db1), met=lambda seen: seen.users is not None)
     assert report.users == 7
     assert [member.users for member in report.members] == [3, 3]
     assert [row.users for row in report.mail] == [2, 0]
@@ -306,11 +307,11 @@ async def test_the_timeline_is_right_at_once_after_a_promotion(own_pair: Pair) -
     driver = watch(own_pair.db2)
     assert (await ask(driver)).timeline == 1
     own_pair.db1.stop()
-    await eventually(lambda: ask(driver), lambda seen: not seen.receiving)
+    await until(lambda: ask(driver), met=lambda seen: not seen.receiving)
     admin = await own_pair.admin(node=own_pair.db2)
     await admin.execute("SELECT pg_promote(false)")
     await admin.close()
-    report = await eventually(lambda: ask(driver), lambda seen: seen.role is DatabaseRole.PRIMARY)
+    report = await until(lambda: ask(driver), met=lambda seen: seen.role is DatabaseRole.PRIMARY)
     assert report.timeline == 2
     assert report.writable
     await driver.close()

@@ -11,7 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.drivers.daemons import PASSWORD, Account, PostgresNode, eventually, free_port
+from tests.drivers.daemons import PASSWORD, Account, PostgresNode, free_port
+from tests.until import until
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.model.quotes import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
 from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
@@ -71,13 +72,13 @@ async def test_it_streams_sync_and_reads_back(
 ) -> None:
     primary, secondary = both
     await called(pair, secondary, name)
-    await eventually(lambda: streams(primary, name), lambda seen: seen is True)
+    await until(lambda: streams(primary, name), met=lambda seen: seen is True)
     await set_parameter(primary, "synchronous_standby_names", followers(name))
 
     async def seen() -> list[Any]:
         return [tuple(row) for row in await primary.fetch(FOLLOWS)]
 
-    await eventually(seen, lambda rows: rows == [(name, "sync")])
+    await until(seen, met=lambda rows: rows == [(name, "sync")])
     await primary.fetch("CREATE TABLE IF NOT EXISTS committed (n int)")  # a commit that waits for it
     watching = Postgres(pair[0].name, pair[0].address, "postgres", "postgres", PASSWORD, 10.0)
     report = await watching.poll()

@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import trustme
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, package
+from tests.until import until
 from tuiha.drivers.databases.scram import MOST_ROUNDS, Handshake, NotProven, connect
 from tuiha.lab.parts.agents import Agents
 from tuiha.lab.parts.postgres import Pair as EmbeddedPair
@@ -97,6 +99,11 @@ async def test_without_the_guard_the_impostor_gets_it() -> None:
     assert SECRET.encode() in fake.heard
 
 
+def _over(psql: asyncio.subprocess.Process, fake: Impostor) -> bool:
+    """Whether it has ended, or given its password away."""
+    return psql.returncode is not None or SECRET.encode() in fake.heard
+
+
 async def test_postgresqls_own_programs_send_an_impostor_nothing_either(tmp_path: Path) -> None:
     """With the connection strings of the embedded pool; the control: without `require_auth` they do."""
     heard = {}
@@ -109,9 +116,7 @@ async def test_postgresqls_own_programs_send_an_impostor_nothing_either(tmp_path
                 programs / "psql", told if safe else told.replace("require_auth=scram-sha-256", ""), "-w",
                 env={"PGPASSWORD": SECRET, "PGSSLMODE": "disable"}, stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL)
-            async with asyncio.timeout(30):
-                while psql.returncode is None and SECRET.encode() not in fake.heard:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            await until(partial(_over, psql, fake))
             if psql.returncode is None:
                 psql.kill()
             await psql.wait()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.until import until
 from tuiha.lab.pool import reaper
 from tuiha.lab.pool.control import Control
 
@@ -46,14 +44,6 @@ async def traces(folder: Path) -> Traces:
     table = reaper.processes()
     found = frozenset((pid, table[pid][1]) for pid in reaper.below(roots, table))
     return Traces(folder, found, frozenset(reaper.shared_memory(str(folder))))
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end, f"after {DEADLINE} s still not: {what}"
-        await asyncio.sleep(0.02)
 
 
 async def until_nothing_is_left(noted: Traces) -> None:

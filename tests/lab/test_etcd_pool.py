@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.drivers.etcdnode import program
-from tests.operate.pools import until
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.drivers.factory import open_ledger
 from tuiha.drivers.ledgers.etcd import EtcdLedger

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.remains import Traces, traces, until, until_nothing_is_left
+from tests.lab.remains import Traces, traces, until_nothing_is_left
+from tests.until import until
 from tuiha.lab.embedded import EmbeddedPool, StartError
 from tuiha.lab.pool.control import Control
 

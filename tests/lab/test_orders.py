@@ -16,7 +16,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from tests.lab.remains import owner, state_of, until
+from tests.lab.remains import owner, state_of
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.operate.pools import until
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
@@ -204,12 +204,8 @@ async def test_a_wrong_password_is_refused(pool: EmbeddedPool, settings: Pool) -
 
 
 async def test_a_look_has_machines_slots_sessions_and_positions(pool: EmbeddedPool, settings: Pool) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            seen = await look_once(settings, pool.config_path.parent)
-            if all(server.host_cpu_percent is not None for server in seen.servers) and len(seen.servers) == 2:
-                break
-            await asyncio.sleep(0.2)
+    seen = await until(lambda: look_once(settings, pool.config_path.parent), met=lambda found: (
+        len(found.servers) == 2 and all(server.host_cpu_percent is not None for server in found.servers)), pause=0.2)
     for server in seen.servers:
         assert 0 < (server.host_memory_percent or 0) <= 100
         assert 0 < (server.host_disk_percent or 0) <= 100

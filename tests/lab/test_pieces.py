@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.remains import until
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.parts import mail, users
 from tuiha.lab.parts.haproxy import Sprayers

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.drivers.daemons import free_port
-from tests.lab.remains import until
+from tests.until import until
 from tuiha.lab.parts.proxy import Proxy, Trap, Way
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from tests.drivers.daemons import free_port
-from tests.server.support import eventually
 from tests.tui.pty_terminal import Terminal
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 
@@ -159,7 +159,7 @@ async def act(pool: EmbeddedPool, state: Path, users: Mapping[str, str]) -> str:
         async with exporting(pool, state) as url:
             said += await read(url)
             await pool.kill("db1")
-            await eventually((pool.folder / "alerted").exists, "the alert is told")
+            await until((pool.folder / "alerted").exists, "the alert is told")
         assert await ask(name, users[name]) in (200, 503)
         said += await tuiha(pool.config_path, state, "status")
         said += await tuiha(pool.config_path, state, "plan", "failover")
@@ -214,7 +214,7 @@ async def test_what_is_planted_is_found(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", "wr0ng-t0ken-marked",
                                                    stdin=asyncio.subprocess.PIPE)
     try:
-        await eventually(lambda: bool(named(["wr0ng-t0ken-marked"])), "it is on a command line")
+        await until(lambda: bool(named(["wr0ng-t0ken-marked"])), "it is on a command line")
     finally:
         process.kill()
         await process.wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.lab_load.double import DoublePool, sprayers
+from tests.until import until
 from tuiha.lab.load import devices
 from tuiha.lab.load.devices import Fleet, Pace, User, device_count, read_users
 from tuiha.lab.load.sprayed import Sprayed
@@ -25,13 +26,8 @@ class Running:
     def __init__(self, pool: DoublePool, fleet: Fleet, tally: Tally) -> None:
         self.pool, self.fleet, self.tally = pool, fleet, tally
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not true():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
     async def registered(self) -> None:
-        await self.until(lambda: all(book.due_from is not None for book in self.fleet.every_book))
+        await until(lambda: all(book.due_from is not None for book in self.fleet.every_book))
 
     def seen(self) -> list[set[str]]:
         return [set(book.seen) for book in self.fleet.every_book]
@@ -59,7 +55,7 @@ async def test_every_device_gets_every_change_once() -> None:
         await running.registered()
         for n in range(30):
             await running.pool.deliver(f"user{n % 10}", f"m{n}")
-        await running.until(lambda: running.tally.changes == 45)
+        await until(lambda: running.tally.changes == 45)
         assert len(running.fleet.devices) == 15
         for book in running.fleet.every_book:
             assert len(book.seen) == 3
@@ -79,10 +75,10 @@ async def test_a_device_goes_on_through_the_other_sprayer() -> None:
         await running.registered()
         pool.faults[0] = broken
         await pool.deliver("ann", "m1")
-        await running.until(lambda: running.seen() == [{"m1"}])
-        await running.until(lambda: running.tally.retries > 0)
+        await until(lambda: running.seen() == [{"m1"}])
+        await until(lambda: running.tally.retries > 0)
         await pool.deliver("ann", "m2")
-        await running.until(lambda: running.seen() == [{"m1", "m2"}])
+        await until(lambda: running.seen() == [{"m1", "m2"}])
         assert running.tally.failures == 0
 
 
@@ -121,7 +117,7 @@ async def test_an_answer_torn_on_its_way_is_asked_for_again_with_the_same_key() 
         await running.registered()
         pool.faults[0] = tear
         await pool.deliver("ann", "m1")
-        await running.until(lambda: torn == 1 and running.seen() == [{"m1"}])
+        await until(lambda: torn == 1 and running.seen() == [{"m1"}])
         book = next(iter(running.fleet.every_book))
         assert not book.doubles
         assert sum("since=0" in line for line in pool.asked) >= 2
@@ -137,7 +133,7 @@ async def test_retry_after_is_obeyed_and_is_no_failure(status: int) -> None:
 
     pool.faults = {0: hold, 1: hold}
     async with fleet(pool) as running:
-        await running.until(lambda: running.tally.delayed >= 1)
+        await until(lambda: running.tally.delayed >= 1)
         before = len(pool.asked)
         await asyncio.sleep(0.3)
         assert len(pool.asked) == before, "the device came back too early"
@@ -155,7 +151,7 @@ async def test_no_good_answer_from_either_is_a_failure_each_time() -> None:
 
     pool.faults = {0: refuse, 1: refuse}
     async with fleet(pool) as running:
-        await running.until(lambda: running.tally.failures >= 2)
+        await until(lambda: running.tally.failures >= 2)
         assert running.tally.requests == 1
         bad = False
         await running.registered()
@@ -189,9 +185,9 @@ async def test_an_unknown_key_starts_again_from_the_given_one() -> None:
     pool.faults[0] = unknown
     async with fleet(pool) as running:
         await running.registered()
-        await running.until(lambda: running.tally.restarts == 1)
+        await until(lambda: running.tally.restarts == 1)
         await pool.deliver("ann", "m2")
-        await running.until(lambda: running.seen() == [{"m2"}])
+        await until(lambda: running.seen() == [{"m2"}])
 
 
 async def test_a_device_that_may_not_come_in_asks_seldom_and_goes_on_when_it_may(
@@ -210,12 +206,12 @@ async def test_a_device_that_may_not_come_in_asks_seldom_and_goes_on_when_it_may
     pool.faults[0] = pool.faults[1] = revoked
     async with fleet(pool) as running:
         await running.registered()
-        await running.until(lambda: asked == 1)
+        await until(lambda: asked == 1)
         await asyncio.sleep(0.1)
         assert asked == 1, "neither the other sprayer nor the same at once"
         await pool.deliver("ann", "m1")
         refused = False
-        await running.until(lambda: running.seen() == [{"m1"}])
+        await until(lambda: running.seen() == [{"m1"}])
         assert running.tally.failures == 0
 
 
@@ -226,9 +222,9 @@ async def test_a_planted_double_and_a_planted_loss_show_in_the_book() -> None:
         for message_id in ("m1", "m2", "m3"):
             await pool.deliver("ann", message_id)
             await asyncio.sleep(0.05)
-        await running.until(lambda: running.seen() == [{"m1", "m3"}])
+        await until(lambda: running.seen() == [{"m1", "m3"}])
         book = next(iter(running.fleet.every_book))
-        await running.until(lambda: book.doubles == ["seq 1"])
+        await until(lambda: book.doubles == ["seq 1"])
         assert [(gap.after, gap.before) for gap in book.gaps] == [(1, 3)]
 
 
@@ -243,7 +239,7 @@ async def test_the_first_answer_of_a_user_is_left_out_of_the_direct_share() -> N
 
     pool.faults[0] = forward
     async with fleet(pool) as running:
-        await running.until(lambda: running.tally.answers > 0)
+        await until(lambda: running.tally.answers > 0)
         assert running.tally.direct_share == 1.0
 
 

@@ -7,6 +7,7 @@ from email import message_from_bytes
 
 import pytest
 
+from tests.until import until
 from tuiha.lab.load.books import Message, Outcome, plain_id
 from tuiha.lab.load.mailer import Mailer, MailTarget, NotDelivered, Unknown, compose
 
@@ -31,9 +32,7 @@ async def deliver_some(servers: Servers, count: int) -> Mailer:
     mailer = Mailer({"c1": [MAIL1, MAIL2]}, {"ann": "c1", "bob": "c1"}, servers, rate=500)
     stop = asyncio.Event()
     task = asyncio.create_task(mailer.run(stop))
-    async with asyncio.timeout(20):
-        while len(mailer.open) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await until(lambda: len(mailer.open) >= count, pause=0.005)
     stop.set()
     await task
     return mailer

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.embedded import EmbeddedPool
@@ -58,9 +59,7 @@ async def test_a_run_in_which_nothing_goes_wrong(pool: EmbeddedPool) -> None:
 
 async def test_stopped_by_sigterm_it_still_verifies(pool: EmbeddedPool) -> None:
     running = await LoadProcess.start(pool.config_path, pool.users_path, *QUICK)
-    async with asyncio.timeout(30):
-        while (running.figures() or {}).get("messages", 0) < 20:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    await until(lambda: (running.figures() or {}).get("messages", 0) >= 20)
     report = await running.stop()
     assert report["history_read"]
     assert report["lost"] == report["doubled"] == 0
@@ -69,9 +68,7 @@ async def test_stopped_by_sigterm_it_still_verifies(pool: EmbeddedPool) -> None:
 async def test_told_twice_it_ends_without_a_verdict(pool: EmbeddedPool) -> None:
     stats = pool.folder / "twice.json"
     running = await LoadProcess.start(pool.config_path, pool.users_path, "--grace", "60", *QUICK, stats=stats)
-    async with asyncio.timeout(30):
-        while running.figures() is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    await until(lambda: running.figures() is not None)
     await pool.pause("mail1")  # a delivery under way keeps the load from ending at once
     await pool.pause("mail2")
     try:
@@ -160,9 +157,7 @@ async def test_a_server_is_killed_under_load_and_no_device_notices(pool: Embedde
     try:
         await asyncio.sleep(3.0)
         await pool.kill("s2")
-        async with asyncio.timeout(60):
-            while (await records.spread()).get("s2"):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+        await until(records.spread, met=lambda spread: not spread.get("s2"), pause=0.2)
         await asyncio.sleep(2.0)
         report = await running.stop()
     finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
+from tests.until import until
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.active_database import Active
@@ -65,12 +65,5 @@ async def monitored_once(world: World, seconds: float = 60.0) -> Counter[str]:
             said += [(user["user"], name) for user in told["users"]]
         return sorted(said) == sorted(rows.items())
 
-    await until(agree, seconds)
+    await until(agree, seconds=seconds)
     return Counter((await bound(world)).values())
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
-            await asyncio.sleep(0.1)

@@ -13,8 +13,9 @@ from tests.drivers.daemons import PASSWORD
 from tests.drivers.patronipair import QUICK, PatroniNode, PatroniPair
 from tests.drivers.patronipool import USERS, PatroniPool
 from tuiha.drivers.factory import open_ledger
+from tuiha.lab.drill.build import watched
 from tuiha.lab.drill.scenario import Scenario
-from tuiha.lab.drill.stage import Stage, watched
+from tuiha.lab.drill.stage import Stage
 from tuiha.lab.pool.control import Control, ControlError, Part, State
 from tuiha.model.reports import LedgerRecord
 

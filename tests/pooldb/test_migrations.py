@@ -12,6 +12,7 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.server.support import PATIENCE, Node
+from tests.until import until
 from tuiha.pooldb import migrations as module
 from tuiha.pooldb.migrations import WrongPool, is_current, migrate, migrations
 
@@ -129,9 +130,7 @@ async def test_without_the_time_limit_everybody_waits_for_the_report(
     await reader.fetch("SELECT FROM device")
     applying = asyncio.create_task(migrate(migrating, "demo", "db1"))
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(PATIENCE):
-        while not await admin.fetchval(waits):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: admin.fetchval(waits))
     with pytest.raises(asyncpg.LockNotAvailableError):
         await writer.execute("SET lock_timeout = '2s'; UPDATE device SET last_seen = now()")
     await transaction.rollback()

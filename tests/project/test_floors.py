@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import graphlib
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,12 @@ def test_the_floors_hold() -> None:
                            "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+def test_no_circle_of_imports_not_even_for_types() -> None:
+    graph = grimp.build_graph("tuiha", cache_dir=None)  # with what is imported for types alone
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError with the modules of a circle
 
 
 @pytest.mark.parametrize("module", ["tuiha.model", "tuiha.config", "tuiha.config.load", "tuiha.config.settings",

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.project.test_postgresql import PASSWORD, Node, configure, pair, run_sql, until
+from tests.project.test_postgresql import PASSWORD, Node, configure, pair, run_sql, shows
 from tests.project.test_postgresql import nodes as nodes
 from tuiha.config.places import data_file
 from tuiha.drivers.agents.command import CommandAgent
@@ -119,7 +119,7 @@ async def rows(node: Node) -> set[str]:
 async def streams(primary: Node, secondary: Node) -> None:
     connection = await primary.connect("postgres")
     try:
-        await until(connection, FOLLOWERS, f"application_name='{secondary.name}' state='streaming'")
+        await shows(connection, FOLLOWERS, f"application_name='{secondary.name}' state='streaming'")
     except TimeoutError:
         raise AssertionError((secondary.folder / "agent.log").read_text()[-2000:]) from None
     finally:
@@ -163,7 +163,7 @@ async def tried(ready: tuple[Node, Node], one: CommandAgent) -> None:
     grant = "EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text)"
     await sql(first, f"REVOKE {grant} FROM tuiha_rewind", "postgres")
     connection = await second.connect("postgres", "postgres")
-    await until(connection, "SELECT has_function_privilege('tuiha_rewind', 'pg_read_binary_file(text)', 'EXECUTE')",
+    await shows(connection, "SELECT has_function_privilege('tuiha_rewind', 'pg_read_binary_file(text)', 'EXECUTE')",
                 "has_function_privilege=False")
     await connection.close()
     left = list(obstacles(await one.rehearse("db2"), system, {}, secondary=True))
@@ -185,7 +185,7 @@ async def test_every_action_on_a_real_pair(ready: tuple[Node, Node]) -> None:
         assert stopped.timeline == 1
         assert await one.stop("fast") == await one.position() == stopped
         connection = await second.connect("postgres")
-        await until(connection, f"SELECT pg_last_wal_replay_lsn() - '0/0' >= {stopped.position} AS there", "there=True")
+        await shows(connection, f"SELECT pg_last_wal_replay_lsn() - '0/0' >= {stopped.position} AS there", "there=True")
         assert await connection.fetchval("SELECT pg_last_wal_replay_lsn() - '0/0'") < stopped.position + 1000
         await connection.close()
         await promoted(second)

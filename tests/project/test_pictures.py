@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.programs.docs.pictures import SIZES, THEMES, WHOLLY, gallery, in_the_documents
-from tuiha.tui.views.registry import VIEWS
+from tuiha.tui.keys import VIEWS
 
 TOP = Path(__file__).parents[2]
 PICTURES = TOP / "docs" / "pictures"

@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 
 from tests.drivers.daemons import free_port
+from tests.until import until
 from tuiha.config.places import data_file
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.record import parse
@@ -158,12 +159,9 @@ async def set_up(first: Node, second: Node) -> None:
     second.write("data/standby.signal", "")
 
 
-async def until(connection: Any, query: str, wanted: str) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            if wanted in str(await connection.fetch(query)):
-                return
-            await asyncio.sleep(0.05)
+async def shows(connection: Any, query: str, wanted: str) -> None:
+    """Ask until the answer has this in it."""
+    await until(lambda: connection.fetch(query), query, met=lambda found: wanted in str(found))
 
 
 @asynccontextmanager
@@ -179,9 +177,9 @@ async def pair(nodes: tuple[Node, Node]) -> AsyncIterator[tuple[Node, Node]]:
         connection = await first.connect("postgres")
         try:
             _, look, synchronous, _ = blocks("sql")
-            await until(connection, look, "state='streaming'")
+            await shows(connection, look, "state='streaming'")
             await run_sql(connection, synchronous)
-            await until(connection, look, "sync_state='sync'")
+            await shows(connection, look, "sync_state='sync'")
         finally:
             await connection.close()
         yield first, second
@@ -299,7 +297,7 @@ async def fail_over(second: Node) -> None:
     connection = await second.connect("postgres")
     try:
         await run_sql(connection, cut)
-        await until(connection, "SELECT count(*) AS receivers FROM pg_stat_wal_receiver", "receivers=0")
+        await shows(connection, "SELECT count(*) AS receivers FROM pg_stat_wal_receiver", "receivers=0")
         await run_sql(connection, promote)
         row = await connection.fetchrow("SELECT epoch, active, state FROM pool_epoch")
         assert tuple(row) == (2, "db2", "ACTIVE")

@@ -11,7 +11,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ import pytest
 from aiohttp import web
 
 from tests.drivers.daemons import SPRAYERS, free_port, sprayer_program
+from tests.until import until
 from tuiha.config import tls
 from tuiha.config.places import data_file
 from tuiha.config.values import Tls
@@ -168,15 +169,6 @@ async def server(name: str, port: int) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it is true."""
-    async with asyncio.timeout(30):
-        while True:
-            if await true():
-                return
-            await asyncio.sleep(0.05)
 
 
 async def admin(sprayer: Sprayer, command: str) -> str:

@@ -15,6 +15,7 @@ import asyncpg
 import yaml
 
 from tests.drivers.authority import Certificates
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.control import ControlError
@@ -77,12 +78,12 @@ class Scene:
 
     async def until(self, subject: str, remedy: str) -> Finding:
         """Wait until check advises this."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for one in await self.findings():
-                    if one.subject == subject and remedy in one.fix:
-                        return one
-                await asyncio.sleep(_PAUSE)
+        def wanted(found: Sequence[Finding]) -> Finding | None:
+            return next((one for one in found if one.subject == subject and remedy in one.fix), None)
+
+        found = wanted(await until(self.findings, remedy, met=wanted, pause=_PAUSE))
+        assert found is not None
+        return found
 
     def address(self, name: str) -> str:
         """Where a database is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -22,7 +21,8 @@ from tests.remedies.acts import (
     told,
 )
 from tests.remedies.doubles import front, reluctant
-from tests.remedies.scene import PATIENCE, Scene
+from tests.remedies.scene import Scene
+from tests.until import until
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding
@@ -222,16 +222,12 @@ def operation(*words: str) -> Mend:
 
 async def seen_by_servers(scene: Scene, finding: Finding) -> None:
     """Commits that do not wait are recorded with the next renewals; a mending before them leaves nothing to be said."""
-    async with asyncio.timeout(PATIENCE):
-        while await scene.sql("SELECT standby FROM pool_epoch") not in ("DOUBTED", "STALE"):  # noqa: ASYNC110 - servers
-            await asyncio.sleep(0.2)
+    await until(lambda: scene.sql("SELECT standby FROM pool_epoch"), met=lambda said: said in ("DOUBTED", "STALE"))
 
 
 async def counted_on_again(scene: Scene, finding: Finding) -> None:
     """What servers saw of the pair stays until the pool is protected: check says so then, and what to do."""
-    async with asyncio.timeout(PATIENCE):
-        while not any("tuiha plan protect" in one.fix for one in await scene.findings()):  # noqa: ASYNC110 - its servers
-            await asyncio.sleep(0.2)
+    await until(scene.findings, met=lambda found: any("tuiha plan protect" in one.fix for one in found), pause=0.2)
     await operation("protect")(scene, finding)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.restoring.scene import Scene, scene
+from tests.until import until
 
 _TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
 
@@ -48,9 +49,7 @@ async def restore(at: Scene, backup: Path, say: Callable[[str], None]) -> None:
 async def start_over(at: Scene, missed: list[str], say: Callable[[str], None]) -> None:
     """The device asks with the key that it had, and goes on as it is told."""
     before = at.key
-    async with asyncio.timeout(60):
-        while (answer := await at.ask())[0] == 503:  # noqa: ASYNC110 - the servers are other processes
-            await asyncio.sleep(0.3)
+    answer = await until(at.ask, met=lambda told: told[0] != 503, pause=0.3)
     assert answer[0] == 410, answer
     assert at.key != before
     say(f"the device's key of before: 410, {answer[1]['detail']}")

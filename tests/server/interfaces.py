@@ -15,7 +15,8 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
-from tests.server.support import Node, eventually
+from tests.server.support import Node
+from tests.until import until
 from tuiha.config import settings
 from tuiha.server.parts import PoolServer
 from tuiha.server.setup import identity
@@ -90,7 +91,7 @@ def settings_of(pair: Pair, folder: Path) -> settings.Pool:
 async def serving(server: PoolServer, stop: asyncio.Event) -> AsyncIterator[None]:
     """A server, from when it has joined until it has left."""
     task = asyncio.create_task(server.run(stop))
-    await eventually(lambda: task.done() or server.membership.standing.joined, f"{server.me.name} joins")
+    await until(lambda: task.done() or server.membership.standing.joined, f"{server.me.name} joins")
     yield
     stop.set()
     await task
@@ -108,7 +109,7 @@ async def pool(pair: Pair, node: Node, tmp_path: Path) -> AsyncIterator[Running]
             running.servers[name], running.stops[name] = server, asyncio.Event()
             await stack.enter_async_context(serving(server, running.stops[name]))
         both = {"s1", "s2"}
-        await eventually(
+        await until(
             lambda: all(set(s.membership.standing.candidates) == both for s in running.servers.values()),
             "the servers know each other",
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
+from tests.until import until
 from tuiha.drivers.protocols import LedgerDriver
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.attachment import Place
@@ -22,15 +23,6 @@ PATIENCE = 30.0  # seconds that a test waits for an outcome on a busy machine
 COUNT = "SELECT count(*) FROM event"
 
 Attach = Callable[..., Any]  # of the fixture `attach`
-
-
-async def eventually(true: Callable[[], bool], what: str) -> None:
-    """Wait for an outcome."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE
-    while not true():
-        assert loop.time() < until, f"never happened: {what}"
-        await asyncio.sleep(0.02)
 
 
 async def insert(connection: Any, text: str = "hello") -> None:
@@ -97,7 +89,7 @@ async def attached(
     running = asyncio.create_task(attacher.run())
     try:
         if wait:
-            await eventually(lambda: gate.attachment is not None, "a lease on the primary")
+            await until(lambda: gate.attachment is not None, "a lease on the primary")
         yield Attached(gate, fence, attacher, heard)
     finally:
         running.cancel()
@@ -154,4 +146,3 @@ class Node:
                 "INSERT INTO change VALUES ($1, $2, 1, 'new', 'INBOX', $2, 'mail1', $3, 'hello', now())",
                 user, seq, message_id,
             )
-

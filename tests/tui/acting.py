@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from textual import events
+from textual.app import App
+from textual.message import Message
 from textual.pilot import Pilot
 
 from tests.tui.samples import AT, SampleFeed, healthy
@@ -19,6 +23,9 @@ from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 
 HAND = 1.2 * PACE  # seconds between two keys of a hand
+QUICK = 0.05  # of the usual time that a dashboard lets pass before it does something again
+_LATER: WeakKeyDictionary[App[int], float] = WeakKeyDictionary()  # seconds that hands have rested
+M = TypeVar("M", bound=Message)
 
 
 class Clock:
@@ -31,19 +38,23 @@ class Clock:
         return self.now
 
 
-def made(operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None) -> Dashboard:
+def made(
+    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, tempo: float = 1.0
+) -> Dashboard:
     """A dashboard over a made-up pool, healthy unless a snapshot is given."""
     return Dashboard(
-        SampleFeed(snapshot or healthy()), "corp-east", load_theme("dark"), now=clock or Clock(), operator=operator
+        SampleFeed(snapshot or healthy()), "corp-east", load_theme("dark"), now=clock or Clock(), operator=operator,
+        tempo=tempo,
     )
 
 
 @asynccontextmanager
 async def running(
-    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True
+    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True,
+    tempo: float = 1.0,
 ) -> AsyncIterator[Pilot[int]]:
     """It runs at 80x24, armed unless told otherwise."""
-    app = made(operator, snapshot, clock)
+    app = made(operator, snapshot, clock, tempo=tempo)
     async with app.run_test(size=(80, 24)) as pilot:
         if armed:
             assert app.operations.arm("kernel patch")
@@ -58,17 +69,33 @@ async def on(pilot: Pilot[int], screen: type) -> None:
     await pilot.pause()
 
 
+def rest(pilot: Pilot[int], seconds: float = HAND) -> None:
+    """Let a hand rest: what it does from now on is so much later by the clock of key events. No test waits for it."""
+    _LATER[pilot.app] = _LATER.get(pilot.app, 0.0) + seconds
+
+
+def timed(pilot: Pilot[int], event: M) -> M:
+    """What a hand does now."""
+    event.time += _LATER.get(pilot.app, 0.0)
+    return event
+
+
+def _key(name: str) -> events.Key:
+    return events.Key(name, " " if name == "space" else name if len(name) == 1 else None)
+
+
 async def by_hand(pilot: Pilot[int], *keys: str) -> None:
     """Press keys as slowly as a hand does."""
     for key in keys:
-        await pilot.pause(HAND)
-        await pilot.press(key)
+        rest(pilot)
+        pilot.app.post_message(timed(pilot, _key(key)))
+        await pilot.pause()
 
 
 async def at_once(pilot: Pilot[int], *keys: str) -> None:
     """As a burst arrives, or a held key: all of them before any is acted on."""
     for key in keys:
-        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        pilot.app.post_message(timed(pilot, _key(key)))
     await pilot.pause()
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.until import until
+
 PATIENCE = 60.0  # seconds: a browser on a busy machine takes its time
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
@@ -47,8 +49,8 @@ class Page:
 
     async def until(self, what: str) -> None:
         """Wait until a JavaScript expression is true."""
-        while not (await self.ask("Runtime.evaluate", expression=what))["result"].get("value"):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await until(lambda: self.ask("Runtime.evaluate", expression=what), what,
+                    met=lambda answer: answer["result"].get("value"), pause=0.1)
 
     async def until_received(self, text: str) -> None:
         """Wait until the page got that text."""

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.tui.pty_terminal import PATIENCE, Terminal
+from tests.tui.pty_terminal import Terminal
+from tests.until import wait_until
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
@@ -88,14 +89,6 @@ def begun(settings: Pool, base: Path, step: int, after: str = "") -> Callable[[]
     return look
 
 
-def wait_for(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not come to be"
-        time.sleep(0.005)
-
-
 def before_it_starts(config: Path, screen: str, number: signal.Signals) -> None:
     """A signal on a screen on which nothing has happened: nothing happens."""
     settings, base = load(config), config.parent
@@ -116,9 +109,9 @@ def while_it_runs(config: Path, step: int, number: signal.Signals) -> OperationS
     before = known[0].id if known else ""
     with dashboard(config) as terminal:
         by_hand(terminal, f"{to_screen(terminal, 'confirm')}\x18")
-        wait_for(begun(settings, base, step, before))
+        wait_until(begun(settings, base, step, before))
         hit(terminal, number)
-        wait_for(lambda: api.operations(settings, base, 1)[0].ended)
+        wait_until(lambda: api.operations(settings, base, 1)[0].ended)
         if number is signal.SIGSTOP:
             terminal.until(lambda seen: seen.has("RESULT") and seen.has("DONE"))
     shown(config)

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tests.tui.acting import Clock, by_hand, on, running
+from tests.tui.acting import QUICK, Clock, by_hand, on, running
 from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import down
 from tests.tui.test_app import lines, seen, text
@@ -47,7 +47,7 @@ async def test_w_asks_why_arms_for_15_minutes_and_disarms() -> None:
 
 async def test_being_armed_ends_by_itself() -> None:
     clock = Clock()
-    async with running(FakeOperator(), clock=clock) as pilot:
+    async with running(FakeOperator(), clock=clock, tempo=QUICK) as pilot:
         assert "WRITE" in lines(pilot)[0]
         clock.now += ARMED_FOR
         await seen(pilot, lambda: "VIEW" in lines(pilot)[0])

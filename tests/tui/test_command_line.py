@@ -11,11 +11,11 @@ from tests.tui.test_app import dashboard, home, lines, seen, text
 from tuiha.operate.catalogue import KINDS
 from tuiha.tui.app import Dashboard
 from tuiha.tui.command.grammar import COMMANDS, Unclear, complete, completed, parse
-from tuiha.tui.command.offers import Offer, offer_lines
 from tuiha.tui.command.palette import PaletteScreen
 from tuiha.tui.command.screen import CommandScreen
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.keys import EVERYWHERE
+from tuiha.tui.kit.offers import Offer, offer_lines
 from tuiha.tui.operations.operator import Operator
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme

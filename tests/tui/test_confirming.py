@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from tests.tui.acting import HAND, Clock, at_once, by_hand, on, running, to_confirm
+from tests.tui.acting import QUICK, Clock, at_once, by_hand, on, rest, running, timed, to_confirm
 from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
 from tuiha.model.users import names
@@ -32,7 +32,7 @@ async def test_a_burst_is_refused_and_the_last_key_may_not_be_quick_either(typed
     async with running(operator) as pilot:
         await to_confirm(pilot)
         await by_hand(pilot, *keys[:typed])
-        await pilot.pause(HAND)
+        rest(pilot)
         await at_once(pilot, *keys[typed:])
         assert "too quick" in text(pilot)
         await by_hand(pilot, "ctrl+x")
@@ -43,9 +43,9 @@ async def test_a_paste_is_refused() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
         await to_confirm(pilot)
-        await pilot.pause(HAND)
+        rest(pilot)
         assert pilot.app.screen.focused is not None
-        pilot.app.screen.focused.post_message(events.Paste("db2"))
+        pilot.app.screen.focused.post_message(timed(pilot, events.Paste("db2")))
         await by_hand(pilot, "ctrl+x")
         assert not operator.asked("apply")
         assert isinstance(pilot.app.screen, ConfirmScreen)
@@ -88,7 +88,7 @@ async def test_a_failed_check_has_to_be_overridden_by_name() -> None:
 
 async def test_a_changed_fact_voids_the_plan_and_is_shown() -> None:
     operator = FakeOperator()
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await to_confirm(pilot)
         operator.planned = switchover({**FACTS, "epoch": 13})
         await seen(pilot, lambda: "VOID" in text(pilot))

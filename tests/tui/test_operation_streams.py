@@ -12,7 +12,7 @@ import random
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.acting import HAND, by_hand, made, on, to_confirm
+from tests.tui.acting import by_hand, made, on, rest, timed, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
 from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
@@ -80,7 +80,7 @@ async def feed(pilot: Pilot[int], parser: Keys, data: bytes) -> None:
     driver = pilot.app._driver
     assert driver is not None
     for message in [*parser.feed(data.decode("utf-8", "replace")), *parser.tick()]:
-        driver.process_message(message)
+        driver.process_message(timed(pilot, message))
 
 
 async def back_home(pilot: Pilot[int]) -> None:
@@ -132,7 +132,7 @@ async def test_the_same_bytes_from_a_hand_start_it() -> None:
         await on(pilot, HomeScreen)
         await to_confirm(pilot)
         for key in (b"d", b"b", b"2", b"\x18"):
-            await pilot.pause(HAND)
+            rest(pilot)
             await feed(pilot, parser, key)
         await on(pilot, RunScreen)
         assert [call[:3] for call in operator.asked("apply")] == [("apply", switchover().id, "db2")]
@@ -144,7 +144,7 @@ async def test_a_stream_that_a_stalled_link_delivers_at_once_starts_nothing() ->
     async with app.run_test(size=(80, 24)) as pilot:
         assert app.operations.arm("patch")
         await to_confirm(pilot)
-        await pilot.pause(HAND)
+        rest(pilot)
         await feed(pilot, Keys(), b"db2\x18")
         await by_hand(pilot, "ctrl+x")
         assert isinstance(app.screen, ConfirmScreen)

@@ -15,16 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import Terminal
-from tests.tui.signals import (
-    before_it_starts,
-    begun,
-    by_hand,
-    dashboard,
-    live,
-    shown,
-    to_screen,
-    wait_for,
-)
+from tests.tui.signals import before_it_starts, begun, by_hand, dashboard, live, shown, to_screen
+from tests.until import wait_until
 from tuiha.cli.background import InBackground
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
@@ -63,12 +55,12 @@ def test_no_signal_to_a_dashboard_stops_what_it_started(config: Path) -> None:
         assert not api.operations(settings, base)  # nothing has happened before the name is confirmed
         by_hand(starter, f"{name}\x18")
         for number, step in HITS.items():
-            wait_for(begun(settings, base, step))
+            wait_until(begun(settings, base, step))
             terminals[number].kill(number)
         assert starter.wait() == -signal.SIGKILL
         assert attached.wait() == 0
         assert b"Traceback" not in attached.raw
-        wait_for(lambda: api.operations(settings, base)[0].ended)
+        wait_until(lambda: api.operations(settings, base)[0].ended)
         stopped.kill(signal.SIGCONT)
         stopped.shows(f"{name} PRIMARY")
         state = api.operations(settings, base)[0]
@@ -86,8 +78,8 @@ def test_a_terminal_that_nobody_reads_keeps_no_operation_waiting(config: Path) -
         by_hand(terminal, f"{to_screen(terminal, 'confirm')}\x18")
         for _ in range(200):
             terminal.send("\x0c")
-        wait_for(begun(settings, base, 1, before[0].id if before else ""))
-        wait_for(lambda: api.operations(settings, base)[0].ended)
+        wait_until(begun(settings, base, 1, before[0].id if before else ""))
+        wait_until(lambda: api.operations(settings, base)[0].ended)
         assert api.operations(settings, base)[0].state == "done"
         terminal.until(lambda seen: seen.has("RESULT  ") and seen.has("DONE"))
         terminal.read(0.5)
@@ -120,7 +112,7 @@ def test_one_that_another_terminal_starts_is_told_and_followed_with_a(config: Pa
             await api.apply(settings, base, config, plan, plan.confirm, "test", (), "ann@desk")
 
         asyncio.run(start())
-        wait_for(begun(settings, base, REJOINS, before[0].id if before else ""))
+        wait_until(begun(settings, base, REJOINS, before[0].id if before else ""))
         runner = runner_of_the_newest(settings, base)
         os.kill(runner, signal.SIGSTOP)
         terminal.until(lambda seen: "a attaches" in seen.lines[1] or opened(seen))

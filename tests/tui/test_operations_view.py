@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from tests.tui.acting import at_once, by_hand, made, on, running
+from tests.tui.acting import QUICK, at_once, by_hand, made, on, running
 from tests.tui.fake_operator import FakeOperator, ended, operation, switchover
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
@@ -17,10 +17,10 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.problems.operation import operation_problems
 from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard
+from tuiha.tui.draw.current import goes_on
 from tuiha.tui.draw.head import problem_line
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.draw.view import View
-from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
@@ -71,7 +71,7 @@ async def test_what_stopped_half_way_goes_on_or_back_with_two_presses(key: str, 
     operator = FakeOperator()
     operator.known = (half(),)
     operator.now = operation(1)
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await on(pilot, ResultScreen)  # it was not brought to its end: the dashboard opens there
         await at_once(pilot, key, key, key)
         assert not operator.asked(call)
@@ -121,7 +121,7 @@ async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_c
             return lambda: None
 
     operator = Elsewhere()
-    async with running(operator, busy(healthy()), armed=False) as pilot:
+    async with running(operator, busy(healthy()), armed=False, tempo=QUICK) as pilot:
         await seen(pilot, lambda: "a attaches" in lines(pilot)[1])
         await pilot.press("a")
         await seen(pilot, lambda: "by ann@desk, from desk" in text(pilot))
@@ -153,7 +153,7 @@ async def test_leaving_while_an_operation_runs_says_how_to_come_back() -> None:
 async def test_s_keeps_the_plan_and_says_the_command_and_y_copies_both() -> None:
     operator = FakeOperator()
     async with running(operator) as pilot:
-        cast("Dashboard", pilot.app).operations.open_plan("switchover", ("db2",))
+        cast("Dashboard", pilot.app).ways.open_plan("switchover", ("db2",))
         await seen(pilot, lambda: "hold requests" in text(pilot))
         await pilot.press("s")
         plan = switchover().id

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.acting import on, running
+from tests.tui.acting import QUICK, on, running
 from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
 from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
@@ -79,7 +79,7 @@ async def test_what_an_operation_does_not_take_is_refused_by_the_operator_of_the
     operator = FakeOperator()
     async with running(operator) as pilot:
         assert isinstance(pilot.app, Dashboard)
-        pilot.app.operations.open_plan("move", ("ann",))
+        pilot.app.ways.open_plan("move", ("ann",))
         await seen(pilot, lambda: "move takes USER SERVER, not ann" in text(pilot))
 
 
@@ -141,7 +141,7 @@ async def test_what_cannot_be_planned_says_why() -> None:
 
 async def test_a_fact_that_changes_while_the_plan_is_read_is_shown() -> None:
     operator = FakeOperator()
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await pilot.press("f", "enter")
         await seen(pilot, lambda: "hold requests" in text(pilot))
         operator.planned = switchover({**FACTS, "servers": ["s1", "s2", "s3"]})

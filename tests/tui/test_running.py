@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.acting import at_once, by_hand, made, on, running, to_confirm
+from tests.tui.acting import QUICK, at_once, by_hand, made, on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.test_app import lines, seen, text
 from tuiha.tui.operations.screens.list import OperationList
@@ -19,7 +19,7 @@ async def test_steps_are_followed_until_the_result() -> None:
     operator = FakeOperator()
     operator.known = (operation(1),)
     operator.now = operation(1)
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)  # it runs already: the dashboard opens there
         await seen(pilot, lambda: "s of 10s" in text(pilot))
         assert "4/4 hold, 0 in flight, 31 queued" in text(pilot)
@@ -36,7 +36,7 @@ async def test_leaving_the_run_and_coming_back() -> None:
     operator = FakeOperator()
     operator.known = (operation(1),)
     operator.now = operation(1)
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, armed=False, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)
         await pilot.press("escape")
         await on(pilot, HomeScreen)
@@ -56,7 +56,7 @@ async def test_leaving_the_run_and_coming_back() -> None:
 async def test_an_operation_that_has_ended_is_not_opened_at_the_start() -> None:
     operator = FakeOperator()
     operator.known = (ended(),)
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await seen(pilot, lambda: bool(operator.asked("operations")))
         await pilot.pause(0.1)
         assert isinstance(pilot.app.screen, HomeScreen)
@@ -67,7 +67,7 @@ async def test_stopping_and_undoing_take_two_presses_of_a_hand(key: str, call: s
     operator = FakeOperator()
     operator.known = (operation(1),)
     operator.now = operation(1)
-    async with running(operator) as pilot:
+    async with running(operator, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)
         await seen(pilot, lambda: operator.followers == 1)
         await at_once(pilot, key, key, key)  # a key that is held
@@ -83,7 +83,7 @@ async def test_no_undo_when_viewing_or_past_the_point_of_no_return(armed: bool, 
     operator = FakeOperator()
     operator.known = (operation(done),)
     operator.now = operation(done)
-    async with running(operator, armed=armed) as pilot:
+    async with running(operator, armed=armed, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)
         await seen(pilot, lambda: "promote" in text(pilot))
         for key in ("x", "b"):
@@ -121,10 +121,10 @@ async def test_every_size(size: tuple[int, int]) -> None:
         assert app.operations.arm("patch")
         await to_confirm(pilot)
         assert "CONFIRM" in text(pilot)
-        app.operations.open_run("x", operation(3))
+        app.ways.open_run("x", operation(3))
         await pilot.pause()
         assert "RUN" in text(pilot)
-        app.operations.open_result(ended())
+        app.ways.open_result(ended())
         await pilot.pause()
         assert "RESULT" in text(pilot)
         await pilot.press("escape")

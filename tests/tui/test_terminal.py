@@ -255,7 +255,7 @@ PURE = """
 import sys, pkgutil, importlib, tuiha.tui as tui
 screens = {"screen", "screens", "pages", "devices", "server_users", "picker", "feeds", "web", "registry"}
 drawn = ("tuiha.tui.draw.", "tuiha.tui.views.", "tuiha.tui.operations.lines.", "tuiha.tui.replay.lines",
-         "tuiha.tui.command.offers")
+         "tuiha.tui.kit.offers")
 for module in pkgutil.walk_packages(tui.__path__, "tuiha.tui."):
     if module.name.startswith(drawn) and module.name.rsplit(".", 1)[1] not in screens:
         importlib.import_module(module.name)

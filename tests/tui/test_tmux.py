@@ -7,12 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.tui.pty_terminal import NOT_INHERITED, PATIENCE, TOP
+from tests.until import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -34,13 +34,10 @@ class Tmux:
         return done.stdout
 
     def shows(self, *texts: str) -> list[str]:
-        until = time.monotonic() + PATIENCE
-        while True:
-            seen = self.run("capture-pane", "-p")
-            if all(text in seen for text in texts):
-                return seen.splitlines()
-            assert time.monotonic() < until, seen
-            time.sleep(0.05)
+        def there(shown: str) -> bool:
+            return all(text in shown for text in texts)
+
+        return wait_until(lambda: self.run("capture-pane", "-p"), met=there).splitlines()
 
 
 @pytest.fixture
@@ -76,7 +73,4 @@ def test_the_dashboard_in_tmux(tmux: Tmux) -> None:
     tmux.run("send-keys", "Escape")
     tmux.shows("SPRAYERS")
     tmux.run("send-keys", "q")
-    until = time.monotonic() + PATIENCE
-    while "no server" not in tmux.run("ls") and tmux.run("ls"):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: "no server" in tmux.run("ls") or not tmux.run("ls"))

@@ -18,6 +18,7 @@ from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.keys import VIEWS
 from tuiha.tui.looks import Looks
 from tuiha.tui.theme import load_theme
 from tuiha.tui.views.database.matrix import matrix_items
@@ -28,7 +29,6 @@ from tuiha.tui.views.events.rows import ORDERS, event_items
 from tuiha.tui.views.events.screen import EventsScreen
 from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.views.mail.rows import cluster_lines, mail_items
-from tuiha.tui.views.registry import VIEWS
 from tuiha.tui.views.sprayers.rows import holding, sprayer_items
 from tuiha.tui.views.users.pages import PAGE
 from tuiha.watch.lookup import NoAnswer

@@ -18,6 +18,7 @@ from aiohttp import web
 from tests.drivers.daemons import free_port
 from tests.tui.browser import CHROMIUM, chromium
 from tests.tui.test_wall import configuration
+from tests.until import until
 from tuiha.cli.main import main
 
 pytest.importorskip("textual_serve", reason="textual-serve is not installed (the extra `web`)")
@@ -33,11 +34,11 @@ async def served(folder: Path) -> AsyncIterator[tuple[str, psutil.Process]]:
         stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
-            url = (await process.stdout.readline()).decode().strip()
+        async with aiohttp.ClientSession() as session:
+            async with asyncio.timeout(PATIENCE):
+                url = (await process.stdout.readline()).decode().strip()
             assert url == f"http://127.0.0.1:{port}"
-            while not await answers(session, url):  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+            await until(lambda: answers(session, url))
         yield url, psutil.Process(process.pid)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
@@ -58,9 +59,7 @@ async def answers(session: aiohttp.ClientSession, url: str) -> bool:
 
 async def until_alone(process: psutil.Process) -> None:
     """Wait until it has no child any more."""
-    async with asyncio.timeout(PATIENCE):
-        while process.children(recursive=True):  # noqa: ASYNC110 - other processes
-            await asyncio.sleep(0.1)
+    await until(lambda: process.children(recursive=True), met=lambda children: not children, pause=0.1)
 
 
 def named(process: psutil.Process) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 import asyncpg
 import yaml
 
+from tests.until import until
 from tests.upgrades.versions import NEXT_FILE, NEXT_SCHEMA, Servers, unchanged, version
 from tuiha import __version__
 from tuiha.config.load import load
@@ -64,8 +65,7 @@ async def stop_first(pool: EmbeddedPool, name: str) -> None:
     pid = (await pool.state()).part(name).pid
     assert pid is not None
     os.kill(pid, signal.SIGTERM)
-    while (await pool.state()).part(name).state == "running":  # noqa: ASYNC110 - the supervisor is another process
-        await asyncio.sleep(0.1)
+    await until(pool.state, met=lambda state: state.part(name).state != "running", pause=0.1)
 
 
 @asynccontextmanager

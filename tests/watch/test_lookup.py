@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 from tuiha.watch.reader import (
@@ -118,8 +119,7 @@ def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) 
             lookup = UserLookup(partial(load, path), configured.folder, 0.3)
             lookup.find("user", "", 10, asked)
             assert not asked.answers  # the screen did not wait for it
-            while not asked.answers:  # noqa: ASYNC110 - it comes on another thread
-                await asyncio.sleep(0.02)
+            await until(partial(bool, asked.answers))
             lookup.close()
             told = asked.answers[0]
             assert isinstance(told, NoAnswer)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.model.looks import SERVERS, member
+from tests.until import until
 from tests.watch.doubles import Fleet, settings
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import Event, Snapshot, Verdict
@@ -33,10 +33,7 @@ class Seen:
 
     async def until(self, true: Callable[[Snapshot], bool]) -> Snapshot:
         """The first snapshot of which `true` holds."""
-        deadline = time.monotonic() + 20
-        while not (self.snapshots and true(self.last)):
-            assert time.monotonic() < deadline, self.last
-            await asyncio.sleep(0.005)
+        await until(lambda: bool(self.snapshots) and true(self.last), pause=0.005)
         return self.last
 
 

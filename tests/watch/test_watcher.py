@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.until import wait_until
 from tests.watch.doubles import Fleet, settings
 from tuiha.config.load import ConfigError, Problem
 from tuiha.config.settings import Pool
@@ -17,13 +16,6 @@ from tuiha.model.facts import Snapshot
 from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
 from tuiha.watch.watcher import Watcher
-
-
-def wait(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_it_watches_in_a_thread_of_its_own_and_ends() -> None:
@@ -44,16 +36,16 @@ def test_it_watches_in_a_thread_of_its_own_and_ends() -> None:
     end = watcher.subscribe(keep)
     watcher.start()
     try:
-        wait(lambda: len(seen) > 3)
+        wait_until(lambda: len(seen) > 3)
         end()
         kept = len(seen)
         latest = watcher.latest()
         assert latest is not None
-        wait(lambda: (now := watcher.latest()) is not None and now.number > latest.number + 3)
+        wait_until(lambda: (now := watcher.latest()) is not None and now.number > latest.number + 3)
         assert len(seen) <= kept + 1  # one may have been under way
         assert set(threads) == {"tuiha-watch"}
         fleet.mail1.error = DriverError("connection refused")
-        wait(lambda: any(e.subject == "mail1" for e in watcher.events()))
+        wait_until(lambda: any(e.subject == "mail1" for e in watcher.events()))
         assert [e.at for e in watcher.events()] == sorted((e.at for e in watcher.events()), reverse=True)
         known = [value for value in watcher.history("s1", "users") if value is not None]
         assert known
@@ -71,9 +63,9 @@ def test_poll_now_does_not_wait_for_the_interval() -> None:
     watcher = Watcher(settings(interval="10m", timeout="1s"), Path(), fleet.make())
     watcher.start()
     try:
-        wait(lambda: watcher.latest() is not None)
+        wait_until(lambda: watcher.latest() is not None)
         watcher.poll_now()
-        wait(lambda: fleet.s1.polls == 2)
+        wait_until(lambda: fleet.s1.polls == 2)
     finally:
         watcher.stop()
 
@@ -91,12 +83,12 @@ def test_a_fault_in_concluding_is_told_and_the_watching_goes_on(monkeypatch: pyt
     watcher = Watcher(settings(), Path(), fleet.make())
     watcher.start()
     try:
-        wait(lambda: watcher.latest() is not None)
+        wait_until(lambda: watcher.latest() is not None)
         monkeypatch.setattr("tuiha.watch.poller.conclude", lambda *_: 1 / 0)
-        wait(lambda: any("ZeroDivisionError" in e.text for e in watcher.events()))
+        wait_until(lambda: any("ZeroDivisionError" in e.text for e in watcher.events()))
         monkeypatch.undo()
         before = watcher.latest()
-        wait(lambda: watcher.latest() is not before)
+        wait_until(lambda: watcher.latest() is not before)
     finally:
         watcher.stop()
 
@@ -107,7 +99,7 @@ def test_a_watcher_that_nobody_draws_from_keeps_no_history() -> None:
     watcher = Watcher(settings(), Path(), fleet.make())
     watcher.start()
     try:
-        wait(lambda: watcher.latest() is not None)
+        wait_until(lambda: watcher.latest() is not None)
         assert watcher.history("s1", "users") == ()
     finally:
         watcher.stop()

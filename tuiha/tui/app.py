@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -16,19 +16,21 @@ from textual.screen import Screen
 
 from tuiha.model.facts import Snapshot
 from tuiha.tui.alarms import Alarms
+from tuiha.tui.draw.current import goes_on
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.keys import HOME
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.looks import Looks, ThemeFile
-from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.path import PASSED, OperationScreens
 from tuiha.tui.operations.state import Operations
-from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel, Travels
+from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel
 from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette, ThemeError, load_theme
 from tuiha.tui.views.home.screen import HomeScreen
-from tuiha.tui.views.registry import HOME, view_named
+from tuiha.tui.views.registry import MAKERS
 from tuiha.watch.feed import Feed
 
 if TYPE_CHECKING:
@@ -42,18 +44,22 @@ _log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Screen[None])
 
 
-class Dashboard(Travels, TerminalApp, inherit_bindings=False):
-    """The dashboard of one pool."""
+class Dashboard(TerminalApp, inherit_bindings=False):
+    """The dashboard of one pool: what its screens know as an `Application`."""
 
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
         operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
-        replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None,
+        replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None, tempo: float = 1.0,
     ) -> None:
-        """`lost` says why what is seen is recorded nowhere, None when it is recorded."""
+        """`lost` says why what is seen is recorded nowhere, None when it is recorded.
+
+        Whatever is done again and again, or after a moment, is done after `tempo` times its usual seconds.
+        """
         super().__init__(palette)
         self._lost = lost
+        self.tempo = tempo
         self._lost_told: str | None = None
         looks = looks or Looks()
         self.set_keymap(dict(looks.keys))
@@ -66,7 +72,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self._now = now
         self._ready_call = ready
         self.past = TimeTravel(self, past, replay)
-        self.operations: Operations = Operations(self, operator, now)
+        self.operations = Operations(operator, now, lambda: self.feed.latest(), lambda: self.past.refusal)
+        self.ways = OperationScreens(self, self.operations)
         self.goodbye = ""  # said on the terminal when the dashboard has been left
         self._not_ready: Exception | None = None
         self._paused = False
@@ -109,7 +116,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self.use_feed(self.feed)
         if self.feed.latest() is not None:  # it came before anybody was there to be woken
             self.release_frames()
-        self.set_interval(TICK, self._tick)
+        self.set_interval(TICK * self.tempo, self._tick)
         self.call_after_refresh(self._first_frame)
 
     def use_feed(self, feed: Feed) -> None:
@@ -132,12 +139,12 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     def _first_frame(self) -> None:
         if self._ready_call is not None:
             self.run_worker(self._call_ready(self._ready_call), exit_on_error=False)
-        self.set_timer(SETTLED_AFTER, self._settled)
+        self.set_timer(SETTLED_AFTER * self.tempo, self._settled)
 
     def _settled(self) -> None:
         self._detail()  # made now, so that the first time is as quick as every other
         self.spare_memory()
-        self.operations.attach()
+        self.ways.attach(lambda: len(self.screen_stack) == 2)  # once somebody has gone elsewhere, nothing opens
 
     async def _call_ready(self, ready: Callable[[], None]) -> None:
         """Start what is slow to start, away from the screen's loop; when it cannot start, `run` raises why."""
@@ -160,7 +167,9 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         self._woken_at = time.monotonic()
         self.release_frames()
         snapshot = self.feed.latest()
-        sound = self._alarms.sound(snapshot) if snapshot is not None and not self.past.woken() else ""
+        if self.past.active:
+            self.trends = Trends(self.history)  # they are of another moment
+        sound = self._alarms.sound(snapshot) if snapshot is not None and not self.past.active else ""
         lost = self._lost()
         if lost != self._lost_told:
             self._lost_told = lost
@@ -171,7 +180,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def _tick(self) -> None:
         self._read_theme_again()
-        if time.monotonic() - self._woken_at > 1.5 * TICK:  # else a snapshot is about to be painted anyway
+        if time.monotonic() - self._woken_at > 1.5 * TICK * self.tempo:  # else a snapshot is about to be painted anyway
             self.paint()
 
     def paint(self) -> None:
@@ -191,9 +200,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
         screen = self.screen
         if isinstance(screen, PoolScreen) and not isinstance(screen, HelpScreen):
-            help_screen = self._installed("help", HelpScreen)
-            help_screen.explain(screen)
-            self.push_screen(help_screen)
+            self.installed("help", HelpScreen).explain(screen)
+            self.open("help")
 
     def action_poll_now(self) -> None:
         """Look again at once."""
@@ -215,9 +223,8 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
         screen = self.screen
         if isinstance(screen, PoolScreen):
-            palette = self._installed("palette", PaletteScreen)
-            palette.explain(screen)
-            self.push_screen(palette)
+            self.installed("palette", PaletteScreen).explain(screen)
+            self.open("palette")
 
     def action_command(self) -> None:
         """Type a command."""
@@ -230,7 +237,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
 
     def action_attach(self) -> None:
         """The operation that runs, whoever started it."""
-        self.operations.attach_running()
+        self.ways.attach_running()
 
     async def action_quit(self) -> None:
         """Leave."""
@@ -241,15 +248,55 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         if self.past.hides(name):
             self.say(f"not now: {PRESENT_ONLY}")
             return
-        if not self.is_screen_installed(name):
-            self.install_screen(view_named(name).make(), name)
-        wanted = self.get_screen(name)
-        if wanted is self.screen:
+        if self.installed(name, MAKERS[name]) is self.screen:
             return
         while len(self.screen_stack) > 2:  # Textual's own screen is under Home
             self.pop_screen()
         if name != HOME:
             self.push_screen(name)
+
+    async def action_time_travel(self) -> None:
+        """Into the past, or back."""
+        await self.past.toggle()
+
+    def action_time_step(self, frames: int) -> None:
+        """By so many snapshots."""
+        self.past.step(frames)
+
+    def action_time_change(self, direction: int) -> None:
+        """To the next change of the pool, or the one before."""
+        self.past.change(direction > 0)
+
+    def action_time_screen(self, name: str) -> None:
+        """What changed, or where to go."""
+        self.past.open(name)
+
+    # Screens
+
+    def installed(self, name: str, make: Callable[[], S]) -> S:
+        """A screen, made and installed when it is first needed."""
+        if not self.is_screen_installed(name):
+            self.install_screen(make(), name)
+        return cast("S", self.get_screen(name))
+
+    def is_open(self, name: str) -> bool:
+        """Whether that screen is in front or behind another."""
+        return self.is_screen_installed(name) and self.get_screen(name) in self.screen_stack
+
+    def open(self, name: str) -> None:
+        """Put an installed screen in front, unless it is open already: then the key came twice."""
+        if not self.is_open(name):
+            self.push_screen(name)
+
+    def leave_all(self, names: Collection[str]) -> None:
+        """Leave the screens of these names that are in front, one after the other."""
+        leaving = [self.get_screen(name) for name in names if self.is_screen_installed(name)]
+        while len(self.screen_stack) > 2 and self.screen in leaving:
+            self.pop_screen()
+
+    def operates(self) -> bool:
+        """Whether a screen of an operation is open."""
+        return any(self.is_open(name) for name in PASSED)
 
     # What commands and screens do
 
@@ -271,20 +318,17 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         elif changed is not None:
             self.say(_shortly(changed))
 
-    def _installed(self, name: str, make: Callable[[], S]) -> S:
-        """A screen, made and installed when it is first needed."""
-        if not self.is_screen_installed(name):
-            self.install_screen(make(), name)
-        return cast("S", self.get_screen(name))
+    def open_arm(self) -> None:
+        """Ask for the reason of changes."""
+        self.ways.open_arm()
 
     def open_command(self, text: str) -> None:
         """The command line, with a text to begin with."""
         from tuiha.tui.command.screen import CommandScreen
 
-        screen = self._installed("command", CommandScreen)
-        if screen not in self.screen_stack:
-            screen.start(text)
-            self.push_screen(screen)
+        if not self.is_open("command"):
+            self.installed("command", CommandScreen).start(text)
+            self.open("command")
 
     def copy(self, text: str) -> None:
         """Give a text to the terminal's clipboard (OSC 52), and say so."""
@@ -339,15 +383,13 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
         """The devices of a user."""
         from tuiha.tui.views.users.devices import DevicesScreen
 
-        screen = self._installed("devices", DevicesScreen)
-        screen.choose(user)
-        if screen not in self.screen_stack:
-            self.push_screen(screen)
+        self.installed("devices", DevicesScreen).choose(user)
+        self.open("devices")
 
     def _detail(self) -> DetailScreen:
         from tuiha.tui.views.detail.screen import DetailScreen
 
-        return self._installed("detail", DetailScreen)
+        return self.installed("detail", DetailScreen)
 
     # Failure: the terminal is left clean, and `run` says in words what happened
 

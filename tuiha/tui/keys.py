@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import ActiveBinding, Binding
 
-from tuiha.tui.views.registry import VIEWS
-
+HOME = "home"
 SHOWN = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
     "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">", "equals_sign": "=", "at": "@",
@@ -58,6 +57,28 @@ def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bou
         if entry.binding.id is not None and entry.enabled:
             names.setdefault(entry.binding.id, []).append(shown(name))
     return tuple(Bound(key, tuple(names[key.id])) for key in keys if key.id in names)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEntry:
+    """A view: its key, the name its screen is installed by, its title, what it shows."""
+
+    key: str
+    name: str
+    title: str
+    shows: str  # a few words for the help
+
+
+VIEWS: tuple[ViewEntry, ...] = (
+    ViewEntry("1", HOME, "Home", "the whole pool"),
+    ViewEntry("2", "database", "Database", "the pair, and who is attached to which"),
+    ViewEntry("3", "sprayers", "Sprayers", "who carries devices, what is behind each"),
+    ViewEntry("4", "mail", "Mail", "the clusters, and who stands in for whom"),
+    ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it"),
+    ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why"),
+    ViewEntry("7", "events", "Events", "what changed, when"),
+    ViewEntry("0", "pool", "Pool", "its figures over the last 15 minutes"),
+)
 
 
 def view_keys() -> tuple[Key, ...]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from textual.theme import Theme
-
 from tuiha.tui.theme import PLAIN, Palette, ThemeError, for_terminal, load_theme, read_theme
 
 _PORTABLE = ("C", "POSIX")
@@ -43,18 +41,6 @@ def only_ascii(environment: Mapping[str, str]) -> bool:
     if asked == _COERCED and not environment.get("LC_ALL") and environment.get("LANG") in _PORTABLE:
         return True  # Python has written LC_CTYPE itself: what was asked for is C
     return asked != "" and "utf" not in asked.lower()
-
-
-def textual_theme(palette: Palette, number: int) -> Theme:
-    """The theme that Textual needs for what no widget of ours draws: blank ground."""
-    ground = "ansi_default" if palette.native else palette.colours["ground"]
-    text = "ansi_default" if palette.native else palette.colours["text"].split()[0]
-    if not palette.native and not text.startswith("#"):
-        text = "#ffffff"
-    return Theme(
-        name=f"tuiha-{number}", primary=text, background=ground, surface=ground, foreground=text, dark=palette.dark,
-        ansi=palette.native, variables={"ansi-background": ground, "ansi-foreground": text},
-    )
 
 
 class ThemeFile:

@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from tests.operate.access.devices import Phone, deliver, passwords, phones
-from tests.operate.pools import bound, monitored_once, until
+from tests.operate.pools import bound, monitored_once
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.reach.active_database import Active

@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 
 from tests.operate.access.devices import Phone, deliver, passwords, phones
-from tests.operate.pools import bind, until
+from tests.operate.pools import bind
 from tests.operate.support import Told, planned, run, undo
+from tests.until import until
 from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
@@ -404,7 +405,7 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
             return not any(check.verdict is CheckVerdict.NEVER for check in stopped)
 
         try:
-            await until(may_be, 120.0)  # what the test before left open ends
+            await until(may_be, seconds=120.0)  # what the test before left open ends
         except TimeoutError:
             raise AssertionError(stopped) from None
         change = await api.make_plan(settings, base, "switchover", [])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.daemons import eventually
 from tests.drivers.etcdnode import EtcdNode
 from tests.operate.core.conftest import RECORD, Studio
+from tests.until import until
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.keys import in_base64
 from tuiha.operate import api
@@ -69,7 +69,7 @@ async def test_it_is_gone_on_with_elsewhere_when_its_host_is_gone_and_not_before
         await api.resume(shared.pool, shared.base, shared.config, operation)
     await other.close()  # its process is gone
     here = node.ledger("studio")
-    await eventually(here.holder, lambda host: host is None)
+    await until(here.holder, met=lambda host: host is None)
     await api.resume(shared.pool, shared.base, shared.config, operation)
     assert (await shared.end(operation)).state == "done"
     assert (await here.poll()).intent is None

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.operate.pools import bind, bound, names, until
+from tests.operate.pools import bind, bound, names
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api

@@ -17,7 +17,8 @@ import asyncpg
 import pytest
 
 from tests.drivers.daemons import free_port
-from tests.operate.database.test_protected import Scene, archiver, scene, until
+from tests.operate.database.test_protected import Scene, archiver, scene
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime.binaries import find

@@ -13,7 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.operate.database.test_pool import _sync, opened, protected, served_by, until
+from tests.operate.database.test_pool import _sync, opened, protected, served_by
+from tests.until import until
 from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.config.load import load
@@ -40,10 +41,8 @@ class Operator:
         """A switchover whose runner was killed as soon as this step had begun."""
         operation = await self.apply("switchover")
         journal = self.journal(operation)
-        async with asyncio.timeout(60):
-            while not any(r["record"] == "step" and r["step"] == number  # noqa: ASYNC110 - in another process
-                          for r in read_records(journal)):
-                await asyncio.sleep(0.001)
+        begun = ("step", number)
+        await until(lambda: begun in {(r["record"], r.get("step")) for r in read_records(journal)}, pause=0.001)
         os.kill([record["pid"] for record in read_records(journal) if "pid" in record][-1], signal.SIGKILL)
 
         async def gone() -> bool:
@@ -128,9 +127,8 @@ async def _recorded(operator: Operator, records: int, capsys: pytest.CaptureFixt
         """In a thread, as it has a loop of its own."""
         return await asyncio.to_thread(main, ["operations", "--verify", "--config", str(pool.config_path)])
 
-    async with asyncio.timeout(30):  # the copy comes after the result
-        while (found := await verify(operator.settings, pool.folder)).records < records:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    found = await until(lambda: verify(operator.settings, pool.folder), "the copy, which comes after the result",
+                        met=lambda seen: seen.records >= records)
     assert found.broken == ()
     capsys.readouterr()
     assert await command() == exits.OK

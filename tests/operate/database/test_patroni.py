@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.drivers.daemons import eventually
 from tests.drivers.patronipair import QUICK, PatroniPair, missing
 from tests.drivers.patronipool import USERS, Books, PatroniPool
 from tests.lab.remains import Traces, until_nothing_is_left
 from tests.operate.pools import bind, bound, monitored_once
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.pool import reaper
 from tuiha.operate.reach.world import open_world
@@ -74,7 +74,7 @@ async def test_after_kill_9_nothing_is_left() -> None:
             table = reaper.processes()
             return frozenset((pid, table[pid][1]) for pid in reaper.strays(str(folder), table))
 
-        noted = Traces(folder, await eventually(databases, lambda found: len(found) > 4),
+        noted = Traces(folder, await until(databases, met=lambda found: len(found) > 4),
                        frozenset(reaper.shared_memory(str(folder))))
         assert noted.segments
     finally:
@@ -138,7 +138,7 @@ async def test_a_runner_that_dies_while_patroni_works_is_followed_by_another(poo
         asked = any(record["record"] == "step" and record["step"] == 3 for record in records)
         return [record["pid"] for record in records if "pid" in record] if asked else []
 
-    os.kill((await eventually(asking, bool))[0], signal.SIGKILL)
+    os.kill((await until(asking))[0], signal.SIGKILL)
     done = (await pool.run("resume", name, "--json")).json()
     assert done["result"] == "done", done
     assert await pool.pair.leader() != old
@@ -152,7 +152,7 @@ async def test_patroni_fails_over_by_itself_and_servers_follow(pool: PatroniPool
     other = next(name for name in pool.pair.nodes if name != old)
     async with pool.registering() as books:
         await asyncio.to_thread(pool.pair.nodes[old].kill)  # Patroni and PostgreSQL, as if the host were lost
-        seen = await eventually(pool.status, lambda now: {s["database"] for s in now["servers"]} == {other}, 90)
+        seen = await until(pool.status, met=lambda now: {s["database"] for s in now["servers"]} == {other}, seconds=90)
     tell("the leader's host lost", books)
     assert seen["epoch"] == before["epoch"] + 1
     assert seen["verdict"] == "DEGRADED"
@@ -182,16 +182,16 @@ async def test_what_patroni_leaves_to_the_operator(pool: PatroniPool) -> None:
     old = await pool.pair.leader()
     other = next(name for name in pool.pair.nodes if name != old)
     await pool.pair.tune({"pause": True})
-    await eventually(pool.status, lambda now: any(p["what"].startswith("PAUSED") for p in now["problems"]))
+    await until(pool.status, met=lambda now: any(p["what"].startswith("PAUSED") for p in now["problems"]))
     await asyncio.to_thread(pool.pair.nodes[old].kill)
-    await eventually(pool.status, lambda now: any(p["what"].startswith("NO LEADER") for p in now["problems"]), 60)
+    await until(pool.status, met=lambda now: any(p["what"].startswith("NO LEADER") for p in now["problems"]))
     done = await pool.operate("failover")
     assert done["result"] == "done", done
     after = await pool.status()
     assert {server["database"] for server in after["servers"]} == {other}
     assert after["epoch"] == before["epoch"] + 1
     pool.pair.nodes[old].start()
-    await eventually(lambda: pool.pair.answers(old), bool, 60)
+    await until(lambda: pool.pair.answers(old))
     done = await pool.operate("rejoin")
     assert done["result"] == "done", done
     await pool.pair.tune({"pause": False})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.operate.support import Told, planned, run
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
@@ -38,12 +39,6 @@ SELECT 'note', 'db2', (SELECT string_agg(md5(random()::text), '') FROM generate_
 async def opened(pool: EmbeddedPool) -> AsyncIterator[World]:
     async with open_world(load(pool.config_path), pool.config_path.parent) as world:
         yield world
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
-            await asyncio.sleep(0.05)
 
 
 async def ledger(world: World) -> LedgerRecord:
@@ -299,9 +294,7 @@ async def test_a_runner_killed_in_the_middle_is_resumed_or_taken_back() -> None:
             async def there() -> bool:
                 return any(r["record"] == "step" and r["step"] == number for r in read_records(journal))
 
-            async with asyncio.timeout(60):
-                while not await there():  # noqa: ASYNC110 - the runner is another process
-                    await asyncio.sleep(0.001)
+            await until(there, pause=0.001)
             pids = [record["pid"] for record in read_records(journal) if "pid" in record]
             os.kill(pids[-1], signal.SIGKILL)
 

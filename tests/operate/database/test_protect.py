@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from tests.operate.support import Told, planned
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
@@ -125,17 +126,13 @@ async def test_a_former_primary_that_was_stopped_in_its_recovery_is_rewound() ->
     async with EmbeddedPool(servers=1, users=5) as pool, open_world(load(pool.config_path), pool.folder) as world:
         await _writes_alone(pool)
         failover = KINDS["failover"]()
-        async with asyncio.timeout(60):
-            while (plan := await planned(world, failover)).stopped_by:  # noqa: ASYNC110 - of other processes
-                await asyncio.sleep(0.2)
+        plan = await until(lambda: planned(world, failover), met=lambda made: not made.stopped_by, pause=0.2)
         *before_that, rejoin, protect = failover.steps(plan)
         for step in before_that:
             await step.run(world, Told())
         size = pool.log("db1").stat().st_size
         await pool.start("db1")
-        async with asyncio.timeout(60):
-            while b"redo starts" not in pool.log("db1").read_bytes()[size:]:  # noqa: ASYNC110 - another process's
-                await asyncio.sleep(0.001)
+        await until(lambda: b"redo starts" in pool.log("db1").read_bytes()[size:], pause=0.001)
         stopped = await world.agents["db1"].stop("fast")
         assert not stopped.clean
         assert "streams from db2; rewound" in await rejoin.run(world, Told())

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 
 from tests.operate.support import Told, planned
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.drivers.databases.durability import QUESTION, read
 from tuiha.lab.embedded import EmbeddedPool
@@ -104,16 +105,6 @@ class Scene:
         assert not bad, bad
         for step in kind.steps(plan):
             await step.run(self.world, Told())
-
-
-async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait for an outcome."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not await true():  # noqa: ASYNC110 - what is waited for is in other processes
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"never happened: {what}") from None
 
 
 @asynccontextmanager

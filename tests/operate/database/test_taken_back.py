@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from tests.operate.pools import until
 from tests.operate.support import Told, planned
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from tests.operate.access.devices import Phone, passwords, phones
 from tests.operate.endings import mortal
-from tests.operate.pools import bind, names, until
+from tests.operate.pools import bind, names
+from tests.until import until
 from tuiha.cli.commands.look.status import code
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
@@ -79,10 +80,10 @@ class Ground:
         for name in ("s1", CUT_OFF, DEAD):
             if name not in answering(await look(self.world)):
                 await self.pool.start(name)
-        await until(self._whole, SOON)
+        await until(self._whole, seconds=SOON)
         for server in answering(await look(self.world)).values():
             await self.world.control.post(server.address, "accept")
-        await until(self._spread, SOON)
+        await until(self._spread, seconds=SOON)
 
     async def _spread(self) -> bool:
         """Bind users to all three servers; False while servers take users over at the same time.

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.operate.endings.ground import CUT_OFF, DEAD, Ground, Runners, ground, one
-from tests.operate.pools import until
+from tests.until import until
 from tuiha.operate import api
 from tuiha.operate.plans.look import answering, look
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.operate.pools import bind, bound, monitored_once, names, until
+from tests.operate.pools import bind, bound, monitored_once, names
 from tests.operate.support import Told, planned, run, undo
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess

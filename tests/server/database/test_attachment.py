@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.conftest import Pair
-from tests.server.support import COUNT, Attach, Node, eventually
+from tests.server.support import COUNT, Attach, Node
+from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.database.access import Unavailable
@@ -24,10 +25,10 @@ async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Att
         pid = connection.get_server_pid()
     assert one.gate.attachment is before
     await node.admin.execute("SELECT pg_terminate_backend($1)", pid)
-    await eventually(lambda: one.gate.attachment is not before, "the attachment is over")
+    await until(lambda: one.gate.attachment is not before, "the attachment is over")
     assert before is not None
     assert not before.whole
-    await eventually(lambda: one.gate.attachment is not None, "there is another one")
+    await until(lambda: one.gate.attachment is not None, "there is another one")
     async with one.gate.transaction() as connection:
         assert await connection.fetchval("SELECT 1") == 1
 
@@ -48,7 +49,7 @@ async def test_a_dropped_session_is_noticed_at_once_and_all_is_taken_up_anew(
     finally:
         await admin.close()
     assert ended == 1
-    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    await until(lambda: one.gate.attachment not in (None, first), "another attachment")
     assert "dropped a session" in first.why
     assert await one.gate.read(lambda c: c.fetchval(COUNT)) == 0
 
@@ -64,7 +65,7 @@ async def test_a_session_that_was_opened_ahead_is_used_and_its_lease_is_no_longe
         pids = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'tuiha:s1'"
         both = await admin.fetchval(pids)
         first.end("a test")
-        await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+        await until(lambda: one.gate.attachment not in (None, first), "another attachment")
         assert await admin.fetchval(pids) in [[pid] for pid in both]
     finally:
         await admin.close()
@@ -76,10 +77,8 @@ async def test_a_session_that_was_opened_ahead_for_nothing_is_shut(attach: Attac
     await one.attacher.log_in_ahead("db1", 0.5)
     admin = await pair.admin()
     try:
-        async with asyncio.timeout(30):
-            while await admin.fetchval("SELECT count(*) FROM pg_stat_activity "  # noqa: ASYNC110
-                                       "WHERE application_name = 'tuiha:s1'") > 1:
-                await asyncio.sleep(0.05)
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tuiha:s1'"
+        await until(lambda: admin.fetchval(sessions), met=lambda count: count <= 1)
     finally:
         await admin.close()
     assert one.gate.attachment is not None
@@ -107,7 +106,7 @@ async def test_what_an_operator_said_waits_for_no_ledger(
     first.end("a test")
     if told:
         one.attacher.attach(1, "db1")
-    await eventually(lambda: one.gate.attachment not in (None, first), "another attachment")
+    await until(lambda: one.gate.attachment not in (None, first), "another attachment")
     assert (ledger.polls > polls) is asked
 
 
@@ -124,7 +123,7 @@ async def test_who_waited_for_a_session_does_not_connect_when_the_attachment_is_
 
     old = one.gate.attachment
     slow = [asyncio.create_task(one.gate.read(lambda c: c.execute("SELECT pg_sleep(60)"), 0.2)) for _ in range(50)]
-    await eventually(lambda: one.gate.in_flight >= 4, "all sessions are taken, and the others wait")
+    await until(lambda: one.gate.in_flight >= 4, "all sessions are taken, and the others wait")
     await asyncio.sleep(0.2)
     monkeypatch.setattr("tuiha.server.database.attachment.connect", connects)
     old.end("as if its lease had ended")

@@ -10,7 +10,8 @@ import asyncpg
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.drivers.test_session import HARMFUL
-from tests.server.support import COUNT, Attach, eventually, insert
+from tests.server.support import COUNT, Attach, insert
+from tests.until import until
 from tuiha.model.databases.sessions import LATER, STATED
 
 
@@ -44,5 +45,5 @@ async def test_a_server_works_whatever_the_defaults_are(attach: Attach, pair: Pa
 async def test_what_no_session_can_undo_is_the_reason_for_having_no_lease(attach: Attach, pair: Pair) -> None:
     async with defaults(pair, "session_replication_role"):
         one = await attach(wait=False)
-        await eventually(lambda: "session_replication_role = replica" in one.attacher.problem, "the reason is told")
+        await until(lambda: "session_replication_role = replica" in one.attacher.problem, "the reason is told")
         assert one.gate.attachment is None

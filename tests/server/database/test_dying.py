@@ -14,6 +14,7 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.server.support import PATIENCE, insert, place
+from tests.until import until
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attachment import Attachment
 from tuiha.server.database.fence import Wires
@@ -51,9 +52,7 @@ async def told_by_a_dying_primary(pair: Pair) -> str:
     pair.db2.signal(signal.SIGSTOP)
     try:
         writing, asking = asyncio.create_task(write(one)), asyncio.create_task(ask(one))
-        async with asyncio.timeout(PATIENCE):
-            while not await admin.fetchval(READY):  # noqa: ASYNC110 (nothing tells)
-                await asyncio.sleep(0.02)
+        await until(lambda: admin.fetchval(READY))
         os.kill(pair.db1.processes()[-1], signal.SIGKILL)  # the postmaster alone
         await asyncio.wait({writing})
         return await asking

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.drivers.conftest import Pair
-from tests.server.support import COUNT, Attach, Attached, Node, attached, eventually, insert
+from tests.server.support import COUNT, Attach, Attached, Node, attached, insert
+from tests.until import until
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 
@@ -33,6 +34,10 @@ async def test_a_transaction_commits_and_an_error_in_it_rolls_it_back(attach: At
     assert await texts(node) == ["kept"]
 
 
+async def _closed(node: Node, name: str) -> None:
+    await until(lambda: node.admin.fetchval(OPEN, name), "the database ends it", met=lambda still: not still)
+
+
 async def test_one_that_is_cancelled_while_it_begins_leaves_no_transaction_open(attach: Attach, node: Node) -> None:
     """An open one that nobody uses keeps the pool from changing its database, and lasts as long as the server."""
     one = await attach()
@@ -44,9 +49,7 @@ async def test_one_that_is_cancelled_while_it_begins_leaves_no_transaction_open(
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with asyncio.timeout(10):
-            while await node.admin.fetchval(OPEN, name):  # noqa: ASYNC110 - the database ends it
-                await asyncio.sleep(0.02)
+        await _closed(node, name)
 
 
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle in transaction%'"
@@ -66,7 +69,7 @@ async def test_without_a_lease_nothing_is_asked_and_the_wait_is_bounded() -> Non
 async def test_more_than_the_bounded_number_of_requests_are_turned_away_at_once() -> None:
     gate = Gate(hold_seconds=20, hold_requests=3)
     waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
-    await eventually(lambda: gate.waiting == 3, "three requests wait")
+    await until(lambda: gate.waiting == 3, "three requests wait")
     with pytest.raises(Unavailable):
         await gate.enter()
     for task in waiting:
@@ -76,11 +79,11 @@ async def test_more_than_the_bounded_number_of_requests_are_turned_away_at_once(
 async def test_a_hold_lets_the_running_end_and_the_new_wait(attach: Attach) -> None:
     one = await attach()
     slow = asyncio.create_task(one.gate.read(lambda c: c.fetchval("SELECT pg_sleep(0.3)::text")))
-    await eventually(lambda: one.gate.in_flight == 1, "a statement runs")
+    await until(lambda: one.gate.in_flight == 1, "a statement runs")
     await one.gate.hold(20)
     assert slow.done()
     late = asyncio.create_task(one.gate.read(lambda c: c.fetchval(COUNT)))
-    await eventually(lambda: one.gate.waiting == 1, "a request waits")
+    await until(lambda: one.gate.waiting == 1, "a request waits")
     assert one.gate.in_flight == 0
     one.gate.release()
     assert await late == 0
@@ -89,7 +92,7 @@ async def test_a_hold_lets_the_running_end_and_the_new_wait(attach: Attach) -> N
 async def test_a_hold_that_cannot_empty_the_gate_says_so(attach: Attach) -> None:
     one = await attach()
     slow = asyncio.create_task(one.gate.read(lambda c: c.fetchval("SELECT pg_sleep(1.0)::text")))
-    await eventually(lambda: one.gate.in_flight == 1, "a statement runs")
+    await until(lambda: one.gate.in_flight == 1, "a statement runs")
     with pytest.raises(TimeoutError):
         await one.gate.hold(0.1)
     await slow
@@ -123,7 +126,7 @@ async def read_across_a_promotion(one: Attached, own_pair: Pair) -> int:
     assert attachment is not None
     question = "SELECT (SELECT count(*) FROM event) FROM pg_sleep(0.3)"
     asked = asyncio.create_task(one.gate._read_once(lambda c: c.fetchval(question), 5.0))
-    await eventually(lambda: one.gate.in_flight == 1, "the question is asked")
+    await until(lambda: one.gate.in_flight == 1, "the question is asked")
     await asyncio.sleep(0.1)  # and on its way; the answer comes while nothing runs here
     time.sleep(1.2)  # noqa: ASYNC251  the lease ends while the process is stopped
     promote_and_write(own_pair)

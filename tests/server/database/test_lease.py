@@ -11,7 +11,8 @@ import pytest
 
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
-from tests.server.support import PATIENCE, Attach, Attached, Node, attached, eventually, insert
+from tests.server.support import PATIENCE, Attach, Attached, Node, attached, insert
+from tests.until import until
 from tuiha.pooldb.lease_functions import LEAVE, RELEASE, RENEW, digest
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.lease import MAY_HOLD
@@ -24,14 +25,14 @@ async def test_a_lease_is_refused_while_the_epoch_is_fenced_or_another_process_h
 ) -> None:
     one = await attach()
     async with attached(pair, "s1", instance="two", wait=False) as second:
-        await eventually(lambda: "another process" in second.attacher.problem, "the second s1 is refused")
+        await until(lambda: "another process" in second.attacher.problem, "the second s1 is refused")
     await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
     try:
-        await eventually(lambda: one.gate.attachment is None, "the lease ends")
-        await eventually(lambda: "fenced" in one.attacher.problem, "it says why")
+        await until(lambda: one.gate.attachment is None, "the lease ends")
+        await until(lambda: "fenced" in one.attacher.problem, "it says why")
     finally:
         await node.admin.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
-    await eventually(lambda: one.gate.attachment is not None, "the lease is back")
+    await until(lambda: one.gate.attachment is not None, "the lease is back")
 
 
 async def test_the_lease_is_counted_from_before_the_renewal_was_sent(
@@ -63,7 +64,7 @@ async def test_the_lease_is_counted_from_before_the_renewal_was_sent(
 
 async def freeze_secondary_and_wait(one: Attached, pair: Pair) -> None:
     pair.db2.signal(signal.SIGSTOP)
-    await eventually(lambda: one.gate.attachment is None, "the lease ends without the secondary")
+    await until(lambda: one.gate.attachment is None, "the lease ends without the secondary")
 
 
 async def test_without_the_secondary_no_lease_no_write_and_all_of_it_comes_back(own_pair: Pair) -> None:
@@ -74,7 +75,7 @@ async def test_without_the_secondary_no_lease_no_write_and_all_of_it_comes_back(
                 await one.gate.write(insert)
         finally:
             own_pair.db2.signal(signal.SIGCONT)
-        await eventually(lambda: one.gate.attachment is not None, "a lease again")
+        await until(lambda: one.gate.attachment is not None, "a lease again")
         await one.gate.write(lambda c: insert(c, "after"))
 
 
@@ -88,9 +89,7 @@ async def test_a_renewal_that_is_done_after_a_later_one_does_not_make_the_lease_
         async with later.transaction():
             assert await later.fetchval(*renewal) == 1
             waiting = asyncio.create_task(late.fetchval(*renewal))
-            async with asyncio.timeout(PATIENCE):
-                while not await node.admin.fetchval(_WAITING):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            await until(lambda: node.admin.fetchval(_WAITING))
             newest = await later.fetchval(
                 "UPDATE lease SET renewed_at = clock_timestamp() WHERE server = 's1' RETURNING renewed_at")
         assert await waiting == 1

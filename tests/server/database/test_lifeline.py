@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.support import Attach, eventually
+from tests.server.support import Attach
+from tests.until import until
 from tuiha.server.database import identity, lease
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.attachment import Lane, in_lane
@@ -40,7 +41,7 @@ async def test_a_loop_that_stands_still_for_too_long_loses_the_lease(attach: Att
     await asyncio.sleep(LEASE)
     stand_still(5 * LEASE)
     assert not before.whole
-    await eventually(lambda: one.gate.attachment not in (None, before), "it attaches again when it turns")
+    await until(lambda: one.gate.attachment not in (None, before), "it attaches again when it turns")
 
 
 async def test_time_without_a_lease_is_no_standstill(attach: Attach) -> None:
@@ -56,7 +57,7 @@ async def test_time_without_a_lease_is_no_standstill(attach: Attach) -> None:
 
     one.attacher._prepare = away
     before.end("as if the database were away")
-    await eventually(lambda: one.gate.attachment not in (None, before), "another one")
+    await until(lambda: one.gate.attachment not in (None, before), "another one")
     second = one.gate.attachment
     await asyncio.sleep(4 * LEASE)
     assert one.gate.attachment is second
@@ -76,7 +77,7 @@ async def test_renewals_are_made_on_the_database_of_the_attachment_or_not_at_all
 
     monkeypatch.setattr(lease, "identify", another)
     one = await attach(lease=LEASE, wait=False)
-    await eventually(lambda: "another database answers" in one.attacher.problem, "it is told")
+    await until(lambda: "another database answers" in one.attacher.problem, "it is told")
     assert "lifeline" in asked
 
 
@@ -85,7 +86,7 @@ async def test_the_attachment_ends_at_once_and_its_renewals_with_it(attach: Atta
     before = one.gate.attachment
     await asyncio.sleep(0.3)
     before.end("told to")
-    await eventually(lambda: one.gate.attachment not in (None, before), "the next one, long before a renewal was due")
+    await until(lambda: one.gate.attachment not in (None, before), "the next one, long before a renewal was due")
 
 
 async def test_a_session_of_the_lifeline_that_is_ended_ends_the_attachment(attach: Attach, node: Any) -> None:
@@ -96,8 +97,8 @@ async def test_a_session_of_the_lifeline_that_is_ended_ends_the_attachment(attac
         "SELECT array_agg(pid) FROM pg_stat_activity WHERE query LIKE '%renew_lease%' AND pid <> pg_backend_pid()"))
     for pid in mine:
         await node.admin.execute("SELECT pg_terminate_backend($1)", pid)
-    await eventually(lambda: not before.whole, "it is over")
-    await eventually(lambda: one.gate.attachment is not None, "and there is another one")
+    await until(lambda: not before.whole, "it is over")
+    await until(lambda: one.gate.attachment is not None, "and there is another one")
 
 
 async def test_devices_that_take_every_session_do_not_delay_what_goes_ahead(attach: Attach) -> None:
@@ -108,7 +109,7 @@ async def test_devices_that_take_every_session_do_not_delay_what_goes_ahead(atta
 
     async with asyncio.TaskGroup() as group:
         slow = [group.create_task(asks_slowly()) for _ in range(12)]
-        await eventually(lambda: one.gate.in_flight >= 4, "all sessions are taken")
+        await until(lambda: one.gate.in_flight >= 4, "all sessions are taken")
         with in_lane(Lane.HEART):
             async with asyncio.timeout(2.0):
                 assert await one.gate.read(lambda c: c.fetchval("SELECT 1")) == 1

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.server.interfaces import Running
-from tests.server.support import Attach, Attached, Node, eventually
+from tests.server.support import Attach, Attached, Node
+from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.database.identity import Identity
@@ -28,7 +29,7 @@ async def ledger_of(node: Node, folder: Path) -> FileLedger:
 async def attaches_again(one: Attached) -> None:
     """The right order is taken, and a lease follows it."""
     await one.attacher.obey(1, "db1")
-    await eventually(lambda: one.gate.attachment is not None, "it is attached")
+    await until(lambda: one.gate.attachment is not None, "it is attached")
 
 
 @pytest.mark.parametrize("with_ledger", [True, False])
@@ -49,7 +50,7 @@ async def test_a_server_that_believed_the_caller_would_be_cut_off(attach: Attach
     """Negative control: the same order, taken without asking."""
     one = await attach(ledger=await ledger_of(node, tmp_path))
     one.attacher.attach(99, "db1")
-    await eventually(lambda: "in epoch 99" in one.attacher.problem, "it waits for an epoch that never comes")
+    await until(lambda: "in epoch 99" in one.attacher.problem, "it waits for an epoch that never comes")
     with pytest.raises(ValueError, match="epoch 1 is over"):
         await one.attacher.obey(1, "db1")
 
@@ -64,17 +65,17 @@ async def test_a_steady_ledger_lets_nobody_leave_and_an_operation_that_ended_bri
     steady = await ledger.poll()
     taken = await ledger.replace(steady, replace(steady, intent='{"id": "o1"}'))
     await one.attacher.obey(1, "db2")
-    await eventually(lambda: "db2 is a secondary" in one.attacher.problem, "it has let db1 go")
+    await until(lambda: "db2 is a secondary" in one.attacher.problem, "it has let db1 go")
     assert one.gate.attachment is None
     await ledger.replace(taken, replace(taken, intent=None))
-    await eventually(lambda: one.gate.attachment is not None, "nobody changes the database any more: it is back on db1")
+    await until(lambda: one.gate.attachment is not None, "nobody changes the database any more: it is back on db1")
 
 
 async def test_without_a_ledger_it_comes_back_to_a_database_that_is_still_active(attach: Attach) -> None:
     one = await attach(both=True, lease=1.0)
     await one.attacher.obey(1, "db2")
-    await eventually(lambda: one.gate.attachment is None, "it has let db1 go")
-    await eventually(lambda: one.gate.attachment is not None, "db2 never became active: it is back on db1")
+    await until(lambda: one.gate.attachment is None, "it has let db1 go")
+    await until(lambda: one.gate.attachment is not None, "db2 never became active: it is back on db1")
 
 
 async def test_over_http_it_is_a_conflict_and_the_server_goes_on_serving(pool: Running) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.config.test_load import GOOD, write
 from tests.drivers.conftest import Pair
-from tests.drivers.daemons import eventually
 from tests.server.support import attached, place
+from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
@@ -178,7 +178,7 @@ async def test_an_attached_server_goes_along(pool: Pool) -> None:
     async def heard() -> list[tuple[int, str]]:
         return told
 
-    await eventually(heard, lambda seen: (4, "db2") in seen)
+    await until(heard, met=lambda seen: (4, "db2") in seen)
     running.cancel()
     await asyncio.wait({running})
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drivers.conftest import Pair
-from tests.drivers.daemons import PostgresNode, eventually
+from tests.drivers.daemons import PostgresNode
 from tests.server.support import Attached, Node, attached
-from tests.server.support import eventually as until
+from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.devices import history as changes
@@ -86,7 +87,7 @@ async def writable(pair: Pair) -> None:
         finally:
             await admin.close()
 
-    await eventually(look, lambda seen: seen)
+    await until(look)
 
 
 @pytest.fixture
@@ -153,8 +154,12 @@ async def same_epoch(scene: Restored, *servers: Attached) -> None:
     await admin.execute("CHECKPOINT")
     await admin.execute("UPDATE pool_epoch SET epoch = 3")
     await admin.close()
+
+    def said(one: Attached) -> bool:
+        return "is on timeline 2, and epoch 3" in one.attacher.problem
+
     for one in servers:
-        await until(lambda one=one: "is on timeline 2, and epoch 3" in one.attacher.problem, "refused")  # type: ignore[misc]
+        await until(partial(said, one), "refused")
         assert one.gate.attachment is None
 
 

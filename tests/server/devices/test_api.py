@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, Running
-from tests.server.support import Node, eventually
+from tests.server.support import Node
+from tests.until import until
 
 
 async def test_a_device_registers_once_and_is_found_again_with_its_key(pool: Running) -> None:
@@ -57,7 +58,7 @@ async def test_a_long_poll_is_woken_by_a_change(pool: Running, node: Node) -> No
     user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'anna'")
     poll = asyncio.create_task(pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=50"))
     waiters = pool.servers["s1"].waiters
-    await eventually(lambda: len(waiters) == 1, "the poll waits on the monitoring server")
+    await until(lambda: len(waiters) == 1, "the poll waits on the monitoring server")
     await node.add_changes(user, "<1>")
     waiters.wake(user)
     answer = await poll
@@ -128,12 +129,12 @@ async def test_a_device_that_comes_again_ends_its_poll_of_before(pool: Running) 
     waiters = pool.servers["s1"].waiters
     path = "/v1/devices/{}/changes?since={}&wait=50"
     other = asyncio.create_task(pool.ask("GET", "s1", path.format("tablet", tablet)))
-    await eventually(lambda: len(waiters) == 1, "the tablet waits")
+    await until(lambda: len(waiters) == 1, "the tablet waits")
     polls = []
     for _ in range(5):
         polls.append(asyncio.create_task(pool.ask("GET", "s1", path.format("phone", key))))
         await asyncio.sleep(0.1)
-    await eventually(lambda: sum(poll.done() for poll in polls) == 4, "one of the phone's is left")
+    await until(lambda: sum(poll.done() for poll in polls) == 4, "one of the phone's is left")
     assert len(waiters) == 2
     assert not polls[-1].done()
     assert not other.done(), "nor does another device's end"

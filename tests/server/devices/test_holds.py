@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.server.interfaces import Running, counts
-from tests.server.support import Node, eventually
+from tests.server.support import Node
+from tests.until import until
 from tuiha.server.pool.load import Meter
 
 
@@ -13,7 +14,7 @@ async def test_a_held_server_lets_requests_wait_and_answers_them_after_the_relea
     await pool.register()
     assert (await pool.control("POST", "s1", "/control/hold", json={"seconds": 30})).status == 200
     held = asyncio.create_task(pool.ask("GET", "s1", "/v1/me"))
-    await eventually(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
+    await until(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
     assert (await pool.raw("GET", "s1", "/health", {})).status == 200, "sprayers keep sending: requests are held"
     assert (await pool.control("GET", "s1", "/control/status")).body["state"] == "HELD"
     assert await counts(pool) == {"answered": 1, "failed": 0, "delayed": 0}
@@ -27,7 +28,7 @@ async def test_who_is_told_to_attach_and_to_wait_goes_on_and_answers_with_its_le
     order = {"epoch": pool.servers["s1"].report().epoch, "database": "db1"}
     await pool.control("POST", "s1", "/control/hold", json={"seconds": 30})
     held = asyncio.create_task(pool.ask("GET", "s1", "/v1/me"))
-    await eventually(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
+    await until(lambda: pool.servers["s1"].gate.waiting > 0, "the request waits")
     assert (await pool.control("POST", "s1", "/control/attach", json=order)).body == order
     assert (await pool.control("GET", "s1", "/control/status")).body["state"] == "HELD", "the word alone ends no hold"
     answer = (await pool.control("POST", "s1", "/control/attach", json={**order, "seconds": 5})).body
@@ -40,7 +41,7 @@ async def test_who_gets_no_lease_says_so_when_the_time_is_over(pool: Running, no
     order = {"epoch": pool.servers["s1"].report().epoch, "database": "db1", "seconds": 0.2}
     await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
     try:
-        await eventually(lambda: pool.servers["s1"].gate.attachment is None, "the lease is over")
+        await until(lambda: pool.servers["s1"].gate.attachment is None, "the lease is over")
         answer = (await pool.control("POST", "s1", "/control/attach", json=order)).body
         assert (answer["database"], answer["lease_seconds"]) == (None, 0)
     finally:
@@ -75,12 +76,12 @@ async def test_while_the_database_is_away_requests_wait_and_are_then_told_when_t
     key = await pool.register("s1", "anna")
     poll = asyncio.create_task(pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}&wait=50"))
     s1 = pool.servers["s1"]
-    await eventually(lambda: len(s1.waiters) == 1, "the poll waits")
+    await until(lambda: len(s1.waiters) == 1, "the poll waits")
     await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
     try:
-        await eventually(lambda: s1.report().state == "HELD", "without a lease it holds")
+        await until(lambda: s1.report().state == "HELD", "without a lease it holds")
         assert (await pool.raw("GET", "s1", "/health", {})).status == 200
-        await eventually(lambda: s1.report().state == "FENCED", "not for ever")
+        await until(lambda: s1.report().state == "FENCED", "not for ever")
         answer = await poll
         assert answer.status == 503, "though it would have waited for 50 s"
         assert int(answer.headers["Retry-After"]) >= 1
@@ -88,5 +89,5 @@ async def test_while_the_database_is_away_requests_wait_and_are_then_told_when_t
         assert (await pool.ask("GET", "s1", "/v1/me")).status == 503
     finally:
         await node.admin.execute("UPDATE pool_epoch SET state = 'ACTIVE'")
-    await eventually(lambda: s1.report().state == "UP", "it comes back by itself")
+    await until(lambda: s1.report().state == "UP", "it comes back by itself")
     assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}")).status == 200

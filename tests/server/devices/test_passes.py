@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.server.interfaces import TOKENS, Answer, Running
 from tests.server.support import Node
 from tuiha.server.devices import logins, passwords
-from tuiha.server.devices.passes import COOKIE, VALID, Passes
+from tuiha.server.devices.passes import VALID, Passes
 from tuiha.server.devices.passwords import hash_password
+from tuiha.server.http.marks import COOKIE
 from tuiha.server.http.tokens import Tokens
 
 OURS = Tokens((TOKENS["viewer"],), (TOKENS["operator"],))

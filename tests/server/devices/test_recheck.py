@@ -14,7 +14,8 @@ import pytest
 from tests.drivers.conftest import MailCluster, Pair, certificate, cluster  # noqa: F401  real mail servers
 from tests.drivers.daemons import free_port
 from tests.server.interfaces import Answer, Running, serving, settings_of
-from tests.server.support import PATIENCE, Node, eventually
+from tests.server.support import PATIENCE, Node
+from tests.until import until
 from tuiha.config import settings
 from tuiha.server.parts import PoolServer
 from tuiha.server.setup import identity
@@ -50,7 +51,7 @@ async def pool_of_three(pair: Pair, folder: Path, ports: tuple[int, ...], **mail
             server = PoolServer(chosen, folder, identity(chosen, folder, name, None))
             running.servers[name], running.stops[name] = server, asyncio.Event()
             await stack.enter_async_context(serving(server, running.stops[name]))
-        await eventually(
+        await until(
             lambda: all(set(s.membership.standing.candidates) == set(SERVERS) for s in running.servers.values()),
             "the servers know each other",
         )
@@ -74,7 +75,7 @@ async def poll_of(pool: Running, server: str, user: str, password: str) -> async
     put = await pool.ask("PUT", server, "/v1/devices/phone", user=user, password=password, json={"kind": "phone"})
     path = f"/v1/devices/phone/changes?since={put.body['key']}&wait=50"
     poll = asyncio.create_task(pool.ask("GET", server, path, user=user, password=password))
-    await eventually(lambda: any(len(one.waiters) for one in pool.servers.values()), "the poll waits")
+    await until(lambda: any(len(one.waiters) for one in pool.servers.values()), "the poll waits")
     return poll
 
 

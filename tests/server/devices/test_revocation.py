@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.server.interfaces import Answer, Running
-from tests.server.support import Attach, Node, eventually
+from tests.server.support import Attach, Node
+from tests.until import until
 from tuiha.server.control import rights
 from tuiha.server.devices import history as changes
 from tuiha.server.devices import revocation
@@ -28,7 +29,7 @@ async def order(pool: Running, node: Node, what: str, server: str = "s1", user: 
     answer = await pool.control("POST", server, f"/control/{what}", json=who | more)
     assert answer.status == 200, answer.body
     number = answer.body["number"]
-    await eventually(lambda: all(one.revocation.seen >= number for one in pool.servers.values()), "both have seen it")
+    await until(lambda: all(one.revocation.seen >= number for one in pool.servers.values()), "both have seen it")
     return answer
 
 
@@ -36,7 +37,7 @@ async def polling(pool: Running, server: str, key: str, device: str = "phone", w
     """A poll that waits, on whichever server holds it."""
     waiting = sum(len(one.waiters) for one in pool.servers.values())
     poll = asyncio.create_task(pool.ask("GET", server, f"/v1/devices/{device}/changes?since={key}&wait={wait}"))
-    await eventually(
+    await until(
         lambda: sum(len(one.waiters) for one in pool.servers.values()) > waiting or poll.done(), "the poll waits"
     )
     return poll
@@ -109,7 +110,7 @@ async def test_a_disabled_user_is_refused_everywhere_and_nobody_monitors_the_mai
         assert (await pool.ask("GET", server, "/v1/me")).status == 403
         assert (await pool.ask("GET", server, "/v1/me", password="wrong")).status == 401, "who asks is not told more"
         assert (await pool.ask("PUT", server, "/v1/devices/new", json={"kind": "phone"})).status == 403
-    await eventually(lambda: all(user not in one.bindings.owned for one in pool.servers.values()), "nobody monitors")
+    await until(lambda: all(user not in one.bindings.owned for one in pool.servers.values()), "nobody monitors")
     row = await node.admin.fetchrow(
         "SELECT generation, expires_at <= clock_timestamp() AS over FROM binding WHERE user_id = $1", user)
     assert (row["over"], row["generation"]) == (True, before["generation"] + 1), "who records for it is superseded"
@@ -180,7 +181,7 @@ async def test_a_lost_notification_is_made_up_for_by_the_look(
     assert (await ended(poll)).status == (403 if looks else 200)
     answer = await pool.control("POST", "s2", "/control/users/disable", json=who)
     if looks:
-        await eventually(lambda: pool.servers["s1"].revocation.seen >= answer.body["number"], "it is seen")
+        await until(lambda: pool.servers["s1"].revocation.seen >= answer.body["number"], "it is seen")
     assert (await pool.ask("GET", "s1", "/v1/me")).status in ((403,) if looks else (200, 503))  # 503: not bound
 
 

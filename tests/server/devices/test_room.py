@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from tuiha.server.devices import room as rules
-from tuiha.server.devices.room import FULL, LEAST, MOST, Room
+from tuiha.server.devices.room import LEAST, MOST, Room
+from tuiha.server.http.marks import FULL
 from tuiha.server.http.problems import Problem
 
 

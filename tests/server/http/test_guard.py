@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.drivers.daemons import free_port
 from tests.server.http.peer import Peer, peer
-from tests.server.support import eventually
+from tests.until import until
 from tuiha.config.pace import Limits
 from tuiha.server.http.app import _whole, _with_problems, server_options
 from tuiha.server.http.clients import Clients
@@ -75,7 +75,7 @@ async def test_slow_headers_are_cut_and_a_long_poll_is_not() -> None:
             assert await polling.answer() == (200, b"xx")
             await polling.say(GET)  # the same connection is kept
             assert (await polling.answer())[0] == 200
-        await eventually(lambda: len(guard) == 0, "all connections are forgotten")
+        await until(lambda: len(guard) == 0, "all connections are forgotten")
 
 
 async def test_headers_that_trickle_are_cut_as_well() -> None:
@@ -105,13 +105,13 @@ async def test_an_idle_connection_is_closed() -> None:
         await one.say(GET)
         assert (await one.answer())[0] == 200
         assert await one.ended()
-        await eventually(lambda: len(guard) == 0, "it is forgotten")
+        await until(lambda: len(guard) == 0, "it is forgotten")
 
 
 async def test_half_a_second_request_is_cut() -> None:
     async with guarded(poll=1.0, idle=60, header_time=0.4) as (port, guard), peer(port) as one:
         await one.say(GET)
-        await eventually(lambda: any(not known.idle for known in guard), "it is served")
+        await until(lambda: any(not known.idle for known in guard), "it is served")
         await asyncio.sleep(0.2)
         await one.say(GET[:9])
         assert (await one.answer())[0] == 200
@@ -121,13 +121,13 @@ async def test_half_a_second_request_is_cut() -> None:
 async def test_whoever_does_not_read_is_dropped() -> None:
     async with guarded(size=50_000_000, answer_time=0.5) as (port, guard), peer(port) as deaf:
         await deaf.say(GET)
-        await eventually(lambda: len(guard) == 1, "it is there")
-        await eventually(lambda: len(guard) == 0, "it is dropped")
+        await until(lambda: len(guard) == 1, "it is there")
+        await until(lambda: len(guard) == 0, "it is dropped")
 
 
 async def test_there_are_so_many_connections_of_one_address_and_no_more() -> None:
     async with guarded(connections_per_address=2, header_time=30) as (port, guard), peer(port) as one, peer(port):
-        await eventually(lambda: len(guard) == 2, "both are there")
+        await until(lambda: len(guard) == 2, "both are there")
         async with peer(port) as third:
             status, body = await third.answer()
             assert (status, json.loads(body)["title"]) == (503, "Too many connections")
@@ -145,7 +145,7 @@ async def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
         await first.answer()
         for _, other in peers[1:]:
             other.write(GET)
-        await eventually(lambda: len(guard) == 16, "all are there")
+        await until(lambda: len(guard) == 16, "all are there")
         async with peer(port) as new:
             await new.say(GET)
             assert await first.ended()
@@ -335,6 +335,6 @@ async def test_a_handler_whose_peer_has_gone_leaves_no_idle_connection() -> None
         async with peer(port) as one:
             await one.say(GET)
             await asyncio.sleep(0.1)
-        await eventually(lambda: len(guard) == 0, "it is gone")
+        await until(lambda: len(guard) == 0, "it is gone")
         await asyncio.sleep(0.5)  # and then its handler ends
         assert not guard._idle

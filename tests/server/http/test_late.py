@@ -10,7 +10,8 @@ import time
 import pytest
 
 from tests.server.interfaces import Running
-from tests.server.support import PATIENCE, eventually
+from tests.server.support import PATIENCE
+from tests.until import until
 from tuiha.server.database.lifeline import Lifeline
 from tuiha.server.pool.load import Meter
 
@@ -54,7 +55,7 @@ async def test_an_answer_that_waited_for_longer_than_the_lease_is_never_released
 ) -> None:
     assert await told_by_one_that_stopped(pool, monkeypatch, STOPPED) == b""
     assert "an answer came too late to be released" in caplog.text
-    await eventually(lambda: pool.servers["s1"].report().state == "UP", "it takes a lease again")
+    await until(lambda: pool.servers["s1"].report().state == "UP", "it takes a lease again")
     assert (await pool.ask("GET", "s1", "/v1/me")).status == 200
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.mail.world import PlainAccess, World, until
+from tests.server.mail.world import PlainAccess, World
+from tests.until import until
 from tuiha.server.database.attachment import Lane, in_lane, present_lane
 
 

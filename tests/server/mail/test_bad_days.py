@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.server.mail.fake import fake_mail_server
-from tests.server.mail.world import QUICK, World, until
+from tests.server.mail.world import QUICK, World
+from tests.until import until
 from tuiha.drivers.mail.client import ImapError, ImapGone, Selected
 from tuiha.server.mail import Bound, Monitor
 from tuiha.server.mail.cluster import Cluster, Credentials, MailServer

@@ -12,7 +12,8 @@ import pytest
 
 from tests.benchmarks.mail_blame import Memory, monitor_of
 from tests.server.mail.fake import FakeMailServer, fake_mail_server
-from tests.server.mail.world import QUICK, until
+from tests.server.mail.world import QUICK
+from tests.until import until
 from tuiha.model.problems.mail_trouble import AFTER, Trouble
 from tuiha.server.mail import Bound, Monitor
 from tuiha.server.mail.endings import Endings, Limit
@@ -103,8 +104,9 @@ async def test_no_answer_for_all_users_while_the_probe_is_in_is_no_judgement_eit
 async def test_a_user_that_may_not_come_in_is_told_of_and_others_are_not() -> None:
     async with two({1}, login="NO [AUTHENTICATIONFAILED] who is that?") as (monitor, _):
         await until(lambda: monitor.figures().connected == USERS - 1, "the others are connected")
-        await until(lambda: len(monitor.refused) >= 3, "it was refused")  # type: ignore[attr-defined]
-        assert {bound.user_id for bound in monitor.refused} == {1}  # type: ignore[attr-defined]
+        refused: list[Bound] = monitor.refused  # type: ignore[attr-defined]
+        await until(lambda: len(refused) >= 3, "it was refused")
+        assert {bound.user_id for bound in refused} == {1}
         await until(lambda: [one.reason for one in monitor.failing()] == [Trouble.LOGIN], "it has no mail")
 
 
@@ -146,7 +148,9 @@ async def test_a_killed_server_is_gone_at_once() -> None:
 async def test_a_user_counts_as_failing_after_some_seconds_and_not_for_a_moment() -> None:
     async with two({1}, select="NO [NOPERM] no") as (monitor, _):
         follower = await until(lambda: monitor._followers.get(1), "it is followed")
+        assert follower is not None
         await until(lambda: follower.without, "it failed")
+        assert follower.without is not None
         began = follower.without.since
         assert monitor.failing() == [] or monitor._clock() - began >= AFTER
         await until(lambda: monitor.failing(), "it counts")

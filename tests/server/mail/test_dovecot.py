@@ -15,7 +15,8 @@ import pytest
 
 from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Dovecot, cluster
 from tests.drivers.dovecot import Cluster as Dovecots
-from tests.server.mail.world import CLUSTER, PATIENCE, Processes, World, until, world
+from tests.server.mail.world import CLUSTER, PATIENCE, Processes, World, world
+from tests.until import until
 from tuiha.drivers.mail.client import ImapClient, ImapError
 from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor
 from tuiha.server.mail.health import may_be_servers

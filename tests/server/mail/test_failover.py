@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.mail.world import NODES, PATIENCE, QUICK, World, until
+from tests.server.mail.world import NODES, PATIENCE, QUICK, World
+from tests.until import until
 from tuiha.server.mail import Bound, Monitor
 
 PARTNER = {"mail1": "mail2", "mail2": "mail1"}

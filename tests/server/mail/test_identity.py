@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.server.mail.world import World, until
+from tests.server.mail.world import World
+from tests.until import until
 from tuiha.server.mail import Bound, record
 from tuiha.server.mail.messages import Message
 from tuiha.server.mail.record import Cursor, Entry

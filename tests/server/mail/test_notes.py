@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.server.mail.fake import fake_mail_server
 from tests.server.mail.test_bad_days import SLOW, users_of
-from tests.server.mail.world import World, until
+from tests.server.mail.world import World
+from tests.until import until
 from tuiha.model.problems.mail_trouble import Trouble
 from tuiha.server.mail.endings import Endings
 from tuiha.watch.reader import Reader, read_users, read_users_without_mail

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.mail.world import World, until
+from tests.server.mail.world import World
+from tests.until import until
 from tuiha.server.mail import Bound, record
 
 # HOLD without its condition on server and generation: the ablation.

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg
 
+from tests.until import until
 from tuiha.drivers.mail.client import ImapClient
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.users import DemoUser
@@ -39,22 +40,6 @@ QUICK = Pace(
     deadline=5.0, probe_interval=0.3, probe_deadline=1.0, gone_interval=0.5,
     backoff=0.1, backoff_limit=1.0, database_backoff=0.05, database_backoff_limit=0.5, settled=5.0,
 )
-
-
-async def until(holds: Callable[[], Any], what: str) -> Any:
-    """Wait for a predicate (plain or a coroutine function) to hold; answers its value."""
-    value: Any = None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                value = holds()
-                if isinstance(value, Coroutine):
-                    value = await value
-                if value:
-                    return value
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"it never came true: {what}; last: {value!r}") from None
 
 
 class Processes:

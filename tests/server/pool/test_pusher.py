@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from tests.drivers.conftest import Sprayer, haproxy, sprayer  # noqa: F401  the same real HAProxy
-from tests.drivers.daemons import eventually
+from tests.until import until
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.server.pool.pusher import Pusher
 
@@ -28,7 +28,7 @@ def driver(running: Sprayer) -> Haproxy:
 
 
 async def becomes(running: Sprayer, wanted: dict[str, str]) -> None:
-    await eventually(driver(running).map_entries, lambda seen: seen == wanted)
+    await until(driver(running).map_entries, met=lambda seen: seen == wanted)
 
 
 @asynccontextmanager
@@ -86,5 +86,5 @@ async def test_one_that_is_away_does_not_keep_the_other_waiting(sprayer: Sprayer
         sprayer.child.stop()
         users.names = {"bert", "clara"}
         sprayer.again()
-        await eventually(partial(driver(sprayer).map_entries),
-                         lambda seen: seen == {"anna": "s1", "bert": "s1", "clara": "s1"})
+        await until(partial(driver(sprayer).map_entries),
+                         met=lambda seen: seen == {"anna": "s1", "bert": "s1", "clara": "s1"})

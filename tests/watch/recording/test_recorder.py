@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.samples import SampleFeed
+from tests.until import wait_until
 from tests.watch.recording.made import KEEP, TROUBLE, at_turn
 from tuiha.model.facts import Snapshot
 from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.recorder import Recorder
 
 PATIENCE = 30.0
-
-
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
 
 
 def last_in(path: Path) -> Snapshot:
@@ -36,9 +28,9 @@ def test_what_a_feed_brings_is_recorded(tmp_path: Path) -> None:
     feed, recorder = SampleFeed(None), Recorder(tmp_path / "r.sqlite", "corp-east", KEEP)
     recorder.start(feed)
     feed.publish(at_turn(0))
-    until(lambda: recorder.written == 1)
+    wait_until(lambda: recorder.written == 1)
     feed.publish(at_turn(TROUBLE.start))  # another verdict: never left out
-    until(lambda: last_in(tmp_path / "r.sqlite").number == TROUBLE.start)
+    wait_until(lambda: last_in(tmp_path / "r.sqlite").number == TROUBLE.start)
     recorder.stop()
     assert recorder.trouble is None
 
@@ -49,9 +41,9 @@ def test_the_second_dashboard_takes_over_when_the_first_has_ended(tmp_path: Path
     second = Recorder(tmp_path / "r.sqlite", "corp-east", KEEP, again=0.05)
     first.start(feed)
     feed.publish(at_turn(0))
-    until(lambda: first.written == 1)
+    wait_until(lambda: first.written == 1)
     second.start(feed)
-    until(lambda: second.trouble is not None)
+    wait_until(lambda: second.trouble is not None)
     assert second.written == 0
     first.stop()
 
@@ -59,7 +51,7 @@ def test_the_second_dashboard_takes_over_when_the_first_has_ended(tmp_path: Path
         feed.publish(at_turn(TROUBLE.start))
         return second.written > 0
 
-    until(second_writes)
+    wait_until(second_writes)
     second.stop()
     assert Recording(tmp_path / "r.sqlite").last >= 2
 
@@ -69,9 +61,9 @@ def test_trouble_is_told_and_passes(tmp_path: Path) -> None:
     feed, recorder = SampleFeed(None), Recorder(path, "corp-east", KEEP, again=0.05)
     recorder.start(feed)
     feed.publish(at_turn(0))
-    until(lambda: "No such file" in (recorder.trouble or ""))
+    wait_until(lambda: "No such file" in (recorder.trouble or ""))
     path.parent.mkdir()
-    until(lambda: recorder.written == 1)
+    wait_until(lambda: recorder.written == 1)
     assert recorder.trouble is None
     recorder.stop()
 
@@ -82,7 +74,7 @@ def test_a_feed_never_waits_for_the_disk(tmp_path: Path) -> None:
         recorder.take(at_turn(turn % 2))
     feed = SampleFeed(None)
     recorder.start(feed)
-    until(lambda: recorder.written == 1)
+    wait_until(lambda: recorder.written == 1)
     recorder.stop()
     assert threading.active_count() < 20
     assert Recording(tmp_path / "r.sqlite").snapshot(1).number == 1
@@ -92,8 +84,8 @@ def test_a_snapshot_that_cannot_be_recorded_ends_nothing(tmp_path: Path) -> None
     feed, recorder = SampleFeed(None), Recorder(tmp_path / "r.sqlite", "corp-east", KEEP, again=0.05)
     recorder.start(feed)
     feed.publish(replace(at_turn(0), users=object()))  # type: ignore[arg-type]
-    until(lambda: "unexpected TypeError" in (recorder.trouble or ""))
+    wait_until(lambda: "unexpected TypeError" in (recorder.trouble or ""))
     feed.publish(at_turn(1))
-    until(lambda: recorder.written == 1)
+    wait_until(lambda: recorder.written == 1)
     recorder.stop()
     assert recorder.trouble is None

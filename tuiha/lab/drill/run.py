@@ -13,11 +13,12 @@ import asyncpg
 
 from tuiha.lab.drill import verdict
 from tuiha.lab.drill.acts.disks import NoDisk
+from tuiha.lab.drill.build import staged
 from tuiha.lab.drill.needs import lacking
 from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.observation.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
-from tuiha.lab.drill.stage import NotReached, Stage, staged, steady
+from tuiha.lab.drill.stage import NotReached, Stage, steady
 from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed

@@ -14,19 +14,17 @@ import hmac
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
+from tuiha.server.http.marks import COOKIE, PASS
 from tuiha.server.http.tokens import Tokens
 
-COOKIE = "tuiha_pass"
 VALID = 7 * 86400.0  # seconds
 _SKEW = 60.0  # seconds by which the clocks of two servers may differ
 _PASS = re.compile(r"([0-9a-f]{1,16})\.([0-9a-f]{32})\.([0-9a-f]{32})")
 
 FIRST: web.RequestKey[bool] = web.RequestKey("first", bool)  # of a device's request: this server did not know it
-PASS: web.RequestKey[Any] = web.RequestKey("pass", object)  # makes a pass for its user; empty: there are none
 
 
 def bring(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,10 +17,10 @@ from random import Random
 
 from aiohttp import web
 
+from tuiha.server.http.marks import FULL
 from tuiha.server.http.problems import Problem, unavailable
 from tuiha.server.window import Window
 
-FULL = "X-Tuiha-Full"  # in a 503: this server has no place; whoever passed the request on does not answer it either
 # Requests that are worked on at once. Each takes half a millisecond of a processor, and the fewest 30 ms. With less, a
 # loop that is busy with refusals would let places stand empty between two of its turns.
 LEAST, MOST = 64, 512

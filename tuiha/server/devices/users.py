@@ -18,12 +18,13 @@ from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
 from tuiha.server.devices.logins import Logins, denied
-from tuiha.server.devices.passes import COOKIE, FIRST, PASS, Passes
+from tuiha.server.devices.passes import FIRST, Passes
 from tuiha.server.devices.passwords import Remembered
 from tuiha.server.devices.recheck import Answer, Recheck, believed
 from tuiha.server.devices.room import STAY
 from tuiha.server.devices.user import USER, User
 from tuiha.server.http.clients import CLIENT
+from tuiha.server.http.marks import COOKIE, PASS
 from tuiha.server.http.problems import Problem
 
 _FRESH = 30.0  # seconds that a user's row is used before it is read again

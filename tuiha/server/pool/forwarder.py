@@ -11,9 +11,8 @@ from yarl import URL
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import bounded
-from tuiha.server.devices.passes import COOKIE, PASS
-from tuiha.server.devices.room import FULL
 from tuiha.server.http.clients import CLIENT
+from tuiha.server.http.marks import COOKIE, FULL, PASS
 from tuiha.server.pool.router import Route
 from tuiha.server.pool.signatures import Proof
 

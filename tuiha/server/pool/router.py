@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from tuiha.config.pace import Binding
 from tuiha.model.users.placement import Biases, Bound, Candidate, choose
-from tuiha.server.devices.user import User
 from tuiha.server.http.problems import unavailable
 from tuiha.server.pool.bindings import Bindings, Owned, Seen
 from tuiha.server.pool.membership import Standing
 
 _RECONSIDER = 10.0  # seconds after which a user of this server is compared with the other servers again
+
+
+class Routed(Protocol):
+    """A user, as far as routing goes."""
+
+    @property
+    def id(self) -> int:
+        """Its id in the enterprise database."""
+
+    @property
+    def name(self) -> str:
+        """Its canonical name."""
+
+    @property
+    def cluster(self) -> str:
+        """Its mail cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +56,7 @@ class Router:
         """A heartbeat went by: figures are fresh, and so is the allowance of voluntary moves."""
         self._moves = self._settings.moves
 
-    async def route(self, user: User) -> Route:
+    async def route(self, user: Routed) -> Route:
         """The server that monitors this user, bound now if nobody did. Raises Problem 503, access.Unavailable."""
         now = time.monotonic()
         owned = user.id in self._bindings.owned
@@ -67,7 +83,7 @@ class Router:
             return bound.server
         return server
 
-    async def _settle(self, user: User, seen: Seen | None, server: str) -> bool:
+    async def _settle(self, user: Routed, seen: Seen | None, server: str) -> bool:
         """Make the binding say `server`. False when it changed meanwhile."""
         bound: Bound | None = seen.bound if seen else None
         if bound is not None and not bound.expired and bound.server == server:

@@ -9,16 +9,13 @@ import difflib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tuiha.model.facts import Snapshot
-from tuiha.tui.command.offers import Offer
+from tuiha.tui.keys import HOME, VIEWS
+from tuiha.tui.kit.offers import Offer
+from tuiha.tui.operations.application import OperatingApplication as Dashboard
 from tuiha.tui.replay.travel import unclear
 from tuiha.tui.theme import theme_names
-from tuiha.tui.views.registry import HOME, VIEWS
-
-if TYPE_CHECKING:
-    from tuiha.tui.app import Dashboard
 
 Options = Mapping[str, str]
 Run = Callable[["Dashboard", tuple[str, ...], Options], None]
@@ -62,7 +59,7 @@ class Command:
 def _operate(kind: str) -> Run:
     def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
         dashboard.action_show_view(HOME)
-        dashboard.operations.open_plan(kind, words, options)
+        dashboard.ways.open_plan(kind, words, options)
 
     return run
 
@@ -72,9 +69,9 @@ def _reasoned(kind: str) -> Run:
     def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
         dashboard.action_show_view(HOME)
         if options:
-            dashboard.operations.open_plan(kind, words, options)
+            dashboard.ways.open_plan(kind, words, options)
         else:
-            dashboard.operations.open_reasoned(kind, words)
+            dashboard.ways.open_reasoned(kind, words)
 
     return run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.tui.command.grammar import COMMANDS
-from tuiha.tui.command.offers import Offer, matching
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.keys import Key
+from tuiha.tui.kit.offers import Offer, matching
 from tuiha.tui.kit.prompt import PromptScreen
 from tuiha.tui.kit.screen import PoolScreen
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuiha.tui.command.grammar import Unclear, complete, completed, parse
-from tuiha.tui.command.offers import Offer
 from tuiha.tui.draw.spans import Span
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
+from tuiha.tui.kit.offers import Offer
 from tuiha.tui.kit.prompt import PromptScreen
+from tuiha.tui.operations.application import OperatingApplication
 
 
 class CommandScreen(PromptScreen):
     """`:drain s2` is `tuiha plan drain s2`: a plan on the screen, and nothing happens before it is confirmed."""
 
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "Commands"
     PROMPT = ":"
 

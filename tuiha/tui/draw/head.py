@@ -9,11 +9,11 @@ from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapsh
 from tuiha.model.scene import SERVING
 from tuiha.model.verdict import PROTECTED
 from tuiha.tui.draw import figures
+from tuiha.tui.draw.current import running_line
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
 from tuiha.tui.draw.view import View
-from tuiha.tui.operations.lines.current import running_line
 
 VERDICT_STYLES: dict[Verdict, str] = {
     Verdict.HEALTHY: "well",

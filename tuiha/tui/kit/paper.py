@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,10 +13,8 @@ from textual.widget import Widget
 
 from tuiha.tui.draw.ascii import in_ascii, on_console
 from tuiha.tui.draw.spans import BLANK, Line, Span
+from tuiha.tui.kit.application import Coloured
 from tuiha.tui.theme import Palette
-
-if TYPE_CHECKING:
-    from tuiha.tui.app import Dashboard
 
 _NO_LINE = Style(underline=False)
 
@@ -74,6 +72,6 @@ class Paper(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        palette = cast("Dashboard", self.app).palette
+        palette = cast("Coloured", self.app).palette
         line = self._lines[y] if y < len(self._lines) else BLANK
         return strip_of(line, self.size.width, palette)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from textual import events
 
-from tuiha.tui.command.offers import Offer, offer_lines
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.entry import Entry
+from tuiha.tui.kit.offers import Offer, offer_lines
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import PoolScreen
 

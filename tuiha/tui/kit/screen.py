@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.screen import Screen
@@ -15,12 +15,9 @@ from tuiha.tui.draw.lists import footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Bound, Key, bindings, bound
+from tuiha.tui.kit.application import Application, Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
-
-if TYPE_CHECKING:
-    from tuiha.tui.app import Dashboard
-
 
 SAID_FOR = 5.0  # seconds
 
@@ -34,11 +31,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     _said: str = ""
     _said_until: float = 0.0
     _repeated: Timer | None = None
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The application."""
-        return cast("Dashboard", self.app)
+    dashboard = Reach[Application]()
 
     def bound_keys(self) -> tuple[Bound, ...]:
         """This screen's keys as they are bound now."""
@@ -112,7 +105,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
             operations.disarm()
             self.say("not armed any more")
         else:
-            operations.open_arm()
+            self.dashboard.open_arm()
 
     def paint(self, live: View, body: View) -> None:
         """Draw; called with each new snapshot and whenever the size changes.
@@ -129,7 +122,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     def repeat(self, seconds: float, call: Callable[[], None]) -> None:
         """Have it called so often from now on, while this screen is in front."""
         if self._repeated is None:
-            self._repeated = self.set_interval(seconds, call)
+            self._repeated = self.set_interval(seconds * self.dashboard.tempo, call)
         self._repeated.resume()
 
     def on_screen_suspend(self) -> None:

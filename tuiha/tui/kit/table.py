@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, cast
+from typing import Generic, cast
 
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tuiha.tui.draw.columns import Cells, Placed, Sheet, Sight, T, cells_of, placed, row_line
+from tuiha.tui.kit.application import Coloured
 from tuiha.tui.kit.paper import strip_of
-
-if TYPE_CHECKING:
-    from tuiha.tui.app import Dashboard
 
 WHOLE_ROW = 1 / 3  # from this share of changed cells on, a row is repainted whole
 
@@ -147,7 +145,7 @@ class Table(ScrollView, Generic[T]):
 
     def render_line(self, y: int) -> Strip:
         """One row, or nothing under the last."""
-        palette = cast("Dashboard", self.app).palette
+        palette = cast("Coloured", self.app).palette
         width = self.size.width
         place = y + self.first_seen
         if place >= len(self._rows):

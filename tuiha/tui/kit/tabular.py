@@ -13,11 +13,10 @@ from tuiha.tui.draw.filter import EVERYTHING
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, fit, width_of
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.keys import EVERYWHERE, HOME, VIEWS, Key, bindings
 from tuiha.tui.kit.filtered import Content, FilteredScreen
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import MOVES
-from tuiha.tui.views.registry import HOME, VIEWS
 
 TABLE_KEYS: tuple[Key, ...] = (
     *MOVES,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tuiha.model.facts import NodeKind
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, PoolScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import choices, suggested
 
 ACTING_KEYS: tuple[Key, ...] = (
@@ -26,9 +28,8 @@ ACTING_KEYS: tuple[Key, ...] = (
 class ActingScreen(PoolScreen, inherit_bindings=False):
     """A screen with nodes, a cursor and marks."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.marked: tuple[str, ...] = ()
+    dashboard = Reach[OperatingApplication]()
+    marked: tuple[str, ...] = ()  # servers
 
     @property
     def row_under_cursor(self) -> Row | None:
@@ -53,7 +54,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
     def action_rebalance(self) -> None:
         """The sheet of a rebalance."""
         if self.allowed("home.rebalance"):
-            self.dashboard.operations.open_rebalance()
+            self.dashboard.ways.open_rebalance()
 
     def action_drain(self) -> None:
         """Plan to drain."""
@@ -71,7 +72,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         if current is None or current.kind is not NodeKind.SERVER:
             self.say("not now: put the cursor on a server")
         else:
-            self.dashboard.operations.open_plan("forget-server", (current.name,))
+            self.dashboard.ways.open_plan("forget-server", (current.name,))
 
     def _plan_for_servers(self, kind: str) -> None:
         if not self.allowed(f"home.{kind}"):
@@ -80,17 +81,17 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         under = (current.name,) if current is not None and current.kind is NodeKind.SERVER else ()
         target = self.marked or under
         if target:
-            self.dashboard.operations.open_plan(kind, target)
+            self.dashboard.ways.open_plan(kind, target)
         else:
             self.say("not now: put the cursor on a server, or mark some with m")
 
     def action_failover(self) -> None:
         """What can be failed over; not armed, the reason is asked first: nobody should look for keys then."""
-        operations = self.dashboard.operations
+        operations, ways = self.dashboard.operations, self.dashboard.ways
         if operations.refusal is not None:
             self.say(f"not here: {operations.refusal}")
         elif operations.armed is None:
-            operations.open_arm(self._choose_failover)
+            ways.open_arm(self._choose_failover)
         else:
             self._choose_failover()
 
@@ -109,14 +110,14 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
 
         A mail server that works is only in question when nothing is wrong with the active database.
         """
-        row, operations = self._row_of_failover(), self.dashboard.operations
+        row, ways = self._row_of_failover(), self.dashboard.ways
         snapshot = self.dashboard.view.snapshot
         ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
         down = snapshot is not None and any(
             database.name == snapshot.active and database.state != "UP" for database in snapshot.databases)
         named = suggested(snapshot)
         if down and not ill and named is not None:
-            operations.open_plan(*named)
+            ways.open_plan(*named)
             return
         wanted = [row.name] if row is not None and ill else [] if named is None else [named[0]]
-        operations.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True)
+        ways.open_menu("FAIL OVER", lambda newest: choices(newest, row), wanted, ask=True)

@@ -3,81 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
+from tuiha.model.facts import Snapshot
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice
-from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.state import ONLY_WATCHES, Operations
 
 if TYPE_CHECKING:
-    from tuiha.model.facts import Snapshot
     from tuiha.operate.plans.plan import Plan
-    from tuiha.tui.app import Dashboard
-    from tuiha.tui.operations.screens.arm import ArmScreen
-    from tuiha.tui.operations.screens.confirm import ConfirmScreen
-    from tuiha.tui.operations.screens.menu import MenuScreen
-    from tuiha.tui.operations.screens.plan import PlanScreen
-    from tuiha.tui.operations.screens.rebalance import RebalanceScreen
-    from tuiha.tui.operations.screens.result import ResultScreen
-    from tuiha.tui.operations.screens.run import RunScreen
 
-S = TypeVar("S", bound=Screen[None])
+ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT = "arm", "menu", "rebalance", "plan", "confirm", "run", "result"
+PASSED = (ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
 
 
-class Ways:
-    """Opens the screens of operations over whatever screen is in front."""
+class OperationScreens:
+    """Opens the screens of operations over whatever screen is in front: see `Ways`."""
 
-    def __init__(self, dashboard: Dashboard) -> None:
+    def __init__(self, dashboard: OperatingApplication, operations: Operations) -> None:
         self._dashboard = dashboard
-
-    def screen(self, name: str) -> Screen[None]:
-        """One of the screens of operations, made and installed when it is first needed."""
-        if not self._dashboard.is_screen_installed(name):
-            from tuiha.tui.operations.registry import SCREENS
-
-            self._dashboard.install_screen(SCREENS[name](), name)
-        return self._dashboard.get_screen(name)
+        self._operations = operations
 
     def open_arm(self, then: Callable[[], None] | None = None) -> None:
-        """Ask for the reason; `then` is done when it was given."""
-        cast("ArmScreen", self.screen("arm")).prepare(then)
-        self._show("arm")
+        """Ask for the reason."""
+        from tuiha.tui.operations.screens.arm import ArmScreen
+
+        self._dashboard.installed(ARM, ArmScreen).prepare(then)
+        self._dashboard.open(ARM)
 
     def open_menu(
         self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
         *, ask: bool = False,
     ) -> None:
-        """Offer operations; the cursor starts on the first whose kind or target is wanted, if it is possible."""
-        cast("MenuScreen", self.screen("menu")).offer(heading, offer, wanted, ask)
-        self._show("menu")
+        """Offer operations."""
+        from tuiha.tui.operations.screens.menu import MenuScreen
+
+        self._dashboard.installed(MENU, MenuScreen).offer(heading, offer, wanted, ask)
+        self._dashboard.open(MENU)
 
     def open_rebalance(self) -> None:
-        """The sheet of a rebalance: users before and after, and its limits."""
-        cast("RebalanceScreen", self.screen("rebalance")).begin()
-        self._show("rebalance")
+        """The sheet of a rebalance."""
+        from tuiha.tui.operations.screens.rebalance import RebalanceScreen
+
+        self._dashboard.installed(REBALANCE, RebalanceScreen).begin()
+        self._dashboard.open(REBALANCE)
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan."""
-        cast("PlanScreen", self.screen("plan")).ask(kind, tuple(target), dict(options or {}))
-        self._show("plan")
+        """Plan an operation."""
+        from tuiha.tui.operations.screens.plan import PlanScreen
+
+        self._dashboard.installed(PLAN, PlanScreen).ask(kind, tuple(target), dict(options or {}))
+        self._dashboard.open(PLAN)
+
+    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
+        """Plan with the reason that was given when this was armed."""
+        armed = self._operations.armed
+        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
 
     def open_confirm(self, plan: Plan) -> None:
         """Ask for the name."""
-        cast("ConfirmScreen", self.screen("confirm")).choose(plan)
-        self._show("confirm")
+        from tuiha.tui.operations.screens.confirm import ConfirmScreen
+
+        self._dashboard.installed(CONFIRM, ConfirmScreen).choose(plan)
+        self._dashboard.open(CONFIRM)
 
     def open_run(self, operation: str, facts: OperationFacts | None = None) -> None:
-        """Follow an operation, whoever started it. `esc` leads where one was before it was planned."""
-        cast("RunScreen", self.screen("run")).attach(operation, facts)
-        self._leave_all()
-        self._show("run")
+        """Follow an operation."""
+        from tuiha.tui.operations.screens.run import RunScreen
+
+        self._dashboard.installed(RUN, RunScreen).attach(operation, facts)
+        self._dashboard.leave_all(PASSED)
+        self._dashboard.open(RUN)
 
     def open_result(self, facts: OperationFacts) -> None:
-        """What came of an operation."""
-        cast("ResultScreen", self.screen("result")).choose(facts)
-        self._leave_all()
-        self._show("result")
+        """What came of it."""
+        from tuiha.tui.operations.screens.result import ResultScreen
+
+        self._dashboard.installed(RESULT, ResultScreen).choose(facts)
+        self._dashboard.leave_all(PASSED)
+        self._dashboard.open(RESULT)
 
     def open_operation(self, facts: OperationFacts) -> None:
         """Its run or its result."""
@@ -86,15 +91,26 @@ class Ways:
         else:
             self.open_run(facts.id, facts)
 
-    def _leave_all(self) -> None:
-        """Back to what was in front before the first screen of an operation."""
-        from tuiha.tui.operations.registry import SCREENS
+    def attach(self, undisturbed: Callable[[], bool]) -> None:
+        """At the start: open what runs, or what was not brought to its end, whoever started it.
 
-        passing = [self._dashboard.get_screen(name) for name in SCREENS if self._dashboard.is_screen_installed(name)]
-        while len(self._dashboard.screen_stack) > 2 and self._dashboard.screen in passing:
-            self._dashboard.pop_screen()
+        Once nobody is `undisturbed` by that, as somebody has gone elsewhere already, nothing is opened.
+        """
 
-    def _show(self, name: str) -> None:
-        screen = self.screen(name)
-        if screen not in self._dashboard.screen_stack:  # else the key came twice
-            self._dashboard.push_screen(screen)
+        def found(operation: OperationFacts | Trouble | None) -> None:
+            if not isinstance(operation, OperationFacts) or not undisturbed():
+                return
+            if not operation.ended or (not operation.settled and not operation.elsewhere):
+                self.open_operation(operation)
+
+        self._operations.newest(found)
+
+    def attach_running(self) -> None:
+        """Open what runs now, whoever started it and whenever."""
+        found = self._operations.now_running
+        if self._operations.only_watches:
+            self._dashboard.say(f"not here: {ONLY_WATCHES}")
+        elif found is None:
+            self._dashboard.say("no operation runs; 6 lists those that ran")
+        else:
+            self.open_run(found.id)

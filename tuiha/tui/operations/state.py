@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from tuiha.model.facts import Snapshot
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lock import Armed, arm, mode_word
 from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
-from tuiha.tui.operations.path import Ways
 from tuiha.tui.operations.possible import WAYS
 from tuiha.tui.terminal.threads import on_this_loop
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
-    from tuiha.tui.app import Dashboard
     from tuiha.tui.operations.lines.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
@@ -25,13 +24,18 @@ ONLY_WATCHES = "this dashboard only watches"
 NOT_ARMED = "not armed: w arms for 15 minutes"
 
 
-class Operations(Ways):
+class Operations:
     """Arming, what is asked of the operator, and the one gate that every change of the pool passes."""
 
-    def __init__(self, dashboard: Dashboard, operator: Operator | None, now: Callable[[], float]) -> None:
-        super().__init__(dashboard)
+    def __init__(
+        self, operator: Operator | None, now: Callable[[], float], latest: Callable[[], Snapshot | None],
+        against_all: Callable[[], str | None],
+    ) -> None:
+        """`latest` is the newest snapshot; `against_all` says why nobody may act now, whatever the operator says."""
         self._operator = operator
         self._now = now
+        self._latest = latest
+        self._against_all = against_all
         self._armed: Armed | None = None
         self.changes: Counter[str] = Counter()  # how often each change was asked for, refused ones as well
 
@@ -51,8 +55,9 @@ class Operations(Ways):
     @property
     def refusal(self) -> str | None:
         """Why nobody may ever act from here; None when one may."""
-        if self._dashboard.past.refusal is not None:
-            return self._dashboard.past.refusal
+        against = self._against_all()
+        if against is not None:
+            return against
         return ONLY_WATCHES if self._operator is None else self._operator.refusal
 
     @property
@@ -130,36 +135,10 @@ class Operations(Ways):
         if self._operator is not None:
             self._operator.devices_of(user, on_this_loop(answer))
 
-    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
-        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
-        armed = self.armed
-        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
-
     @property
     def now_running(self) -> Running | None:
         """The operation that has the pool, as the newest snapshot names it."""
-        return running(self._dashboard.feed.latest())
-
-    def attach(self) -> None:
-        """At the start: open what runs, or what was not brought to its end, whoever started it."""
-
-        def found(operation: OperationFacts | Trouble | None) -> None:
-            if not isinstance(operation, OperationFacts) or len(self._dashboard.screen_stack) != 2:
-                return  # there is none, or somebody has gone elsewhere already
-            if not operation.ended or (not operation.settled and not operation.elsewhere):
-                self.open_operation(operation)
-
-        self.newest(found)
-
-    def attach_running(self) -> None:
-        """Open what runs now, whoever started it and whenever."""
-        found = self.now_running
-        if self._operator is None:
-            self._dashboard.say(f"not here: {ONLY_WATCHES}")
-        elif found is None:
-            self._dashboard.say("no operation runs; 6 lists those that ran")
-        else:
-            self.open_run(found.id)
+        return running(self._latest())
 
     # Changes of the pool
 

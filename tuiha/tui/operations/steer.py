@@ -8,8 +8,10 @@ from __future__ import annotations
 from textual import events
 
 from tuiha.tui.keys import Key
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.paced import PACE
 from tuiha.tui.kit.screen import PoolScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.tui.operations.possible import WAYS
 
@@ -27,10 +29,9 @@ STEER_KEYS: tuple[Key, ...] = (
 class SteeringScreen(PoolScreen, inherit_bindings=False):
     """A screen with an operation on it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._pressed: tuple[str, str, float] = ("", "", 0.0)  # what, of which operation, when
-        self._arrived_at = 0.0  # the last key, by the clock of key events
+    dashboard = Reach[OperatingApplication]()
+    _pressed: tuple[str, str, float] = ("", "", 0.0)  # what, of which operation, when
+    _arrived_at: float = 0.0  # the last key, by the clock of key events
 
     @property
     def operation(self) -> OperationFacts | None:
@@ -72,6 +73,6 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         if trouble is not None:
             self.say(trouble.text)
         elif self.is_current and what != "cancel":
-            self.dashboard.operations.open_run(operation)  # it runs again: forward, or back
+            self.dashboard.ways.open_run(operation)  # it runs again: forward, or back
         else:
             self.say("it was asked")

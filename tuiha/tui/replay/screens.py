@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.tui.command.offers import Offer, matching
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.spans import Line, Span
 from tuiha.tui.draw.view import View
+from tuiha.tui.kit.offers import Offer, matching
 from tuiha.tui.kit.prompt import PromptScreen
 from tuiha.tui.kit.screen import ReadingScreen
 from tuiha.tui.replay.lines import date, incidents, past_lines

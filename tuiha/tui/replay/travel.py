@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuiha.config.errors import ConfigError
 from tuiha.tui.draw.spans import Line
-from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
+from tuiha.tui.keys import HOME
+from tuiha.tui.kit.application import Application
 from tuiha.tui.replay.lines import past_line
 from tuiha.watch.feed import Feed
 from tuiha.watch.recording.moments import moment
 
 if TYPE_CHECKING:
-    from tuiha.tui.app import Dashboard
     from tuiha.watch.recording.replay import Replay, Where
 
 REPLAY = "REPLAY"
+JUMP = "jump"  # a screen
 THE_PAST = "this is a recording: nothing can be changed in the past"
 NO_RECORDING = "nothing is recorded here"
 NO_LIVE = "this is a recording; there is no live pool behind it"
@@ -42,10 +43,27 @@ IN_THE_PAST = frozenset({"time.before", "time.after", "time.change_before", "tim
                          "time.go"})  # keys
 
 
+class Traveller(Application, Protocol):
+    """The dashboard, as time travel sees it."""
+
+    @property
+    def feed(self) -> Feed:
+        """What brings the snapshots that are shown."""
+
+    def use_feed(self, feed: Feed) -> None:
+        """Show what this feed brings from now on."""
+
+    def operates(self) -> bool:
+        """Whether a screen of an operation is open."""
+
+    def run_worker(self, work: Coroutine[Any, Any, None], *, exit_on_error: bool) -> object:
+        """Do this beside everything else."""
+
+
 class TimeTravel:
     """Swaps the dashboard's feed for a recording's, and back. All views then show the moment that is looked at."""
 
-    def __init__(self, dashboard: Dashboard, past: Callable[[], Replay] | None, replay: Replay | None) -> None:
+    def __init__(self, dashboard: Traveller, past: Callable[[], Replay] | None, replay: Replay | None) -> None:
         """`past` opens the pool's recording, and may block; `replay` is one that is the dashboard's own feed."""
         self._dashboard = dashboard
         self._past = past
@@ -90,12 +108,6 @@ class TimeTravel:
             return NO_RECORDING
         return ONLY_IN_PAST if key in IN_THE_PAST and not self.active else None
 
-    def woken(self) -> bool:
-        """There is a new snapshot; whether it is one of the past, which sounds no alarm."""
-        if self._replay is not None:
-            self._dashboard.trends = Trends(self._dashboard.history)  # they are of another moment
-        return self.active
-
     def line(self, width: int) -> Line | None:
         """What stands in place of the footer: where in the recording this is, and the keys; None while live."""
         if self._replay is None:
@@ -107,19 +119,12 @@ class TimeTravel:
         """Into the past, or back."""
         if self._replay is not None:
             self.back()
-        elif self._acting():
+        elif self._dashboard.operates():  # its screen would speak of now
             self._dashboard.say("not now: leave this operation first (esc)")
         elif self._past is None:
             self._dashboard.say(f"not now: {NO_RECORDING}")
         else:
             await self.enter(None)
-
-    def _acting(self) -> bool:
-        """Whether a screen of an operation is open: it would speak of now."""
-        from tuiha.tui.operations.registry import SCREENS
-
-        kinds = tuple(kind for kind in SCREENS.values() if isinstance(kind, type))
-        return any(isinstance(screen, kinds) for screen in self._dashboard.screen_stack)
 
     async def enter(self, at: Callable[[float], float] | None) -> None:
         """Into the past: to the moment that `at` makes of the recording's end, or to its end."""
@@ -145,10 +150,8 @@ class TimeTravel:
     def _begin(self, replay: Replay) -> None:
         self._live, self._replay = self._dashboard.feed, replay
         self._dashboard.operations.disarm()
-        open_ones = [self._dashboard.get_screen(name) for name in PRESENT
-                     if self._dashboard.is_screen_installed(name)]
-        if any(screen in self._dashboard.screen_stack for screen in open_ones):
-            self._dashboard.action_show_view("home")
+        if any(self._dashboard.is_open(name) for name in PRESENT):
+            self._dashboard.action_show_view(HOME)
         self._dashboard.use_feed(replay)
 
     def back(self) -> None:
@@ -169,14 +172,11 @@ class TimeTravel:
             return
         from tuiha.tui.replay.screens import CompareScreen, JumpScreen
 
-        dashboard = self._dashboard
-        if not dashboard.is_screen_installed(name):
-            dashboard.install_screen({"compare": CompareScreen, "jump": JumpScreen}[name](), name)
-        screen = dashboard.get_screen(name)
-        if isinstance(screen, JumpScreen):
-            screen.start("")
-        if screen not in dashboard.screen_stack:
-            dashboard.push_screen(screen)
+        if name == JUMP:
+            self._dashboard.installed(JUMP, JumpScreen).start("")
+        else:
+            self._dashboard.installed(name, CompareScreen)
+        self._dashboard.open(name)
 
     def _here(self) -> bool:
         """Whether the past is shown; says so when it is not."""
@@ -199,24 +199,3 @@ class TimeTravel:
         if self._replay is not None:
             self._replay.jump(at)
 
-
-class Travels:
-    """The actions of time travel, for the application."""
-
-    past: TimeTravel
-
-    async def action_time_travel(self) -> None:
-        """Into the past, or back."""
-        await self.past.toggle()
-
-    def action_time_step(self, frames: int) -> None:
-        """By so many snapshots."""
-        self.past.step(frames)
-
-    def action_time_change(self, direction: int) -> None:
-        """To the next change of the pool, or the one before."""
-        self.past.change(direction > 0)
-
-    def action_time_screen(self, name: str) -> None:
-        """What changed, or where to go."""
-        self.past.open(name)

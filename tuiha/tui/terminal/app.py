@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.screen import Screen
+from textual.theme import Theme
 
-from tuiha.tui.looks import textual_theme
 from tuiha.tui.terminal.driver import TerminalDriver
 from tuiha.tui.terminal.image import Image
 from tuiha.tui.terminal.pieces import pieces_of
@@ -140,3 +140,15 @@ class TerminalApp(App[int], inherit_bindings=False):
 
     def _print_error_renderables(self) -> None:
         self._exit_renderables.clear()
+
+
+def textual_theme(palette: Palette, number: int) -> Theme:
+    """The theme that Textual needs for what no widget of ours draws: blank ground."""
+    ground = "ansi_default" if palette.native else palette.colours["ground"]
+    text = "ansi_default" if palette.native else palette.colours["text"].split()[0]
+    if not palette.native and not text.startswith("#"):
+        text = "#ffffff"
+    return Theme(
+        name=f"tuiha-{number}", primary=text, background=ground, surface=ground, foreground=text, dark=palette.dark,
+        ansi=palette.native, variables={"ansi-background": ground, "ansi-foreground": text},
+    )

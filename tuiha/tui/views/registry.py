@@ -1,27 +1,14 @@
-"""The views by key. Each is imported and made when it is first wanted."""
+"""What makes the screen of each view. A view's module is imported when its screen is first wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+
+from tuiha.tui.keys import HOME
 
 if TYPE_CHECKING:
     from tuiha.tui.kit.screen import PoolScreen
-
-HOME = "home"
-
-
-@dataclass(frozen=True, slots=True)
-class ViewEntry:
-    """A view: its key, the name it is installed by, its title, what it shows, and what makes its screen."""
-
-    key: str
-    name: str
-    title: str
-    shows: str  # a few words for the help
-    make: Callable[[], PoolScreen]
-
 
 def _home() -> PoolScreen:
     from tuiha.tui.views.home.screen import HomeScreen
@@ -71,21 +58,7 @@ def _pool() -> PoolScreen:
     return PoolFiguresScreen()
 
 
-VIEWS: tuple[ViewEntry, ...] = (
-    ViewEntry("1", HOME, "Home", "the whole pool", _home),
-    ViewEntry("2", "database", "Database", "the pair, and who is attached to which", _database),
-    ViewEntry("3", "sprayers", "Sprayers", "who carries devices, what is behind each", _sprayers),
-    ViewEntry("4", "mail", "Mail", "the clusters, and who stands in for whom", _mail),
-    ViewEntry("5", "users", "Users", "find a user, see where it is and why, move it", _users),
-    ViewEntry("6", "operations", "Operations", "what runs and what ran, by whom and why", _operations),
-    ViewEntry("7", "events", "Events", "what changed, when", _events),
-    ViewEntry("0", "pool", "Pool", "its figures over the last 15 minutes", _pool),
-)
-
-
-def view_named(name: str) -> ViewEntry:
-    """The view of that name. Raises KeyError when there is none."""
-    for view in VIEWS:
-        if view.name == name:
-            return view
-    raise KeyError(name)
+MAKERS: Mapping[str, Callable[[], PoolScreen]] = {
+    HOME: _home, "database": _database, "sprayers": _sprayers, "mail": _mail, "users": _users,
+    "operations": _operations, "events": _events, "pool": _pool,
+}

@@ -9,9 +9,11 @@ from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.spans import BLANK, Line, clean, cut, fit
 from tuiha.tui.draw.view import View
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import PoolScreen
+from tuiha.tui.operations.application import OperatingApplication
 
 _TEXT = (
     (" WRITE for 15 minutes", "armed bold"),
@@ -33,6 +35,7 @@ def suggested(snapshot: Snapshot | None) -> str:
 class ArmScreen(PoolScreen, inherit_bindings=False):
     """Asks for the reason."""
 
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "WRITE"
 
     def __init__(self) -> None:

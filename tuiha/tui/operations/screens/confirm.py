@@ -12,9 +12,11 @@ from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.paced import PacedEntry
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import BACK, PoolScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import changed_facts, confirm_lines, forbidden, wanted
 from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.operations.screens.plan import AGAIN
@@ -33,6 +35,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
 
     KEYS = CONFIRM_KEYS
     BINDINGS = bindings(CONFIRM_KEYS)  # type: ignore[assignment]
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "Confirm"
 
     def __init__(self) -> None:
@@ -137,7 +140,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         def answered(answer: str | Trouble) -> None:
             self._starting = False
             if isinstance(answer, str):  # it runs, whatever screen is in front by now
-                self.dashboard.operations.open_run(answer)
+                self.dashboard.ways.open_run(answer)
             elif number == self._round:
                 self._refused = answer.text
                 self._entry.empty("nothing has happened")

@@ -30,8 +30,7 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
     KEEP_BELOW = 9
 
     def __init__(self) -> None:
-        TableView.__init__(self, CONTENT)
-        self._pressed, self._arrived_at = ("", "", 0.0), 0.0
+        super().__init__(CONTENT)
         self._known: tuple[OperationFacts, ...] | None = None
         self._trouble = ""
 
@@ -80,7 +79,7 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
 
     def opened(self, item: OperationRow) -> None:
         """Its run or its result."""
-        self.dashboard.operations.open_operation(item.facts)
+        self.dashboard.ways.open_operation(item.facts)
 
     def shell_command(self) -> str:
         """What shows the one under the cursor."""

@@ -9,7 +9,9 @@ from tuiha.model.facts import Snapshot
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice, Judged, begun_at, menu_lines
 from tuiha.tui.shell import plan_command
 
@@ -27,6 +29,7 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
 
     KEYS = MENU_KEYS
     BINDINGS = bindings(MENU_KEYS)
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "Choose"
 
     def __init__(self) -> None:
@@ -108,7 +111,7 @@ class MenuScreen(ReadingScreen, inherit_bindings=False):
         if against:
             self.say(f"not now: {against}")
         else:
-            self.dashboard.operations.open_plan(choice.kind, choice.target)
+            self.dashboard.ways.open_plan(choice.kind, choice.target)
 
     def shell_command(self) -> str:
         """The plan of what is under the cursor."""

@@ -9,7 +9,9 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
 from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.shell import apply_command, both_commands, plan_command
@@ -35,6 +37,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
 
     KEYS = PLAN_KEYS
     BINDINGS = bindings(PLAN_KEYS)
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "Plan"
 
     def __init__(self) -> None:
@@ -156,6 +159,6 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
     def action_continue(self) -> None:
         """To the confirmation."""
         if self._plan is not None and self.allowed("plan.continue"):
-            self.dashboard.operations.open_confirm(self._plan)
+            self.dashboard.ways.open_confirm(self._plan)
         elif self._plan is None:
             self.say(f"not now: {self._no_plan}")

@@ -9,7 +9,9 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.operations.lines.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
 from tuiha.tui.operations.operator import Trouble
@@ -33,6 +35,7 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
 
     KEYS = REBALANCE_KEYS
     BINDINGS = bindings(REBALANCE_KEYS)
+    dashboard = Reach[OperatingApplication]()
     TITLE_TEXT = "Rebalance"
 
     def __init__(self) -> None:
@@ -128,4 +131,4 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
     def action_continue(self) -> None:
         """To the plan."""
         if self.allowed("rebalance.continue"):
-            self.dashboard.operations.open_plan("rebalance", (), options_of(self._values))
+            self.dashboard.ways.open_plan("rebalance", (), options_of(self._values))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from textual import events
 
 from tuiha.model.problems.operation import Running, running
+from tuiha.tui.draw.current import running_elsewhere
 from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
-from tuiha.tui.operations.lines.current import running_elsewhere
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
@@ -59,7 +59,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
             found = self.dashboard.operations.now_running
             if found is not None and found.id == self._operation:
                 self._elsewhere = found
-                self._end = self.set_interval(AGAIN, self._look_for_result).stop
+                self._end = self.set_interval(AGAIN * self.dashboard.tempo, self._look_for_result).stop
                 self.dashboard.paint()
             else:
                 self.say(news.text)
@@ -68,7 +68,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         if news.ended:
             self._unfollow()
             if self.is_current:  # somebody who reads elsewhere is not torn away
-                self.dashboard.operations.open_result(news)
+                self.dashboard.ways.open_result(news)
         else:
             self.dashboard.paint()
 
@@ -100,7 +100,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         """In front again: it may have ended meanwhile."""
         facts = self._facts
         if facts is not None and facts.ended:
-            self.call_later(self.dashboard.operations.open_result, facts)
+            self.call_later(self.dashboard.ways.open_result, facts)
         super().on_screen_resume()
 
     def text(self, view: View, width: int) -> Sequence[Line]:

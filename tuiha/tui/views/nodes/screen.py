@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.keys import EVERYWHERE, bindings
-from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.node_keys import ACTING_KEYS, ActingScreen
 from tuiha.tui.views.nodes.rows import Item
@@ -20,10 +19,6 @@ class NodeView(TableView[I], ActingScreen, inherit_bindings=False):
 
     KEYS = NODE_KEYS
     BINDINGS = bindings(NODE_KEYS)  # type: ignore[assignment]
-
-    def __init__(self, content: Content[I]) -> None:
-        super().__init__(content)
-        self.marked = ()
 
     @property
     def row_under_cursor(self) -> Row | None:

@@ -10,9 +10,11 @@ from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.views.users.device_rows import FIELDS, ORDERS, SHEET, DeviceItem, device_lines
 from tuiha.watch.lookup import NoAnswer
 
@@ -36,6 +38,7 @@ class DevicesScreen(TableView[DeviceItem], inherit_bindings=False):
     KEYS = DEVICES_KEYS
     BINDINGS = bindings(DEVICES_KEYS)
     TITLE_TEXT = "Devices"
+    dashboard = Reach[OperatingApplication]()
     KEEP_BELOW = 5
 
     def __init__(self) -> None:
@@ -106,7 +109,7 @@ class DevicesScreen(TableView[DeviceItem], inherit_bindings=False):
         if current is None:
             self.say("not now: there is no device under the cursor")
         elif self.allowed(f"devices.{key}"):
-            self.dashboard.operations.open_reasoned(kind, (self._user, current.name))
+            self.dashboard.ways.open_reasoned(kind, (self._user, current.name))
 
     def action_back(self) -> None:
         """Drop the filter; without one, back to the users."""

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.keys import EVERYWHERE, HOME, Key, bindings
+from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.shell import users_command
-from tuiha.tui.views.registry import HOME
 from tuiha.tui.views.users.pages import PAGE, Answered, UserPages
 from tuiha.tui.views.users.rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
 from tuiha.watch.lookup import NoAnswer
@@ -42,6 +43,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
     KEYS = USERS_KEYS
     BINDINGS = bindings(USERS_KEYS)
     TITLE_TEXT = "Users"
+    dashboard = Reach[OperatingApplication]()
     KEEP_BELOW = 8
 
     def __init__(self) -> None:
@@ -152,7 +154,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
             self.say("not now: there is no user under the cursor")
         elif self.allowed("users.move"):
             offered = targets(current)
-            self.dashboard.operations.open_menu(f"MOVE {current.name}", lambda _: offered)
+            self.dashboard.ways.open_menu(f"MOVE {current.name}", lambda _: offered)
 
     def action_disable_user(self) -> None:
         """Plan to disable the user under the cursor."""
@@ -171,11 +173,11 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         if current is None:
             self.say("not now: there is no user under the cursor")
         elif self.allowed(f"users.{what}"):
-            operations, target = self.dashboard.operations, (current.name,)
+            ways, target = self.dashboard.ways, (current.name,)
             if what == "disable":
-                operations.open_reasoned("disable-user", target)
+                ways.open_reasoned("disable-user", target)
             else:
-                operations.open_plan(f"{what}-user", target)
+                ways.open_plan(f"{what}-user", target)
 
     def action_devices(self) -> None:
         """The devices of the user under the cursor."""

@@ -1,0 +1,61 @@
+"""What screens that lead to operations ask of the application, beyond what every screen asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from tuiha.model.facts import Snapshot
+from tuiha.tui.kit.application import Application
+from tuiha.tui.operations.lines.choices import Choice
+from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.state import Operations
+
+if TYPE_CHECKING:
+    from tuiha.operate.plans.plan import Plan
+
+
+class Ways(Protocol):
+    """Opens the screens of operations over whatever screen is in front."""
+
+    def open_arm(self, then: Callable[[], None] | None = None) -> None:
+        """Ask for the reason; `then` is done when it was given."""
+
+    def open_menu(
+        self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
+        *, ask: bool = False,
+    ) -> None:
+        """Offer operations; the cursor starts on the first whose kind or target is wanted, if it is possible."""
+
+    def open_rebalance(self) -> None:
+        """The sheet of a rebalance: users before and after, and its limits."""
+
+    def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
+        """Plan an operation and show the plan."""
+
+    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
+        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
+
+    def open_confirm(self, plan: Plan) -> None:
+        """Ask for the name."""
+
+    def open_run(self, operation: str, facts: OperationFacts | None = None) -> None:
+        """Follow an operation, whoever started it. `esc` leads where one was before it was planned."""
+
+    def open_result(self, facts: OperationFacts) -> None:
+        """What came of an operation."""
+
+    def open_operation(self, facts: OperationFacts) -> None:
+        """Its run or its result."""
+
+
+class OperatingApplication(Application, Protocol):
+    """The dashboard, as screens of operations see it."""
+
+    @property
+    def operations(self) -> Operations:
+        """Arming, and what is asked of the operator."""
+
+    @property
+    def ways(self) -> Ways:
+        """The screens of operations."""

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from tuiha.pooldb import lease_functions
+from tuiha.pooldb.epochs import TIMELINE
 
 log = logging.getLogger("tuiha.migrate")
 
@@ -68,14 +69,13 @@ END
 $do$
 """
 
-_TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
 # Under Patroni an epoch begins without a coordinator. A pool server may do that and nothing else: the epoch becomes the
 # timeline that this very database is on, and only a later one.
 _FOLLOW = f"""
 CREATE OR REPLACE FUNCTION public.follow_timeline(node text, seen bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE public.pool_epoch SET epoch = {_TIMELINE}, active = node, state = 'ACTIVE', changed_at = clock_timestamp()
-     WHERE epoch = seen AND epoch < {_TIMELINE} RETURNING epoch
+    UPDATE public.pool_epoch SET epoch = {TIMELINE}, active = node, state = 'ACTIVE', changed_at = clock_timestamp()
+     WHERE epoch = seen AND epoch < {TIMELINE} RETURNING epoch
 $$;
 COMMENT ON FUNCTION public.follow_timeline(text, bigint) IS 'Patroni: the epoch follows the timeline';
 REVOKE ALL ON FUNCTION public.follow_timeline(text, bigint) FROM PUBLIC;

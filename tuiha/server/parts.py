@@ -15,9 +15,11 @@ from aiohttp import web
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
+from tuiha.pooldb.bindings import DEVICES_SEEN
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
 from tuiha.server.control.api import Control
 from tuiha.server.control.rights import Rights
@@ -61,10 +63,6 @@ from tuiha.server.setup import Identity, clusters, places
 log = logging.getLogger("tuiha.serve")
 _RECONCILE = 2.0  # seconds between two looks at this server's bindings, when no notification comes
 _HAND_OVER = 8.0  # seconds that leaving may take
-_SEEN = """
-SELECT count(*) FROM device d JOIN binding b USING (user_id)
-WHERE b.server = $1 AND d.last_seen > clock_timestamp() - interval '15 minutes'
-"""
 
 
 class PoolServer:
@@ -231,7 +229,7 @@ class PoolServer:
             place.application, host=owner.host, port=owner.port, database=owner.database, user=owner.user,
             password=owner.password, ssl=owner.ssl, timeout=2.0)
         try:
-            if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
+            if not await connection.fetchval(IN_RECOVERY, timeout=2.0):
                 follows = self._following is not None
                 if not await is_current(connection, follows):
                     await migrate(connection, self.pool.pool, place.name, follows)
@@ -245,7 +243,7 @@ class PoolServer:
             await self.bindings.wait_stale(_RECONCILE)
             try:
                 await self.bindings.refresh()
-                self._devices = await self.gate.read(lambda c: c.fetchval(_SEEN, self.me.name))
+                self._devices = await self.gate.read(lambda c: c.fetchval(DEVICES_SEEN, self.me.name))
             except Unavailable as error:
                 log.debug("bindings not read", extra={"reason": str(error)})
             except asyncpg.PostgresError:

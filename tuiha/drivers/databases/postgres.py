@@ -15,6 +15,9 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import DatabaseReport
+from tuiha.pooldb.epochs import EPOCH
+from tuiha.pooldb.mail import MAIL_SERVERS
+from tuiha.pooldb.servers import MEMBERS
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
@@ -100,11 +103,11 @@ class Postgres:
         answers.obstacles = await connection.fetchrow(questions.OBSTACLES)
         tables = await self._tables(connection)
         if "pool_epoch" in tables:
-            answers.epoch = await connection.fetchrow(questions.EPOCH)
+            answers.epoch = await connection.fetchrow(EPOCH)
         if "server" in tables:
-            answers.members = await connection.fetch(questions.MEMBERS)
+            answers.members = await connection.fetch(MEMBERS)
         if "mail_server" in tables:
-            answers.mail = await connection.fetch(questions.MAIL)
+            answers.mail = await connection.fetch(MAIL_SERVERS)
         counted = {name: size for name, size in tables.items() if name in questions.COUNTED}
         answers.counts = await self._counting.counts(connection, counted)
         return answers

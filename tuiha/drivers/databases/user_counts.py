@@ -12,8 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from tuiha.drivers.databases import questions
 from tuiha.drivers.databases.questions import Counts
+from tuiha.pooldb.bindings import BOUND_USERS
+from tuiha.pooldb.mail import ASSIGNED_USERS
+from tuiha.pooldb.users import COUNT_USERS
 
 _BIG = 8 * 1024 * 1024  # bytes of the counted tables: about 30,000 users
 _PATIENCE = 0.25  # seconds that a poll waits for the very first count
@@ -81,9 +83,9 @@ class Counting:
 
 
 async def _count(connection: Any, tables: Collection[str]) -> Counts:
-    bound = await connection.fetch(questions.BOUND_USERS) if "binding" in tables else ()
-    assigned = await connection.fetch(questions.ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
-    users = await connection.fetchval(questions.USERS) if "app_user" in tables else None
+    bound = await connection.fetch(BOUND_USERS) if "binding" in tables else ()
+    assigned = await connection.fetch(ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
+    users = await connection.fetchval(COUNT_USERS) if "app_user" in tables else None
     return Counts(
         {row["server"]: row["users"] for row in bound},
         {row["mail_server"]: row["users"] for row in assigned},

@@ -15,6 +15,9 @@ from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.events import ADD_EVENT
+from tuiha.pooldb.mail import SET_SERVICE
+from tuiha.pooldb.users import FIND_USER
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.attachment import LOST
 from tuiha.server.database.gate import Gate
@@ -25,12 +28,6 @@ from tuiha.server.http.tokens import Tokens
 from tuiha.server.pool.bindings import Bindings, Owned
 from tuiha.server.pool.load import Meter
 from tuiha.server.pool.membership import Membership
-
-_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
-_SERVICE = """
-UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
-WHERE name = $1 RETURNING name
-"""
 
 _WRONG_TOKENS = 0.5  # a second, of one address
 _AT_ONCE = 30  # of those
@@ -192,7 +189,7 @@ class Control:
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
             raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
-        row = await self.gate.read(lambda c: c.fetchrow(_USER, [name, canonical(name, self.names)], name))
+        row = await self.gate.read(lambda c: c.fetchrow(FIND_USER, [name, canonical(name, self.names)], name))
         if row is None:
             raise Problem(404, "No such user", f"The pool has no user {name!r}.")
         seen = await self.bindings.look(row["id"])
@@ -256,12 +253,9 @@ class Control:
         reason = None if in_service else _text(await json_body(request), "reason")
 
         async def work(connection: Any) -> None:
-            if await connection.fetchval(_SERVICE, server, in_service, reason) is not None:
+            if await connection.fetchval(SET_SERVICE, server, in_service, reason) is not None:
                 text = "back in service" if in_service else f"taken out of service: {reason}"
-                await connection.execute(
-                    "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
-                    "note" if in_service else "warning", server, text,
-                )
+                await connection.execute(ADD_EVENT, "note" if in_service else "warning", server, text)
 
         await self.gate.write(work)
         return web.json_response({"server": server, "in_service": in_service})

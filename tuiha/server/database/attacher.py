@@ -13,9 +13,9 @@ from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
+from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.migrations import WrongPool
 from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
-from tuiha.server.database.clock import boottime
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.ground import Ground

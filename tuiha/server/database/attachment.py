@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 
 from tuiha.drivers.databases.session import opened
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.clock import boottime
 from tuiha.server.database.fence import Wires
 
 # What a failing, fenced, demoted or restarting database looks like from here. All of it may pass.

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from tuiha.drivers.databases.positions import LIVES
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attachment import LOST, Attachment, Lane, Session, in_lane, never_cancelled
 from tuiha.server.database.shared import Together
@@ -24,10 +25,6 @@ from tuiha.server.database.shared import Together
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
 
-# When PostgreSQL's postmaster is killed, commits that wait for the secondary give up the wait and become visible, while
-# sessions in mid-statement still read and answer. A session that sleeps, however shortly, looks whether its postmaster
-# lives and ends if it does not: who gets an answer to this knows that what was read before is on the secondary too.
-_LIVES = "SELECT pg_sleep(0.0001)"
 
 
 @dataclass(slots=True)
@@ -161,7 +158,7 @@ class Gate:
     async def _proven(self, attachment: Attachment) -> None:
         with in_lane(Lane.PROOF):
             async with self._counted(attachment) as session:
-                await session.connection.execute(_LIVES)
+                await session.connection.execute(LIVES)
 
     async def enter(self, wait: float | None = None) -> Attachment:
         """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable.

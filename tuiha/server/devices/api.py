@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 from aiohttp import web
 from yarl import URL
 
+from tuiha.pooldb.changes import DEVICES_OF_USER
+from tuiha.pooldb.users import MAIL_OF_USER
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices import history as changes
 from tuiha.server.devices import passes
@@ -34,14 +36,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MOST_WAIT = 55.0
 _ELSEWHERE = 1.0  # seconds between looks for a user whose monitor, and so whose wake-up, is on another server
 
-_ME = """
-SELECT name, kind, registered_at, last_seen, revoked_at IS NOT NULL AS revoked FROM device
-WHERE user_id = $1 ORDER BY name
-"""
-_MAIL = """
-SELECT a.mail_server, u.disabled_at IS NOT NULL AS disabled
-FROM app_user u LEFT JOIN mail_assignment a ON a.user_id = u.id WHERE u.id = $1
-"""
 
 PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
 BEGAN = web.RequestKey("began", float)  # loop time at which a request came
@@ -233,8 +227,8 @@ class Devices:
         """GET /v1/me: the user's devices, monitoring server and mail server."""
 
         async def work(connection: Any) -> tuple[Any, Any]:
-            devices = await connection.fetch(_ME, user.id)
-            return devices, await connection.fetchrow(_MAIL, user.id)
+            devices = await connection.fetch(DEVICES_OF_USER, user.id)
+            return devices, await connection.fetchrow(MAIL_OF_USER, user.id)
 
         devices, row = await self.gate.read(work)
         if row is None or row["disabled"]:

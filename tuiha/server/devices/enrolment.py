@@ -18,6 +18,7 @@ from typing import Any
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.users import ADMIT_USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.passwords import hash_password, off_loop
@@ -33,14 +34,6 @@ _PATIENCE = 10.0  # seconds that they wait
 _AWAY = 10.0  # seconds for which a mail server that could not be reached is not tried
 _REMEMBERED = 20  # refusals of one cluster
 
-# $4: seconds since the mail server was asked. Devices with the password before are asked for the new one at once.
-_ADMIT = """
-INSERT INTO app_user AS u (name, password_hash, mail_cluster, confirmed_at)
-VALUES ($1, $2, $3, clock_timestamp() - make_interval(secs => $4))
-ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash, confirmed_at = excluded.confirmed_at,
-    refused_at = NULL, unanswered_at = NULL
-RETURNING id, xmax = 0 AS created
-"""
 
 
 def reserved(cluster: Cluster, name: str, names: NameRule = DEFAULT) -> bool:
@@ -107,7 +100,7 @@ class Provisioner:
         stored = await off_loop(hash_password, password)
 
         async def work(connection: Any) -> None:
-            row = await connection.fetchrow(_ADMIT, name, stored, cluster, ago)
+            row = await connection.fetchrow(ADMIT_USER, name, stored, cluster, ago)
             if not row["created"]:
                 await announce(connection, row["id"])
 

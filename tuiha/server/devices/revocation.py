@@ -17,6 +17,9 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.pooldb.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
+from tuiha.pooldb.events import WAKE
+from tuiha.pooldb.locks import LOCK_TRANSACTION
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 
@@ -28,17 +31,6 @@ _AGAIN = 1000  # announcements that are taken for new when the pool has changed 
 _WORD = "access"  # begins the payload; a server's name has no space, so no server takes it for its own
 _IN_ORDER = 0x7475696863  # advisory lock: announcements are numbered in the order of their commits
 
-_ADD = """
-INSERT INTO access_change (number, user_id)
-SELECT coalesce(max(number), 0) + 1, $1 FROM access_change RETURNING number
-"""
-_PRUNE = "DELETE FROM access_change WHERE number <= $1"
-_LAST = """
-SELECT epoch, (SELECT coalesce(max(number), 0) FROM access_change) AS last,
-       (SELECT coalesce(min(number), 1) FROM access_change) AS first
-FROM pool_epoch
-"""
-_SINCE = "SELECT number, user_id FROM access_change WHERE number > $1 AND number <= $2 ORDER BY number"
 
 
 async def announce(connection: Any, user_id: int) -> int:
@@ -46,10 +38,10 @@ async def announce(connection: Any, user_id: int) -> int:
 
     The last statement of its transaction: until the commit nobody else can announce.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _IN_ORDER)
-    number = int(await connection.fetchval(_ADD, user_id))
-    await connection.execute(_PRUNE, number - _KEPT)
-    await connection.execute("SELECT pg_notify('tuiha', $1)", f"{_WORD} {user_id}")
+    await connection.execute(LOCK_TRANSACTION, _IN_ORDER)
+    number = int(await connection.fetchval(ADD_ACCESS_CHANGE, user_id))
+    await connection.execute(PRUNE_ACCESS_CHANGES, number - _KEPT)
+    await connection.execute(WAKE, f"{_WORD} {user_id}")
     return number
 
 
@@ -125,7 +117,7 @@ class Revocation:
         """
         if self._gate.attachment is None or self._gate.held:
             return
-        row = await self._gate.read(lambda c: c.fetchrow(_LAST))
+        row = await self._gate.read(lambda c: c.fetchrow(LAST_ACCESS_CHANGE))
         if row is None:
             return
         last, moved = int(row["last"]), row["epoch"] != self._epoch
@@ -136,7 +128,7 @@ class Revocation:
         if after + 1 < row["first"] and last:
             self._everybody()
         else:
-            rows = await self._gate.read(lambda c: c.fetch(_SINCE, after, last))
+            rows = await self._gate.read(lambda c: c.fetch(ACCESS_CHANGES, after, last))
             for user_id in {row["user_id"] for row in rows}:
                 self._one(user_id)
         self._epoch, self.seen = row["epoch"], last

@@ -7,17 +7,8 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from tuiha.server.devices.recheck import REFUSED, Word
-
-# $1: the canonical name.
-USER = """
-SELECT id, name, mail_cluster, password_hash, disabled_at IS NOT NULL AS disabled, asked_at,
-       extract(epoch FROM clock_timestamp() - confirmed_at)::float8 AS confirmed,
-       extract(epoch FROM clock_timestamp() - unanswered_at)::float8 AS unanswered,
-       extract(epoch FROM clock_timestamp() - refused_at)::float8 AS refused,
-       coalesce(doubted_at > confirmed_at, false) AS doubted, confirmed_at::text AS word
-FROM app_user WHERE name = $1
-"""
+from tuiha.pooldb.users import REFUSED
+from tuiha.server.devices.recheck import Word
 
 
 @dataclass(frozen=True, slots=True)

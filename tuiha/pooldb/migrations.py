@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from random import random
-from typing import Any
 
 import asyncpg
 
 from tuiha.pooldb import lease_functions
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.epochs import TIMELINE
 
 log = logging.getLogger("tuiha.migrate")
@@ -97,7 +97,7 @@ def migrations() -> list[tuple[int, str]]:
     return [(number, entry.read_text(encoding="utf-8")) for number, entry in sorted(found, key=lambda f: f[0])]
 
 
-async def migrate(connection: Any, pool: str, active: str, follows: bool = False) -> None:
+async def migrate(connection: Connection, pool: str, active: str, follows: bool = False) -> None:
     """Create or update the schema, and give an empty database its epoch row (epoch 1, ACTIVE, `active`).
 
     Servers may be at work meanwhile: each file is a transaction of its own, which waits half a second for a lock and
@@ -116,14 +116,14 @@ async def migrate(connection: Any, pool: str, active: str, follows: bool = False
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
-async def _refuse_another(connection: Any, pool: str) -> None:
+async def _refuse_another(connection: Connection, pool: str) -> None:
     if await connection.fetchval("SELECT to_regclass('public.pool_epoch')") is not None:
         owner = await connection.fetchval("SELECT pool FROM pool_epoch")
         if owner not in (None, pool):
             raise WrongPool(f"this database holds the pool '{owner}', not '{pool}'")
 
 
-async def _pending(connection: Any) -> list[tuple[int, str]]:
+async def _pending(connection: Connection) -> list[tuple[int, str]]:
     """The numbered files that the database does not have."""
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return migrations()
@@ -146,7 +146,7 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
     )
 
 
-async def _step(connection: Any, pool: str, active: str, follows: bool, number: int | None, text: str) -> None:
+async def _step(connection: Connection, pool: str, active: str, follows: bool, number: int | None, text: str) -> None:
     """One file, or none, and what every server relies on: the epoch row and the grants."""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}; SET LOCAL statement_timeout = {_STATEMENT_MS}")
@@ -186,7 +186,7 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
                 await connection.execute(_COORDINATOR_ADDS)
 
 
-async def is_current(connection: Any, follows: bool = False) -> bool:
+async def is_current(connection: Connection, follows: bool = False) -> bool:
     """Whether every numbered file of this version has been applied to the database, and what Patroni needs."""
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return False

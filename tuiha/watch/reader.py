@@ -24,6 +24,7 @@ from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.users.names import DEFAULT, NameRule, canonical, canonical_pattern
 from tuiha.model.users.placement import Candidate
+from tuiha.pooldb.connection import OwnConnection, Row
 from tuiha.pooldb.epochs import WRITABLE_POOL
 from tuiha.pooldb.events import NEWEST_EVENTS
 from tuiha.pooldb.operations import NEWEST_OPERATIONS
@@ -45,7 +46,7 @@ QUERY = 15.0  # seconds that one question may take
 class Reader:
     """A connection to the database that was found best."""
 
-    connection: Any  # asyncpg.Connection
+    connection: OwnConnection
     database: str
     active: bool  # writable, and its epoch row says ACTIVE; else what it has may be older
     names: NameRule = DEFAULT  # which spellings of a user's name are one user
@@ -175,7 +176,7 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
 
 
 async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
-                  stated: bool = True) -> Any:
+                  stated: bool = True) -> OwnConnection:
     """A connection to one node with one role, within the watch's timeout. Raises DriverError.
 
     Not `stated`: it has the settings that an administrator made the default, as any other program's.
@@ -309,7 +310,7 @@ async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:
     return None if name is None else [DeviceRow(**row) for row in await _rows(source, DEVICES_OF, name)]
 
 
-async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Any]:
+async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Row]:
     """The rows, also of a pool whose servers are of a version that knows nothing of disabled and revoked."""
     import asyncpg
 

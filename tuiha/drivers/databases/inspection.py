@@ -12,6 +12,7 @@ from tuiha.model.check.inspection import Collation, DatabaseInspection, Default,
 from tuiha.model.databases.obstacles import SIZES
 from tuiha.model.databases.sessions import WATCHED
 from tuiha.model.users.names import DEFAULT, NameRule
+from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.leases import LEASE_LENGTHS, MAY_READ_LEASES
 from tuiha.pooldb.users import HAS_USERS
 
@@ -124,7 +125,8 @@ _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_nam
 
 
 async def inspect(
-    connection: Any, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT, plain: Any = None
+    connection: Connection, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT,
+    plain: Connection | None = None,
 ) -> DatabaseInspection:
     """Look at a database. `roles`: task -> role; `rule`: how users' names are spelled. Raises asyncpg's errors.
 
@@ -134,7 +136,7 @@ async def inspect(
     settings = await (plain or connection).fetch(_SETTINGS, [*_NAMES, *SIZES, *WATCHED])
     named = list(roles.values())
     accesses = {row["name"]: row for row in await connection.fetch(_ACCESSES, named)}
-    database = await connection.fetchrow(_DATABASE)
+    database = given(await connection.fetchrow(_DATABASE))
     has_leases = await connection.fetchval(MAY_READ_LEASES)
     rights = {row["name"]: row for row in await connection.fetch(_ROLES, list(roles.values()), list(_PARAMETERS))}
     asked = time.time()
@@ -180,7 +182,7 @@ def _rights(row: Mapping[str, Any]) -> RoleRights:
                       row["makes_slots"])
 
 
-async def _rules(connection: Any, roles: Sequence[str]) -> tuple[AccessRule, ...] | None:
+async def _rules(connection: Connection, roles: Sequence[str]) -> tuple[AccessRule, ...] | None:
     """What pg_hba.conf says about roles; None when the function that shows it is not there."""
     if not await connection.fetchval(_SEES_RULES):
         return None

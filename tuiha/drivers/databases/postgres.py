@@ -15,6 +15,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import DatabaseReport
+from tuiha.pooldb.connection import Connection, OwnConnection, given
 from tuiha.pooldb.epochs import EPOCH
 from tuiha.pooldb.mail import MAIL_SERVERS
 from tuiha.pooldb.servers import MEMBERS
@@ -48,7 +49,7 @@ class Postgres:
         self._password = password
         self._window = window  # seconds within which a server's heartbeat counts as alive
         self._ssl = ssl
-        self._connection: Any = None
+        self._connection: OwnConnection | None = None
         self._turn = asyncio.Lock()
         self._counting = Counting(self._connect)
 
@@ -79,7 +80,7 @@ class Postgres:
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
-    async def _connect(self) -> Any:
+    async def _connect(self) -> OwnConnection:
         return await opened(
             APPLICATION,
             _SESSION,
@@ -92,9 +93,9 @@ class Postgres:
             timeout=_CONNECT_SECONDS,
         )
 
-    async def _ask(self, connection: Any) -> Answers:
+    async def _ask(self, connection: Connection) -> Answers:
         answers = Answers()
-        answers.node = await connection.fetchrow(questions.NODE)
+        answers.node = given(await connection.fetchrow(questions.NODE))
         if not answers.node["secondary"]:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)
         answers.durability = await connection.fetchrow(durability.QUESTION)
@@ -112,7 +113,7 @@ class Postgres:
         answers.counts = await self._counting.counts(connection, counted)
         return answers
 
-    async def _unless_changed(self, connection: Any, question: str) -> Any:
+    async def _unless_changed(self, connection: Connection, question: str) -> Any:
         import asyncpg
 
         try:
@@ -120,7 +121,7 @@ class Postgres:
         except asyncpg.ObjectNotInPrerequisiteStateError:  # it stopped being the primary between two questions
             return ()
 
-    async def _tables(self, connection: Any) -> dict[str, int]:
+    async def _tables(self, connection: Connection) -> dict[str, int]:
         """The pool's tables that are there, with their bytes. One that may not be read is an error, not empty."""
         rows = await connection.fetch(questions.TABLES, list(questions.POOL_TABLES))
         closed = sorted(row["name"] for row in rows if not row["readable"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tuiha.model.users.mailboxes import Mailbox, Spelled, mailboxes
 from tuiha.model.users.names import NameRule, canonical
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.users import MISSPELLED, SPELLED_OTHERWISE
 
 
-async def misspelled(connection: Any, rule: NameRule) -> list[Mailbox]:
+async def misspelled(connection: Connection, rule: NameRule) -> list[Mailbox]:
     """Every mailbox with a user who is not spelled by the rule. Raises asyncpg's errors.
 
     One question when there is none, two else.

@@ -14,6 +14,7 @@ from typing import Any
 
 from tuiha.drivers.databases.questions import Counts
 from tuiha.pooldb.bindings import BOUND_USERS
+from tuiha.pooldb.connection import Connection, OwnConnection
 from tuiha.pooldb.mail import ASSIGNED_USERS
 from tuiha.pooldb.users import COUNT_USERS
 
@@ -37,7 +38,7 @@ class Counting:
         self._counted = 0.0  # monotonic seconds
         self._again = 0.0
 
-    async def counts(self, connection: Any, sizes: dict[str, int]) -> Counts | None:
+    async def counts(self, connection: Connection, sizes: dict[str, int]) -> Counts | None:
         """The counts, or None while there is none. `sizes` are the bytes of the tables that are there."""
         if sum(sizes.values()) < _BIG:
             return await _count(connection, sizes)
@@ -54,7 +55,7 @@ class Counting:
         import asyncpg
 
         started = time.monotonic()
-        connection: Any = None
+        connection: OwnConnection | None = None
         try:
             connection = await self._connect()
             self._counts = await _count(connection, tables)
@@ -82,7 +83,7 @@ class Counting:
             self._task = None
 
 
-async def _count(connection: Any, tables: Collection[str]) -> Counts:
+async def _count(connection: Connection, tables: Collection[str]) -> Counts:
     bound = await connection.fetch(BOUND_USERS) if "binding" in tables else ()
     assigned = await connection.fetch(ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
     users = await connection.fetchval(COUNT_USERS) if "app_user" in tables else None

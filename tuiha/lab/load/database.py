@@ -8,9 +8,10 @@ import asyncio
 import ssl as tls
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tuiha.lab.load.books import Row, plain_id
+from tuiha.pooldb.connection import Connection, OwnConnection
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class Node:
     password: str
     ssl: tls.SSLContext | None = None  # None: plain text, on loopback
 
-    async def connect(self, application: str) -> Any:
+    async def connect(self, application: str) -> OwnConnection:
         """A connection of asyncpg's, to be terminated by the caller. Raises OSError and asyncpg's errors."""
         from tuiha.drivers.databases import scram
 
@@ -101,7 +102,7 @@ class Records:
             for row in rows
         ]
 
-    async def _read(self, query: Callable[[Any], Awaitable[T]]) -> T:
+    async def _read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
         """The answer of the first node that is the primary, else of any that answers. Raises NoDatabase."""
         failures = []
         for primary_only in (True, False):
@@ -112,7 +113,7 @@ class Records:
                     failures.append(str(error))
         raise NoDatabase("; ".join(dict.fromkeys(failures)))
 
-    async def _read_from(self, node: Node, query: Callable[[Any], Awaitable[T]], primary_only: bool) -> T:
+    async def _read_from(self, node: Node, query: Callable[[Connection], Awaitable[T]], primary_only: bool) -> T:
         import asyncpg
 
         connection = None

@@ -11,6 +11,7 @@ import asyncpg
 
 from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession, opened
+from tuiha.pooldb.connection import OwnConnection
 
 
 class DatabaseGone(Exception):
@@ -44,7 +45,7 @@ class Coordinator:
         self._where: dict[str, Any] = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
         self._password = password
         self._ssl = ssl
-        self._connection: Any = None
+        self._connection: OwnConnection | None = None
 
     async def fetch(self, statement: str, *arguments: Any, seconds: float = 5.0) -> list[Any]:
         """Run a statement and return its rows. Raises DatabaseGone, or asyncpg.PostgresError when it is refused."""
@@ -75,7 +76,7 @@ class Coordinator:
         twin._connection = None
         return twin
 
-    async def _open(self, seconds: float) -> Any:
+    async def _open(self, seconds: float) -> OwnConnection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await opened(
                 "tuiha coordinator", **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0))

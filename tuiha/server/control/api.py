@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.mail import SET_SERVICE
 from tuiha.pooldb.users import FIND_USER
@@ -252,7 +253,7 @@ class Control:
             raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
         reason = None if in_service else _text(await json_body(request), "reason")
 
-        async def work(connection: Any) -> None:
+        async def work(connection: Connection) -> None:
             if await connection.fetchval(SET_SERVICE, server, in_service, reason) is not None:
                 text = "back in service" if in_service else f"taken out of service: {reason}"
                 await connection.execute(ADD_EVENT, "note" if in_service else "warning", server, text)

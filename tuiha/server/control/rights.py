@@ -26,6 +26,7 @@ from tuiha.pooldb.access import (
     REVOKE_DEVICE,
     UNBIND,
 )
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT, WAKE
 from tuiha.server.control.api import Handler, json_body
 from tuiha.server.database.gate import Gate
@@ -50,7 +51,7 @@ class Missing(Exception):
     """There is no such user or device."""
 
 
-async def disable(connection: Any, user: Named, reason: str) -> int:
+async def disable(connection: Connection, user: Named, reason: str) -> int:
     """Nobody serves or monitors the user any more; the number of the announcement. Raises Missing."""
     # The binding first, as a monitor that records locks them; and once more for one that was made before the user's row
     # was locked.
@@ -64,11 +65,11 @@ async def disable(connection: Any, user: Named, reason: str) -> int:
     return await announce(connection, user.id)
 
 
-async def _unbind(connection: Any, user_id: int) -> set[str]:
+async def _unbind(connection: Connection, user_id: int) -> set[str]:
     return {row["server"] for row in await connection.fetch(UNBIND, user_id)}
 
 
-async def enable(connection: Any, user: Named) -> int:
+async def enable(connection: Connection, user: Named) -> int:
     """The user may come in again; the number of the announcement. Raises Missing."""
     if await connection.fetchval(ENABLE_USER, user.id, user.name) is None:
         raise Missing
@@ -76,7 +77,7 @@ async def enable(connection: Any, user: Named) -> int:
     return await announce(connection, user.id)
 
 
-async def revoke(connection: Any, user: Named, reason: str) -> int:
+async def revoke(connection: Connection, user: Named, reason: str) -> int:
     """The device's name and its keys are refused; the number of the announcement. Raises Missing."""
     device_id = await connection.fetchval(REVOKE_DEVICE, user.id, user.name, user.device, reason)
     if device_id is None:
@@ -86,7 +87,7 @@ async def revoke(connection: Any, user: Named, reason: str) -> int:
     return await announce(connection, user.id)
 
 
-async def allow(connection: Any, user: Named) -> int:
+async def allow(connection: Connection, user: Named) -> int:
     """The device may come in again, without its old keys; the number of the announcement. Raises Missing."""
     if await connection.fetchval(DEVICE_NAMED, user.id, user.name, user.device) is None:
         raise Missing
@@ -96,7 +97,7 @@ async def allow(connection: Any, user: Named) -> int:
     return await announce(connection, user.id)
 
 
-async def forget_some(connection: Any, user: Named, most: int) -> int:
+async def forget_some(connection: Connection, user: Named, most: int) -> int:
     """Delete the oldest changes of a disabled user, at most so many; how many there were.
 
     Raises Missing; ValueError for a user who is not disabled: there would be no end of it.
@@ -109,14 +110,14 @@ async def forget_some(connection: Any, user: Named, most: int) -> int:
     return int((await connection.execute(FORGET_OLDEST_CHANGES, user.id, most)).split()[-1])
 
 
-async def forget(connection: Any, user: Named) -> int:
+async def forget(connection: Connection, user: Named) -> int:
     """Delete a disabled user with all that is left; the number of the announcement."""
     if (await connection.execute(FORGET_USER, user.id, user.name)).split()[-1] != "0":
         await _note(connection, "warning", f"{user.name}: forgotten, with devices and history")
     return await announce(connection, user.id)
 
 
-async def _note(connection: Any, severity: str, text: str) -> None:
+async def _note(connection: Connection, severity: str, text: str) -> None:
     await connection.execute(ADD_EVENT, severity, "users", text)
 
 
@@ -184,7 +185,7 @@ class Rights:
         number = await self.gate.write(lambda c: forget(c, user))
         return web.json_response({"deleted": deleted, "gone": True, "number": number})
 
-    async def _done(self, work: Callable[[Any], Awaitable[int]]) -> web.Response:
+    async def _done(self, work: Callable[[Connection], Awaitable[int]]) -> web.Response:
         try:
             number = await self.gate.write(work)
         except Missing:

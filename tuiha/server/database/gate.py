@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tuiha.drivers.databases.positions import LIVES
+from tuiha.pooldb.connection import Connection
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attachment import LOST, Attachment, Lane, Session, in_lane, never_cancelled
 from tuiha.server.database.shared import Together
@@ -219,7 +220,7 @@ class Gate:
                 self._idle.set()
 
     @asynccontextmanager
-    async def transaction(self, wait: float | None = None) -> AsyncIterator[Any]:
+    async def transaction(self, wait: float | None = None) -> AsyncIterator[Connection]:
         """A transaction; see `access.Access.transaction`."""
         committing = False
         try:
@@ -240,18 +241,18 @@ class Gate:
                 raise OutcomeUnknown("the connection broke during a commit") from error
             raise Unavailable("the connection to the database broke") from error
 
-    async def read(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+    async def read(self, work: Callable[[Connection], Awaitable[T]], wait: float | None = None) -> T:
         """Run read-only work without a transaction, again on a broken connection; look twice. Raises Unavailable."""
         return await self._repeat(self._read_once, work, wait)
 
-    async def write(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+    async def write(self, work: Callable[[Connection], Awaitable[T]], wait: float | None = None) -> T:
         """Run work in a transaction, again after a broken connection or an unknown outcome.
 
         The work must therefore be repeatable: run twice, it leaves what it leaves when run once. Raises Unavailable.
         """
         return await self._repeat(self._write_once, work, wait)
 
-    async def _read_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+    async def _read_once(self, work: Callable[[Connection], Awaitable[T]], wait: float) -> T:
         try:
             async with self._through(wait) as (attachment, session):
                 answer = await work(session.connection)
@@ -260,14 +261,14 @@ class Gate:
         except LOST as error:
             raise Unavailable("the connection to the database broke") from error
 
-    async def _write_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+    async def _write_once(self, work: Callable[[Connection], Awaitable[T]], wait: float) -> T:
         async with self.transaction(wait) as connection:
             return await work(connection)
 
     async def _repeat(
         self,
-        once: Callable[[Callable[[Any], Awaitable[T]], float], Awaitable[T]],
-        work: Callable[[Any], Awaitable[T]],
+        once: Callable[[Callable[[Connection], Awaitable[T]], float], Awaitable[T]],
+        work: Callable[[Connection], Awaitable[T]],
         wait: float | None,
     ) -> T:
         loop = asyncio.get_running_loop()

@@ -23,6 +23,7 @@ from tuiha.model.databases.durability import Durability, Gap, gaps, reason, reme
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.connection import given
 from tuiha.pooldb.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
@@ -74,7 +75,7 @@ class Ground:
         partner = self._partner(attachment.place)
         if partner is None:
             return  # one database alone: nobody is promoted
-        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
         if self._lacks >= _SURE:
             await self._compare(session, partner)
             found = replace(found, lacking=self._lacks >= _SURE)
@@ -120,7 +121,7 @@ class Ground:
     async def _lasts(self, session: Session, partner: Place, holes: frozenset[Gap], why: str) -> None:
         """Some hole is still there after a moment: one look may fall between two settings. Raises NoGround."""
         await asyncio.sleep(_MOMENT)
-        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
         found = replace(found, lacking=Gap.DOUBLE in holes)  # that was asked twice already
         if not holes & gaps(found, partner.name, slot(partner.name)):
             raise NoGround(f"{why}; it is so no more, and is asked again")

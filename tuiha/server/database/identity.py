@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from tuiha.drivers.databases.positions import IDENTITY
 from tuiha.model.reports import EpochState
+from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.epochs import POOL_AND_EPOCH
 
 
@@ -44,9 +44,9 @@ class Expected:
 
 
 
-async def identify(connection: Any) -> Identity:
+async def identify(connection: Connection) -> Identity:
     """Ask a database who it is; reads only."""
-    row = await connection.fetchrow(IDENTITY, timeout=2.0)
+    row = given(await connection.fetchrow(IDENTITY, timeout=2.0))
     epoch = None
     if row["has_schema"]:
         epoch = await connection.fetchrow(POOL_AND_EPOCH, timeout=2.0)

@@ -16,6 +16,7 @@ from aiohttp import web
 from yarl import URL
 
 from tuiha.pooldb.changes import DEVICES_OF_USER
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.users import MAIL_OF_USER
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices import history as changes
@@ -226,7 +227,7 @@ class Devices:
     async def me(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/me: the user's devices, monitoring server and mail server."""
 
-        async def work(connection: Any) -> tuple[Any, Any]:
+        async def work(connection: Connection) -> tuple[Any, Any]:
             devices = await connection.fetch(DEVICES_OF_USER, user.id)
             return devices, await connection.fetchrow(MAIL_OF_USER, user.id)
 

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.users import ADMIT_USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
@@ -99,8 +99,8 @@ class Provisioner:
     async def _keep(self, name: str, password: str, cluster: str, ago: float) -> None:
         stored = await off_loop(hash_password, password)
 
-        async def work(connection: Any) -> None:
-            row = await connection.fetchrow(ADMIT_USER, name, stored, cluster, ago)
+        async def work(connection: Connection) -> None:
+            row = given(await connection.fetchrow(ADMIT_USER, name, stored, cluster, ago))
             if not row["created"]:
                 await announce(connection, row["id"])
 

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.guesses import (
     COUNT_GUESS,
     FORGET_OLD_ADDRESSES,
@@ -81,7 +81,7 @@ class Guesses:
         keys = {f"{limit} {_digest(whose) if limit in _NAMES else whose}": limit for limit, whose in kinds.items()}
         most = json.dumps({key: _MOST[limit] for key, limit in keys.items()})
 
-        async def work(connection: Any) -> Counted:
+        async def work(connection: Connection) -> Counted:
             rows = await connection.fetch(COUNT_GUESS, list(keys), most, float(SECONDS))
             full = [limit for key, limit in keys.items() if key not in {row["who"] for row in rows}]
             if full:
@@ -102,7 +102,7 @@ class Guesses:
         """It was right: it counts no more, and the address is one of the user's."""
         keys = [key for one in counted for key in one.keys]
 
-        async def work(connection: Any) -> None:
+        async def work(connection: Connection) -> None:
             if address:
                 await connection.execute(NOTE_ADMITTED, user_id, address)
                 await connection.execute(FORGET_OLD_ADDRESSES, user_id, _KEPT)

@@ -27,6 +27,7 @@ from tuiha.pooldb.changes import (
     HOLD_USER,
     REGISTER_DEVICE,
 )
+from tuiha.pooldb.connection import Connection
 
 MOST = 50  # devices of one user, when no setting says otherwise
 LIMIT = 100  # changes in one answer
@@ -110,7 +111,7 @@ def read_key(key: str, device_id: int) -> int | None:
     return found.seq if found is not None and found.device_id == device_id and not found.joined else None
 
 
-async def register(connection: Any, user_id: int, name: str, kind: str, most: int = MOST) -> Device | None:
+async def register(connection: Connection, user_id: int, name: str, kind: str, most: int = MOST) -> Device | None:
     """Register a device, or find it again.
 
     None when it is revoked, its user disabled or gone, or when it is new and the user has `most` devices. A new device
@@ -123,7 +124,7 @@ async def register(connection: Any, user_id: int, name: str, kind: str, most: in
     return Device(row["id"], row["acked_seq"], row["acked_seq"], row["created"])
 
 
-async def find_device(connection: Any, user_id: int, name: str) -> Device | None:
+async def find_device(connection: Connection, user_id: int, name: str) -> Device | None:
     """A registered device; None when the user has none of this name."""
     row = await connection.fetchrow(DEVICE_BY_NAME, user_id, name)
     if row is None:
@@ -131,7 +132,7 @@ async def find_device(connection: Any, user_id: int, name: str) -> Device | None
     return Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
 
 
-async def find_joined(connection: Any, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
+async def find_joined(connection: Connection, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
     """The device that a key was made for, if it came with a user who was joined to this one; None when it did not.
 
     And the key as it is to be read now: such a device has another id since, and perhaps another name, and its keys of
@@ -149,13 +150,13 @@ async def find_joined(connection: Any, user_id: int, key: Key) -> tuple[Device, 
     return device, Key(device.id, 0, (*key.joined, (former["joining"], key.seq)))
 
 
-async def acknowledge(connection: Any, device: Device, seq: int) -> None:
+async def acknowledge(connection: Connection, device: Device, seq: int) -> None:
     """Note that a device has everything up to `seq`."""
     await connection.execute(ACKNOWLEDGE, device.id, seq)
 
 
 async def after(
-    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
+    connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
 ) -> Page:
     """The changes that follow `seq`, at most LIMIT of them; none for a device that may not come in any more.
 
@@ -167,7 +168,7 @@ async def after(
 
 
 async def _after_joined(
-    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
+    connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
 ) -> Page:
     joinings, upto = [joining for joining, _ in joined], [number for _, number in joined]
     rows = await connection.fetch(CHANGES_AFTER_JOINED, user_id, seq, LIMIT + 1, device_id, joinings, upto)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from random import random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 
@@ -20,6 +20,7 @@ from tuiha.drivers.databases.spellings import misspelled
 from tuiha.model.users.mailboxes import Mailbox, Spelled
 from tuiha.model.users.names import NameRule
 from tuiha.model.words import count, names
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.epochs import HOLD_ACTIVE
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.joinings import (
@@ -92,7 +93,7 @@ class NotActive(Exception):
     """The database is not the active one, or is fenced: users are joined where the pool is."""
 
 
-async def settle_names(connection: Any, rule: NameRule, active: str, lock: int) -> bool:
+async def settle_names(connection: Connection, rule: NameRule, active: str, lock: int) -> bool:
     """Give every user the one name that the rule makes, and join those who then are one.
 
     False when the database is not the active one: it is not the time. `connection` is an asyncpg connection of the
@@ -112,7 +113,7 @@ async def settle_names(connection: Any, rule: NameRule, active: str, lock: int) 
     return True
 
 
-async def _settle(connection: Any, rule: NameRule, active: str, lock: int) -> None:
+async def _settle(connection: Connection, rule: NameRule, active: str, lock: int) -> None:
     await connection.execute(LOCK, lock)
     try:
         found = await misspelled(connection, rule)  # another server may have done it meanwhile
@@ -127,7 +128,7 @@ async def _settle(connection: Any, rule: NameRule, active: str, lock: int) -> No
             await connection.execute(UNLOCK, lock)
 
 
-async def _join(connection: Any, active: str, mailbox: Mailbox, user: Spelled) -> bool:
+async def _join(connection: Connection, active: str, mailbox: Mailbox, user: Spelled) -> bool:
     """Whether it could be done. What one mailbox brings about keeps no server from its start."""
     try:
         await _patiently(connection, active, lambda: join(connection, mailbox.stays, user))
@@ -138,7 +139,7 @@ async def _join(connection: Any, active: str, mailbox: Mailbox, user: Spelled) -
     return True
 
 
-async def _rename(connection: Any, active: str, found: Sequence[Mailbox]) -> int:
+async def _rename(connection: Connection, active: str, found: Sequence[Mailbox]) -> int:
     renamed = 0
     for start in range(0, len(found), _BATCH):
         part = found[start : start + _BATCH]
@@ -155,7 +156,7 @@ async def _rename(connection: Any, active: str, found: Sequence[Mailbox]) -> int
     return renamed
 
 
-async def _tell(connection: Any, found: Iterable[Mailbox], renamed: int, joined: int) -> None:
+async def _tell(connection: Connection, found: Iterable[Mailbox], renamed: int, joined: int) -> None:
     apart = [user.name for mailbox in found for user in mailbox.apart]
     if apart:
         log.warning("users of several mail clusters have one name; nobody logs in to these any more: %s",
@@ -170,7 +171,7 @@ async def _tell(connection: Any, found: Iterable[Mailbox], renamed: int, joined:
     await connection.execute(ADD_EVENT, "note", "users", text)
 
 
-async def _patiently(connection: Any, active: str, work: Callable[[], Awaitable[T]]) -> T:
+async def _patiently(connection: Connection, active: str, work: Callable[[], Awaitable[T]]) -> T:
     """A transaction on the active database, taken again when a lock was not to be had."""
     for left in reversed(range(_TRIES)):
         try:
@@ -187,7 +188,7 @@ async def _patiently(connection: Any, active: str, work: Callable[[], Awaitable[
     raise AssertionError("unreachable")
 
 
-async def join(connection: Any, stays: Spelled, goes: Spelled) -> None:
+async def join(connection: Connection, stays: Spelled, goes: Spelled) -> None:
     """Make one user of two, inside the caller's transaction. Nothing happens when one of them is different by now."""
     both = [stays.id, goes.id]
     await connection.fetch(HOLD_BINDINGS, both)
@@ -210,7 +211,7 @@ async def join(connection: Any, stays: Spelled, goes: Spelled) -> None:
         await announce(connection, user_id)
 
 
-async def _histories(connection: Any, stays: Spelled, goes: Spelled, ours: int, theirs: int) -> tuple[int, int]:
+async def _histories(connection: Connection, stays: Spelled, goes: Spelled, ours: int, theirs: int) -> tuple[int, int]:
     """The id of the joining, and the last number of the joined history."""
     joining = await connection.fetchval(BEGIN_JOINING, stays.id, goes.name, theirs, ours)
     await connection.execute(WITHOUT_NESTED_LOOPS)
@@ -225,7 +226,7 @@ async def _histories(connection: Any, stays: Spelled, goes: Spelled, ours: int, 
     return joining, until
 
 
-async def _devices(connection: Any, joining: int, stays: int, goes: int, until: int) -> None:
+async def _devices(connection: Connection, joining: int, stays: int, goes: int, until: int) -> None:
     await connection.execute(SHARE_REVOCATIONS, stays, goes)
     taken = {row["name"] for row in await connection.fetch(DEVICE_NAMES, stays)}
     for device in await connection.fetch(HOLD_DEVICES, goes):

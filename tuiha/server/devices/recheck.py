@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.users import CLAIM_QUESTION, CONFIRM_PASSWORD, DOUBT_USERS, NOTE_UNANSWERED, REFUSE_PASSWORD
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
@@ -126,7 +126,7 @@ class Recheck:
                 await asyncio.sleep(_PAUSE)
 
 
-async def _keep(connection: Any, answer: Answer, user_id: int, stored: str, claim: datetime) -> None:
+async def _keep(connection: Connection, answer: Answer, user_id: int, stored: str, claim: datetime) -> None:
     if answer is Answer.CONFIRMED:
         await connection.execute(CONFIRM_PASSWORD, user_id, stored, claim)
     elif answer is Answer.REFUSED:
@@ -136,7 +136,7 @@ async def _keep(connection: Any, answer: Answer, user_id: int, stored: str, clai
         await connection.execute(NOTE_UNANSWERED, user_id, claim)
 
 
-async def _doubt(connection: Any, user_ids: list[int], quiet: float) -> None:
+async def _doubt(connection: Connection, user_ids: list[int], quiet: float) -> None:
     rows = await connection.fetch(DOUBT_USERS, user_ids, quiet)
     for row in rows:
         await announce(connection, row["id"])

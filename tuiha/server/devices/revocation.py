@@ -13,11 +13,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 
 from tuiha.pooldb.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import WAKE
 from tuiha.pooldb.locks import LOCK_TRANSACTION
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
@@ -33,7 +33,7 @@ _IN_ORDER = 0x7475696863  # advisory lock: announcements are numbered in the ord
 
 
 
-async def announce(connection: Any, user_id: int) -> int:
+async def announce(connection: Connection, user_id: int) -> int:
     """Say that a user's right to come in changed; the number that every server has to have seen.
 
     The last statement of its transaction: until the commit nobody else can announce.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from zlib import crc32
 
+from tuiha.pooldb.connection import Row
 from tuiha.pooldb.users import REFUSED
 from tuiha.server.devices.recheck import Word
 
@@ -25,7 +25,7 @@ class User:
     read_at: float = field(default=0.0, compare=False)  # monotonic seconds
 
     @classmethod
-    def of(cls, row: Any, now: float) -> User:
+    def of(cls, row: Row, now: float) -> User:
         """From a row of USER that was asked for at `now` (monotonic seconds)."""
         chance = crc32(f"{row['id']} {row['word']}".encode()) / 2**32
         word = Word(row["confirmed"], row["unanswered"], row["refused"], row["doubted"], chance)

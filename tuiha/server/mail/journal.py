@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 
+from tuiha.pooldb.connection import Connection
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail import record
 from tuiha.server.mail.cluster import Bound, Cluster
@@ -99,12 +100,12 @@ class Journal:
             if news:
                 self._on_change(bound.user_id)
 
-    async def _once(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._slots, self._access.transaction() as connection:
             return await work(connection)
 
     async def _until_done(
-        self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None = None
+        self, work: Callable[[Connection], Awaitable[T]], what: str, user_id: int | None = None
     ) -> tuple[T, bool]:
         """The work's result, and whether an earlier try may have been committed after all."""
         try:
@@ -113,7 +114,9 @@ class Journal:
             if user_id is not None:
                 self.refusing.pop(user_id, None)
 
-    async def _repeated(self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None) -> tuple[T, bool]:
+    async def _repeated(
+        self, work: Callable[[Connection], Awaitable[T]], what: str, user_id: int | None
+    ) -> tuple[T, bool]:
         failures, doubtful = 0, False
         while True:
             try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.mail import (
     ADD_MESSAGES,
     CURSOR,
@@ -79,14 +79,14 @@ class Entry:
     after: Cursor | None = None  # how far it had been read before; None: never
 
 
-async def enrol(connection: Any, clusters: Iterable[Cluster]) -> None:
+async def enrol(connection: Connection, clusters: Iterable[Cluster]) -> None:
     """Make sure that all mail servers have their row. Rows that are there stay as the operator left them."""
     pairs = [(server.name, cluster.name) for cluster in clusters for server in cluster.servers]
     if pairs:
         await connection.execute(ENROL_MAIL_SERVERS, [name for name, _ in pairs], [cluster for _, cluster in pairs])
 
 
-async def known(connection: Any, server: str, bound: Bound) -> Known:
+async def known(connection: Connection, server: str, bound: Bound) -> Known:
     """What the database knows of a user's mailbox. Raises Superseded when the binding is not this one any more."""
     rows = await connection.fetch(KNOWN_MAILBOX, bound.user_id, server, bound.generation, INBOX)
     if not rows:
@@ -101,7 +101,7 @@ async def known(connection: Any, server: str, bound: Bound) -> Known:
     )
 
 
-async def record(connection: Any, server: str, bound: Bound, entry: Entry) -> int:
+async def record(connection: Connection, server: str, bound: Bound, entry: Entry) -> int:
     """Write one entry inside the caller's transaction; answers how many changes are new.
 
     Raises Superseded when the binding is not this one any more, and CursorElsewhere; the caller's transaction must then
@@ -123,7 +123,7 @@ async def record(connection: Any, server: str, bound: Bound, entry: Entry) -> in
     return count
 
 
-async def _add(connection: Any, bound: Bound, entry: Entry, last_seq: int) -> int:
+async def _add(connection: Connection, bound: Bound, entry: Entry, last_seq: int) -> int:
     """Note copies as such and add the rest to the history."""
     known = await _candidates(connection, bound, entry, last_seq)
     met = copies(entry.messages, known, entry.cursor.copies_below)
@@ -155,7 +155,7 @@ async def _add(connection: Any, bound: Bound, entry: Entry, last_seq: int) -> in
     return int(added or 0)
 
 
-async def _candidates(connection: Any, bound: Bound, entry: Entry, last_seq: int) -> list[copied.Known]:
+async def _candidates(connection: Connection, bound: Bound, entry: Entry, last_seq: int) -> list[copied.Known]:
     """Changes that messages of the entry may be copies of, and those that were met in this very reading."""
     found, again = entry.messages, any(m.uid < entry.cursor.copies_below for m in entry.messages)
     rows = await connection.fetch(

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import asyncpg
 
 from tuiha.drivers.reach import short
 from tuiha.model.problems.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
 from tuiha.model.words import count, span
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
@@ -148,7 +148,7 @@ class Notes:
                 _log.warning("%s", text)
                 self._events.append((standing.name, text))
 
-    async def _change(self, connection: Any, gone: list[int], new: list[Failing]) -> None:
+    async def _change(self, connection: Connection, gone: list[int], new: list[Failing]) -> None:
         if not self._clean:
             await connection.execute(FORGET_TROUBLES, self._server)
         elif gone:

@@ -10,6 +10,7 @@ from typing import Any
 from tuiha.config.pace import Binding
 from tuiha.model.users.placement import Bound
 from tuiha.pooldb.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING, TAKE_BINDINGS
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import WAKE
 from tuiha.pooldb.homes import NOTE_HOMES
 from tuiha.server.database.gate import Gate
@@ -33,13 +34,13 @@ class Seen:
     seconds_left: float
 
 
-async def notify(connection: Any, *servers: str) -> None:
+async def notify(connection: Connection, *servers: str) -> None:
     """Tell servers that their bindings changed; delivered when the transaction commits."""
     for server in set(servers):
         await connection.execute(WAKE, server)
 
 
-async def note_homes(connection: Any, moved: Sequence[Any]) -> None:
+async def note_homes(connection: Connection, moved: Sequence[Any]) -> None:
     """Users (id, server of before, generation that they have now) return to that server when it is back.
 
     Who was on his way already returns to the first of them.
@@ -75,7 +76,7 @@ class Bindings:
         """
         expire, lock = self._settings.expire, self._settings.lock
 
-        async def work(connection: Any) -> int | None:
+        async def work(connection: Connection) -> int | None:
             if bound is None:
                 generation = await connection.fetchval(BIND, user.user_id, server, expire)
             else:
@@ -101,7 +102,7 @@ class Bindings:
         this one.
         """
 
-        async def work(connection: Any) -> set[int]:
+        async def work(connection: Connection) -> set[int]:
             rows = await connection.fetch(
                 TAKE_BINDINGS, list(users), list(users.values()), self._server, self._settings.lock
             )

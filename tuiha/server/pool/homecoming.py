@@ -10,11 +10,11 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from typing import Any
 
 import asyncpg
 
 from tuiha.model.words import count
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.homes import COUNT_AWAY, FORGET_HOMES, RETURN_USERS
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
@@ -70,7 +70,7 @@ class Homecoming:
             await self._gate.write(lambda c: c.execute(FORGET_HOMES, self._server), wait=self._interval)
         self._at_once = 0
 
-    async def _return(self, connection: Any, most: int, away: int) -> int:
+    async def _return(self, connection: Connection, most: int, away: int) -> int:
         rows = await connection.fetch(RETURN_USERS, self._server, most)
         await notify(connection, self._server, *{row["former"] for row in rows})
         if away:

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 
@@ -18,6 +17,7 @@ from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.users.availability import WITHDRAWN, availability_index, scarcest
 from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.lease_functions import LEAVE
 from tuiha.pooldb.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
@@ -150,7 +150,7 @@ class Membership:
         self.standing.reason = scarcest(load) if index < 0 else None
         self.standing.index = WITHDRAWN if self.standing.target is ServerTarget.DRAIN else index
 
-    async def _write(self, connection: Any) -> str:
+    async def _write(self, connection: Connection) -> str:
         attachment = self._gate.attachment
         self._nudged.clear()
         self._written = self._owned()
@@ -175,12 +175,12 @@ class Membership:
         if any(not c.alive for c in others.values()):
             await self._take_over()
 
-    async def _read_others(self, connection: Any) -> None:
+    async def _read_others(self, connection: Connection) -> None:
         self.standing.candidates = candidates(
             await connection.fetch(CANDIDATES, self._pool.heartbeat.window), self._excused()
         )
 
-    async def _read_service(self, connection: Any) -> None:
+    async def _read_service(self, connection: Connection) -> None:
         rows = await connection.fetch(MAIL_SERVICE)
         self.standing.in_service = {row["name"]: row["in_service"] for row in rows}
         self.standing.told_at = {row["name"]: row["told_at"] for row in rows}
@@ -231,7 +231,7 @@ class Membership:
 
     async def note_target(self, server: str, target: ServerTarget) -> bool:
         """Set what another server is told to be; False when the pool does not know it."""
-        async def work(connection: Any) -> bool:
+        async def work(connection: Connection) -> bool:
             if await connection.fetchval(NOTE_TARGET, server, target) is not None:
                 await connection.execute(
                     ADD_EVENT, "warning" if target is ServerTarget.DRAIN else "note", server, _WORD[target])
@@ -249,7 +249,7 @@ class Membership:
 
         Its lease is left: it ends by its age, and whoever changes the database has to count with it until then.
         """
-        async def work(connection: Any) -> bool:
+        async def work(connection: Connection) -> bool:
             if await connection.fetchval(FORGET_SERVER, server, self._pool.heartbeat.window) is None:
                 return False
             await connection.execute(ADD_EVENT, "note", server, "forgotten: it was gone for good")

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuiha.model.users.placement import Candidate, share_out
 from tuiha.model.words import count
+from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.locks import TRY_LOCK_TRANSACTION
 from tuiha.pooldb.takeovers import CANDIDATES, GIVE_USERS, HOLD_ORPHANS, IS_GONE, NOTE_REFUSAL
@@ -40,14 +41,14 @@ def candidates(rows: Iterable[Any], excused: bool = False) -> dict[str, Candidat
     }
 
 
-async def note_refusal(connection: Any, server: str, by: str, window: float) -> bool:
+async def note_refusal(connection: Connection, server: str, by: str, window: float) -> bool:
     """One server found another one's port refused, twice. Whether that server is gone for the pool."""
     await connection.execute(NOTE_REFUSAL, server, by)
     return bool(await connection.fetchval(IS_GONE, window, server))
 
 
 async def take_over(
-    connection: Any, window: float, leaving: str | None = None, excused: bool = False
+    connection: Connection, window: float, leaving: str | None = None, excused: bool = False
 ) -> Taken | None:
     """Give the users of every dead server (and of `leaving`) to live ones. None when there was nothing to do.
 

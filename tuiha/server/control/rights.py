@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
@@ -28,10 +27,11 @@ from tuiha.pooldb.access import (
 )
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.events import ADD_EVENT, WAKE
-from tuiha.server.control.api import Handler, json_body
+from tuiha.server.control.api import Handler
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.revocation import Revocation, announce
 from tuiha.server.devices.waiters import Waiters
+from tuiha.server.http.bodies import DeviceOrder, DisableOrder, RevokeOrder, UserOrder, body_of
 from tuiha.server.http.problems import Problem
 
 MOST = 5000  # changes that one order to forget deletes: a commit of a few megabytes
@@ -149,31 +149,29 @@ class Rights:
 
     async def disable(self, request: web.Request) -> web.Response:
         """POST /control/users/disable {user, user_id, reason}: no server serves or monitors the user any more."""
-        body = await json_body(request)
-        user, reason = _named(body), _text(body, "reason", 256)
-        return await self._done(lambda c: disable(c, user, reason))
+        order = await body_of(request, DisableOrder)
+        return await self._done(lambda c: disable(c, _named(order), order.reason))
 
     async def enable(self, request: web.Request) -> web.Response:
         """POST /control/users/enable {user, user_id}: the next request of a device brings a server."""
-        user = _named(await json_body(request))
+        user = _named(await body_of(request, UserOrder))
         return await self._done(lambda c: enable(c, user))
 
     async def revoke(self, request: web.Request) -> web.Response:
         """POST /control/devices/revoke {user, user_id, device, reason}: no server answers the device any more."""
-        body = await json_body(request)
-        user, reason = _named(body, device=True), _text(body, "reason", 256)
-        return await self._done(lambda c: revoke(c, user, reason))
+        order = await body_of(request, RevokeOrder)
+        return await self._done(lambda c: revoke(c, _named(order), order.reason))
 
     async def allow(self, request: web.Request) -> web.Response:
         """POST /control/devices/allow {user, user_id, device}: it may come in again, without its old keys."""
-        user = _named(await json_body(request), device=True)
+        user = _named(await body_of(request, DeviceOrder))
         return await self._done(lambda c: allow(c, user))
 
     async def forget(self, request: web.Request) -> web.Response:
         """POST /control/users/forget {user, user_id}: delete a part of a disabled user's history, the user with the
         last of it; answers whether the user is gone.
         """
-        user = _named(await json_body(request))
+        user = _named(await body_of(request, UserOrder))
         try:
             deleted = await self.gate.write(lambda c: forget_some(c, user, MOST))
         except Missing:
@@ -193,20 +191,5 @@ class Rights:
         return web.json_response({"number": number})
 
 
-def _named(body: dict[str, Any], *, device: bool = False) -> Named:
-    user_id = body.get("user_id")
-    if not isinstance(user_id, int) or isinstance(user_id, bool) or not 0 < user_id < 2**62:
-        raise Problem(400, "Field user_id", "user_id is a number.", field="user_id")
-    return Named(user_id, _text(body, "user", 256), _text(body, "device", 128) if device else "")
-
-
-def _unfit(value: str) -> bool:
-    """Whether the database cannot keep it: a null character, or half of a surrogate pair."""
-    return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _text(body: dict[str, Any], field: str, most: int) -> str:
-    value = body.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= most or _unfit(value):
-        raise Problem(400, f"Field {field}", f"{field} is a text of 1 to {most} characters.", field=field)
-    return value
+def _named(order: UserOrder) -> Named:
+    return Named(order.user_id, order.user, order.device if isinstance(order, DeviceOrder) else "")

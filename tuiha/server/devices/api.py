@@ -26,6 +26,7 @@ from tuiha.server.devices.room import STAY, Room
 from tuiha.server.devices.user import User
 from tuiha.server.devices.users import Users, disabled
 from tuiha.server.devices.waiters import Waiters
+from tuiha.server.http.bodies import Registration
 from tuiha.server.http.clients import CLIENT, Clients
 from tuiha.server.http.limits import Quotas
 from tuiha.server.http.problems import Problem
@@ -286,10 +287,7 @@ def _wait(request: web.Request) -> float:
 
 async def _kind(request: web.Request) -> str:
     try:
-        body = json.loads(await request.text())
-        kind = body["kind"]
+        return Registration.model_validate(json.loads(await request.text())).kind
     except (ValueError, TypeError, LookupError, RecursionError):
-        kind = None
-    if not isinstance(kind, str) or not 0 < len(kind) <= 64 or not kind.isprintable():
-        raise Problem(400, "Not a device's kind", 'Send JSON: {"kind": "phone"}, at most 64 printable characters.')
-    return kind
+        raise Problem(400, "Not a device's kind",
+                      'Send JSON: {"kind": "phone"}, at most 64 printable characters.') from None

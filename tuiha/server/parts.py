@@ -19,6 +19,7 @@ from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
+from tuiha.model.words import count
 from tuiha.pooldb.bindings import DEVICES_SEEN
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
 from tuiha.server.control.api import Control
@@ -49,6 +50,7 @@ from tuiha.server.http.metrics import Access, Metrics, Work
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.mail.cluster import Bound, Cluster
 from tuiha.server.mail.monitor import Monitor
+from tuiha.server.notify import ServiceManager
 from tuiha.server.pool.bindings import Bindings
 from tuiha.server.pool.forwarder import Forwarder
 from tuiha.server.pool.homecoming import Homecoming
@@ -68,9 +70,11 @@ _HAND_OVER = 8.0  # seconds that leaving may take
 class PoolServer:
     """Makes the parts, runs them, and leaves the pool in order. Raises ConfigError for a secret that is not there."""
 
-    def __init__(self, pool: Pool, base: Path, me: Identity) -> None:
+    def __init__(self, pool: Pool, base: Path, me: Identity, manager: ServiceManager | None = None) -> None:
+        """`manager`: of the services on this host; None: nothing is told."""
         self.pool = pool
         self.me = me
+        self._manager = manager or ServiceManager({})
         self._owned: frozenset[int] = frozenset()
         self._devices: int | None = None
         self._prepared: set[str] = set()
@@ -182,11 +186,14 @@ class PoolServer:
                 if self._following is not None:
                     vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run(), self.users.run()]
+                         self.guard.run(), self.users.run(), self._manager.tell(self._status),
+                         self._manager.give_signs_of_life(self.lifeline)]
                 with in_lane(Lane.HEART):
                     running = [tasks.create_task(part) for part in vital]
                 running += [tasks.create_task(part) for part in parts]
+                self._manager.ready()  # its interfaces are served; for its database it may have to wait for long
                 await stop.wait()
+                self._manager.stopping()
                 with in_lane(Lane.HEART):
                     await self._leave()
                 for task in running:
@@ -351,6 +358,15 @@ class PoolServer:
             copy=self.attacher.copy,
             spelling=self.pool.users.names.rule.words,
         )
+
+    def _status(self) -> str:
+        """This server's state in one line."""
+        state, reason = self._state()
+        attachment = self.gate.attachment
+        if reason is not None or attachment is None:
+            return f"{state}: {reason or 'no database'}"
+        users = count(len(self.bindings.owned), "user")
+        return f"{state}: {users}, on {attachment.place.name} in epoch {attachment.epoch}"
 
     def _state(self) -> tuple[ServerState, str | None]:
         standing = self.membership.standing

@@ -83,3 +83,13 @@ SELECT (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkin
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
        current_setting('max_locks_per_transaction')::int AS max_locks_per_transaction
 """
+
+PAUSE_REPLAY = "SELECT pg_wal_replay_pause()"
+
+RESUME_REPLAY = "SELECT pg_wal_replay_resume()"
+
+PROMOTE_AND_WAIT = "SELECT pg_promote()"
+
+ARCHIVE_STREAMS = "SELECT true FROM pg_stat_replication WHERE application_name = 'archive' AND state = 'streaming'"
+
+SWITCH_LOG = "SELECT pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()"

@@ -10,29 +10,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.lab.load.books import Row, plain_id
+from tuiha.pooldb.audit import (
+    CURSORS_OF,
+    HISTORY_BEYOND,
+    SERVERS_AND_ADDRESSES,
+    USERS_AND_CLUSTERS,
+    USERS_PER_MAIL_SERVER,
+    USERS_PER_SERVER,
+)
 from tuiha.pooldb.connection import Connection, OwnConnection
 
 T = TypeVar("T")
 
-_USERS = "SELECT name, mail_cluster FROM app_user"
-_SPREAD = "SELECT server, count(*) AS users FROM binding WHERE expires_at > now() GROUP BY server ORDER BY server"
-_SERVERS = "SELECT name, address FROM server ORDER BY name"
-_THROUGH = """
-    SELECT a.mail_server, count(*) AS users FROM mail_assignment AS a
-    JOIN binding AS b USING (user_id) WHERE b.expires_at > now() GROUP BY a.mail_server ORDER BY a.mail_server
-"""
-_HISTORY = """
-    SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id, c.uid,
-           c.unreadable IS NOT NULL AS unreadable
-    FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
-    JOIN app_user AS u ON u.name = known.name
-    JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq
-    ORDER BY u.name, c.seq
-"""
-_CURSORS = """
-    SELECT c.mail_server, c.uidnext FROM mail_cursor AS c JOIN app_user AS u ON u.id = c.user_id WHERE u.name = $1
-"""
 
 
 class NoDatabase(Exception):
@@ -69,33 +60,33 @@ class Records:
 
     async def clusters(self) -> dict[str, str]:
         """User -> mail cluster. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_USERS))
+        rows = await self._read(lambda connection: connection.fetch(USERS_AND_CLUSTERS))
         return {row["name"]: row["mail_cluster"] for row in rows}
 
     async def servers(self) -> dict[str, str]:
         """Server -> address, of all that joined and did not leave, alive or not. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_SERVERS))
+        rows = await self._read(lambda connection: connection.fetch(SERVERS_AND_ADDRESSES))
         return {row["name"]: row["address"] for row in rows}
 
     async def spread(self) -> dict[str, int]:
         """Server -> users bound to it. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_SPREAD))
+        rows = await self._read(lambda connection: connection.fetch(USERS_PER_SERVER))
         return {row["server"]: row["users"] for row in rows}
 
     async def through(self) -> dict[str, int]:
         """Mail server -> users monitored through it. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_THROUGH))
+        rows = await self._read(lambda connection: connection.fetch(USERS_PER_MAIL_SERVER))
         return {row["mail_server"]: row["users"] for row in rows}
 
     async def cursors(self, user: str) -> dict[str, int]:
         """Mail server -> the first UID of the user's mailbox that was not read there. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_CURSORS, user))
+        rows = await self._read(lambda connection: connection.fetch(CURSORS_OF, user))
         return {row["mail_server"]: row["uidnext"] for row in rows}
 
     async def history(self, known: Mapping[str, int]) -> list[Row]:
         """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""
         names, seqs = list(known), list(known.values())
-        rows = await self._read(lambda connection: connection.fetch(_HISTORY, names, seqs))
+        rows = await self._read(lambda connection: connection.fetch(HISTORY_BEYOND, names, seqs))
         return [
             Row(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
                 plain_id(row["message_id"] or ""), row["uid"], row["unreadable"])
@@ -120,7 +111,7 @@ class Records:
         try:
             async with asyncio.timeout(self._timeout):
                 connection = await node.connect("tuiha load")
-                if primary_only and await connection.fetchval("SELECT pg_is_in_recovery()"):
+                if primary_only and await connection.fetchval(IN_RECOVERY):
                     raise NoDatabase(f"{node.name}: is not the primary")
                 return await query(connection)
         except TimeoutError as error:

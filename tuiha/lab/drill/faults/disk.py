@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from tuiha.drivers.databases.commands import SWITCH_LOG
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.lab.pool.layout import Layout
@@ -125,5 +126,4 @@ async def _want_more(connection: Any) -> None:
     with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
         for _ in range(_SWITCHES):
             # Something in the log, so that there is something to switch away from; it waits for no secondary.
-            await connection.execute("SELECT pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()",
-                                     timeout=3.0)
+            await connection.execute(SWITCH_LOG, timeout=3.0)

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import asyncpg
 from aiohttp import web
 
 from tuiha import __version__
@@ -21,6 +20,7 @@ from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.model.words import count
 from tuiha.pooldb.bindings import DEVICES_SEEN
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
 from tuiha.server.control.api import Control
 from tuiha.server.control.rights import Rights
@@ -253,7 +253,7 @@ class PoolServer:
                 self._devices = await self.gate.read(lambda c: c.fetchval(DEVICES_SEEN, self.me.name))
             except Unavailable as error:
                 log.debug("bindings not read", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("bindings not read")
 
     async def _tell_waiting(self) -> None:

@@ -155,7 +155,7 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
 
     Raises Unreachable, ConfigError; a failure while reading is raised as Unreachable as well.
     """
-    import asyncpg
+    from tuiha.pooldb.errors import UNREAD
 
     role = pool.database.roles.watcher
     password = await asyncio.to_thread(resolve, role.password, base)
@@ -169,7 +169,7 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
         other.connection.terminate()
     try:
         yield readers[0]
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except UNREAD as error:
         raise Unreachable(f"{readers[0].database}: {explain(error, role.user, pool.database.name)}") from None
     finally:
         readers[0].connection.terminate()
@@ -181,9 +181,8 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
 
     Not `stated`: it has the settings that an administrator made the default, as any other program's.
     """
-    import asyncpg
-
     from tuiha.drivers.databases import scram
+    from tuiha.pooldb.errors import UNREAD
 
     host, port = host_and_port(node.address)
     try:
@@ -197,14 +196,14 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
             return await opened(APPLICATION, {"jit": "off"}, **where)
     except TimeoutError:
         raise DriverError(f"no answer in {pool.watch.timeout:g} s", Cause.SILENT) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except UNREAD as error:
         raise refusal(error, role.user, pool.database.name, context is not None) from None
 
 
 async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
                ) -> Reader | str:
     """A reader of this node, or why not."""
-    import asyncpg
+    from tuiha.pooldb.errors import UNREAD
 
     try:
         connection = await connect(pool, node, role, password, context)
@@ -213,7 +212,7 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
     try:
         row = await connection.fetchrow(
             WRITABLE_POOL)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except UNREAD as error:
         connection.terminate()
         return explain(error, role.user, pool.database.name)
     if row is None or row["pool"] != pool.pool:
@@ -264,25 +263,25 @@ async def read_users(source: Reader, pattern: str, after: str, limit: int) -> li
 
 async def read_users_without_mail(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
     """As `read_users`, but only those without mail; nobody, where the servers do not write that yet."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoTable
 
     beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
     try:
         rows = await source.connection.fetch(PAGE_WITHOUT_MAIL, beginning, end, after, expression, limit)
-    except asyncpg.UndefinedTableError:
+    except NoTable:
         return []
     return await _with_trouble(source, [UserRow(**row) for row in rows])
 
 
 async def _with_trouble(source: Reader, rows: list[UserRow]) -> list[UserRow]:
     """The rows, and why some have no mail; a pool of an earlier version does not write it."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoTable
 
     if not rows:
         return rows
     try:
         found = await source.connection.fetch(TROUBLES, [row.id for row in rows])
-    except asyncpg.UndefinedTableError:
+    except NoTable:
         return rows
     told = {row["user_id"]: NoMail(row["reason"], row["text"], row["since"], row["mail_server"]) for row in found}
     return [replace(row, no_mail=told.get(row.id)) for row in rows]
@@ -312,11 +311,11 @@ async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:
 
 async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Row]:
     """The rows, also of a pool whose servers are of a version that knows nothing of disabled and revoked."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoColumn
 
     try:
         return list(await source.connection.fetch(statement, *arguments))
-    except asyncpg.UndefinedColumnError:
+    except NoColumn:
         return list(await source.connection.fetch(before_revocation(statement), *arguments))
 
 

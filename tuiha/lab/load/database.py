@@ -21,6 +21,7 @@ from tuiha.pooldb.audit import (
     USERS_PER_SERVER,
 )
 from tuiha.pooldb.connection import Connection, OwnConnection
+from tuiha.pooldb.errors import UNREAD
 
 T = TypeVar("T")
 
@@ -105,7 +106,6 @@ class Records:
         raise NoDatabase("; ".join(dict.fromkeys(failures)))
 
     async def _read_from(self, node: Node, query: Callable[[Connection], Awaitable[T]], primary_only: bool) -> T:
-        import asyncpg
 
         connection = None
         try:
@@ -116,7 +116,7 @@ class Records:
                 return await query(connection)
         except TimeoutError as error:
             raise NoDatabase(f"{node.name}: no answer for {self._timeout:g} s") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREAD as error:
             raise NoDatabase(f"{node.name}: {type(error).__name__}") from error
         finally:
             if connection is not None:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.model.facts import Snapshot
 from tuiha.model.words import count, names, no_user, short
 from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
@@ -20,6 +18,7 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.pooldb.access import COUNT_CHANGES, DEVICES_TO_REVOKE, IS_REVOKED, USER_TO_CHANGE
+from tuiha.pooldb.errors import NoColumn
 
 NO_REASON = "no reason was given"
 _LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included
@@ -50,7 +49,7 @@ async def _find(world: World, user: str) -> _Found:
         rows = await active.rows(USER_TO_CHANGE, user)
     except DatabaseGone as error:
         raise Refused(f"the user cannot be read: {error}") from error
-    except asyncpg.UndefinedColumnError:
+    except NoColumn:
         raise Refused("the pool's servers are of a version that disables nobody: upgrade them first") from None
     if not rows:
         raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")

@@ -7,8 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import asyncpg
-
 from tuiha.drivers.databases.positions import IS_PRIMARY_OR_RECEIVES
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.databases.durability import Durability, follows_first, gaps, reason, remedy
@@ -20,6 +18,7 @@ from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.epochs import ACTIVE_EPOCH
+from tuiha.pooldb.errors import DatabaseError
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25
@@ -146,6 +145,6 @@ async def _of_secondary(world: World, job: Job) -> list[str]:
     """A secondary that was gone before is no matter of the operation."""
     try:
         receives = await world.databases[job.new].value(IS_PRIMARY_OR_RECEIVES, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return []
     return [] if receives else [f"{job.new} does not receive from {job.old}: `tuiha plan rejoin {job.new}`"]

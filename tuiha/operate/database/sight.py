@@ -8,8 +8,6 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
 from tuiha.drivers.databases.commands import UNLOGGED_AND_CHECKPOINT
 from tuiha.drivers.protocols import AgentError, DriverError
@@ -22,6 +20,7 @@ from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.watch.factory import guarded
 
 T = TypeVar("T")
@@ -238,7 +237,7 @@ async def _node(world: World, name: str, seconds: float) -> NodeSight:
         return NodeSight(name, agent, error="no answer", refusal="it does not answer")
     try:
         rows = await world.databases[name].fetch(UNLOGGED_AND_CHECKPOINT, seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError) as error:
+    except (DatabaseGone, DatabaseError) as error:
         return NodeSight(name, agent, report, refusal=str(error))
     return NodeSight(name, agent, report, obstacles=dict(rows[0]))
 

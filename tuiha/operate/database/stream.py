@@ -6,11 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.positions import FOLLOWER_STREAM
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
+from tuiha.pooldb.errors import DatabaseError
 
 _BEGINNING = "0/0"
 _KEEPS = 0.3  # seconds for which it must have streamed without a break
@@ -20,7 +19,7 @@ async def streams(primary: Coordinator, name: str) -> bool:
     """Whether a secondary streams from a primary at this moment. It may be about to break off."""
     try:
         rows = await primary.fetch(FOLLOWER_STREAM, name, _BEGINNING, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return False
     return any(row["state"] == "streaming" for row in rows)
 
@@ -47,7 +46,7 @@ class Stream:
         """Look once; whether it can be counted on. False too when the primary does not answer."""
         try:
             rows = await self._primary.fetch(FOLLOWER_STREAM, self._name, self._here, seconds=2.0)
-        except (DatabaseGone, asyncpg.PostgresError):
+        except (DatabaseGone, DatabaseError):
             rows = []
         row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
         now = time.monotonic()

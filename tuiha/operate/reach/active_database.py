@@ -6,11 +6,10 @@ import asyncio
 import time
 from typing import Any
 
-import asyncpg
-
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.epochs import WRITABLE_AND_ACTIVE
+from tuiha.pooldb.errors import DatabaseError
 
 _AGAIN = 0.1  # seconds until a database that was not found is looked for again
 
@@ -53,7 +52,7 @@ class Active:
         for name, database in self._world.databases.items():
             try:
                 rows = await database.fetch(WRITABLE_AND_ACTIVE, seconds=2.0)
-            except (DatabaseGone, asyncpg.PostgresError):
+            except (DatabaseGone, DatabaseError):
                 continue  # another one may be the active one; without any, that is said below
             claims += [(row["epoch"], name) for row in rows if row["active"] == name]
         if not claims:

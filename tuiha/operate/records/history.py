@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from tuiha.config.settings import Pool
 from tuiha.model.history import Chain, Link
 from tuiha.operate.records.store import Store, store_of
+from tuiha.pooldb.errors import UNREAD, NoTable
 from tuiha.pooldb.operations import LINKS, OPERATIONS_AFTER
 from tuiha.watch.reader import Reader, Unreachable, reader
 
@@ -38,9 +37,9 @@ async def verify(pool: Pool, base: Path) -> Verified:
     async with reader(pool, base) as source:
         try:
             chain = await _chain(source, Chain(anchors))
-        except asyncpg.UndefinedTableError:
+        except NoTable:
             raise Unreachable("its history has no records yet: a pool server of this version adds them") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except UNREAD as error:
             raise Unreachable(f"the history cannot be read: {error or 'no answer'}") from None
     broken = ((chain.broken,) if chain.broken else ()) + tuple(damaged)
     return Verified(chain.records, journals, len(anchors), broken)

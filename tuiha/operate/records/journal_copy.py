@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, Record
+from tuiha.pooldb.errors import DatabaseError, NoFunction
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.operations import KEEP_OPERATION, KEEP_OPERATION_BEFORE
 
@@ -34,9 +33,9 @@ async def keep_in_database(world: World, state: OperationState, records: Sequenc
         await database.fetch(ADD_EVENT, severity, state.plan.confirm or state.plan.pool, event_text(state))
         try:
             rows = await database.fetch(KEEP_OPERATION, _content(state, records))
-        except asyncpg.UndefinedFunctionError:
+        except NoFunction:
             rows = await database.fetch(KEEP_OPERATION_BEFORE, _content(state, records))
-    except (DatabaseGone, DriverError, KeyError, asyncpg.PostgresError) as error:
+    except (DatabaseGone, DriverError, KeyError, DatabaseError) as error:
         print(f"the journal was not copied to the database: {error}", file=sys.stderr)  # noqa: T201
         return None
     return (rows[0]["link"], rows[0]["total"]) if rows else None

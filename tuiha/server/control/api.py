@@ -8,17 +8,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-import asyncpg
 from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.mail import SET_SERVICE
 from tuiha.pooldb.users import FIND_USER
 from tuiha.server.database.attacher import Attacher
-from tuiha.server.database.attachment import LOST
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.identity import Identity
 from tuiha.server.http.bodies import (
@@ -285,6 +284,6 @@ def _reaching(database: str) -> Iterator[None]:
         yield
     except KeyError:
         raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
-    except (*LOST, asyncpg.PostgresError) as error:
+    except FAILED as error:
         detail = f"{database} could not be reached from here ({type(error).__name__})."
         raise Problem(409, "Not reached", detail) from None

@@ -14,8 +14,9 @@ from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
 from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import FAILED, LOST
 from tuiha.pooldb.migrations import WrongPool
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
+from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.ground import Ground
@@ -130,7 +131,7 @@ class Attacher:
         """What a database says of itself, or why it could not be asked."""
         try:
             return await self.look_at(name)
-        except (asyncpg.PostgresError, *LOST) as error:
+        except FAILED as error:
             return _reason(error)
 
     async def look_at(self, name: str) -> Identity:
@@ -223,7 +224,7 @@ class Attacher:
             )
             attachment.watch(session)
             await self._keeper.take(attachment, session)
-        except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
+        except (WrongDatabase, WrongPool, LeaseRefused, *FAILED) as error:
             wires.sever()
             self._say(f"no lease on {place.name}: {_reason(error)}")
             await self._suspect(place, error)

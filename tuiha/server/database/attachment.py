@@ -15,25 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.session import opened
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import OwnConnection
 from tuiha.server.database.fence import Wires
-
-# What a failing, fenced, demoted or restarting database looks like from here. All of it may pass.
-LOST: tuple[type[BaseException], ...] = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # a deadlock's victim: rolled back, to be done again
-)
 
 
 class Lane(Enum):

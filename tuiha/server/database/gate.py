@@ -15,12 +15,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import asyncpg
-
 from tuiha.drivers.databases.positions import LIVES
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import FAILED, LOST
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
-from tuiha.server.database.attachment import LOST, Attachment, Lane, Session, in_lane, never_cancelled
+from tuiha.server.database.attachment import Attachment, Lane, Session, in_lane, never_cancelled
 from tuiha.server.database.shared import Together
 
 T = TypeVar("T")
@@ -304,7 +303,7 @@ async def _undo(session: Session, transaction: Any) -> None:
     """Roll back; a connection that cannot is dropped, which rolls back too."""
     try:
         await transaction.rollback()
-    except (*LOST, asyncpg.PostgresError):
+    except FAILED:
         session.drop()
     except BaseException:
         session.drop()

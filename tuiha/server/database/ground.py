@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.positions import HAS_FLUSHED, HAS_FOLLOWERS, IS_FOLLOWED, RECEIVED
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
@@ -25,9 +23,10 @@ from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import given
 from tuiha.pooldb.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
+from tuiha.pooldb.errors import FAILED, DatabaseError
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
+from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 
 log = logging.getLogger("tuiha.ground")
@@ -89,7 +88,7 @@ class Ground:
         """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
         partner = self._partner(attachment.place)
         while partner is not None and not await attachment.over(_ASKS):
-            with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
+            with suppress(*FAILED):  # then nothing is known
                 async with attachment.session() as session:
                     await self._compare(session, partner)
 
@@ -160,7 +159,7 @@ class Ground:
             await session.connection.fetchval(DOUBT_STANDBY, attachment.epoch)
             if not told and not await self._arrives(there, DOUBTED_IN_EPOCH, attachment.epoch):
                 raise NoGround(f"{why}; {partner.name} does not learn of it")
-        except (*LOST, asyncpg.PostgresError) as error:
+        except FAILED as error:
             raise NoGround(f"{why}; {partner.name} cannot be asked: {error or 'no answer'}") from None
         finally:
             wires.sever()
@@ -190,7 +189,7 @@ class Ground:
         log.warning("the pool does not count on its secondary", extra={"reason": why})
         try:
             await session.connection.execute(ADD_EVENT, "bad", active, text)
-        except asyncpg.PostgresError as error:
+        except DatabaseError as error:
             log.warning("not recorded as an event", extra={"reason": str(error)})
 
     async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
@@ -226,7 +225,7 @@ class Ground:
         partner, received = self._partner(place), None
         if partner is None:
             return
-        with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
+        with suppress(*FAILED):  # then nothing is known
             if not await self._ask(place, IS_FOLLOWED, slot(partner.name), partner.name):
                 received = await self._ask(partner, RECEIVED)
             if (received is not None and await self._ask(place, HAS_FOLLOWERS)

@@ -11,12 +11,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.epochs import EPOCH_AND_COMMITS
+from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.lease_functions import RENEW
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect, never_cancelled
+from tuiha.server.database.attachment import Attachment, Place, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround
 from tuiha.server.database.identity import Expected, Identity, identify, verify
 from tuiha.server.database.lifeline import Lifeline
@@ -86,7 +85,7 @@ class LeaseKeeper:
                 await self._beside(attachment, self._lifeline)
         except LeaseRefused as refusal:
             attachment.end(str(refusal))
-        except (*LOST, asyncpg.PostgresError) as error:
+        except FAILED as error:
             log.info("renewal lost", extra={"error": type(error).__name__})
             attachment.lose()
 
@@ -127,7 +126,7 @@ class LeaseKeeper:
                 session = await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
                 await _same(attachment, session)
                 return session
-            except (*LOST, asyncpg.PostgresError):
+            except FAILED:
                 if not attachment.whole or await over(_PAUSE):
                     raise
 
@@ -139,7 +138,7 @@ class LeaseKeeper:
         """Renew once more. What was refused on a session that still works is tried again, until the lease is over."""
         try:
             await self.take(attachment, session)
-        except (*LOST, asyncpg.PostgresError):
+        except FAILED:
             if session.closed or not attachment.whole:
                 raise
 

@@ -22,6 +22,7 @@ from tuiha.model.users.names import NameRule
 from tuiha.model.words import count, names
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.epochs import HOLD_ACTIVE
+from tuiha.pooldb.errors import LOST, DatabaseError
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.joinings import (
     ADD_CHANGES,
@@ -53,7 +54,6 @@ from tuiha.pooldb.joinings import (
     WITHOUT_NESTED_LOOPS,
 )
 from tuiha.pooldb.locks import LOCK, UNLOCK
-from tuiha.server.database.attachment import LOST
 from tuiha.server.devices.revocation import announce
 
 log = logging.getLogger("tuiha.names")
@@ -108,7 +108,7 @@ async def settle_names(connection: Connection, rule: NameRule, active: str, lock
         return False
     except LOST:
         raise
-    except asyncpg.PostgresError:
+    except DatabaseError:
         log.exception("users keep their spelling; the next start of a server tries again")
     return True
 

@@ -14,10 +14,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import asyncpg
-
 from tuiha.pooldb.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.events import WAKE
 from tuiha.pooldb.locks import LOCK_TRANSACTION
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
@@ -107,11 +106,11 @@ class Revocation:
                 await self.look()
             except (Unavailable, OutcomeUnknown) as error:
                 log.debug("announcements not read", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("announcements not read")
 
     async def look(self) -> None:
-        """Read what is new and act on it. Raises access.Unavailable, asyncpg.PostgresError.
+        """Read what is new and act on it. Raises access.Unavailable, DatabaseError.
 
         While nobody may use the database nobody is answered from it either, so that this can wait too.
         """

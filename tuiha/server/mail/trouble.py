@@ -7,12 +7,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import asyncpg
-
 from tuiha.drivers.reach import short
 from tuiha.model.problems.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
 from tuiha.model.words import count, span
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import UNREAD
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
@@ -86,7 +85,7 @@ EVERY = 2.0  # seconds between two writes, at least
 MOST = 500  # rows of one write
 
 
-_UNSURE = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_UNSURE = (Unavailable, OutcomeUnknown, *UNREAD)
 
 
 def sentence(standing: Standing, limit: Limit) -> str:

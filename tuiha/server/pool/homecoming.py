@@ -11,10 +11,9 @@ import logging
 import math
 from collections.abc import Callable
 
-import asyncpg
-
 from tuiha.model.words import count
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.homes import COUNT_AWAY, FORGET_HOMES, RETURN_USERS
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
@@ -46,7 +45,7 @@ class Homecoming:
                 await self.some()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("nobody returns for now", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("nobody returns for now")
             await asyncio.sleep(self._interval)
 

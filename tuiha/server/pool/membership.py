@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import asyncpg
-
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.model.reports import ServerState, ServerTarget
@@ -18,6 +16,7 @@ from tuiha.model.users.availability import WITHDRAWN, availability_index, scarce
 from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.lease_functions import LEAVE
 from tuiha.pooldb.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
@@ -115,7 +114,7 @@ class Membership:
                 await self.beat()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("no heartbeat", extra={"reason": str(error)})
-            except asyncpg.PostgresError:  # refused for a reason of its own: the next beat tries again
+            except DatabaseError:  # refused for a reason of its own: the next beat tries again
                 log.exception("no heartbeat")
             await asyncio.sleep(_SHORTEST)
             try:

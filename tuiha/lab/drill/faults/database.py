@@ -10,7 +10,6 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import psutil
 
 from tuiha.drivers.databases import scram
@@ -27,6 +26,7 @@ from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.parts.postgres import DATABASE, SUPERUSER
 from tuiha.lab.runtime.binaries import find
 from tuiha.model.quotes import conninfo
+from tuiha.pooldb.errors import UNREAD
 
 _SECONDS = 5.0
 _MOST = 400  # connections that a stranger tries
@@ -39,7 +39,7 @@ async def connected(stage: Stage, name: str, database: str = DATABASE) -> Any:
         return await scram.connect(
             host="127.0.0.1", port=stage.port(name), user=SUPERUSER, database=database, timeout=_SECONDS, ssl=False,
             password=stage.layout.read_secret("postgres"), server_settings={"application_name": "drill stranger"})
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except UNREAD as error:
         raise NotReached(f"the drill cannot reach {name}: {error}") from None
 
 
@@ -48,7 +48,7 @@ async def ask(stage: Stage, name: str, statement: str) -> Any:
     connection = await connected(stage, name)
     try:
         return await connection.fetchval(statement, timeout=_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except UNREAD as error:
         raise NotReached(f"{name} did not take '{statement}': {error}") from None
     finally:
         await connection.close(timeout=_SECONDS)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.commands import SWITCH_LOG
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.lab.pool.layout import Layout
+from tuiha.pooldb.errors import UNREAD
 
 _BALLAST = "ballast"
 _CHUNK = bytes(65536)
@@ -123,7 +122,7 @@ def _fill(layout: Layout, path: Path) -> None:
 
 async def _want_more(connection: Any) -> None:
     """Begin one segment of the write-ahead log after the other, until there is no room for the next."""
-    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    with contextlib.suppress(*UNREAD):
         for _ in range(_SWITCHES):
             # Something in the log, so that there is something to switch away from; it waits for no secondary.
             await connection.execute(SWITCH_LOG, timeout=3.0)

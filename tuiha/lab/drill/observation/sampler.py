@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
 from tuiha.pooldb.audit import SAMPLE
+from tuiha.pooldb.errors import FAILED
 
 EVERY = 0.2  # seconds from one look to the next
 _PATIENCE = 1.5  # seconds for an answer
@@ -68,7 +68,7 @@ class Sampler:
         try:
             async with asyncio.timeout(_PATIENCE):
                 row = await (await self._open(node)).fetchrow(SAMPLE)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        except FAILED:
             self._drop(node.name)
             return
         if row is not None:

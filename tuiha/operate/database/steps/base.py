@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Identifying
 from tuiha.drivers.databases import commands, durability
 from tuiha.drivers.databases.commands import RELOAD, SETTING
@@ -27,6 +25,7 @@ from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.run import intent as intents
 from tuiha.pooldb.epochs import HAS_STANDBY, NOTE_STANDBY
+from tuiha.pooldb.errors import DatabaseError
 
 STEP = 0.005  # seconds between two looks at what takes milliseconds
 _CONFLICTS = 5
@@ -106,7 +105,7 @@ async def sql(database: Coordinator, statement: str, *arguments: Any, seconds: f
         return await database.fetch(statement, *arguments, seconds=seconds)
     except DatabaseGone as error:
         raise StepUnknown(str(error)) from None
-    except asyncpg.PostgresError as error:
+    except DatabaseError as error:
         raise StepFailed(f"{database.name} refuses: {error}") from None
 
 
@@ -132,14 +131,14 @@ async def answering(database: Coordinator, seconds: float, secondary: bool) -> b
     async def look() -> bool:
         try:
             return bool(await database.value(IN_RECOVERY, seconds=2.0)) == secondary
-        except (DatabaseGone, asyncpg.PostgresError):
+        except (DatabaseGone, DatabaseError):
             return False
 
     return await until(look, seconds, 0.02)
 
 
 async def set_parameter(database: Coordinator, name: str, text: str | None) -> None:
-    """ALTER SYSTEM, reload, and read back. None takes it out of postgresql.auto.conf."""
+    """Write a setting, reload, and read it back. None takes it out of postgresql.auto.conf."""
     await sql(database, commands.set_parameter(name, text))
     await sql(database, RELOAD)
     if text is None:
@@ -174,7 +173,7 @@ async def lacks(active: Coordinator, partner: Coordinator, seconds: float) -> bo
         if first[0]["confirmed"] is None:
             return False
         then = await partner.fetch(durability.HAS, first[0]["confirmed"], seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return False
     return then[0]["has"] is False
 
@@ -254,7 +253,7 @@ async def own_database(world: World, job: Job, name: str) -> Coordinator:
     database = world.databases[name]
     try:
         found = await database.value(SYSTEM_IDENTIFIER, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         found = None
     if found is not None and str(found) != job.identifier:
         raise Foreign(f"{name} is FOREIGN: system {found}, not {job.identifier}; it is not touched")

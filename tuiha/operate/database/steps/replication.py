@@ -6,8 +6,6 @@ import asyncio
 import time
 from dataclasses import replace
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.databases.commands import CHECKPOINT, WAITING_COMMITS
 from tuiha.drivers.databases.positions import (
@@ -50,6 +48,7 @@ from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.epochs import DOUBTED
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import LAST_RENEWAL
 
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
@@ -398,7 +397,7 @@ async def _answers(database: Coordinator) -> bool:
         await database.fetch(IN_RECOVERY, seconds=0.5)
     except DatabaseGone:
         return False
-    except asyncpg.PostgresError:
+    except DatabaseError:
         pass
     return True
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
-
 from tuiha.drivers.databases.commands import CHECKPOINT, COUNT_SESSIONS, END_SESSIONS, PROMOTE
 from tuiha.drivers.databases.positions import FLUSHED, IN_RECOVERY, REPLAYED
 from tuiha.model.reports import LedgerRecord, Standby
@@ -29,6 +27,7 @@ from tuiha.operate.plans.kinds import Passed, Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.epochs import ACTIVE_EPOCH, FENCE, UNFENCE
+from tuiha.pooldb.errors import DatabaseError
 
 # Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
 _ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
@@ -187,7 +186,7 @@ async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
     """Whether the database that was to become active is out of recovery, by its own word."""
     try:
         recovering = await world.databases[job.new].value(IN_RECOVERY, seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return Passed.UNKNOWN
     return Passed.NO if recovering else Passed.YES
 
@@ -199,7 +198,7 @@ async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[in
         if writable and await database.value(IN_RECOVERY, seconds=1.5):
             return None
         rows = await database.fetch(ACTIVE_EPOCH, seconds=1.5)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return None
     return (rows[0]["epoch"], rows[0]["active"], rows[0]["state"]) if rows else None
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.commands import SESSIONS_BY_SERVER
 from tuiha.drivers.protocols import AgentError
 from tuiha.operate.database.steps.base import PairStep, sql, stamp, tell_all, told
@@ -20,6 +18,7 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import MAY_HOLD, lease_end
 from tuiha.pooldb.servers import ADDRESSES
 
@@ -253,7 +252,7 @@ class Verify(ServerStep):
         old = self.job.old
         try:
             rows = await world.databases[old].fetch(SESSIONS_BY_SERVER, pool_users(world), seconds=1.0)
-        except (DatabaseGone, asyncpg.PostgresError):
+        except (DatabaseGone, DatabaseError):
             return f"{old} {await _stopped(world, old)}"
         # A server that looks for its database may knock there; without a lease it does nothing.
         visits = ", ".join(row["server"] for row in rows)

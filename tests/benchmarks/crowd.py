@@ -28,9 +28,9 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.pooldb.lease_functions import RENEW
-from tuiha.pooldb.mail import MAIL_SERVICE
-from tuiha.pooldb.servers import BEAT
-from tuiha.pooldb.takeovers import CANDIDATES
+from tuiha.pooldb.statements.mail import MAIL_SERVICE
+from tuiha.pooldb.statements.servers import BEAT
+from tuiha.pooldb.statements.takeovers import CANDIDATES
 from tuiha.server.pool.membership import look_interval
 from tuiha.server.pool.takeover import candidates
 

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Configured
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import free_port
-from tuiha.pooldb.pages import PAGE_OF_USERS
+from tuiha.pooldb.statements.pages import PAGE_OF_USERS
 
 Captured = pytest.CaptureFixture[str]
 

@@ -17,7 +17,7 @@ from tuiha.model.history import Chain
 from tuiha.model.quotes import literal
 from tuiha.operate.records import history
 from tuiha.pooldb.migrations import migrate
-from tuiha.pooldb.operations import KEEP_OPERATION
+from tuiha.pooldb.statements.operations import KEEP_OPERATION
 from tuiha.watch.reader import Reader
 
 EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', 's1', $1)"

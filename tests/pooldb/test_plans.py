@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.pooldb.access import ACCESS_CHANGES, FORGET_OLDEST_CHANGES
-from tuiha.pooldb.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING
-from tuiha.pooldb.changes import ACKNOWLEDGE, CHANGES_AFTER, DEVICE_BY_NAME, REGISTER_DEVICE
-from tuiha.pooldb.homes import COUNT_AWAY, NOTE_HOMES, RETURN_USERS
-from tuiha.pooldb.takeovers import GIVE_USERS, HOLD_ORPHANS
+from tuiha.pooldb.statements.access import ACCESS_CHANGES, FORGET_OLDEST_CHANGES
+from tuiha.pooldb.statements.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING
+from tuiha.pooldb.statements.changes import ACKNOWLEDGE, CHANGES_AFTER, DEVICE_BY_NAME, REGISTER_DEVICE
+from tuiha.pooldb.statements.takeovers import COUNT_AWAY, GIVE_USERS, HOLD_ORPHANS, NOTE_HOMES, RETURN_USERS
 from tuiha.server.mail import record
 
 USERS, SERVERS = 20_000, 100

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
 from tuiha.config.load import load
-from tuiha.pooldb.pages import PAGE_OF_SERVER, PAGE_OF_USERS
+from tuiha.pooldb.statements.pages import PAGE_OF_SERVER, PAGE_OF_USERS
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 from tuiha.watch.reader import DeviceRow, Reader, UserRow, bounds, read_devices, read_users, read_users_on
 

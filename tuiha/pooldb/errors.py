@@ -11,6 +11,17 @@ NoTable = asyncpg.UndefinedTableError
 NoColumn = asyncpg.UndefinedColumnError
 NoFunction = asyncpg.UndefinedFunctionError
 
+# What the configuration or a setting of the database has to be corrected for.
+WrongLogin = asyncpg.InvalidAuthorizationSpecificationError
+WrongDatabaseName = asyncpg.InvalidCatalogNameError
+NoRight = asyncpg.InsufficientPrivilegeError
+# The database is starting or stopping.
+NotNow = asyncpg.CannotConnectNowError
+# Others hold what a transaction wants; it may be tried again.
+LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# The statement as such is not possible, or takes too long.
+NOT_POSSIBLE = (asyncpg.IntegrityConstraintViolationError, asyncpg.QueryCanceledError)
+
 # The connection is of no use any more; a new one may be.
 BROKEN = (
     OSError,

@@ -12,7 +12,8 @@ import asyncpg
 
 from tuiha.pooldb import lease_functions
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.epochs import TIMELINE
+from tuiha.pooldb.statements.epochs import TIMELINE
+from tuiha.pooldb.statements.servers import RELEASE_LOCK, TAKE_LOCK
 
 log = logging.getLogger("tuiha.migrate")
 
@@ -106,14 +107,14 @@ async def migrate(connection: Connection, pool: str, active: str, follows: bool 
     holds another pool, LockNotAvailableError when a lock was not to be had. Grants go to the roles that exist; a pool
     with a single role needs none.
     """
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    await connection.execute(TAKE_LOCK, LOCK)
     try:
         await _refuse_another(connection, pool)
         for number, text in [*await _pending(connection), (None, "")]:
             await _patiently(lambda: _step(connection, pool, active, follows, number, text))  # noqa: B023 - awaited here
     finally:
         if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+            await connection.execute(RELEASE_LOCK, LOCK)
 
 
 async def _refuse_another(connection: Connection, pool: str) -> None:

@@ -19,9 +19,9 @@ from tuiha.drivers.databases.session import opened
 from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.model.words import count
-from tuiha.pooldb.bindings import DEVICES_SEEN
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
+from tuiha.pooldb.statements.bindings import DEVICES_SEEN
 from tuiha.server.control.api import Control
 from tuiha.server.control.rights import Rights
 from tuiha.server.database.access import OutcomeUnknown, Unavailable

@@ -25,10 +25,10 @@ from tuiha.model.problems.causes import Cause
 from tuiha.model.users.names import DEFAULT, NameRule, canonical, canonical_pattern
 from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.connection import OwnConnection, Row
-from tuiha.pooldb.epochs import WRITABLE_POOL
-from tuiha.pooldb.events import NEWEST_EVENTS
-from tuiha.pooldb.operations import NEWEST_OPERATIONS
-from tuiha.pooldb.pages import (
+from tuiha.pooldb.statements.epochs import WRITABLE_POOL
+from tuiha.pooldb.statements.events import NEWEST_EVENTS
+from tuiha.pooldb.statements.operations import NEWEST_OPERATIONS
+from tuiha.pooldb.statements.pages import (
     DEVICES_OF,
     PAGE_OF_SERVER,
     PAGE_OF_USERS,
@@ -36,8 +36,8 @@ from tuiha.pooldb.pages import (
     TROUBLES,
     UNREADABLE_MESSAGES,
 )
-from tuiha.pooldb.servers import CANDIDATES_SEEN
-from tuiha.pooldb.users import SPELLED
+from tuiha.pooldb.statements.servers import CANDIDATES_SEEN
+from tuiha.pooldb.statements.users import SPELLED
 
 QUERY = 15.0  # seconds that one question may take
 
@@ -234,12 +234,6 @@ async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
     rows = await source.connection.fetch(
         NEWEST_OPERATIONS, limit)
     return [OperationRow(**row) for row in rows]
-
-
-
-
-
-
 
 
 async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]:

@@ -23,7 +23,7 @@ from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.epochs import ACTIVE_EPOCH, HAS_STANDBY
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH, HAS_STANDBY
 
 RECORD = LedgerRecord("east", 3, "db1", Standby.SYNC, "7", 3)
 JOB = Job("db1", "db2", 3, 3, "7", "SYNC", "STEADY", {})

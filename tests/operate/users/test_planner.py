@@ -23,7 +23,7 @@ from tuiha.operate.users.planner import (
     targets,
 )
 from tuiha.operate.users.rebalance import stays
-from tuiha.pooldb.bindings import LOCKED, PINNED
+from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 WEIGHTS = st.integers(1, 12).map(float)
 

@@ -42,7 +42,8 @@ from tuiha.drivers.databases.positions import (
 )
 from tuiha.drivers.databases.session import READ_BACK
 from tuiha.operate.database import stream as streaming
-from tuiha.pooldb.epochs import (
+from tuiha.pooldb.leases import LAST_RENEWAL, MAY_HOLD
+from tuiha.pooldb.statements.epochs import (
     ACTIVE_EPOCH,
     BEGIN_EPOCH,
     BEGUN_EPOCH,
@@ -52,10 +53,9 @@ from tuiha.pooldb.epochs import (
     UNFENCE,
     WRITABLE_AND_ACTIVE,
 )
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.leases import LAST_RENEWAL, MAY_HOLD
-from tuiha.pooldb.operations import KEEP_OPERATION
-from tuiha.pooldb.servers import ADDRESSES
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.operations import KEEP_OPERATION
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
@@ -339,7 +339,6 @@ def followers(node: Node) -> list[Any]:
     return [ReplicationRow(sender.name, "streaming" if sender.caught_up else "catchup",
                            "sync" if sender.name in node.ranks_by.replace("(", " ").replace(")", " ").split()
                            else "async", len(node.log) - sender.flushed, 0.0) for sender in node.senders.values()]
-
 
 
 _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {

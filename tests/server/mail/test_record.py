@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.server.mail.world import World
-from tuiha.pooldb.mail import ADD_MESSAGES, CURSOR, HOLD_BINDING, KNOWN_MAILBOX, LIKE_MESSAGES, MARK_CURSOR, NOTE_COPIES
+from tuiha.pooldb.statements.mail import (
+    ADD_MESSAGES,
+    CURSOR,
+    HOLD_BINDING,
+    KNOWN_MAILBOX,
+    LIKE_MESSAGES,
+    MARK_CURSOR,
+    NOTE_COPIES,
+)
 from tuiha.server.mail import Bound, Superseded, record
 from tuiha.server.mail.messages import Message
 from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry

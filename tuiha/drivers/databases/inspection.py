@@ -14,7 +14,7 @@ from tuiha.model.databases.sessions import WATCHED
 from tuiha.model.users.names import DEFAULT, NameRule
 from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.leases import LEASE_LENGTHS, MAY_READ_LEASES
-from tuiha.pooldb.users import HAS_USERS
+from tuiha.pooldb.statements.users import HAS_USERS
 
 _SETTINGS = """
 SELECT name, setting, source, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.pooldb.epochs import TIMELINE
+from tuiha.pooldb.statements.epochs import TIMELINE
 
 IN_RECOVERY = "SELECT pg_is_in_recovery()"
 

@@ -16,9 +16,9 @@ from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import DatabaseReport
 from tuiha.pooldb.connection import Connection, OwnConnection, given
-from tuiha.pooldb.epochs import EPOCH
-from tuiha.pooldb.mail import MAIL_SERVERS
-from tuiha.pooldb.servers import MEMBERS
+from tuiha.pooldb.statements.epochs import EPOCH
+from tuiha.pooldb.statements.mail import MAIL_SERVERS
+from tuiha.pooldb.statements.servers import MEMBERS
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".

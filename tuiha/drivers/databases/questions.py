@@ -22,7 +22,7 @@ from tuiha.model.reports import (
     SlotRow,
     Transaction,
 )
-from tuiha.pooldb.epochs import TIMELINE
+from tuiha.pooldb.statements.epochs import TIMELINE
 
 Row = Mapping[str, Any]
 
@@ -92,10 +92,6 @@ SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable,
        pg_relation_size(to_regclass(name)) AS bytes
   FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
 """
-
-
-
-
 
 
 COUNTED = ("binding", "mail_assignment", "app_user")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuiha.model.users.mailboxes import Mailbox, Spelled, mailboxes
 from tuiha.model.users.names import NameRule, canonical
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.users import MISSPELLED, SPELLED_OTHERWISE
+from tuiha.pooldb.statements.users import MISSPELLED, SPELLED_OTHERWISE
 
 
 async def misspelled(connection: Connection, rule: NameRule) -> list[Mailbox]:

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from tuiha.drivers.databases.questions import Counts
-from tuiha.pooldb.bindings import BOUND_USERS
 from tuiha.pooldb.connection import Connection, OwnConnection
-from tuiha.pooldb.mail import ASSIGNED_USERS
-from tuiha.pooldb.users import COUNT_USERS
+from tuiha.pooldb.statements.bindings import BOUND_USERS
+from tuiha.pooldb.statements.mail import ASSIGNED_USERS
+from tuiha.pooldb.statements.users import COUNT_USERS
 
 _BIG = 8 * 1024 * 1024  # bytes of the counted tables: about 30,000 users
 _PATIENCE = 0.25  # seconds that a poll waits for the very first count

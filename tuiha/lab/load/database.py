@@ -12,7 +12,9 @@ from typing import TypeVar
 
 from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.lab.load.books import Row, plain_id
-from tuiha.pooldb.audit import (
+from tuiha.pooldb.connection import Connection, OwnConnection
+from tuiha.pooldb.errors import UNREAD
+from tuiha.pooldb.statements.audit import (
     CURSORS_OF,
     HISTORY_BEYOND,
     SERVERS_AND_ADDRESSES,
@@ -20,11 +22,8 @@ from tuiha.pooldb.audit import (
     USERS_PER_MAIL_SERVER,
     USERS_PER_SERVER,
 )
-from tuiha.pooldb.connection import Connection, OwnConnection
-from tuiha.pooldb.errors import UNREAD
 
 T = TypeVar("T")
-
 
 
 class NoDatabase(Exception):

@@ -17,12 +17,11 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
-from tuiha.pooldb.access import COUNT_CHANGES, DEVICES_TO_REVOKE, IS_REVOKED, USER_TO_CHANGE
 from tuiha.pooldb.errors import NoColumn
+from tuiha.pooldb.statements.access import COUNT_CHANGES, DEVICES_TO_REVOKE, IS_REVOKED, USER_TO_CHANGE
 
 NO_REASON = "no reason was given"
 _LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included
-
 
 
 @dataclass(frozen=True, slots=True)

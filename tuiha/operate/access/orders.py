@@ -18,9 +18,9 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
-from tuiha.pooldb.access import ACCESS_NUMBER, COUNT_USER, IS_DISABLED_BY_ID
-from tuiha.pooldb.epochs import EPOCH_NUMBER
 from tuiha.pooldb.leases import MAY_HOLD
+from tuiha.pooldb.statements.access import ACCESS_NUMBER, COUNT_USER, IS_DISABLED_BY_ID
+from tuiha.pooldb.statements.epochs import EPOCH_NUMBER
 
 REASON = 256  # characters of a reason that a server accepts; the operation's journal has all of it
 _ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database

@@ -17,8 +17,8 @@ from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.epochs import ACTIVE_EPOCH
 from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25

@@ -33,7 +33,6 @@ _GONE = 1.5  # seconds for an answer of a database that may be gone
 _GRACE = 0.3  # seconds for the active database to name the servers, before those that others name are asked
 
 
-
 @dataclass(frozen=True, slots=True)
 class NodeSight:
     """One database of the pair."""

@@ -24,7 +24,7 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.presence import Presence, Present
-from tuiha.pooldb.mail import ASSIGNMENTS, IN_SERVICE, USERS_BY_SERVER, USERS_THROUGH
+from tuiha.pooldb.statements.mail import ASSIGNMENTS, IN_SERVICE, USERS_BY_SERVER, USERS_THROUGH
 from tuiha.server.mail.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins

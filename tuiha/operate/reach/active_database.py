@@ -8,8 +8,8 @@ from typing import Any
 
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.epochs import WRITABLE_AND_ACTIVE
 from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import WRITABLE_AND_ACTIVE
 
 _AGAIN = 0.1  # seconds until a database that was not found is looked for again
 

@@ -17,8 +17,6 @@ class DatabaseGone(Exception):
     """The database does not answer, or not in time. What was asked may or may not have happened."""
 
 
-
-
 class Coordinator:
     """One connection, opened when needed. Statements run one at a time, outside transactions unless they say so.
 

@@ -12,12 +12,11 @@ from tuiha.config.settings import Pool
 from tuiha.model.history import Chain, Link
 from tuiha.operate.records.store import Store, store_of
 from tuiha.pooldb.errors import UNREAD, NoTable
-from tuiha.pooldb.operations import LINKS, OPERATIONS_AFTER
+from tuiha.pooldb.statements.operations import LINKS, OPERATIONS_AFTER
 from tuiha.watch.reader import Reader, Unreachable, reader
 
 _AT_ONCE = 50  # records: each may hold the journal of a rebalance
 _SECONDS = 60.0  # for one batch, with the events that it seals
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, Record
 from tuiha.pooldb.errors import DatabaseError, NoFunction
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.operations import KEEP_OPERATION, KEEP_OPERATION_BEFORE
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.operations import KEEP_OPERATION, KEEP_OPERATION_BEFORE
 
 _SEVERITIES = {"done": "note", "undone": "note", "cancelled": "note"}
 

@@ -14,7 +14,7 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.servers import ADDRESSES
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 _SECONDS = 1.0  # for one server's answer
 

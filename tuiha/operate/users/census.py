@@ -11,11 +11,10 @@ from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.operate.plans.look import answering
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.users.planner import Moves, Part, Place, Users
-from tuiha.pooldb.bindings import DEVICES_BY_SERVER, MAIL_OF, MOVABLE, STAYING
-from tuiha.pooldb.servers import CAPACITIES
+from tuiha.pooldb.statements.bindings import DEVICES_BY_SERVER, MAIL_OF, MOVABLE, STAYING
+from tuiha.pooldb.statements.servers import CAPACITIES
 
 CHUNK = 50_000  # users read, or asked about, at a time
-
 
 
 @dataclass(frozen=True, slots=True)

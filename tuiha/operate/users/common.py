@@ -17,7 +17,7 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
 from tuiha.operate.users.mover import Mover, Pairs, Tally
 from tuiha.operate.users.throttle import Pace
-from tuiha.pooldb.users import SPELLED
+from tuiha.pooldb.statements.users import SPELLED
 
 _VALID = 900.0  # seconds that a plan may be applied
 
@@ -53,8 +53,6 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
         facts=draft.facts,
         details=draft.details,
     )
-
-
 
 
 async def spelled(world: World, active: Active, user: str) -> str:

@@ -24,8 +24,8 @@ from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
-from tuiha.pooldb.bindings import SERVERS_OF, USERS_ON
-from tuiha.pooldb.servers import TARGET
+from tuiha.pooldb.statements.bindings import SERVERS_OF, USERS_ON
+from tuiha.pooldb.statements.servers import TARGET
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _NAMED = 3  # servers whose names are typed to confirm

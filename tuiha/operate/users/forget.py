@@ -16,8 +16,8 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common, sprayers
-from tuiha.pooldb.bindings import USERS_ON
-from tuiha.pooldb.servers import COUNT_SERVER
+from tuiha.pooldb.statements.bindings import USERS_ON
+from tuiha.pooldb.statements.servers import COUNT_SERVER
 
 _ANSWER = 8.0  # seconds that a server may take
 

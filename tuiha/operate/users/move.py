@@ -17,7 +17,7 @@ from tuiha.operate.users.census import places
 from tuiha.operate.users.planner import Part
 from tuiha.operate.users.rebalance import MoveStep
 from tuiha.operate.users.throttle import Pace
-from tuiha.pooldb.bindings import USER_TO_MOVE
+from tuiha.pooldb.statements.bindings import USER_TO_MOVE
 
 
 class Move:

@@ -20,8 +20,8 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users.throttle import Pace, Throttle
-from tuiha.pooldb.bindings import GENERATIONS_OF
 from tuiha.pooldb.leases import RENEWED_AGO, oldest_renewal
+from tuiha.pooldb.statements.bindings import GENERATIONS_OF
 
 Pairs = Mapping[tuple[str, str], Sequence[int]]  # (from, to) -> ids
 

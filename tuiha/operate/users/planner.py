@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
-from tuiha.pooldb.bindings import LOCKED, PINNED
+from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
 

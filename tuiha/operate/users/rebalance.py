@@ -20,7 +20,7 @@ from tuiha.operate.users.census import Effects, Staying, chunks, effects, places
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.throttle import Pace, number, pace_of
-from tuiha.pooldb.bindings import SERVERS_OF, SPREAD
+from tuiha.pooldb.statements.bindings import SERVERS_OF, SPREAD
 
 _AGAIN = 3  # times that the rest of a rebalance is planned again, when servers die meanwhile
 

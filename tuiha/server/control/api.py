@@ -14,9 +14,9 @@ from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import FAILED
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.mail import SET_SERVICE
-from tuiha.pooldb.users import FIND_USER
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import SET_SERVICE
+from tuiha.pooldb.statements.users import FIND_USER
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.identity import Identity

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from tuiha.pooldb.access import (
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.access import (
     ALLOW_DEVICE,
     DELETE_FORMER_DEVICES,
     DELETE_FORMER_NAMES,
@@ -25,8 +26,7 @@ from tuiha.pooldb.access import (
     REVOKE_DEVICE,
     UNBIND,
 )
-from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.events import ADD_EVENT, WAKE
+from tuiha.pooldb.statements.events import ADD_EVENT, WAKE
 from tuiha.server.control.api import Handler
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.revocation import Revocation, announce
@@ -35,7 +35,6 @@ from tuiha.server.http.bodies import DeviceOrder, DisableOrder, RevokeOrder, Use
 from tuiha.server.http.problems import Problem
 
 MOST = 5000  # changes that one order to forget deletes: a commit of a few megabytes
-
 
 
 @dataclass(frozen=True, slots=True)

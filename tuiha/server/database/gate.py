@@ -26,7 +26,6 @@ T = TypeVar("T")
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
 
 
-
 @dataclass(slots=True)
 class Passage:
     """What one answer went through."""

@@ -22,10 +22,10 @@ from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import given
-from tuiha.pooldb.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
 from tuiha.pooldb.errors import FAILED, DatabaseError
-from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
+from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
+from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 

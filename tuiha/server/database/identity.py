@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuiha.drivers.databases.positions import IDENTITY
 from tuiha.model.reports import EpochState
 from tuiha.pooldb.connection import Connection, given
-from tuiha.pooldb.epochs import POOL_AND_EPOCH
+from tuiha.pooldb.statements.epochs import POOL_AND_EPOCH
 
 
 class WrongDatabase(Exception):
@@ -40,8 +40,6 @@ class Expected:
     active: str
     system_identifier: str | None = None
     timeline: int | None = None  # None: not known, as an operator's word has none
-
-
 
 
 async def identify(connection: Connection) -> Identity:

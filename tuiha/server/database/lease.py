@@ -12,9 +12,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tuiha.pooldb.clock import boottime
-from tuiha.pooldb.epochs import EPOCH_AND_COMMITS
 from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.lease_functions import RENEW
+from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
 from tuiha.server.database.attachment import Attachment, Place, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround
 from tuiha.server.database.identity import Expected, Identity, identify, verify
@@ -24,9 +24,6 @@ log = logging.getLogger("tuiha.lease")
 _PAUSE = 0.1  # seconds before another try to connect
 
 Over = Callable[[float], Awaitable[bool]]  # sleeps so many seconds; whether the attachment is over then
-
-
-
 
 
 class LeaseRefused(Exception):

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 from aiohttp import web
 from yarl import URL
 
-from tuiha.pooldb.changes import DEVICES_OF_USER
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.users import MAIL_OF_USER
+from tuiha.pooldb.statements.changes import DEVICES_OF_USER
+from tuiha.pooldb.statements.users import MAIL_OF_USER
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices import history as changes
 from tuiha.server.devices import passes

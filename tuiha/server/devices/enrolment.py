@@ -18,7 +18,7 @@ from random import Random
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
 from tuiha.pooldb.connection import Connection, given
-from tuiha.pooldb.users import ADMIT_USER
+from tuiha.pooldb.statements.users import ADMIT_USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.passwords import hash_password, off_loop
@@ -33,7 +33,6 @@ _WAITING = 100  # that wait for their turn
 _PATIENCE = 10.0  # seconds that they wait
 _AWAY = 10.0  # seconds for which a mail server that could not be reached is not tried
 _REMEMBERED = 20  # refusals of one cluster
-
 
 
 def reserved(cluster: Cluster, name: str, names: NameRule = DEFAULT) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.guesses import (
+from tuiha.pooldb.statements.guesses import (
     COUNT_GUESS,
     FORGET_OLD_ADDRESSES,
     FORGET_STALE,
@@ -32,7 +32,6 @@ STRANGE = 60  # from one address, as far as mail servers have to be asked
 POOL = 120  # of the whole pool, as far as mail servers have to be asked about names that the pool does not know there
 SECONDS = 60  # in so many seconds
 _KEPT = 20  # addresses of one user
-
 
 
 class Limit(StrEnum):

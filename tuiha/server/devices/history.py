@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuiha.pooldb.changes import (
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.changes import (
     ACKNOWLEDGE,
     CHANGES_AFTER,
     CHANGES_AFTER_JOINED,
@@ -27,11 +28,9 @@ from tuiha.pooldb.changes import (
     HOLD_USER,
     REGISTER_DEVICE,
 )
-from tuiha.pooldb.connection import Connection
 
 MOST = 50  # devices of one user, when no setting says otherwise
 LIMIT = 100  # changes in one answer
-
 
 
 @dataclass(frozen=True, slots=True)

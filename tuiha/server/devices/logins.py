@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from random import Random
 
-from tuiha.pooldb.users import REHASH
+from tuiha.pooldb.statements.users import REHASH
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner

@@ -14,17 +14,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from random import random
 from typing import TypeVar
 
-import asyncpg
-
 from tuiha.drivers.databases.spellings import misspelled
 from tuiha.model.users.mailboxes import Mailbox, Spelled
 from tuiha.model.users.names import NameRule
 from tuiha.model.words import count, names
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.epochs import HOLD_ACTIVE
-from tuiha.pooldb.errors import LOST, DatabaseError
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.joinings import (
+from tuiha.pooldb.errors import LOCKED, LOST, NOT_POSSIBLE, DatabaseError
+from tuiha.pooldb.statements.epochs import HOLD_ACTIVE
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.joinings import (
     ADD_CHANGES,
     BEGIN_JOINING,
     DEVICE_NAMES,
@@ -37,8 +35,7 @@ from tuiha.pooldb.joinings import (
     JOIN_CURSORS,
     JOIN_PASSWORDS,
     JOIN_USERS,
-    LEFT,
-    MATCH,
+    MATCHES,
     MOVE_DEVICE,
     MOVE_FORMER_JOININGS,
     NOTE_FORMER_DEVICE,
@@ -53,7 +50,7 @@ from tuiha.pooldb.joinings import (
     WITH_NESTED_LOOPS,
     WITHOUT_NESTED_LOOPS,
 )
-from tuiha.pooldb.locks import LOCK, UNLOCK
+from tuiha.pooldb.statements.servers import RELEASE_LOCK, TAKE_LOCK
 from tuiha.server.devices.revocation import announce
 
 log = logging.getLogger("tuiha.names")
@@ -65,28 +62,8 @@ _TRIES, _PAUSE = 20, 0.5  # seconds between two tries, give or take a half
 _BATCH = 500  # users renamed in one transaction
 _TOLD = 5  # names in an event
 
-_AGAIN = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # What one mailbox brings about: it is left as it is.
-_LEFT_ALONE = (asyncpg.IntegrityConstraintViolationError, asyncpg.QueryCanceledError, *_AGAIN)
-
-
-
-
-_EXACT: dict[str, str] = {
-    "look": "coalesce(c.size, -1) AS size, coalesce(c.sent, '-infinity') AS sent", "by": ", c.size, c.sent", "but": ""}
-_ROUGH: dict[str, str] = {
-    "look": "-1 AS size, '-infinity'::timestamptz AS sent", "by": "", "but": " AND c.unreadable IS NULL"}
-
-
-def _look(how: dict[str, str], only: str = "") -> str:
-    ours, theirs = LEFT.format(seq="seq", user="$2", **how), LEFT.format(seq="former_seq", user="$3", **how)
-    return MATCH.format(ours=ours, theirs=theirs) + only
-
-
-_LOOKS = (_look(_EXACT), _look(_ROUGH, " WHERE NOT (ours.noted AND theirs.noted)"))
-
-
-
+_LEFT_ALONE = (*NOT_POSSIBLE, *LOCKED)
 
 
 class NotActive(Exception):
@@ -114,7 +91,7 @@ async def settle_names(connection: Connection, rule: NameRule, active: str, lock
 
 
 async def _settle(connection: Connection, rule: NameRule, active: str, lock: int) -> None:
-    await connection.execute(LOCK, lock)
+    await connection.execute(TAKE_LOCK, lock)
     try:
         found = await misspelled(connection, rule)  # another server may have done it meanwhile
         joined = 0
@@ -125,7 +102,7 @@ async def _settle(connection: Connection, rule: NameRule, active: str, lock: int
         await _tell(connection, found, renamed, joined)
     finally:
         if not connection.is_closed():
-            await connection.execute(UNLOCK, lock)
+            await connection.execute(RELEASE_LOCK, lock)
 
 
 async def _join(connection: Connection, active: str, mailbox: Mailbox, user: Spelled) -> bool:
@@ -181,7 +158,7 @@ async def _patiently(connection: Connection, active: str, work: Callable[[], Awa
                 if not await connection.fetchval(HOLD_ACTIVE, active):
                     raise NotActive(f"{active} is not the active database of the pool")
                 return await work()
-        except _AGAIN:
+        except LOCKED:
             if not left:
                 raise
             await asyncio.sleep(_PAUSE * (0.5 + random()))
@@ -215,7 +192,7 @@ async def _histories(connection: Connection, stays: Spelled, goes: Spelled, ours
     """The id of the joining, and the last number of the joined history."""
     joining = await connection.fetchval(BEGIN_JOINING, stays.id, goes.name, theirs, ours)
     await connection.execute(WITHOUT_NESTED_LOOPS)
-    for match in _LOOKS:
+    for match in MATCHES:
         await connection.execute(match, joining, stays.id, goes.id)
     until = ours + len(await connection.fetch(NUMBER_CHANGES, joining, ours, goes.id))
     await connection.execute(RENUMBER_FORMER_CHANGES, joining, goes.id)

@@ -16,7 +16,13 @@ from enum import StrEnum
 from functools import partial
 
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.users import CLAIM_QUESTION, CONFIRM_PASSWORD, DOUBT_USERS, NOTE_UNANSWERED, REFUSE_PASSWORD
+from tuiha.pooldb.statements.users import (
+    CLAIM_QUESTION,
+    CONFIRM_PASSWORD,
+    DOUBT_USERS,
+    NOTE_UNANSWERED,
+    REFUSE_PASSWORD,
+)
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
@@ -60,7 +66,6 @@ log = logging.getLogger("tuiha.recheck")
 _LONGEST = 8.0  # seconds that the mail servers may take
 _PAUSE = 1.0  # seconds until doubts that could not be written are written again
 _QUIET = 3.0  # of `recheck`, one part in so many: a doubt that proved groundless is not repeated within it
-
 
 
 class Answer(StrEnum):

@@ -14,11 +14,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tuiha.pooldb.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.events import WAKE
-from tuiha.pooldb.locks import LOCK_TRANSACTION
+from tuiha.pooldb.statements.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
+from tuiha.pooldb.statements.events import WAKE
+from tuiha.pooldb.statements.servers import TAKE_LOCK_FOR_TRANSACTION
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 
@@ -31,13 +31,12 @@ _WORD = "access"  # begins the payload; a server's name has no space, so no serv
 _IN_ORDER = 0x7475696863  # advisory lock: announcements are numbered in the order of their commits
 
 
-
 async def announce(connection: Connection, user_id: int) -> int:
     """Say that a user's right to come in changed; the number that every server has to have seen.
 
     The last statement of its transaction: until the commit nobody else can announce.
     """
-    await connection.execute(LOCK_TRANSACTION, _IN_ORDER)
+    await connection.execute(TAKE_LOCK_FOR_TRANSACTION, _IN_ORDER)
     number = int(await connection.fetchval(ADD_ACCESS_CHANGE, user_id))
     await connection.execute(PRUNE_ACCESS_CHANGES, number - _KEPT)
     await connection.execute(WAKE, f"{_WORD} {user_id}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from zlib import crc32
 
 from tuiha.pooldb.connection import Row
-from tuiha.pooldb.users import REFUSED
+from tuiha.pooldb.statements.users import REFUSED
 from tuiha.server.devices.recheck import Word
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from aiohttp import hdrs, web
 
 from tuiha.model.users.names import DEFAULT, LONGEST, NameRule, canonical
-from tuiha.pooldb.users import USER
+from tuiha.pooldb.statements.users import USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner

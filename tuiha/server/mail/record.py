@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.mail import (
+from tuiha.pooldb.statements.mail import (
     ADD_MESSAGES,
     CURSOR,
     ENROL_MAIL_SERVERS,
@@ -29,17 +29,9 @@ from tuiha.server.mail.messages import SYNTHETIC, Message, copies
 INBOX = "INBOX"
 
 
-
-
-
-
-
-
-
 LOOK_BACK = 20_000  # changes of a user among which copies are looked for when a mailbox is read anew
 LATE = 200  # and when a replica may be late
 EVENTS = 5  # about unreadable messages of one user in an hour; `tuiha users NAME` shows all of them
-
 
 
 class CursorElsewhere(Exception):

@@ -12,8 +12,8 @@ from tuiha.model.problems.mail_trouble import AFTER, MOST_EXAMPLES, ClusterRepor
 from tuiha.model.words import count, span
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import UNREAD
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail.cluster import Bound
 from tuiha.server.mail.endings import Limit

@@ -9,10 +9,10 @@ from typing import Any
 
 from tuiha.config.pace import Binding
 from tuiha.model.users.placement import Bound
-from tuiha.pooldb.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING, TAKE_BINDINGS
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.events import WAKE
-from tuiha.pooldb.homes import NOTE_HOMES
+from tuiha.pooldb.statements.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING, TAKE_BINDINGS
+from tuiha.pooldb.statements.events import WAKE
+from tuiha.pooldb.statements.takeovers import NOTE_HOMES
 from tuiha.server.database.gate import Gate
 
 

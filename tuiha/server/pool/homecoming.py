@@ -14,8 +14,8 @@ from collections.abc import Callable
 from tuiha.model.words import count
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.homes import COUNT_AWAY, FORGET_HOMES, RETURN_USERS
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.takeovers import COUNT_AWAY, FORGET_HOMES, RETURN_USERS
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.pool.bindings import notify

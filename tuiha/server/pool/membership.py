@@ -17,10 +17,10 @@ from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.events import ADD_EVENT
 from tuiha.pooldb.lease_functions import LEAVE
-from tuiha.pooldb.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
-from tuiha.pooldb.servers import (
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
+from tuiha.pooldb.statements.servers import (
     BEAT,
     COUNT_SERVER,
     DELETE_WITHOUT_USERS,
@@ -30,7 +30,7 @@ from tuiha.pooldb.servers import (
     NOTE_TARGET,
     SET_TARGET,
 )
-from tuiha.pooldb.takeovers import CANDIDATES
+from tuiha.pooldb.statements.takeovers import CANDIDATES
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.pool.load import Figures

@@ -10,13 +10,12 @@ from typing import Any
 from tuiha.model.users.placement import Candidate, share_out
 from tuiha.model.words import count
 from tuiha.pooldb.connection import Connection
-from tuiha.pooldb.events import ADD_EVENT
-from tuiha.pooldb.locks import TRY_LOCK_TRANSACTION
-from tuiha.pooldb.takeovers import CANDIDATES, GIVE_USERS, HOLD_ORPHANS, IS_GONE, NOTE_REFUSAL
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.servers import TRY_LOCK_FOR_TRANSACTION
+from tuiha.pooldb.statements.takeovers import CANDIDATES, GIVE_USERS, HOLD_ORPHANS, IS_GONE, NOTE_REFUSAL
 from tuiha.server.pool.bindings import note_homes, notify
 
 _ONE_AT_A_TIME = 0x7475696862  # advisory lock: one server shares out, the others find nothing left
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ async def take_over(
     Runs inside the caller's transaction. Liveness is judged here, by the database's clock, and not by what a server
     remembers.
     """
-    if not await connection.fetchval(TRY_LOCK_TRANSACTION, _ONE_AT_A_TIME):
+    if not await connection.fetchval(TRY_LOCK_FOR_TRANSACTION, _ONE_AT_A_TIME):
         return None
     rows = await connection.fetch(CANDIDATES, window)
     gone = [c.name for c in candidates(rows, excused).values() if not c.alive or c.name == leaving]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.pooldb.audit import SERVERS_TAKEN_OVER
-from tuiha.pooldb.bindings import SPREAD
+from tuiha.pooldb.statements.audit import SERVERS_TAKEN_OVER
+from tuiha.pooldb.statements.bindings import SPREAD
 
 
 @dataclass(frozen=True, slots=True)

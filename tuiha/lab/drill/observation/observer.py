@@ -18,7 +18,7 @@ from tuiha.lab.drill.observation.sampler import Sampler
 from tuiha.lab.drill.observation.witness import Witness
 from tuiha.lab.load.database import Node
 from tuiha.lab.load.devices import User
-from tuiha.pooldb.audit import DEVICES_BY_USER
+from tuiha.pooldb.statements.audit import DEVICES_BY_USER
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.pool.signatures import Proof
 

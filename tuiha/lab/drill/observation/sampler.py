@@ -14,13 +14,12 @@ import aiohttp
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
-from tuiha.pooldb.audit import SAMPLE
 from tuiha.pooldb.errors import FAILED
+from tuiha.pooldb.statements.audit import SAMPLE
 
 EVERY = 0.2  # seconds from one look to the next
 _PATIENCE = 1.5  # seconds for an answer
 _TICK = 0.05  # seconds; a stall that is shorter is not worth a word
-
 
 
 class Sampler:

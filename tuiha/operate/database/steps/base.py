@@ -24,8 +24,8 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.run import intent as intents
-from tuiha.pooldb.epochs import HAS_STANDBY, NOTE_STANDBY
 from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import HAS_STANDBY, NOTE_STANDBY
 
 STEP = 0.005  # seconds between two looks at what takes milliseconds
 _CONFLICTS = 5
@@ -241,8 +241,6 @@ def agent_of(world: World, name: str) -> Agent:
 
 class Foreign(StepFailed):
     """A database is another database system than the pool's. Nothing touches it."""
-
-
 
 
 async def own_database(world: World, job: Job, name: str) -> Coordinator:

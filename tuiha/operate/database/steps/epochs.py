@@ -6,7 +6,7 @@ from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps.base import PairStep, change_ledger, note_standby, read_ledger, sql, stamp
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.epochs import BEGIN_EPOCH, BEGUN_EPOCH
+from tuiha.pooldb.statements.epochs import BEGIN_EPOCH, BEGUN_EPOCH
 
 
 class Announce(PairStep):

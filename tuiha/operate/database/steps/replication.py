@@ -47,9 +47,9 @@ from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.clock import boottime
-from tuiha.pooldb.epochs import DOUBTED
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import LAST_RENEWAL
+from tuiha.pooldb.statements.epochs import DOUBTED
 
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again

@@ -26,15 +26,14 @@ from tuiha.operate.database.steps.base import (
 from tuiha.operate.plans.kinds import Passed, Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.pooldb.epochs import ACTIVE_EPOCH, FENCE, UNFENCE
 from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH, FENCE, UNFENCE
 
 # Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
 _ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
 _LOOK_AGAIN = 0.5
 _READY, _LOGGING_IN = 60.0, 2.5  # seconds for which a log-in ahead is kept, and within which it is made
 _REPLAYING = 10.0  # seconds for the secondary to replay the last of what it has received
-
 
 
 class Prepare(PairStep):

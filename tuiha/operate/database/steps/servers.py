@@ -20,7 +20,7 @@ from tuiha.operate.reach.world import World
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import MAY_HOLD, lease_end
-from tuiha.pooldb.servers import ADDRESSES
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 _STEP = 0.01
 _AGAIN = 0.1

@@ -21,18 +21,31 @@ INSERT INTO joined_user (user_id, former_name, former_last_seq, until) VALUES ($
 
 # The same message is one of the same Message-ID, subject, size and Date; of several that are alike, the first is the
 # first. A row of a version that noted neither size nor Date is known by Message-ID and subject: the second look.
-LEFT = """
+_LEFT = """
     SELECT c.seq, c.kind, c.mailbox, c.message_id, c.subject, c.size IS NOT NULL AS noted, {look},
            row_number() OVER (PARTITION BY c.kind, c.mailbox, c.message_id, c.subject{by} ORDER BY c.seq) AS nth
       FROM change c LEFT JOIN joined_change j ON j.joining = $1 AND j.{seq} = c.seq
      WHERE c.user_id = {user} AND j.joining IS NULL{but}
 """
 
-MATCH = """
+_MATCH = """
 WITH ours AS ({ours}), theirs AS ({theirs})
 INSERT INTO joined_change (joining, seq, former_seq)
 SELECT $1, ours.seq, theirs.seq FROM ours JOIN theirs USING (kind, mailbox, message_id, subject, size, sent, nth)
 """
+
+_EXACT: dict[str, str] = {
+    "look": "coalesce(c.size, -1) AS size, coalesce(c.sent, '-infinity') AS sent", "by": ", c.size, c.sent", "but": ""}
+_ROUGH: dict[str, str] = {
+    "look": "-1 AS size, '-infinity'::timestamptz AS sent", "by": "", "but": " AND c.unreadable IS NULL"}
+
+
+def _look(how: dict[str, str], only: str = "") -> str:
+    ours, theirs = _LEFT.format(seq="seq", user="$2", **how), _LEFT.format(seq="former_seq", user="$3", **how)
+    return _MATCH.format(ours=ours, theirs=theirs) + only
+
+
+MATCHES = (_look(_EXACT), _look(_ROUGH, " WHERE NOT (ours.noted AND theirs.noted)"))
 
 # What was written in this transaction is not in the planner's statistics: it would compare each with each.
 WITHOUT_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"

@@ -1,4 +1,4 @@
-"""The pool servers as the database knows them: their heartbeats, their targets, and which of them live."""
+"""The pool servers: their heartbeats, their targets, which of them live, and the locks by which they take turns."""
 
 from __future__ import annotations
 
@@ -55,3 +55,12 @@ SELECT name, address, availability_index, users, capacity,
        state <> 'LEFT' AND (heartbeat > clock_timestamp() - make_interval(secs => $1) OR {LEASED}) AS alive
   FROM server s
 """
+
+# Advisory locks.
+TRY_LOCK_FOR_TRANSACTION = "SELECT pg_try_advisory_xact_lock($1)"
+
+TAKE_LOCK = "SELECT pg_advisory_lock($1)"
+
+RELEASE_LOCK = "SELECT pg_advisory_unlock($1)"
+
+TAKE_LOCK_FOR_TRANSACTION = "SELECT pg_advisory_xact_lock($1)"

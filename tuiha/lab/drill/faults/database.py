@@ -26,6 +26,7 @@ from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.parts.postgres import DATABASE, SUPERUSER
 from tuiha.lab.runtime.binaries import find
 from tuiha.model.quotes import conninfo
+from tuiha.pooldb.connection import OwnConnection
 from tuiha.pooldb.errors import UNREAD
 
 _SECONDS = 5.0
@@ -33,7 +34,7 @@ _MOST = 400  # connections that a stranger tries
 _STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
 
 
-async def connected(stage: Stage, name: str, database: str = DATABASE) -> Any:
+async def connected(stage: Stage, name: str, database: str = DATABASE) -> OwnConnection:
     """A superuser's connection to a database. Raises NotReached."""
     try:
         return await scram.connect(

@@ -9,12 +9,12 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuiha.drivers.databases.commands import SWITCH_LOG
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.lab.pool.layout import Layout
+from tuiha.pooldb.connection import OwnConnection
 from tuiha.pooldb.errors import UNREAD
 
 _BALLAST = "ballast"
@@ -120,7 +120,7 @@ def _fill(layout: Layout, path: Path) -> None:
         os.close(descriptor)
 
 
-async def _want_more(connection: Any) -> None:
+async def _want_more(connection: OwnConnection) -> None:
     """Begin one segment of the write-ahead log after the other, until there is no room for the next."""
     with contextlib.suppress(*UNREAD):
         for _ in range(_SWITCHES):

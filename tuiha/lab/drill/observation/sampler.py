@@ -14,6 +14,7 @@ import aiohttp
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
+from tuiha.pooldb.connection import OwnConnection
 from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.statements.audit import SAMPLE
 
@@ -29,7 +30,7 @@ class Sampler:
         self._recording = recording
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._connections: dict[str, Any] = {}
+        self._connections: dict[str, OwnConnection] = {}
 
     async def server(self, name: str, address: str) -> None:
         """Ask one server again and again."""
@@ -73,7 +74,7 @@ class Sampler:
         if row is not None:
             self._recording.samples.append(read(node.name, row, sent, time.time()))
 
-    async def _open(self, node: Node) -> Any:
+    async def _open(self, node: Node) -> OwnConnection:
         if node.name not in self._connections:
             self._connections[node.name] = await node.connect("tuiha drill")
         return self._connections[node.name]

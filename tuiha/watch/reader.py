@@ -210,8 +210,7 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
     except DriverError as error:
         return str(error)
     try:
-        row = await connection.fetchrow(
-            WRITABLE_POOL)
+        row = await connection.fetchrow(WRITABLE_POOL)
     except UNREAD as error:
         connection.terminate()
         return explain(error, role.user, pool.database.name)
@@ -224,15 +223,13 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
 
 async def read_events(source: Reader, limit: int) -> list[EventRow]:
     """The newest `limit` events, newest last."""
-    rows = await source.connection.fetch(
-        NEWEST_EVENTS, limit)
+    rows = await source.connection.fetch(NEWEST_EVENTS, limit)
     return [EventRow(**row) for row in reversed(rows)]
 
 
 async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
     """The newest `limit` operations that have ended, newest first."""
-    rows = await source.connection.fetch(
-        NEWEST_OPERATIONS, limit)
+    rows = await source.connection.fetch(NEWEST_OPERATIONS, limit)
     return [OperationRow(**row) for row in rows]
 
 
@@ -286,8 +283,7 @@ UNREADABLE = 20  # of a user's unreadable messages the newest are shown
 
 async def read_unreadable(source: Reader, user_id: int) -> list[UnreadableRow]:
     """A user's messages that could not be read, newest first. Looks through the user's history."""
-    rows = await source.connection.fetch(  # the database may be of the version before, which has no such columns
-        UNREADABLE_MESSAGES, user_id, UNREADABLE)
+    rows = await source.connection.fetch(UNREADABLE_MESSAGES, user_id, UNREADABLE)
     return [UnreadableRow(**row) for row in rows]
 
 

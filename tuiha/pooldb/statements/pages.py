@@ -46,6 +46,7 @@ SELECT d.name, d.kind, d.registered_at, d.last_seen, greatest(u.last_seq - d.ack
 FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = $1 ORDER BY d.name
 """
 
+# By way of JSON: the database may be of an earlier version, which has no such columns.
 UNREADABLE_MESSAGES = """
 SELECT mailbox, uid, mail_server, nullif((r ->> 'size')::bigint, 0) AS size, at, r ->> 'unreadable' AS reason
   FROM change c CROSS JOIN LATERAL to_jsonb(c) r WHERE user_id = $1 AND r ->> 'unreadable' IS NOT NULL

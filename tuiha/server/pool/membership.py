@@ -196,10 +196,7 @@ class Membership:
     async def _join(self) -> None:
         servers = [(s.name, cluster.cluster) for cluster in self._pool.mail for s in cluster.servers]
         async with self._gate.transaction() as connection:
-            await connection.executemany(
-                ENROL_MAIL_SERVER,
-                servers,
-            )
+            await connection.executemany(ENROL_MAIL_SERVER, servers)
         await self.record("note", "joined the pool")
         self.standing.joined = True
 

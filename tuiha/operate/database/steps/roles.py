@@ -106,8 +106,7 @@ class Stop(PairStep):
         """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
         name = self.job.old
         if name not in world.agents:
-            position = int(await value(world.databases[name],
-                                       FLUSHED))
+            position = int(await value(world.databases[name], FLUSHED))
             self.job.memory.position = position
             return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
         try:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 Row = Mapping[str, Any]
 
 
-class Transaction(Protocol):
-    """A transaction; as a context manager it commits, or rolls back after an exception."""
+class TransactionBlock(Protocol):
+    """A transaction. As a context manager it commits, or rolls back after an exception."""
 
     async def start(self) -> None:
         """Begin it."""
@@ -46,7 +46,7 @@ class Connection(Protocol):
     async def executemany(self, command: str, args: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each of these arguments."""
 
-    def transaction(self, *, isolation: Any = None) -> Transaction:
+    def transaction(self, *, isolation: Any = None) -> TransactionBlock:
         """A transaction, which has not begun."""
 
     def is_closed(self) -> bool:

@@ -46,7 +46,7 @@ from tuiha.server.http import app
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard, GuardedSite
 from tuiha.server.http.limits import Quotas
-from tuiha.server.http.metrics import Access, Metrics, Work
+from tuiha.server.http.metrics import LoginCounts, Metrics, Work
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.mail.cluster import Bound, Cluster
 from tuiha.server.mail.monitor import Monitor
@@ -123,7 +123,7 @@ class PoolServer:
         self.attacher = self._attacher(base)
         rechecks = recheck.counts if (recheck := self.users.recheck) is not None else {}
         self.metrics = Metrics(
-            self.report, self.monitor.figures, Access(rechecks, self.users.logins.guesses.refused),
+            self.report, self.monitor.figures, LoginCounts(rechecks, self.users.logins.guesses.refused),
             Work(self.devices.room)
         )
         self.tokens = Tokens.read(pool.control, base)

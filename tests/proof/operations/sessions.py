@@ -19,11 +19,15 @@ from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.commands import (
+    CHECKPOINT,
     COUNT_SESSIONS,
     DROP_SLOT,
     END_SESSIONS,
     MAKE_SLOT,
+    PROMOTE,
+    RELOAD,
     SESSIONS_BY_SERVER,
+    SETTING,
     SETTINGS,
     SLOTS_BY_FUNCTION,
     UNLOGGED_AND_CHECKPOINT,
@@ -32,8 +36,10 @@ from tuiha.drivers.databases.commands import (
 from tuiha.drivers.databases.positions import (
     COUNT_RECEIVERS,
     FLUSHED,
+    FLUSHED_TEXT,
     FOLLOWER_HAS,
     FOLLOWER_STREAM,
+    HAS_PRIMARY,
     IN_RECOVERY,
     IS_PRIMARY_OR_RECEIVES,
     IS_PRIMARY_OR_REPLAYED,
@@ -346,9 +352,9 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     COUNT_SESSIONS: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
     REPLAYED: _reads(lambda node: node.replayed), IN_RECOVERY: _reads(lambda node: node.recovering),
     BEGIN_EPOCH: _begin, BEGUN_EPOCH: _begun, FLUSHED: _reads(lambda node: len(node.log)),
-    "CHECKPOINT": _checkpoint, "SELECT pg_promote(false)": _promote, "SELECT pg_reload_conf()": _reload,
-    "SELECT current_setting($1)": _reads(lambda node, name: node.setting(name)),
-    "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),
+    CHECKPOINT: _checkpoint, PROMOTE: _promote, RELOAD: _reload,
+    SETTING: _reads(lambda node, name: node.setting(name)),
+    HAS_PRIMARY: _reads(lambda node: node.setting(CONNINFO) != ""),
     COUNT_RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
     IS_PRIMARY_OR_REPLAYED: _reads(lambda node: node.replayed >= len(node.log)),
     HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
@@ -356,7 +362,7 @@ _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
     durability.CONFIRMED: _confirmed, durability.HAS: _has,
     FOLLOWER_STREAM: _follows, SYSTEM_IDENTIFIER: _system, SETTINGS: _settings,
     FOLLOWER_HAS: _flushed, WAITING_COMMITS: _reads(_waiting),
-    "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
+    FLUSHED_TEXT: _reads(lambda node: str(len(node.log))),
     SLOTS_BY_FUNCTION: _reads(lambda node: True), MAKE_SLOT: _make_slot, DROP_SLOT: _drop_slot,
     MAY_HOLD: _leases, durability.QUESTION: _waited_for,
     IS_PRIMARY_OR_RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),

@@ -64,7 +64,7 @@ DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documenta
 )
 
 
-class Access(Collector):
+class LoginCounts(Collector):
     """What was counted of log-ins."""
 
     def __init__(self, rechecks: Mapping[tuple[str, str], int], unchecked: Mapping[str, int]) -> None:

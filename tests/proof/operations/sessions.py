@@ -308,10 +308,6 @@ async def _waited_for(node: Node, session: Session) -> list[Row]:
                 session=json.dumps({"value": "on", "source": "default"}), settings="[]")]
 
 
-async def _nobody(node: Node, session: Session) -> list[Row]:
-    return []
-
-
 async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     await node.commit(session, Entry())
     return []

@@ -1,4 +1,4 @@
-"""What goes wrong with a connection, as asyncpg raises it, by what that means for the pool."""
+"""Errors of a connection, as asyncpg raises them, by their meaning for the pool."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncpg
 
 # The database refuses a statement or a log-in, or ends the session and says why.
 DatabaseError = asyncpg.PostgresError
-# What it refuses because its schema is of an earlier version.
+# It refuses a statement because its schema is of an earlier version.
 NoTable = asyncpg.UndefinedTableError
 NoColumn = asyncpg.UndefinedColumnError
 NoFunction = asyncpg.UndefinedFunctionError
 
-# What the configuration or a setting of the database has to be corrected for.
+# The configuration or a setting of the database has to be corrected.
 WrongLogin = asyncpg.InvalidAuthorizationSpecificationError
 WrongDatabaseName = asyncpg.InvalidCatalogNameError
 NoRight = asyncpg.InsufficientPrivilegeError

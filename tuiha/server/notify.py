@@ -1,4 +1,4 @@
-"""What this process tells the service manager (systemd): ready, reloading, stopping, a line of state, signs of life.
+"""Messages to the service manager (systemd): ready, reloading, stopping, one line of state, and signs of life.
 
 The service manager names a datagram socket in NOTIFY_SOCKET, and with WATCHDOG_USEC the microseconds after which it
 ends a process that gave no sign of life. Without NOTIFY_SOCKET nothing is sent.
@@ -20,7 +20,7 @@ _LOOK = 1.0  # seconds between two looks at the status line
 
 
 class ServiceManager:
-    """Sends datagrams to the service manager. What cannot be sent is logged: it must not end a server that works."""
+    """Sends datagrams to the service manager. A message that cannot be sent is logged, and ends no server."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
@@ -80,7 +80,7 @@ class ServiceManager:
 
 
 def _address(named: str) -> str:
-    """The socket's address; `@` begins an abstract one. Other kinds of sockets than these two are not supported."""
+    """The socket's address; `@` begins an abstract one. Other kinds of sockets are not supported: no message is sent."""
     if named.startswith("@"):
         return "\0" + named[1:]
     return named if named.startswith("/") else ""

@@ -1,4 +1,4 @@
-"""What an auditor of the pool reads: the load and the drills compare it with what devices and servers said."""
+"""Statements of an auditor: the load and the drills compare the database with the answers to devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON bodies of requests: what each field may hold. The handlers and the OpenAPI document both come from here."""
+"""The JSON bodies of requests, and the values that each field may have: for handlers and for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDS = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What a field is, for the refusal of a body; `each`: what an item of a list is."""
+    """The description of a field, for the refusal of a body; `each`: of an item of a list, as a whole sentence."""
 
     field: str
     each: str = ""
@@ -122,7 +122,7 @@ class ServiceOrder(Body):
 
 
 class UserOrder(Body):
-    """A user by id and name: the plan of an operation found the id under this name."""
+    """A user by id and name. The plan of an operation found the id under this name."""
 
     user_id: _UserId
     user: _Text

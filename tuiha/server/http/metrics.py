@@ -65,7 +65,7 @@ DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documenta
 
 
 class LoginCounts(Collector):
-    """What was counted of log-ins."""
+    """Counters of log-ins."""
 
     def __init__(self, rechecks: Mapping[tuple[str, str], int], unchecked: Mapping[str, int]) -> None:
         self._counts = (
@@ -81,7 +81,7 @@ class LoginCounts(Collector):
 
 
 class MailCounts(Collector):
-    """What the monitor counted since the start."""
+    """The monitor's counters since the start."""
 
     def __init__(self, mail: Callable[[], MonitorFigures]) -> None:
         self._mail = mail

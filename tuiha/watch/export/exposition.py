@@ -154,7 +154,7 @@ def exposition(snapshot: Snapshot) -> str:
 
 
 class _Looked(Collector):
-    """What a snapshot says."""
+    """The figures of a snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -80,7 +80,7 @@ class ServiceManager:
 
 
 def _address(named: str) -> str:
-    """The socket's address; `@` begins an abstract one. Other kinds of sockets are not supported: no message is sent."""
+    """The socket's address; `@` begins an abstract one. Of other kinds of sockets, none is used."""
     if named.startswith("@"):
         return "\0" + named[1:]
     return named if named.startswith("/") else ""

@@ -28,8 +28,11 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.pooldb.lease_functions import RENEW
-from tuiha.server.pool.membership import _BEAT, _MAIL, look_interval
-from tuiha.server.pool.takeover import CANDIDATES, candidates
+from tuiha.pooldb.statements.mail import MAIL_SERVICE
+from tuiha.pooldb.statements.servers import BEAT
+from tuiha.pooldb.statements.takeovers import CANDIDATES
+from tuiha.server.pool.membership import look_interval
+from tuiha.server.pool.takeover import candidates
 
 CONNECTIONS = 30  # to the database, for all of them together
 _LEASE = 5.0
@@ -105,8 +108,8 @@ class Hearts:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             async with self.database.acquire() as connection:
                 await connection.fetchval(RENEW, server.name, 1, "one", _LEASE)
-                await connection.fetchval(_BEAT, server.name, server.address, "0", "UP", 70, 3000, server.users, 1, 0.0)
-                await connection.fetch(_MAIL)
+                await connection.fetchval(BEAT, server.name, server.address, "0", "UP", 70, 3000, server.users, 1, 0.0)
+                await connection.fetch(MAIL_SERVICE)
                 if time.monotonic() >= look_at:
                     candidates(await connection.fetch(CANDIDATES, _WINDOW))
                     look_at = time.monotonic() + (0.0 if self.all_look else look_interval(len(self.servers), 1.0))

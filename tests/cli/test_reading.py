@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import Configured
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import free_port
+from tuiha.pooldb.statements.pages import PAGE_OF_USERS
 
 Captured = pytest.CaptureFixture[str]
 
@@ -95,7 +96,7 @@ def test_users_as_text(configured: Configured, capsys: Captured) -> None:
 
 
 def test_finding_a_user_among_many_reads_an_index(configured: Configured) -> None:
-    from tuiha.watch.reader import USERS, bounds
+    from tuiha.watch.reader import bounds
 
     async def plan(connection: Any) -> str:
         await connection.execute("INSERT INTO app_user (name, password_hash, mail_cluster) SELECT "
@@ -103,7 +104,7 @@ def test_finding_a_user_among_many_reads_an_index(configured: Configured) -> Non
         await connection.execute("ANALYZE app_user")
         beginning, end, expression = bounds("many4")
         quoted = [f"'{text}'" for text in (beginning, end, "", expression)]
-        query = USERS
+        query = PAGE_OF_USERS
         for number, text in enumerate((*quoted, "100"), 1):
             query = query.replace(f"${number}", text)
         return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))

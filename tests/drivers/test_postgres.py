@@ -12,7 +12,6 @@ import pytest
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, PostgresNode, free_port
 from tests.until import until
-from tuiha.drivers.databases import questions
 from tuiha.drivers.databases import user_counts as counting
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.protocols import DriverError
@@ -221,7 +220,7 @@ async def test_a_big_pool_is_counted_beside_the_poll(
     await admin.execute("UPDATE server SET users = 1234 WHERE name = 's1'")
     await admin.close()
     with monkeypatch.context() as slow:
-        slow.setattr(questions, "BOUND_USERS", "SELECT 's1' AS server, 1 AS users FROM pg_sleep(600)")
+        slow.setattr(counting, "BOUND_USERS", "SELECT 's1' AS server, 1 AS users FROM pg_sleep(600)")
         for _ in range(2):
             report = await ask(db1)
             assert report.members[0].users == 1234  # what the server told

@@ -13,9 +13,9 @@ import pytest
 
 from tests.drivers.daemons import PASSWORD, Account, PostgresNode, free_port
 from tests.until import until
+from tuiha.drivers.databases.commands import DROP_SLOT_ITSELF, MAKE_SLOT_ITSELF
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.model.quotes import Standbys, conninfo, identifier, literal, pgpass, setting, slot, standbys
-from tuiha.operate.database.slots import DROP_ITSELF, MAKE_ITSELF
 from tuiha.operate.database.steps.base import followers, set_parameter
 from tuiha.operate.database.stream import streams
 from tuiha.operate.plans.kinds import StepFailed
@@ -97,9 +97,9 @@ async def test_without_quotes_it_is_refused(both: tuple[Coordinator, Coordinator
 @pytest.mark.parametrize("name", NAMES)
 async def test_slots_and_roles(both: tuple[Coordinator, Coordinator], name: str) -> None:
     primary, _ = both
-    await primary.fetch(MAKE_ITSELF, slot(name))
-    await primary.fetch(MAKE_ITSELF, slot(name))
-    await primary.fetch(DROP_ITSELF, slot(name))
+    await primary.fetch(MAKE_SLOT_ITSELF, slot(name))
+    await primary.fetch(MAKE_SLOT_ITSELF, slot(name))
+    await primary.fetch(DROP_SLOT_ITSELF, slot(name))
     if name in ("public", "none"):  # which PostgreSQL calls no role by
         return
     role = identifier(name)

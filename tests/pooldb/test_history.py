@@ -16,8 +16,8 @@ from tests.drivers.daemons import PASSWORD
 from tuiha.model.history import Chain
 from tuiha.model.quotes import literal
 from tuiha.operate.records import history
-from tuiha.operate.records import journal_copy as keeping
 from tuiha.pooldb.migrations import migrate
+from tuiha.pooldb.statements.operations import KEEP_OPERATION
 from tuiha.watch.reader import Reader
 
 EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', 's1', $1)"
@@ -63,7 +63,7 @@ async def kept(pair: Pair) -> AsyncIterator[Kept]:
     for number in (1, 2, 3):
         for text in ("one", "two"):
             await coordinator.execute(EVENT, f"{text} {number}")
-        row = await coordinator.fetchrow(keeping._OPERATION, content(number))
+        row = await coordinator.fetchrow(KEEP_OPERATION, content(number))
         here.anchors[row["link"]] = row["total"]
     await coordinator.close()
     yield here
@@ -76,7 +76,7 @@ async def test_it_is_whole_and_an_operation_that_ends_again_is_one_more_record(k
     chain = await kept.verified(kept.anchors)
     assert (chain.broken, chain.records) == ("", 3)
     coordinator = await kept.role("tuiha_coordinator")
-    await coordinator.fetch(keeping._OPERATION, content(2, "undone"))
+    await coordinator.fetch(KEEP_OPERATION, content(2, "undone"))
     await coordinator.close()
     chain = await kept.verified(kept.anchors)
     assert (chain.broken, chain.records) == ("", 4)
@@ -105,7 +105,7 @@ async def test_pool_servers_record_events_and_keep_no_operation(kept: Kept) -> N
     try:
         await connection.execute(EVENT, "here")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetch(keeping._OPERATION, content(9))
+            await connection.fetch(KEEP_OPERATION, content(9))
     finally:
         await connection.close()
 
@@ -137,7 +137,7 @@ async def test_an_owner_who_makes_the_chain_anew_is_found_by_what_a_host_noted(k
     owner = await kept.role("tuiha_owner")
     await owner.execute("TRUNCATE operation_record, operation")
     for number in range(1, last + 1):
-        await owner.fetch(keeping._OPERATION, content(number).replace("ada", "eve"))
+        await owner.fetch(KEEP_OPERATION, content(number).replace("ada", "eve"))
     await owner.close()
     assert (await kept.verified()).broken == ""  # by itself it looks whole
     assert "record 1 (operation op1) is another one than this host noted" in (await kept.verified(kept.anchors)).broken
@@ -155,10 +155,10 @@ async def test_an_event_whose_transaction_was_slow_is_sealed_by_the_next_record(
     await transaction.start()
     await slow.execute(EVENT, "slow")
     await coordinator.execute(EVENT, "quick")
-    await coordinator.fetch(keeping._OPERATION, content(4))
+    await coordinator.fetch(KEEP_OPERATION, content(4))
     await transaction.commit()
     assert (await kept.verified()).broken == ""
-    await coordinator.fetch(keeping._OPERATION, content(5))
+    await coordinator.fetch(KEEP_OPERATION, content(5))
     await asyncio.gather(slow.close(), coordinator.close())
     assert (await kept.verified()).broken == ""
     await kept.admin.execute("DELETE FROM event WHERE text = 'slow'")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.server.support import Node
-from tuiha.server.control import rights
-from tuiha.server.devices import history as changes
-from tuiha.server.devices import revocation
+from tuiha.pooldb.statements.access import ACCESS_CHANGES, FORGET_OLDEST_CHANGES
+from tuiha.pooldb.statements.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING
+from tuiha.pooldb.statements.changes import ACKNOWLEDGE, CHANGES_AFTER, DEVICE_BY_NAME, REGISTER_DEVICE
+from tuiha.pooldb.statements.takeovers import COUNT_AWAY, GIVE_USERS, HOLD_ORPHANS, NOTE_HOMES, RETURN_USERS
 from tuiha.server.mail import record
-from tuiha.server.pool import bindings, homecoming, takeover
 
 USERS, SERVERS = 20_000, 100
 
@@ -32,21 +32,21 @@ INSERT INTO change SELECT id, n, 1, 'new', 'INBOX', n, 'mail1', '<' || id || '.'
 
 HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "find a user": ("SELECT id, name, mail_cluster, password_hash FROM app_user WHERE name = $1", ("user7",)),
-    "find a device": (changes._DEVICE, (7, "phone")),
-    "register a device": (changes._REGISTER, (7, "phone", "phone", 50)),
-    "acknowledge": (changes._ACKNOWLEDGE, (7, 1)),
-    "changes after a key": (changes._AFTER, (7, 1, 101, 7)),
-    "look at a binding": (bindings._LOOK, (7,)),
-    "whose access changed": (revocation._SINCE, (1, 2)),
-    "claim a user": (bindings._FIRST, (7, "s1", 60.0)),
-    "move a user": (bindings._MOVE, (7, "s1", 60.0, 1, 60.0)),
-    "touch a binding": (bindings._TOUCH, (7, 1, 60.0)),
-    "users of this server": (bindings._OWNED, ("s7",)),
-    "users of a dead server": (takeover._ORPHANS, (["s7"],)),
-    "move many": (takeover._GIVE, ([7, 8], [1, 1], ["s7", "s7"], ["s1", "s2"])),
-    "note whose they were": (bindings._HOMES, ([7, 8], ["s7", "s7"], [2, 2])),
-    "who is away": (homecoming._AWAY, ("s7",)),
-    "bring them back": (homecoming._RETURN, ("s7", 10)),
+    "find a device": (DEVICE_BY_NAME, (7, "phone")),
+    "register a device": (REGISTER_DEVICE, (7, "phone", "phone", 50)),
+    "acknowledge": (ACKNOWLEDGE, (7, 1)),
+    "changes after a key": (CHANGES_AFTER, (7, 1, 101, 7)),
+    "look at a binding": (BINDING, (7,)),
+    "whose access changed": (ACCESS_CHANGES, (1, 2)),
+    "claim a user": (BIND, (7, "s1", 60.0)),
+    "move a user": (MOVE_BINDING, (7, "s1", 60.0, 1, 60.0)),
+    "touch a binding": (KEEP_BINDING, (7, 1, 60.0)),
+    "users of this server": (BOUND_TO, ("s7",)),
+    "users of a dead server": (HOLD_ORPHANS, (["s7"],)),
+    "move many": (GIVE_USERS, ([7, 8], [1, 1], ["s7", "s7"], ["s1", "s2"])),
+    "note whose they were": (NOTE_HOMES, ([7, 8], ["s7", "s7"], [2, 2])),
+    "who is away": (COUNT_AWAY, ("s7",)),
+    "bring them back": (RETURN_USERS, ("s7", 10)),
 }
 
 
@@ -107,7 +107,7 @@ async def unknown(filled: Node) -> int:
 
 
 async def test_a_history_that_statistics_do_not_know_is_not_compared_with_itself(filled: Node, unknown: int) -> None:
-    plan = await plan_of(filled, rights._FORGET_SOME, (unknown, 5000))
+    plan = await plan_of(filled, FORGET_OLDEST_CHANGES, (unknown, 5000))
     assert (scans(plan), compared(plan)) == ([], [])
     before = "DELETE FROM change WHERE user_id = $1 AND seq IN " \
              "(SELECT seq FROM change WHERE user_id = $1 ORDER BY seq LIMIT $2)"

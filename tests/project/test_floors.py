@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import importlib.util
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -63,3 +66,29 @@ def test_every_session_with_a_database_begins_with_a_proof() -> None:
     callers = {str(path.relative_to(package)) for path in package.rglob("*.py")
                for word in ("asyncpg.connect(", "asyncpg.create_pool(") if word in path.read_text(encoding="utf-8")}
     assert callers == {"drivers/databases/scram.py"}
+
+
+SQL = re.compile(r"\b(SELECT\s+[\w*('$]|INSERT INTO|UPDATE \w+ SET|DELETE FROM|ALTER SYSTEM|"
+                 r"CREATE (TABLE|ROLE|FUNCTION|OR))")
+# Statements for operators to type; SQLite; what the laboratory sets up.
+ELSEWHERE = ("model/", "watch/recording/", "lab/parts/enterprise.py", "lab/drill/faults/mail.py")
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The texts in a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree)
+                  if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_statements_have_two_homes() -> None:
+    """Those on the pool's tables stand in pooldb, those on PostgreSQL itself in the drivers of databases."""
+    found = {path.relative_to(ROOT / "tuiha").as_posix() for path in (ROOT / "tuiha").rglob("*.py")
+             if any(SQL.search(text) for text in texts(path))}
+    assert len(found) > 20, "the pattern finds statements"
+    homes = ("pooldb/", "drivers/databases/")
+    assert {path for path in found if not path.startswith((*homes, *ELSEWHERE))} == set()

@@ -1,4 +1,4 @@
-"""Rooms are found by their names: sizes of folders, names of files and classes, no import circles."""
+"""Rooms are found by their names: sizes of folders, names of files and of classes."""
 
 from __future__ import annotations
 
@@ -15,60 +15,14 @@ MOST = 18  # modules in one folder
 NOUNS = frozenset({"homecoming", "finding"})  # these end in -ing and are nouns
 
 
-def modules(top: Path = PACKAGE) -> Iterator[Path]:
-    """Every module below a folder, packages' own files too."""
-    yield from sorted(top.rglob("*.py"))
+def modules() -> Iterator[Path]:
+    """Every module, packages' own files too."""
+    yield from sorted(PACKAGE.rglob("*.py"))
 
 
-def name(path: Path, root: Path = ROOT) -> str:
+def name(path: Path) -> str:
     """The dotted name of a module."""
-    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-
-
-def imports(root: Path = ROOT, package: str = "tuiha") -> dict[str, set[str]]:
-    """Which module imports which, imports for types and inside of functions included."""
-    trees = {name(path, root): ast.parse(path.read_text(encoding="utf-8")) for path in modules(root / package)}
-    found: dict[str, set[str]] = {}
-    for module, tree in trees.items():
-        asked: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    whole = f"{node.module}.{alias.name}"
-                    asked.add(whole if whole in trees else node.module)
-            elif isinstance(node, ast.Import):
-                asked.update(alias.name for alias in node.names)
-        found[module] = {other for other in asked if other in trees and other != module}
-    return found
-
-
-def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of modules that need each other: those that reach each other over imports."""
-    def reached(start: str) -> set[str]:
-        seen: set[str] = set()
-        ways = [start]
-        while ways:
-            for other in graph[ways.pop()] - seen:
-                seen.add(other)
-                ways.append(other)
-        return seen
-
-    reach = {module: reached(module) for module in graph}
-    groups = {frozenset({m} | {o for o in reach[m] if m in reach[o]}) for m in graph if m in reach[m]}
-    return sorted(sorted(group) for group in groups)
-
-
-def test_no_module_needs_one_that_needs_it() -> None:
-    assert circles(imports()) == []
-
-
-def test_a_circle_by_types_would_be_found(tmp_path: Path) -> None:
-    package = tmp_path / "pair"
-    package.mkdir()
-    (package / "one.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pair.two import B\n")
-    (package / "two.py").write_text("from pair.one import A\n")
-    (package / "three.py").write_text("from pair.one import A\n")
-    assert circles(imports(tmp_path, "pair")) == [["pair.one", "pair.two"]]
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_no_folder_holds_more_modules_than_one_can_survey() -> None:

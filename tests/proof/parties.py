@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from tests.proof.virtual import PROCESS, Process
 from tests.proof.world import World
@@ -170,13 +170,13 @@ class Server:
     async def _write(self) -> None:
         row = next(self.rows)
         async with self.gate.releasing(), self.gate.transaction() as connection:
-            node = await connection.write(row)
+            node = await cast(Any, connection).write(row)
         self._witness.released(node, frozenset(), wrote=row, read=frozenset())
 
     async def _read(self) -> None:
         needs = frozenset(self._witness.acknowledged)
         async with self.gate.releasing():
-            node, rows = await self.gate.read(lambda connection: connection.read())
+            node, rows = await self.gate.read(lambda connection: cast(Any, connection).read())
         self._witness.released(node, needs, wrote=None, read=rows)
 
     async def told(self) -> None:

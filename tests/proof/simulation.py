@@ -29,7 +29,8 @@ from tests.proof.virtual import Clock, VirtualLoop
 from tests.proof.world import World
 from tuiha.drivers.protocols import Conflict
 from tuiha.model.reports import Standby
-from tuiha.server.database import clock, gate
+from tuiha.pooldb import clock
+from tuiha.server.database import gate
 from tuiha.server.database.gate import Gate
 
 CALM = 7.0  # virtual seconds after the last trouble in which every server must get to the active database

@@ -14,18 +14,9 @@ import pytest
 from tests.cli.conftest import Configured, binaries, configured, folder, prepared_pair
 from tests.until import until
 from tuiha.config.load import load
+from tuiha.pooldb.statements.pages import PAGE_OF_SERVER, PAGE_OF_USERS
 from tuiha.watch.lookup import NoAnswer, Page, UserLookup
-from tuiha.watch.reader import (
-    USERS,
-    USERS_ON,
-    DeviceRow,
-    Reader,
-    UserRow,
-    bounds,
-    read_devices,
-    read_users,
-    read_users_on,
-)
+from tuiha.watch.reader import DeviceRow, Reader, UserRow, bounds, read_devices, read_users, read_users_on
 
 __all__ = ["binaries", "configured", "folder", "prepared_pair"]
 PATIENCE = 30.0
@@ -153,7 +144,7 @@ def test_pages_of_a_servers_users_end_where_the_next_begins(lookup: UserLookup, 
 
 
 async def _explain_on(connection: Any) -> Any:
-    query = USERS_ON.replace("$1", "'s2'").replace("$2", "1000").replace("$3", "50")
+    query = PAGE_OF_SERVER.replace("$1", "'s2'").replace("$2", "1000").replace("$3", "50")
     return json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) {query}"))[0]["Plan"]
 
 
@@ -184,7 +175,7 @@ def _plan(configured: Configured, without_index: bool) -> tuple[set[str], int]:
             await connection.execute("DROP INDEX app_user_name_prefix")
             await connection.execute("ALTER TABLE app_user DROP CONSTRAINT app_user_name_key")  # the next best
         beginning, end, expression = bounds("user1234")
-        query = USERS
+        query = PAGE_OF_USERS
         for number, text in enumerate((f"'{beginning}'", f"'{end}'", "'user123400'", f"'{expression}'", "50"), 1):
             query = query.replace(f"${number}", text)
         found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) {query}")

@@ -11,7 +11,8 @@ away (`tuiha check` says when), and a database that is made by this version neve
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+
+from tuiha.pooldb.connection import Connection
 
 # FOR SHARE: a coordinator that fences the epoch waits for renewals in flight, and later ones see FENCED.
 # greatest: a renewal whose connection was cut while it waited may be done after a later one, and must not make the
@@ -62,12 +63,12 @@ RELEASE = "SELECT public.release_lease($1, $2, $3)"
 LEAVE = "SELECT public.leave_lease($1, $2)"
 
 
-async def are_there(connection: Any) -> bool:
+async def are_there(connection: Connection) -> bool:
     """Whether the database has the functions."""
     return bool(await connection.fetchval(_HAS))
 
 
-async def are_the_only_way(connection: Any) -> bool:
+async def are_the_only_way(connection: Connection) -> bool:
     """Whether the role of the pool servers, which has to exist, has lost its right on the table, or never had it."""
     return await connection.fetchval(_OPEN) is False
 

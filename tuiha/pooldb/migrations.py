@@ -7,11 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from random import random
-from typing import Any
 
 import asyncpg
 
 from tuiha.pooldb import lease_functions
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.epochs import TIMELINE
+from tuiha.pooldb.statements.servers import RELEASE_LOCK, TAKE_LOCK
 
 log = logging.getLogger("tuiha.migrate")
 
@@ -68,14 +70,13 @@ END
 $do$
 """
 
-_TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
 # Under Patroni an epoch begins without a coordinator. A pool server may do that and nothing else: the epoch becomes the
 # timeline that this very database is on, and only a later one.
 _FOLLOW = f"""
 CREATE OR REPLACE FUNCTION public.follow_timeline(node text, seen bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE public.pool_epoch SET epoch = {_TIMELINE}, active = node, state = 'ACTIVE', changed_at = clock_timestamp()
-     WHERE epoch = seen AND epoch < {_TIMELINE} RETURNING epoch
+    UPDATE public.pool_epoch SET epoch = {TIMELINE}, active = node, state = 'ACTIVE', changed_at = clock_timestamp()
+     WHERE epoch = seen AND epoch < {TIMELINE} RETURNING epoch
 $$;
 COMMENT ON FUNCTION public.follow_timeline(text, bigint) IS 'Patroni: the epoch follows the timeline';
 REVOKE ALL ON FUNCTION public.follow_timeline(text, bigint) FROM PUBLIC;
@@ -97,7 +98,7 @@ def migrations() -> list[tuple[int, str]]:
     return [(number, entry.read_text(encoding="utf-8")) for number, entry in sorted(found, key=lambda f: f[0])]
 
 
-async def migrate(connection: Any, pool: str, active: str, follows: bool = False) -> None:
+async def migrate(connection: Connection, pool: str, active: str, follows: bool = False) -> None:
     """Create or update the schema, and give an empty database its epoch row (epoch 1, ACTIVE, `active`).
 
     Servers may be at work meanwhile: each file is a transaction of its own, which waits half a second for a lock and
@@ -106,24 +107,24 @@ async def migrate(connection: Any, pool: str, active: str, follows: bool = False
     holds another pool, LockNotAvailableError when a lock was not to be had. Grants go to the roles that exist; a pool
     with a single role needs none.
     """
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    await connection.execute(TAKE_LOCK, LOCK)
     try:
         await _refuse_another(connection, pool)
         for number, text in [*await _pending(connection), (None, "")]:
             await _patiently(lambda: _step(connection, pool, active, follows, number, text))  # noqa: B023 - awaited here
     finally:
         if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+            await connection.execute(RELEASE_LOCK, LOCK)
 
 
-async def _refuse_another(connection: Any, pool: str) -> None:
+async def _refuse_another(connection: Connection, pool: str) -> None:
     if await connection.fetchval("SELECT to_regclass('public.pool_epoch')") is not None:
         owner = await connection.fetchval("SELECT pool FROM pool_epoch")
         if owner not in (None, pool):
             raise WrongPool(f"this database holds the pool '{owner}', not '{pool}'")
 
 
-async def _pending(connection: Any) -> list[tuple[int, str]]:
+async def _pending(connection: Connection) -> list[tuple[int, str]]:
     """The numbered files that the database does not have."""
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return migrations()
@@ -146,7 +147,7 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
     )
 
 
-async def _step(connection: Any, pool: str, active: str, follows: bool, number: int | None, text: str) -> None:
+async def _step(connection: Connection, pool: str, active: str, follows: bool, number: int | None, text: str) -> None:
     """One file, or none, and what every server relies on: the epoch row and the grants."""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}; SET LOCAL statement_timeout = {_STATEMENT_MS}")
@@ -186,7 +187,7 @@ async def _step(connection: Any, pool: str, active: str, follows: bool, number: 
                 await connection.execute(_COORDINATOR_ADDS)
 
 
-async def is_current(connection: Any, follows: bool = False) -> bool:
+async def is_current(connection: Connection, follows: bool = False) -> bool:
     """Whether every numbered file of this version has been applied to the database, and what Patroni needs."""
     if await connection.fetchval("SELECT to_regclass('public.schema_version')") is None:
         return False

@@ -13,6 +13,7 @@ from tuiha.config.errors import ConfigError
 from tuiha.config.settings import Pool
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.logs import log_to_stderr
+from tuiha.server.notify import ServiceManager
 from tuiha.server.parts import PoolServer
 from tuiha.server.setup import CannotServe, Identity, identity
 
@@ -38,8 +39,9 @@ async def serve_as(pool: Pool, base: Path, me: Identity, again: Callable[[], Poo
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    server = PoolServer(pool, base, me)
-    renewing = asyncio.create_task(_renew(server, base, hangup, again or (lambda: pool)))
+    manager = ServiceManager()
+    server = PoolServer(pool, base, me, manager)
+    renewing = asyncio.create_task(_renew(server, manager, base, hangup, again or (lambda: pool)))
     try:
         await server.run(stop)
     except OSError as error:
@@ -49,11 +51,14 @@ async def serve_as(pool: Pool, base: Path, me: Identity, again: Callable[[], Poo
         await asyncio.wait({renewing})
 
 
-async def _renew(server: PoolServer, base: Path, hangup: asyncio.Event, again: Callable[[], Pool]) -> None:
+async def _renew(
+    server: PoolServer, manager: ServiceManager, base: Path, hangup: asyncio.Event, again: Callable[[], Pool]
+) -> None:
     """Read the tokens again whenever somebody says so; those that cannot be read stay as they are."""
     while True:
         await hangup.wait()
         hangup.clear()
+        manager.reloading()
         try:
             server.tokens = await asyncio.to_thread(lambda: Tokens.read(again().control, base))
         except ConfigError as error:
@@ -61,6 +66,7 @@ async def _renew(server: PoolServer, base: Path, hangup: asyncio.Event, again: C
         else:
             _log.info("the tokens were read again",
                       extra={"viewers": len(server.tokens.viewers), "operators": len(server.tokens.operators)})
+        manager.ready()
 
 
 def _cannot_listen(me: Identity, error: OSError) -> str:

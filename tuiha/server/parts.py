@@ -9,16 +9,19 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import asyncpg
 from aiohttp import web
 
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
+from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.factory import open_authority, open_sprayer
 from tuiha.model.reports import ServerReport, ServerState
+from tuiha.model.words import count
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.migrations import LOCK, is_current, migrate
+from tuiha.pooldb.statements.bindings import DEVICES_SEEN
 from tuiha.server.control.api import Control
 from tuiha.server.control.rights import Rights
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
@@ -43,10 +46,11 @@ from tuiha.server.http import app
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard, GuardedSite
 from tuiha.server.http.limits import Quotas
-from tuiha.server.http.metrics import Access, Metrics, Work
+from tuiha.server.http.metrics import LoginCounts, Metrics, Work
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.mail.cluster import Bound, Cluster
 from tuiha.server.mail.monitor import Monitor
+from tuiha.server.notify import ServiceManager
 from tuiha.server.pool.bindings import Bindings
 from tuiha.server.pool.forwarder import Forwarder
 from tuiha.server.pool.homecoming import Homecoming
@@ -61,18 +65,16 @@ from tuiha.server.setup import Identity, clusters, places
 log = logging.getLogger("tuiha.serve")
 _RECONCILE = 2.0  # seconds between two looks at this server's bindings, when no notification comes
 _HAND_OVER = 8.0  # seconds that leaving may take
-_SEEN = """
-SELECT count(*) FROM device d JOIN binding b USING (user_id)
-WHERE b.server = $1 AND d.last_seen > clock_timestamp() - interval '15 minutes'
-"""
 
 
 class PoolServer:
     """Makes the parts, runs them, and leaves the pool in order. Raises ConfigError for a secret that is not there."""
 
-    def __init__(self, pool: Pool, base: Path, me: Identity) -> None:
+    def __init__(self, pool: Pool, base: Path, me: Identity, manager: ServiceManager | None = None) -> None:
+        """`manager`: of the services on this host; None: nothing is told."""
         self.pool = pool
         self.me = me
+        self._manager = manager or ServiceManager({})
         self._owned: frozenset[int] = frozenset()
         self._devices: int | None = None
         self._prepared: set[str] = set()
@@ -121,7 +123,7 @@ class PoolServer:
         self.attacher = self._attacher(base)
         rechecks = recheck.counts if (recheck := self.users.recheck) is not None else {}
         self.metrics = Metrics(
-            self.report, self.monitor.figures, Access(rechecks, self.users.logins.guesses.refused),
+            self.report, self.monitor.figures, LoginCounts(rechecks, self.users.logins.guesses.refused),
             Work(self.devices.room)
         )
         self.tokens = Tokens.read(pool.control, base)
@@ -184,11 +186,14 @@ class PoolServer:
                 if self._following is not None:
                     vital.append(self._following.run(lambda: self.gate.attachment, self.attacher.attach))
                 parts = [self.figures.watch_loop(), self.monitor.run(), self._tell_waiting(), self._pusher.run(),
-                         self.guard.run(), self.users.run()]
+                         self.guard.run(), self.users.run(), self._manager.tell(self._status),
+                         self._manager.give_signs_of_life(self.lifeline)]
                 with in_lane(Lane.HEART):
                     running = [tasks.create_task(part) for part in vital]
                 running += [tasks.create_task(part) for part in parts]
+                self._manager.ready()  # its interfaces are served; for its database it may have to wait for long
                 await stop.wait()
+                self._manager.stopping()
                 with in_lane(Lane.HEART):
                     await self._leave()
                 for task in running:
@@ -231,7 +236,7 @@ class PoolServer:
             place.application, host=owner.host, port=owner.port, database=owner.database, user=owner.user,
             password=owner.password, ssl=owner.ssl, timeout=2.0)
         try:
-            if not await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2.0):
+            if not await connection.fetchval(IN_RECOVERY, timeout=2.0):
                 follows = self._following is not None
                 if not await is_current(connection, follows):
                     await migrate(connection, self.pool.pool, place.name, follows)
@@ -245,10 +250,10 @@ class PoolServer:
             await self.bindings.wait_stale(_RECONCILE)
             try:
                 await self.bindings.refresh()
-                self._devices = await self.gate.read(lambda c: c.fetchval(_SEEN, self.me.name))
+                self._devices = await self.gate.read(lambda c: c.fetchval(DEVICES_SEEN, self.me.name))
             except Unavailable as error:
                 log.debug("bindings not read", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("bindings not read")
 
     async def _tell_waiting(self) -> None:
@@ -353,6 +358,15 @@ class PoolServer:
             copy=self.attacher.copy,
             spelling=self.pool.users.names.rule.words,
         )
+
+    def _status(self) -> str:
+        """This server's state in one line."""
+        state, reason = self._state()
+        attachment = self.gate.attachment
+        if reason is not None or attachment is None:
+            return f"{state}: {reason or 'no database'}"
+        users = count(len(self.bindings.owned), "user")
+        return f"{state}: {users}, on {attachment.place.name} in epoch {attachment.epoch}"
 
     def _state(self) -> tuple[ServerState, str | None]:
         standing = self.membership.standing

@@ -17,7 +17,6 @@ from tuiha.config.parts import DatabaseNode, Role
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.drivers.databases.postgres import APPLICATION
-from tuiha.drivers.databases.questions import LEASED
 from tuiha.drivers.databases.refusals import explain, refusal
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
@@ -25,6 +24,20 @@ from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.users.names import DEFAULT, NameRule, canonical, canonical_pattern
 from tuiha.model.users.placement import Candidate
+from tuiha.pooldb.connection import OwnConnection, Row
+from tuiha.pooldb.statements.epochs import WRITABLE_POOL
+from tuiha.pooldb.statements.events import NEWEST_EVENTS
+from tuiha.pooldb.statements.operations import NEWEST_OPERATIONS
+from tuiha.pooldb.statements.pages import (
+    DEVICES_OF,
+    PAGE_OF_SERVER,
+    PAGE_OF_USERS,
+    PAGE_WITHOUT_MAIL,
+    TROUBLES,
+    UNREADABLE_MESSAGES,
+)
+from tuiha.pooldb.statements.servers import CANDIDATES_SEEN
+from tuiha.pooldb.statements.users import SPELLED
 
 QUERY = 15.0  # seconds that one question may take
 
@@ -33,7 +46,7 @@ QUERY = 15.0  # seconds that one question may take
 class Reader:
     """A connection to the database that was found best."""
 
-    connection: Any  # asyncpg.Connection
+    connection: OwnConnection
     database: str
     active: bool  # writable, and its epoch row says ACTIVE; else what it has may be older
     names: NameRule = DEFAULT  # which spellings of a user's name are one user
@@ -142,7 +155,7 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
 
     Raises Unreachable, ConfigError; a failure while reading is raised as Unreachable as well.
     """
-    import asyncpg
+    from tuiha.pooldb.errors import UNREAD
 
     role = pool.database.roles.watcher
     password = await asyncio.to_thread(resolve, role.password, base)
@@ -156,21 +169,20 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
         other.connection.terminate()
     try:
         yield readers[0]
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except UNREAD as error:
         raise Unreachable(f"{readers[0].database}: {explain(error, role.user, pool.database.name)}") from None
     finally:
         readers[0].connection.terminate()
 
 
 async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
-                  stated: bool = True) -> Any:
+                  stated: bool = True) -> OwnConnection:
     """A connection to one node with one role, within the watch's timeout. Raises DriverError.
 
     Not `stated`: it has the settings that an administrator made the default, as any other program's.
     """
-    import asyncpg
-
     from tuiha.drivers.databases import scram
+    from tuiha.pooldb.errors import UNREAD
 
     host, port = host_and_port(node.address)
     try:
@@ -184,23 +196,22 @@ async def connect(pool: Pool, node: DatabaseNode, role: Role, password: str, con
             return await opened(APPLICATION, {"jit": "off"}, **where)
     except TimeoutError:
         raise DriverError(f"no answer in {pool.watch.timeout:g} s", Cause.SILENT) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except UNREAD as error:
         raise refusal(error, role.user, pool.database.name, context is not None) from None
 
 
 async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, context: ssl.SSLContext | None,
                ) -> Reader | str:
     """A reader of this node, or why not."""
-    import asyncpg
+    from tuiha.pooldb.errors import UNREAD
 
     try:
         connection = await connect(pool, node, role, password, context)
     except DriverError as error:
         return str(error)
     try:
-        row = await connection.fetchrow(
-            "SELECT NOT pg_is_in_recovery() AS writable, pool, state, active FROM pool_epoch")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        row = await connection.fetchrow(WRITABLE_POOL)
+    except UNREAD as error:
         connection.terminate()
         return explain(error, role.user, pool.database.name)
     if row is None or row["pool"] != pool.pool:
@@ -212,73 +223,19 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
 
 async def read_events(source: Reader, limit: int) -> list[EventRow]:
     """The newest `limit` events, newest last."""
-    rows = await source.connection.fetch(
-        "SELECT id, at, severity, subject, text FROM event ORDER BY id DESC LIMIT $1", limit)
+    rows = await source.connection.fetch(NEWEST_EVENTS, limit)
     return [EventRow(**row) for row in reversed(rows)]
 
 
 async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
     """The newest `limit` operations that have ended, newest first."""
-    rows = await source.connection.fetch(
-        "SELECT id, kind, target, state, who, reason, started_at, ended_at, journal::text AS journal FROM operation "
-        "ORDER BY id DESC LIMIT $1", limit)
+    rows = await source.connection.fetch(NEWEST_OPERATIONS, limit)
     return [OperationRow(**row) for row in rows]
-
-
-_USERS = """
-SELECT u.name, b.server, b.since, CASE WHEN b.locked_until > now() THEN b.locked_until END AS locked_until,
-       d.devices, a.mail_server, d.last_sync, b.generation, coalesce(b.pinned, false) AS pinned,
-       coalesce(b.weight, 1) AS weight, u.mail_cluster, u.id, u.disabled_at, u.disabled_reason, d.revoked
-  FROM {page} u
-  LEFT JOIN binding b ON b.user_id = u.id AND b.expires_at > now()
-  LEFT JOIN mail_assignment a ON a.user_id = u.id
- CROSS JOIN LATERAL (SELECT count(*)::int AS devices, max(last_seen) AS last_sync, count(revoked_at)::int AS revoked
-                       FROM device WHERE user_id = u.id) d
- ORDER BY {order}
-"""
-# name ~>~ and its like compare bytes: the index app_user_name_prefix serves prefix, order and page in one.
-USERS = _USERS.format(order="u.name USING ~<~", page="""
-       (SELECT id, name, mail_cluster, disabled_at, disabled_reason FROM app_user
-         WHERE name ~>=~ $1 AND ($2::text IS NULL OR name ~<~ $2) AND name ~>~ $3 AND name ~ $4
-         ORDER BY name USING ~<~ LIMIT $5)""")
-# Rows of a server that is gone say nothing: the user is bound to another one by now, or to nobody.
-WITHOUT_MAIL = _USERS.format(order="u.name USING ~<~", page="""
-       (SELECT one.id, one.name, one.mail_cluster, one.disabled_at, one.disabled_reason
-          FROM mail_trouble t JOIN app_user one ON one.id = t.user_id
-          JOIN binding held ON held.user_id = t.user_id AND held.server = t.server AND held.expires_at > now()
-         WHERE one.name ~>=~ $1 AND ($2::text IS NULL OR one.name ~<~ $2) AND one.name ~>~ $3 AND one.name ~ $4
-         ORDER BY one.name USING ~<~ LIMIT $5)""")
-TROUBLES = """
-SELECT t.user_id, t.reason, t.text, t.since, t.mail_server
-  FROM mail_trouble t JOIN binding b ON b.user_id = t.user_id AND b.server = t.server
- WHERE t.user_id = ANY ($1::bigint[])
-"""
-# The index binding_server has the users of a server in the order of their ids.
-USERS_ON = _USERS.format(order="u.id", page="""
-       (SELECT one.id, one.name, one.mail_cluster, one.disabled_at, one.disabled_reason
-          FROM (SELECT user_id FROM binding WHERE server = $1 AND user_id > $2 AND expires_at > now()
-                 ORDER BY user_id LIMIT $3) bound JOIN app_user one ON one.id = bound.user_id)""")
-
-
-DEVICES = """
-SELECT d.name, d.kind, d.registered_at, d.last_seen, greatest(u.last_seq - d.acked_seq, 0) AS behind,
-       d.revoked_at, d.revoked_reason
-FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = $1 ORDER BY d.name
-"""
-
-# Who is called exactly so comes first: not every name is spelled by the rule.
-SPELLED = "SELECT name FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
-
-SERVERS = f"""
-SELECT name, address, availability_index, users, capacity,
-       state <> 'LEFT' AND (heartbeat > clock_timestamp() - make_interval(secs => $1) OR {LEASED}) AS alive
-  FROM server s
-"""
 
 
 async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]:
     """The pool servers as the choice of a user's server sees them. `window`: seconds that a heartbeat counts."""
-    rows = await source.connection.fetch(SERVERS, window)
+    rows = await source.connection.fetch(CANDIDATES_SEEN, window)
     return {row["name"]: Candidate(**row) for row in rows}
 
 
@@ -290,32 +247,32 @@ async def read_users(source: Reader, pattern: str, after: str, limit: int) -> li
     found: dict[int, UserRow] = {}
     for spelled in {pattern, canonical_pattern(pattern, source.names)}:
         beginning, end, expression = bounds(spelled)
-        rows = await _rows(source, USERS, beginning, end, after, expression, limit)
+        rows = await _rows(source, PAGE_OF_USERS, beginning, end, after, expression, limit)
         found |= {row["id"]: UserRow(**row) for row in rows}
     return await _with_trouble(source, sorted(found.values(), key=lambda user: user.name.encode())[:limit])
 
 
 async def read_users_without_mail(source: Reader, pattern: str, after: str, limit: int) -> list[UserRow]:
     """As `read_users`, but only those without mail; nobody, where the servers do not write that yet."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoTable
 
     beginning, end, expression = bounds(canonical_pattern(pattern, source.names))
     try:
-        rows = await source.connection.fetch(WITHOUT_MAIL, beginning, end, after, expression, limit)
-    except asyncpg.UndefinedTableError:
+        rows = await source.connection.fetch(PAGE_WITHOUT_MAIL, beginning, end, after, expression, limit)
+    except NoTable:
         return []
     return await _with_trouble(source, [UserRow(**row) for row in rows])
 
 
 async def _with_trouble(source: Reader, rows: list[UserRow]) -> list[UserRow]:
     """The rows, and why some have no mail; a pool of an earlier version does not write it."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoTable
 
     if not rows:
         return rows
     try:
         found = await source.connection.fetch(TROUBLES, [row.id for row in rows])
-    except asyncpg.UndefinedTableError:
+    except NoTable:
         return rows
     told = {row["user_id"]: NoMail(row["reason"], row["text"], row["since"], row["mail_server"]) for row in found}
     return [replace(row, no_mail=told.get(row.id)) for row in rows]
@@ -326,32 +283,29 @@ UNREADABLE = 20  # of a user's unreadable messages the newest are shown
 
 async def read_unreadable(source: Reader, user_id: int) -> list[UnreadableRow]:
     """A user's messages that could not be read, newest first. Looks through the user's history."""
-    rows = await source.connection.fetch(  # the database may be of the version before, which has no such columns
-        "SELECT mailbox, uid, mail_server, nullif((r ->> 'size')::bigint, 0) AS size, at, r ->> 'unreadable' AS reason "
-        "FROM change c CROSS JOIN LATERAL to_jsonb(c) r WHERE user_id = $1 AND r ->> 'unreadable' IS NOT NULL "
-        "ORDER BY seq DESC LIMIT $2", user_id, UNREADABLE)
+    rows = await source.connection.fetch(UNREADABLE_MESSAGES, user_id, UNREADABLE)
     return [UnreadableRow(**row) for row in rows]
 
 
 async def read_users_on(source: Reader, server: str, after: int, limit: int) -> list[UserRow]:
     """A page of the users that a server monitors, by the time of their coming: those after the id `after`."""
-    rows = await _rows(source, USERS_ON, server, after, limit)
+    rows = await _rows(source, PAGE_OF_SERVER, server, after, limit)
     return await _with_trouble(source, [UserRow(**row) for row in rows])
 
 
 async def read_devices(source: Reader, user: str) -> list[DeviceRow] | None:
     """The devices of a user, in any spelling, by name; None when there is no such user."""
     name = await source.connection.fetchval(SPELLED, [user, canonical(user, source.names)], user)
-    return None if name is None else [DeviceRow(**row) for row in await _rows(source, DEVICES, name)]
+    return None if name is None else [DeviceRow(**row) for row in await _rows(source, DEVICES_OF, name)]
 
 
-async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Any]:
+async def _rows(source: Reader, statement: str, *arguments: Any) -> list[Row]:
     """The rows, also of a pool whose servers are of a version that knows nothing of disabled and revoked."""
-    import asyncpg
+    from tuiha.pooldb.errors import NoColumn
 
     try:
         return list(await source.connection.fetch(statement, *arguments))
-    except asyncpg.UndefinedColumnError:
+    except NoColumn:
         return list(await source.connection.fetch(before_revocation(statement), *arguments))
 
 

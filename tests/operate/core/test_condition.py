@@ -60,7 +60,7 @@ async def test_one_that_has_stopped_is_told_with_its_way_out(
         assert f"`tuiha {way} {operation}` (key a, then " in text
     assert "step " in problem.what
     assert status(snapshot)["operation"]["condition"] == condition
-    assert f'tuiha_pool_operation{{pool="{snapshot.pool}",condition="{condition}",kind="sketch"}} 1' \
+    assert f'tuiha_pool_operation{{condition="{condition}",kind="sketch",pool="{snapshot.pool}"}} 1.0' \
         in exposition(snapshot)
     plan = await studio.plan(colour="blue")
     check = next(check for check in plan.checks if check.name == "operation")

@@ -16,7 +16,7 @@ from tuiha.operate.database.steps.roles import Fence
 from tuiha.operate.database.steps.servers import LetGo, leases_end
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.clock import boottime
 
 JOB = Job("db1", "db2", 4, 7, "7574021387012345678", "SYNC", "SWITCHING", {})
 BEGUN: dict[str, Any] = {"epoch": 5, "active": "db2", "state": "ACTIVE", "timeline": 8, "canaries": 1}

@@ -12,19 +12,18 @@ import pytest
 
 from tests.operate.support import Told
 from tuiha.drivers.databases import durability
+from tuiha.drivers.databases.positions import FOLLOWER_HAS, FOLLOWER_STREAM, IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import remains
-from tuiha.operate.database import stream as streaming
-from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import roles
 from tuiha.operate.database.steps.base import Job
 from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH, HAS_STANDBY
 
 RECORD = LedgerRecord("east", 3, "db1", Standby.SYNC, "7", 3)
 JOB = Job("db1", "db2", 3, 3, "7", "SYNC", "STEADY", {})
@@ -94,12 +93,12 @@ class Database:
             self._set(statement.removeprefix(NAMES).strip("'"))
             return []
         answers: dict[str, dict[str, Any] | None] = {
-            durability.QUESTION: self._waits_for(), remains._EPOCH: {"epoch": 3, "active": "db1", "state": "ACTIVE"},
-            steps._SYSTEM: {"system": "7"}, streaming._ROWS: self._stream(), pair._FLUSHED: {"flushed": True},
-            "SELECT current_setting($1)": {"names": self.names}, steps._HAS_STANDBY: {"has": False},
+            durability.QUESTION: self._waits_for(), ACTIVE_EPOCH: {"epoch": 3, "active": "db1", "state": "ACTIVE"},
+            SYSTEM_IDENTIFIER: {"system": "7"}, FOLLOWER_STREAM: self._stream(), FOLLOWER_HAS: {"flushed": True},
+            "SELECT current_setting($1)": {"names": self.names}, HAS_STANDBY: {"has": False},
             "SELECT pg_current_wal_flush_lsn()::text": {"here": "0/2"},
             durability.CONFIRMED: {"confirmed": "0/2"}, durability.HAS: {"has": self.has},
-            roles._RECOVERING: {"recovering": False},
+            IN_RECOVERY: {"recovering": False},
         }
         row = answers.get(statement)
         return [] if row is None else [Row(row)]

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from tuiha.operate.users.census import Staying
 from tuiha.operate.users.drain import leaving, room
 from tuiha.operate.users.planner import (
-    LOCKED,
-    PINNED,
     Bounds,
     Moves,
     Part,
@@ -25,6 +23,7 @@ from tuiha.operate.users.planner import (
     targets,
 )
 from tuiha.operate.users.rebalance import stays
+from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 WEIGHTS = st.integers(1, 12).map(float)
 

@@ -18,18 +18,50 @@ from tests.proof.operations.lives import LIFE
 from tests.proof.operations.postgres import CONNINFO, NAMES, Entry, Node
 from tests.proof.world import IDENTIFIER, Connection
 from tuiha.drivers.databases import durability
+from tuiha.drivers.databases.commands import (
+    CHECKPOINT,
+    COUNT_SESSIONS,
+    DROP_SLOT,
+    END_SESSIONS,
+    MAKE_SLOT,
+    PROMOTE,
+    RELOAD,
+    SESSIONS_BY_SERVER,
+    SETTING,
+    SETTINGS,
+    SLOTS_BY_FUNCTION,
+    UNLOGGED_AND_CHECKPOINT,
+    WAITING_COMMITS,
+)
+from tuiha.drivers.databases.positions import (
+    COUNT_RECEIVERS,
+    FLUSHED,
+    FLUSHED_TEXT,
+    FOLLOWER_HAS,
+    FOLLOWER_STREAM,
+    HAS_PRIMARY,
+    IN_RECOVERY,
+    IS_PRIMARY_OR_RECEIVES,
+    IS_PRIMARY_OR_REPLAYED,
+    REPLAYED,
+    SYSTEM_IDENTIFIER,
+)
 from tuiha.drivers.databases.session import READ_BACK
-from tuiha.operate.database import remains, sight, slots
 from tuiha.operate.database import stream as streaming
-from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database.steps import epochs, roles
-from tuiha.operate.database.steps import rejoin as rejoining
-from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import servers as serving
-from tuiha.operate.reach import active_database as active
-from tuiha.operate.records import journal_copy as keeping
-from tuiha.operate.run import cost as counting
-from tuiha.server.database import lease
+from tuiha.pooldb.leases import LAST_RENEWAL, MAY_HOLD
+from tuiha.pooldb.statements.epochs import (
+    ACTIVE_EPOCH,
+    BEGIN_EPOCH,
+    BEGUN_EPOCH,
+    DOUBTED,
+    FENCE,
+    HAS_STANDBY,
+    UNFENCE,
+    WRITABLE_AND_ACTIVE,
+)
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.operations import KEEP_OPERATION
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 if TYPE_CHECKING:
     from tests.proof.operations.ground import Ground
@@ -276,10 +308,6 @@ async def _waited_for(node: Node, session: Session) -> list[Row]:
                 session=json.dumps({"value": "on", "source": "default"}), settings="[]")]
 
 
-async def _nobody(node: Node, session: Session) -> list[Row]:
-    return []
-
-
 async def _keep(node: Node, session: Session, *_: Any) -> list[Row]:
     await node.commit(session, Entry())
     return []
@@ -315,32 +343,28 @@ def followers(node: Node) -> list[Any]:
                            else "async", len(node.log) - sender.flushed, 0.0) for sender in node.senders.values()]
 
 
-_REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
-_POSITION = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
-_WAITING = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-
 _STATEMENTS: Mapping[str, Callable[..., Awaitable[list[Row]]]] = {
-    roles._FENCE: _fence, roles._UNFENCE: _unfence, roles._EPOCH: _epoch, roles._END: _end,
-    roles._LEFT: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
-    _REPLAYED: _reads(lambda node: node.replayed), roles._RECOVERING: _reads(lambda node: node.recovering),
-    epochs._BEGIN: _begin, epochs._BEGUN: _begun, _POSITION: _reads(lambda node: len(node.log)),
-    "CHECKPOINT": _checkpoint, "SELECT pg_promote(false)": _promote, "SELECT pg_reload_conf()": _reload,
-    "SELECT current_setting($1)": _reads(lambda node, name: node.setting(name)),
-    "SELECT current_setting('primary_conninfo') <> ''": _reads(lambda node: node.setting(CONNINFO) != ""),
-    pair._RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
-    f"SELECT NOT pg_is_in_recovery() OR ({pair._REPLAYED})": _reads(lambda node: node.replayed >= len(node.log)),
-    steps._HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
-    pair._DOUBTED: _reads(lambda node: False),
+    FENCE: _fence, UNFENCE: _unfence, ACTIVE_EPOCH: _epoch, END_SESSIONS: _end,
+    COUNT_SESSIONS: _reads(lambda node, users: sum(one.user in users for one in node.connections)),
+    REPLAYED: _reads(lambda node: node.replayed), IN_RECOVERY: _reads(lambda node: node.recovering),
+    BEGIN_EPOCH: _begin, BEGUN_EPOCH: _begun, FLUSHED: _reads(lambda node: len(node.log)),
+    CHECKPOINT: _checkpoint, PROMOTE: _promote, RELOAD: _reload,
+    SETTING: _reads(lambda node, name: node.setting(name)),
+    HAS_PRIMARY: _reads(lambda node: node.setting(CONNINFO) != ""),
+    COUNT_RECEIVERS: _reads(lambda node: int(node.receiver is not None)),
+    IS_PRIMARY_OR_REPLAYED: _reads(lambda node: node.replayed >= len(node.log)),
+    HAS_STANDBY: _reads(lambda node: False),  # a schema of before: the ledger alone says it
+    DOUBTED: _reads(lambda node: False),
     durability.CONFIRMED: _confirmed, durability.HAS: _has,
-    streaming._ROWS: _follows, steps._SYSTEM: _system, rejoining._SETTINGS: _settings,
-    pair._FLUSHED: _flushed, _WAITING: _reads(_waiting),
-    "SELECT pg_current_wal_flush_lsn()::text": _reads(lambda node: str(len(node.log))),
-    slots.BY_FUNCTION: _reads(lambda node: True), slots.MAKE: _make_slot, slots.DROP: _drop_slot,
-    lease.MAY_HOLD: _leases, serving._SERVERS: _nobody, durability.QUESTION: _waited_for,
-    remains._RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
-    pair._RENEWED: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
-    serving._SESSIONS: _sessions, sight._OBSTACLES: _obstacles, keeping._OPERATION: _keep, keeping._EVENT: _keep,
-    active._WHO: _who, counting._SERVERS: _none,
+    FOLLOWER_STREAM: _follows, SYSTEM_IDENTIFIER: _system, SETTINGS: _settings,
+    FOLLOWER_HAS: _flushed, WAITING_COMMITS: _reads(_waiting),
+    FLUSHED_TEXT: _reads(lambda node: str(len(node.log))),
+    SLOTS_BY_FUNCTION: _reads(lambda node: True), MAKE_SLOT: _make_slot, DROP_SLOT: _drop_slot,
+    MAY_HOLD: _leases, durability.QUESTION: _waited_for,
+    IS_PRIMARY_OR_RECEIVES: _reads(lambda node: not node.recovering or node.setting(CONNINFO) != ""),
+    LAST_RENEWAL: _reads(lambda node: max((at for _, at in node.tables.leases.values()), default=None)),
+    SESSIONS_BY_SERVER: _sessions, UNLOGGED_AND_CHECKPOINT: _obstacles, KEEP_OPERATION: _keep, ADD_EVENT: _keep,
+    WRITABLE_AND_ACTIVE: _who, ADDRESSES: _none,
 }
 _PATTERNS: Mapping[str, Callable[..., Awaitable[None]]] = {
     r"ALTER SYSTEM SET (\w+) = '(.*)'": _set, r"ALTER SYSTEM RESET (\w+)": _reset,

@@ -45,7 +45,7 @@ from tuiha.operate.run import attempt as stepping
 from tuiha.operate.run import launch as start
 from tuiha.operate.run import started as running
 from tuiha.operate.run import stop as stopping
-from tuiha.server.database import clock
+from tuiha.pooldb import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool

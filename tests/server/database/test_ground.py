@@ -38,8 +38,9 @@ class Connection:
 
 
 def session(**answers: Callable[[], Any]) -> Session:
-    return Session(Connection({getattr(ground, name, None) or getattr(durability, name): answer
-                               for name, answer in answers.items()}))
+    double: Any = Connection({getattr(ground, name, None) or getattr(durability, name): answer
+                              for name, answer in answers.items()})
+    return Session(double)
 
 
 def waits_for(names: str) -> dict[str, Any]:
@@ -70,8 +71,9 @@ async def test_a_slow_replay_is_no_copy(
 ) -> None:
     """It receives from one look to the next, and the lease is not to be seen in it."""
     received = itertools.count()
-    secondary(monkeypatch, _RECEIVED=lambda: f"0/{next(received)}")
-    mine = session(QUESTION=lambda: waits_for("*"), _WORD=lambda: "SYNC", _MINE=lambda: 1.0, _FOLLOWED=lambda: followed)
+    secondary(monkeypatch, RECEIVED=lambda: f"0/{next(received)}")
+    mine = session(QUESTION=lambda: waits_for("*"), STANDBY=lambda: "SYNC", RENEWED_AT=lambda: 1.0,
+                   IS_FOLLOWED=lambda: followed)
     with pytest.raises(NoGround, match="a copy of db1 answers" if copy else "has not replayed") as caught:
         await here.hold(ATTACHMENT, mine)
     assert (caught.value.copy, here.copy is not None) == (copy, copy)
@@ -81,7 +83,7 @@ async def test_what_is_said_of_a_copy_is_so_until_the_next_judgement(
     here: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received = itertools.count()
-    secondary(monkeypatch, _RECEIVED=lambda: f"0/{next(received)}")
+    secondary(monkeypatch, RECEIVED=lambda: f"0/{next(received)}")
     followed = iter((False, False, True))
     seen: list[bool] = []
 
@@ -89,7 +91,7 @@ async def test_what_is_said_of_a_copy_is_so_until_the_next_judgement(
         seen.append(here.copy is not None)
         return waits_for("*")
 
-    mine = session(QUESTION=asked, _WORD=lambda: "SYNC", _MINE=lambda: 1.0, _FOLLOWED=lambda: next(followed))
+    mine = session(QUESTION=asked, STANDBY=lambda: "SYNC", RENEWED_AT=lambda: 1.0, IS_FOLLOWED=lambda: next(followed))
     for _ in range(3):
         with pytest.raises(NoGround):
             await here.hold(ATTACHMENT, mine)
@@ -102,9 +104,9 @@ async def test_the_secondary_is_not_given_up_on_one_look(
 ) -> None:
     """Whatever was seen first has to be there a moment later, too."""
     looks, doubts = iter(("*", later)), list[bool]()
-    secondary(monkeypatch, _HAS_MINE=lambda: True, _DOUBTED=lambda: True)
-    mine = session(QUESTION=lambda: waits_for(next(looks)), _WORD=lambda: "SYNC", _MINE=lambda: 1.0,
-                   _DOUBT=lambda: doubts.append(True))
+    secondary(monkeypatch, HAS_RENEWAL=lambda: True, DOUBTED_IN_EPOCH=lambda: True)
+    mine = session(QUESTION=lambda: waits_for(next(looks)), STANDBY=lambda: "SYNC", RENEWED_AT=lambda: 1.0,
+                   DOUBT_STANDBY=lambda: doubts.append(True))
     if given_up:
         await here.hold(ATTACHMENT, mine)
     else:

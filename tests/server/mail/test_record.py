@@ -9,6 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.server.mail.world import World
+from tuiha.pooldb.statements.mail import (
+    ADD_MESSAGES,
+    CURSOR,
+    HOLD_BINDING,
+    KNOWN_MAILBOX,
+    LIKE_MESSAGES,
+    MARK_CURSOR,
+    NOTE_COPIES,
+)
 from tuiha.server.mail import Bound, Superseded, record
 from tuiha.server.mail.messages import Message
 from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry
@@ -123,13 +132,13 @@ async def test_every_statement_uses_an_index(lab: World) -> None:
             await connection.execute(fill)
             # Plans need statistics, and only an owner may ANALYZE; what the planner assumes without is enough here.
             for sql, arguments in (
-                (record.KNOWN, (user.user_id, "s1", 1, "INBOX")),
-                (record.HOLD, (user.user_id, "s1", 1)),
-                (record.CURSOR, (user.user_id, "mail1", "INBOX")),
-                (record.CANDIDATES, (user.user_id, 0, "INBOX", "mail1", 1, ["a"], [1], [1], [NOW])),
-                (record.ADD, (user.user_id, 0, 1, "INBOX", "mail1", 1, [1], ["a"], ["s"], [NOW], [1], [NOW], [""])),
-                (record.MEET, (user.user_id, "mail1", "INBOX", 1, [1], [1])),
-                (record.MARK, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1, 1, 1)),
+                (KNOWN_MAILBOX, (user.user_id, "s1", 1, "INBOX")),
+                (HOLD_BINDING, (user.user_id, "s1", 1)),
+                (CURSOR, (user.user_id, "mail1", "INBOX")),
+                (LIKE_MESSAGES, (user.user_id, 0, "INBOX", "mail1", 1, ["a"], [1], [1], [NOW])),
+                (ADD_MESSAGES, (user.user_id, 0, 1, "INBOX", "mail1", 1, [1], ["a"], ["s"], [NOW], [1], [NOW], [""])),
+                (NOTE_COPIES, (user.user_id, "mail1", "INBOX", 1, [1], [1])),
+                (MARK_CURSOR, (user.user_id, "mail1", "INBOX", 1, 1, 1, 1, 1, 1)),
             ):
                 plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}", *arguments))
                 assert "Seq Scan" not in plan, plan

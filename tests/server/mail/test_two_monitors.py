@@ -52,7 +52,7 @@ async def test_only_the_right_generation_records(lab: World) -> None:
 
 async def test_without_the_check_of_the_generation_both_record(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is slower finds the cursor elsewhere and starts again: that may be the old one for all of 40 messages."""
-    monkeypatch.setattr(record, "HOLD", UNGUARDED)
+    monkeypatch.setattr(record, "HOLD_BINDING", UNGUARDED)
     for _ in range(20):
         if await both_watch(lab, await lab.user()):
             return

@@ -9,8 +9,9 @@ import pytest
 
 from tests.server.support import Attach, Attached, Node
 from tuiha.config.pace import Binding
+from tuiha.pooldb.statements.takeovers import CANDIDATES
 from tuiha.server.pool.bindings import Bindings, Owned
-from tuiha.server.pool.takeover import CANDIDATES, Taken, candidates, take_over
+from tuiha.server.pool.takeover import Taken, candidates, take_over
 
 WINDOW = 10.0
 

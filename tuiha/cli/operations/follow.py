@@ -51,14 +51,13 @@ def add_following(parser: argparse.ArgumentParser) -> None:
 
 def acted(work: Coroutine[Any, Any, T]) -> T:
     """Run it; whatever it refuses or cannot reach becomes words and a code. Raises CommandError."""
-    import asyncpg
-
     from tuiha.drivers.protocols import DriverError
     from tuiha.operate.plans.kinds import Misused, Refused
     from tuiha.operate.reach.control import ControlError
     from tuiha.operate.reach.sql import DatabaseGone
     from tuiha.operate.reach.world import NoCredentials
     from tuiha.operate.records.store import NotKept, NotThere
+    from tuiha.pooldb.errors import NoRight, WrongLogin
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (Misused, exits.USAGE),  # before Refused, which it is too
@@ -69,8 +68,8 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         (DatabaseGone, exits.UNREACHABLE),
         (DriverError, exits.UNREACHABLE),
         (ControlError, exits.UNREACHABLE),
-        (asyncpg.InvalidAuthorizationSpecificationError, exits.USAGE),
-        (asyncpg.InsufficientPrivilegeError, exits.REFUSED),
+        (WrongLogin, exits.USAGE),
+        (NoRight, exits.REFUSED),
     )
     try:
         return asyncio.run(work)

@@ -12,6 +12,9 @@ from tuiha.model.check.inspection import Collation, DatabaseInspection, Default,
 from tuiha.model.databases.obstacles import SIZES
 from tuiha.model.databases.sessions import WATCHED
 from tuiha.model.users.names import DEFAULT, NameRule
+from tuiha.pooldb.connection import Connection, given
+from tuiha.pooldb.leases import LEASE_LENGTHS, MAY_READ_LEASES
+from tuiha.pooldb.statements.users import HAS_USERS
 
 _SETTINGS = """
 SELECT name, setting, source, coalesce(sourcefile, '') AS file FROM pg_settings WHERE name = ANY($1::text[])
@@ -43,11 +46,6 @@ SELECT collname::text AS name, collversion AS recorded, pg_collation_actual_vers
    AND EXISTS (SELECT FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid
                 WHERE a.attcollation = c.oid AND t.relnamespace = 'public'::regnamespace)
  ORDER BY 1 LIMIT 20
-"""
-# By way of JSON: a pool whose servers are all of an earlier version has no such column.
-_LEASES = """
-SELECT server, (to_jsonb(l) ->> 'seconds')::float8 AS seconds FROM lease l
- WHERE renewed_at > clock_timestamp() - interval '1 minute' AND to_jsonb(l) ->> 'seconds' IS NOT NULL
 """
 _NAMES = (
     "fsync", "full_page_writes", "synchronous_commit", "wal_level", "hot_standby", "max_wal_senders",
@@ -118,7 +116,6 @@ SELECT number AS line, kind, address, netmask, method, error,
   FROM access_rules() ORDER BY number
 """
 _SEES_RULES = "SELECT coalesce(has_function_privilege(to_regprocedure('public.access_rules()'), 'EXECUTE'), false)"
-_HAS_USERS = "SELECT to_regclass('public.app_user') IS NOT NULL"
 # The tables of guessed passwords may be empty after a change of the primary.
 _UNLOGGED = """
 SELECT relname::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'
@@ -128,7 +125,8 @@ _PARAMETERS = ("primary_conninfo", "primary_slot_name", "synchronous_standby_nam
 
 
 async def inspect(
-    connection: Any, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT, plain: Any = None
+    connection: Connection, name: str, roles: Mapping[str, str], rule: NameRule = DEFAULT,
+    plain: Connection | None = None,
 ) -> DatabaseInspection:
     """Look at a database. `roles`: task -> role; `rule`: how users' names are spelled. Raises asyncpg's errors.
 
@@ -138,9 +136,8 @@ async def inspect(
     settings = await (plain or connection).fetch(_SETTINGS, [*_NAMES, *SIZES, *WATCHED])
     named = list(roles.values())
     accesses = {row["name"]: row for row in await connection.fetch(_ACCESSES, named)}
-    database = await connection.fetchrow(_DATABASE)
-    has_leases = await connection.fetchval("SELECT to_regclass('public.lease') IS NOT NULL AND "
-                                           "has_table_privilege('public.lease', 'SELECT')")
+    database = given(await connection.fetchrow(_DATABASE))
+    has_leases = await connection.fetchval(MAY_READ_LEASES)
     rights = {row["name"]: row for row in await connection.fetch(_ROLES, list(roles.values()), list(_PARAMETERS))}
     asked = time.time()
     clock = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
@@ -151,7 +148,7 @@ async def inspect(
         {row["name"]: row["file"] for row in settings if row["file"]},
         float(clock) - middle,
         {task: _rights(rights[role]) for task, role in roles.items()},
-        tuple(await misspelled(connection, rule)) if await connection.fetchval(_HAS_USERS) else (),
+        tuple(await misspelled(connection, rule)) if await connection.fetchval(HAS_USERS) else (),
         database=database["name"],
         connection_limit=database["limit"],
         accesses={task: RoleAccess(**accesses[role]) for task, role in roles.items() if role in accesses},
@@ -160,7 +157,7 @@ async def inspect(
                     *(Collation(**row) for row in await connection.fetch(_COLLATIONS))),
         unlogged=tuple(row["relname"] for row in await connection.fetch(_UNLOGGED)),
         slots=await connection.fetchval("SELECT count(*)::int FROM pg_replication_slots"),
-        leases={row["server"]: row["seconds"] for row in await connection.fetch(_LEASES)} if has_leases else {},
+        leases={row["server"]: row["seconds"] for row in await connection.fetch(LEASE_LENGTHS)} if has_leases else {},
         rules=await _rules(connection, list(roles.values())),
     )
 
@@ -185,7 +182,7 @@ def _rights(row: Mapping[str, Any]) -> RoleRights:
                       row["makes_slots"])
 
 
-async def _rules(connection: Any, roles: Sequence[str]) -> tuple[AccessRule, ...] | None:
+async def _rules(connection: Connection, roles: Sequence[str]) -> tuple[AccessRule, ...] | None:
     """What pg_hba.conf says about roles; None when the function that shows it is not there."""
     if not await connection.fetchval(_SEES_RULES):
         return None

@@ -15,6 +15,10 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import DatabaseReport
+from tuiha.pooldb.connection import Connection, OwnConnection, given
+from tuiha.pooldb.statements.epochs import EPOCH
+from tuiha.pooldb.statements.mail import MAIL_SERVERS
+from tuiha.pooldb.statements.servers import MEMBERS
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
@@ -45,7 +49,7 @@ class Postgres:
         self._password = password
         self._window = window  # seconds within which a server's heartbeat counts as alive
         self._ssl = ssl
-        self._connection: Any = None
+        self._connection: OwnConnection | None = None
         self._turn = asyncio.Lock()
         self._counting = Counting(self._connect)
 
@@ -76,7 +80,7 @@ class Postgres:
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
-    async def _connect(self) -> Any:
+    async def _connect(self) -> OwnConnection:
         return await opened(
             APPLICATION,
             _SESSION,
@@ -89,9 +93,9 @@ class Postgres:
             timeout=_CONNECT_SECONDS,
         )
 
-    async def _ask(self, connection: Any) -> Answers:
+    async def _ask(self, connection: Connection) -> Answers:
         answers = Answers()
-        answers.node = await connection.fetchrow(questions.NODE)
+        answers.node = given(await connection.fetchrow(questions.NODE))
         if not answers.node["secondary"]:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)
         answers.durability = await connection.fetchrow(durability.QUESTION)
@@ -100,16 +104,16 @@ class Postgres:
         answers.obstacles = await connection.fetchrow(questions.OBSTACLES)
         tables = await self._tables(connection)
         if "pool_epoch" in tables:
-            answers.epoch = await connection.fetchrow(questions.EPOCH)
+            answers.epoch = await connection.fetchrow(EPOCH)
         if "server" in tables:
-            answers.members = await connection.fetch(questions.MEMBERS)
+            answers.members = await connection.fetch(MEMBERS)
         if "mail_server" in tables:
-            answers.mail = await connection.fetch(questions.MAIL)
+            answers.mail = await connection.fetch(MAIL_SERVERS)
         counted = {name: size for name, size in tables.items() if name in questions.COUNTED}
         answers.counts = await self._counting.counts(connection, counted)
         return answers
 
-    async def _unless_changed(self, connection: Any, question: str) -> Any:
+    async def _unless_changed(self, connection: Connection, question: str) -> Any:
         import asyncpg
 
         try:
@@ -117,7 +121,7 @@ class Postgres:
         except asyncpg.ObjectNotInPrerequisiteStateError:  # it stopped being the primary between two questions
             return ()
 
-    async def _tables(self, connection: Any) -> dict[str, int]:
+    async def _tables(self, connection: Connection) -> dict[str, int]:
         """The pool's tables that are there, with their bytes. One that may not be read is an error, not empty."""
         rows = await connection.fetch(questions.TABLES, list(questions.POOL_TABLES))
         closed = sorted(row["name"] for row in rows if not row["readable"])

@@ -22,18 +22,18 @@ from tuiha.model.reports import (
     SlotRow,
     Transaction,
 )
+from tuiha.pooldb.statements.epochs import TIMELINE
 
 Row = Mapping[str, Any]
 
-# The timeline: the name of the WAL file that is being written has it right from the promotion on, while the control
-# file follows with the next checkpoint. A secondary has no such file; there the WAL receiver knows first.
-NODE = """
+# Of a secondary's timeline the WAL receiver knows first.
+NODE = f"""
 SELECT pg_is_in_recovery() AS secondary,
        (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
        CASE WHEN pg_is_in_recovery()
             THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
                           (SELECT received_tli FROM pg_stat_wal_receiver))
-            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline,
+            ELSE {TIMELINE} END AS timeline,
        current_setting('server_version') AS version,
        (CASE WHEN pg_is_in_recovery()
              THEN coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')
@@ -93,40 +93,6 @@ SELECT name, has_any_column_privilege(to_regclass(name), 'SELECT') AS readable,
   FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
 """
 
-# Not by the column's name: a schema of an earlier version has no `standby`.
-EPOCH = "SELECT pool, epoch, active, state, to_jsonb(p) ->> 'standby' AS standby FROM pool_epoch p"
-
-# Whether a server `s` holds a lease: then its process lives, however late its heartbeat is. By way of JSON, because a
-# pool whose servers are all of an early version has no such column.
-LEASED = """
-EXISTS (SELECT FROM lease l WHERE l.server = s.name AND l.epoch > 0
-           AND l.renewed_at > clock_timestamp()
-               - make_interval(secs => coalesce((to_jsonb(l) ->> 'seconds')::float8, 0)))
-"""
-
-MEMBERS = f"""
-SELECT name, address, state, target, availability_index, epoch, users, {LEASED} AS leased,
-       greatest(0, extract(epoch FROM clock_timestamp() - heartbeat))::float8 AS heartbeat_age
-  FROM server s ORDER BY name
-"""
-
-MAIL = """
-SELECT name, cluster, in_service, reason, extract(epoch FROM changed_at)::float8 AS changed_at
-  FROM mail_server ORDER BY cluster, name
-"""
-
-# These read whole tables.
-BOUND_USERS = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > now() GROUP BY server"
-# As operations count them: the assignment of a user whom nobody monitors (disabled, say) stays, and is no connection.
-ASSIGNED_USERS = """
-SELECT a.mail_server, count(*)::int AS users FROM mail_assignment a JOIN binding b USING (user_id)
- WHERE b.expires_at > now() GROUP BY a.mail_server
-"""
-# Over 200,000 rows the planner's estimate is as good for a screen, and free.
-USERS = """
-SELECT CASE WHEN c.reltuples > 200000 THEN c.reltuples::bigint ELSE (SELECT count(*) FROM app_user) END AS users
-  FROM pg_class c WHERE c.oid = 'app_user'::regclass
-"""
 
 COUNTED = ("binding", "mail_assignment", "app_user")
 POOL_TABLES = ("pool_epoch", "server", "mail_server", *COUNTED)

@@ -17,6 +17,8 @@ from typing import Any
 import asyncpg
 from asyncpg import protocol
 
+from tuiha.pooldb.connection import OwnConnection
+
 MOST_ROUNDS = 200_000  # of hashing, some 0.1 s in which nothing else happens; PostgreSQL's default is 4,096
 _LONGEST = 65_536  # bytes of one message before the log-in is over
 _HEAD = struct.Struct("!cI")  # kind and length of a message; the length counts itself
@@ -141,13 +143,13 @@ def _install() -> None:
     protocol.Protocol = made
 
 
-async def connect(**where: Any) -> Any:
+async def connect(**where: Any) -> OwnConnection:
     """`asyncpg.connect`, by SCRAM only. Raises NotProven before a password is sent, and what that one raises."""
     _install()
     asked = _Asked()
     _asked.set(asked)
     try:
-        return await asyncpg.connect(**where)
+        connection: OwnConnection = await asyncpg.connect(**where)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         if asked.refusal is None:
             raise
@@ -155,5 +157,7 @@ async def connect(**where: Any) -> Any:
             f"{asked.refusal}; {where.get('host')}:{where.get('port')} was not sent the password of "
             f"{where.get('user')}. Another program may listen there. If it is the database, write scram-sha-256 for "
             "this role in pg_hba.conf, and set its password again") from None
+    else:
+        return connection
     finally:
         _asked.set(None)  # not `reset`: a coroutine may be closed in another context than the one it ran in

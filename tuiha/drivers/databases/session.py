@@ -13,6 +13,7 @@ from typing import Any
 
 from tuiha.model.databases.sessions import KEPT, LATER, STATED, fits
 from tuiha.model.problems.causes import Cause
+from tuiha.pooldb.connection import Connection, OwnConnection
 
 # transaction_timeout is not known before PostgreSQL 17, where naming it at the start would be refused.
 READ_BACK = """
@@ -31,7 +32,7 @@ class WrongSession(ConnectionError):
 
 
 async def opened(application: str, settings: Mapping[str, str] | None = None, *, timeout: float,
-                 **where: Any) -> Any:
+                 **where: Any) -> OwnConnection:
     """A connection of asyncpg with our settings, read back within `timeout` seconds.
 
     `settings` are added to the stated ones, or go before them. Raises WrongSession, TimeoutError, and what
@@ -51,7 +52,7 @@ async def opened(application: str, settings: Mapping[str, str] | None = None, *,
     return connection
 
 
-async def read_back(connection: Any, stated: Mapping[str, str]) -> None:
+async def read_back(connection: Connection, stated: Mapping[str, str]) -> None:
     """Compare a session's settings with the stated ones. Raises WrongSession, and asyncpg's errors."""
     names = [*stated, *LATER, *KEPT]
     rows = await connection.fetch(READ_BACK, names, list(LATER))

@@ -12,8 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from tuiha.drivers.databases import questions
 from tuiha.drivers.databases.questions import Counts
+from tuiha.pooldb.connection import Connection, OwnConnection
+from tuiha.pooldb.statements.bindings import BOUND_USERS
+from tuiha.pooldb.statements.mail import ASSIGNED_USERS
+from tuiha.pooldb.statements.users import COUNT_USERS
 
 _BIG = 8 * 1024 * 1024  # bytes of the counted tables: about 30,000 users
 _PATIENCE = 0.25  # seconds that a poll waits for the very first count
@@ -35,7 +38,7 @@ class Counting:
         self._counted = 0.0  # monotonic seconds
         self._again = 0.0
 
-    async def counts(self, connection: Any, sizes: dict[str, int]) -> Counts | None:
+    async def counts(self, connection: Connection, sizes: dict[str, int]) -> Counts | None:
         """The counts, or None while there is none. `sizes` are the bytes of the tables that are there."""
         if sum(sizes.values()) < _BIG:
             return await _count(connection, sizes)
@@ -52,7 +55,7 @@ class Counting:
         import asyncpg
 
         started = time.monotonic()
-        connection: Any = None
+        connection: OwnConnection | None = None
         try:
             connection = await self._connect()
             self._counts = await _count(connection, tables)
@@ -80,10 +83,10 @@ class Counting:
             self._task = None
 
 
-async def _count(connection: Any, tables: Collection[str]) -> Counts:
-    bound = await connection.fetch(questions.BOUND_USERS) if "binding" in tables else ()
-    assigned = await connection.fetch(questions.ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
-    users = await connection.fetchval(questions.USERS) if "app_user" in tables else None
+async def _count(connection: Connection, tables: Collection[str]) -> Counts:
+    bound = await connection.fetch(BOUND_USERS) if "binding" in tables else ()
+    assigned = await connection.fetch(ASSIGNED_USERS) if {"binding", "mail_assignment"} <= {*tables} else ()
+    users = await connection.fetchval(COUNT_USERS) if "app_user" in tables else None
     return Counts(
         {row["server"]: row["users"] for row in bound},
         {row["mail_server"]: row["users"] for row in assigned},

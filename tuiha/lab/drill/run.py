@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-import asyncpg
-
 from tuiha.lab.drill import verdict
 from tuiha.lab.drill.acts.disks import NoDisk
 from tuiha.lab.drill.build import staged
@@ -23,6 +21,7 @@ from tuiha.lab.drill.verdict import Verdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
 from tuiha.lab.pool.control import ControlError
+from tuiha.pooldb.errors import UNREAD
 
 LONGEST = 240.0  # seconds from the first act to the last
 _RECOVERY = 60.0  # seconds for the pool to be whole after the last act
@@ -67,7 +66,7 @@ async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
     active = await stage.active()
     try:
         in_database = await kept(stage.observer.databases, active, stage.observer.users)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except UNREAD as error:
         why = "; ".join([*missed, f"{active} does not answer at the end: {error or 'no answer'}"])
         return replace(verdict.not_run(scenario, why), operation=stage.operation)
     return verdict.conclude(scenario, verdict.Run(

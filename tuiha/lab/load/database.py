@@ -8,30 +8,22 @@ import asyncio
 import ssl as tls
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.lab.load.books import Row, plain_id
+from tuiha.pooldb.connection import Connection, OwnConnection
+from tuiha.pooldb.errors import UNREAD
+from tuiha.pooldb.statements.audit import (
+    CURSORS_OF,
+    HISTORY_BEYOND,
+    SERVERS_AND_ADDRESSES,
+    USERS_AND_CLUSTERS,
+    USERS_PER_MAIL_SERVER,
+    USERS_PER_SERVER,
+)
 
 T = TypeVar("T")
-
-_USERS = "SELECT name, mail_cluster FROM app_user"
-_SPREAD = "SELECT server, count(*) AS users FROM binding WHERE expires_at > now() GROUP BY server ORDER BY server"
-_SERVERS = "SELECT name, address FROM server ORDER BY name"
-_THROUGH = """
-    SELECT a.mail_server, count(*) AS users FROM mail_assignment AS a
-    JOIN binding AS b USING (user_id) WHERE b.expires_at > now() GROUP BY a.mail_server ORDER BY a.mail_server
-"""
-_HISTORY = """
-    SELECT u.name, c.seq, c.generation, c.kind, c.mailbox, c.message_id, c.uid,
-           c.unreadable IS NOT NULL AS unreadable
-    FROM unnest($1::text[], $2::bigint[]) AS known (name, seq)
-    JOIN app_user AS u ON u.name = known.name
-    JOIN change AS c ON c.user_id = u.id AND c.seq > known.seq
-    ORDER BY u.name, c.seq
-"""
-_CURSORS = """
-    SELECT c.mail_server, c.uidnext FROM mail_cursor AS c JOIN app_user AS u ON u.id = c.user_id WHERE u.name = $1
-"""
 
 
 class NoDatabase(Exception):
@@ -50,7 +42,7 @@ class Node:
     password: str
     ssl: tls.SSLContext | None = None  # None: plain text, on loopback
 
-    async def connect(self, application: str) -> Any:
+    async def connect(self, application: str) -> OwnConnection:
         """A connection of asyncpg's, to be terminated by the caller. Raises OSError and asyncpg's errors."""
         from tuiha.drivers.databases import scram
 
@@ -68,40 +60,40 @@ class Records:
 
     async def clusters(self) -> dict[str, str]:
         """User -> mail cluster. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_USERS))
+        rows = await self._read(lambda connection: connection.fetch(USERS_AND_CLUSTERS))
         return {row["name"]: row["mail_cluster"] for row in rows}
 
     async def servers(self) -> dict[str, str]:
         """Server -> address, of all that joined and did not leave, alive or not. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_SERVERS))
+        rows = await self._read(lambda connection: connection.fetch(SERVERS_AND_ADDRESSES))
         return {row["name"]: row["address"] for row in rows}
 
     async def spread(self) -> dict[str, int]:
         """Server -> users bound to it. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_SPREAD))
+        rows = await self._read(lambda connection: connection.fetch(USERS_PER_SERVER))
         return {row["server"]: row["users"] for row in rows}
 
     async def through(self) -> dict[str, int]:
         """Mail server -> users monitored through it. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_THROUGH))
+        rows = await self._read(lambda connection: connection.fetch(USERS_PER_MAIL_SERVER))
         return {row["mail_server"]: row["users"] for row in rows}
 
     async def cursors(self, user: str) -> dict[str, int]:
         """Mail server -> the first UID of the user's mailbox that was not read there. Raises NoDatabase."""
-        rows = await self._read(lambda connection: connection.fetch(_CURSORS, user))
+        rows = await self._read(lambda connection: connection.fetch(CURSORS_OF, user))
         return {row["mail_server"]: row["uidnext"] for row in rows}
 
     async def history(self, known: Mapping[str, int]) -> list[Row]:
         """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""
         names, seqs = list(known), list(known.values())
-        rows = await self._read(lambda connection: connection.fetch(_HISTORY, names, seqs))
+        rows = await self._read(lambda connection: connection.fetch(HISTORY_BEYOND, names, seqs))
         return [
             Row(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
                 plain_id(row["message_id"] or ""), row["uid"], row["unreadable"])
             for row in rows
         ]
 
-    async def _read(self, query: Callable[[Any], Awaitable[T]]) -> T:
+    async def _read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
         """The answer of the first node that is the primary, else of any that answers. Raises NoDatabase."""
         failures = []
         for primary_only in (True, False):
@@ -112,19 +104,18 @@ class Records:
                     failures.append(str(error))
         raise NoDatabase("; ".join(dict.fromkeys(failures)))
 
-    async def _read_from(self, node: Node, query: Callable[[Any], Awaitable[T]], primary_only: bool) -> T:
-        import asyncpg
+    async def _read_from(self, node: Node, query: Callable[[Connection], Awaitable[T]], primary_only: bool) -> T:
 
         connection = None
         try:
             async with asyncio.timeout(self._timeout):
                 connection = await node.connect("tuiha load")
-                if primary_only and await connection.fetchval("SELECT pg_is_in_recovery()"):
+                if primary_only and await connection.fetchval(IN_RECOVERY):
                     raise NoDatabase(f"{node.name}: is not the primary")
                 return await query(connection)
         except TimeoutError as error:
             raise NoDatabase(f"{node.name}: no answer for {self._timeout:g} s") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREAD as error:
             raise NoDatabase(f"{node.name}: {type(error).__name__}") from error
         finally:
             if connection is not None:

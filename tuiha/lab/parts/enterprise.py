@@ -64,9 +64,8 @@ GRANT CONNECT ON DATABASE {DATABASE} TO tuiha_owner, tuiha_pool, tuiha_watch, tu
 @asynccontextmanager
 async def connected(pair: Pair, name: str, *, user: str = SUPERUSER, database: str = "postgres") -> AsyncIterator[Any]:
     """A connection to one database, as soon as it takes one. Raises DatabaseSetupError when it does not."""
-    import asyncpg
-
     from tuiha.drivers.databases import scram
+    from tuiha.pooldb.errors import UNREAD
 
     connection: Any = None
     reason = "no answer"
@@ -78,7 +77,7 @@ async def connected(pair: Pair, name: str, *, user: str = SUPERUSER, database: s
                         host="127.0.0.1", port=pair.ports[name], user=user, database=database,
                         password=pair.layout.read_secret(user), timeout=_CONNECT, command_timeout=_COMMAND, ssl=False,
                     )
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                except UNREAD as error:
                     reason = str(error) or type(error).__name__
                     await asyncio.sleep(_STEP)
     except TimeoutError:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.model.facts import Snapshot
 from tuiha.model.words import count, names, no_user, short
 from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
@@ -19,17 +17,11 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
+from tuiha.pooldb.errors import NoColumn
+from tuiha.pooldb.statements.access import COUNT_CHANGES, DEVICES_TO_REVOKE, IS_REVOKED, USER_TO_CHANGE
 
 NO_REASON = "no reason was given"
 _LIMIT = 20.0  # seconds of one order, a database that changes meanwhile included
-
-_USER = """
-SELECT u.id, u.disabled_at IS NOT NULL AS disabled, u.disabled_reason AS reason,
-       (SELECT count(*)::int FROM device d WHERE d.user_id = u.id) AS devices
-FROM app_user u WHERE u.name = $1
-"""
-_DEVICES = "SELECT id, name, kind, revoked_at IS NOT NULL AS revoked FROM device WHERE user_id = $1 ORDER BY name"
-_CHANGES = "SELECT count(*)::int FROM change WHERE user_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +45,10 @@ async def _find(world: World, user: str) -> _Found:
     snapshot, active = await look(world), Active(world)
     try:
         user = await common.spelled(world, active, user)
-        rows = await active.rows(_USER, user)
+        rows = await active.rows(USER_TO_CHANGE, user)
     except DatabaseGone as error:
         raise Refused(f"the user cannot be read: {error}") from error
-    except asyncpg.UndefinedColumnError:
+    except NoColumn:
         raise Refused("the pool's servers are of a version that disables nobody: upgrade them first") from None
     if not rows:
         raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")
@@ -164,7 +156,7 @@ class ForgetUser:
         found = await _find(world, user)
         user = found.user
         try:
-            changes = (await found.active.rows(_CHANGES, found.row["id"], seconds=30.0))[0][0]
+            changes = (await found.active.rows(COUNT_CHANGES, found.row["id"], seconds=30.0))[0][0]
         except DatabaseGone as error:
             raise Refused(f"the history cannot be read: {error}") from error
         devices, mail = found.row["devices"], world.pool.users.provision == "mail"
@@ -304,7 +296,7 @@ def _disable(plan: Plan) -> Step:
 async def _device(found: _Found, device: str) -> Any:
     """The device's row. Raises Refused."""
     try:
-        rows = {row["name"]: row for row in await found.active.rows(_DEVICES, found.row["id"])}
+        rows = {row["name"]: row for row in await found.active.rows(DEVICES_TO_REVOKE, found.row["id"])}
     except DatabaseGone as error:
         raise Refused(f"the devices cannot be read: {error}") from error
     if device not in rows:
@@ -316,7 +308,7 @@ def _revoked(plan: Plan) -> tuple[Order, Order]:
     """The order to revoke the plan's device, and the one to allow it."""
     user, device = plan.target
     who = {"user": user, "user_id": plan.facts["user"], "device": device}
-    state = ("SELECT revoked_at IS NOT NULL FROM device WHERE user_id = $1 AND name = $2", (who["user_id"], device))
+    state = (IS_REVOKED, (who["user_id"], device))
     return (
         Order("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True, f"{device}: revoked"),
         Order("devices/allow", who, *state, False, f"{device}: allowed"),

@@ -18,7 +18,9 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
-from tuiha.server.database.lease import MAY_HOLD
+from tuiha.pooldb.leases import MAY_HOLD
+from tuiha.pooldb.statements.access import ACCESS_NUMBER, COUNT_USER, IS_DISABLED_BY_ID
+from tuiha.pooldb.statements.epochs import EPOCH_NUMBER
 
 REASON = 256  # characters of a reason that a server accepts; the operation's journal has all of it
 _ANSWER = 12.0  # seconds: a server may hold the order while the pool changes its database
@@ -27,9 +29,6 @@ _PATIENCE = 10.0  # seconds that a database is looked for
 _REFUSED = frozenset({400, 401, 403, 404, 409})  # answers that repeating the same order does not change
 _AGAIN = 0.5  # seconds until a part is asked for again; the step's limit ends it
 _LOOK = 2.0  # seconds until those who have not said that they saw it are looked for again
-_NUMBER = "SELECT coalesce(max(number), 0) FROM access_change WHERE user_id = $1"
-_EPOCH = "SELECT epoch FROM pool_epoch"
-_THERE = "SELECT count(*)::int FROM app_user WHERE id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Order:
 def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
     """The order to disable a user, and the one to enable it."""
     who = {"user": user, "user_id": user_id}
-    state = ("SELECT disabled_at IS NOT NULL FROM app_user WHERE id = $1", (user_id,))
+    state = (IS_DISABLED_BY_ID, (user_id,))
     return (
         Order("users/disable", who | {"reason": reason[:REASON]}, *state, True, f"{user}: disabled"),
         Order("users/enable", who, *state, False, f"{user}: not disabled"),
@@ -130,7 +129,7 @@ async def seen_by_all(
     Raises StepUnknown: a server with a lease that does not answer may not have seen it.
     """
     active, lease = Active(world), world.pool.lease
-    number = int(await active.value(_NUMBER, user_id, patience=_PATIENCE))
+    number = int(await active.value(ACCESS_NUMBER, user_id, patience=_PATIENCE))
     servers, looked = answering(await look(world)), time.monotonic()
 
     async def read() -> tuple[bool, str]:
@@ -141,7 +140,7 @@ async def seen_by_all(
         told = dict(zip(servers, said, strict=True))
         seen = [name for name, (reached, _) in told.items() if reached >= number]
         polls = sum(waiting for _, waiting in told.values())
-        epoch = await active.value(_EPOCH, patience=_PATIENCE)
+        epoch = await active.value(EPOCH_NUMBER, patience=_PATIENCE)
         leased = {row["server"] for row in await active.rows(MAY_HOLD, epoch, lease.seconds, lease.slack)}
         missing = sorted((set(servers) | leased) - set(seen))
         progress.tell(f"{len(seen)} servers have seen it" + (f"; not yet {names(missing)}" if missing else ""))
@@ -201,7 +200,7 @@ class ForgetStep:
             deleted, gone = deleted + told["deleted"], told["gone"]
             of = max(self.changes, deleted)
             progress.tell(f"{deleted:,} of {count(of, 'change')} deleted", deleted, of)
-        if await Active(world).value(_THERE, self.user_id, patience=_PATIENCE):
+        if await Active(world).value(COUNT_USER, self.user_id, patience=_PATIENCE):
             raise StepFailed(f"{self.user} is still there")
         return f"{self.user} is gone, {count(deleted, 'change')} deleted"
 

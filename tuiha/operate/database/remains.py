@@ -7,8 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import asyncpg
-
+from tuiha.drivers.databases.positions import IS_PRIMARY_OR_RECEIVES
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.databases.durability import Durability, follows_first, gaps, reason, remedy
 from tuiha.model.quotes import slot
@@ -18,11 +17,11 @@ from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25
-_EPOCH = "SELECT epoch, active, state FROM pool_epoch"
-_RECEIVES = "SELECT NOT pg_is_in_recovery() OR current_setting('primary_conninfo') <> ''"
 
 
 async def left_by(world: World, plan: Plan) -> list[str]:
@@ -109,7 +108,7 @@ class _Said:
 async def _said(database: Coordinator) -> _Said | str:
     """Or why it does not say it."""
     try:
-        rows = await sql(database, _EPOCH, seconds=2.0)
+        rows = await sql(database, ACTIVE_EPOCH, seconds=2.0)
         commits = await waited_for(database)
     except (StepFailed, StepUnknown) as error:
         return f"{database.name} could not be asked: {error}"
@@ -145,7 +144,7 @@ async def _of_primary(world: World, job: Job) -> list[str]:
 async def _of_secondary(world: World, job: Job) -> list[str]:
     """A secondary that was gone before is no matter of the operation."""
     try:
-        receives = await world.databases[job.new].value(_RECEIVES, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+        receives = await world.databases[job.new].value(IS_PRIMARY_OR_RECEIVES, seconds=2.0)
+    except (DatabaseGone, DatabaseError):
         return []
     return [] if receives else [f"{job.new} does not receive from {job.old}: `tuiha plan rejoin {job.new}`"]

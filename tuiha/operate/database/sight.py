@@ -8,9 +8,8 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Identifying, Measuring, Rehearsing
+from tuiha.drivers.databases.commands import UNLOGGED_AND_CHECKPOINT
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.databases.obstacles import LONG
 from tuiha.model.databases.way_back import Rehearsal
@@ -21,6 +20,7 @@ from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.watch.factory import guarded
 
 T = TypeVar("T")
@@ -31,40 +31,6 @@ _PAUSE = 0.05  # seconds between a probe that failed and the next one
 _STAGGER = 0.25  # and between one that has no answer yet and the next one
 _GONE = 1.5  # seconds for an answer of a database that may be gone
 _GRACE = 0.3  # seconds for the active database to name the servers, before those that others name are asked
-
-# What a change of roles needs, beside the obstacles that the watcher's report has.
-_OBSTACLES = """
-SELECT (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'S')
-           AND oid IS DISTINCT FROM to_regclass('public.wrong_login')) AS unlogged,
-       (SELECT extract(epoch FROM clock_timestamp() - checkpoint_time)::float8
-          FROM pg_control_checkpoint()) AS checkpoint,
-       (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8
-          FROM pg_stat_wal_receiver) AS silence,
-       (SELECT sum(pg_database_size(oid))::bigint FROM pg_database) AS bytes,
-       (SELECT count(*)::int FROM pg_replication_slots) AS slots,
-       current_setting('max_replication_slots')::int AS most_slots,
-       (SELECT rolreplication FROM pg_roles WHERE rolname = current_user)
-           OR coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)
-           AS may_make_slots,
-       array_remove(ARRAY[
-           CASE WHEN NOT has_parameter_privilege('synchronous_standby_names', 'ALTER SYSTEM')
-                THEN 'ALTER SYSTEM ON PARAMETER synchronous_standby_names' END,
-           CASE WHEN NOT has_parameter_privilege('primary_conninfo', 'ALTER SYSTEM')
-                THEN 'ALTER SYSTEM ON PARAMETER primary_conninfo' END,
-           CASE WHEN NOT has_function_privilege('pg_reload_conf()', 'EXECUTE')
-                THEN 'EXECUTE ON FUNCTION pg_reload_conf()' END,
-           CASE WHEN NOT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE')
-                THEN 'EXECUTE ON FUNCTION pg_promote(boolean, integer)' END,
-           CASE WHEN NOT pg_has_role('pg_checkpoint', 'USAGE') THEN 'pg_checkpoint' END,
-           CASE WHEN NOT pg_has_role('pg_signal_backend', 'USAGE') THEN 'pg_signal_backend' END,
-           CASE WHEN NOT coalesce(has_any_column_privilege(to_regclass('public.pool_epoch'), 'UPDATE'), true)
-                THEN 'UPDATE ON pool_epoch' END], NULL) AS lacks,
-       current_setting('max_connections')::int AS max_connections,
-       current_setting('max_wal_senders')::int AS max_wal_senders,
-       current_setting('max_worker_processes')::int AS max_worker_processes,
-       current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
-       current_setting('max_locks_per_transaction')::int AS max_locks_per_transaction
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +235,8 @@ async def _node(world: World, name: str, seconds: float) -> NodeSight:
     except TimeoutError:
         return NodeSight(name, agent, error="no answer", refusal="it does not answer")
     try:
-        rows = await world.databases[name].fetch(_OBSTACLES, seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError) as error:
+        rows = await world.databases[name].fetch(UNLOGGED_AND_CHECKPOINT, seconds=seconds)
+    except (DatabaseGone, DatabaseError) as error:
         return NodeSight(name, agent, report, refusal=str(error))
     return NodeSight(name, agent, report, obstacles=dict(rows[0]))
 

@@ -7,24 +7,17 @@ included. So two functions of the database do it for the coordinator, for these 
 
 from __future__ import annotations
 
+from tuiha.drivers.databases.commands import DROP_SLOT, DROP_SLOT_ITSELF, MAKE_SLOT, MAKE_SLOT_ITSELF, SLOTS_BY_FUNCTION
 from tuiha.model.quotes import slot
 from tuiha.operate.database.steps.base import sql, value
 from tuiha.operate.reach.sql import Coordinator
 
-BY_FUNCTION = "SELECT coalesce(has_function_privilege(to_regprocedure('public.make_slot(text)'), 'EXECUTE'), false)"
-MAKE, DROP = "SELECT public.make_slot($1)", "SELECT public.drop_slot($1)"
-MAKE_ITSELF = """
-SELECT pg_create_physical_replication_slot($1)
- WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)
-"""
-DROP_ITSELF = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active"
-
 
 async def make_slot(database: Coordinator, node: str) -> None:
     """See that a database has the slot of the other one. Raises StepFailed, StepUnknown."""
-    await sql(database, MAKE if await value(database, BY_FUNCTION) else MAKE_ITSELF, slot(node))
+    await sql(database, MAKE_SLOT if await value(database, SLOTS_BY_FUNCTION) else MAKE_SLOT_ITSELF, slot(node))
 
 
 async def drop_slot(database: Coordinator, node: str) -> None:
     """See that a database has no slot of the other one that nobody uses. Raises StepFailed, StepUnknown."""
-    await sql(database, DROP if await value(database, BY_FUNCTION) else DROP_ITSELF, slot(node))
+    await sql(database, DROP_SLOT if await value(database, SLOTS_BY_FUNCTION) else DROP_SLOT_ITSELF, slot(node))

@@ -6,15 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-
+from tuiha.drivers.databases.positions import FOLLOWER_STREAM
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
+from tuiha.pooldb.errors import DatabaseError
 
-_ROWS = """
-SELECT pid, state, sync_state, pg_current_wal_flush_lsn()::text AS here, flush_lsn >= $2::text::pg_lsn AS caught_up
-  FROM pg_stat_replication WHERE lower(application_name) = lower($1)
-"""
 _BEGINNING = "0/0"
 _KEEPS = 0.3  # seconds for which it must have streamed without a break
 
@@ -22,8 +18,8 @@ _KEEPS = 0.3  # seconds for which it must have streamed without a break
 async def streams(primary: Coordinator, name: str) -> bool:
     """Whether a secondary streams from a primary at this moment. It may be about to break off."""
     try:
-        rows = await primary.fetch(_ROWS, name, _BEGINNING, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+        rows = await primary.fetch(FOLLOWER_STREAM, name, _BEGINNING, seconds=2.0)
+    except (DatabaseGone, DatabaseError):
         return False
     return any(row["state"] == "streaming" for row in rows)
 
@@ -49,8 +45,8 @@ class Stream:
     async def steady(self) -> bool:
         """Look once; whether it can be counted on. False too when the primary does not answer."""
         try:
-            rows = await self._primary.fetch(_ROWS, self._name, self._here, seconds=2.0)
-        except (DatabaseGone, asyncpg.PostgresError):
+            rows = await self._primary.fetch(FOLLOWER_STREAM, self._name, self._here, seconds=2.0)
+        except (DatabaseGone, DatabaseError):
             rows = []
         row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
         now = time.monotonic()

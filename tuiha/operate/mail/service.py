@@ -24,27 +24,12 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.presence import Presence, Present
+from tuiha.pooldb.statements.mail import ASSIGNMENTS, IN_SERVICE, USERS_BY_SERVER, USERS_THROUGH
 from tuiha.server.mail.cluster import home
 
 _SETTLE = 30.0  # seconds that leaving may take beside the log-ins
 _LOOK = 5.0  # seconds for which the view of the mail servers is good
 _STALLED = 20.0  # seconds without anybody who returns, after which servers are told again
-_THROUGH = """
-SELECT a.mail_server, count(*)::int AS users FROM mail_assignment a
-JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
-WHERE u.mail_cluster = $1 AND b.expires_at > clock_timestamp() GROUP BY 1
-"""
-_ASSIGNED = """
-SELECT a.user_id, a.mail_server, b.server, EXISTS (SELECT FROM mail_trouble t WHERE t.user_id = a.user_id) AS trouble
-FROM mail_assignment a JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
-WHERE u.mail_cluster = $1 AND b.expires_at > clock_timestamp() AND a.user_id > $2 ORDER BY a.user_id LIMIT 50000
-"""
-_BY_SERVER = """
-SELECT b.server, count(*)::int AS users FROM mail_assignment a
-JOIN binding b USING (user_id) JOIN app_user u ON u.id = a.user_id
-WHERE u.mail_cluster = $1 AND a.mail_server = $2 AND b.expires_at > clock_timestamp() GROUP BY 1
-"""
-_SERVICE = "SELECT in_service FROM mail_server WHERE name = $1"
 
 
 def cluster_of(world: World, server: str) -> MailCluster:
@@ -106,7 +91,7 @@ def told_by(snapshot: Snapshot) -> Check:
 
 async def through(active: Active, cluster: str) -> dict[str, int]:
     """Mail server -> users that are monitored through it now, of one cluster. Raises DatabaseGone."""
-    rows = await active.rows(_THROUGH, cluster, seconds=30.0, patience=10.0)
+    rows = await active.rows(USERS_THROUGH, cluster, seconds=30.0, patience=10.0)
     return {row["mail_server"]: row["users"] for row in rows}
 
 
@@ -143,7 +128,7 @@ class ServiceStep:
                 failures.append(f"{teller.name}: {error}")
                 continue
             break
-        told = await Active(world).value(_SERVICE, self.server, patience=5.0)
+        told = await Active(world).value(IN_SERVICE, self.server, patience=5.0)
         if told is in_service:
             return f"{self.server}: {'in' if in_service else 'out of'} service, by its row"
         why = "; ".join(failures) or "no server answers"
@@ -201,7 +186,7 @@ class GoneStep:
 
 async def _users_of(active: Active, cluster: str, mail_server: str) -> dict[str, int]:
     """Pool server -> its users that are monitored through a mail server, by the rows. Raises DatabaseGone."""
-    rows = await active.rows(_BY_SERVER, cluster, mail_server, seconds=30.0, patience=10.0)
+    rows = await active.rows(USERS_BY_SERVER, cluster, mail_server, seconds=30.0, patience=10.0)
     return {row["server"]: row["users"] for row in rows}
 
 
@@ -286,7 +271,7 @@ class _Returning:
 async def assigned(active: Active, cluster: str) -> list[Assigned]:
     """All users of a cluster that are bound to a server. Raises DatabaseGone."""
     found: list[Assigned] = []
-    while rows := await active.rows(_ASSIGNED, cluster, found[-1].user if found else 0, patience=10.0):
+    while rows := await active.rows(ASSIGNMENTS, cluster, found[-1].user if found else 0, patience=10.0):
         found += [Assigned(row["user_id"], row["mail_server"], row["server"], row["trouble"]) for row in rows]
     return found
 

@@ -6,12 +6,11 @@ import asyncio
 import time
 from typing import Any
 
-import asyncpg
-
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import WRITABLE_AND_ACTIVE
 
-_WHO = "SELECT active, epoch FROM pool_epoch WHERE state = 'ACTIVE' AND NOT pg_is_in_recovery()"
 _AGAIN = 0.1  # seconds until a database that was not found is looked for again
 
 
@@ -47,13 +46,13 @@ class Active:
         return rows[0][0] if rows else None
 
     async def _find(self) -> Coordinator:
-        if self._found is not None and await self._found.fetch(_WHO, seconds=2.0):
+        if self._found is not None and await self._found.fetch(WRITABLE_AND_ACTIVE, seconds=2.0):
             return self._found
         claims: list[tuple[int, str]] = []
         for name, database in self._world.databases.items():
             try:
-                rows = await database.fetch(_WHO, seconds=2.0)
-            except (DatabaseGone, asyncpg.PostgresError):
+                rows = await database.fetch(WRITABLE_AND_ACTIVE, seconds=2.0)
+            except (DatabaseGone, DatabaseError):
                 continue  # another one may be the active one; without any, that is said below
             claims += [(row["epoch"], name) for row in rows if row["active"] == name]
         if not claims:

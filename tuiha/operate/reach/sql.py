@@ -7,25 +7,14 @@ import copy
 import ssl as tls
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession, opened
+from tuiha.pooldb.connection import OwnConnection
+from tuiha.pooldb.errors import BROKEN
 
 
 class DatabaseGone(Exception):
     """The database does not answer, or not in time. What was asked may or may not have happened."""
-
-
-_GONE: tuple[type[BaseException], ...] = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
-)
 
 
 class Coordinator:
@@ -44,10 +33,10 @@ class Coordinator:
         self._where: dict[str, Any] = {"host": host.strip("[]"), "port": int(port), "database": database, "user": user}
         self._password = password
         self._ssl = ssl
-        self._connection: Any = None
+        self._connection: OwnConnection | None = None
 
     async def fetch(self, statement: str, *arguments: Any, seconds: float = 5.0) -> list[Any]:
-        """Run a statement and return its rows. Raises DatabaseGone, or asyncpg.PostgresError when it is refused."""
+        """Run a statement and return its rows. Raises DatabaseGone, or DatabaseError when it is refused."""
         try:
             connection = await self._open(seconds)
             running = asyncio.ensure_future(connection.fetch(statement, *arguments))
@@ -60,7 +49,7 @@ class Coordinator:
             return list(running.result())
         except (NotProven, WrongSession) as error:
             raise DatabaseGone(f"{self.name}: {error}") from error
-        except _GONE as error:
+        except BROKEN as error:
             await self.close()
             raise DatabaseGone(f"{self.name} does not answer ({type(error).__name__})") from error
 
@@ -75,7 +64,7 @@ class Coordinator:
         twin._connection = None
         return twin
 
-    async def _open(self, seconds: float) -> Any:
+    async def _open(self, seconds: float) -> OwnConnection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await opened(
                 "tuiha coordinator", **self._where, password=self._password, ssl=self._ssl, timeout=min(seconds, 3.0))

@@ -8,30 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from tuiha.config.settings import Pool
 from tuiha.model.history import Chain, Link
 from tuiha.operate.records.store import Store, store_of
+from tuiha.pooldb.errors import UNREAD, NoTable
+from tuiha.pooldb.statements.operations import LINKS, OPERATIONS_AFTER
 from tuiha.watch.reader import Reader, Unreachable, reader
 
 _AT_ONCE = 50  # records: each may hold the journal of a rebalance
 _SECONDS = 60.0  # for one batch, with the events that it seals
-
-# The events as `keep_operation` (schema/0009_history.sql) seals them, from their rows as they are now.
-_LINKS = """
-SELECT r.number, r.content, r.events::text AS events, r.events_digest, r.digest,
-       (SELECT encode(sha256(convert_to(coalesce(string_agg(
-                   jsonb_build_array(e.id, extract(epoch FROM e.at)::text, e.severity, e.subject, e.text)::text,
-                   chr(10) ORDER BY e.id), ''), 'UTF8')), 'hex')
-          FROM event e WHERE e.id >= lower(r.events) AND e.id < upper(r.events) AND e.id <@ r.events) AS events_now
-  FROM operation_record r WHERE r.number > $1 ORDER BY r.number LIMIT $2
-"""
-_ROWS = """
-SELECT id, kind, target, state, who, reason, extract(epoch FROM started_at)::float8 AS started_at,
-       extract(epoch FROM ended_at)::float8 AS ended_at, journal::text AS journal
-  FROM operation WHERE id > $1 ORDER BY id LIMIT $2
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +36,9 @@ async def verify(pool: Pool, base: Path) -> Verified:
     async with reader(pool, base) as source:
         try:
             chain = await _chain(source, Chain(anchors))
-        except asyncpg.UndefinedTableError:
+        except NoTable:
             raise Unreachable("its history has no records yet: a pool server of this version adds them") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except UNREAD as error:
             raise Unreachable(f"the history cannot be read: {error or 'no answer'}") from None
     broken = ((chain.broken,) if chain.broken else ()) + tuple(damaged)
     return Verified(chain.records, journals, len(anchors), broken)
@@ -61,13 +46,14 @@ async def verify(pool: Pool, base: Path) -> Verified:
 
 async def _chain(source: Reader, chain: Chain) -> Chain:
     while True:
-        rows = await source.connection.fetch(_LINKS, chain.records, _AT_ONCE, timeout=_SECONDS)
+        rows = await source.connection.fetch(LINKS, chain.records, _AT_ONCE, timeout=_SECONDS)
         chain.add(Link(**row) for row in rows)
         if len(rows) < _AT_ONCE:
             break
     chain.end()
     found: list[dict[str, Any]] = []
-    while rows := await source.connection.fetch(_ROWS, found[-1]["id"] if found else "", _AT_ONCE, timeout=_SECONDS):
+    while rows := await source.connection.fetch(
+            OPERATIONS_AFTER, found[-1]["id"] if found else "", _AT_ONCE, timeout=_SECONDS):
         found += [{**row, "journal": json.loads(row["journal"])} for row in rows]
     chain.compare(found)
     return chain

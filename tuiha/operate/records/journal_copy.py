@@ -8,24 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, Record
+from tuiha.pooldb.errors import DatabaseError, NoFunction
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.operations import KEEP_OPERATION, KEEP_OPERATION_BEFORE
 
-_OPERATION = "SELECT link, total FROM keep_operation($1)"
-# Of a database whose schema is of the version before.
-_BEFORE = """
-INSERT INTO operation (id, kind, target, state, who, reason, started_at, ended_at, journal)
-SELECT made ->> 'id', made ->> 'kind', made ->> 'target', made ->> 'state', made ->> 'who', made ->> 'reason',
-       to_timestamp((made ->> 'started_at')::float8), to_timestamp((made ->> 'ended_at')::float8), made -> 'journal'
-  FROM (SELECT $1::jsonb AS made) AS given
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, journal = excluded.journal
-"""
-_EVENT = "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)"
 _SEVERITIES = {"done": "note", "undone": "note", "cancelled": "note"}
 
 
@@ -39,12 +30,12 @@ async def keep_in_database(world: World, state: OperationState, records: Sequenc
         active = (await ledger.poll()).active if ledger is not None else world.pool.database.nodes[0].name
         database = world.databases[active]
         severity = _SEVERITIES.get(state.state, "warning" if state.settled else "bad")
-        await database.fetch(_EVENT, severity, state.plan.confirm or state.plan.pool, event_text(state))
+        await database.fetch(ADD_EVENT, severity, state.plan.confirm or state.plan.pool, event_text(state))
         try:
-            rows = await database.fetch(_OPERATION, _content(state, records))
-        except asyncpg.UndefinedFunctionError:
-            rows = await database.fetch(_BEFORE, _content(state, records))
-    except (DatabaseGone, DriverError, KeyError, asyncpg.PostgresError) as error:
+            rows = await database.fetch(KEEP_OPERATION, _content(state, records))
+        except NoFunction:
+            rows = await database.fetch(KEEP_OPERATION_BEFORE, _content(state, records))
+    except (DatabaseGone, DriverError, KeyError, DatabaseError) as error:
         print(f"the journal was not copied to the database: {error}", file=sys.stderr)  # noqa: T201
         return None
     return (rows[0]["link"], rows[0]["total"]) if rows else None

@@ -14,9 +14,9 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 _SECONDS = 1.0  # for one server's answer
-_SERVERS = "SELECT name, address FROM server WHERE state <> 'LEFT'"
 
 _NOTHING: Mapping[str, float] = {"delayed": 0.0, "failed": 0.0}
 
@@ -71,7 +71,7 @@ async def _servers(world: World, plan: Plan) -> dict[str, str]:
         found |= {str(name): str(address) for name, address in told.items()}
     else:
         with contextlib.suppress(DatabaseGone):  # then the configuration's are asked
-            found |= {row["name"]: row["address"] for row in await Active(world).rows(_SERVERS, seconds=_SECONDS)}
+            found |= {row["name"]: row["address"] for row in await Active(world).rows(ADDRESSES, seconds=_SECONDS)}
     return {name: address for name, address in found.items() if safe(address)}
 
 

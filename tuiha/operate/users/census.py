@@ -10,32 +10,11 @@ from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.operate.plans.look import answering
 from tuiha.operate.reach.active_database import Active
-from tuiha.operate.users.planner import LOCKED, PINNED, Moves, Part, Place, Users
+from tuiha.operate.users.planner import Moves, Part, Place, Users
+from tuiha.pooldb.statements.bindings import DEVICES_BY_SERVER, MAIL_OF, MOVABLE, STAYING
+from tuiha.pooldb.statements.servers import CAPACITIES
 
 CHUNK = 50_000  # users read, or asked about, at a time
-
-_SERVERS = "SELECT name, capacity FROM server ORDER BY name"
-_BOUND = f"""
-SELECT user_id, server, weight,
-       CASE WHEN pinned THEN {PINNED} WHEN locked_until > clock_timestamp() THEN {LOCKED} ELSE 0 END AS mark
-FROM binding WHERE user_id > $1 AND expires_at > clock_timestamp() ORDER BY user_id LIMIT $2
-"""
-_DEVICES = """
-SELECT b.server, count(*) AS devices FROM device d JOIN binding b USING (user_id)
-WHERE b.expires_at > clock_timestamp() GROUP BY b.server
-"""
-_MOVERS = """
-SELECT coalesce(a.mail_server, '') AS mail_server, count(*) AS users,
-       coalesce(sum((SELECT count(*) FROM device d WHERE d.user_id = m.user_id)), 0)::bigint AS devices
-FROM unnest($1::bigint[]) AS m (user_id) LEFT JOIN mail_assignment a USING (user_id) GROUP BY 1
-"""
-_STAYING = """
-SELECT server, count(*) FILTER (WHERE pinned)::int AS pinned,
-       count(*) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp())::int AS locked,
-       min(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS first,
-       max(locked_until) FILTER (WHERE NOT pinned AND locked_until > clock_timestamp()) AS last
-FROM binding WHERE server = ANY($1::text[]) AND expires_at > clock_timestamp() GROUP BY server ORDER BY server
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +42,7 @@ async def places(active: Active, snapshot: Snapshot) -> list[Place]:
     known = {server.name: server for server in snapshot.servers}
     return [
         Place(row["name"], row["capacity"], _part(known.get(row["name"]), row["name"] in reached))
-        for row in await active.rows(_SERVERS)
+        for row in await active.rows(CAPACITIES)
     ]
 
 
@@ -85,7 +64,7 @@ async def users(active: Active, known: list[Place]) -> Users:
     """
     numbers = {place.name: number for number, place in enumerate(known)}
     found, last = Users(), 0
-    while rows := await active.rows(_BOUND, last, CHUNK):
+    while rows := await active.rows(MOVABLE, last, CHUNK):
         for user_id, server, weight, mark in rows:
             number = numbers.get(server)
             if number is None:
@@ -100,12 +79,12 @@ async def users(active: Active, known: list[Place]) -> Users:
 
 async def effects(active: Active, moves: Moves) -> Effects:
     """Devices before and after, and who will be logged in to. Raises DatabaseGone."""
-    before = {row["server"]: row["devices"] for row in await active.rows(_DEVICES, seconds=30.0)}
+    before = {row["server"]: row["devices"] for row in await active.rows(DEVICES_BY_SERVER, seconds=30.0)}
     change: Counter[str] = Counter()
     logins: Counter[str] = Counter()
     for (source, target), ids in moves.chosen.items():
         for part in chunks(ids):
-            for row in await active.rows(_MOVERS, part):
+            for row in await active.rows(MAIL_OF, part):
                 change[source] -= row["devices"]
                 change[target] += row["devices"]
                 if row["mail_server"]:
@@ -122,7 +101,7 @@ async def staying(active: Active, moves: Moves) -> list[Staying]:
     found = [
         Staying(row["server"], row["pinned"], row["locked"],
                 row["first"] and row["first"].timestamp(), row["last"] and row["last"].timestamp())
-        for row in await active.rows(_STAYING, names, seconds=30.0)
+        for row in await active.rows(STAYING, names, seconds=30.0)
     ]
     return [Staying(one.server, one.pinned, 0, None, None) if one.server in moves.overloaded else one for one in found]
 

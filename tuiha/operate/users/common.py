@@ -17,6 +17,7 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
 from tuiha.operate.users.mover import Mover, Pairs, Tally
 from tuiha.operate.users.throttle import Pace
+from tuiha.pooldb.statements.users import SPELLED
 
 _VALID = 900.0  # seconds that a plan may be applied
 
@@ -54,16 +55,13 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
     )
 
 
-_SPELLED = "SELECT name FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
-
-
 async def spelled(world: World, active: Active, user: str) -> str:
     """A user's name as the pool has it, however an operator spelled it. Raises DatabaseGone.
 
     A user who is called exactly so comes first: not every name is spelled by the rule (other mail clusters).
     """
     one = canonical(user, world.pool.users.names.rule)
-    rows = await active.rows(_SPELLED, [user, one], user)
+    rows = await active.rows(SPELLED, [user, one], user)
     return str(rows[0]["name"]) if rows else one
 
 

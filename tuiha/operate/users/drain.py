@@ -24,13 +24,12 @@ from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
+from tuiha.pooldb.statements.bindings import SERVERS_OF, USERS_ON
+from tuiha.pooldb.statements.servers import TARGET
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _NAMED = 3  # servers whose names are typed to confirm
 _ROUNDS = 5  # users may still arrive between reading and moving
-_HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
-_TARGET = "SELECT target FROM server WHERE name = $1"
-_WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
 
 
 class Drain:
@@ -249,7 +248,7 @@ async def _tell(world: World, present: Mapping[str, ServerFacts], server: str, t
             failures.append(f"{name}: {error}")
             continue
         break
-    row = await Active(world).value(_TARGET, server, patience=5.0)
+    row = await Active(world).value(TARGET, server, patience=5.0)
     if row is None:
         return f"the pool does not know {server} any more"
     if row != target:
@@ -303,7 +302,7 @@ class HandOverStep:
         """Bring its users back. Raises StepUnknown."""
         back: dict[tuple[str, str], list[int]] = {}
         for part in chunks(list(self.homes)):
-            for row in await Active(world).rows(_WHERE, part, seconds=30.0):
+            for row in await Active(world).rows(SERVERS_OF, part, seconds=30.0):
                 home = self.homes[row["user_id"]]
                 if row["server"] != home:
                     back.setdefault((row["server"], home), []).append(row["user_id"])
@@ -339,7 +338,7 @@ async def _empty(world: World, presence: Presence, server: str) -> tuple[bool, s
     active = Active(world)
 
     async def read() -> tuple[bool, str]:
-        rows, present = await active.value(_HERE, server, patience=10.0), await presence.now()
+        rows, present = await active.value(USERS_ON, server, patience=10.0), await presence.now()
         if server not in present.answering:
             gone = server not in present.leased
             how = "it does not answer, and its lease has ended" if gone else "it has a lease and does not answer"

@@ -16,9 +16,9 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common, sprayers
+from tuiha.pooldb.statements.bindings import USERS_ON
+from tuiha.pooldb.statements.servers import COUNT_SERVER
 
-_ROW = "SELECT count(*)::int FROM server WHERE name = $1"
-_HERE = "SELECT count(*)::int FROM binding WHERE server = $1 AND expires_at > clock_timestamp()"
 _ANSWER = 8.0  # seconds that a server may take
 
 
@@ -38,7 +38,7 @@ class ForgetServer:
         if facts is None:
             raise Refused(f"the pool has no server {server}; it has {names(one.name for one in snapshot.servers)}")
         try:
-            rows, users = await active.value(_ROW, server), await active.value(_HERE, server)
+            rows, users = await active.value(COUNT_SERVER, server), await active.value(USERS_ON, server)
         except DatabaseGone as error:
             raise Refused(f"the pool's servers cannot be read: {error}") from error
         if not rows:
@@ -97,7 +97,7 @@ class ForgetStep:
                 said.append(f"{teller.name}: {error}")
                 continue
             break
-        rows = await Active(world).value(_ROW, self.server, patience=10.0)
+        rows = await Active(world).value(COUNT_SERVER, self.server, patience=10.0)
         if rows is None:
             raise StepUnknown(f"whether {self.server} has a row cannot be read: {said[-1]}")
         if rows:

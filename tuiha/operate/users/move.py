@@ -17,13 +17,7 @@ from tuiha.operate.users.census import places
 from tuiha.operate.users.planner import Part
 from tuiha.operate.users.rebalance import MoveStep
 from tuiha.operate.users.throttle import Pace
-
-_USER = """
-SELECT u.id, b.server, b.generation, b.pinned, b.locked_until > clock_timestamp() AS locked,
-       coalesce(b.expires_at <= clock_timestamp(), true) AS nowhere,
-       (SELECT count(*)::int FROM device d WHERE d.user_id = u.id) AS devices
-FROM app_user u LEFT JOIN binding b ON b.user_id = u.id WHERE u.name = $1
-"""
+from tuiha.pooldb.statements.bindings import USER_TO_MOVE
 
 
 class Move:
@@ -40,7 +34,7 @@ class Move:
         snapshot, active = await look(world), Active(world)
         try:
             user = await common.spelled(world, active, user)
-            rows = await active.rows(_USER, user)
+            rows = await active.rows(USER_TO_MOVE, user)
             parts = {place.name: place.part for place in await places(active, snapshot)}
         except DatabaseGone as error:
             raise Refused(f"the user cannot be read: {error}") from error

@@ -20,6 +20,8 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users.throttle import Pace, Throttle
+from tuiha.pooldb.leases import RENEWED_AGO, oldest_renewal
+from tuiha.pooldb.statements.bindings import GENERATIONS_OF
 
 Pairs = Mapping[tuple[str, str], Sequence[int]]  # (from, to) -> ids
 
@@ -28,10 +30,6 @@ _PATIENCE = 30.0  # seconds that a batch waits for a database, or for a target t
 _SILENCE = 5.0  # seconds without any answer after which a target counts as gone
 _SETTLE = 20.0  # seconds until the source has let go and the target monitors
 _STEP = 0.02
-_ROWS = """
-SELECT user_id, server, generation FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()
-"""
-_LEASE = "SELECT extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM lease WHERE server = $1"
 
 
 class _TargetLost(Exception):
@@ -146,7 +144,7 @@ class Mover:
         until, heard = time.monotonic() + _PATIENCE, time.monotonic()
         before: set[int] | None = None  # a batch may mix users that were moved by an earlier run with others
         while True:
-            rows = await self._active.rows(_ROWS, ids, patience=_PATIENCE)
+            rows = await self._active.rows(GENERATIONS_OF, ids, patience=_PATIENCE)
             here = [row["user_id"] for row in rows if row["server"] == target]
             before = set(here) if before is None else before
             there = [
@@ -198,9 +196,9 @@ class Mover:
         if source in self._addresses:
             with contextlib.suppress(ControlError):  # then its lease tells
                 return await self._monitored(source, ids)
-        age = await self._active.value(_LEASE, source, patience=_PATIENCE)
+        age = await self._active.value(RENEWED_AGO, source, patience=_PATIENCE)
         lease = self._world.pool.lease
-        return ids if age is not None and age <= lease.seconds + lease.slack else []
+        return ids if age is not None and age <= oldest_renewal(lease.seconds, lease.slack) else []
 
     async def _missing(self, target: str, ids: list[int]) -> list[int]:
         """Of these users, those that are the target's and not yet monitored there."""
@@ -211,7 +209,7 @@ class Mover:
         rest = [user for user in ids if user not in found]
         if not rest:
             return rest
-        rows = await self._active.rows(_ROWS, rest, patience=_PATIENCE)
+        rows = await self._active.rows(GENERATIONS_OF, rest, patience=_PATIENCE)
         return [row["user_id"] for row in rows if row["server"] == target]
 
     async def _monitored(self, server: str, ids: list[int]) -> list[int]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
-LOCKED, PINNED = 1, 2  # a user's mark
+from tuiha.pooldb.statements.bindings import LOCKED, PINNED
+
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
 
 

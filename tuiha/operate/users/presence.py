@@ -10,12 +10,9 @@ from tuiha.model.facts import ServerFacts
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.leases import WITH_LEASE, oldest_renewal
 
 _FRESH = 2.0  # seconds for which a look is good
-_LEASED = """
-SELECT server FROM lease
-WHERE renewed_at > clock_timestamp() - make_interval(secs => $1) AND server IN (SELECT name FROM server)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Presence:
         if self._found is None or time.monotonic() - self._looked > _FRESH:
             lease = self._world.pool.lease
             servers = answering(await look(self._world))
-            rows = await self._active.rows(_LEASED, lease.seconds + lease.slack, patience=10.0)
+            rows = await self._active.rows(WITH_LEASE, oldest_renewal(lease.seconds, lease.slack), patience=10.0)
             self._found = Present(servers, frozenset(row["server"] for row in rows))
             self._looked = time.monotonic()
         return self._found

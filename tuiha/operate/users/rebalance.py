@@ -20,10 +20,9 @@ from tuiha.operate.users.census import Effects, Staying, chunks, effects, places
 from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.throttle import Pace, number, pace_of
+from tuiha.pooldb.statements.bindings import SERVERS_OF, SPREAD
 
-_WHERE = "SELECT user_id, server FROM binding WHERE user_id = ANY($1::bigint[]) AND expires_at > clock_timestamp()"
 _AGAIN = 3  # times that the rest of a rebalance is planned again, when servers die meanwhile
-_SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
 
 
 class Rebalance:
@@ -180,7 +179,7 @@ class MoveStep:
         homes = {user: source for (source, _), ids in self.moves.items() for user in ids}
         back: dict[tuple[str, str], list[int]] = {}
         for part in chunks(list(homes)):
-            for row in await Active(world).rows(_WHERE, part, seconds=30.0):
+            for row in await Active(world).rows(SERVERS_OF, part, seconds=30.0):
                 if row["server"] != homes[row["user_id"]]:
                     back.setdefault((row["server"], homes[row["user_id"]]), []).append(row["user_id"])
         return common.brought_back(await common.move(world, back, self.pace, progress))
@@ -232,7 +231,7 @@ class AgreeStep:
 
         async def read() -> tuple[bool, str]:
             present = await presence.now()
-            rows = {row["server"]: row["users"] for row in await active.rows(_SPREAD, patience=10.0)}
+            rows = {row["server"]: row["users"] for row in await active.rows(SPREAD, patience=10.0)}
             said = {name: await said_users(world, server.address) for name, server in present.answering.items()}
             wrong = [f"{name} monitors {said[name]}, rows {rows.get(name, 0)}" for name in said
                      if said[name] != rows.get(name, 0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tuiha.model.bucket import Bucket
 from tuiha.operate.plans.kinds import Misused
 
 RATE, IN_FLIGHT = 20.0, 5
@@ -55,8 +56,8 @@ class Throttle:
         self._clock = clock
         self._halvings = 0
         self._calm = 0
-        self._tokens = 1.0
-        self._at = clock()
+        self._bucket = Bucket(pace.rate, max(1.0, pace.rate), left=1.0)
+        self._bucket.left(clock())
 
     @property
     def rate(self) -> float:
@@ -77,15 +78,13 @@ class Throttle:
         """How many users may start to move now."""
         if not self.rate:
             return self._pace.in_flight
-        now = self._clock()
         # A second's worth at most: a pause is not made up for by a crowd.
-        self._tokens = min(max(1.0, self.rate), self._tokens + (now - self._at) * self.rate)
-        self._at = now
-        return int(self._tokens)
+        self._bucket.rate, self._bucket.burst = self.rate, max(1.0, self.rate)
+        return int(self._bucket.left(self._clock()))
 
     def start(self, users: int) -> None:
         """So many users start to move."""
-        self._tokens -= users
+        self._bucket.take(users)
 
     def judge(self, index: int | None, commit: float | None) -> None:
         """Once a second: the lowest availability index of the targets, and the slowest claim in seconds.

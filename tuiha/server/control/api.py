@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, NoReturn, TypeGuard
 
-import asyncpg
 from aiohttp import hdrs, web
 
 from tuiha.model.reports import ServerReport, ServerTarget
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import FAILED
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import SET_SERVICE
+from tuiha.pooldb.statements.users import FIND_USER
 from tuiha.server.database.attacher import Attacher
-from tuiha.server.database.attachment import LOST
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.identity import Identity
+from tuiha.server.http.bodies import (
+    MOST_USERS,
+    AttachOrder,
+    BindOrder,
+    HoldOrder,
+    ProbeOrder,
+    ReadyOrder,
+    ServiceOrder,
+    TakeOrder,
+    body_of,
+)
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.problems import Problem
 from tuiha.server.http.tokens import Tokens
@@ -26,15 +38,8 @@ from tuiha.server.pool.bindings import Bindings, Owned
 from tuiha.server.pool.load import Meter
 from tuiha.server.pool.membership import Membership
 
-_USER = "SELECT id, name, mail_cluster FROM app_user WHERE name = ANY($1::text[]) ORDER BY name = $2 DESC LIMIT 1"
-_SERVICE = """
-UPDATE mail_server SET in_service = $2, reason = $3, changed_at = clock_timestamp()
-WHERE name = $1 RETURNING name
-"""
-
 _WRONG_TOKENS = 0.5  # a second, of one address
 _AT_ONCE = 30  # of those
-_MOST_USERS = 200  # in one request; with less than 16 kB of body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -119,9 +124,9 @@ class Control:
 
     async def hold(self, request: web.Request) -> web.Response:
         """POST /control/hold {seconds}: nothing new reaches the database; answers when nothing is in flight."""
-        seconds = _number(await json_body(request), "seconds", 0.1, 120.0)
+        order = await body_of(request, HoldOrder)
         try:
-            await self.gate.hold(seconds)
+            await self.gate.hold(order.seconds)
         except TimeoutError:
             self.gate.release()
             detail = f"{self.gate.in_flight} statements were still in flight; the hold was released."
@@ -140,18 +145,16 @@ class Control:
         With `seconds` it also ends a hold, and answers when there is a lease or that time is over: with this server's
         own view, and the requests that waited when it was told.
         """
-        body = await json_body(request)
-        epoch, database = int(_number(body, "epoch", 1, 2**62)), _text(body, "database")
-        seconds = _number(body, "seconds", 0.0, 60.0) if "seconds" in body else None
+        order = await body_of(request, AttachOrder)
         try:
-            await self.attacher.obey(epoch, database)
+            await self.attacher.obey(order.epoch, order.database)
         except ValueError as error:
             raise Problem(409, "Not attached", str(error)) from None
-        if seconds is None:
-            return web.json_response({"epoch": epoch, "database": database})
+        if order.wait is None:
+            return web.json_response({"epoch": order.epoch, "database": order.database})
         waiting = self.gate.waiting
         self.gate.release()
-        await self.gate.opened(seconds)
+        await self.gate.opened(order.wait)
         return web.json_response({**asdict(self.report()), "queue": waiting})
 
     async def withdraw(self, request: web.Request) -> web.Response:
@@ -187,12 +190,12 @@ class Control:
 
     async def bind(self, request: web.Request) -> web.Response:
         """POST /control/bind {user, server}: this server monitors the user from now on."""
-        body = await json_body(request)
-        name, server = _text(body, "user"), _text(body, "server")
+        order = await body_of(request, BindOrder)
+        name, server = order.user, order.server
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
             raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
-        row = await self.gate.read(lambda c: c.fetchrow(_USER, [name, canonical(name, self.names)], name))
+        row = await self.gate.read(lambda c: c.fetchrow(FIND_USER, [name, canonical(name, self.names)], name))
         if row is None:
             raise Problem(404, "No such user", f"The pool has no user {name!r}.")
         seen = await self.bindings.look(row["id"])
@@ -203,22 +206,23 @@ class Control:
 
     async def take(self, request: web.Request) -> web.Response:
         """POST /control/take {users: [{user_id, generation}]}: this server monitors them from now on."""
-        users = _generations(await json_body(request))
+        order = await body_of(request, TakeOrder)
+        users = {one.user_id: one.generation for one in order.users}
         taken = await self.bindings.take(users)
         return web.json_response({"taken": sorted(taken), "refused": sorted(set(users) - taken)})
 
     async def monitored(self, request: web.Request) -> web.Response:
         """GET /control/monitored?ids=1,2: whose monitors run here, and whose do not."""
         text = request.query.get("ids", "")
-        if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text) or text.count(",") >= _MOST_USERS:
-            raise Problem(400, "Field ids", f"ids is up to {_MOST_USERS} numbers with commas between.", field="ids")
+        if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text) or text.count(",") >= MOST_USERS:
+            raise Problem(400, "Field ids", f"ids is up to {MOST_USERS} numbers with commas between.", field="ids")
         here = {user: self.monitors(user) for user in map(int, text.split(","))}
         runs, released = [user for user in here if here[user]], [user for user in here if not here[user]]
         return web.json_response({"monitored": runs, "released": released})
 
     async def probe(self, request: web.Request) -> web.Response:
         """POST /control/probe {database}: reach a database of the pair and say who it is."""
-        database = _text(await json_body(request), "database")
+        database = (await body_of(request, ProbeOrder)).database
         began = time.monotonic()
         with _reaching(database):
             found = await self.look_at(database)
@@ -235,11 +239,10 @@ class Control:
 
     async def ready(self, request: web.Request) -> web.Response:
         """POST /control/ready {database, seconds}: open a session there, and keep it for a change that is to come."""
-        body = await json_body(request)
-        database, seconds = _text(body, "database"), _number(body, "seconds", 0.1, 120.0)
-        with _reaching(database):
-            await self.attacher.log_in_ahead(database, seconds)
-        return web.json_response({"database": database, "seconds": seconds})
+        order = await body_of(request, ReadyOrder)
+        with _reaching(order.database):
+            await self.attacher.log_in_ahead(order.database, order.seconds)
+        return web.json_response({"database": order.database, "seconds": order.seconds})
 
     async def mail_out(self, request: web.Request) -> web.Response:
         """POST /control/mail/{server}/out {reason}: its users are monitored through its partners."""
@@ -253,15 +256,12 @@ class Control:
         server = request.match_info["server"]
         if server not in self.membership.standing.in_service:
             raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
-        reason = None if in_service else _text(await json_body(request), "reason")
+        reason = None if in_service else (await body_of(request, ServiceOrder)).reason
 
-        async def work(connection: Any) -> None:
-            if await connection.fetchval(_SERVICE, server, in_service, reason) is not None:
+        async def work(connection: Connection) -> None:
+            if await connection.fetchval(SET_SERVICE, server, in_service, reason) is not None:
                 text = "back in service" if in_service else f"taken out of service: {reason}"
-                await connection.execute(
-                    "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
-                    "note" if in_service else "warning", server, text,
-                )
+                await connection.execute(ADD_EVENT, "note" if in_service else "warning", server, text)
 
         await self.gate.write(work)
         return web.json_response({"server": server, "in_service": in_service})
@@ -284,53 +284,6 @@ def _reaching(database: str) -> Iterator[None]:
         yield
     except KeyError:
         raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
-    except (*LOST, asyncpg.PostgresError) as error:
+    except FAILED as error:
         detail = f"{database} could not be reached from here ({type(error).__name__})."
         raise Problem(409, "Not reached", detail) from None
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number of JSON")
-
-
-async def json_body(request: web.Request) -> dict[str, Any]:
-    """The JSON object in a request's body; empty for none. Raises Problem 400."""
-    try:
-        body = json.loads(await request.text() or "{}", parse_constant=_no_number)
-    except (ValueError, LookupError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")
-    return body
-
-
-def _generations(body: dict[str, Any]) -> dict[int, int]:
-    users = body.get("users")
-    if not isinstance(users, list) or not 0 < len(users) <= _MOST_USERS:
-        raise Problem(400, "Field users", f"users is a list of 1 to {_MOST_USERS} users.", field="users")
-    found: dict[int, int] = {}
-    for one in users:
-        told = one if isinstance(one, dict) else {}
-        user, generation = told.get("user_id"), told.get("generation")
-        if not (_is_id(user) and _is_id(generation)):
-            raise Problem(400, "Field users", "Each user is {user_id, generation}, both numbers.", field="users")
-        found[user] = generation
-    return found
-
-
-def _is_id(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**62
-
-
-def _number(body: dict[str, Any], field: str, least: float, most: float) -> float:
-    value = body.get(field)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise Problem(400, f"Field {field}", f"{field} is a number from {least} to {most}.", field=field)
-    return value
-
-
-def _text(body: dict[str, Any], field: str) -> str:
-    value = body.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
-        raise Problem(400, f"Field {field}", f"{field} is a text of 1 to 256 printable characters.", field=field)
-    return value

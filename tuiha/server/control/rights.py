@@ -9,58 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
-from tuiha.server.control.api import Handler, json_body
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.access import (
+    ALLOW_DEVICE,
+    DELETE_FORMER_DEVICES,
+    DELETE_FORMER_NAMES,
+    DEVICE_NAMED,
+    DISABLE_USER,
+    ENABLE_USER,
+    FORGET_OLDEST_CHANGES,
+    FORGET_USER,
+    IS_DISABLED,
+    REVOKE_DEVICE,
+    UNBIND,
+)
+from tuiha.pooldb.statements.events import ADD_EVENT, WAKE
+from tuiha.server.control.api import Handler
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.revocation import Revocation, announce
 from tuiha.server.devices.waiters import Waiters
+from tuiha.server.http.bodies import DeviceOrder, DisableOrder, RevokeOrder, UserOrder, body_of
 from tuiha.server.http.problems import Problem
 
 MOST = 5000  # changes that one order to forget deletes: a commit of a few megabytes
-
-# A new generation: a monitor that is recording for the user at this moment is superseded. The mailbox's cursor stays.
-_UNBIND = """
-UPDATE binding SET generation = generation + 1, expires_at = clock_timestamp()
-WHERE user_id = $1 AND expires_at > clock_timestamp() RETURNING server
-"""
-_DISABLE = """
-UPDATE app_user SET disabled_at = coalesce(disabled_at, clock_timestamp()), disabled_reason = $3
-WHERE id = $1 AND name = $2 RETURNING id
-"""
-_ENABLE = """
-UPDATE app_user SET disabled_at = NULL, disabled_reason = NULL WHERE id = $1 AND name = $2 RETURNING id
-"""
-_REVOKE = """
-UPDATE device d SET revoked_at = coalesce(d.revoked_at, clock_timestamp()), revoked_reason = $4
-FROM app_user u WHERE u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 RETURNING d.id
-"""
-# A new id: keys carry the old one, and no key of before is valid again. The device goes on from what it acknowledged.
-_ALLOW = """
-UPDATE device d SET id = DEFAULT, revoked_at = NULL, revoked_reason = NULL
-FROM app_user u WHERE u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
-"""
-# Nor one that it had before its user was joined with another (merge.py).
-_NO_FORMER = """
-DELETE FROM joined_device j USING device d, app_user u
-WHERE j.device_id = d.id AND u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
-"""
-# And no key of a user that was joined to this one (merge.py): those carry ids that this table knows.
-_UNJOIN = "DELETE FROM joined_device WHERE device_id = $1"
-_HAS = """
-SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3
-"""
-_MAY_FORGET = "SELECT disabled_at IS NOT NULL FROM app_user WHERE id = $1 AND name = $2"
-# A range of the primary key, whatever the planner believes. With `seq IN (...)` and statistics from before the user had
-# a history it compares every change with every other, for minutes, and the pool cannot change its database meanwhile.
-_FORGET_SOME = """
-DELETE FROM change WHERE user_id = $1 AND seq <= (
-    SELECT max(seq) FROM (SELECT seq FROM change WHERE user_id = $1 ORDER BY seq LIMIT $2) AS oldest)
-"""
-_FORGET = "DELETE FROM app_user WHERE id = $1 AND name = $2 AND disabled_at IS NOT NULL"
-_EVENT = "INSERT INTO event (severity, subject, text) VALUES ($1, 'users', $2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,74 +50,74 @@ class Missing(Exception):
     """There is no such user or device."""
 
 
-async def disable(connection: Any, user: Named, reason: str) -> int:
+async def disable(connection: Connection, user: Named, reason: str) -> int:
     """Nobody serves or monitors the user any more; the number of the announcement. Raises Missing."""
     # The binding first, as a monitor that records locks them; and once more for one that was made before the user's row
     # was locked.
     servers = await _unbind(connection, user.id)
-    if await connection.fetchval(_DISABLE, user.id, user.name, reason) is None:
+    if await connection.fetchval(DISABLE_USER, user.id, user.name, reason) is None:
         raise Missing
     servers |= await _unbind(connection, user.id)
     await _note(connection, "warning", f"{user.name}: disabled: {reason}")
     for server in servers:
-        await connection.execute("SELECT pg_notify('tuiha', $1)", server)
+        await connection.execute(WAKE, server)
     return await announce(connection, user.id)
 
 
-async def _unbind(connection: Any, user_id: int) -> set[str]:
-    return {row["server"] for row in await connection.fetch(_UNBIND, user_id)}
+async def _unbind(connection: Connection, user_id: int) -> set[str]:
+    return {row["server"] for row in await connection.fetch(UNBIND, user_id)}
 
 
-async def enable(connection: Any, user: Named) -> int:
+async def enable(connection: Connection, user: Named) -> int:
     """The user may come in again; the number of the announcement. Raises Missing."""
-    if await connection.fetchval(_ENABLE, user.id, user.name) is None:
+    if await connection.fetchval(ENABLE_USER, user.id, user.name) is None:
         raise Missing
     await _note(connection, "note", f"{user.name}: enabled again")
     return await announce(connection, user.id)
 
 
-async def revoke(connection: Any, user: Named, reason: str) -> int:
+async def revoke(connection: Connection, user: Named, reason: str) -> int:
     """The device's name and its keys are refused; the number of the announcement. Raises Missing."""
-    device_id = await connection.fetchval(_REVOKE, user.id, user.name, user.device, reason)
+    device_id = await connection.fetchval(REVOKE_DEVICE, user.id, user.name, user.device, reason)
     if device_id is None:
         raise Missing
-    await connection.execute(_UNJOIN, device_id)
+    await connection.execute(DELETE_FORMER_NAMES, device_id)
     await _note(connection, "warning", f"{user.name}: device {user.device} revoked: {reason}")
     return await announce(connection, user.id)
 
 
-async def allow(connection: Any, user: Named) -> int:
+async def allow(connection: Connection, user: Named) -> int:
     """The device may come in again, without its old keys; the number of the announcement. Raises Missing."""
-    if await connection.fetchval(_HAS, user.id, user.name, user.device) is None:
+    if await connection.fetchval(DEVICE_NAMED, user.id, user.name, user.device) is None:
         raise Missing
-    await connection.execute(_NO_FORMER, user.id, user.name, user.device)
-    await connection.execute(_ALLOW, user.id, user.name, user.device)
+    await connection.execute(DELETE_FORMER_DEVICES, user.id, user.name, user.device)
+    await connection.execute(ALLOW_DEVICE, user.id, user.name, user.device)
     await _note(connection, "note", f"{user.name}: device {user.device} allowed again")
     return await announce(connection, user.id)
 
 
-async def forget_some(connection: Any, user: Named, most: int) -> int:
+async def forget_some(connection: Connection, user: Named, most: int) -> int:
     """Delete the oldest changes of a disabled user, at most so many; how many there were.
 
     Raises Missing; ValueError for a user who is not disabled: there would be no end of it.
     """
-    may = await connection.fetchval(_MAY_FORGET, user.id, user.name)
+    may = await connection.fetchval(IS_DISABLED, user.id, user.name)
     if may is None:
         raise Missing
     if not may:
         raise ValueError(f"{user.name} is not disabled")
-    return int((await connection.execute(_FORGET_SOME, user.id, most)).split()[-1])
+    return int((await connection.execute(FORGET_OLDEST_CHANGES, user.id, most)).split()[-1])
 
 
-async def forget(connection: Any, user: Named) -> int:
+async def forget(connection: Connection, user: Named) -> int:
     """Delete a disabled user with all that is left; the number of the announcement."""
-    if (await connection.execute(_FORGET, user.id, user.name)).split()[-1] != "0":
+    if (await connection.execute(FORGET_USER, user.id, user.name)).split()[-1] != "0":
         await _note(connection, "warning", f"{user.name}: forgotten, with devices and history")
     return await announce(connection, user.id)
 
 
-async def _note(connection: Any, severity: str, text: str) -> None:
-    await connection.execute(_EVENT, severity, text)
+async def _note(connection: Connection, severity: str, text: str) -> None:
+    await connection.execute(ADD_EVENT, severity, "users", text)
 
 
 @dataclass(slots=True)
@@ -174,31 +148,29 @@ class Rights:
 
     async def disable(self, request: web.Request) -> web.Response:
         """POST /control/users/disable {user, user_id, reason}: no server serves or monitors the user any more."""
-        body = await json_body(request)
-        user, reason = _named(body), _text(body, "reason", 256)
-        return await self._done(lambda c: disable(c, user, reason))
+        order = await body_of(request, DisableOrder)
+        return await self._done(lambda c: disable(c, _named(order), order.reason))
 
     async def enable(self, request: web.Request) -> web.Response:
         """POST /control/users/enable {user, user_id}: the next request of a device brings a server."""
-        user = _named(await json_body(request))
+        user = _named(await body_of(request, UserOrder))
         return await self._done(lambda c: enable(c, user))
 
     async def revoke(self, request: web.Request) -> web.Response:
         """POST /control/devices/revoke {user, user_id, device, reason}: no server answers the device any more."""
-        body = await json_body(request)
-        user, reason = _named(body, device=True), _text(body, "reason", 256)
-        return await self._done(lambda c: revoke(c, user, reason))
+        order = await body_of(request, RevokeOrder)
+        return await self._done(lambda c: revoke(c, _named(order), order.reason))
 
     async def allow(self, request: web.Request) -> web.Response:
         """POST /control/devices/allow {user, user_id, device}: it may come in again, without its old keys."""
-        user = _named(await json_body(request), device=True)
+        user = _named(await body_of(request, DeviceOrder))
         return await self._done(lambda c: allow(c, user))
 
     async def forget(self, request: web.Request) -> web.Response:
         """POST /control/users/forget {user, user_id}: delete a part of a disabled user's history, the user with the
         last of it; answers whether the user is gone.
         """
-        user = _named(await json_body(request))
+        user = _named(await body_of(request, UserOrder))
         try:
             deleted = await self.gate.write(lambda c: forget_some(c, user, MOST))
         except Missing:
@@ -210,7 +182,7 @@ class Rights:
         number = await self.gate.write(lambda c: forget(c, user))
         return web.json_response({"deleted": deleted, "gone": True, "number": number})
 
-    async def _done(self, work: Callable[[Any], Awaitable[int]]) -> web.Response:
+    async def _done(self, work: Callable[[Connection], Awaitable[int]]) -> web.Response:
         try:
             number = await self.gate.write(work)
         except Missing:
@@ -218,20 +190,5 @@ class Rights:
         return web.json_response({"number": number})
 
 
-def _named(body: dict[str, Any], *, device: bool = False) -> Named:
-    user_id = body.get("user_id")
-    if not isinstance(user_id, int) or isinstance(user_id, bool) or not 0 < user_id < 2**62:
-        raise Problem(400, "Field user_id", "user_id is a number.", field="user_id")
-    return Named(user_id, _text(body, "user", 256), _text(body, "device", 128) if device else "")
-
-
-def _unfit(value: str) -> bool:
-    """Whether the database cannot keep it: a null character, or half of a surrogate pair."""
-    return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _text(body: dict[str, Any], field: str, most: int) -> str:
-    value = body.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= most or _unfit(value):
-        raise Problem(400, f"Field {field}", f"{field} is a text of 1 to {most} characters.", field=field)
-    return value
+def _named(order: UserOrder) -> Named:
+    return Named(order.user_id, order.user, order.device if isinstance(order, DeviceOrder) else "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Protocol
+
+from tuiha.pooldb.connection import Connection
 
 
 class Unavailable(Exception):
@@ -17,7 +19,7 @@ class OutcomeUnknown(Exception):
 class Access(Protocol):
     """The gate to the enterprise database."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction on an asyncpg connection.
 
         Entering waits while the pool changes its database, and raises Unavailable when that takes too long.

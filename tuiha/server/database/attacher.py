@@ -7,15 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-import asyncpg
-
 from tuiha.drivers.databases.scram import NotProven
 from tuiha.drivers.databases.session import WrongSession
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import FAILED, LOST, NotNow, WrongDatabaseName, WrongLogin
 from tuiha.pooldb.migrations import WrongPool
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
-from tuiha.server.database.clock import boottime
+from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.ground import Ground
@@ -130,7 +129,7 @@ class Attacher:
         """What a database says of itself, or why it could not be asked."""
         try:
             return await self.look_at(name)
-        except (asyncpg.PostgresError, *LOST) as error:
+        except FAILED as error:
             return _reason(error)
 
     async def look_at(self, name: str) -> Identity:
@@ -223,7 +222,7 @@ class Attacher:
             )
             attachment.watch(session)
             await self._keeper.take(attachment, session)
-        except (WrongDatabase, WrongPool, LeaseRefused, asyncpg.PostgresError, *LOST) as error:
+        except (WrongDatabase, WrongPool, LeaseRefused, *FAILED) as error:
             wires.sever()
             self._say(f"no lease on {place.name}: {_reason(error)}")
             await self._suspect(place, error)
@@ -288,15 +287,15 @@ class Attacher:
 def _reason(error: BaseException) -> str:
     if isinstance(error, (WrongDatabase, WrongPool, LeaseRefused, NotProven, WrongSession)):
         return str(error)
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+    if isinstance(error, WrongLogin):
         return "the database refuses this role's name or password; correct database.roles.pool"
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
+    if isinstance(error, WrongDatabaseName):
         return "there is no such database there; correct database.name"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer"
-    if isinstance(error, asyncpg.CannotConnectNowError):
+    if isinstance(error, NotNow):
         return "it is starting or stopping"
     if isinstance(error, LOST):
         return "the connection broke, or its commits wait for the secondary"

@@ -15,24 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases.session import opened
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.connection import OwnConnection
 from tuiha.server.database.fence import Wires
-
-# What a failing, fenced, demoted or restarting database looks like from here. All of it may pass.
-LOST: tuple[type[BaseException], ...] = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # a deadlock's victim: rolled back, to be done again
-)
 
 
 class Lane(Enum):
@@ -81,7 +67,7 @@ class Place:
 class Session:
     """One connection under the fence. `warned` counts warnings: a commit that brought one is not to be trusted."""
 
-    connection: Any
+    connection: OwnConnection
     warned: int = 0
     let_go: bool = False  # it is this side that ends it
 
@@ -109,8 +95,8 @@ async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
         timeout=timeout,
     )
     session = Session(connection)
-    # asyncpg offers no public way to its socket; the fence cannot do without it.
-    duplicate = connection._transport.get_extra_info("socket").dup()
+    private: Any = connection  # asyncpg offers no public way to its socket; the fence cannot do without it
+    duplicate = private._transport.get_extra_info("socket").dup()
     wires.add(duplicate)
     connection.add_termination_listener(lambda _: wires.drop(duplicate))
     connection.add_log_listener(lambda _, message: _count(session, message))

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.clock import boottime
 
 
 class Wires:

@@ -15,19 +15,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import asyncpg
-
+from tuiha.drivers.databases.positions import LIVES
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import FAILED, LOST
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
-from tuiha.server.database.attachment import LOST, Attachment, Lane, Session, in_lane, never_cancelled
+from tuiha.server.database.attachment import Attachment, Lane, Session, in_lane, never_cancelled
 from tuiha.server.database.shared import Together
 
 T = TypeVar("T")
 _AGAIN = 0.05  # seconds before a repeatable piece of work is tried again on a failing database
-
-# When PostgreSQL's postmaster is killed, commits that wait for the secondary give up the wait and become visible, while
-# sessions in mid-statement still read and answer. A session that sleeps, however shortly, looks whether its postmaster
-# lives and ends if it does not: who gets an answer to this knows that what was read before is on the secondary too.
-_LIVES = "SELECT pg_sleep(0.0001)"
 
 
 @dataclass(slots=True)
@@ -161,7 +157,7 @@ class Gate:
     async def _proven(self, attachment: Attachment) -> None:
         with in_lane(Lane.PROOF):
             async with self._counted(attachment) as session:
-                await session.connection.execute(_LIVES)
+                await session.connection.execute(LIVES)
 
     async def enter(self, wait: float | None = None) -> Attachment:
         """The attachment in use, waited for up to `wait` seconds (None: the settings' hold). Raises Unavailable.
@@ -222,7 +218,7 @@ class Gate:
                 self._idle.set()
 
     @asynccontextmanager
-    async def transaction(self, wait: float | None = None) -> AsyncIterator[Any]:
+    async def transaction(self, wait: float | None = None) -> AsyncIterator[Connection]:
         """A transaction; see `access.Access.transaction`."""
         committing = False
         try:
@@ -243,18 +239,18 @@ class Gate:
                 raise OutcomeUnknown("the connection broke during a commit") from error
             raise Unavailable("the connection to the database broke") from error
 
-    async def read(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+    async def read(self, work: Callable[[Connection], Awaitable[T]], wait: float | None = None) -> T:
         """Run read-only work without a transaction, again on a broken connection; look twice. Raises Unavailable."""
         return await self._repeat(self._read_once, work, wait)
 
-    async def write(self, work: Callable[[Any], Awaitable[T]], wait: float | None = None) -> T:
+    async def write(self, work: Callable[[Connection], Awaitable[T]], wait: float | None = None) -> T:
         """Run work in a transaction, again after a broken connection or an unknown outcome.
 
         The work must therefore be repeatable: run twice, it leaves what it leaves when run once. Raises Unavailable.
         """
         return await self._repeat(self._write_once, work, wait)
 
-    async def _read_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+    async def _read_once(self, work: Callable[[Connection], Awaitable[T]], wait: float) -> T:
         try:
             async with self._through(wait) as (attachment, session):
                 answer = await work(session.connection)
@@ -263,14 +259,14 @@ class Gate:
         except LOST as error:
             raise Unavailable("the connection to the database broke") from error
 
-    async def _write_once(self, work: Callable[[Any], Awaitable[T]], wait: float) -> T:
+    async def _write_once(self, work: Callable[[Connection], Awaitable[T]], wait: float) -> T:
         async with self.transaction(wait) as connection:
             return await work(connection)
 
     async def _repeat(
         self,
-        once: Callable[[Callable[[Any], Awaitable[T]], float], Awaitable[T]],
-        work: Callable[[Any], Awaitable[T]],
+        once: Callable[[Callable[[Connection], Awaitable[T]], float], Awaitable[T]],
+        work: Callable[[Connection], Awaitable[T]],
         wait: float | None,
     ) -> T:
         loop = asyncio.get_running_loop()
@@ -306,7 +302,7 @@ async def _undo(session: Session, transaction: Any) -> None:
     """Roll back; a connection that cannot is dropped, which rolls back too."""
     try:
         await transaction.rollback()
-    except (*LOST, asyncpg.PostgresError):
+    except FAILED:
         session.drop()
     except BaseException:
         session.drop()

@@ -14,22 +14,23 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
-
 from tuiha.drivers.databases import durability
+from tuiha.drivers.databases.positions import HAS_FLUSHED, HAS_FOLLOWERS, IS_FOLLOWED, RECEIVED
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
 from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.connection import given
+from tuiha.pooldb.errors import FAILED, DatabaseError
+from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
+from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 
 log = logging.getLogger("tuiha.ground")
 
-# Not by the column's name: the schema may be of an earlier version.
-_WORD = "SELECT to_jsonb(p) ->> 'standby' FROM pool_epoch p"
-_EVENT = "INSERT INTO event (severity, subject, text) VALUES ('bad', $1, $2)"
 _LEDGER = 2.0  # seconds for the ledger's answer
 _ARRIVES = 2.0  # seconds for a commit to be seen on the secondary
 _ASKS = 5.0  # seconds between two questions to the secondary itself, each on a connection of its own
@@ -37,24 +38,6 @@ _SURE = 2  # questions in a row that it must answer alike: it may restart betwee
 _LOOK = 0.05  # seconds between two looks
 _MOMENT = 0.1  # seconds in which what is only passing has passed
 _TRIES = 3  # at changing a ledger that others change, too
-_MINE = "SELECT renewed_at FROM lease WHERE server = $1"
-_HAS_MINE = "SELECT true FROM lease WHERE server = $1 AND renewed_at = $2"
-_DOUBT = "SELECT doubt_standby($1)"
-_DOUBTED = """
-SELECT epoch = $1 AND coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p
-"""
-# Where the replay is paused, nothing arrives, and that says nothing.
-_RECEIVED = """
-SELECT CASE WHEN pg_is_in_recovery() AND NOT pg_is_wal_replay_paused() THEN pg_last_wal_receive_lsn()::text END
-"""
-# Without the right to see followers, their names are not known, and the slot says it.
-_FOLLOWED = """
-SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active)
-    OR EXISTS (SELECT FROM pg_stat_replication WHERE lower(coalesce(application_name, $2)) = lower($2))
-"""
-# Others receive from it. One of them may be the secondary, under another name and without its slot.
-_OTHERS = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming')"
-_KNOWS = "SELECT pg_current_wal_flush_lsn() >= $1::text::pg_lsn"
 
 
 class NoGround(Exception):
@@ -91,7 +74,7 @@ class Ground:
         partner = self._partner(attachment.place)
         if partner is None:
             return  # one database alone: nobody is promoted
-        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
         if self._lacks >= _SURE:
             await self._compare(session, partner)
             found = replace(found, lacking=self._lacks >= _SURE)
@@ -105,7 +88,7 @@ class Ground:
         """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
         partner = self._partner(attachment.place)
         while partner is not None and not await attachment.over(_ASKS):
-            with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
+            with suppress(*FAILED):  # then nothing is known
                 async with attachment.session() as session:
                     await self._compare(session, partner)
 
@@ -120,7 +103,7 @@ class Ground:
     async def _without(self, attachment: Attachment, session: Session, partner: Place, found: Durability,
                        holes: frozenset[Gap]) -> None:
         """Returns when the pool does not count on the secondary, and everybody who would promote it can know."""
-        word = await session.connection.fetchval(_WORD)
+        word = await session.connection.fetchval(STANDBY)
         if self._alone == attachment.epoch and word != Standby.SYNC:
             return  # nobody has protected the pool since
         why = f"{attachment.place.name}: {reason(found, partner.name, holes)}"
@@ -137,7 +120,7 @@ class Ground:
     async def _lasts(self, session: Session, partner: Place, holes: frozenset[Gap], why: str) -> None:
         """Some hole is still there after a moment: one look may fall between two settings. Raises NoGround."""
         await asyncio.sleep(_MOMENT)
-        found = durability.read(await session.connection.fetchrow(durability.QUESTION))
+        found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
         found = replace(found, lacking=Gap.DOUBLE in holes)  # that was asked twice already
         if not holes & gaps(found, partner.name, slot(partner.name)):
             raise NoGround(f"{why}; it is so no more, and is asked again")
@@ -173,10 +156,10 @@ class Ground:
                 raise NoGround(f"{why}; {partner.name} follows now, and is asked again")
             await self._lasts(session, partner, holes, why)  # somebody may have mended it, and protected the pool
             told = await self._ledger_says(record, attachment, why)
-            await session.connection.fetchval(_DOUBT, attachment.epoch)
-            if not told and not await self._arrives(there, _DOUBTED, attachment.epoch):
+            await session.connection.fetchval(DOUBT_STANDBY, attachment.epoch)
+            if not told and not await self._arrives(there, DOUBTED_IN_EPOCH, attachment.epoch):
                 raise NoGround(f"{why}; {partner.name} does not learn of it")
-        except (*LOST, asyncpg.PostgresError) as error:
+        except FAILED as error:
             raise NoGround(f"{why}; {partner.name} cannot be asked: {error or 'no answer'}") from None
         finally:
             wires.sever()
@@ -205,8 +188,8 @@ class Ground:
         text = f"{why}. {partner} may lack acknowledged writes. Mend the cause, then `tuiha plan protect`"
         log.warning("the pool does not count on its secondary", extra={"reason": why})
         try:
-            await session.connection.execute(_EVENT, active, text)
-        except asyncpg.PostgresError as error:
+            await session.connection.execute(ADD_EVENT, "bad", active, text)
+        except DatabaseError as error:
             log.warning("not recorded as an event", extra={"reason": str(error)})
 
     async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
@@ -216,12 +199,12 @@ class Ground:
         What it receives may be shown late: replay waits for a long question of somebody. Only one that receives, while
         nobody follows the database of this session, gets it from another one.
         """
-        mine = await session.connection.fetchval(_MINE, self._server)
-        before = await there.connection.fetchval(_RECEIVED)
-        if await self._arrives(there, _HAS_MINE, self._server, mine):
+        mine = await session.connection.fetchval(RENEWED_AT, self._server)
+        before = await there.connection.fetchval(RECEIVED)
+        if await self._arrives(there, HAS_RENEWAL, self._server, mine):
             return
-        if await there.connection.fetchval(_RECEIVED) != before:
-            if not await session.connection.fetchval(_FOLLOWED, slot(partner.name), partner.name):
+        if await there.connection.fetchval(RECEIVED) != before:
+            if not await session.connection.fetchval(IS_FOLLOWED, slot(partner.name), partner.name):
                 raise NoGround(_copied(attachment.place, partner), copy=True)
             raise NoGround(f"{why}; {partner.name} receives, and has not replayed this server's lease yet")
         raise NoGround(f"{why}; {partner.name} does not follow. To go on without it: `tuiha plan degrade`")
@@ -242,10 +225,11 @@ class Ground:
         partner, received = self._partner(place), None
         if partner is None:
             return
-        with suppress(*LOST, asyncpg.PostgresError, TimeoutError):  # then nothing is known
-            if not await self._ask(place, _FOLLOWED, slot(partner.name), partner.name):
-                received = await self._ask(partner, _RECEIVED)
-            if received is not None and await self._ask(place, _OTHERS) and await self._ask(place, _KNOWS, received):
+        with suppress(*FAILED):  # then nothing is known
+            if not await self._ask(place, IS_FOLLOWED, slot(partner.name), partner.name):
+                received = await self._ask(partner, RECEIVED)
+            if (received is not None and await self._ask(place, HAS_FOLLOWERS)
+                    and await self._ask(place, HAS_FLUSHED, received)):
                 received = None
         if received is None or self._received is None:
             self.copy = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from tuiha.drivers.databases.positions import IDENTITY
 from tuiha.model.reports import EpochState
+from tuiha.pooldb.connection import Connection, given
+from tuiha.pooldb.statements.epochs import POOL_AND_EPOCH
 
 
 class WrongDatabase(Exception):
@@ -40,22 +42,12 @@ class Expected:
     timeline: int | None = None  # None: not known, as an operator's word has none
 
 
-# The last eight digits of a WAL file name's first part are the timeline; a secondary has no current WAL file.
-_SELF = """
-SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
-       CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
-            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline,
-       NOT pg_is_in_recovery() AS writable,
-       to_regclass('public.pool_epoch') IS NOT NULL AS has_schema
-"""
-
-
-async def identify(connection: Any) -> Identity:
+async def identify(connection: Connection) -> Identity:
     """Ask a database who it is; reads only."""
-    row = await connection.fetchrow(_SELF, timeout=2.0)
+    row = given(await connection.fetchrow(IDENTITY, timeout=2.0))
     epoch = None
     if row["has_schema"]:
-        epoch = await connection.fetchrow("SELECT pool, epoch, active, state FROM pool_epoch", timeout=2.0)
+        epoch = await connection.fetchrow(POOL_AND_EPOCH, timeout=2.0)
     return Identity(
         system_identifier=row["system_identifier"],
         timeline=row["timeline"],

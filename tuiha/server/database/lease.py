@@ -11,11 +11,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.lease_functions import RENEW
-from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect, never_cancelled
-from tuiha.server.database.clock import boottime
+from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
+from tuiha.server.database.attachment import Attachment, Place, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround
 from tuiha.server.database.identity import Expected, Identity, identify, verify
 from tuiha.server.database.lifeline import Lifeline
@@ -24,20 +24,6 @@ log = logging.getLogger("tuiha.lease")
 _PAUSE = 0.1  # seconds before another try to connect
 
 Over = Callable[[float], Awaitable[bool]]  # sleeps so many seconds; whether the attachment is over then
-
-# Whose lease of an epoch ($1) or an earlier one may still hold, and how long each lasts: as its server said, or $2 (the
-# reader's own setting) if that is more. By the clock of the database not much older than the newest one; $3 is slack.
-# By way of JSON, because a pool whose servers are all of an earlier version has no such column.
-MAY_HOLD = """
-SELECT server, length.seconds
-  FROM lease AS l, LATERAL (SELECT greatest($2, (to_jsonb(l) ->> 'seconds')::float8) AS seconds) AS length
- WHERE epoch > 0 AND epoch <= $1
-   AND renewed_at > (SELECT max(renewed_at) FROM lease) - make_interval(secs => 2 * (length.seconds + $3))
- ORDER BY server
-"""
-
-
-_STATE = "SELECT epoch, state, current_setting('synchronous_commit') AS commits FROM pool_epoch"
 
 
 class LeaseRefused(Exception):
@@ -78,7 +64,7 @@ class LeaseKeeper:
         attachment.wires.deadline = max(attachment.wires.deadline, sent + self._seconds)
 
     async def _why(self, session: Session, attachment: Attachment) -> str:
-        row = await session.connection.fetchrow(_STATE)
+        row = await session.connection.fetchrow(EPOCH_AND_COMMITS)
         if row is None or row["epoch"] != attachment.epoch or row["state"] != "ACTIVE":
             return "the pool's epoch changed, or its database is fenced"
         if row.get("commits", "on") not in ("on", "remote_apply"):
@@ -96,7 +82,7 @@ class LeaseKeeper:
                 await self._beside(attachment, self._lifeline)
         except LeaseRefused as refusal:
             attachment.end(str(refusal))
-        except (*LOST, asyncpg.PostgresError) as error:
+        except FAILED as error:
             log.info("renewal lost", extra={"error": type(error).__name__})
             attachment.lose()
 
@@ -137,7 +123,7 @@ class LeaseKeeper:
                 session = await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
                 await _same(attachment, session)
                 return session
-            except (*LOST, asyncpg.PostgresError):
+            except FAILED:
                 if not attachment.whole or await over(_PAUSE):
                     raise
 
@@ -149,7 +135,7 @@ class LeaseKeeper:
         """Renew once more. What was refused on a session that still works is tried again, until the lease is over."""
         try:
             await self.take(attachment, session)
-        except (*LOST, asyncpg.PostgresError):
+        except FAILED:
             if session.closed or not attachment.whole:
                 raise
 

@@ -15,19 +15,18 @@ from collections.abc import Callable
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.reports import LedgerRecord
+from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.lease_functions import RELEASE
+from tuiha.pooldb.leases import MAY_HOLD, lease_end
+from tuiha.pooldb.statements.epochs import FOLLOW_TIMELINE
+from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, Place, Session, connect
-from tuiha.server.database.clock import boottime
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.identity import Identity, WrongDatabase, identify
-from tuiha.server.database.lease import MAY_HOLD
 
 log = logging.getLogger("tuiha.follow")
 
 _ASK = 2.0  # seconds for Patroni's answer
-_DRIFT = 1.01  # a clock that runs one in a hundred slower is broken
-_BEGIN = "SELECT follow_timeline($1, $2)"
-_NOTE = "INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)"
 
 
 class Following:
@@ -67,15 +66,16 @@ class Following:
         await connection.execute(RELEASE, self._server, self._instance, found.epoch)
         rows = await connection.fetch(MAY_HOLD, found.epoch, lease.seconds, lease.slack)
         longest = max((row["seconds"] for row in rows), default=0.0)
-        wait = since + longest * _DRIFT + lease.slack - self._clock()
+        wait = lease_end(since, longest, lease.slack) - self._clock()
         if rows and wait > 0:
             names = ", ".join(row["server"] for row in rows)
             raise WrongDatabase(f"{place.name} leads on timeline {found.timeline}; a lease of {names} on the leader "
                                 f"before it may hold for {wait:.1f} s")
         async with connection.transaction():
-            begun = await connection.fetchval(_BEGIN, place.name, found.epoch)
+            begun = await connection.fetchval(FOLLOW_TIMELINE, place.name, found.epoch)
             if begun is not None:
-                await connection.execute(_NOTE, place.name, f"epoch {begun}: {place.name} is active, by Patroni")
+                await connection.execute(
+                    ADD_EVENT, "note", place.name, f"epoch {begun}: {place.name} is active, by Patroni")
         if begun is not None:
             log.info("epoch begun", extra={"database": place.name, "epoch": begun, "before": found.epoch})
 

@@ -15,6 +15,9 @@ from typing import Any, NoReturn
 from aiohttp import web
 from yarl import URL
 
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.changes import DEVICES_OF_USER
+from tuiha.pooldb.statements.users import MAIL_OF_USER
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices import history as changes
 from tuiha.server.devices import passes
@@ -23,6 +26,7 @@ from tuiha.server.devices.room import STAY, Room
 from tuiha.server.devices.user import User
 from tuiha.server.devices.users import Users, disabled
 from tuiha.server.devices.waiters import Waiters
+from tuiha.server.http.bodies import Registration
 from tuiha.server.http.clients import CLIENT, Clients
 from tuiha.server.http.limits import Quotas
 from tuiha.server.http.problems import Problem
@@ -34,14 +38,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MOST_WAIT = 55.0
 _ELSEWHERE = 1.0  # seconds between looks for a user whose monitor, and so whose wake-up, is on another server
 
-_ME = """
-SELECT name, kind, registered_at, last_seen, revoked_at IS NOT NULL AS revoked FROM device
-WHERE user_id = $1 ORDER BY name
-"""
-_MAIL = """
-SELECT a.mail_server, u.disabled_at IS NOT NULL AS disabled
-FROM app_user u LEFT JOIN mail_assignment a ON a.user_id = u.id WHERE u.id = $1
-"""
 
 PASSED_ON = web.RequestKey("passed_on", bool)  # another server of this pool passed the request on
 BEGAN = web.RequestKey("began", float)  # loop time at which a request came
@@ -232,9 +228,9 @@ class Devices:
     async def me(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/me: the user's devices, monitoring server and mail server."""
 
-        async def work(connection: Any) -> tuple[Any, Any]:
-            devices = await connection.fetch(_ME, user.id)
-            return devices, await connection.fetchrow(_MAIL, user.id)
+        async def work(connection: Connection) -> tuple[Any, Any]:
+            devices = await connection.fetch(DEVICES_OF_USER, user.id)
+            return devices, await connection.fetchrow(MAIL_OF_USER, user.id)
 
         devices, row = await self.gate.read(work)
         if row is None or row["disabled"]:
@@ -291,10 +287,7 @@ def _wait(request: web.Request) -> float:
 
 async def _kind(request: web.Request) -> str:
     try:
-        body = json.loads(await request.text())
-        kind = body["kind"]
+        return Registration.model_validate(json.loads(await request.text())).kind
     except (ValueError, TypeError, LookupError, RecursionError):
-        kind = None
-    if not isinstance(kind, str) or not 0 < len(kind) <= 64 or not kind.isprintable():
-        raise Problem(400, "Not a device's kind", 'Send JSON: {"kind": "phone"}, at most 64 printable characters.')
-    return kind
+        raise Problem(400, "Not a device's kind",
+                      'Send JSON: {"kind": "phone"}, at most 64 printable characters.') from None

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.model.users.names import DEFAULT, NameRule, canonical
+from tuiha.pooldb.connection import Connection, given
+from tuiha.pooldb.statements.users import ADMIT_USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.passwords import hash_password, off_loop
@@ -32,15 +33,6 @@ _WAITING = 100  # that wait for their turn
 _PATIENCE = 10.0  # seconds that they wait
 _AWAY = 10.0  # seconds for which a mail server that could not be reached is not tried
 _REMEMBERED = 20  # refusals of one cluster
-
-# $4: seconds since the mail server was asked. Devices with the password before are asked for the new one at once.
-_ADMIT = """
-INSERT INTO app_user AS u (name, password_hash, mail_cluster, confirmed_at)
-VALUES ($1, $2, $3, clock_timestamp() - make_interval(secs => $4))
-ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash, confirmed_at = excluded.confirmed_at,
-    refused_at = NULL, unanswered_at = NULL
-RETURNING id, xmax = 0 AS created
-"""
 
 
 def reserved(cluster: Cluster, name: str, names: NameRule = DEFAULT) -> bool:
@@ -106,8 +98,8 @@ class Provisioner:
     async def _keep(self, name: str, password: str, cluster: str, ago: float) -> None:
         stored = await off_loop(hash_password, password)
 
-        async def work(connection: Any) -> None:
-            row = await connection.fetchrow(_ADMIT, name, stored, cluster, ago)
+        async def work(connection: Connection) -> None:
+            row = given(await connection.fetchrow(ADMIT_USER, name, stored, cluster, ago))
             if not row["created"]:
                 await announce(connection, row["id"])
 

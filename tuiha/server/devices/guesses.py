@@ -13,8 +13,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.guesses import (
+    COUNT_GUESS,
+    FORGET_OLD_ADDRESSES,
+    FORGET_STALE,
+    NOTE_ADMITTED,
+    TAKE_BACK,
+    WAS_ADMITTED,
+)
 from tuiha.server.database.gate import Gate
 
 NAME = 10  # of one name
@@ -24,31 +32,6 @@ STRANGE = 60  # from one address, as far as mail servers have to be asked
 POOL = 120  # of the whole pool, as far as mail servers have to be asked about names that the pool does not know there
 SECONDS = 60  # in so many seconds
 _KEPT = 20  # addresses of one user
-_STALE = "1 hour"
-
-# In one order, so that two that count the same things never wait for each other.
-_COUNT = """
-INSERT INTO wrong_login AS w (who, since, count)
-SELECT who, clock_timestamp(), 1 FROM unnest($1::text[]) AS who ORDER BY who
-ON CONFLICT (who) DO UPDATE
-   SET count = CASE WHEN w.since < clock_timestamp() - make_interval(secs => $3) THEN 1 ELSE w.count + 1 END,
-       since = CASE WHEN w.since < clock_timestamp() - make_interval(secs => $3) THEN clock_timestamp() ELSE w.since END
- WHERE w.since < clock_timestamp() - make_interval(secs => $3)
-    OR w.count < ($2::jsonb ->> w.who)::int
-RETURNING who, count
-"""
-_BACK = "UPDATE wrong_login SET count = greatest(0, count - 1) WHERE who = ANY($1::text[])"
-_FORGET = f"DELETE FROM wrong_login WHERE since < clock_timestamp() - interval '{_STALE}'"
-_WAS_ADMITTED = "SELECT true FROM admitted WHERE user_id = $1 AND address = $2"
-_ADMITTED = """
-INSERT INTO admitted AS a (user_id, address) SELECT id, $2 FROM app_user WHERE id = $1 FOR KEY SHARE
-ON CONFLICT (user_id, address) DO UPDATE SET at = clock_timestamp()
- WHERE a.at < clock_timestamp() - interval '1 day'
-"""
-_OLD = """
-DELETE FROM admitted WHERE user_id = $1 AND address IN
-    (SELECT address FROM admitted WHERE user_id = $1 ORDER BY at DESC OFFSET $2)
-"""
 
 
 class Limit(StrEnum):
@@ -97,8 +80,8 @@ class Guesses:
         keys = {f"{limit} {_digest(whose) if limit in _NAMES else whose}": limit for limit, whose in kinds.items()}
         most = json.dumps({key: _MOST[limit] for key, limit in keys.items()})
 
-        async def work(connection: Any) -> Counted:
-            rows = await connection.fetch(_COUNT, list(keys), most, float(SECONDS))
+        async def work(connection: Connection) -> Counted:
+            rows = await connection.fetch(COUNT_GUESS, list(keys), most, float(SECONDS))
             full = [limit for key, limit in keys.items() if key not in {row["who"] for row in rows}]
             if full:
                 raise TooMany(full[0])  # rolls back
@@ -112,28 +95,28 @@ class Guesses:
 
     async def was_admitted(self, user_id: int, address: str) -> bool:
         """Whether the user has logged in from this address before."""
-        return bool(address and await self._gate.read(lambda c: c.fetchval(_WAS_ADMITTED, user_id, address)))
+        return bool(address and await self._gate.read(lambda c: c.fetchval(WAS_ADMITTED, user_id, address)))
 
     async def right(self, counted: Sequence[Counted], user_id: int, address: str) -> None:
         """It was right: it counts no more, and the address is one of the user's."""
         keys = [key for one in counted for key in one.keys]
 
-        async def work(connection: Any) -> None:
+        async def work(connection: Connection) -> None:
             if address:
-                await connection.execute(_ADMITTED, user_id, address)
-                await connection.execute(_OLD, user_id, _KEPT)
-            await connection.execute(_BACK, keys)
+                await connection.execute(NOTE_ADMITTED, user_id, address)
+                await connection.execute(FORGET_OLD_ADDRESSES, user_id, _KEPT)
+            await connection.execute(TAKE_BACK, keys)
 
         await self._gate.write(work)
 
     async def back(self, counted: Sequence[Counted]) -> None:
         """It was not checked after all: it counts no more."""
         keys = [key for one in counted for key in one.keys]
-        await self._gate.write(lambda c: c.execute(_BACK, keys))
+        await self._gate.write(lambda c: c.execute(TAKE_BACK, keys))
 
     async def forget(self) -> None:
         """Delete what is long over."""
-        await self._gate.write(lambda c: c.execute(_FORGET))
+        await self._gate.write(lambda c: c.execute(FORGET_STALE))
 
 
 _NAMES = frozenset({Limit.NAME, Limit.ADMITTED})

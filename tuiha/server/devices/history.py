@@ -17,58 +17,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.changes import (
+    ACKNOWLEDGE,
+    CHANGES_AFTER,
+    CHANGES_AFTER_JOINED,
+    DEVICE_BY_ID,
+    DEVICE_BY_NAME,
+    FORMER_DEVICE,
+    HOLD_USER,
+    REGISTER_DEVICE,
+)
+
 MOST = 50  # devices of one user, when no setting says otherwise
 LIMIT = 100  # changes in one answer
-
-_REGISTER = """
-INSERT INTO device AS d (user_id, name, kind, acked_seq)
-SELECT id, $2, $3, last_seq FROM app_user WHERE id = $1 AND disabled_at IS NULL AND (
-    EXISTS (SELECT FROM device WHERE user_id = $1 AND name = $2)
-    OR (SELECT count(*) FROM device WHERE user_id = $1 AND revoked_at IS NULL) < $4)
-ON CONFLICT (user_id, name) DO UPDATE SET kind = excluded.kind, last_seen = clock_timestamp()
-    WHERE d.revoked_at IS NULL
-RETURNING id, acked_seq, xmax = 0 AS created
-"""
-_ALONE = "SELECT FROM app_user WHERE id = $1 FOR NO KEY UPDATE"  # two that register at once are counted in turn
-_DEVICE = """
-SELECT d.id, d.acked_seq, u.last_seq, d.revoked_at IS NOT NULL AS revoked, u.disabled_at IS NOT NULL AS disabled
-FROM device d JOIN app_user u ON u.id = d.user_id
-WHERE d.user_id = $1 AND d.name = $2
-"""
-_BY_KEY = """
-SELECT d.id, d.acked_seq, u.last_seq, d.revoked_at IS NOT NULL AS revoked, u.disabled_at IS NOT NULL AS disabled
-FROM device d JOIN app_user u ON u.id = d.user_id
-WHERE d.user_id = $1 AND d.id = $2 AND EXISTS (SELECT FROM joined_device j WHERE j.device_id = d.id)
-"""
-_FORMER = """
-SELECT j.device_id, j.joining, u.former_last_seq FROM joined_device j JOIN joined_user u ON u.id = j.joining
-WHERE j.former = $1 AND u.user_id = $2
-"""
-_AFTER = """
-SELECT seq, kind, mailbox, uid, message_id, subject, at, size, unreadable FROM change
-WHERE user_id = $1 AND seq > $2 AND EXISTS (
-    SELECT FROM device d JOIN app_user u ON u.id = d.user_id
-    WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL)
-ORDER BY seq LIMIT $3
-"""
-# What the device had before under other numbers is left out. No row at all: the device may not come in. OFFSET 0 has
-# the planner ask change by change, as a page needs it; else it compares the whole history for every page.
-_AFTER_JOINED = """
-SELECT page.*, coalesce((SELECT max(until) FROM joined_user WHERE id = ANY($5::bigint[]) AND user_id = $1), 0) AS until
-FROM (SELECT FROM device d JOIN app_user u ON u.id = d.user_id
-       WHERE d.id = $4 AND d.revoked_at IS NULL AND u.disabled_at IS NULL) AS may_come_in
-LEFT JOIN LATERAL (
-    SELECT seq, kind, mailbox, uid, message_id, subject, at, size, unreadable FROM change c
-    WHERE user_id = $1 AND seq > $2
-      AND NOT EXISTS (SELECT FROM joined_change j JOIN unnest($5::bigint[], $6::bigint[]) AS had (joining, upto)
-                       ON j.joining = had.joining WHERE j.seq = c.seq AND j.former_seq <= had.upto
-                       OFFSET 0)
-    ORDER BY seq LIMIT $3) AS page ON true
-ORDER BY page.seq
-"""
-_ACKNOWLEDGE = """
-UPDATE device SET acked_seq = greatest(acked_seq, $2), last_seen = clock_timestamp() WHERE id = $1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,35 +110,35 @@ def read_key(key: str, device_id: int) -> int | None:
     return found.seq if found is not None and found.device_id == device_id and not found.joined else None
 
 
-async def register(connection: Any, user_id: int, name: str, kind: str, most: int = MOST) -> Device | None:
+async def register(connection: Connection, user_id: int, name: str, kind: str, most: int = MOST) -> Device | None:
     """Register a device, or find it again.
 
     None when it is revoked, its user disabled or gone, or when it is new and the user has `most` devices. A new device
     begins at the present end of the history.
     """
-    await connection.execute(_ALONE, user_id)
-    row = await connection.fetchrow(_REGISTER, user_id, name, kind, most)
+    await connection.execute(HOLD_USER, user_id)
+    row = await connection.fetchrow(REGISTER_DEVICE, user_id, name, kind, most)
     if row is None:
         return None
     return Device(row["id"], row["acked_seq"], row["acked_seq"], row["created"])
 
 
-async def find_device(connection: Any, user_id: int, name: str) -> Device | None:
+async def find_device(connection: Connection, user_id: int, name: str) -> Device | None:
     """A registered device; None when the user has none of this name."""
-    row = await connection.fetchrow(_DEVICE, user_id, name)
+    row = await connection.fetchrow(DEVICE_BY_NAME, user_id, name)
     if row is None:
         return None
     return Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
 
 
-async def find_joined(connection: Any, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
+async def find_joined(connection: Connection, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
     """The device that a key was made for, if it came with a user who was joined to this one; None when it did not.
 
     And the key as it is to be read now: such a device has another id since, and perhaps another name, and its keys of
     before say how far it was in a history of other numbers. None for a key that this history never gave out.
     """
-    former = await connection.fetchrow(_FORMER, key.device_id, user_id)
-    row = await connection.fetchrow(_BY_KEY, user_id, former["device_id"] if former else key.device_id)
+    former = await connection.fetchrow(FORMER_DEVICE, key.device_id, user_id)
+    row = await connection.fetchrow(DEVICE_BY_ID, user_id, former["device_id"] if former else key.device_id)
     if row is None:
         return None
     device = Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
@@ -187,13 +149,13 @@ async def find_joined(connection: Any, user_id: int, key: Key) -> tuple[Device, 
     return device, Key(device.id, 0, (*key.joined, (former["joining"], key.seq)))
 
 
-async def acknowledge(connection: Any, device: Device, seq: int) -> None:
+async def acknowledge(connection: Connection, device: Device, seq: int) -> None:
     """Note that a device has everything up to `seq`."""
-    await connection.execute(_ACKNOWLEDGE, device.id, seq)
+    await connection.execute(ACKNOWLEDGE, device.id, seq)
 
 
 async def after(
-    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
+    connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
 ) -> Page:
     """The changes that follow `seq`, at most LIMIT of them; none for a device that may not come in any more.
 
@@ -201,14 +163,14 @@ async def after(
     """
     if joined:
         return await _after_joined(connection, user_id, seq, device_id, joined)
-    return _page(await connection.fetch(_AFTER, user_id, seq, LIMIT + 1, device_id))
+    return _page(await connection.fetch(CHANGES_AFTER, user_id, seq, LIMIT + 1, device_id))
 
 
 async def _after_joined(
-    connection: Any, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
+    connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
 ) -> Page:
     joinings, upto = [joining for joining, _ in joined], [number for _, number in joined]
-    rows = await connection.fetch(_AFTER_JOINED, user_id, seq, LIMIT + 1, device_id, joinings, upto)
+    rows = await connection.fetch(CHANGES_AFTER_JOINED, user_id, seq, LIMIT + 1, device_id, joinings, upto)
     until = rows[0]["until"] if rows else None
     found = _page([{name: row[name] for name in row.keys() if name != "until"}  # noqa: SIM118 - a record is no dict
                    for row in rows if row["seq"] is not None])

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from random import Random
 
+from tuiha.pooldb.statements.users import REHASH
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
@@ -30,7 +31,6 @@ _PATIENCE = 10.0  # seconds that they wait
 _REFUSED = 30.0  # seconds for which a log-in that was refused is refused again without a look
 _MOST = 20_000  # of those
 _MEASURE = 60.0  # seconds until it is measured again how long verifying takes
-_REHASH = "UPDATE app_user SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
 _NOBODY = f"scrypt${COST}$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 
@@ -138,7 +138,7 @@ class Logins:
             cheap = outdated(user.password_hash) and not user.refused
             better = await off_loop(hash_password, password) if cheap else None
         if better is not None:
-            await self._gate.write(lambda c: c.execute(_REHASH, user.id, user.password_hash, better))
+            await self._gate.write(lambda c: c.execute(REHASH, user.id, user.password_hash, better))
             return await self._read(user.name) or user
         return user
 

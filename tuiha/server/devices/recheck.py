@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.users import (
+    CLAIM_QUESTION,
+    CONFIRM_PASSWORD,
+    DOUBT_USERS,
+    NOTE_UNANSWERED,
+    REFUSE_PASSWORD,
+)
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
@@ -23,7 +30,6 @@ from tuiha.server.devices.revocation import announce
 
 ASK_AGAIN = 60.0  # seconds until the mail servers are asked again, when none could answer, or when they refused
 _EARLIER = 0.5  # of `recheck`: the most by which a user's turn is early, so that users who came together do not ask so
-REFUSED = "!"  # before a stored hash: the mail server refuses this password by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +67,6 @@ _LONGEST = 8.0  # seconds that the mail servers may take
 _PAUSE = 1.0  # seconds until doubts that could not be written are written again
 _QUIET = 3.0  # of `recheck`, one part in so many: a doubt that proved groundless is not repeated within it
 
-# As it was read: another server that asks meanwhile has changed it. A claim whose server died is over after 10 s.
-_CLAIM = """
-UPDATE app_user SET asked_at = clock_timestamp()
- WHERE id = $1 AND password_hash = $2 AND asked_at IS NOT DISTINCT FROM $3
-   AND (asked_at IS NULL OR asked_at < clock_timestamp() - interval '10 seconds'
-        OR asked_at <= greatest(confirmed_at, unanswered_at, refused_at))
-RETURNING asked_at
-"""
-# The word dates from when it was asked for: what was said against the user since then still counts.
-_CONFIRM = """
-UPDATE app_user SET confirmed_at = asked_at, refused_at = NULL, unanswered_at = NULL,
-       password_hash = ltrim(password_hash, '!')
- WHERE id = $1 AND password_hash = $2 AND asked_at = $3
-"""
-_REFUSE = f"""
-UPDATE app_user SET refused_at = clock_timestamp(), password_hash = '{REFUSED}' || ltrim(password_hash, '{REFUSED}')
- WHERE id = $1 AND password_hash = $2
-"""
-_UNANSWERED = "UPDATE app_user SET unanswered_at = clock_timestamp() WHERE id = $1 AND asked_at = $2"
-_DOUBT = """
-UPDATE app_user SET doubted_at = clock_timestamp()
- WHERE id = ANY($1::bigint[]) AND (doubted_at IS NULL OR doubted_at < clock_timestamp() - make_interval(secs => $2))
-RETURNING id
-"""
-
 
 class Answer(StrEnum):
     """What came of asking."""
@@ -111,7 +92,7 @@ class Recheck:
         self, user_id: int, name: str, password: str, cluster: str, stored: str, asked_at: datetime | None
     ) -> Answer:
         """Ask about a password; `stored` and `asked_at` are of the user's row as it was read. Raises Unavailable."""
-        claim = await self._gate.write(lambda c: c.fetchval(_CLAIM, user_id, stored, asked_at))
+        claim = await self._gate.write(lambda c: c.fetchval(CLAIM_QUESTION, user_id, stored, asked_at))
         if claim is None:
             return Answer.ELSEWHERE
         answer = await self._answer(name, password, cluster)
@@ -150,17 +131,17 @@ class Recheck:
                 await asyncio.sleep(_PAUSE)
 
 
-async def _keep(connection: Any, answer: Answer, user_id: int, stored: str, claim: datetime) -> None:
+async def _keep(connection: Connection, answer: Answer, user_id: int, stored: str, claim: datetime) -> None:
     if answer is Answer.CONFIRMED:
-        await connection.execute(_CONFIRM, user_id, stored, claim)
+        await connection.execute(CONFIRM_PASSWORD, user_id, stored, claim)
     elif answer is Answer.REFUSED:
-        await connection.execute(_REFUSE, user_id, stored)
+        await connection.execute(REFUSE_PASSWORD, user_id, stored)
         await announce(connection, user_id)
     else:
-        await connection.execute(_UNANSWERED, user_id, claim)
+        await connection.execute(NOTE_UNANSWERED, user_id, claim)
 
 
-async def _doubt(connection: Any, user_ids: list[int], quiet: float) -> None:
-    rows = await connection.fetch(_DOUBT, user_ids, quiet)
+async def _doubt(connection: Connection, user_ids: list[int], quiet: float) -> None:
+    rows = await connection.fetch(DOUBT_USERS, user_ids, quiet)
     for row in rows:
         await announce(connection, row["id"])

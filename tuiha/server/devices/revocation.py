@@ -13,10 +13,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
-import asyncpg
-
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.access import ACCESS_CHANGES, ADD_ACCESS_CHANGE, LAST_ACCESS_CHANGE, PRUNE_ACCESS_CHANGES
+from tuiha.pooldb.statements.events import WAKE
+from tuiha.pooldb.statements.servers import TAKE_LOCK_FOR_TRANSACTION
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 
@@ -28,28 +30,16 @@ _AGAIN = 1000  # announcements that are taken for new when the pool has changed 
 _WORD = "access"  # begins the payload; a server's name has no space, so no server takes it for its own
 _IN_ORDER = 0x7475696863  # advisory lock: announcements are numbered in the order of their commits
 
-_ADD = """
-INSERT INTO access_change (number, user_id)
-SELECT coalesce(max(number), 0) + 1, $1 FROM access_change RETURNING number
-"""
-_PRUNE = "DELETE FROM access_change WHERE number <= $1"
-_LAST = """
-SELECT epoch, (SELECT coalesce(max(number), 0) FROM access_change) AS last,
-       (SELECT coalesce(min(number), 1) FROM access_change) AS first
-FROM pool_epoch
-"""
-_SINCE = "SELECT number, user_id FROM access_change WHERE number > $1 AND number <= $2 ORDER BY number"
 
-
-async def announce(connection: Any, user_id: int) -> int:
+async def announce(connection: Connection, user_id: int) -> int:
     """Say that a user's right to come in changed; the number that every server has to have seen.
 
     The last statement of its transaction: until the commit nobody else can announce.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _IN_ORDER)
-    number = int(await connection.fetchval(_ADD, user_id))
-    await connection.execute(_PRUNE, number - _KEPT)
-    await connection.execute("SELECT pg_notify('tuiha', $1)", f"{_WORD} {user_id}")
+    await connection.execute(TAKE_LOCK_FOR_TRANSACTION, _IN_ORDER)
+    number = int(await connection.fetchval(ADD_ACCESS_CHANGE, user_id))
+    await connection.execute(PRUNE_ACCESS_CHANGES, number - _KEPT)
+    await connection.execute(WAKE, f"{_WORD} {user_id}")
     return number
 
 
@@ -115,17 +105,17 @@ class Revocation:
                 await self.look()
             except (Unavailable, OutcomeUnknown) as error:
                 log.debug("announcements not read", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("announcements not read")
 
     async def look(self) -> None:
-        """Read what is new and act on it. Raises access.Unavailable, asyncpg.PostgresError.
+        """Read what is new and act on it. Raises access.Unavailable, DatabaseError.
 
         While nobody may use the database nobody is answered from it either, so that this can wait too.
         """
         if self._gate.attachment is None or self._gate.held:
             return
-        row = await self._gate.read(lambda c: c.fetchrow(_LAST))
+        row = await self._gate.read(lambda c: c.fetchrow(LAST_ACCESS_CHANGE))
         if row is None:
             return
         last, moved = int(row["last"]), row["epoch"] != self._epoch
@@ -136,7 +126,7 @@ class Revocation:
         if after + 1 < row["first"] and last:
             self._everybody()
         else:
-            rows = await self._gate.read(lambda c: c.fetch(_SINCE, after, last))
+            rows = await self._gate.read(lambda c: c.fetch(ACCESS_CHANGES, after, last))
             for user_id in {row["user_id"] for row in rows}:
                 self._one(user_id)
         self._epoch, self.seen = row["epoch"], last

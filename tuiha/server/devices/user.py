@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from zlib import crc32
 
-from tuiha.server.devices.recheck import REFUSED, Word
-
-# $1: the canonical name.
-USER = """
-SELECT id, name, mail_cluster, password_hash, disabled_at IS NOT NULL AS disabled, asked_at,
-       extract(epoch FROM clock_timestamp() - confirmed_at)::float8 AS confirmed,
-       extract(epoch FROM clock_timestamp() - unanswered_at)::float8 AS unanswered,
-       extract(epoch FROM clock_timestamp() - refused_at)::float8 AS refused,
-       coalesce(doubted_at > confirmed_at, false) AS doubted, confirmed_at::text AS word
-FROM app_user WHERE name = $1
-"""
+from tuiha.pooldb.connection import Row
+from tuiha.pooldb.statements.users import REFUSED
+from tuiha.server.devices.recheck import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class User:
     read_at: float = field(default=0.0, compare=False)  # monotonic seconds
 
     @classmethod
-    def of(cls, row: Any, now: float) -> User:
+    def of(cls, row: Row, now: float) -> User:
         """From a row of USER that was asked for at `now` (monotonic seconds)."""
         chance = crc32(f"{row['id']} {row['word']}".encode()) / 2**32
         word = Word(row["confirmed"], row["unanswered"], row["refused"], row["doubted"], chance)

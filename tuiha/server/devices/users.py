@@ -14,6 +14,7 @@ from functools import partial
 from aiohttp import hdrs, web
 
 from tuiha.model.users.names import DEFAULT, LONGEST, NameRule, canonical
+from tuiha.pooldb.statements.users import USER
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
@@ -22,7 +23,7 @@ from tuiha.server.devices.passes import FIRST, Passes
 from tuiha.server.devices.passwords import Remembered
 from tuiha.server.devices.recheck import Answer, Recheck, believed
 from tuiha.server.devices.room import STAY
-from tuiha.server.devices.user import USER, User
+from tuiha.server.devices.user import User
 from tuiha.server.http.clients import CLIENT
 from tuiha.server.http.marks import COOKIE, PASS
 from tuiha.server.http.problems import Problem

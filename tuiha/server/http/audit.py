@@ -9,12 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from tuiha.server.http.bodies import no_number
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.problems import Problem
 
@@ -98,7 +98,7 @@ def _told(body: bytes) -> object:
     So nothing hides what was done: not padding, and not a body that one reader takes for JSON and another does not.
     """
     try:
-        said = json.loads(body or b"{}", parse_constant=_no_number)
+        said = json.loads(body or b"{}", parse_constant=no_number)
         whole = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()  # neither 1e999 nor half a character
     except (ValueError, RecursionError):
         return {**_digest(body), "text": _clean(body[:_LONGEST].decode(errors="replace"))}
@@ -118,10 +118,6 @@ def _short(value: object) -> object:
 
 def _digest(body: bytes) -> dict[str, object]:
     return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number of JSON")
 
 
 def _clean(text: str) -> str:

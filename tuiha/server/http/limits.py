@@ -8,18 +8,19 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from tuiha.config.pace import Limits
+from tuiha.model.bucket import Bucket
 from tuiha.server.http.problems import Problem
 
 _MOST = 200_000  # devices that are remembered; the one that asked longest ago is forgotten first
 
 
 class Rates:
-    """Token buckets: `rate` requests a second, and `burst` at once."""
+    """A bucket for each asker: `rate` requests a second, and `burst` at once."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
         self._burst = float(burst)
-        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # when, and what was left then
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -27,13 +28,11 @@ class Rates:
 
     def wait(self, who: Hashable, now: float) -> int:
         """Take one request of somebody at `now` (seconds): 0, or the whole seconds after which to ask again."""
-        then, left = self._buckets.pop(who, (now, self._burst))
-        left = min(self._burst, left + (now - then) * self._rate)
-        taken = left >= 1.0
-        self._buckets[who] = (now, left - 1.0 if taken else left)
+        bucket = self._buckets.pop(who, None) or Bucket(self._rate, self._burst)
+        self._buckets[who] = bucket
         if len(self._buckets) > _MOST:
             self._buckets.popitem(last=False)
-        return 0 if taken else max(1, math.ceil((1.0 - left) / self._rate))
+        return math.ceil(bucket.wait(now))
 
 
 _REGISTRATIONS = 0.2  # registrations a second of one user

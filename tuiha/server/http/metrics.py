@@ -25,11 +25,15 @@ _GAUGES = {
 _MAIL_GAUGES = {
     "users": "Users monitored through this mail server from here",
     "connected": "Of those, with a connection that is up to date",
-    "logins": "Log-ins tried since the start",
-    "errors": "Log-ins and connections that failed since the start",
+    "logins": "As tuiha_mail_logins_total: the name of earlier versions, a gauge",
+    "errors": "As tuiha_mail_errors_total: the name of earlier versions, a gauge",
     "queue": "Users that wait for their turn to log in",
 }
 _MAIL_LABELS = ("mail_server", "cluster")
+_MAIL_COUNTERS = {
+    "logins": "Log-ins tried since the start",
+    "errors": "Log-ins and connections that failed since the start",
+}
 _CLUSTER_GAUGES = {
     "connected": ("Users of a mail cluster with a connection that is up to date", ("cluster",)),
     "waiting": ("Users that wait for their turn to log in, or that lost their connection a moment ago", ("cluster",)),
@@ -51,6 +55,7 @@ _TURNED_AWAY = ("tuiha_requests_turned_away", "Device requests that were told wh
 DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documentation: name, labels, meaning
     *((f"tuiha_{field}", (), text) for field, text in _GAUGES.items()),
     *((f"tuiha_mail_{field}", _MAIL_LABELS, text) for field, text in _MAIL_GAUGES.items()),
+    *((f"tuiha_mail_{field}_total", _MAIL_LABELS, text) for field, text in _MAIL_COUNTERS.items()),
     (f"{_UNREADABLE[0]}_total", (), _UNREADABLE[1]),
     *((f"tuiha_mail_users_{field}", labels, text) for field, (text, labels) in _CLUSTER_GAUGES.items()),
     (_STATE[0], _STATE[2], _STATE[1]), (f"{_REQUESTS[0]}_total", _REQUESTS[2], _REQUESTS[1]), (_WORK[0], (), _WORK[1]),
@@ -59,8 +64,8 @@ DESCRIBED: tuple[tuple[str, tuple[str, ...], str], ...] = (  # for the documenta
 )
 
 
-class Access(Collector):
-    """What was counted of log-ins."""
+class LoginCounts(Collector):
+    """Counters of log-ins."""
 
     def __init__(self, rechecks: Mapping[tuple[str, str], int], unchecked: Mapping[str, int]) -> None:
         self._counts = (
@@ -73,6 +78,23 @@ class Access(Collector):
             for values, count in counts().items():
                 family.add_metric([str(value) for value in values], count)
             yield family
+
+
+class MailCounts(Collector):
+    """The monitor's counters since the start."""
+
+    def __init__(self, mail: Callable[[], MonitorFigures]) -> None:
+        self._mail = mail
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """A family for each counter of the mail servers, and the messages that could not be read."""
+        mail = self._mail()
+        for field, text in _MAIL_COUNTERS.items():
+            family = CounterMetricFamily(f"tuiha_mail_{field}", text, labels=_MAIL_LABELS)
+            for server in mail.servers:
+                family.add_metric([server.name, server.cluster], getattr(server, field))
+            yield family
+        yield CounterMetricFamily(*_UNREADABLE, value=mail.unreadable)
 
 
 class Work(Collector):
@@ -97,7 +119,7 @@ class Metrics:
         self._report = report
         self._mail = mail
         self._registry = CollectorRegistry()
-        for one in counted:
+        for one in (MailCounts(mail), *counted):
             self._registry.register(one)
         self._gauges = {
             field: Gauge(f"tuiha_{field}", text, registry=self._registry) for field, text in _GAUGES.items()
@@ -111,8 +133,6 @@ class Metrics:
             for field, (text, labels) in _CLUSTER_GAUGES.items()
         }
         self._state = Gauge(*_STATE, registry=self._registry)
-        self._unreadable = Counter(*_UNREADABLE, registry=self._registry)
-        self._unreadable_before = 0
         self._requests = Counter(*_REQUESTS, registry=self._registry)
         self._work = Histogram(
             *_WORK,
@@ -135,8 +155,6 @@ class Metrics:
         for state in ServerState:
             self._state.labels(state).set(state is report.state)
         mail = self._mail()
-        self._unreadable.inc(max(0, mail.unreadable - self._unreadable_before))
-        self._unreadable_before = mail.unreadable
         for server in mail.servers:
             for field, gauge in self._mail_gauges.items():
                 gauge.labels(server.name, server.cluster).set(getattr(server, field))

@@ -8,6 +8,22 @@ from typing import Any
 
 from tuiha import __version__
 from tuiha.model.reports import ServerReport
+from tuiha.server.http.bodies import (
+    AttachOrder,
+    BindOrder,
+    Body,
+    DeviceOrder,
+    DisableOrder,
+    HoldOrder,
+    ProbeOrder,
+    ReadyOrder,
+    Registration,
+    RevokeOrder,
+    ServiceOrder,
+    TakeOrder,
+    UserOrder,
+    schemas,
+)
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
@@ -42,7 +58,6 @@ _WAIT = {
     "schema": {"type": "number", "minimum": 0, "maximum": 55, "default": 0},
 }
 _SERVER = {"name": "server", "in": "path", "required": True, "schema": {"type": "string"}}
-_REASON = {"reason": {"type": "string", "minLength": 1, "maxLength": 256}}
 
 
 def document() -> dict[str, Any]:
@@ -56,7 +71,8 @@ def document() -> dict[str, Any]:
                 "user": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer"},
             },
-            "schemas": {"Problem": _problem(), "Changes": _changes(), "Key": _key(), "ServerReport": _report()},
+            "schemas": {"Problem": _problem(), "Changes": _changes(), "Key": _key(), "ServerReport": _report(),
+                        **schemas()},
         },
     }
 
@@ -69,7 +85,7 @@ def _device_paths() -> dict[str, Any]:
             "put": {
                 "summary": "Register a device for the user",
                 "security": by_user,
-                "requestBody": _body({"kind": {"type": "string", "minLength": 1, "maxLength": 64}}),
+                "requestBody": _body(Registration),
                 "responses": {
                     "201": _answer("A new device", "Key"),
                     "200": _answer("The device was registered before", "Key"),
@@ -129,19 +145,12 @@ def _looks() -> dict[str, Any]:
 
 def _orders() -> dict[str, Any]:
     """What operations tell a server to do."""
-    seconds = {"seconds": {"type": "number", "minimum": 0.1, "maximum": 120}}
-    attach = {"epoch": {"type": "integer", "minimum": 1}, "database": {"type": "string"},
-              "seconds?": {"type": "number", "minimum": 0, "maximum": 60,
-                           "description": "ends a hold, and waits so long for a lease"}}
-    bind = {"user": {"type": "string"}, "server": {"type": "string"}}
-    database = {"database": {"type": "string"}}
-    one = _object(user_id={"type": "integer", "minimum": 1}, generation={"type": "integer", "minimum": 1})
-    take = {"users": {"type": "array", "items": one, "minItems": 1, "maxItems": 200}}
     return {
-        "/control/hold": _act("Let requests wait; answers when nothing is in flight", seconds),
+        "/control/hold": _act("Let requests wait; answers when nothing is in flight", HoldOrder),
         "/control/release": _act("End a hold"),
         "/control/attach": _act(
-            "The pool is on this database in this epoch; refused unless the ledger or that database says so", attach),
+            "The pool is on this database in this epoch; refused unless the ledger or that database says so",
+            AttachOrder),
         "/control/withdraw": _act("Take no users any more"),
         "/control/accept": _act("Take users again"),
         "/control/servers/{server}/withdraw": _to_another("Have another server take no users, when it cannot be told "
@@ -149,30 +158,28 @@ def _orders() -> dict[str, Any]:
         "/control/servers/{server}/accept": _to_another("Have another server take users again, when it cannot be told "
                                                         "itself"),
         "/control/servers/{server}/forget": _to_another("Remove a server that is gone for good from the pool"),
-        "/control/bind": _act("Bind a user to a server", bind),
-        "/control/take": _act("Bind users, seen under these generations, to this server", take),
-        "/control/probe": _act("Reach a database of the pair and say who it is", database),
-        "/control/ready": _act("Log in to a database that the pool is about to change to", {**database, **seconds}),
-        "/control/mail/{server}/out": _to_another("Take a mail server out of service", _REASON),
+        "/control/bind": _act("Bind a user to a server", BindOrder),
+        "/control/take": _act("Bind users, seen under these generations, to this server", TakeOrder),
+        "/control/probe": _act("Reach a database of the pair and say who it is", ProbeOrder),
+        "/control/ready": _act("Log in to a database that the pool is about to change to", ReadyOrder),
+        "/control/mail/{server}/out": _to_another("Take a mail server out of service", ServiceOrder),
         "/control/mail/{server}/in": _to_another("Put a mail server back in service"),
     }
 
 
-def _to_another(summary: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _to_another(summary: str, body: type[Body] | None = None) -> dict[str, Any]:
     """An order about the server that the path names."""
     return {**_act(summary, body), "parameters": [_SERVER]}
 
 
 def _access() -> dict[str, Any]:
     """Orders about users and devices."""
-    user = {"user": {"type": "string"}, "user_id": {"type": "integer", "minimum": 1}}
-    device = {"device": {"type": "string", "minLength": 1, "maxLength": 128}}
     return {
-        "/control/users/disable": _act("Serve and monitor a user no more", {**user, **_REASON}),
-        "/control/users/enable": _act("Let a disabled user come in again", user),
-        "/control/users/forget": _act("Delete a part of a disabled user's history, the user with the last", user),
-        "/control/devices/revoke": _act("Refuse a device and its keys", {**user, **device, **_REASON}),
-        "/control/devices/allow": _act("Let a revoked device come in again, without its old keys", {**user, **device}),
+        "/control/users/disable": _act("Serve and monitor a user no more", DisableOrder),
+        "/control/users/enable": _act("Let a disabled user come in again", UserOrder),
+        "/control/users/forget": _act("Delete a part of a disabled user's history, the user with the last", UserOrder),
+        "/control/devices/revoke": _act("Refuse a device and its keys", RevokeOrder),
+        "/control/devices/allow": _act("Let a revoked device come in again, without its old keys", DeviceOrder),
     }
 
 
@@ -190,27 +197,27 @@ def _open_paths() -> dict[str, Any]:
     }
 
 
-def _act(summary: str, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+def _act(summary: str, body: type[Body] | None = None) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": f"{summary} (operator)",
         "security": [{"token": []}],
         "responses": {"200": {"description": "Done"}, **_errors("400", "401", "403", "404", "409", "413", "503")},
     }
-    if properties:
-        operation["requestBody"] = _body(properties)
+    if body is not None:
+        operation["requestBody"] = _body(body)
     return {"post": operation}
 
 
-def _body(properties: dict[str, Any]) -> dict[str, Any]:
-    """A body with these fields; one whose name ends in `?` may be left out."""
-    schema = {"type": "object", "properties": {name.rstrip("?"): one for name, one in properties.items()},
-              "required": [name for name in properties if not name.endswith("?")]}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _body(body: type[Body]) -> dict[str, Any]:
+    return {"required": True, "content": _json(body.__name__)}
 
 
 def _answer(description: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"description": description, "content": content}
+    return {"description": description, "content": _json(schema)}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def _errors(*statuses: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import asyncpg
-
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import FAILED, DatabaseError
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail import record
 from tuiha.server.mail.cluster import Bound, Cluster
@@ -20,8 +20,7 @@ _log = logging.getLogger("tuiha.monitor")
 T = TypeVar("T")
 
 # After these the same work is done again: it looks at the database's rows first and so never does a thing twice.
-_AGAIN = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceError,
-          asyncpg.InternalClientError, OSError)
+_AGAIN = (Unavailable, OutcomeUnknown, *FAILED)
 
 
 # A value that does not fit, a constraint, a limit of the program: repeating does not help.
@@ -99,12 +98,12 @@ class Journal:
             if news:
                 self._on_change(bound.user_id)
 
-    async def _once(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._slots, self._access.transaction() as connection:
             return await work(connection)
 
     async def _until_done(
-        self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None = None
+        self, work: Callable[[Connection], Awaitable[T]], what: str, user_id: int | None = None
     ) -> tuple[T, bool]:
         """The work's result, and whether an earlier try may have been committed after all."""
         try:
@@ -113,18 +112,20 @@ class Journal:
             if user_id is not None:
                 self.refusing.pop(user_id, None)
 
-    async def _repeated(self, work: Callable[[Any], Awaitable[T]], what: str, user_id: int | None) -> tuple[T, bool]:
+    async def _repeated(
+        self, work: Callable[[Connection], Awaitable[T]], what: str, user_id: int | None
+    ) -> tuple[T, bool]:
         failures, doubtful = 0, False
         while True:
             try:
                 return await cancelled_once(self._once(work)), doubtful
             except _AGAIN as error:
-                if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "")[:2] in _FOR_GOOD:
+                if isinstance(error, DatabaseError) and str(error.sqlstate or "")[:2] in _FOR_GOOD:
                     raise Refused(f"{type(error).__name__}: {error}") from error
                 failures += 1
                 doubtful = True
                 reason = f"{type(error).__name__}: {error}"
-                if user_id is not None and isinstance(error, asyncpg.PostgresError):  # it is there, and refuses
+                if user_id is not None and isinstance(error, DatabaseError):  # it is there, and refuses
                     self.refusing.setdefault(user_id, (time.monotonic(), reason))
                 _log.log(logging.WARNING if failures == 5 else logging.DEBUG,
                          "%s: the database does not take it yet (%s)", what, reason)

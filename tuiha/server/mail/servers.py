@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.drivers.mail.client import ImapFailure
+from tuiha.model.bucket import Bucket
 from tuiha.server.mail.cluster import Cluster, MailServer, home
 from tuiha.server.mail.endings import TOGETHER, Endings
 from tuiha.server.mail.health import Blame, Health, Look, Phase, blame
-from tuiha.server.mail.pace import Bucket, Pace
+from tuiha.server.mail.pace import Pace
 from tuiha.server.mail.turns import Turns
 
 _log = logging.getLogger("tuiha.monitor")

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import asyncpg
 
 from tuiha.drivers.reach import short
 from tuiha.model.problems.mail_trouble import AFTER, MOST_EXAMPLES, ClusterReport, Trouble, TroubleReport, ranked
 from tuiha.model.words import count, span
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import UNREAD
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail.cluster import Bound
 from tuiha.server.mail.endings import Limit
@@ -83,21 +84,8 @@ _log = logging.getLogger("tuiha.monitor")
 EVERY = 2.0  # seconds between two writes, at least
 MOST = 500  # rows of one write
 
-_FORGET = "DELETE FROM mail_trouble WHERE server = $1"
-_REMOVE = "DELETE FROM mail_trouble WHERE server = $1 AND user_id = ANY ($2::bigint[])"
-# A user that another server monitors by now is that one's to tell of.
-_WRITE = """
-INSERT INTO mail_trouble (user_id, server, mail_server, reason, text, since)
-SELECT f.user_id, $1, f.mail_server, f.reason, f.text, to_timestamp(f.since)
-  FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::float8[])
-       AS f (user_id, generation, mail_server, reason, text, since)
-  JOIN binding b ON b.user_id = f.user_id AND b.server = $1 AND b.generation = f.generation
-ON CONFLICT (user_id) DO UPDATE SET server = excluded.server, mail_server = excluded.mail_server,
-       reason = excluded.reason, text = excluded.text, since = excluded.since
-"""
-_EVENT = "INSERT INTO event (severity, subject, text) VALUES ('warning', $1, $2)"
 
-_UNSURE = (Unavailable, OutcomeUnknown, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_UNSURE = (Unavailable, OutcomeUnknown, *UNREAD)
 
 
 def sentence(standing: Standing, limit: Limit) -> str:
@@ -159,15 +147,15 @@ class Notes:
                 _log.warning("%s", text)
                 self._events.append((standing.name, text))
 
-    async def _change(self, connection: Any, gone: list[int], new: list[Failing]) -> None:
+    async def _change(self, connection: Connection, gone: list[int], new: list[Failing]) -> None:
         if not self._clean:
-            await connection.execute(_FORGET, self._server)
+            await connection.execute(FORGET_TROUBLES, self._server)
         elif gone:
-            await connection.execute(_REMOVE, self._server, gone)
+            await connection.execute(REMOVE_TROUBLES, self._server, gone)
         if new:
             await connection.execute(
-                _WRITE, self._server, [one.bound.user_id for one in new], [one.bound.generation for one in new],
+                WRITE_TROUBLES, self._server, [one.bound.user_id for one in new], [one.bound.generation for one in new],
                 [one.mail_server for one in new], [str(one.reason) for one in new], [one.text for one in new],
                 [one.since for one in new])
         for subject, text in self._events:
-            await connection.execute(_EVENT, subject, text)
+            await connection.execute(ADD_EVENT, "warning", subject, text)

@@ -9,48 +9,11 @@ from typing import Any
 
 from tuiha.config.pace import Binding
 from tuiha.model.users.placement import Bound
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.statements.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING, TAKE_BINDINGS
+from tuiha.pooldb.statements.events import WAKE
+from tuiha.pooldb.statements.takeovers import NOTE_HOMES
 from tuiha.server.database.gate import Gate
-
-_LOOK = """
-SELECT server, generation, pinned, locked_until > clock_timestamp() AS locked,
-       expires_at <= clock_timestamp() AS expired,
-       extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds_left
-FROM binding WHERE user_id = $1
-"""
-_FIRST = """
-INSERT INTO binding (user_id, server, generation, expires_at)
-SELECT id, $2, 1, clock_timestamp() + make_interval(secs => $3)
-FROM app_user WHERE id = $1 AND disabled_at IS NULL FOR SHARE ON CONFLICT (user_id) DO NOTHING RETURNING generation
-"""
-_MOVE = """
-UPDATE binding SET server = $2, generation = generation + 1, since = clock_timestamp(),
-       expires_at = clock_timestamp() + make_interval(secs => $3),
-       locked_until = clock_timestamp() + make_interval(secs => $5)
-WHERE user_id = $1 AND generation = $4
-  AND EXISTS (SELECT FROM app_user WHERE id = $1 AND disabled_at IS NULL) RETURNING generation
-"""
-_TAKE = """
-UPDATE binding b SET server = $3, generation = b.generation + 1, since = clock_timestamp(),
-       locked_until = clock_timestamp() + make_interval(secs => $4)
-FROM unnest($1::bigint[], $2::bigint[]) AS t (user_id, generation),
-     (SELECT user_id, server AS former FROM binding WHERE user_id = ANY($1::bigint[]) FOR UPDATE) AS before
-WHERE b.user_id = t.user_id AND b.generation = t.generation AND before.user_id = b.user_id
-RETURNING b.user_id, before.former
-"""
-_TOUCH = """
-UPDATE binding SET expires_at = clock_timestamp() + make_interval(secs => $3)
-WHERE user_id = $1 AND generation = $2
-"""
-_HOMES = """
-INSERT INTO home AS h (user_id, server, generation)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
-ON CONFLICT (user_id) DO UPDATE SET generation = excluded.generation,
-    server = CASE WHEN h.generation = excluded.generation - 1 THEN h.server ELSE excluded.server END
-"""
-_OWNED = """
-SELECT b.user_id, b.generation, u.name, u.mail_cluster FROM binding b JOIN app_user u ON u.id = b.user_id
-WHERE b.server = $1 AND b.expires_at > clock_timestamp()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +34,19 @@ class Seen:
     seconds_left: float
 
 
-async def notify(connection: Any, *servers: str) -> None:
+async def notify(connection: Connection, *servers: str) -> None:
     """Tell servers that their bindings changed; delivered when the transaction commits."""
     for server in set(servers):
-        await connection.execute("SELECT pg_notify('tuiha', $1)", server)
+        await connection.execute(WAKE, server)
 
 
-async def note_homes(connection: Any, moved: Sequence[Any]) -> None:
+async def note_homes(connection: Connection, moved: Sequence[Any]) -> None:
     """Users (id, server of before, generation that they have now) return to that server when it is back.
 
     Who was on his way already returns to the first of them.
     """
-    await connection.execute(_HOMES, [one[0] for one in moved], [one[1] for one in moved], [one[2] for one in moved])
+    await connection.execute(
+        NOTE_HOMES, [one[0] for one in moved], [one[1] for one in moved], [one[2] for one in moved])
 
 
 class Bindings:
@@ -99,7 +63,7 @@ class Bindings:
 
     async def look(self, user_id: int) -> Seen | None:
         """Read a user's binding; None when there never was one."""
-        row = await self._gate.read(lambda c: c.fetchrow(_LOOK, user_id))
+        row = await self._gate.read(lambda c: c.fetchrow(BINDING, user_id))
         if row is None:
             return None
         bound = Bound(row["server"], row["generation"], row["locked"], row["expired"], row["pinned"])
@@ -112,12 +76,13 @@ class Bindings:
         """
         expire, lock = self._settings.expire, self._settings.lock
 
-        async def work(connection: Any) -> int | None:
+        async def work(connection: Connection) -> int | None:
             if bound is None:
-                generation = await connection.fetchval(_FIRST, user.user_id, server, expire)
+                generation = await connection.fetchval(BIND, user.user_id, server, expire)
             else:
                 locked = 0.0 if lost or bound.expired or bound.server == server else lock
-                generation = await connection.fetchval(_MOVE, user.user_id, server, expire, bound.generation, locked)
+                generation = await connection.fetchval(
+                    MOVE_BINDING, user.user_id, server, expire, bound.generation, locked)
                 if lost and generation is not None:
                     await note_homes(connection, [(user.user_id, bound.server, generation)])
             if generation is not None:
@@ -137,9 +102,9 @@ class Bindings:
         this one.
         """
 
-        async def work(connection: Any) -> set[int]:
+        async def work(connection: Connection) -> set[int]:
             rows = await connection.fetch(
-                _TAKE, list(users), list(users.values()), self._server, self._settings.lock
+                TAKE_BINDINGS, list(users), list(users.values()), self._server, self._settings.lock
             )
             await notify(connection, *({row["former"] for row in rows} - {self._server}))
             return {row["user_id"] for row in rows}
@@ -154,7 +119,7 @@ class Bindings:
     async def touch(self, user_id: int, bound: Bound) -> None:
         """A device of the user was here: the binding lives on."""
         await self._gate.write(
-            lambda c: c.execute(_TOUCH, user_id, bound.generation, self._settings.expire)
+            lambda c: c.execute(KEEP_BINDING, user_id, bound.generation, self._settings.expire)
         )
 
     def _note(self, user: Owned, server: str, generation: int) -> None:
@@ -180,7 +145,7 @@ class Bindings:
         """Read what this server owns. A claim made meanwhile wins over what was read before it."""
         while True:
             version = self._version
-            rows = await self._gate.read(lambda c: c.fetch(_OWNED, self._server))
+            rows = await self._gate.read(lambda c: c.fetch(BOUND_TO, self._server))
             if version == self._version:
                 break
         owned = {r["user_id"]: Owned(r["user_id"], r["name"], r["mail_cluster"], r["generation"]) for r in rows}

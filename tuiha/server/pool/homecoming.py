@@ -10,11 +10,12 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from typing import Any
-
-import asyncpg
 
 from tuiha.model.words import count
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.takeovers import COUNT_AWAY, FORGET_HOMES, RETURN_USERS
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.pool.bindings import notify
@@ -23,25 +24,6 @@ log = logging.getLogger("tuiha.homecoming")
 
 SETTLES = 3.0  # seconds that a server is in the pool before it takes its users back
 _BEATS = 15  # over which they return
-_AWAY = """
-SELECT count(*) FROM home h JOIN binding b USING (user_id, generation)
- WHERE h.server = $1 AND b.server <> $1 AND b.expires_at > clock_timestamp()
-"""
-_RETURN = """
-WITH away AS (
-    SELECT b.user_id, b.server FROM home h JOIN binding b USING (user_id, generation)
-     WHERE h.server = $1 AND b.server <> $1 AND b.expires_at > clock_timestamp()
-     ORDER BY b.user_id LIMIT $2 FOR UPDATE OF b SKIP LOCKED
-)
-UPDATE binding b SET server = $1, generation = b.generation + 1, since = clock_timestamp()
-  FROM away WHERE b.user_id = away.user_id RETURNING away.server AS former
-"""
-# Who is back, and who was moved elsewhere meanwhile.
-_FORGET = """
-DELETE FROM home h WHERE server = $1
-   AND NOT EXISTS (SELECT FROM binding b WHERE b.user_id = h.user_id AND b.generation = h.generation)
-"""
-_EVENT = "INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)"
 
 
 class Homecoming:
@@ -63,7 +45,7 @@ class Homecoming:
                 await self.some()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("nobody returns for now", extra={"reason": str(error)})
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 log.exception("nobody returns for now")
             await asyncio.sleep(self._interval)
 
@@ -72,7 +54,7 @@ class Homecoming:
         room = self._room()
         if room <= 0:
             return 0
-        away = await self._gate.read(lambda c: c.fetchval(_AWAY, self._server))
+        away = await self._gate.read(lambda c: c.fetchval(COUNT_AWAY, self._server))
         if not away:
             await self._all_home()
             return 0
@@ -84,12 +66,13 @@ class Homecoming:
 
     async def _all_home(self) -> None:
         if self._at_once:
-            await self._gate.write(lambda c: c.execute(_FORGET, self._server), wait=self._interval)
+            await self._gate.write(lambda c: c.execute(FORGET_HOMES, self._server), wait=self._interval)
         self._at_once = 0
 
-    async def _return(self, connection: Any, most: int, away: int) -> int:
-        rows = await connection.fetch(_RETURN, self._server, most)
+    async def _return(self, connection: Connection, most: int, away: int) -> int:
+        rows = await connection.fetch(RETURN_USERS, self._server, most)
         await notify(connection, self._server, *{row["former"] for row in rows})
         if away:
-            await connection.execute(_EVENT, self._server, f"is back: {count(away, 'user')} return to it")
+            await connection.execute(
+                ADD_EVENT, "note", self._server, f"is back: {count(away, 'user')} return to it")
         return len(rows)

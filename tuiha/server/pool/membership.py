@@ -8,45 +8,36 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import asyncpg
 
 from tuiha import __version__
 from tuiha.config.settings import Pool
-from tuiha.drivers.databases.questions import LEASED
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.users.availability import WITHDRAWN, availability_index, scarcest
 from tuiha.model.users.placement import Candidate
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.connection import Connection
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.lease_functions import LEAVE
+from tuiha.pooldb.statements.events import ADD_EVENT
+from tuiha.pooldb.statements.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
+from tuiha.pooldb.statements.servers import (
+    BEAT,
+    COUNT_SERVER,
+    DELETE_WITHOUT_USERS,
+    FORGET_SERVER,
+    FORGET_SILENT,
+    MARK_LEFT,
+    NOTE_TARGET,
+    SET_TARGET,
+)
+from tuiha.pooldb.statements.takeovers import CANDIDATES
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
-from tuiha.server.database.clock import boottime
 from tuiha.server.database.gate import Gate
 from tuiha.server.pool.load import Figures
-from tuiha.server.pool.takeover import CANDIDATES, candidates, note_refusal, take_over
+from tuiha.server.pool.takeover import candidates, note_refusal, take_over
 
 log = logging.getLogger("tuiha.membership")
 
-# The target belongs to the operators: a heartbeat reads it and never writes it.
-_BEAT = """
-INSERT INTO server (name, address, version, state, availability_index, capacity, users, epoch, started_at, heartbeat)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9), clock_timestamp())
-ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.version, state = excluded.state,
-    availability_index = excluded.availability_index, capacity = excluded.capacity, users = excluded.users,
-    epoch = excluded.epoch, started_at = excluded.started_at, heartbeat = excluded.heartbeat
-RETURNING target
-"""
-_NOTE_TARGET = "UPDATE server SET target = $2 WHERE name = $1 AND target <> $2 RETURNING name"
-_MAIL = "SELECT name, in_service, extract(epoch FROM changed_at)::float8 AS told_at FROM mail_server"
-_FORGET = """
-DELETE FROM server s WHERE heartbeat < clock_timestamp() - interval '24 hours'
-   AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name)
-"""
-_FORGET_ONE = f"""
-DELETE FROM server s WHERE name = $1 AND heartbeat < clock_timestamp() - make_interval(secs => $2) AND NOT {LEASED}
-   AND NOT EXISTS (SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())
-RETURNING name
-"""
 _SHORTEST = 0.1  # seconds between two beats
 _ALL_LOOK = 200  # servers; in a larger pool not every one of them looks at all others with every beat
 _MUCH = 0.02  # of a server's capacity: so many users more or less make a beat untrue
@@ -123,7 +114,7 @@ class Membership:
                 await self.beat()
             except (Unavailable, OutcomeUnknown) as error:
                 log.info("no heartbeat", extra={"reason": str(error)})
-            except asyncpg.PostgresError:  # refused for a reason of its own: the next beat tries again
+            except DatabaseError:  # refused for a reason of its own: the next beat tries again
                 log.exception("no heartbeat")
             await asyncio.sleep(_SHORTEST)
             try:
@@ -158,12 +149,12 @@ class Membership:
         self.standing.reason = scarcest(load) if index < 0 else None
         self.standing.index = WITHDRAWN if self.standing.target is ServerTarget.DRAIN else index
 
-    async def _write(self, connection: Any) -> str:
+    async def _write(self, connection: Connection) -> str:
         attachment = self._gate.attachment
         self._nudged.clear()
         self._written = self._owned()
         target = await connection.fetchval(
-            _BEAT,
+            BEAT,
             self._name,
             self._address,
             __version__,
@@ -183,13 +174,13 @@ class Membership:
         if any(not c.alive for c in others.values()):
             await self._take_over()
 
-    async def _read_others(self, connection: Any) -> None:
+    async def _read_others(self, connection: Connection) -> None:
         self.standing.candidates = candidates(
             await connection.fetch(CANDIDATES, self._pool.heartbeat.window), self._excused()
         )
 
-    async def _read_service(self, connection: Any) -> None:
-        rows = await connection.fetch(_MAIL)
+    async def _read_service(self, connection: Connection) -> None:
+        rows = await connection.fetch(MAIL_SERVICE)
         self.standing.in_service = {row["name"]: row["in_service"] for row in rows}
         self.standing.told_at = {row["name"]: row["told_at"] for row in rows}
 
@@ -205,19 +196,14 @@ class Membership:
     async def _join(self) -> None:
         servers = [(s.name, cluster.cluster) for cluster in self._pool.mail for s in cluster.servers]
         async with self._gate.transaction() as connection:
-            await connection.executemany(
-                "INSERT INTO mail_server (name, cluster) VALUES ($1, $2) "
-                "ON CONFLICT (name) DO UPDATE SET cluster = excluded.cluster "
-                "WHERE mail_server.cluster <> excluded.cluster",
-                servers,
-            )
+            await connection.executemany(ENROL_MAIL_SERVER, servers)
         await self.record("note", "joined the pool")
         self.standing.joined = True
 
     async def _take_over(self) -> None:
         async with self._gate.transaction(wait=self._pool.heartbeat.interval) as connection:
             taken = await take_over(connection, self._pool.heartbeat.window, excused=self._excused())
-            await connection.execute(_FORGET)
+            await connection.execute(FORGET_SILENT)
         if taken is not None:
             log.warning("took over", extra={"users": taken.users, "detail": taken.text})
 
@@ -234,40 +220,35 @@ class Membership:
 
     async def withdraw(self, target: ServerTarget) -> None:
         """Set what this server is told to be, for good, and beat at once."""
-        await self._gate.write(
-            lambda c: c.execute("UPDATE server SET target = $2 WHERE name = $1", self._name, target)
-        )
+        await self._gate.write(lambda c: c.execute(SET_TARGET, self._name, target))
         self.standing.target = target
         await self.record("warning" if target is ServerTarget.DRAIN else "note", _WORD[target])
         await self.beat()
 
     async def note_target(self, server: str, target: ServerTarget) -> bool:
         """Set what another server is told to be; False when the pool does not know it."""
-        async def work(connection: Any) -> bool:
-            if await connection.fetchval(_NOTE_TARGET, server, target) is not None:
-                await connection.execute("INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)",
-                                         "warning" if target is ServerTarget.DRAIN else "note", server, _WORD[target])
-            return bool(await connection.fetchval("SELECT count(*) FROM server WHERE name = $1", server))
+        async def work(connection: Connection) -> bool:
+            if await connection.fetchval(NOTE_TARGET, server, target) is not None:
+                await connection.execute(
+                    ADD_EVENT, "warning" if target is ServerTarget.DRAIN else "note", server, _WORD[target])
+            return bool(await connection.fetchval(COUNT_SERVER, server))
 
         return bool(await self._gate.write(work))
 
     async def record(self, severity: str, text: str) -> None:
         """Write an event about this server."""
         async with self._gate.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO event (severity, subject, text) VALUES ($1, $2, $3)", severity, self._name, text
-            )
+            await connection.execute(ADD_EVENT, severity, self._name, text)
 
     async def forget(self, server: str) -> bool:
         """Remove the row of another server, whose heart beats no more and that has no users. False: it is not so.
 
         Its lease is left: it ends by its age, and whoever changes the database has to count with it until then.
         """
-        async def work(connection: Any) -> bool:
-            if await connection.fetchval(_FORGET_ONE, server, self._pool.heartbeat.window) is None:
+        async def work(connection: Connection) -> bool:
+            if await connection.fetchval(FORGET_SERVER, server, self._pool.heartbeat.window) is None:
                 return False
-            await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', $1, $2)", server,
-                                     "forgotten: it was gone for good")
+            await connection.execute(ADD_EVENT, "note", server, "forgotten: it was gone for good")
             return True
 
         return bool(await self._gate.write(work))
@@ -276,14 +257,10 @@ class Membership:
         """Hand the users over and take this server's row and lease away. Raises Unavailable, OutcomeUnknown."""
         self.standing.leaving = True
         async with self._gate.transaction(wait) as connection:
-            await connection.execute("UPDATE server SET state = 'LEFT' WHERE name = $1", self._name)
+            await connection.execute(MARK_LEFT, self._name)
             await take_over(connection, self._pool.heartbeat.window, self._name, self._excused())
         async with self._gate.transaction(wait) as connection:
-            await connection.execute(
-                "DELETE FROM server s WHERE name = $1 AND target = 'UP' AND NOT EXISTS "
-                "(SELECT FROM binding b WHERE b.server = s.name AND b.expires_at > clock_timestamp())",
-                self._name,
-            )
+            await connection.execute(DELETE_WITHOUT_USERS, self._name)
             await connection.execute(LEAVE, self._name, self._instance)
 
 

@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from tuiha.model.users.placement import Candidate
+from tuiha.pooldb.errors import DatabaseError
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 
 log = logging.getLogger("tuiha.refusals")
@@ -60,7 +59,7 @@ class Refusals:
                 try:
                     if await self._gone(name):
                         self._reached.discard(name)
-                except (Unavailable, OutcomeUnknown, asyncpg.PostgresError) as error:  # an earlier schema has no table
+                except (Unavailable, OutcomeUnknown, DatabaseError) as error:  # an earlier schema has no table
                     log.info("not told", extra={"refused": name, "reason": str(error)})
 
 

@@ -61,7 +61,7 @@ def _as_managed(node: DatabaseInspection) -> DatabaseInspection:
 async def _database(
     pool: Pool, node: DatabaseNode, password: str, context: ssl.SSLContext | None
 ) -> DatabaseInspection | None:
-    import asyncpg
+    from tuiha.pooldb.errors import UNREAD
 
     roles = pool.database.roles
     wanted = (("pool", roles.pool), ("watcher", roles.watcher), ("coordinator", roles.coordinator),
@@ -78,7 +78,7 @@ async def _database(
             async with asyncio.timeout(pool.watch.timeout):
                 tasks = {task: role.user for task, role in wanted if role}
                 return await inspect(connection, node.name, tasks, pool.users.names.rule, plain)
-    except (DriverError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (DriverError, *UNREAD):
         return None
 
 

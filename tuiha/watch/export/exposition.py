@@ -1,4 +1,4 @@
-"""A snapshot in Prometheus' text format. Pure: names, help, labels and values, one family after the other.
+"""A snapshot in Prometheus' text format, which its library writes. Every figure here is one of now: a gauge.
 
 A figure that is not known is left out, as Prometheus wants it: a gap in the graph, not a zero.
 """
@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from tuiha.model.facts import Snapshot, Verdict
 from tuiha.model.intent import Condition
@@ -144,17 +148,22 @@ FAMILIES: tuple[Family, ...] = (
 
 def exposition(snapshot: Snapshot) -> str:
     """All families of a snapshot; every sample names the pool."""
-    return "".join(_lines(snapshot))
+    registry = CollectorRegistry()
+    registry.register(_Looked(snapshot))
+    return generate_latest(registry).decode()
 
 
-def _lines(snapshot: Snapshot) -> Iterator[str]:
-    for family in FAMILIES:
-        yield f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n"
-        for labels, value in family.samples(snapshot):
-            if value is not None:
-                told = ",".join(f'{key}="{_escaped(text)}"' for key, text in {"pool": snapshot.pool, **labels}.items())
-                yield f"{family.name}{{{told}}} {float(value):.17g}\n"
+class _Looked(Collector):
+    """The figures of a snapshot."""
 
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    def collect(self) -> Iterator[Metric]:
+        """Each family, with the samples whose values are known."""
+        for family in FAMILIES:
+            metric = GaugeMetricFamily(family.name, family.help)
+            for labels, value in family.samples(self._snapshot):
+                if value is not None:
+                    metric.add_sample(family.name, {"pool": self._snapshot.pool, **labels}, value)
+            yield metric

@@ -10,29 +10,37 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import psutil
 
 from tuiha.drivers.databases import scram
+from tuiha.drivers.databases.commands import (
+    ARCHIVE_STREAMS,
+    PAUSE_REPLAY,
+    PROMOTE_AND_WAIT,
+    RELOAD,
+    RESUME_REPLAY,
+    set_parameter,
+)
 from tuiha.lab.drill.acts.base import main_process
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.parts.postgres import DATABASE, SUPERUSER
 from tuiha.lab.runtime.binaries import find
 from tuiha.model.quotes import conninfo
+from tuiha.pooldb.connection import OwnConnection
+from tuiha.pooldb.errors import UNREAD
 
 _SECONDS = 5.0
-_ARCHIVED = "SELECT true FROM pg_stat_replication WHERE application_name = 'archive' AND state = 'streaming'"
 _MOST = 400  # connections that a stranger tries
 _STARTUP = b"user\0tuiha_watch\0database\0" + DATABASE.encode() + b"\0\0"
 
 
-async def connected(stage: Stage, name: str, database: str = DATABASE) -> Any:
+async def connected(stage: Stage, name: str, database: str = DATABASE) -> OwnConnection:
     """A superuser's connection to a database. Raises NotReached."""
     try:
         return await scram.connect(
             host="127.0.0.1", port=stage.port(name), user=SUPERUSER, database=database, timeout=_SECONDS, ssl=False,
             password=stage.layout.read_secret("postgres"), server_settings={"application_name": "drill stranger"})
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except UNREAD as error:
         raise NotReached(f"the drill cannot reach {name}: {error}") from None
 
 
@@ -41,7 +49,7 @@ async def ask(stage: Stage, name: str, statement: str) -> Any:
     connection = await connected(stage, name)
     try:
         return await connection.fetchval(statement, timeout=_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except UNREAD as error:
         raise NotReached(f"{name} did not take '{statement}': {error}") from None
     finally:
         await connection.close(timeout=_SECONDS)
@@ -65,9 +73,9 @@ class Statement:
 
 def wait_for_anybody(name: str) -> tuple[Statement, Statement]:
     """Commits are acknowledged by whoever receives them first."""
-    return (Statement(name, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'",
+    return (Statement(name, set_parameter("synchronous_standby_names", "ANY 1 (*)"),
                       f"somebody lets any follower of {name} acknowledge commits"),
-            Statement(name, "SELECT pg_reload_conf()", f"{name} reads its settings again", marks=False))
+            Statement(name, RELOAD, f"{name} reads its settings again", marks=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class Archive:
             env={**os.environ, "PGPASSWORD": stage.layout.read_secret("tuiha_replica")},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL))
         async with asyncio.timeout(_SECONDS):
-            while not await ask(stage, self.database, _ARCHIVED):  # noqa: ASYNC110 - it is in another process
+            while not await ask(stage, self.database, ARCHIVE_STREAMS):  # noqa: ASYNC110 - it is in another process
                 await asyncio.sleep(0.1)
 
 
@@ -113,17 +121,17 @@ class ArchiveEnds:
 
 def pause_replay(name: str) -> Statement:
     """The secondary receives and does not replay."""
-    return Statement(name, "SELECT pg_wal_replay_pause()", f"{name} replays nothing")
+    return Statement(name, PAUSE_REPLAY, f"{name} replays nothing")
 
 
 def resume_replay(name: str) -> Statement:
     """It replays again."""
-    return Statement(name, "SELECT pg_wal_replay_resume()", f"{name} replays again", marks=False)
+    return Statement(name, RESUME_REPLAY, f"{name} replays again", marks=False)
 
 
 def promote_by_hand(name: str) -> Statement:
     """Somebody promotes the secondary who has not read the manual."""
-    return Statement(name, "SELECT pg_promote()", f"somebody promotes {name} by hand")
+    return Statement(name, PROMOTE_AND_WAIT, f"somebody promotes {name} by hand")
 
 
 @dataclass(frozen=True, slots=True)

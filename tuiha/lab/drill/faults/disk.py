@@ -9,13 +9,13 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import asyncpg
-
+from tuiha.drivers.databases.commands import SWITCH_LOG
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
 from tuiha.lab.pool.layout import Layout
+from tuiha.pooldb.connection import OwnConnection
+from tuiha.pooldb.errors import UNREAD
 
 _BALLAST = "ballast"
 _CHUNK = bytes(65536)
@@ -120,10 +120,9 @@ def _fill(layout: Layout, path: Path) -> None:
         os.close(descriptor)
 
 
-async def _want_more(connection: Any) -> None:
+async def _want_more(connection: OwnConnection) -> None:
     """Begin one segment of the write-ahead log after the other, until there is no room for the next."""
-    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    with contextlib.suppress(*UNREAD):
         for _ in range(_SWITCHES):
             # Something in the log, so that there is something to switch away from; it waits for no secondary.
-            await connection.execute("SELECT pg_logical_emit_message(false, 'drill', 'full'), pg_switch_wal()",
-                                     timeout=3.0)
+            await connection.execute(SWITCH_LOG, timeout=3.0)

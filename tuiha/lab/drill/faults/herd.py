@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage
-
-_TAKEN = "SELECT DISTINCT subject || ' ' || text AS told FROM event WHERE text LIKE '%gone:%' AND at > to_timestamp($1)"
-_SPREAD = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > clock_timestamp() GROUP BY server"
+from tuiha.pooldb.statements.audit import SERVERS_TAKEN_OVER
+from tuiha.pooldb.statements.bindings import SPREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class AllAlive:
         """Look. Raises NotReached."""
         connection = await connected(stage, await stage.active())
         try:
-            told = [row["told"] for row in await connection.fetch(_TAKEN, stage.since)]
+            told = [row["told"] for row in await connection.fetch(SERVERS_TAKEN_OVER, stage.since)]
         finally:
             await connection.close(timeout=5.0)
         wrong = [text for text in told if not text.startswith(tuple(f"{name} " for name in self.but))]
@@ -75,7 +74,7 @@ class Even:
         try:
             while True:
                 spread = dict.fromkeys(self.servers, 0)
-                spread |= {row["server"]: row["users"] for row in await connection.fetch(_SPREAD)}
+                spread |= {row["server"]: row["users"] for row in await connection.fetch(SPREAD)}
                 mean = sum(spread.values()) / len(self.servers)
                 if all(abs(users - mean) <= max(1.0, self.band * mean) for users in spread.values()):
                     return

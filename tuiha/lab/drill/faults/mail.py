@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from tuiha.lab.drill.acts.hands import Hands, Put
 from tuiha.lab.drill.acts.mailbox import put
@@ -22,6 +21,7 @@ from tuiha.lab.load.devices import User
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser
+from tuiha.pooldb.errors import UNREAD
 
 _MANY = 30.0  # seconds for what must come to be, and has no limit of its own
 _STEP = 0.25
@@ -167,7 +167,7 @@ class RefuseRows:
         connection = await connected(stage, self.database)
         try:
             await connection.execute(_TRIGGER.replace("{text}", _REFUSED), timeout=_MANY)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except UNREAD as error:
             raise NotReached(f"{self.database} did not take the trigger: {error}") from None
         finally:
             connection.terminate()

@@ -18,12 +18,9 @@ from tuiha.lab.drill.observation.sampler import Sampler
 from tuiha.lab.drill.observation.witness import Witness
 from tuiha.lab.load.database import Node
 from tuiha.lab.load.devices import User
+from tuiha.pooldb.statements.audit import DEVICES_BY_USER
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.pool.signatures import Proof
-
-_DEVICES = """
-SELECT u.name, d.name FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.name = ANY($1::text[])
-"""
 
 
 class ObserverFailed(Exception):
@@ -119,7 +116,7 @@ async def kept(databases: Sequence[Node], active: str, users: Sequence[User]) ->
     async with asyncio.timeout(10.0):
         connection = await node.connect("tuiha drill")
         try:
-            rows = await connection.fetch(_DEVICES, [user.name for user in users])
+            rows = await connection.fetch(DEVICES_BY_USER, [user.name for user in users])
         finally:
             connection.terminate()
     found: dict[str, set[str]] = {user.name: set() for user in users}

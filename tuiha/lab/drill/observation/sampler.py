@@ -11,28 +11,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
+from tuiha.pooldb.connection import OwnConnection
+from tuiha.pooldb.errors import FAILED
+from tuiha.pooldb.statements.audit import SAMPLE
 
 EVERY = 0.2  # seconds from one look to the next
 _PATIENCE = 1.5  # seconds for an answer
 _TICK = 0.05  # seconds; a stall that is shorter is not worth a word
-
-_LOOK = """
-SELECT pg_is_in_recovery() AS standby, e.epoch, e.active, e.state,
-       extract(epoch FROM e.changed_at)::float8 AS changed_at,
-       (SELECT coalesce(json_agg(json_build_array(l.server, l.epoch, extract(epoch FROM l.renewed_at))), '[]')::text
-          FROM lease l) AS leases,
-       (SELECT coalesce(json_object_agg(s.name, s.count), '{}')::text
-          FROM (SELECT substr(application_name, 7) AS name, count(*) FROM pg_stat_activity
-                 WHERE application_name LIKE 'tuiha:s%' GROUP BY 1) s) AS sessions,
-       ARRAY(SELECT application_name FROM pg_stat_replication
-              WHERE sync_state = 'sync' AND state = 'streaming') AS followers,
-       current_setting('synchronous_standby_names') <> '' AS waits
-  FROM pool_epoch e
-"""
 
 
 class Sampler:
@@ -42,7 +30,7 @@ class Sampler:
         self._recording = recording
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._connections: dict[str, Any] = {}
+        self._connections: dict[str, OwnConnection] = {}
 
     async def server(self, name: str, address: str) -> None:
         """Ask one server again and again."""
@@ -79,14 +67,14 @@ class Sampler:
         sent = time.time()
         try:
             async with asyncio.timeout(_PATIENCE):
-                row = await (await self._open(node)).fetchrow(_LOOK)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                row = await (await self._open(node)).fetchrow(SAMPLE)
+        except FAILED:
             self._drop(node.name)
             return
         if row is not None:
             self._recording.samples.append(read(node.name, row, sent, time.time()))
 
-    async def _open(self, node: Node) -> Any:
+    async def _open(self, node: Node) -> OwnConnection:
         if node.name not in self._connections:
             self._connections[node.name] = await node.connect("tuiha drill")
         return self._connections[node.name]

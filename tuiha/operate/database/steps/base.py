@@ -10,13 +10,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Identifying
-from tuiha.drivers.databases import durability
+from tuiha.drivers.databases import commands, durability
+from tuiha.drivers.databases.commands import RELOAD, SETTING
+from tuiha.drivers.databases.positions import IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.databases.durability import Durability
-from tuiha.model.quotes import literal, wait_for
+from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import PlannedStep
@@ -24,12 +24,11 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.run import intent as intents
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import HAS_STANDBY, NOTE_STANDBY
 
 STEP = 0.005  # seconds between two looks at what takes milliseconds
 _CONFLICTS = 5
-_HAS_STANDBY = """
-SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.pool_epoch') AND attname = 'standby')
-"""
 
 
 @dataclass(slots=True)
@@ -106,7 +105,7 @@ async def sql(database: Coordinator, statement: str, *arguments: Any, seconds: f
         return await database.fetch(statement, *arguments, seconds=seconds)
     except DatabaseGone as error:
         raise StepUnknown(str(error)) from None
-    except asyncpg.PostgresError as error:
+    except DatabaseError as error:
         raise StepFailed(f"{database.name} refuses: {error}") from None
 
 
@@ -131,25 +130,22 @@ async def answering(database: Coordinator, seconds: float, secondary: bool) -> b
 
     async def look() -> bool:
         try:
-            return bool(await database.value("SELECT pg_is_in_recovery()", seconds=2.0)) == secondary
-        except (DatabaseGone, asyncpg.PostgresError):
+            return bool(await database.value(IN_RECOVERY, seconds=2.0)) == secondary
+        except (DatabaseGone, DatabaseError):
             return False
 
     return await until(look, seconds, 0.02)
 
 
 async def set_parameter(database: Coordinator, name: str, text: str | None) -> None:
-    """ALTER SYSTEM, reload, and read back. None takes it out of postgresql.auto.conf."""
-    if text is None:
-        await sql(database, f"ALTER SYSTEM RESET {name}")
-    else:
-        await sql(database, f"ALTER SYSTEM SET {name} = {literal(text)}")
-    await sql(database, "SELECT pg_reload_conf()")
+    """Write a setting, reload, and read it back. None takes it out of postgresql.auto.conf."""
+    await sql(database, commands.set_parameter(name, text))
+    await sql(database, RELOAD)
     if text is None:
         return
 
     async def look() -> bool:
-        return bool(await value(database, "SELECT current_setting($1)", name) == text)
+        return bool(await value(database, SETTING, name) == text)
 
     if not await until(look, 3.0):
         raise StepUnknown(f"{database.name} did not take {name} = '{text}' over; is it set on its command line?")
@@ -161,8 +157,8 @@ async def note_standby(database: Coordinator, word: Standby) -> None:
     STALE only after the ledger says so, SYNC before: a server that believes it never counts on less than the ledger.
     A schema of an earlier version has no such column.
     """
-    if await value(database, _HAS_STANDBY):
-        await sql(database, "UPDATE pool_epoch SET standby = $1", str(word))
+    if await value(database, HAS_STANDBY):
+        await sql(database, NOTE_STANDBY, str(word))
 
 
 async def waited_for(database: Coordinator) -> Durability:
@@ -177,7 +173,7 @@ async def lacks(active: Coordinator, partner: Coordinator, seconds: float) -> bo
         if first[0]["confirmed"] is None:
             return False
         then = await partner.fetch(durability.HAS, first[0]["confirmed"], seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError):
+    except (DatabaseGone, DatabaseError):
         return False
     return then[0]["has"] is False
 
@@ -247,9 +243,6 @@ class Foreign(StepFailed):
     """A database is another database system than the pool's. Nothing touches it."""
 
 
-_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
-
-
 async def own_database(world: World, job: Job, name: str) -> Coordinator:
     """A database that is about to be changed, unless it is another system. Raises Foreign.
 
@@ -257,8 +250,8 @@ async def own_database(world: World, job: Job, name: str) -> Coordinator:
     """
     database = world.databases[name]
     try:
-        found = await database.value(_SYSTEM, seconds=2.0)
-    except (DatabaseGone, asyncpg.PostgresError):
+        found = await database.value(SYSTEM_IDENTIFIER, seconds=2.0)
+    except (DatabaseGone, DatabaseError):
         found = None
     if found is not None and str(found) != job.identifier:
         raise Foreign(f"{name} is FOREIGN: system {found}, not {job.identifier}; it is not touched")

@@ -6,20 +6,7 @@ from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps.base import PairStep, change_ledger, note_standby, read_ledger, sql, stamp
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.reach.world import World
-
-# The canary is written in the very transaction that begins the epoch, and read back in the next one.
-_BEGIN = """
-WITH begun AS (
-    UPDATE pool_epoch SET epoch = $1, active = $2, state = 'ACTIVE', changed_at = clock_timestamp()
-    WHERE epoch = $1 - 1 RETURNING epoch)
-INSERT INTO event (severity, subject, text)
-SELECT 'note', $2, 'epoch ' || epoch || ': ' || $2 || ' is active' FROM begun
-"""
-_BEGUN = """
-SELECT epoch, active, state, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
-       (SELECT count(*)::int FROM event WHERE subject = $1 AND text LIKE 'epoch ' || epoch || ': %') AS canaries
-FROM pool_epoch
-"""
+from tuiha.pooldb.statements.epochs import BEGIN_EPOCH, BEGUN_EPOCH
 
 
 class Announce(PairStep):
@@ -61,9 +48,9 @@ class BeginEpoch(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Begin the epoch unless it has begun."""
         job, database = self.job, world.databases[self.job.new]
-        await sql(database, _BEGIN, job.epoch + 1, job.new)
+        await sql(database, BEGIN_EPOCH, job.epoch + 1, job.new)
         await note_standby(database, Standby.STALE)
-        row = (await sql(database, _BEGUN, job.new))[0]
+        row = (await sql(database, BEGUN_EPOCH, job.new))[0]
         if (row["epoch"], row["active"], row["state"]) != (job.epoch + 1, job.new, "ACTIVE") or not row["canaries"]:
             raise StepFailed(f"{job.new} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
         if row["timeline"] <= job.timeline:
@@ -81,7 +68,7 @@ class Record(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Write it."""
         job, database = self.job, world.databases[self.job.new]
-        row = (await sql(database, _BEGUN, job.new))[0]
+        row = (await sql(database, BEGUN_EPOCH, job.new))[0]
         now = await read_ledger(world)
         if (now.epoch, now.active) == (job.epoch + 1, job.new):
             return f"{now.active} in epoch {now.epoch}, timeline {now.timeline}, {now.standby} already"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from tuiha.drivers.agents.actions import Measuring, Rehearsing
+from tuiha.drivers.databases.commands import CHECKPOINT, DATA_BYTES, SETTINGS
 from tuiha.drivers.protocols import Agent, AgentError
 from tuiha.model.databases.way_back import AT_LEAST, Rehearsal, mends_nothing, obstacles
 from tuiha.model.quotes import slot
@@ -21,8 +22,6 @@ from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.world import World
 
-_BYTES = "SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
-_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 _FOLLOWING = 5.0  # seconds for one that streams already to show that it keeps streaming
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
@@ -86,7 +85,7 @@ class Rejoin(Follows):
         await drop_slot(primary, leader)
         await make_slot(primary, name)
         await self._nothing_in_the_way(world)
-        await sql(primary, "CHECKPOINT", seconds=120.0)  # pg_rewind reads the timeline from the last one
+        await sql(primary, CHECKPOINT, seconds=120.0)  # pg_rewind reads the timeline from the last one
         failures = []
         for how, work, seconds in self._ways(world):
             agent = await own_agent(world, self.job, name)
@@ -113,7 +112,7 @@ class Rejoin(Follows):
     async def _copy(self, world: World, agent: Agent) -> None:
         """A fresh copy beside the data that is there, when there is room for it. Raises AgentError, StepFailed."""
         if isinstance(agent, Measuring):
-            needed = room_for_copy(int(await value(world.databases[self.leader], _BYTES)))
+            needed = room_for_copy(int(await value(world.databases[self.leader], DATA_BYTES)))
             free = await agent.space()
             if free < needed:
                 raise StepFailed(f"no room on {self.follower} for a fresh copy: {size(free)} free, {size(needed)} "
@@ -123,7 +122,7 @@ class Rejoin(Follows):
     async def _nothing_in_the_way(self, world: World) -> None:
         """Raises StepFailed with what keeps it from following whatever its data is: no copy mends that."""
         found = await rehearsed(world, self.follower, self.leader)
-        rows = await sql(world.databases[self.leader], _SETTINGS, list(AT_LEAST))
+        rows = await sql(world.databases[self.leader], SETTINGS, list(AT_LEAST))
         leading = {row["name"]: row["setting"] for row in rows}
         faults = [one for one in obstacles(found, self.job.identifier, leading, secondary=False) if mends_nothing(one)]
         if faults:

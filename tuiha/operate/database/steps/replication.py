@@ -6,9 +6,17 @@ import asyncio
 import time
 from dataclasses import replace
 
-import asyncpg
-
 from tuiha.drivers.agents.actions import Keeping
+from tuiha.drivers.databases.commands import CHECKPOINT, WAITING_COMMITS
+from tuiha.drivers.databases.positions import (
+    COUNT_RECEIVERS,
+    FLUSHED_TEXT,
+    FOLLOWER_HAS,
+    HAS_PRIMARY,
+    IN_RECOVERY,
+    IS_PRIMARY_OR_REPLAYED,
+    REPLAYED,
+)
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.durability import gaps, reason, remedy
 from tuiha.model.quotes import slot
@@ -33,22 +41,16 @@ from tuiha.operate.database.steps.base import (
     value,
     waited_for,
 )
-from tuiha.operate.database.steps.roles import REPLAYED, give_up_secondary, nobody_to_wait_for, refuse_if_promoted
+from tuiha.operate.database.steps.roles import give_up_secondary, nobody_to_wait_for, refuse_if_promoted
 from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.leases import LAST_RENEWAL
+from tuiha.pooldb.statements.epochs import DOUBTED
 
-# The last commit of a server that the new primary has: without another one nobody was served since.
-_RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
-_RECEIVERS = "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
-_REPLAYED = "SELECT pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()"
-_RECOVERING = "SELECT pg_is_in_recovery()"
-_FLUSHED = """
-SELECT flush_lsn >= $2::text::pg_lsn FROM pg_stat_replication WHERE lower(application_name) = lower($1)
-"""
-# Not by the column's name: a schema of an earlier version has none.
-_DOUBTED = "SELECT coalesce(to_jsonb(p) ->> 'standby', '') IN ('DOUBTED', 'STALE') FROM pool_epoch p"
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again
 _STEADY = 20.0  # seconds for a secondary to stream for good
@@ -76,14 +78,14 @@ class Cut(PairStep):
         async def look() -> bool:
             nonlocal quiet
             await asyncio.sleep(_QUIET)
-            quiet = quiet + 1 if await value(database, _RECEIVERS) == 0 else 0
+            quiet = quiet + 1 if await value(database, COUNT_RECEIVERS) == 0 else 0
             return quiet >= 2
 
         if not await until(look, self.limit - 3.0):
             raise StepFailed(f"{self.job.new} still receives from {self.job.old}")
-        self.job.memory.cut_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self.job.memory.cut_at = boottime()
         await nobody_to_wait_for(database)
-        renewed = await value(database, _RENEWED)
+        renewed = await value(database, LAST_RENEWAL)
         since = f"; last lease renewed {stamp(renewed)}" if renewed is not None else ""
         return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty{since}"
 
@@ -93,7 +95,7 @@ class Cut(PairStep):
         await set_parameter(database, "primary_conninfo", None)
 
         async def look() -> bool:
-            return bool(await value(database, "SELECT current_setting('primary_conninfo') <> ''"))
+            return bool(await value(database, HAS_PRIMARY))
 
         if not await until(look, self.limit - 5.0):
             raise StepUnknown(f"primary_conninfo of {self.job.new} is reset, and still empty: nothing else sets it")
@@ -159,13 +161,13 @@ class Replay(PairStep):
         still = _Still()
 
         async def look() -> bool:
-            if await value(database, f"SELECT NOT pg_is_in_recovery() OR ({_REPLAYED})"):
+            if await value(database, IS_PRIMARY_OR_REPLAYED):
                 return True
             return still.at(await value(database, REPLAYED), time.monotonic())
 
         if not await until(look, self.limit - 5.0):
             raise StepFailed(f"{self.job.new} did not replay all that it received")
-        if self.job.standby == Standby.SYNC and await value(database, _DOUBTED):
+        if self.job.standby == Standby.SYNC and await value(database, DOUBTED):
             raise StepFailed(f"{self.job.new} may lack acknowledged writes: a server saw that commits did not wait "
                              "for it. Plan again: the plan says what can be lost")
         return f"{self.job.new} has replayed all that it received" + (
@@ -247,7 +249,7 @@ class Protect(PairStep):
         """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
         before = (await read_ledger(world)).standby
         beside, kept, proof = primary.beside(), False, None
-        await value(beside, _RECOVERING)  # it is connected before anybody waits
+        await value(beside, IN_RECOVERY)  # it is connected before anybody waits
         seen = time.monotonic()
         try:
             await set_parameter(primary, "synchronous_standby_names", followers(self.secondary))
@@ -311,11 +313,11 @@ class Protect(PairStep):
     async def _flushed(self, database: Coordinator, name: str) -> bool:
         """A checkpoint: the setting has reached the process that commits ask. Then all before it is there."""
         await asyncio.sleep(0.05)
-        await sql(database, "CHECKPOINT", seconds=120.0)
-        position = str(await value(database, "SELECT pg_current_wal_flush_lsn()::text"))
+        await sql(database, CHECKPOINT, seconds=120.0)
+        position = str(await value(database, FLUSHED_TEXT))
 
         async def look() -> bool:
-            return bool(await value(database, _FLUSHED, name, position))
+            return bool(await value(database, FOLLOWER_HAS, name, position))
 
         return await until(look, 10.0, 0.01)
 
@@ -377,7 +379,7 @@ class GiveUp(PairStep):
         database = world.databases[self.job.old]
 
         async def look() -> bool:
-            waiting = await value(database, "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            waiting = await value(database, WAITING_COMMITS)
             return bool(waiting == 0)
 
         if not await until(look, 5.0, 0.02):
@@ -392,10 +394,10 @@ class GiveUp(PairStep):
 async def _answers(database: Coordinator) -> bool:
     """Whether a database gives any answer at this moment."""
     try:
-        await database.fetch(_RECOVERING, seconds=0.5)
+        await database.fetch(IN_RECOVERY, seconds=0.5)
     except DatabaseGone:
         return False
-    except asyncpg.PostgresError:
+    except DatabaseError:
         pass
     return True
 
@@ -410,5 +412,5 @@ class ResetConnection(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Take the empty setting out."""
         await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
-        found = await value(world.databases[self.job.new], "SELECT current_setting('primary_conninfo') <> ''")
+        found = await value(world.databases[self.job.new], HAS_PRIMARY)
         return "primary_conninfo is set again" if found else "primary_conninfo is reset"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
-
+from tuiha.drivers.databases.commands import CHECKPOINT, COUNT_SESSIONS, END_SESSIONS, PROMOTE
+from tuiha.drivers.databases.positions import FLUSHED, IN_RECOVERY, REPLAYED
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database.steps.base import (
     Job,
@@ -26,27 +26,14 @@ from tuiha.operate.database.steps.base import (
 from tuiha.operate.plans.kinds import Passed, Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH, FENCE, UNFENCE
 
 # Requests wait meanwhile, and are told to come back when the hold is over: what takes longer is better taken back.
 _ENDING = 20.0  # seconds for a fast stop; a checkpoint was made right before it
 _LOOK_AGAIN = 0.5
 _READY, _LOGGING_IN = 60.0, 2.5  # seconds for which a log-in ahead is kept, and within which it is made
 _REPLAYING = 10.0  # seconds for the secondary to replay the last of what it has received
-
-_FENCE = """
-UPDATE pool_epoch SET state = 'FENCED', changed_at = clock_timestamp()
-WHERE epoch = $1 AND active = $2 AND state = 'ACTIVE'
-"""
-# Whatever the row shows: a fence whose commit still waits is not to be seen yet, and would come true afterwards.
-_UNFENCE = """
-UPDATE pool_epoch SET state = 'ACTIVE', changed_at = clock_timestamp()
-WHERE epoch = $1 AND active = $2
-"""
-_EPOCH = "SELECT epoch, active, state FROM pool_epoch"
-_END = "SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
-_LEFT = "SELECT count(*)::int FROM pg_stat_activity WHERE usename = ANY($1::text[])"
-REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint"
-_RECOVERING = "SELECT pg_is_in_recovery()"
 
 
 class Prepare(PairStep):
@@ -61,7 +48,7 @@ class Prepare(PairStep):
         job = self.job
         await own_database(world, job, job.old)
         await nobody_to_wait_for(await own_database(world, job, job.new))
-        await sql(world.databases[job.old], "CHECKPOINT", seconds=self.limit)
+        await sql(world.databases[job.old], CHECKPOINT, seconds=self.limit)
         ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
         return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
                 f"{len(ready)} of {len(job.servers)} servers logged in to {job.new}")
@@ -76,18 +63,18 @@ class Fence(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Fence the epoch row by a synchronous commit, end the sessions, read both back."""
         job, database = self.job, world.databases[self.job.old]
-        await sql(database, _FENCE, job.epoch, job.old)
-        row = (await sql(database, _EPOCH))[0]
+        await sql(database, FENCE, job.epoch, job.old)
+        row = (await sql(database, ACTIVE_EPOCH))[0]
         if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, "FENCED"):
             raise StepFailed(f"{job.old} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
         users = pool_users(world)
-        ended = await value(database, _END, users)
+        ended = await value(database, END_SESSIONS, users)
         text = f"epoch {job.epoch} is FENCED; {ended} sessions told to end"
         if job.old in world.agents:
             return text  # the stop that comes next waits for their end
 
         async def look() -> bool:
-            return bool(await value(database, _LEFT, users) == 0)
+            return bool(await value(database, COUNT_SESSIONS, users) == 0)
 
         return f"{text}, {'none' if await until(look, 1.0) else 'some'} left"
 
@@ -98,11 +85,11 @@ class Fence(PairStep):
         if not await answering(database, _LOOK_AGAIN, secondary=False):
             await _start(world, job, self.limit - 2.0)
         try:
-            await database.fetch(_UNFENCE, job.epoch, job.old, seconds=3.0)
+            await database.fetch(UNFENCE, job.epoch, job.old, seconds=3.0)
         except DatabaseGone:
             await give_up_secondary(world, job.old, job.epoch, job.phase)
-            await sql(database, _UNFENCE, job.epoch, job.old)
-        row = (await sql(database, _EPOCH))[0]
+            await sql(database, UNFENCE, job.epoch, job.old)
+        row = (await sql(database, ACTIVE_EPOCH))[0]
         if row["state"] != "ACTIVE":
             raise StepUnknown(f"{job.old} still says {row['state']}")
         return f"epoch {row['epoch']} of {row['active']} is {row['state']}"
@@ -119,8 +106,7 @@ class Stop(PairStep):
         """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
         name = self.job.old
         if name not in world.agents:
-            position = int(await value(world.databases[name],
-                                       "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"))
+            position = int(await value(world.databases[name], FLUSHED))
             self.job.memory.position = position
             return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
         try:
@@ -153,7 +139,7 @@ class CatchUp(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Wait for the replay."""
         database = world.databases[self.job.new]
-        if not await value(database, _RECOVERING):
+        if not await value(database, IN_RECOVERY):
             return f"{self.job.new} is promoted already"
         wanted = self.job.memory.position
         if wanted is None:
@@ -180,12 +166,12 @@ class Promote(PairStep):
     async def run(self, world: World, progress: Progress) -> str:
         """pg_promote without waiting, and look: that is quicker than its own wait."""
         database = await own_database(world, self.job, self.job.new)
-        if await value(database, _RECOVERING):
-            await sql(database, "SELECT pg_promote(false)")
+        if await value(database, IN_RECOVERY):
+            await sql(database, PROMOTE)
 
         async def look() -> bool:
             try:
-                return not await value(database, _RECOVERING)
+                return not await value(database, IN_RECOVERY)
             except StepFailed as error:  # it was told, and what it refuses is only to say so
                 raise StepUnknown(str(error)) from None
 
@@ -197,8 +183,8 @@ class Promote(PairStep):
 async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
     """Whether the database that was to become active is out of recovery, by its own word."""
     try:
-        recovering = await world.databases[job.new].value(_RECOVERING, seconds=seconds)
-    except (DatabaseGone, asyncpg.PostgresError):
+        recovering = await world.databases[job.new].value(IN_RECOVERY, seconds=seconds)
+    except (DatabaseGone, DatabaseError):
         return Passed.UNKNOWN
     return Passed.NO if recovering else Passed.YES
 
@@ -207,10 +193,10 @@ async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[in
     """A database's epoch row: epoch, active, state. None when it does not say, or is no primary and has to be one."""
     database = world.databases[name]
     try:
-        if writable and await database.value(_RECOVERING, seconds=1.5):
+        if writable and await database.value(IN_RECOVERY, seconds=1.5):
             return None
-        rows = await database.fetch(_EPOCH, seconds=1.5)
-    except (DatabaseGone, asyncpg.PostgresError):
+        rows = await database.fetch(ACTIVE_EPOCH, seconds=1.5)
+    except (DatabaseGone, DatabaseError):
         return None
     return (rows[0]["epoch"], rows[0]["active"], rows[0]["state"]) if rows else None
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
+from tuiha.drivers.databases.commands import SESSIONS_BY_SERVER
 from tuiha.drivers.protocols import AgentError
 from tuiha.operate.database.steps.base import PairStep, sql, stamp, tell_all, told
 from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
@@ -18,17 +17,15 @@ from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.server.database.lease import MAY_HOLD
+from tuiha.pooldb.clock import boottime
+from tuiha.pooldb.errors import DatabaseError
+from tuiha.pooldb.leases import MAY_HOLD, lease_end
+from tuiha.pooldb.statements.servers import ADDRESSES
 
 _STEP = 0.01
 _AGAIN = 0.1
 _ANSWER = 2.0  # seconds a server has for one answer
 _ATTACHING = 3.0  # seconds for which it waits for a lease before it says that it has none
-_SERVERS = "SELECT name, address FROM server WHERE state <> 'LEFT'"
-_SESSIONS = """
-SELECT substr(application_name, 7) AS server, count(*)::int AS sessions FROM pg_stat_activity
- WHERE usename = ANY($1::text[]) AND application_name LIKE 'tuiha:_%' GROUP BY 1
-"""
 
 
 class ServerStep(PairStep):
@@ -42,7 +39,7 @@ class ServerStep(PairStep):
 
     async def joined(self, world: World) -> dict[str, str]:
         """Name and address of the servers that the new primary knows and the plan does not: they joined since."""
-        rows = await sql(world.databases[self.job.new], _SERVERS)
+        rows = await sql(world.databases[self.job.new], ADDRESSES)
         return {row["name"]: row["address"] for row in rows
                 if row["name"] not in self.job.servers and safe(row["address"])}
 
@@ -78,7 +75,7 @@ class LetGo(ServerStep):
     async def run(self, world: World, progress: Progress) -> str:
         """Tell all; go on at once when all have confirmed, else when no lease can be left."""
         job = self.job
-        began = _boottime()
+        began = boottime()
         body = {"epoch": job.epoch, "database": job.new}
         gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
         confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
@@ -88,7 +85,7 @@ class LetGo(ServerStep):
             return f"{text}; no other lease of epoch {job.epoch} can be left"
         longest = max(missing.values())
         end = leases_end(job.memory.cut_at, longest, world.pool.lease.slack, began)
-        while (left := end - _boottime()) > 0:
+        while (left := end - boottime()) > 0:
             progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
             await asyncio.sleep(min(left, 0.5))
         return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {longest:g} s after the cut"
@@ -125,8 +122,7 @@ def leases_end(cut_at: float | None, seconds: float, slack: float, now: float) -
 
     A resumed runner does not know that moment, nor whether this host slept since: it counts from now.
     """
-    drift = 1.01  # a clock that runs one in a hundred slower is broken
-    return (now if cut_at is None else cut_at) + seconds * drift + slack
+    return lease_end(now if cut_at is None else cut_at, seconds, slack)
 
 
 class Attach(ServerStep):
@@ -223,7 +219,7 @@ class Verify(ServerStep):
         wrong = {name: f"on {where}" for name, where in said.items() if where != job.new}
         if wrong:
             raise StepFailed(f"not on {job.new}: {told(wrong)}")
-        rows = await sql(world.databases[job.new], _SESSIONS, pool_users(world))
+        rows = await sql(world.databases[job.new], SESSIONS_BY_SERVER, pool_users(world))
         sessions = {row["server"]: row["sessions"] for row in rows}
         unseen = [name for name in said if name not in sessions]
         if unseen:
@@ -255,8 +251,8 @@ class Verify(ServerStep):
         """That the old primary has no session of the pool. Raises StepFailed when it has."""
         old = self.job.old
         try:
-            rows = await world.databases[old].fetch(_SESSIONS, pool_users(world), seconds=1.0)
-        except (DatabaseGone, asyncpg.PostgresError):
+            rows = await world.databases[old].fetch(SESSIONS_BY_SERVER, pool_users(world), seconds=1.0)
+        except (DatabaseGone, DatabaseError):
             return f"{old} {await _stopped(world, old)}"
         # A server that looks for its database may knock there; without a lease it does nothing.
         visits = ", ".join(row["server"] for row in rows)
@@ -273,8 +269,3 @@ async def _stopped(world: World, name: str) -> str:
     except AgentError:
         return "does not answer"
     return "is stopped: no session"
-
-
-def _boottime() -> float:
-    """Seconds of the clock that leases are counted by; it goes on while a host sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

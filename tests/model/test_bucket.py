@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from tuiha.server.mail.pace import Bucket, pause
+from tuiha.model.bucket import Bucket
 
 
 def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
@@ -46,9 +46,16 @@ def test_a_clock_that_steps_back_gives_no_tokens() -> None:
     assert bucket.reserve(100.0) == 2.0
 
 
-def test_pauses_double_up_to_their_limit_with_full_jitter() -> None:
-    random = Random(1)
-    for failures, limit in ((1, 0.5), (2, 1.0), (3, 2.0), (10, 30.0), (100_000, 30.0)):
-        found = [pause(failures, 0.5, 30.0, random) for _ in range(500)]
-        assert 0.0 <= min(found) < limit * 0.05
-        assert limit * 0.95 < max(found) <= limit
+def test_a_token_is_taken_only_if_it_is_there() -> None:
+    bucket = Bucket(rate=0.5, burst=1)
+    assert [bucket.wait(0.0), bucket.wait(0.0), bucket.wait(1.0)] == [0.0, 2.0, 1.0]
+    assert bucket.wait(2.0) == 0.0, "those that were not there took nothing"
+
+
+def test_the_rate_may_change() -> None:
+    bucket = Bucket(rate=20.0, burst=20.0, left=1.0)
+    assert [bucket.left(0.0), bucket.left(0.5)] == [1.0, 11.0]
+    bucket.rate = bucket.burst = 5.0
+    assert bucket.left(0.6) == 5.0
+    bucket.take(8)
+    assert bucket.left(1.6) == 2.0

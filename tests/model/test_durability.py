@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from tuiha.model.check.findings import Expected, findings
 
 from tests.model.looks import SERVERS, healthy, primary, with_database
 from tuiha.drivers.databases.durability import read
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, remedy, same_name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tuiha.model.check.findings import Attempt, Expected, findings
+
 from tests.model.looks import (
     SERVERS,
     SYSTEM,
@@ -20,7 +22,6 @@ from tests.model.looks import (
     with_server,
 )
 from tuiha.model.check.finding import Finding, Level
-from tuiha.model.check.findings import Attempt, Expected, findings
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby

@@ -10,11 +10,12 @@ import pytest
 
 from tests.model.looks import SERVERS, failing, healthy, primary, record, secondary, server, with_database
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.managed import LEADERLESS, in_words, managed_findings
+from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Polled, Problem
-from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow, ServerState
+from tuiha.model.reports import LEADERLESS, DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules
 from tuiha.tui.draw.head import ordered_pair
+from tuiha.words.states import in_words
 
 RULES = Rules(manager="Patroni")
 LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=False, version="4.1.5")

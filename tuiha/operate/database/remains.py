@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.durability import Durability, follows_first, gaps, reason, remedy
+from tuiha.model.databases.durability import Durability, follows_first, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import Job, sql, waited_for
@@ -18,6 +18,7 @@ from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.words.durability import reason, remedy
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25

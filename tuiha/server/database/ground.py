@@ -18,12 +18,13 @@ import asyncpg
 
 from tuiha.drivers.databases import durability
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
-from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy
+from tuiha.model.databases.durability import Durability, Gap, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.database.attachment import LOST, Attachment, Place, Session, connect
 from tuiha.server.database.clock import boottime
 from tuiha.server.database.fence import Fence, Wires
+from tuiha.words.durability import reason, remedy
 
 log = logging.getLogger("tuiha.ground")
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from tuiha.drivers.agents.actions import Keeping
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.databases.durability import gaps, reason, remedy
+from tuiha.model.databases.durability import gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import (
@@ -38,6 +38,7 @@ from tuiha.operate.database.stream import Stream, streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
+from tuiha.words.durability import reason, remedy
 
 # The last commit of a server that the new primary has: without another one nobody was served since.
 _RENEWED = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"

@@ -20,6 +20,8 @@ from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
 from tuiha.watch.reader import DeviceRow, EventRow, UserRow
+from tuiha.words.next import command
+from tuiha.words.problems import what
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 
@@ -75,8 +77,8 @@ def test_status(name: str) -> None:
     assert [*document] == schemas()[documents.STATUS]["required"]  # in the order of the document, too
     text = status_text(snapshot)
     for problem in snapshot.problems:
-        assert f"{problem.subject} {problem.what}" in text
-        assert problem.next is None or f"next: {problem.next}" in text
+        assert f"{problem.subject} {what(problem)}" in text
+        assert problem.next is None or f"next: {command(problem.next)}" in text
 
 
 def test_a_wrong_document_does_not_pass() -> None:
@@ -122,8 +124,8 @@ def test_events_and_users() -> None:
 
 
 def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("status", "check", "users", "events"):
-        configured.run(command, "--json")
+    for name in ("status", "check", "users", "events"):
+        configured.run(name, "--json")
         document = json.loads(capsys.readouterr().out)
         assert document["schema"] == f"tuiha.{command}/1"
         validate(document)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuiha.model.check.findings import Attempt, Expected, findings
-
 from tests.model.looks import (
     SERVERS,
     SYSTEM,
@@ -25,6 +23,7 @@ from tuiha.model.check.finding import Finding, Level
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
+from tuiha.words.findings import Attempt, Expected, findings
 
 EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 

@@ -15,6 +15,8 @@ from tuiha.model.facts import Look, Polled, Problem
 from tuiha.model.reports import LEADERLESS, DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules
 from tuiha.tui.draw.head import ordered_pair
+from tuiha.words.next import command
+from tuiha.words.problems import what as what_of
 from tuiha.words.states import in_words
 
 RULES = Rules(manager="Patroni")
@@ -65,12 +67,12 @@ def test_a_healthy_pair_under_patroni() -> None:
 ])
 def test_what_it_means_and_what_comes_next(look: Callable[[], Look], what: str, then: str) -> None:
     found = problems(look())
-    assert any(p.what.startswith(what) and p.next == then for p in found), found
-    assert not any((p.next or "").startswith(("tuiha plan degrade", "tuiha plan protect")) for p in found)
+    assert any(what_of(p).startswith(what) and command(p.next) == then for p in found), found
+    assert not any((command(p.next)).startswith(("tuiha plan degrade", "tuiha plan protect")) for p in found)
 
 
 def test_without_a_manager_the_same_look_asks_for_our_operations() -> None:
-    assert any(p.next == "tuiha plan degrade" for p in problems(managed(replication=()), Rules()))
+    assert any(command(p.next) == "tuiha plan degrade" for p in problems(managed(replication=()), Rules()))
 
 
 def test_what_the_check_finds() -> None:
@@ -119,10 +121,10 @@ def test_one_that_stands_by_is_missed_and_no_more() -> None:
     for look, what in ((lost, "DOWN  connection refused"), (behind, "NOT STREAMING  db1 sends it nothing")):
         snapshot = conclude(look, rules=RULES)
         assert (str(snapshot.verdict), snapshot.protection) == ("DEGRADED", "protected")
-        assert [(p.subject, p.what, p.next) for p in snapshot.problems] == [("db0", what, "tuiha check")]
+        assert [(p.subject, what_of(p), command(p.next)) for p in snapshot.problems] == [("db0", what, "tuiha check")]
 
 
 def test_without_any_in_step_it_is_not_protected() -> None:
     found = problems(of_three(STANDS_BY, replace(FOLLOWS, sync_state="async")))
-    assert any(problem.what.startswith("UNPROTECTED") for problem in found)
+    assert any(what_of(problem).startswith("UNPROTECTED") for problem in found)
     assert conclude(of_three(STANDS_BY), rules=RULES).protection == "UNPROTECTED"

@@ -51,7 +51,8 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
     ways = (Way.RESUME, *((Way.UNDO,) if undo else ()), *((Way.CANCEL,) if stays else ()))
     targets = (*plan.target, *(step.target for step in plan.steps if step.number == number))
     return replace(intent, step=number, action=action, targets=tuple(dict.fromkeys(targets)),
-                   condition=Condition.RUNNING, beat=time.time(), ways=ways, gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
+                   condition=Condition.RUNNING, beat=time.time(), ways=ways,
+                   gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
 
 
 def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> None:

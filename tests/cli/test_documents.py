@@ -16,6 +16,7 @@ from tests.cli.conftest import Configured
 from tests.model.looks import NOW, SERVERS, failing, healthy, mail, primary, record, secondary, server, with_database
 from tuiha.cli.output import documents
 from tuiha.cli.output.status import status_text
+from tuiha.model.codes import Action, ProblemCode
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
@@ -81,6 +82,12 @@ def test_status(name: str) -> None:
         assert problem.next is None or f"next: {command(problem.next)}" in text
 
 
+def test_the_schema_names_every_code() -> None:
+    problem = schemas()["tuiha.status/1"]["$defs"]["problem"]["properties"]
+    assert problem["code"]["enum"] == [str(code) for code in ProblemCode]
+    assert problem["action"]["properties"]["kind"]["enum"] == [str(action) for action in Action]
+
+
 def test_a_wrong_document_does_not_pass() -> None:
     document = documents.status(conclude(healthy()))
     changes: list[dict[str, Any]] = [{"verdict": "FINE"}, {"extra": 1}, {"servers": [{}]}]
@@ -127,7 +134,7 @@ def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureF
     for name in ("status", "check", "users", "events"):
         configured.run(name, "--json")
         document = json.loads(capsys.readouterr().out)
-        assert document["schema"] == f"tuiha.{command}/1"
+        assert document["schema"] == f"tuiha.{name}/1"
         validate(document)
 
 

@@ -17,7 +17,7 @@ from tuiha.model.rules import Rules
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.words.next import command
 from tuiha.words.problems import what as what_of
-from tuiha.words.states import in_words
+from tuiha.words.states import in_words, note
 
 RULES = Rules(manager="Patroni")
 LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=False, version="4.1.5")
@@ -46,7 +46,7 @@ def without_db1(look: Look) -> Look:
 def test_a_healthy_pair_under_patroni() -> None:
     snapshot = conclude(managed(), rules=RULES)
     assert (str(snapshot.verdict), snapshot.protection, snapshot.manager) == ("HEALTHY", "protected", "Patroni")
-    assert [database.note for database in snapshot.databases] == ["Patroni: leader, running",
+    assert [note(database) for database in snapshot.databases] == ["Patroni: leader, running",
                                                                   "Patroni: sync_standby, streaming"]
 
 

@@ -116,10 +116,10 @@ def _database(luck: Luck, make: Callable[..., Polled[DatabaseReport]], name: str
                     Durability("db2", (follower, follower)), Durability("db2", (follower,), lacking=True)),
         managed=(Managed("leader", "running", "db1", 7, 0, pending_restart=True), Managed("replica", paused=True),
                  Managed(error="no answer")))
-    rows_of_epoch = (None, EpochRow("west", 3, "db1", EpochState.ACTIVE), EpochRow("east", 12, "db1", EpochState.FENCED),
-                     EpochRow("east", 13, "db2", EpochState.ACTIVE))
+    epochs = (None, EpochRow("west", 3, "db1", EpochState.ACTIVE), EpochRow("east", 12, "db1", EpochState.FENCED),
+              EpochRow("east", 13, "db2", EpochState.ACTIVE))
     fields |= luck.some(0.08, writable=(make is not primary,), role=tuple(DatabaseRole), system_identifier=("99",),
-                        epoch=rows_of_epoch)
+                        epoch=epochs)
     return luck.lost(make(name, at, members=members, mail=rows, **fields))
 
 

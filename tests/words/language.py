@@ -57,7 +57,7 @@ def speak_x(monkeypatch: pytest.MonkeyPatch) -> None:
                 continue
             if isinstance(value, Mapping):
                 for key, said in list(value.items()):
-                    monkeypatch.setitem(value, key, crossed(said))  # type: ignore[arg-type]
+                    monkeypatch.setitem(value, key, crossed(said))
             elif inspect.isfunction(value) and value.__module__ == module.__name__:
                 monkeypatch.setattr(module, name, _crossing(value))
             elif (isinstance(value, str) and name != "ATTACHES") or type(value).__module__.startswith("tuiha.words."):

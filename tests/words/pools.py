@@ -68,7 +68,8 @@ def snapshots(seed: int) -> Iterator[Snapshot]:
     """What is concluded from three looks at one pool, one after the other."""
     luck = Luck(seed)
     rules = Rules(manager=luck.one((None, None, "Patroni")), unverified=luck.one(((), (), ("database.tls",))))
-    look, found = None, None
+    look: Look | None = None
+    found: Snapshot | None = None
     for turn in range(3):
         earlier, look = look, _look(luck, NOW + turn)
         found = conclude(look, found, earlier, rules)

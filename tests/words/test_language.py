@@ -75,9 +75,8 @@ def screens(snapshot: Snapshot, happened: tuple[Event, ...], width: int) -> list
              *event_lines(happened, width, 8), *picture(snapshot, trends, width, 8), *panel_lines(snapshot, width, 12)]
     for row in rows_of(snapshot, view.now):
         drawn += detail_lines(view, row.name, trends, width)
-    cells = [column.show(item, sight)[1] for sheet, items in (
-        (MAIL, mail_items(snapshot, view.now)), (SPRAYERS, sprayer_items(snapshot, view.now)))
-        for item in items for column in sheet.columns]
+    cells = [column.show(item, sight)[1] for item in mail_items(snapshot, view.now) for column in MAIL.columns]
+    cells += [column.show(item, sight)[1] for item in sprayer_items(snapshot, view.now) for column in SPRAYERS.columns]
     cells += [style for item in matrix_items(snapshot, view.now) for _, style in item.cells]
     rows = [(row.name, row.state, row.rank, row.astray) for row in rows_of(snapshot, view.now)]
     return [looks_of(drawn), cells, rows]

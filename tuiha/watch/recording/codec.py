@@ -15,9 +15,10 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from tuiha.watch.recording.earlier import Json, lifted
+from tuiha.watch.recording.earlier import lifted
 
 T = TypeVar("T")
+Json = Any  # what json.loads can return
 _Read = Callable[[Json], Any]
 _REQUIRED = object()
 _IS = "is"  # the key of the class's name, where a base class has several; no field has that name

@@ -8,16 +8,14 @@ from typing import Any
 from tuiha.model.codes import Action, ProblemCode, Recorded
 from tuiha.model.facts import Problem
 
-Json = Any  # what json.loads can return
 
-
-def lifted(kind: type, data: Json) -> Json:
+def lifted(kind: type, data: Any) -> Any:
     """The same data as this version records them; what is of today already, and what cannot be read, as it is."""
     lift = _LIFTS.get(kind)
     return data if lift is None or not isinstance(data, dict) else lift(data)
 
 
-def _problem(data: dict[str, Json]) -> Json:
+def _problem(data: dict[str, Any]) -> Any:
     """A problem without a code has its sentences: they are shown as they are, and nothing else is known of it."""
     what, means, then = data.get("what"), data.get("means"), data.get("next")
     if "code" in data or not isinstance(what, str) or not isinstance(means, str):
@@ -28,4 +26,4 @@ def _problem(data: dict[str, Json]) -> Json:
             "next": {"action": Action.RECORDED.value, "targets": [then]} if isinstance(then, str) else None}
 
 
-_LIFTS: Mapping[type, Callable[[dict[str, Json]], Json]] = {Problem: _problem}
+_LIFTS: Mapping[type, Callable[[dict[str, Any]], Any]] = {Problem: _problem}

@@ -15,6 +15,7 @@ import asyncpg
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
+from tuiha.model.reports import ServerState
 
 EVERY = 0.2  # seconds from one look to the next
 _PATIENCE = 1.5  # seconds for an answer
@@ -73,7 +74,7 @@ class Sampler:
             return  # what does not answer says nothing: no evidence in either direction
         self._recording.statuses.append(Status(
             name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"],
-            held=told["state"] == "HELD"))
+            held=told["state"] == ServerState.HELD))
 
     async def _sample(self, node: Node) -> None:
         sent = time.time()

@@ -165,6 +165,7 @@ class Recorded(Facts):
     text: str
     state: str = ""
     means: str = ""
+    names: tuple[str, ...] = ()  # of nodes
 
 
 # Of the pool

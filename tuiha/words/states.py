@@ -19,7 +19,7 @@ SPELLED: Mapping[str, str] = {"sync": "synchronous"}  # where there is room for 
 def note(facts: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts) -> str:
     """A few words for the last column of a table; may be empty."""
     told = _NOTES.get(type(facts))
-    return facts.note if told is None else told(facts)
+    return _said(facts) if told is None else told(facts)
 
 
 def in_words(said: Managed) -> str:
@@ -35,11 +35,15 @@ def of_manager(said: Managed | None) -> str:
     return "" if said is None else f"Patroni: {in_words(said)}"
 
 
+def _said(facts: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts) -> str:
+    return facts.note or facts.error or ""
+
+
 def _mail(facts: MailFacts) -> str:
     return facts.error or (OUT_OF_SERVICE if facts.in_service is False else facts.note)
 
 
 _NOTES: Mapping[type, Callable[[Any], str]] = {
-    DatabaseFacts: lambda facts: facts.note or of_manager(facts.managed),
+    DatabaseFacts: lambda facts: _said(facts) or of_manager(facts.managed),
     MailFacts: _mail,
 }

@@ -14,6 +14,7 @@ from tests.tui.samples import SAMPLES
 from tests.watch.recording.made import at_turn
 from tuiha.model.codes import ProblemCode
 from tuiha.model.facts import Protection, Severity, Snapshot
+from tuiha.model.problems.concerned import concerned
 from tuiha.model.reports import ServerState
 from tuiha.watch.recording.codec import DecodeError, Json, pack, unpack
 from tuiha.watch.recording.difference import SAME, applied, difference
@@ -102,6 +103,7 @@ def test_what_a_version_without_codes_recorded_is_shown_in_its_words() -> None:
     assert [(p.code, what(p), means(p), command(p.next)) for p in snapshot.problems] == [
         (ProblemCode.RECORDED, old["what"], old["means"], old["next"]) for old in data["problems"]]
     assert [state(p) for p in snapshot.problems] == ["NOT STREAMING", "DOWN", "WITHDRAWN"]
+    assert [concerned(p) for p in snapshot.problems] == [("db1",), (), ()]
     assert [(p.since, p.at_least) for p in snapshot.problems] == [
         (old["since"], old["at_least"]) for old in data["problems"]]
     assert snapshot.servers[1].state is ServerState.WITHDRAWN

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuiha.model.codes import Commits, Dispute, Lost, Named, Oddity, OperationFacts, ProblemCode, Split, TwoRecords
+from tuiha.model.codes import (
+    Commits,
+    Dispute,
+    Lost,
+    Named,
+    Oddity,
+    OperationFacts,
+    ProblemCode,
+    Recorded,
+    Split,
+    TwoRecords,
+)
 from tuiha.model.facts import Problem
 
 
@@ -31,6 +42,7 @@ _NODES: Mapping[type, Callable[[Any], tuple[str, ...]]] = {
     Lost: lambda facts: () if facts.active is None else (facts.active,),
     Commits: lambda facts: (facts.partner,),
     Named: lambda facts: facts.names,
+    Recorded: lambda facts: facts.names,
     OperationFacts: lambda facts: facts.targets,
     Oddity: lambda facts: (*facts.servers, *(away.server for away in facts.away)),
     TwoRecords: lambda facts: (facts.active, facts.row_active),

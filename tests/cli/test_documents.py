@@ -16,10 +16,13 @@ from tests.cli.conftest import Configured
 from tests.model.looks import NOW, SERVERS, failing, healthy, mail, primary, record, secondary, server, with_database
 from tuiha.cli.output import documents
 from tuiha.cli.output.status import status_text
+from tuiha.model.codes import Action, ProblemCode
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
 from tuiha.watch.reader import DeviceRow, EventRow, UserRow
+from tuiha.words.next import command
+from tuiha.words.problems import what
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 
@@ -75,8 +78,14 @@ def test_status(name: str) -> None:
     assert [*document] == schemas()[documents.STATUS]["required"]  # in the order of the document, too
     text = status_text(snapshot)
     for problem in snapshot.problems:
-        assert f"{problem.subject} {problem.what}" in text
-        assert problem.next is None or f"next: {problem.next}" in text
+        assert f"{problem.subject} {what(problem)}" in text
+        assert problem.next is None or f"next: {command(problem.next)}" in text
+
+
+def test_the_schema_names_every_code() -> None:
+    problem = schemas()["tuiha.status/1"]["$defs"]["problem"]["properties"]
+    assert problem["code"]["enum"] == [str(code) for code in ProblemCode]
+    assert problem["action"]["properties"]["kind"]["enum"] == [str(action) for action in Action]
 
 
 def test_a_wrong_document_does_not_pass() -> None:
@@ -122,10 +131,10 @@ def test_events_and_users() -> None:
 
 
 def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("status", "check", "users", "events"):
-        configured.run(command, "--json")
+    for name in ("status", "check", "users", "events"):
+        configured.run(name, "--json")
         document = json.loads(capsys.readouterr().out)
-        assert document["schema"] == f"tuiha.{command}/1"
+        assert document["schema"] == f"tuiha.{name}/1"
         validate(document)
 
 

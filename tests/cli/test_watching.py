@@ -20,6 +20,7 @@ from tuiha.config.load import load
 from tuiha.watch.child.feed import Apart, WatchingEnded
 from tuiha.watch.child.messages import outline_of
 from tuiha.watch.recording.reader import Recording
+from tuiha.words.events import text
 
 PATIENCE = 60.0
 
@@ -76,7 +77,7 @@ def test_a_process_that_is_killed_is_replaced_and_that_is_told(feed: Apart) -> N
     wait_until(lambda: number(feed))
     killed, before = feed.pid, len(feed.events())
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: len(feed.events()) > before and "ended with signal 9" in feed.events()[-1 - before].text)
+    wait_until(lambda: len(feed.events()) > before and "ended with signal 9" in text(feed.events()[-1 - before]))
     latest = feed.latest()
     wait_until(lambda: feed.latest() is not latest and feed.pid != killed)
     assert gone(killed)
@@ -90,7 +91,7 @@ def test_a_process_that_hangs_is_replaced(configuration: Path) -> None:
     wait_until(lambda: number(feed))
     hangs = feed.pid
     os.kill(hangs, signal.SIGSTOP)
-    wait_until(lambda: any("was silent for" in event.text for event in feed.events()))
+    wait_until(lambda: any("was silent for" in text(event) for event in feed.events()))
     latest = feed.latest()
     wait_until(lambda: feed.latest() is not latest)
     assert gone(hangs)
@@ -102,6 +103,7 @@ SCREEN = """
 import sys, time
 from pathlib import Path
 from tuiha.cli.screens.watcher import watch_apart
+from tuiha.words.events import text
 feed = watch_apart(Path(sys.argv[1]))
 feed.start()
 print(feed.pid, flush=True)
@@ -125,6 +127,7 @@ REPLACED = """
 import os, signal, sys, time
 from pathlib import Path
 from tuiha.cli.screens.watcher import watch_apart
+from tuiha.words.events import text
 feed = watch_apart(Path(sys.argv[1]))
 feed.start()
 first = feed.pid
@@ -133,7 +136,7 @@ print(Path(f"/proc/{first}/cmdline").read_text() == Path("/proc/self/cmdline").r
 os.kill(first, signal.SIGKILL)
 while feed.pid == first or feed.latest() is None or feed.latest().number < 2:
     time.sleep(0.01)
-print(any("ended with signal 9" in event.text for event in feed.events()))
+print(any("ended with signal 9" in text(event) for event in feed.events()))
 print("tuiha.cli.screens.watcher" in Path(f"/proc/{feed.pid}/cmdline").read_text())
 feed.stop()
 """

@@ -27,8 +27,7 @@ from tuiha.drivers.databases.patroni_rest import PatroniRest, document, parse_cl
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.managed import LEADERLESS
-from tuiha.model.reports import LedgerRecord, Managed, Standby
+from tuiha.model.reports import LEADERLESS, LedgerRecord, Managed, Standby
 
 CERTIFICATES = Path(__file__).parent.parent / "config" / "certificates"
 SYSTEM = "7574021387012345678"

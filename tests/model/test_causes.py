@@ -7,21 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
-from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.durability import Durability, Follower, Loose
 from tuiha.model.facts import Look
-from tuiha.model.problems.causes import (
-    Cause,
-    database_remedy,
-    ledger_remedy,
-    mail_remedy,
-    reset,
-    server_remedy,
-    sprayer_remedy,
-)
+from tuiha.model.problems.causes import Cause
+from tuiha.model.quotes import reset
 from tuiha.model.reports import ReplicationRow, Standby
+from tuiha.words.findings import Expected, findings
+from tuiha.words.next import command
+from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 
 SIX = (Cause.EXPIRED, Cause.NO_TLS, Cause.NO_STANDBY, Cause.REFUSED, Cause.PASSWORD, Cause.ACCESS)
 EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)
@@ -91,7 +86,8 @@ def test_a_secondary_that_does_not_follow_is_brought_back_and_not_waited_for(loo
     down_now = with_database(look, failing(secondary()))
     assert "tuiha plan protect" not in remedies(down_now, subject)
     assert "bring db2 back first" in remedies(down_now, subject)
-    assert [one.next for one in conclude(look).problems if one.subject in ("db1", "db2")] == ["tuiha plan rejoin db2"]
+    problems = [one for one in conclude(look).problems if one.subject in ("db1", "db2")]
+    assert [command(one.next) for one in problems] == ["tuiha plan rejoin db2"]
 
 
 def test_what_no_operation_mends_comes_first() -> None:
@@ -120,7 +116,7 @@ def test_a_server_that_hangs_is_not_started_a_second_time(cause: Cause, then: st
             replace(m, alive=False, heartbeat_age=60.0) if m.name == "s1" else m for m in one.report.members)))
         for one in look.databases if one.report is not None))
     problem = next(one for one in conclude(dead).problems if one.subject == "s1")
-    assert problem.next == then
+    assert command(problem.next) == then
     assert ("systemctl restart" in remedies(look, "s1")) == (cause is Cause.SILENT)
 
 

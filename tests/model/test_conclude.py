@@ -36,6 +36,9 @@ from tuiha.model.reports import (
     Standby,
 )
 from tuiha.model.rules import Rules
+from tuiha.words.next import command as command_of
+from tuiha.words.next import key
+from tuiha.words.problems import means, what
 
 
 def only(snapshot: Snapshot, subject: str) -> Problem:
@@ -72,8 +75,9 @@ def test_a_dead_server_is_down_and_its_users_are_still_counted() -> None:
     assert (snapshot.verdict, facts.state, facts.alive, facts.users) == (Verdict.DEGRADED, "DOWN", False, 125)
     assert (facts.lease_seconds, facts.cpu_percent, facts.database) == (None, None, None)
     problem = only(snapshot, "s2")
-    assert (problem.what, problem.since, problem.next) == ("DOWN  connection refused", NOW - 20, "tuiha serve s2")
-    assert problem.means.startswith("125 users of it have no server, as no other has room")
+    assert (what(problem), problem.since) == ("DOWN  connection refused", NOW - 20)
+    assert command_of(problem.next) == "tuiha serve s2"
+    assert means(problem).startswith("125 users of it have no server, as no other has room")
 
 
 @pytest.mark.parametrize(("cause", "state"), [(Cause.SILENT, "UP"), (Cause.REFUSED, "DOWN")])
@@ -84,13 +88,13 @@ def test_a_server_that_is_late_with_its_heartbeat_and_renews_its_lease_is_busy(c
     snapshot = conclude(look)
     assert snapshot.servers[1].state == state
     busy = only(snapshot, "s2")
-    assert ("it renews its lease" in busy.means) is (state == "UP")
+    assert ("it renews its lease" in means(busy)) is (state == "UP")
 
 
 def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:
     snapshot = conclude(with_server(healthy(), failing(server("s2"))))
     assert snapshot.servers[1].state == "UP"
-    assert only(snapshot, "s2").what.startswith("UNREACHABLE")
+    assert what(only(snapshot, "s2")).startswith("UNREACHABLE")
     assert snapshot.verdict == Verdict.DEGRADED
 
 
@@ -102,8 +106,8 @@ def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:
 def test_what_a_server_says_of_itself(state: ServerState, severity: Severity, verdict: Verdict, command: str) -> None:
     snapshot = conclude(with_server(healthy(), server("s3", state=state, reason="cpu 97 %")))
     problem = only(snapshot, "s3")
-    assert (problem.severity, problem.next, snapshot.verdict) == (severity, command, verdict)
-    assert problem.what == f"{state}  cpu 97 %"
+    assert (problem.severity, command_of(problem.next), snapshot.verdict) == (severity, command, verdict)
+    assert what(problem) == f"{state}  cpu 97 %"
 
 
 def lost_secondary(look: Look) -> Look:
@@ -115,8 +119,8 @@ def test_a_lost_secondary_suggests_to_degrade() -> None:
     snapshot = conclude(lost_secondary(healthy()))
     problem = only(snapshot, "db2")
     assert (snapshot.verdict, snapshot.protection) == (Verdict.DEGRADED, "UNPROTECTED")
-    assert (problem.severity, problem.next, problem.key) == (Severity.BAD, "tuiha plan degrade", "f")
-    assert "commits wait" in problem.means
+    assert (problem.severity, command_of(problem.next), key(problem.next)) == (Severity.BAD, "tuiha plan degrade", "f")
+    assert "commits wait" in means(problem)
     facts = snapshot.databases[1]
     assert (facts.state, facts.reachable, facts.writable, facts.role) == ("DOWN", False, None, "SECONDARY")
     assert (facts.lag_bytes, facts.lag_seconds, facts.sync_state) == (None, None, None)
@@ -125,12 +129,12 @@ def test_a_lost_secondary_suggests_to_degrade() -> None:
 def test_a_hung_secondary_that_the_primary_still_lists_is_not_called_protected() -> None:
     snapshot = conclude(with_database(healthy(), failing(secondary(), "no answer in 2.0s")))
     assert snapshot.protection == "UNPROTECTED"
-    assert only(snapshot, "db2").next == "tuiha plan degrade"
+    assert command_of(only(snapshot, "db2").next) == "tuiha plan degrade"
 
 
 def test_a_secondary_that_receives_nothing_is_a_problem_though_it_answers() -> None:
     snapshot = conclude(with_database(healthy(), primary(replication=())))
-    assert only(snapshot, "db2").what.startswith("NOT STREAMING")
+    assert what(only(snapshot, "db2")).startswith("NOT STREAMING")
     assert snapshot.protection == "UNPROTECTED"
 
 
@@ -138,13 +142,13 @@ def test_a_secondary_that_receives_nothing_is_a_problem_though_it_answers() -> N
 def test_asynchronous_replication_is_unprotected(names: str, sync: str) -> None:
     row = ReplicationRow("db2", "streaming", sync, 10, 0.01)
     snapshot = conclude(with_database(healthy(), primary(synchronous_names=names, replication=(row,))))
-    assert (snapshot.protection, only(snapshot, "db2").next) == ("UNPROTECTED", "tuiha plan protect")
+    assert (snapshot.protection, command_of(only(snapshot, "db2").next)) == ("UNPROTECTED", "tuiha plan protect")
 
 
 def test_a_stale_ledger_is_unprotected() -> None:
     snapshot = conclude(replace(healthy(), ledger=record(standby=Standby.STALE)))
     assert (snapshot.protection, snapshot.verdict) == ("UNPROTECTED", Verdict.DEGRADED)
-    assert only(snapshot, "db2").what.startswith("STALE")
+    assert what(only(snapshot, "db2")).startswith("STALE")
 
 
 def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_no_server_serves() -> None:
@@ -153,17 +157,17 @@ def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_
     snapshot = conclude(held)
     assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "UNPROTECTED")
     assert snapshot.problems[0].subject == "db1"
-    assert snapshot.problems[0].next == "tuiha plan failover"
+    assert command_of(snapshot.problems[0].next) == "tuiha plan failover"
     fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(fenced, snapshot)
-    assert (snapshot.verdict, snapshot.problems[0].next) == (Verdict.DOWN, "tuiha plan failover")
-    assert "503" in snapshot.problems[0].means
+    assert (snapshot.verdict, command_of(snapshot.problems[0].next)) == (Verdict.DOWN, "tuiha plan failover")
+    assert "503" in means(snapshot.problems[0])
 
 
 def test_a_lost_active_database_with_a_stale_secondary_says_what_would_be_lost() -> None:
     away = tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS)
     look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE), servers=away)
-    assert "acknowledged writes would be lost" in only(conclude(look), "db1").means
+    assert "acknowledged writes would be lost" in means(only(conclude(look), "db1"))
 
 
 def test_both_databases_gone() -> None:
@@ -172,19 +176,19 @@ def test_both_databases_gone() -> None:
     snapshot = conclude(fenced)
     assert snapshot.verdict == Verdict.DOWN
     assert [p.subject for p in snapshot.problems[:2]] == ["db1", "db2"]
-    assert "plan failover" not in (snapshot.problems[0].next or "")
+    assert "plan failover" not in (command_of(snapshot.problems[0].next) or "")
 
 
 def test_leases_renewed_after_the_watcher_lost_the_database_are_a_dispute() -> None:
     look = with_database(healthy(), failing(primary(), since=NOW - 4))
     snapshot = conclude(look)  # leases of 4.2 s left, 5 s long: renewed 0.8 s ago
     assert snapshot.verdict == Verdict.DISPUTED
-    assert "s1, s2, s3, s4 renewed leases" in snapshot.problems[0].what
+    assert "s1, s2, s3, s4 renewed leases" in what(snapshot.problems[0])
     lost = only(snapshot, "db1")
-    assert lost.what == "UNREACHABLE  connection refused"
-    assert "the pool serves" in lost.means
-    assert "hold" not in lost.means, "nobody waits"
-    assert lost.key is None
+    assert what(lost) == "UNREACHABLE  connection refused"
+    assert "the pool serves" in means(lost)
+    assert "hold" not in means(lost), "nobody waits"
+    assert key(lost.next) is None
 
 
 def test_leases_left_over_from_before_the_loss_are_none() -> None:
@@ -201,7 +205,7 @@ def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_disp
     waiting = lost_secondary(away)  # here nobody can commit, and that is no dispute
     stalled = conclude(waiting, first, waiting)
     assert stalled.verdict == Verdict.DEGRADED, "the database is there: one command brings everything back"
-    assert stalled.problems[0].next == "tuiha plan degrade"
+    assert command_of(stalled.problems[0].next) == "tuiha plan degrade"
     hung = with_database(away, failing(secondary(), "no answer in 2.0s"))  # its primary still lists it as sync
     assert conclude(hung, first, hung).verdict == Verdict.DEGRADED
 
@@ -211,9 +215,9 @@ def test_a_stray_database_that_is_not_active() -> None:
     look = with_database(healthy(), primary("db2", epoch=row, sessions=()))
     snapshot = conclude(look)
     assert snapshot.databases[1].state == "STRAY"
-    assert (snapshot.verdict, only(snapshot, "db2").next) == (Verdict.DEGRADED, "tuiha plan degrade")
+    assert (snapshot.verdict, command_of(only(snapshot, "db2").next)) == (Verdict.DEGRADED, "tuiha plan degrade")
     given_up = replace(look, ledger=record(standby=Standby.STALE))
-    assert only(conclude(given_up), "db2").next == "tuiha plan rejoin db2"
+    assert command_of(only(conclude(given_up), "db2").next) == "tuiha plan rejoin db2"
 
 
 def test_the_highest_epoch_names_the_active_database() -> None:
@@ -227,42 +231,42 @@ def test_the_highest_epoch_names_the_active_database() -> None:
 
 def test_a_database_of_another_system_or_another_pool() -> None:
     foreign = conclude(with_database(healthy(), secondary(system_identifier="99")))
-    assert only(foreign, "db2").what.startswith("FOREIGN  its system identifier is 99")
+    assert what(only(foreign, "db2")).startswith("FOREIGN  its system identifier is 99")
     row = EpochRow("west", 3, "db1", EpochState.ACTIVE)
     other = conclude(with_database(healthy(), primary(epoch=row)))
-    assert only(other, "db1").what == "OTHER POOL  it is the database of the pool 'west'"
+    assert what(only(other, "db1")) == "OTHER POOL  it is the database of the pool 'west'"
 
 
 def test_a_server_of_another_pool() -> None:
     snapshot = conclude(with_server(healthy(), server("s1", pool="west")))
-    assert only(snapshot, "s1").what.startswith("OTHER POOL")
+    assert what(only(snapshot, "s1")).startswith("OTHER POOL")
 
 
 def test_a_lost_sprayer_and_a_sprayer_that_does_not_reach_a_server() -> None:
     backends = tuple(BackendReport(s, BackendState.DOWN if s == "s3" else BackendState.UP, 1, 0, 1) for s in SERVERS)
     look = replace(healthy(), sprayers=(failing(sprayer("spray1")), sprayer("spray2", backends=backends)))
     snapshot = conclude(look)
-    assert "go on through the other sprayer" in only(snapshot, "spray1").means
-    assert only(snapshot, "spray2").what == "CUT OFF  does not reach s3"
+    assert "go on through the other sprayer" in means(only(snapshot, "spray1"))
+    assert what(only(snapshot, "spray2")) == "CUT OFF  does not reach s3"
     alone = conclude(replace(healthy(), sprayers=(failing(sprayer("spray1")),)))
-    assert only(alone, "spray1").means == "no device reaches the pool"
+    assert means(only(alone, "spray1")) == "no device reaches the pool"
 
 
 def test_mail_lost_out_of_service_and_a_whole_cluster_lost() -> None:
     lost = conclude(replace(healthy(), mail=(failing(mail("mail1")), mail("mail2"))))  # type: ignore[arg-type]
-    assert only(lost, "mail1").next == "tuiha plan failover-mail mail1"
-    assert only(lost, "mail1").means.startswith("its users are monitored through mail2, 250 users still to move")
+    assert command_of(only(lost, "mail1").next) == "tuiha plan failover-mail mail1"
+    assert means(only(lost, "mail1")).startswith("its users are monitored through mail2, 250 users still to move")
     rows = (MailRow("mail1", "east", False, 0), MailRow("mail2", "east", True, 500))
     out = conclude(with_database(healthy(), primary(mail=rows)))
-    assert (out.mail[0].state, only(out, "mail1").next) == ("OUT", "tuiha plan return-mail mail1")
+    assert (out.mail[0].state, command_of(only(out, "mail1").next)) == ("OUT", "tuiha plan return-mail mail1")
     gone = conclude(replace(healthy(), mail=(failing(mail("mail1")), failing(mail("mail2")))))  # type: ignore[arg-type]
-    assert "not monitored" in only(gone, "mail2").means
+    assert "not monitored" in means(only(gone, "mail2"))
 
 
 def test_the_ledger_unreadable_or_in_disagreement() -> None:
     lost = conclude(replace(healthy(), ledger=failing(record(), "ledger.json is damaged")))
-    assert only(lost, "ledger").what == "UNREADABLE  ledger.json is damaged"
-    assert only(conclude(replace(healthy(), ledger=record(epoch=11))), "ledger").what.startswith("DISAGREES")
+    assert what(only(lost, "ledger")) == "UNREADABLE  ledger.json is damaged"
+    assert what(only(conclude(replace(healthy(), ledger=record(epoch=11))), "ledger")).startswith("DISAGREES")
     assert conclude(replace(healthy(), ledger=None)).protection == "protected"
 
 
@@ -304,7 +308,7 @@ def test_nothing_known_yet_is_not_called_down() -> None:
 def test_certificates_that_nobody_verifies_are_on_the_screen() -> None:
     seen = conclude(healthy(), rules=Rules(unverified=("database.tls", "mail.west.tls")))
     [problem] = seen.problems
-    assert (problem.severity, problem.what) == (Severity.WARNING,
+    assert (problem.severity, what(problem)) == (Severity.WARNING,
                                                 "UNVERIFIED  verify: false at database.tls, mail.west.tls")
     assert conclude(healthy(), rules=Rules()).problems == ()
 
@@ -338,4 +342,4 @@ def test_a_server_that_a_sprayer_does_not_reach_is_cut_off_since_haproxy_says_so
                      for s in SERVERS)
     look = replace(healthy(), sprayers=(sprayer("spray1", backends=backends), sprayer("spray2")))
     problem = only(conclude(look), "spray1")
-    assert (problem.what, problem.since, problem.at_least) == ("CUT OFF  does not reach s1", NOW - 780, False)
+    assert (what(problem), problem.since, problem.at_least) == ("CUT OFF  does not reach s1", NOW - 780, False)

@@ -22,11 +22,12 @@ from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Look, Severity
 from tuiha.model.reports import EpochRow, EpochState, MailRow, ServerState, ServerTarget
+from tuiha.words.events import text
 
 
 def texts(old: Look, new: Look) -> list[tuple[str, str]]:
     before = conclude(old)
-    return [(e.subject, e.text) for e in events(before, conclude(new, before, old))]
+    return [(e.subject, text(e)) for e in events(before, conclude(new, before, old))]
 
 
 def test_nothing_changed() -> None:
@@ -51,7 +52,7 @@ def test_a_dead_server_with_its_reason() -> None:
     dead = with_members(healthy(), *(member(s, alive=s != "s2", heartbeat_age=9.0 if s == "s2" else 0.1)
                                      for s in SERVERS))
     found = events(conclude(healthy()), conclude(with_server(dead, failing(server("s2")))))
-    assert [(e.severity, e.subject, e.text) for e in found] == [
+    assert [(e.severity, e.subject, text(e)) for e in found] == [
         (Severity.WARNING, "east", "HEALTHY -> DEGRADED"), (Severity.BAD, "s2", "UP -> DOWN  connection refused")]
 
 

@@ -20,10 +20,10 @@ from tests.model.looks import (
     with_server,
 )
 from tuiha.model.check.finding import Finding, Level
-from tuiha.model.check.findings import Attempt, Expected, findings
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
+from tuiha.words.findings import Attempt, Expected, findings
 
 EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 

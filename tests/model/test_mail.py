@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from tests.model.looks import NOW, healthy, server
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.events import events
@@ -20,7 +19,11 @@ from tuiha.model.problems.mail_trouble import (
     ranked,
     summed,
 )
-from tuiha.model.rows import DOWN, UP
+from tuiha.model.reports import MailState
+from tuiha.words.events import text
+from tuiha.words.findings import Expected, findings
+from tuiha.words.next import command
+from tuiha.words.problems import means, what
 
 WELL = ClusterReport("east", 250, 250, 0, 0)
 
@@ -60,10 +63,10 @@ def test_users_without_mail_are_a_problem_for_each_cluster_and_reason() -> None:
     assert snapshot.verdict is Verdict.DEGRADED
     problem, = snapshot.problems
     assert (problem.severity, problem.subject) == (Severity.WARNING, "east")
-    assert problem.what == "LOG-IN REFUSED  12 users without mail"
+    assert what(problem) == "LOG-IN REFUSED  12 users without mail"
     assert problem.since == NOW - 90.0
-    assert "anna, bob and 10 more (who are you?)" in problem.means
-    assert problem.next == "tuiha users --without-mail"
+    assert "anna, bob and 10 more (who are you?)" in means(problem)
+    assert command(problem.next) == "tuiha users --without-mail"
     assert snapshot.without_mail[0].servers == ("s1", "s2")
 
 
@@ -72,7 +75,7 @@ def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> N
     snapshot = conclude(look(late, replace(WELL, ahead=3)))
     problem, = snapshot.problems
     assert (snapshot.verdict, problem.severity) == (Verdict.DEGRADED, Severity.WARNING)
-    assert problem.what == "LATE  7 mailboxes ahead of their cursors"
+    assert what(problem) == "LATE  7 mailboxes ahead of their cursors"
     hurt = look(late, late)
     expected = Expected(frozenset(), None, ledger=True, operator=True)
     assert [one.level for one in findings(hurt, standing(hurt, None), expected)
@@ -88,15 +91,15 @@ def test_few_that_are_ahead_may_be_chance() -> None:
 def test_a_reason_that_a_newer_server_names_is_shown_as_it_is() -> None:
     odd = ClusterReport("east", 2, 1, 0, 1, (TroubleReport("eclipse", 1, None),))
     problem, = conclude(look(odd)).problems
-    assert problem.what == "ECLIPSE  1 user without mail"
+    assert what(problem) == "ECLIPSE  1 user without mail"
 
 
 def test_events_tell_when_it_begins_and_when_it_ends_and_not_in_between() -> None:
     well, few, more = conclude(look(WELL)), conclude(look(refused(1, "anna"))), conclude(look(refused(2, "anna")))
-    assert [e.text for e in events(well, few)] == [
+    assert [text(e) for e in events(well, few)] == [
         "HEALTHY -> DEGRADED", "1 user without mail: log-in refused (anna)"]
-    assert [e.text for e in events(few, more)] == []
-    assert [e.text for e in events(more, well)] == [
+    assert [text(e) for e in events(few, more)] == []
+    assert [text(e) for e in events(more, well)] == [
         "DEGRADED -> HEALTHY", "log-in refused: no user is affected any more"]
 
 
@@ -114,38 +117,39 @@ GONE = "probe: connection refused"
 
 def test_a_mail_server_that_any_pool_server_hears_is_up() -> None:
     lost = replace(look(WELL), mail=tuple(replace(m, error="no answer", failures=9) for m in look(WELL).mail))
-    assert mail(conclude(lost), "mail1").state == DOWN, "the watcher's own polls"
+    assert mail(conclude(lost), "mail1").state == MailState.DOWN, "the watcher's own polls"
     told = look(WELL, WELL, sights=((Sight("mail1", 0.4, 1.5, "ready"),), (Sight("mail1", 30.0, 1.5, "", GONE),)))
     facts = mail(conclude(replace(told, mail=lost.mail)), "mail1")
-    assert (facts.state, facts.latency_ms) == (UP, 1.5)
+    assert (facts.state, facts.latency_ms) == (MailState.UP, 1.5)
 
 
 def test_a_mail_server_that_no_pool_server_hears_is_down_and_says_why() -> None:
     told = look(WELL, WELL, sights=((Sight("mail1", 8.0, 1.5, "", GONE),), (Sight("mail1", 7.0, 1.5, "", GONE),)))
     snapshot = conclude(told)
     facts = mail(snapshot, "mail1")
-    assert (facts.state, facts.error, facts.failing_since) == (DOWN, GONE, NOW - 7.0)
-    assert snapshot.problems[0].what == f"DOWN  {GONE}"
-    assert mail(snapshot, "mail2").state == UP, "nobody reports of it: the watcher's own poll"
+    assert (facts.state, facts.error, facts.failing_since) == (MailState.DOWN, GONE, NOW - 7.0)
+    assert what(snapshot.problems[0]) == f"DOWN  {GONE}"
+    assert mail(snapshot, "mail2").state == MailState.UP, "nobody reports of it: the watcher's own poll"
 
 
 def test_one_that_never_answered_is_down_when_a_probe_says_so() -> None:
-    assert mail(conclude(look(WELL, sights=((Sight("mail1", None, None, "", GONE),),))), "mail1").state == DOWN
-    assert mail(conclude(look(WELL, sights=((Sight("mail1", None),),))), "mail1").state == UP, "it has just begun"
+    gone, begun = Sight("mail1", None, None, "", GONE), Sight("mail1", None)
+    assert mail(conclude(look(WELL, sights=((gone,),))), "mail1").state == MailState.DOWN
+    assert mail(conclude(look(WELL, sights=((begun,),))), "mail1").state == MailState.UP, "it has just begun"
 
 
 def test_a_closed_one_is_a_problem() -> None:
     snapshot = conclude(look(WELL, sights=((Sight("mail1", 0.1, 1.0, "", None, "the directory is away"),),)))
-    assert mail(snapshot, "mail1").state == UP
+    assert mail(snapshot, "mail1").state == MailState.UP
     problem, = snapshot.problems
-    assert problem.what == "CLOSED  lets nobody in: the directory is away"
-    assert "mail2" in problem.means
+    assert what(problem) == "CLOSED  lets nobody in: the directory is away"
+    assert "mail2" in means(problem)
 
 
 def test_what_a_server_that_does_not_answer_said_before_counts_no_more() -> None:
     told = look(WELL, sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
     silent = replace(told, servers=tuple(replace(s, error="no answer", failures=1) for s in told.servers))
-    assert mail(conclude(silent), "mail1").state == UP, "the watcher's own poll"
+    assert mail(conclude(silent), "mail1").state == MailState.UP, "the watcher's own poll"
 
 
 def test_check_names_users_without_mail_and_mail_servers_that_a_pool_server_does_not_use() -> None:

@@ -10,11 +10,14 @@ import pytest
 
 from tests.model.looks import SERVERS, failing, healthy, primary, record, secondary, server, with_database
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.managed import LEADERLESS, in_words, managed_findings
+from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Polled, Problem
-from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow, ServerState
+from tuiha.model.reports import LEADERLESS, DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules
 from tuiha.tui.draw.head import ordered_pair
+from tuiha.words.next import command
+from tuiha.words.problems import what as what_of
+from tuiha.words.states import in_words, note
 
 RULES = Rules(manager="Patroni")
 LEADER = Managed("leader", "running", "db1", 12, None, synchronous=True, strict=False, version="4.1.5")
@@ -43,7 +46,7 @@ def without_db1(look: Look) -> Look:
 def test_a_healthy_pair_under_patroni() -> None:
     snapshot = conclude(managed(), rules=RULES)
     assert (str(snapshot.verdict), snapshot.protection, snapshot.manager) == ("HEALTHY", "protected", "Patroni")
-    assert [database.note for database in snapshot.databases] == ["Patroni: leader, running",
+    assert [note(database) for database in snapshot.databases] == ["Patroni: leader, running",
                                                                   "Patroni: sync_standby, streaming"]
 
 
@@ -64,12 +67,12 @@ def test_a_healthy_pair_under_patroni() -> None:
 ])
 def test_what_it_means_and_what_comes_next(look: Callable[[], Look], what: str, then: str) -> None:
     found = problems(look())
-    assert any(p.what.startswith(what) and p.next == then for p in found), found
-    assert not any((p.next or "").startswith(("tuiha plan degrade", "tuiha plan protect")) for p in found)
+    assert any(what_of(p).startswith(what) and command(p.next) == then for p in found), found
+    assert not any((command(p.next)).startswith(("tuiha plan degrade", "tuiha plan protect")) for p in found)
 
 
 def test_without_a_manager_the_same_look_asks_for_our_operations() -> None:
-    assert any(p.next == "tuiha plan degrade" for p in problems(managed(replication=()), Rules()))
+    assert any(command(p.next) == "tuiha plan degrade" for p in problems(managed(replication=()), Rules()))
 
 
 def test_what_the_check_finds() -> None:
@@ -118,10 +121,10 @@ def test_one_that_stands_by_is_missed_and_no_more() -> None:
     for look, what in ((lost, "DOWN  connection refused"), (behind, "NOT STREAMING  db1 sends it nothing")):
         snapshot = conclude(look, rules=RULES)
         assert (str(snapshot.verdict), snapshot.protection) == ("DEGRADED", "protected")
-        assert [(p.subject, p.what, p.next) for p in snapshot.problems] == [("db0", what, "tuiha check")]
+        assert [(p.subject, what_of(p), command(p.next)) for p in snapshot.problems] == [("db0", what, "tuiha check")]
 
 
 def test_without_any_in_step_it_is_not_protected() -> None:
     found = problems(of_three(STANDS_BY, replace(FOLLOWS, sync_state="async")))
-    assert any(problem.what.startswith("UNPROTECTED") for problem in found)
+    assert any(what_of(problem).startswith("UNPROTECTED") for problem in found)
     assert conclude(of_three(STANDS_BY), rules=RULES).protection == "UNPROTECTED"

@@ -9,12 +9,13 @@ import pytest
 
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Verdict
 from tuiha.model.reports import BackendReport, BackendState, Obstacles, ReplicationRow, SlotRow, Transaction
+from tuiha.words.findings import Expected, findings
+from tuiha.words.problems import what as what_of
 
 EXPECTED = Expected(frozenset(SERVERS), None, True, True)
 
@@ -60,8 +61,8 @@ def test_check_and_the_screen_say_the_same(look: Look, subject: str, what: str, 
     assert found[0].level is not Level.OK
     assert found[0].fix
     problems = [one for one in conclude(look).problems if one.subject == subject]
-    assert [one.what.split("  ")[0] for one in problems] == [word]
-    assert what in problems[0].what
+    assert [what_of(one).split("  ")[0] for one in problems] == [word]
+    assert what in what_of(problems[0])
 
 
 @pytest.mark.parametrize("look", [

@@ -13,6 +13,8 @@ from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Polled, Problem, Severity, Snapshot
 from tuiha.model.intent import SILENCE, Condition, parse
 from tuiha.model.reports import ServerState, ServerTarget
+from tuiha.words.next import command, key
+from tuiha.words.problems import means, what
 
 AT = 1_800_000_000.0
 
@@ -48,7 +50,7 @@ def problem(snapshot: Snapshot, subject: str) -> Problem:
 
 def told(snapshot: Snapshot) -> Problem:
     """The problem that is the operation."""
-    return next(one for one in snapshot.problems if one.key == "a" and "rebalance, step 2" in one.what)
+    return next(one for one in snapshot.problems if key(one.next) == "a" and "rebalance, step 2" in what(one))
 
 
 def test_a_failover_comes_before_a_stopped_rebalance_and_what_may_not_begin_comes_after_it() -> None:
@@ -56,7 +58,7 @@ def test_a_failover_comes_before_a_stopped_rebalance_and_what_may_not_begin_come
     found = [one.subject for one in conclude(look).problems]
     assert found.index("db1") < max(place for place, name in enumerate(found) if name == look.pool)
     gone = problem(conclude(look), "db1")
-    assert (gone.next, gone.key) == ("tuiha plan failover", "f")
+    assert (command(gone.next), key(gone.next)) == ("tuiha plan failover", "f")
     half_changed = look.ledger
     assert half_changed is not None
     assert half_changed.report is not None
@@ -64,8 +66,8 @@ def test_a_failover_comes_before_a_stopped_rebalance_and_what_may_not_begin_come
     half = conclude(replace(look, ledger=replace(half_changed, report=record)))
     first, gone = told(half), problem(half, "db1")
     assert first.severity is Severity.BAD
-    assert {first.next, gone.next} == {"tuiha resume 20260101-000000-beef"}
-    assert "cancel" not in first.means  # half-way is no place to stay
+    assert {command(first.next), command(gone.next)} == {"tuiha resume 20260101-000000-beef"}
+    assert "cancel" not in means(first)  # half-way is no place to stay
 
 
 def test_a_plan_that_would_be_refused_is_not_what_comes_next() -> None:
@@ -74,10 +76,10 @@ def test_a_plan_that_would_be_refused_is_not_what_comes_next() -> None:
     look = replace(look, mail=(replace(mail, report=None, error="refused", failures=9, failing_since=AT - 9),
                                *look.mail[1:]))
     found = problem(conclude(look), mail.name)
-    assert (found.next, found.key) == ("tuiha resume 20260101-000000-beef", "a")
-    assert f"`tuiha plan failover-mail {mail.name}` comes after rebalance" in found.means
+    assert (command(found.next), key(found.next)) == ("tuiha resume 20260101-000000-beef", "a")
+    assert f"`tuiha plan failover-mail {mail.name}` comes after rebalance" in means(found)
     free = problem(conclude(replace(look, ledger=healthy().ledger)), mail.name)
-    assert free.next == f"tuiha plan failover-mail {mail.name}"
+    assert command(free.next) == f"tuiha plan failover-mail {mail.name}"
 
 
 def test_a_ledger_that_cannot_be_read_kills_no_runner() -> None:
@@ -85,8 +87,8 @@ def test_a_ledger_that_cannot_be_read_kills_no_runner() -> None:
     look = look_with(AT - 100.0)
     assert look.ledger is not None
     away = replace(look, ledger=replace(look.ledger, seen_at=AT - 99.0, error="no answer", failures=9))
-    assert told(conclude(away)).what.startswith("RUNNING")
-    assert told(conclude(look)).what.startswith("INTERRUPTED")
+    assert what(told(conclude(away))).startswith("RUNNING")
+    assert what(told(conclude(look))).startswith("INTERRUPTED")
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "null", "7", '{"id": 1}', "{" * 3000, '{"id":"x","kind":"y","owner":"z",'
@@ -115,9 +117,9 @@ def test_a_rebalance_is_recommended_only_where_somebody_takes_users() -> None:
     names = [polled.name for polled in healthy().servers]
     last = names[-1]
     everybody = overloaded()
-    assert [one.next for one in everybody.problems if one.subject == names[0]] == ["tuiha serve NAME"]
+    assert [command(one.next) for one in everybody.problems if one.subject == names[0]] == ["tuiha serve NAME"]
     takes = overloaded(**{last: {"state": ServerState.UP, "availability_index": 40}})
-    assert problem(takes, names[0]).next == "tuiha plan rebalance"
+    assert command(problem(takes, names[0]).next) == "tuiha plan rebalance"
     drained = overloaded(**{last: {"state": ServerState.WITHDRAWN, "target": ServerTarget.DRAIN,
                                    "availability_index": -200}})
-    assert problem(drained, names[0]).next == f"tuiha plan enable {last}"
+    assert command(problem(drained, names[0]).next) == f"tuiha plan enable {last}"

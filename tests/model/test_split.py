@@ -21,12 +21,20 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
+from tuiha.model.codes import ProblemCode, Split
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.split import split
-from tuiha.model.facts import Look, Verdict
+from tuiha.model.facts import Look, NodeKind, Problem, Severity, Verdict
 from tuiha.model.reports import EpochRow, EpochState, SessionRow
+from tuiha.words.problems import detail, what
 
 NEXT = EpochRow("east", 13, "db2", EpochState.ACTIVE)
+
+
+def said(found: Split | None) -> str:
+    """How a split is told on the screen."""
+    assert found is not None
+    return detail(Problem(Severity.BAD, NodeKind.POOL, "east", ProblemCode.SPLIT, found))
 
 
 def switched(at: float) -> Look:
@@ -38,10 +46,10 @@ def test_a_server_on_another_database_is_a_split_when_it_still_is_in_the_next_ro
     first = switched(NOW)
     assert split(first, healthy(NOW - 1)) is None  # s1, s3, s4 may have followed since
     second = switched(NOW + 1)
-    assert split(second, first) == "s1, s3, s4 on db1; s2 on db2"
+    assert said(split(second, first)) == "s1, s3, s4 on db1; s2 on db2"
     snapshot = conclude(second, None, first)
     assert snapshot.verdict == Verdict.SPLIT
-    assert snapshot.problems[0].what == "SPLIT  s1, s3, s4 on db1; s2 on db2"
+    assert what(snapshot.problems[0]) == "SPLIT  s1, s3, s4 on db1; s2 on db2"
 
 
 def test_a_switchover_between_two_answers_is_no_split() -> None:
@@ -67,9 +75,9 @@ def test_two_writable_databases_with_an_active_epoch_row() -> None:
     def both(at: float) -> Look:
         return with_database(healthy(at), primary("db2", at, epoch=EPOCH, sessions=()))
 
-    text = split(both(NOW + 1), both(NOW))
-    assert text is not None
-    assert "db1, db2 are both writable and ACTIVE" in text
+    found = split(both(NOW + 1), both(NOW))
+    assert found is not None
+    assert "db1, db2 are both writable and ACTIVE" in said(found)
     assert split(both(NOW), None) is not None  # one look alone: every contradiction counts
     fenced = EpochRow("east", 12, "db2", EpochState.FENCED)
     quiet = with_database(healthy(), primary("db2", epoch=fenced, sessions=()))
@@ -80,7 +88,7 @@ def test_the_same_name_on_another_physical_database() -> None:
     def look(at: float) -> Look:
         return with_server(healthy(at), server("s2", at, system_identifier="99"))
 
-    assert split(look(NOW + 1), look(NOW)) == f"s1, s3, s4 on db1 (system {SYSTEM}); " \
+    assert said(split(look(NOW + 1), look(NOW))) == f"s1, s3, s4 on db1 (system {SYSTEM}); " \
         "s2 on db1 (system 99)"
 
 
@@ -91,7 +99,7 @@ def test_sessions_on_both_databases_in_two_looks() -> None:
         return with_database(healthy(at), primary("db2", at, epoch=fenced, sessions=(SessionRow("s2", 3),)))
 
     assert split(look(NOW + 1), healthy(NOW)) is None
-    assert split(look(NOW + 1), look(NOW)) == "sessions of s1, s2, s3, s4 on db1; sessions of s2 on db2"
+    assert said(split(look(NOW + 1), look(NOW))) == "sessions of s1, s2, s3, s4 on db1; sessions of s2 on db2"
 
 
 def test_sessions_on_a_secondary_are_log_ins_ahead_of_a_switchover() -> None:
@@ -112,7 +120,7 @@ def unheard(at: float, **fields: Any) -> Look:
 def test_a_lease_that_the_database_knows_nothing_of_is_one_on_a_copy() -> None:
     first, second = unheard(NOW), unheard(NOW + 1)
     assert split(first, healthy(NOW - 1)) is None, "it may have attached after the database was asked"
-    assert split(second, first) == "s2 holds a lease that db1 knows nothing of: it is on a copy of db1"
+    assert said(split(second, first)) == "s2 holds a lease that db1 knows nothing of: it is on a copy of db1"
     assert conclude(second, None, first).verdict == Verdict.SPLIT
 
 

@@ -7,6 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.tui.waves import fifteen_minutes
+from tuiha.model.codes import (
+    Effect,
+    EventKind,
+    Lost,
+    LostMail,
+    Named,
+    ProblemCode,
+    Reason,
+    Recorded,
+    plan,
+)
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -14,6 +25,7 @@ from tuiha.model.facts import (
     MailFacts,
     NodeKind,
     Problem,
+    Protection,
     ServerFacts,
     Severity,
     Snapshot,
@@ -21,7 +33,17 @@ from tuiha.model.facts import (
     Verdict,
 )
 from tuiha.model.problems.mail_trouble import TroubleReport, WithoutMail
-from tuiha.model.reports import SessionRow, SlotRow
+from tuiha.model.reports import (
+    BackendState,
+    DatabaseRole,
+    DatabaseState,
+    MailState,
+    ServerState,
+    ServerTarget,
+    SessionRow,
+    SlotRow,
+    SprayerState,
+)
 
 AT = 1_795_144_327.0  # 03:12:07 UTC of some day
 
@@ -71,8 +93,9 @@ class SampleFeed:
 
 def server(name: str, users: int | None = 500, **other: object) -> ServerFacts:
     facts = ServerFacts(
-        name=name, address=f"http://127.0.0.1:{41000 + sum(map(ord, name)) % 900}", state="UP", target="UP",
-        alive=True, users=users, devices=None if users is None else 2 * users + 7, availability_index=82,
+        name=name, address=f"http://127.0.0.1:{41000 + sum(map(ord, name)) % 900}", state=ServerState.UP,
+        target=ServerTarget.UP, alive=True, users=users,
+        devices=None if users is None else 2 * users + 7, availability_index=82,
         database="db1", epoch=12, lease_seconds=4.4, requests_per_second=212.0, latency_ms=11.0,
         cpu_percent=31.0, memory_bytes=84_000_000, seen_at=AT - 0.3, note="",
         system_identifier="7401234567890123456", queue=0, version="0.1.0", started_at=AT - 90_000,
@@ -81,10 +104,10 @@ def server(name: str, users: int | None = 500, **other: object) -> ServerFacts:
     return replace(facts, **other)  # type: ignore[arg-type]
 
 
-def database(name: str, role: str, **other: object) -> DatabaseFacts:
-    second = role == "SECONDARY"
+def database(name: str, role: DatabaseRole, **other: object) -> DatabaseFacts:
+    second = role is DatabaseRole.SECONDARY
     facts = DatabaseFacts(
-        name=name, address="127.0.0.1:5432", state="UP", role=role, expected=role, reachable=True,
+        name=name, address="127.0.0.1:5432", state=DatabaseState.UP, role=role, expected=role, reachable=True,
         writable=not second, system_identifier="7401234567890123456", timeline=7,
         lag_bytes=0 if second else None, lag_seconds=0.001 if second else None,
         sync_state="sync" if second else None, pool_sessions=None if second else 16,
@@ -100,11 +123,11 @@ def database(name: str, role: str, **other: object) -> DatabaseFacts:
 def sprayer(name: str, active: bool, servers: tuple[str, ...], **other: object) -> SprayerFacts:
     each = 1024 // max(1, len(servers)) if active else 0
     facts = SprayerFacts(
-        name=name, address="127.0.0.1:8080", state="UP", active=active, sessions=each * len(servers),
+        name=name, address="127.0.0.1:8080", state=SprayerState.UP, active=active, sessions=each * len(servers),
         requests_per_second=824.0 if active else 0.0,
         backends=tuple(
-            BackendFacts(server_name, "UP", each, requests_per_second=206.0 if active else 0.0, since_seconds=90_000,
-                         check="L7OK 200") for server_name in servers
+            BackendFacts(server_name, BackendState.UP, each, requests_per_second=206.0 if active else 0.0,
+                         since_seconds=90_000, check="L7OK 200") for server_name in servers
         ),
         seen_at=AT - 0.3, note="", version="2.8.25", uptime_seconds=90_000, learned=2004 if active else 0,
     )
@@ -113,7 +136,7 @@ def sprayer(name: str, active: bool, servers: tuple[str, ...], **other: object) 
 
 def mail(name: str, cluster: str, users: int | None, **other: object) -> MailFacts:
     facts = MailFacts(
-        name=name, cluster=cluster, address="127.0.0.1:143", state="UP", users=users, latency_ms=3.4,
+        name=name, cluster=cluster, address="127.0.0.1:143", state=MailState.UP, users=users, latency_ms=3.4,
         in_service=True, seen_at=AT - 0.4, note="", changed_at=AT - 90_000,
     )
     return replace(facts, **other)  # type: ignore[arg-type]
@@ -124,7 +147,7 @@ def healthy() -> Snapshot:
     names = ("s1", "s2", "s3", "s4")
     return Snapshot(
         pool="corp-east", at=AT, number=100, interval=1.0, verdict=Verdict.HEALTHY, epoch=12, active="db1",
-        protection="protected", users=2004, problems=(),
+        protection=Protection.PROTECTED, users=2004, problems=(),
         servers=(
             server("s1", 512, availability_index=82, cpu_percent=31.0),
             server("s2", 498, availability_index=85, cpu_percent=28.0, requests_per_second=205.0, latency_ms=10.0),
@@ -132,7 +155,7 @@ def healthy() -> Snapshot:
             server("s4", 489, availability_index=88, cpu_percent=25.0, requests_per_second=198.0, latency_ms=10.0,
                    note="joined 02:58"),
         ),
-        databases=(database("db1", "PRIMARY"), database("db2", "SECONDARY")),
+        databases=(database("db1", DatabaseRole.PRIMARY), database("db2", DatabaseRole.SECONDARY)),
         sprayers=(sprayer("spray1", True, names), sprayer("spray2", False, names)),
         mail=(
             mail("mail1", "east", 1010), mail("mail2", "east", 994, latency_ms=4.2),
@@ -142,30 +165,34 @@ def healthy() -> Snapshot:
     )
 
 
+def recorded(at: float, severity: Severity, subject: str, text: str) -> Event:
+    return Event(at, severity, subject, EventKind.RECORDED, Recorded(text))
+
+
 def events() -> tuple[Event, ...]:
     return (
-        Event(AT - 844, Severity.NOTE, "s4", "joined the pool, 489 users so far"),
-        Event(AT - 1850, Severity.NOTE, "db2", "lag 0.8 s -> 0 B"),
-        Event(AT - 1872, Severity.NOTE, "mail2", "back in service, 994 users returned"),
-        Event(AT - 2127, Severity.WARNING, "mail2", 'out of service by oncall@bastion: "patch 7"'),
+        recorded(AT - 844, Severity.NOTE, "s4", "joined the pool, 489 users so far"),
+        recorded(AT - 1850, Severity.NOTE, "db2", "lag 0.8 s -> 0 B"),
+        recorded(AT - 1872, Severity.NOTE, "mail2", "back in service, 994 users returned"),
+        recorded(AT - 2127, Severity.WARNING, "mail2", 'out of service by oncall@bastion: "patch 7"'),
     )
 
 
 def degraded() -> Snapshot:
     """A mail server is down and a server drains."""
     base = healthy()
-    down = mail("mail2", "east", 0, state="DOWN", latency_ms=None, seen_at=AT - 252,
+    down = mail("mail2", "east", 0, state=MailState.DOWN, latency_ms=None, seen_at=AT - 252,
                 error="connection refused", failing_since=AT - 252)
-    drained = server("s2", 37, state="WITHDRAWN", target="DRAIN", availability_index=-200, cpu_percent=10.0,
-                     requests_per_second=16.0, note="drain by oncall")
+    drained = server("s2", 37, state=ServerState.WITHDRAWN, target=ServerTarget.DRAIN,
+                     availability_index=-200, cpu_percent=10.0, requests_per_second=16.0, note="drain by oncall")
     return replace(
         base, verdict=Verdict.DEGRADED,
         problems=(
-            Problem(Severity.BAD, NodeKind.MAIL, "mail2", "DOWN  imap 143: connection refused",
-                    "its users are monitored through mail1; it would be used again when it comes back", AT - 252,
-                    "tuiha plan failover-mail mail2", "f"),
-            Problem(Severity.NOTE, NodeKind.SERVER, "s2", "WITHDRAWN  drain by oncall",
-                    "it takes no users, as it was told", None, "tuiha plan enable s2", "e"),
+            Problem(Severity.BAD, NodeKind.MAIL, "mail2", ProblemCode.MAIL_DOWN,
+                    LostMail("east", ("mail1",), "imap 143: connection refused"), AT - 252,
+                    next=plan("failover-mail", "mail2")),
+            Problem(Severity.NOTE, NodeKind.SERVER, "s2", ProblemCode.SERVER_WITHDRAWN, Reason("drain by oncall"),
+                    next=plan("enable", "s2")),
         ),
         servers=(base.servers[0], drained, *base.servers[2:]),
         mail=(replace(base.mail[0], users=2004), down, *base.mail[2:]),
@@ -178,8 +205,8 @@ def degraded() -> Snapshot:
 
 def degraded_events() -> tuple[Event, ...]:
     return (
-        Event(AT - 252, Severity.BAD, "mail2", "probe failed 3 times: DOWN; 994 users moved to mail1 in 1.8 s"),
-        Event(AT - 417, Severity.WARNING, "s2", 'drain by oncall@bastion: "kernel patch"'),
+        recorded(AT - 252, Severity.BAD, "mail2", "probe failed 3 times: DOWN; 994 users moved to mail1 in 1.8 s"),
+        recorded(AT - 417, Severity.WARNING, "s2", 'drain by oncall@bastion: "kernel patch"'),
         *events(),
     )
 
@@ -187,21 +214,23 @@ def degraded_events() -> tuple[Event, ...]:
 def split() -> Snapshot:
     """Somebody promoted db2 outside of the pool, and s4 followed it."""
     base = healthy()
-    stray = database("db2", "PRIMARY", state="STRAY", expected="SECONDARY", timeline=8, sync_state=None,
-                     lag_bytes=None, lag_seconds=None, transactions_per_second=3.0, pool_sessions=4,
+    stray = database("db2", DatabaseRole.PRIMARY, state=DatabaseState.STRAY, expected=DatabaseRole.SECONDARY,
+                     timeline=8, sync_state=None, lag_bytes=None, lag_seconds=None, transactions_per_second=3.0,
+                     pool_sessions=4,
                      position=81_300_000, replayed=None, receiving=None, synchronous_names="",
                      sessions=(SessionRow("s4", 4),), slots=(), note="promoted outside this pool")
-    lost = server("s4", 489, state="FENCED", availability_index=-100, database="db2", lease_seconds=0.0,
+    lost = server("s4", 489, state=ServerState.FENCED, availability_index=-100, database="db2", lease_seconds=0.0,
                   requests_per_second=0.0, latency_ms=None, note="attached to db2")
     return replace(
-        base, verdict=Verdict.SPLIT, protection="UNPROTECTED",
+        base, verdict=Verdict.SPLIT, protection=Protection.UNPROTECTED,
         problems=(
-            Problem(Severity.BAD, NodeKind.POOL, "corp-east", "SPLIT  s4 is attached to db2, which is not the pool's",
-                    "changes can go to two physical databases: "
-                    "what is written in one is missing in the other", AT - 12,
-                    "tuiha plan rejoin db2"),
-            Problem(Severity.BAD, NodeKind.DATABASE, "db2", "STRAY  writable, though db1 is active",
-                    "whatever is written in it is not in the pool's database", AT - 12, "tuiha plan rejoin db2"),
+            Problem(Severity.BAD, NodeKind.POOL, "corp-east", ProblemCode.RECORDED, Recorded(
+                        "s4 is attached to db2, which is not the pool's", "SPLIT",
+                        "changes can go to two physical databases: what is written in one is missing in the other",
+                        ("s4", "db2")),
+                    AT - 12, next=plan("rejoin", "db2")),
+            Problem(Severity.BAD, NodeKind.DATABASE, "db2", ProblemCode.STRAY, Named(("db1",)), AT - 12,
+                    next=plan("rejoin", "db2")),
         ),
         servers=(*base.servers[:3], lost),
         databases=(replace(base.databases[0], sessions=base.databases[0].sessions[:3], pool_sessions=12), stray),
@@ -210,8 +239,8 @@ def split() -> Snapshot:
 
 def split_events() -> tuple[Event, ...]:
     return (
-        Event(AT - 12, Severity.BAD, "db2", "promoted outside this pool: timeline 7 -> 8"),
-        Event(AT - 12, Severity.BAD, "s4", "lease refused, fenced itself, answers 503"),
+        recorded(AT - 12, Severity.BAD, "db2", "promoted outside this pool: timeline 7 -> 8"),
+        recorded(AT - 12, Severity.BAD, "s4", "lease refused, fenced itself, answers 503"),
         *events(),
     )
 
@@ -219,20 +248,20 @@ def split_events() -> tuple[Event, ...]:
 def down() -> Snapshot:
     """The primary is gone: nobody has a lease, nothing is written."""
     base = healthy()
-    gone = database("db1", "PRIMARY", state="DOWN", reachable=False, writable=None, pool_sessions=None,
-                    transactions_per_second=None, seen_at=AT - 9, error="connection refused", sessions=(), slots=())
-    second = database("db2", "SECONDARY", sync_state=None, lag_bytes=None, lag_seconds=None, note="ready")
+    gone = database("db1", DatabaseRole.PRIMARY, state=DatabaseState.DOWN, reachable=False,
+                    writable=None, pool_sessions=None, transactions_per_second=None,
+                    seen_at=AT - 9, error="connection refused", sessions=(), slots=())
+    second = database("db2", DatabaseRole.SECONDARY, sync_state=None, lag_bytes=None, lag_seconds=None, note="ready")
     fenced = tuple(
-        replace(facts, state="FENCED", availability_index=-100, lease_seconds=0.0, requests_per_second=0.0,
+        replace(facts, state=ServerState.FENCED, availability_index=-100, lease_seconds=0.0, requests_per_second=0.0,
                 latency_ms=None, note="no lease: answers 503")
         for facts in base.servers
     )
     return replace(
-        base, verdict=Verdict.DOWN, protection="protected",
+        base, verdict=Verdict.DOWN, protection=Protection.PROTECTED,
         problems=(
-            Problem(Severity.BAD, NodeKind.DATABASE, "db1", "DOWN  connection refused",
-                    "servers hold requests, then answer 503 until the pool fails over to db2", AT - 9,
-                    "tuiha plan failover", "f"),
+            Problem(Severity.BAD, NodeKind.DATABASE, "db1", ProblemCode.DATABASE_DOWN,
+                    Lost(Effect.FAILS_OVER, "connection refused", partner="db2"), AT - 9, next=plan("failover")),
         ),
         servers=fenced, databases=(gone, second),
     )
@@ -240,8 +269,8 @@ def down() -> Snapshot:
 
 def down_events() -> tuple[Event, ...]:
     return (
-        Event(AT - 4, Severity.BAD, "s1", "lease ended, fenced itself, answers 503"),
-        Event(AT - 9, Severity.BAD, "db1", "UP -> DOWN: connection refused"),
+        recorded(AT - 4, Severity.BAD, "s1", "lease ended, fenced itself, answers 503"),
+        recorded(AT - 9, Severity.BAD, "db1", "UP -> DOWN: connection refused"),
         *events(),
     )
 
@@ -270,10 +299,10 @@ def odd() -> Snapshot:
             server("東京1", 1_234_567, note="\x1b[31mred\x1b[0m\nnext line"),
             server("a-very-long-server-name-that-goes-on-and-on", None, availability_index=None,
                    cpu_percent=None, memory_bytes=None, latency_ms=None, requests_per_second=None, database=None,
-                   state="UNKNOWN", target="UNKNOWN", seen_at=None),
+                   state=ServerState.UNKNOWN, target=ServerTarget.UNKNOWN, seen_at=None),
             server("é́s3", 0, note="👩‍🚀 emoji note", availability_index=-200),
         ),
-        databases=(database("データベース", "PRIMARY"),),
+        databases=(database("データベース", DatabaseRole.PRIMARY),),
         sprayers=(), mail=(), epoch=None, protection=None, users=None, active=None,
     )
 

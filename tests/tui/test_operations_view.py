@@ -29,6 +29,7 @@ from tuiha.tui.operations.screens.rebalance import RebalanceScreen
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.operations.screens.run import RunScreen
 from tuiha.tui.views.home.screen import HomeScreen
+from tuiha.words.problems import means
 
 INTENT = {"id": "20261122-030000-beef", "kind": "rebalance", "owner": "ann@desk", "host": "desk", "since": AT - 3,
           "step": 1, "action": "take 40 users"}
@@ -223,4 +224,4 @@ def test_line_two_of_one_that_has_stopped_says_so_and_the_key_that_leads_to_its_
     assert "next: a" in line
     assert "runs" not in line
     for way, key in (("resume", "c"), ("undo", "b"), ("cancel", "x")):
-        assert f"`tuiha {way} {found.id}` (key a, then {key} twice)" in problems[0].means
+        assert f"`tuiha {way} {found.id}` (key a, then {key} twice)" in means(problems[0])

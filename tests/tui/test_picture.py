@@ -8,6 +8,7 @@ import pytest
 
 from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, down, healthy, many, server, split
 from tuiha.model.facts import Snapshot
+from tuiha.model.reports import ServerState, SprayerState
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.marks import bar, buckets, gauge, nice_limit, plot, sparkline
 from tuiha.tui.draw.spans import Line, plain, width_of
@@ -123,7 +124,7 @@ def test_a_dead_primary_is_named_and_no_server_hides_it() -> None:
 
 def test_a_server_that_is_down_has_no_line() -> None:
     base = healthy()
-    gone = server("s2", 0, state="DOWN", alive=False, availability_index=None, note="connection refused")
+    gone = server("s2", 0, state=ServerState.DOWN, alive=False, availability_index=None, note="connection refused")
     row = texts(replace(base, servers=(base.servers[0], gone, *base.servers[2:])))[2]
     assert "╌╌╳" in row
     assert "DOWN" in row
@@ -140,7 +141,7 @@ def test_more_servers_than_rows_are_summed_up_but_never_one_that_is_wrong() -> N
 
 def test_a_sprayer_that_is_down_sends_nothing() -> None:
     base = healthy()
-    first = replace(base.sprayers[0], state="DOWN", active=False, error="no answer")
+    first = replace(base.sprayers[0], state=SprayerState.DOWN, active=False, error="no answer")
     rows = texts(replace(base, sprayers=(first, base.sprayers[1])))
     assert "✗ spray1     DOWN" in rows[1]
     assert "╶" not in rows[1][:22]

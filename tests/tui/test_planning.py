@@ -10,7 +10,8 @@ from tests.tui.acting import QUICK, on, running
 from tests.tui.fake_operator import CHECKS, FACTS, FakeOperator, bad, switchover
 from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
-from tuiha.model.facts import NodeKind, Problem, Severity
+from tuiha.model.codes import Effect, Lost, ProblemCode, plan
+from tuiha.model.facts import NodeKind, Problem, Protection, Severity
 from tuiha.operate.plans.plan import CheckVerdict
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.lines.choices import Judged
@@ -106,9 +107,9 @@ async def test_f_asks_the_operations_own_checks_and_says_what_they_say() -> None
 async def test_f_offers_the_way_out_that_line_2_names_however_the_pair_looks() -> None:
     """The secondary hangs: what the screen suggests is what its own menu begins with, and plans."""
     base = healthy()
-    lost = Problem(Severity.BAD, NodeKind.DATABASE, "db2", "NOT STREAMING  db1 sends it nothing", "commits wait", None,
-                   "tuiha plan degrade", "f")
-    snapshot = replace(base, problems=(lost,), protection="degraded")
+    lost = Problem(Severity.BAD, NodeKind.DATABASE, "db2", ProblemCode.NOT_STREAMING, Lost(Effect.STOPS, active="db1"),
+                   next=plan("degrade"))
+    snapshot = replace(base, problems=(lost,), protection=Protection.UNPROTECTED)
     operator = FakeOperator()
     operator.judged = {"switchover": Judged("db2 does not answer"), "failover": Judged("db1 takes writes")}
     async with running(operator, snapshot) as pilot:

@@ -18,6 +18,7 @@ from tuiha.cli.logfile import log_to_file
 from tuiha.config.secrets import HIDDEN, resolve
 from tuiha.config.values import Secret
 from tuiha.model.facts import Snapshot
+from tuiha.model.reports import ServerState
 from tuiha.tui.alarms import BELL, Alarms
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.ascii import in_ascii
@@ -117,7 +118,7 @@ async def test_a_feed_that_hangs_holds_no_key_up() -> None:
 def with_down(*names: str) -> Snapshot:
     base = healthy()
     return replace(base, servers=tuple(
-        replace(facts, state="DOWN") if facts.name in names else facts for facts in base.servers
+        replace(facts, state=ServerState.DOWN) if facts.name in names else facts for facts in base.servers
     ))
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.tui.fake_operator import FakeOperator
-from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, split
+from tests.tui.samples import AT, SAMPLES, SampleFeed, degraded, degraded_events, healthy, many, recorded, split
 from tests.tui.test_app import dashboard, lines, seen, text
 from tests.tui.test_users_view import page
-from tuiha.model.facts import Event, Severity, Snapshot
-from tuiha.model.reports import AddressRow
+from tuiha.model.codes import plan
+from tuiha.model.facts import Severity, Snapshot
+from tuiha.model.reports import AddressRow, BackendState, ServerState
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
@@ -54,7 +55,7 @@ def test_each_server_is_in_the_column_of_its_database_and_nowhere_else() -> None
 
 def test_a_server_that_is_down_is_on_no_database() -> None:
     base = healthy()
-    gone = replace(base.servers[0], state="DOWN", database=None)
+    gone = replace(base.servers[0], state=ServerState.DOWN, database=None)
     snapshot = replace(base, servers=(gone, *base.servers[1:]))
     assert of(snapshot, "s1")[0].startswith("·")
 
@@ -126,7 +127,7 @@ def test_who_holds_the_address_and_who_says_so() -> None:
 def test_a_server_is_judged_by_what_the_sprayer_sees() -> None:
     base = healthy()
     spray = base.sprayers[0]
-    drained = replace(spray, backends=(replace(spray.backends[0], state="DRAIN"), *spray.backends[1:]))
+    drained = replace(spray, backends=(replace(spray.backends[0], state=BackendState.DRAIN), *spray.backends[1:]))
     items = sprayer_items(replace(base, sprayers=(drained, base.sprayers[1])), AT)
     assert [item.rank for item in items[:3]] == [3, 1, 3]
 
@@ -152,9 +153,9 @@ def test_a_mail_server_without_a_partner_says_so() -> None:
 
 
 def test_equal_events_are_rows_of_their_own_and_keep_their_names() -> None:
-    one = Event(AT - 5, Severity.NOTE, "s1", "UP -> DOWN")
+    one = recorded(AT - 5, Severity.NOTE, "s1", "UP -> DOWN")
     before = event_items((one, one), AT)
-    after = event_items((Event(AT, Severity.BAD, "s2", "x"), one, one), AT + 1)
+    after = event_items((recorded(AT, Severity.BAD, "s2", "x"), one, one), AT + 1)
     assert len({item.name for item in before}) == 2
     assert [item.name for item in after[1:]] == [item.name for item in before]
     assert arranged(after, ORDERS[0])[0].event.subject == "s2"
@@ -283,7 +284,7 @@ async def test_a_view_filters_sorts_and_opens() -> None:
 
 
 async def test_enter_on_an_event_opens_its_node_or_says_why_not() -> None:
-    other = Event(AT, Severity.NOTE, "corp-east", "epoch 11 -> 12")
+    other = recorded(AT, Severity.NOTE, "corp-east", "epoch 11 -> 12")
     feed = SampleFeed(degraded(), (other, *degraded_events()))
     async with dashboard(None, feed).run_test(size=(80, 24)) as pilot:
         await pilot.press("7", "enter")
@@ -372,7 +373,7 @@ async def test_line_2_names_the_key_where_it_works_and_only_there() -> None:
 
 async def test_f_means_the_mail_server_of_line_2_wherever_the_cursor_is() -> None:
     base = degraded()
-    worst = replace(base.problems[0], next="tuiha plan failover-mail mail2", key="f")
+    worst = replace(base.problems[0], next=plan("failover-mail", "mail2"))
     snapshot = replace(base, problems=(worst, *base.problems[1:]))
     app = Dashboard(SampleFeed(snapshot), "corp-east", load_theme("dark"), now=lambda: AT + 0.2,
                     operator=FakeOperator())

@@ -14,6 +14,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import Event, Snapshot, Verdict
 from tuiha.watch.once import first_look
 from tuiha.watch.poller import Poller
+from tuiha.words.events import text
 
 
 class Seen:
@@ -78,7 +79,7 @@ async def test_every_poll_has_its_own_deadline_and_down_needs_failures_in_a_row(
         assert stale[-1].note == "no answer in 0.1s"
         fleet.mail1.hang = False
         await seen.until(lambda s: state(s, "mail1") == "UP")
-        changes = [e.text for e in seen.events if e.subject == "mail1"]
+        changes = [text(e) for e in seen.events if e.subject == "mail1"]
         assert changes == ["UP -> DOWN  no answer in 0.1s", "DOWN -> UP"]
 
 
@@ -106,11 +107,11 @@ async def test_servers_in_the_database_are_found_polled_and_given_up() -> None:
     async with running(fleet.poller(settings())) as seen:
         snapshot = await seen.until(lambda s: state(s, "s4") == "UP")
         assert [s.name for s in snapshot.servers] == list(SERVERS)
-        assert [e.text for e in seen.events if e.subject == "s3"] == ["server joined, UP"]
+        assert [text(e) for e in seen.events if e.subject == "s3"] == ["server joined, UP"]
         fleet.db1.report = replace(fleet.db1.report, members=tuple(member(s) for s in SERVERS if s not in ("s2", "s4")))
         snapshot = await seen.until(lambda s: state(s, "s4") == "absent")
         assert state(snapshot, "s2") == "UP"  # it is in the configuration
-        assert "server left" in [e.text for e in seen.events if e.subject == "s4"]
+        assert "server left" in [text(e) for e in seen.events if e.subject == "s4"]
         fleet.db1.error = DriverError("connection refused")  # a lost database takes no server away
         await seen.until(lambda s: s.databases[0].state == "DOWN")
         assert state(seen.last, "s3") != "absent"

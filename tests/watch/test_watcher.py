@@ -16,6 +16,7 @@ from tuiha.model.facts import Snapshot
 from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
 from tuiha.watch.watcher import Watcher
+from tuiha.words.events import text
 
 
 def test_it_watches_in_a_thread_of_its_own_and_ends() -> None:
@@ -85,7 +86,7 @@ def test_a_fault_in_concluding_is_told_and_the_watching_goes_on(monkeypatch: pyt
     try:
         wait_until(lambda: watcher.latest() is not None)
         monkeypatch.setattr("tuiha.watch.poller.conclude", lambda *_: 1 / 0)
-        wait_until(lambda: any("ZeroDivisionError" in e.text for e in watcher.events()))
+        wait_until(lambda: any("ZeroDivisionError" in text(e) for e in watcher.events()))
         monkeypatch.undo()
         before = watcher.latest()
         wait_until(lambda: watcher.latest() is not before)

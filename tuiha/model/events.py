@@ -1,25 +1,49 @@
-"""What changed between two snapshots, in words. Never one event for each user."""
+"""What changed between two snapshots, as codes with facts. Never one event for each user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from tuiha.model.codes import (
+    Came,
+    Change,
+    EventKind,
+    Facts,
+    Move,
+    NoMail,
+    Reason,
+    Restart,
+    StateChange,
+)
 from tuiha.model.databases.durability import IN_STEP
-from tuiha.model.facts import DatabaseFacts, Event, Severity, Snapshot, SprayerFacts, Verdict
-from tuiha.model.problems.mail_trouble import explained
-from tuiha.model.reports import ServerState
-from tuiha.model.rows import DOWN, OUT, STRAY, UNKNOWN, UP
-from tuiha.model.verdict import UNPROTECTED
-from tuiha.model.words import count, names
+from tuiha.model.facts import (
+    DatabaseFacts,
+    Event,
+    MailFacts,
+    NodeKind,
+    Protection,
+    Severity,
+    Snapshot,
+    SprayerFacts,
+    Verdict,
+)
+from tuiha.model.reports import DatabaseState, MailState, NodeState, ServerState, ServerTarget, SprayerState
+from tuiha.model.words import names
 
-_STATE: Mapping[str, Severity] = {
-    DOWN: Severity.BAD,
-    STRAY: Severity.BAD,
+_UP: frozenset[NodeState] = frozenset({ServerState.UP, DatabaseState.UP, SprayerState.UP, MailState.UP})
+_UNKNOWN: frozenset[NodeState] = frozenset({
+    ServerState.UNKNOWN, DatabaseState.UNKNOWN, SprayerState.UNKNOWN, MailState.UNKNOWN})
+_STATE: Mapping[NodeState, Severity] = {
+    ServerState.DOWN: Severity.BAD,
+    DatabaseState.DOWN: Severity.BAD,
+    SprayerState.DOWN: Severity.BAD,
+    MailState.DOWN: Severity.BAD,
+    DatabaseState.STRAY: Severity.BAD,
     ServerState.FENCED: Severity.BAD,
     ServerState.CONSTRAINED: Severity.WARNING,
     ServerState.HELD: Severity.WARNING,
-    OUT: Severity.WARNING,
+    MailState.OUT: Severity.WARNING,
 }
 _VERDICT: Mapping[Verdict, Severity] = {
     Verdict.HEALTHY: Severity.NOTE,
@@ -37,7 +61,7 @@ class Node(Protocol):
     def name(self) -> str: ...  # noqa: D102
 
     @property
-    def state(self) -> str: ...  # noqa: D102
+    def state(self) -> NodeState: ...  # noqa: D102
 
     @property
     def note(self) -> str: ...  # noqa: D102
@@ -48,12 +72,13 @@ N = TypeVar("N", bound=Node)
 
 def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
     """All changes from `old` to `new`, the pool's own first."""
-    def event(severity: Severity, subject: str, text: str) -> Event:
-        return Event(new.at, severity, subject, text)
+    def event(severity: Severity, subject: str, kind: EventKind, facts: Facts) -> Event:
+        return Event(new.at, severity, subject, kind, facts)
 
     found = [*_pool(old, new, event)]
-    for before, after, kind in ((old.databases, new.databases, "database"), (old.servers, new.servers, "server"),
-                                (old.sprayers, new.sprayers, "sprayer"), (old.mail, new.mail, "mail server")):
+    for before, after, kind in ((old.databases, new.databases, NodeKind.DATABASE),
+                                (old.servers, new.servers, NodeKind.SERVER),
+                                (old.sprayers, new.sprayers, NodeKind.SPRAYER), (old.mail, new.mail, NodeKind.MAIL)):
         found += _nodes(before, after, kind, event)
     found += _roles(old.databases, new.databases, event)
     found += _restarts(old.sprayers, new.sprayers, event)
@@ -66,33 +91,39 @@ def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
     return tuple(found)
 
 
-Make = Callable[[Severity, str, str], Event]
+Make = Callable[[Severity, str, EventKind, Facts], Event]
 
 
 def _pool(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
     if old.verdict != new.verdict:
-        yield event(_VERDICT[new.verdict], new.pool, f"{old.verdict} -> {new.verdict}")
+        yield event(_VERDICT[new.verdict], new.pool, EventKind.VERDICT, Change(old.verdict, new.verdict))
     if old.epoch != new.epoch and old.epoch is not None and new.epoch is not None:
-        yield event(Severity.WARNING, new.pool, f"epoch {old.epoch} -> {new.epoch}")
+        yield event(Severity.WARNING, new.pool, EventKind.EPOCH, Change(str(old.epoch), str(new.epoch)))
     if old.active != new.active and new.active is not None and old.active is not None:
-        yield event(Severity.WARNING, new.pool, f"active database {old.active} -> {new.active}")
+        yield event(Severity.WARNING, new.pool, EventKind.ACTIVE_DATABASE, Change(old.active, new.active))
     if old.protection != new.protection and old.protection is not None and new.protection is not None:
-        severity = Severity.WARNING if new.protection == UNPROTECTED else Severity.NOTE
-        yield event(severity, new.pool, f"{old.protection} -> {new.protection}")
+        severity = Severity.WARNING if new.protection is Protection.UNPROTECTED else Severity.NOTE
+        yield event(severity, new.pool, EventKind.PROTECTION, Change(old.protection, new.protection))
 
 
-def _nodes(old: Sequence[N], new: Sequence[N], kind: str, event: Make) -> Iterator[Event]:
+def _nodes(old: Sequence[N], new: Sequence[N], kind: NodeKind, event: Make) -> Iterator[Event]:
     """State changes, and nodes that came or went."""
     before = {n.name: n for n in old}
     for node in new:
         was = before.pop(node.name, None)
         if was is None:
-            yield event(Severity.NOTE, node.name, f"{kind} joined, {node.state}")
-        elif was.state != node.state and (was.state, node.state) != (UNKNOWN, UP):
-            reason = f"  {node.note}" if node.note and node.state != UP else ""
-            yield event(_STATE.get(node.state, Severity.NOTE), node.name, f"{was.state} -> {node.state}{reason}")
+            yield event(Severity.NOTE, node.name, EventKind.JOINED, Came(kind, node.state))
+        elif was.state != node.state and not (was.state in _UNKNOWN and node.state in _UP):
+            yield event(_STATE.get(node.state, Severity.NOTE), node.name, EventKind.STATE, _change(was, node))
     for gone in before.values():
-        yield event(Severity.NOTE, gone.name, f"{kind} left")
+        yield event(Severity.NOTE, gone.name, EventKind.LEFT, Came(kind))
+
+
+def _change(was: Node, now: Node) -> StateChange:
+    return StateChange(
+        was.state, now.state, now.state in _UP, now.note,
+        out_of_service=isinstance(now, MailFacts) and now.in_service is False and now.error is None,
+        managed=now.managed if isinstance(now, DatabaseFacts) else None)
 
 
 def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Make) -> Iterator[Event]:
@@ -102,10 +133,10 @@ def _roles(old: Sequence[DatabaseFacts], new: Sequence[DatabaseFacts], event: Ma
         if was is None:
             continue
         if was.role not in (None, node.role):
-            yield event(Severity.WARNING, node.name, f"role {was.role} -> {node.role}")
+            yield event(Severity.WARNING, node.name, EventKind.ROLE, Change(was.role, node.role))
         if was.sync_state != node.sync_state and was.reachable and node.reachable:
             yield event(Severity.NOTE if node.sync_state in IN_STEP else Severity.WARNING, node.name,
-                        f"replication {was.sync_state or 'none'} -> {node.sync_state or 'none'}")
+                        EventKind.REPLICATION, Change(was.sync_state, node.sync_state))
 
 
 def _without_mail(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
@@ -114,13 +145,11 @@ def _without_mail(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
     after = {(c.cluster, t.reason): t for c in new.without_mail for t in c.troubles}
     for (cluster, reason), trouble in after.items():
         if (cluster, reason) not in before:
-            named = f" ({', '.join(trouble.examples)})" if trouble.examples else ""
-            yield event(Severity.WARNING, cluster,
-                        f"{count(trouble.users, 'user')} without mail: {explained(reason).what}{named}")
+            yield event(Severity.WARNING, cluster, EventKind.WITHOUT_MAIL, NoMail(trouble))
     if new.without_mail:  # else nobody reports
         for cluster, reason in before:
             if (cluster, reason) not in after:
-                yield event(Severity.NOTE, cluster, f"{explained(reason).what}: no user is affected any more")
+                yield event(Severity.NOTE, cluster, EventKind.WITH_MAIL_AGAIN, Reason(reason))
 
 
 def _restarts(old: Sequence[SprayerFacts], new: Sequence[SprayerFacts], event: Make) -> Iterator[Event]:
@@ -132,17 +161,15 @@ def _restarts(old: Sequence[SprayerFacts], new: Sequence[SprayerFacts], event: M
             continue
         other = None not in (was.process, sprayer.process) and was.process != sprayer.process
         if other or sprayer.uptime_seconds < (was.uptime_seconds or 0):
-            knew = "" if was.learned is None else f"; it knew {count(was.learned, 'user')}"
-            knows = "" if sprayer.learned is None else f", knows {sprayer.learned:,}"
-            yield event(Severity.WARNING, sprayer.name, f"started anew{knew}{knows}")
+            yield event(Severity.WARNING, sprayer.name, EventKind.RESTARTED, Restart(was.learned, sprayer.learned))
 
 
 def _targets(old: Snapshot, new: Snapshot, event: Make) -> Iterator[Event]:
     before = {s.name: s.target for s in old.servers}
     for server in new.servers:
-        was = before.get(server.name, UNKNOWN)
-        if UNKNOWN not in (was, server.target) and was != server.target:
-            yield event(Severity.NOTE, server.name, f"target {was} -> {server.target}")
+        was = before.get(server.name, ServerTarget.UNKNOWN)
+        if ServerTarget.UNKNOWN not in (was, server.target) and was != server.target:
+            yield event(Severity.NOTE, server.name, EventKind.TARGET, Change(was, server.target))
 
 
 def _moves(old: Mapping[str, int | None], new: Mapping[str, int | None], event: Make) -> Iterator[Event]:
@@ -156,5 +183,4 @@ def _moves(old: Mapping[str, int | None], new: Mapping[str, int | None], event: 
     winners = {name: delta for name, delta in change.items() if delta > 0}
     moved = min(sum(losers.values()), sum(winners.values()))
     if moved:
-        yield event(Severity.NOTE, names(losers),
-                    f"{count(moved, 'user')} moved {names(losers)} -> {names(winners)}")
+        yield event(Severity.NOTE, names(losers), EventKind.USERS_MOVED, Move(moved, tuple(losers), tuple(winners)))

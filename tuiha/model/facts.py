@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from tuiha.model.codes import NONE, EventKind, Facts, Next, ProblemCode, Turn
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import WithoutMail
 from tuiha.model.reports import (
     AddressRow,
+    BackendState,
     DatabaseReport,
+    DatabaseRole,
+    DatabaseState,
     LedgerRecord,
     MailReport,
+    MailState,
     Managed,
     ServerReport,
+    ServerState,
+    ServerTarget,
     SessionRow,
     SlotRow,
     SprayerReport,
+    SprayerState,
 )
 
 R = TypeVar("R")
@@ -79,6 +87,13 @@ class Verdict(StrEnum):
     DOWN = "DOWN"
 
 
+class Protection(StrEnum):
+    """Whether losing a database would lose nothing."""
+
+    PROTECTED = "protected"  # the secondary has every acknowledged write and may be promoted
+    UNPROTECTED = "UNPROTECTED"
+
+
 class Severity(StrEnum):
     """How much a problem matters."""
 
@@ -100,17 +115,17 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an operator should know: what it is, what it means, and the command that comes next."""
+    """Something an operator should know, as a code with its facts; `tuiha.words` has the sentences."""
 
     severity: Severity
     kind: NodeKind
     subject: str  # the node's or the pool's name
-    what: str  # a few words, begins with the state: "DOWN  imap: connection refused"
-    means: str  # what it means for users, one sentence
-    since: float | None  # unix seconds
-    next: str | None  # the suggested next command, for instance "tuiha plan failover-mail mail2"
-    key: str | None = None  # the dashboard's key for it, for instance "f"
+    code: ProblemCode
+    facts: Facts = NONE
+    since: float | None = None  # unix seconds
     at_least: bool = False  # it was there when this watcher began: `since` is that moment, and it may be older
+    next: Next | None = None  # what the operator can do
+    turn: Turn | None = None  # what comes after the operation that has the pool; `next` is about that operation then
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +134,8 @@ class ServerFacts:
 
     name: str
     address: str
-    state: str  # a ServerState
-    target: str  # a ServerTarget, or UNKNOWN
+    state: ServerState
+    target: ServerTarget
     alive: bool | None
     users: int | None
     devices: int | None
@@ -133,7 +148,7 @@ class ServerFacts:
     cpu_percent: float | None
     memory_bytes: int | None
     seen_at: float | None
-    note: str  # a few words for the table's last column, may be empty
+    note: str  # why it is so, as the driver or the node said it; may be empty
     error: str | None = None
     system_identifier: str | None = None  # of the physical database that it is attached to
     queue: int | None = None  # requests that wait for the database: reads and writes that are held
@@ -152,9 +167,9 @@ class DatabaseFacts:
 
     name: str
     address: str
-    state: str  # UP, DOWN, STRAY (writable though not the active one), UNKNOWN
-    role: str | None  # a DatabaseRole; None when it was never reached
-    expected: str | None  # the role that the ledger or the epoch row gives it
+    state: DatabaseState
+    role: DatabaseRole | None  # None when it was never reached
+    expected: DatabaseRole | None  # the role that the ledger or the epoch row gives it
     reachable: bool
     writable: bool | None
     system_identifier: str | None
@@ -182,7 +197,7 @@ class BackendFacts:
     """A pool server behind a sprayer."""
 
     server: str
-    state: str
+    state: BackendState
     sessions: int
     queue: int = 0
     requests_per_second: float | None = None
@@ -196,7 +211,7 @@ class SprayerFacts:
 
     name: str
     address: str
-    state: str  # UP, DOWN, UNKNOWN
+    state: SprayerState
     active: bool | None  # carries device connections right now
     sessions: int | None
     requests_per_second: float | None
@@ -218,7 +233,7 @@ class MailFacts:
     name: str
     cluster: str
     address: str
-    state: str  # UP, DOWN, OUT (out of service by an operator), UNKNOWN
+    state: MailState
     users: int | None
     latency_ms: float | None
     in_service: bool | None
@@ -242,7 +257,7 @@ class Snapshot:
     verdict: Verdict
     epoch: int | None
     active: str | None  # name of the active database
-    protection: str | None  # protected, degraded, or None when unknown
+    protection: Protection | None  # None when unknown
     users: int | None
     problems: tuple[Problem, ...]
     servers: tuple[ServerFacts, ...]
@@ -263,4 +278,5 @@ class Event:
     at: float
     severity: Severity
     subject: str
-    text: str
+    kind: EventKind
+    facts: Facts = NONE

@@ -10,8 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
-from tuiha.model.databases.managed import LEADERLESS
-from tuiha.model.reports import STEADY
+from tuiha.model.reports import LEADERLESS, STEADY
 
 BEAT = 2.0  # seconds between two signs of life of a runner
 SILENCE = 12.0  # seconds without one after which its runner counts as dead
@@ -50,6 +49,7 @@ class Intent:
     ways: tuple[Way, ...] = field(default=(Way.RESUME,))
     gives_way: bool = False  # nothing of the database's roles is half changed by it
     undoing: bool = False  # the step is being taken back
+    targets: tuple[str, ...] = ()  # nodes that it, or its step, is about; an earlier version does not say
     past: bool | None = None  # the point of no return may be passed; None: an earlier version does not say
 
     def text(self) -> str:
@@ -74,7 +74,8 @@ def parse(text: str | None) -> Intent | None:
             int(found.get("step", 0)), str(found.get("action", "")),
             Condition(found.get("condition", Condition.RUNNING)), None if beat is None else float(beat),
             tuple(Way(way) for way in found.get("ways", (Way.RESUME,))), found.get("gives_way") is True,
-            found.get("undoing") is True, found["past"] if isinstance(found.get("past"), bool) else None)
+            found.get("undoing") is True, tuple(str(name) for name in found.get("targets", ())),
+            found["past"] if isinstance(found.get("past"), bool) else None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return Intent("unknown", "an operation of another version", "somebody", "an unknown host", 0.0)
 

@@ -110,3 +110,11 @@ def _names(listed: str) -> Iterator[str]:
             raise ValueError(listed)
         yield found[1].replace('""', '"') if found[1] is not None else found[2]
         at, again = found.end(), found[0].rstrip().endswith(",")
+
+
+def reset(name: str, role: str, database: str) -> str:
+    """The statement that takes a default of an administrator's back; empty `role`: all, empty `database`: all."""
+    if not role:
+        return f"ALTER DATABASE {identifier(database)} RESET {name}" if database else f"ALTER ROLE ALL RESET {name}"
+    where = f" IN DATABASE {identifier(database)}" if database else ""
+    return f"ALTER ROLE {identifier(role)}{where} RESET {name}"

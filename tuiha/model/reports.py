@@ -30,6 +30,37 @@ class ServerTarget(StrEnum):
 
     UP = "UP"
     DRAIN = "DRAIN"
+    UNKNOWN = "UNKNOWN"  # not polled yet (never said by the server)
+
+
+class DatabaseState(StrEnum):
+    """How a database of the pair is, as the watcher concludes."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    STRAY = "STRAY"  # writable though it is not the active one
+    UNKNOWN = "UNKNOWN"
+
+
+class SprayerState(StrEnum):
+    """How a sprayer is, as the watcher concludes."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    UNKNOWN = "UNKNOWN"
+
+
+class MailState(StrEnum):
+    """How a mail server is, as the watcher concludes."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    OUT = "OUT"  # taken out of service by an operator
+    UNKNOWN = "UNKNOWN"
+
+
+MAIL_AWAY = frozenset({MailState.DOWN, MailState.OUT})  # its users are elsewhere
+NodeState = ServerState | DatabaseState | SprayerState | MailState
 
 
 class DatabaseRole(StrEnum):
@@ -54,6 +85,7 @@ class Standby(StrEnum):
 
 
 STEADY = "STEADY"  # the ledger's phase while nothing of the databases' roles is half changed
+LEADERLESS = "LEADERLESS"  # the ledger's phase while the manager has no leader
 PROMOTABLE = frozenset({"sync_standby", "quorum_standby"})  # Patroni's roles of one that has every acknowledged write
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import same_name
-from tuiha.model.databases.managed import in_words
 from tuiha.model.facts import (
     BackendFacts,
     DatabaseFacts,
@@ -22,17 +21,21 @@ from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
+    DatabaseState,
+    MailState,
     MemberRow,
     ReplicationRow,
     ServerReport,
     ServerState,
+    ServerTarget,
     SprayerReport,
+    SprayerState,
 )
 from tuiha.model.rules import Rules
 
+S = TypeVar("S")
 _NO_SPEEDS: Mapping[str, float | None] = {}
 NOT_THERE = frozenset({None, Cause.REFUSED})  # nothing listens; None: a recording of an earlier version
-UP, DOWN, OUT, STRAY, UNKNOWN = "UP", "DOWN", "OUT", "STRAY", "UNKNOWN"
 
 
 def down(polled: Polled[R], rules: Rules) -> bool:
@@ -40,17 +43,17 @@ def down(polled: Polled[R], rules: Rules) -> bool:
     return polled.failures >= rules.down_after
 
 
-def _reached(polled: Polled[R], rules: Rules) -> str:
+def _reached(polled: Polled[R], rules: Rules, up: S, gone: S, unknown: S) -> S:
     if down(polled, rules):
-        return DOWN
-    return UNKNOWN if polled.report is None else UP
+        return gone
+    return unknown if polled.report is None else up
 
 
 def server_facts(polled: Polled[ServerReport], stand: Standing, rules: Rules) -> ServerFacts:
     """Conclude on one pool server."""
     member = stand.members.get(polled.name)
     report = None if down(polled, rules) else polled.report
-    target = report.target if report is not None else member.target if member is not None else UNKNOWN
+    target = report.target if report is not None else member.target if member is not None else ServerTarget.UNKNOWN
     users = member.users if member is not None else report.users if report is not None else None
     return ServerFacts(
         name=polled.name,
@@ -85,7 +88,8 @@ def _told(report: ServerReport | DatabaseReport | None, names: tuple[str, ...]) 
     return {} if report is None else {name: getattr(report, name) for name in names}
 
 
-def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: Standing, rules: Rules) -> str:
+def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: Standing, rules: Rules,
+                  ) -> ServerState:
     if polled.report is not None and not down(polled, rules):
         return polled.report.state
     if member is not None and member.state == ServerState.LEFT:
@@ -126,16 +130,11 @@ def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules
         pool_sessions=sum(s.sessions for s in report.sessions) if report is not None and reachable else None,
         transactions_per_second=speed if reachable else None,
         seen_at=polled.seen_at,
-        note=polled.error or _managed_note(report),
+        note=polled.error or "",
         error=polled.error,
         version=report.version if report is not None else None,
         **_told(report if reachable else None, _OF_DATABASE),
     )
-
-
-def _managed_note(report: DatabaseReport | None) -> str:
-    said = report.managed if report is not None else None
-    return "" if said is None else f"Patroni: {in_words(said)}"
 
 
 def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
@@ -146,11 +145,12 @@ def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
     return next((r for r in report.replication if same_name(r.name, name)), None)
 
 
-def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rules) -> str:
-    state = _reached(polled, rules)
+def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rules) -> DatabaseState:
+    state = _reached(polled, rules, DatabaseState.UP, DatabaseState.DOWN, DatabaseState.UNKNOWN)
     report = polled.report
-    if state == UP and report is not None and report.writable and stand.active not in (None, polled.name):
-        return STRAY
+    if state is DatabaseState.UP and report is not None and report.writable \
+            and stand.active not in (None, polled.name):
+        return DatabaseState.STRAY
     return state
 
 
@@ -187,7 +187,7 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
     return SprayerFacts(
         name=polled.name,
         address=polled.address,
-        state=_reached(polled, rules),
+        state=_reached(polled, rules, SprayerState.UP, SprayerState.DOWN, SprayerState.UNKNOWN),
         active=report.sessions > 0 if report is not None else None,
         sessions=report.sessions if report is not None else None,
         requests_per_second=speed if report is not None else None,
@@ -206,19 +206,19 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
 def mail_facts(polled: PolledMail, stand: Standing, rules: Rules, closed: str | None = None) -> MailFacts:
     """Conclude on one mail server; `closed`: why it lets nobody in, as a pool server sees it."""
     row = stand.mail.get(polled.name)
-    state = _reached(polled, rules)
-    if state == UP and row is not None and not row.in_service:
-        state = OUT
+    state = _reached(polled, rules, MailState.UP, MailState.DOWN, MailState.UNKNOWN)
+    if state is MailState.UP and row is not None and not row.in_service:
+        state = MailState.OUT
     return MailFacts(
         name=polled.name,
         cluster=polled.cluster,
         address=polled.address,
         state=state,
         users=row.users if row is not None else None,
-        latency_ms=polled.report.latency_ms if polled.report is not None and state != DOWN else None,
+        latency_ms=polled.report.latency_ms if polled.report is not None and state is not MailState.DOWN else None,
         in_service=row.in_service if row is not None else None,
         seen_at=polled.seen_at,
-        note=polled.error or ("out of service" if row is not None and not row.in_service else "") or closed or "",
+        note=polled.error or closed or "",
         error=polled.error,
         closed=closed,
         reason=row.reason if row is not None else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from tuiha.model.codes import Dispute, Split
 from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
@@ -13,6 +14,7 @@ from tuiha.model.problems.operation import Running
 from tuiha.model.reports import ServerState
 from tuiha.model.rules import Rules
 
+GONE = frozenset({ServerState.DOWN, ServerState.LEFT, ServerState.UNKNOWN})  # attached to no database now
 SERVING = frozenset({ServerState.UP, ServerState.CONSTRAINED, ServerState.WITHDRAWN, ServerState.HELD})
 
 
@@ -27,8 +29,8 @@ class Scene:
     databases: tuple[DatabaseFacts, ...]
     sprayers: tuple[SprayerFacts, ...]
     mail: tuple[MailFacts, ...]
-    split: str | None = None  # how the pool is split
-    dispute: str | None = None  # who sees what
+    split: Split | None = None  # how the pool is split
+    dispute: Dispute | None = None  # who sees what
     without_mail: tuple[WithoutMail, ...] = ()
     running: Running | None = None  # the operation that has the pool
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tuiha.model.facts import Problem, Severity, Verdict
-from tuiha.model.reports import ServerState
-from tuiha.model.rows import UNKNOWN
+from tuiha.model.facts import Problem, Protection, Severity, Verdict
+from tuiha.model.reports import DatabaseState, ServerState
 from tuiha.model.scene import Scene
-
-PROTECTED, UNPROTECTED = "protected", "UNPROTECTED"
 
 
 def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
@@ -30,10 +27,10 @@ def verdict(scene: Scene, problems: Iterable[Problem]) -> Verdict:
     return Verdict.HEALTHY
 
 
-def protection(scene: Scene) -> str | None:
-    """`protected`: the secondary has every acknowledged write and may be promoted; None when unknown."""
-    if scene.primary is None or scene.primary.state == UNKNOWN:
+def protection(scene: Scene) -> Protection | None:
+    """Whether the secondary has every acknowledged write and may be promoted; None when unknown."""
+    if scene.primary is None or scene.primary.state is DatabaseState.UNKNOWN:
         return None
     if scene.waits and scene.in_step and not scene.stand.holes and scene.stand.kept:
-        return PROTECTED
-    return UNPROTECTED
+        return Protection.PROTECTED
+    return Protection.UNPROTECTED

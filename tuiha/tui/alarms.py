@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tuiha.model.facts import Snapshot
+from tuiha.model.reports import DatabaseState, MailState, NodeState, ServerState, SprayerState
 from tuiha.tui.draw.spans import clean
 
 BELL = "\a"
-DOWN = "DOWN"
+DOWN: frozenset[NodeState] = frozenset({ServerState.DOWN, DatabaseState.DOWN, SprayerState.DOWN, MailState.DOWN})
 
 
 def down_in(snapshot: Snapshot | None) -> frozenset[str]:
@@ -14,7 +15,7 @@ def down_in(snapshot: Snapshot | None) -> frozenset[str]:
     if snapshot is None:
         return frozenset()
     nodes = (snapshot.servers, snapshot.databases, snapshot.sprayers, snapshot.mail)
-    return frozenset(facts.name for kind in nodes for facts in kind if facts.state == DOWN)
+    return frozenset(facts.name for kind in nodes for facts in kind if facts.state in DOWN)
 
 
 class Alarms:
@@ -32,6 +33,6 @@ class Alarms:
         new = sorted(down - before) if before is not None else []
         if not new:
             return ""
-        message = clean(f"{snapshot.pool}: {' '.join(new)} {DOWN}").replace(";", ",")
+        message = clean(f"{snapshot.pool}: {' '.join(new)} DOWN").replace(";", ",")
         told = f"\x1b]9;{message}\x1b\\" if self._notify else ""
         return told + (BELL if self._bell else "")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuiha.model.codes import EventKind, Reason
 from tuiha.model.conclude import conclude
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Look, Severity, Snapshot
@@ -54,8 +55,8 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - see above
             _log.warning("a look could not be concluded", exc_info=True)
             if before is not None:
-                publish(before, (Event(time.time(), Severity.BAD, self.targets.pool,
-                                       f"the watcher failed: unexpected {type(error).__name__}"),))
+                publish(before, (Event(time.time(), Severity.BAD, self.targets.pool, EventKind.WATCHER_FAILED,
+                                       Reason(type(error).__name__)),))
             await asyncio.sleep(self.targets.interval)
             return
         publish(snapshot, events(before, snapshot) if before is not None else ())

@@ -22,6 +22,7 @@ from tuiha.drivers.databases.session import opened
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
+from tuiha.model.reports import EpochState
 from tuiha.model.users.names import DEFAULT, NameRule, canonical, canonical_pattern
 from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.connection import OwnConnection, Row
@@ -217,7 +218,7 @@ async def _try(pool: Pool, node: DatabaseNode, role: Role, password: str, contex
     if row is None or row["pool"] != pool.pool:
         connection.terminate()
         return "it is not a database of this pool" + (f", but of '{row['pool']}'" if row is not None else "")
-    active = row["writable"] and row["state"] == "ACTIVE" and row["active"] == node.name
+    active = row["writable"] and row["state"] == EpochState.ACTIVE and row["active"] == node.name
     return Reader(connection, node.name, active, pool.users.names.rule)
 
 

@@ -21,6 +21,8 @@ from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run import intent as intents
 from tuiha.watch.export.exposition import exposition
+from tuiha.words.next import command, key
+from tuiha.words.problems import what as what_of
 
 
 def seen(studio: Studio, later: float = 0.0, previous: Snapshot | None = None) -> Snapshot:
@@ -53,12 +55,12 @@ async def test_one_that_has_stopped_is_told_with_its_way_out(
     assert (found.id, found.condition) == (operation, condition)
     assert (snapshot.verdict, code(snapshot)) == (Verdict.DEGRADED, 1)
     problem = snapshot.problems[0]
-    assert problem.what.startswith(word)
-    assert (problem.next, problem.key) == (f"tuiha resume {operation}", "a")
+    assert what_of(problem).startswith(word)
+    assert (command(problem.next), key(problem.next)) == (f"tuiha resume {operation}", "a")
     text = status_text(snapshot)
     for way in ("resume", "undo"):
         assert f"`tuiha {way} {operation}` (key a, then " in text
-    assert "step " in problem.what
+    assert "step " in what_of(problem)
     assert status(snapshot)["operation"]["condition"] == condition
     assert f'tuiha_pool_operation{{condition="{condition}",kind="sketch",pool="{snapshot.pool}"}} 1.0' \
         in exposition(snapshot)

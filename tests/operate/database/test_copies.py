@@ -24,6 +24,7 @@ from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime.binaries import find
 from tuiha.model.facts import Verdict
 from tuiha.watch.once import look_once
+from tuiha.words.problems import what
 
 pytestmark = pytest.mark.pool
 
@@ -123,7 +124,7 @@ async def _reached(here: Scene, folder: Path, address: str, name: str) -> None:
         seen = await here.look()
         s2 = next(one for one in seen.servers if one.name == "s2")
         assert not s2.lease_seconds, name
-        assert any("copy" in problem.what or "restored" in problem.what for problem in seen.problems), name
+        assert any("copy" in what(problem) or "restored" in what(problem) for problem in seen.problems), name
         assert await _answer(settings.own_servers[1].address, user) >= 500, f"{name}: nothing acknowledged"
     finally:
         process.kill()

@@ -34,6 +34,8 @@ from tuiha.operate.database import KINDS, sight
 from tuiha.operate.plans.plan import CheckVerdict
 from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.once import look_once
+from tuiha.words.next import command
+from tuiha.words.problems import what
 
 pytestmark = pytest.mark.pool
 PATIENCE = 60.0  # seconds, on a busy machine
@@ -169,7 +171,8 @@ async def test_each_hole_makes_the_pool_unprotected_and_its_remedy_protects_it_a
                 recorded = await here.admin.fetchval("SELECT text FROM event WHERE severity = 'bad' ORDER BY id DESC")
                 assert hole.says in recorded, name
                 if hole.remedy:
-                    assert any(hole.remedy in (problem.next or "") for problem in seen.problems), (name, seen.problems)
+                    assert any(hole.remedy in command(problem.next) for problem in seen.problems), (
+                        name, seen.problems)
                     with pytest.raises(AssertionError, match="acknowledged"):
                         await here.protect()
                     await here.do(hole.remedy)
@@ -180,7 +183,7 @@ async def test_each_hole_makes_the_pool_unprotected_and_its_remedy_protects_it_a
 
 
 async def _told(here: Scene, hole: Hole) -> bool:
-    return any((hole.shows or hole.says) in problem.what for problem in (await here.look()).problems)
+    return any((hole.shows or hole.says) in what(problem) for problem in (await here.look()).problems)
 
 
 async def _stale(here: Scene) -> bool:
@@ -244,7 +247,7 @@ async def test_the_secondary_named_twice_is_waited_for_and_two_of_it_are_waited_
 
 
 async def _says(here: Scene, text: str) -> bool:
-    return any(text in problem.what for problem in (await here.look()).problems)
+    return any(text in what(problem) for problem in (await here.look()).problems)
 
 
 async def test_the_secondary_under_another_name_is_no_sign_of_a_copy() -> None:
@@ -314,7 +317,7 @@ async def _has_written(here: Scene) -> bool:
 async def _refused(here: Scene) -> bool:
     seen = await here.look()
     return (all(one.state is not ServerState.UP for one in seen.servers)
-            and any("the connection called db2 is not db2" in problem.what for problem in seen.problems))
+            and any("the connection called db2 is not db2" in what(problem) for problem in seen.problems))
 
 
 async def _second(here: Scene, statement: str) -> Any:

@@ -35,6 +35,7 @@ from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.run import launch as start
 from tuiha.watch.once import look_once
+from tuiha.words.next import command
 
 RUNNER = (sys.executable, "-m", "tests.operate.endings.mortal")
 CUT_OFF, DEAD = "s2", "s3"  # the server that the runner does not reach, and the one that dies
@@ -153,7 +154,7 @@ class Ground:
             snapshot = await look_once(self.settings, self.base)
             found = running(snapshot)
             if found is not None and found.condition is not Condition.RUNNING:
-                out = [problem for problem in snapshot.problems if problem.next == f"tuiha resume {operation}"]
+                out = [problem for problem in snapshot.problems if command(problem.next) == f"tuiha resume {operation}"]
                 return found.id == operation and code(snapshot) == 1 and bool(out)
             await asyncio.sleep(0.5)
         return False

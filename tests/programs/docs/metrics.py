@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.model.looks import healthy
+from tests.model.looks import failing, healthy, server, with_server
 from tuiha.model.conclude import conclude
 from tuiha.server.http.metrics import DESCRIBED
 from tuiha.watch.export.exposition import FAMILIES
@@ -25,7 +25,7 @@ _TITLES = "| metric | labels | meaning |\n|---|---|---|"
 
 def rows() -> Iterator[str]:
     """The pool's families with their labels, then a server's."""
-    snapshot = conclude(healthy())
+    snapshot = conclude(with_server(healthy(), failing(server("s1"))))  # a problem, whose labels are told too
     yield f"\n## `tuiha export`\n\nEvery sample also has the label `pool`.\n\n{_TITLES}"
     for family in FAMILIES:
         names = next((labels for labels, _ in family.samples(snapshot)), {})

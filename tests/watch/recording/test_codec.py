@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,15 @@ from hypothesis import strategies as st
 
 from tests.tui.samples import SAMPLES
 from tests.watch.recording.made import at_turn
-from tuiha.model.facts import Severity, Snapshot
+from tuiha.model.codes import ProblemCode
+from tuiha.model.facts import Protection, Severity, Snapshot
+from tuiha.model.problems.concerned import concerned
+from tuiha.model.reports import ServerState
 from tuiha.watch.recording.codec import DecodeError, Json, pack, unpack
 from tuiha.watch.recording.difference import SAME, applied, difference
+from tuiha.words.next import command
+from tuiha.words.problems import means, state, what
+from tuiha.words.states import note
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -87,3 +94,35 @@ def test_a_difference_holds_what_changed_only() -> None:
 def test_a_difference_that_does_not_fit_is_refused(change: Json) -> None:
     with pytest.raises(DecodeError):
         applied(pack(at_turn(0)), change)
+
+
+def test_what_a_version_without_codes_recorded_is_shown_in_its_words() -> None:
+    """Such a version wrote the frame: a secondary that follows no more, a lost mail server, a drained server."""
+    data = json.loads((Path(__file__).parent / "frame_without_codes.json").read_text(encoding="utf-8"))
+    snapshot = unpack(Snapshot, data)
+    assert [(p.code, what(p), means(p), command(p.next)) for p in snapshot.problems] == [
+        (ProblemCode.RECORDED, old["what"], old["means"], old["next"]) for old in data["problems"]]
+    assert [state(p) for p in snapshot.problems] == ["NOT STREAMING", "DOWN", "WITHDRAWN"]
+    assert [concerned(p) for p in snapshot.problems] == [("db1",), (), ()]
+    assert [(p.since, p.at_least) for p in snapshot.problems] == [
+        (old["since"], old["at_least"]) for old in data["problems"]]
+    assert snapshot.servers[1].state is ServerState.WITHDRAWN
+    assert note(snapshot.servers[1]) == "drain by oncall"
+    assert snapshot.protection is Protection.UNPROTECTED
+    assert unpack(Snapshot, pack(snapshot)) == snapshot, "and it can be written again"
+
+
+def test_each_kind_of_facts_comes_back_as_itself() -> None:
+    snapshot = SAMPLES["degraded"]()[0]
+    once = unpack(Snapshot, json.loads(json.dumps(pack(snapshot))))
+    assert [p.facts for p in once.problems] == [p.facts for p in snapshot.problems]
+    data = pack(snapshot)
+    data["problems"][0]["facts"]["is"] = "Weather"
+    with pytest.raises(DecodeError, match="is no Facts"):
+        unpack(Snapshot, data)
+
+
+def test_a_state_of_a_newer_version_is_unknown() -> None:
+    data = pack(at_turn(0))
+    data["servers"][0]["state"] = "DREAMING"
+    assert unpack(Snapshot, data).servers[0].state is ServerState.UNKNOWN

@@ -14,6 +14,7 @@ from tests.watch.recording.test_file import same
 from tuiha.watch.feed import Feed
 from tuiha.watch.recording.replay import Replay
 from tuiha.watch.recording.writer import Writer
+from tuiha.words.events import text
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_history_and_events_are_those_of_that_moment(replay: Replay) -> None:
     wait_until(lambda: sum(value is not None for value in replay.history("s1", "users")) > 100)
     users = [value for value in replay.history("s1", "users") if value is not None]
     assert users == [at_turn(turn).servers[0].users for turn in range(TROUBLE.start + 6)]
-    wait_until(lambda: any(event.text.startswith("UP -> DOWN") for event in replay.events()))
+    wait_until(lambda: any(text(event).startswith("UP -> DOWN") for event in replay.events()))
     moments = [event.at for event in replay.events()]
     assert moments == sorted(moments, reverse=True)
     assert max(moments) <= replay.latest().at

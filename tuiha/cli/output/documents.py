@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tuiha.model.codes import Next
 from tuiha.model.facts import (
     DatabaseFacts,
     MailFacts,
@@ -16,7 +17,10 @@ from tuiha.model.facts import (
     SprayerFacts,
 )
 from tuiha.model.problems.operation import Running, running
-from tuiha.model.rows import UNKNOWN
+from tuiha.model.reports import DatabaseState, MailState, NodeState, ServerState, ServerTarget, SprayerState
+from tuiha.words.next import command
+from tuiha.words.problems import means, what
+from tuiha.words.states import note
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow
@@ -28,6 +32,8 @@ DEVICES = "tuiha.devices/1"
 CHECK = "tuiha.check/1"
 
 Document = dict[str, Any]
+_UNKNOWN: frozenset[NodeState | ServerTarget] = frozenset({
+    ServerState.UNKNOWN, DatabaseState.UNKNOWN, SprayerState.UNKNOWN, MailState.UNKNOWN, ServerTarget.UNKNOWN})
 
 
 def moment(seconds: float | None) -> str | None:
@@ -79,9 +85,16 @@ def _operation(found: Running | None) -> Document | None:
 
 
 def _problem(problem: Problem) -> Document:
-    return {"severity": str(problem.severity), "subject": problem.subject, "what": problem.what,
-            "since": moment(problem.since),
-            "at_least": problem.at_least, "next": problem.next, "kind": str(problem.kind), "means": problem.means}
+    return {"severity": str(problem.severity), "subject": problem.subject, "code": str(problem.code),
+            "what": what(problem), "since": moment(problem.since), "at_least": problem.at_least,
+            "next": None if problem.next is None else command(problem.next),
+            "action": None if problem.next is None else _action(problem.next),
+            "kind": str(problem.kind), "means": means(problem)}
+
+
+def _action(then: Next) -> Document:
+    """What comes next, for programs."""
+    return {"kind": str(then.action), "operation": then.operation or None, "targets": list(then.targets)}
 
 
 def _age(seen_at: float | None, now: float) -> float | None:
@@ -93,8 +106,8 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _known(state: str) -> str | None:
-    return None if state == UNKNOWN else str(state)
+def _known(state: NodeState | ServerTarget) -> str | None:
+    return None if state in _UNKNOWN else str(state)
 
 
 def _server(facts: ServerFacts, now: float) -> Document:
@@ -117,7 +130,7 @@ def _server(facts: ServerFacts, now: float) -> Document:
         "epoch": facts.epoch,
         "system_identifier": facts.system_identifier,
         "queue": facts.queue,
-        "note": facts.note,
+        "note": note(facts),
         "error": facts.error,
         "version": facts.version,
         "started_at": moment(facts.started_at),
@@ -152,7 +165,7 @@ def _database(facts: DatabaseFacts, now: float) -> Document:
         "replayed": facts.replayed,
         "receiving": facts.receiving,
         "synchronous_names": facts.synchronous_names,
-        "note": facts.note,
+        "note": note(facts),
         "error": facts.error,
         "version": facts.version,
         "sessions": [{"server": one.server, "sessions": one.sessions} for one in facts.sessions],

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell
-from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Snapshot, SprayerFacts
-from tuiha.model.problems.mail_trouble import explained
-from tuiha.model.rows import UP
+from tuiha.model.facts import DatabaseFacts, MailFacts, Problem, ServerFacts, Severity, Snapshot, SprayerFacts
+from tuiha.model.reports import BackendState, ServerState
 from tuiha.model.words import count, names, size, span
+from tuiha.words.mail import explained
+from tuiha.words.next import command
+from tuiha.words.problems import means, what
+from tuiha.words.states import note
 
-_MARK = {"bad": "x", "warning": "!", "note": "-"}
+_MARK = {Severity.BAD: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
 
 
 def status_text(snapshot: Snapshot) -> str:
@@ -30,7 +33,7 @@ def status_text(snapshot: Snapshot) -> str:
 
 
 def _headline(snapshot: Snapshot) -> str:
-    up = sum(s.state == UP for s in snapshot.servers)
+    up = sum(s.state is ServerState.UP for s in snapshot.servers)
     parts = [snapshot.pool, str(snapshot.verdict), f"{up}/{len(snapshot.servers)} servers UP"]
     if snapshot.users is not None:
         parts.append(count(snapshot.users, "user"))
@@ -53,9 +56,9 @@ def _versions(snapshot: Snapshot) -> list[str]:
 def _problem(problem: Problem, now: float) -> list[str]:
     least = "at least " if problem.at_least else ""
     since = f"  for {least}{span(now - problem.since)}" if problem.since is not None and now > problem.since else ""
-    lines = [f"{_MARK[problem.severity]} {problem.subject} {problem.what}{since}", f"    {problem.means}"]
+    lines = [f"{_MARK[problem.severity]} {problem.subject} {what(problem)}{since}", f"    {means(problem)}"]
     if problem.next is not None:
-        lines.append(f"    next: {problem.next}")
+        lines.append(f"    next: {command(problem.next)}")
     return lines
 
 
@@ -78,7 +81,7 @@ def _servers(snapshot: Snapshot) -> list[str]:
         return (s.name, s.state, s.target, cell(s.users, "{:,}"), cell(s.devices, "{:,}"),
                 cell(s.availability_index), cell(s.cpu_percent, "{:.0f}%"), memory,
                 cell(s.requests_per_second, "{:.1f}"), cell(s.latency_ms, "{:.0f} ms"), cell(s.database),
-                cell(s.lease_seconds, "{:.1f}s"), _age(s.seen_at, snapshot), s.address, s.note)
+                cell(s.lease_seconds, "{:.1f}s"), _age(s.seen_at, snapshot), s.address, note(s))
 
     return _table("SERVER|STATE|TARGET|USERS|DEVICES|AVAIL|CPU|MEMORY|REQ/S|P95|DB|LEASE|AGE|ADDRESS|NOTE",
                   map(row, snapshot.servers), range(3, 10))
@@ -89,7 +92,7 @@ def _databases(snapshot: Snapshot) -> list[str]:
         access = cell({True: "rw", False: "ro", None: None}[d.writable])
         lag = cell(size(d.lag_bytes) if d.lag_bytes is not None else None)
         return (d.name, d.state, cell(d.role), access, cell(d.timeline), cell(d.sync_state), lag,
-                cell(d.lag_seconds, "{:.3f}s"), cell(d.pool_sessions), _age(d.seen_at, snapshot), d.address, d.note)
+                cell(d.lag_seconds, "{:.3f}s"), cell(d.pool_sessions), _age(d.seen_at, snapshot), d.address, note(d))
 
     return _table("DATABASE|STATE|ROLE|ACCESS|TIMELINE|SYNC|BEHIND|LAG|SESSIONS|AGE|ADDRESS|NOTE",
                   map(row, snapshot.databases), (4, 6, 7, 8))
@@ -97,9 +100,9 @@ def _databases(snapshot: Snapshot) -> list[str]:
 
 def _sprayers(snapshot: Snapshot) -> list[str]:
     def row(s: SprayerFacts) -> tuple[str, ...]:
-        up = f"{sum(b.state == UP for b in s.backends)}/{len(s.backends)}" if s.backends else "-"
+        up = f"{sum(b.state is BackendState.UP for b in s.backends)}/{len(s.backends)}" if s.backends else "-"
         active = cell({True: "yes", False: "no", None: None}[s.active])
-        return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address, s.note)
+        return (s.name, s.state, active, cell(s.sessions, "{:,}"), up, _age(s.seen_at, snapshot), s.address, note(s))
 
     return _table("SPRAYER|STATE|ACTIVE|SESSIONS|BACKENDS UP|AGE|ADDRESS|NOTE", map(row, snapshot.sprayers), (3, 4))
 
@@ -114,6 +117,6 @@ def _mail(snapshot: Snapshot) -> list[str]:
     def row(m: MailFacts) -> tuple[str, ...]:
         service = cell({True: "in service", False: "out", None: None}[m.in_service])
         return (m.cluster, m.name, m.state, service, cell(m.users, "{:,}"), cell(m.latency_ms, "{:.0f} ms"),
-                _age(m.seen_at, snapshot), m.address, m.note)
+                _age(m.seen_at, snapshot), m.address, note(m))
 
     return _table("CLUSTER|MAIL|STATE|SERVICE|USERS|LATENCY|AGE|ADDRESS|NOTE", map(row, snapshot.mail), (4, 5))

@@ -8,8 +8,8 @@ from dataclasses import replace
 from tuiha.drivers.databases.patroni_rest import Cluster, Config, Node, PatroniRest
 from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.managed import in_words
 from tuiha.model.reports import DatabaseReport, Managed
+from tuiha.words.states import in_words
 
 
 class Patroni:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 from tuiha.drivers.databases.patroni_rest import Cluster, Node, PatroniRest
 from tuiha.drivers.protocols import DriverError, LeasedLedger, LedgerDriver
-from tuiha.model.databases.managed import LEADERLESS
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.reports import LEADERLESS, LedgerRecord, Standby
 
 _PATRONIS = ("epoch", "active", "standby", "system_identifier", "timeline", "phase")
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from tuiha.model.check.finding import Finding, bad, warning
 from tuiha.model.check.inspection import DatabaseInspection, Default, Inspection, RoleAccess
 from tuiha.model.databases.sessions import KEPT, fits
-from tuiha.model.problems.causes import reset
-from tuiha.model.quotes import identifier
+from tuiha.model.quotes import identifier, reset
 from tuiha.model.words import count
 
 SOON = 30.0  # days before a password is no longer valid

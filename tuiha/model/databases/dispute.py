@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuiha.model.codes import Dispute
 from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import Look, Polled
 from tuiha.model.reports import EpochState, ServerReport, ServerState
 from tuiha.model.rules import Rules
-from tuiha.model.words import names
 
 MARGIN = 0.5  # seconds by which a renewal must be younger than the watcher's first failure, to prove anything
 _AWAY = frozenset({ServerState.FENCED, ServerState.HELD})
 
 
-def dispute(look: Look, earlier: Look | None, stand: Standing, rules: Rules) -> str | None:
-    """Say who sees what, or None when they agree (or nobody knows)."""
+def dispute(look: Look, earlier: Look | None, stand: Standing, rules: Rules) -> Dispute | None:
+    """Who sees what, or None when they agree (or nobody knows)."""
     primary = stand.primary
     if primary is None:
         return None
@@ -25,13 +25,13 @@ def dispute(look: Look, earlier: Look | None, stand: Standing, rules: Rules) -> 
         renewed = [s.name for s in look.servers if _renewed(s, primary.name, rules) > since + MARGIN]
         if not renewed:
             return None
-        return f"the watcher cannot reach {primary.name}, but {names(renewed)} renewed leases on it since"
+        return Dispute(primary.name, tuple(renewed), renewed=True)
     if earlier is None or not _can_commit(stand):
         return None
     away = set(_away(look))
     if not away or away != set(_answering(look)) or away - set(_away(earlier)):
         return None
-    return f"the watcher reaches {primary.name}, but {names(away)} cannot use it"
+    return Dispute(primary.name, tuple(sorted(away)), renewed=False)
 
 
 def _renewed(server: Polled[ServerReport], database: str, rules: Rules) -> float:

@@ -8,11 +8,11 @@ Log" of the server's configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.quotes import Standbys, identifier, literal, standbys, wait_for
+from tuiha.model.quotes import Standbys, standbys
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 # One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before
@@ -46,6 +46,7 @@ class Gap(StrEnum):
 
 
 _WAITING = frozenset({Gap.ABSENT, Gap.BEHIND, Gap.MORE})
+BY_HAND = frozenset({Gap.LOOSE, Gap.TWINS, Gap.STRANGER, Gap.DOUBLE})  # no operation mends these
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +152,6 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
         yield Gap.OTHERS
 
 
-def reason(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
-    """Why the partner may lack acknowledged writes, or why commits wait for it: one line."""
-    return "; ".join(_WORDS[gap](found, partner) for gap in Gap if gap in all_gaps)
-
-
-def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
-    """What mends the first of them that no operation mends by itself; else `tuiha plan protect`."""
-    for gap in Gap:
-        if gap in all_gaps and gap in _MENDS:
-            return _MENDS[gap](found, partner)
-    return "tuiha plan protect"
-
-
 def follows_first(all_gaps: frozenset[Gap]) -> bool:
     """Whether the partner must follow before anything else helps: `tuiha plan protect` is refused until then."""
     return Gap.ABSENT in all_gaps and not by_hand(all_gaps)
@@ -171,59 +159,4 @@ def follows_first(all_gaps: frozenset[Gap]) -> bool:
 
 def by_hand(all_gaps: frozenset[Gap]) -> bool:
     """Whether a person must mend one of them first, because no operation does it."""
-    return not all_gaps.isdisjoint(_MENDS)
-
-
-def _reset(found: Durability, partner: str) -> str:
-    return "; ".join(_reset_of(one) for one in found.loose)
-
-
-def _reset_of(loose: Loose) -> str:
-    where = "" if loose.database is None else f" IN DATABASE {identifier(loose.database)}"
-    if loose.role is not None:
-        return f"ALTER ROLE {identifier(loose.role)}{where} RESET synchronous_commit"
-    if loose.database is not None:
-        return f"ALTER DATABASE {identifier(loose.database)} RESET synchronous_commit"
-    return "ALTER ROLE ALL RESET synchronous_commit" if loose.altered else "synchronous_commit = on"
-
-
-def _place(loose: Loose) -> str:
-    words = [f"role {loose.role}"] if loose.role is not None else []
-    words += [f"database {loose.database}"] if loose.database is not None else []
-    return f"{' in '.join(words) or 'all sessions'} ({loose.value})"
-
-
-def _listed(found: Durability, partner: str) -> str:
-    return f"synchronous_standby_names is {found.names}, not {wait_for(partner)}"
-
-
-def _synchronous(found: Durability, partner: str) -> str:
-    return ", ".join(sorted({one.name or "one without a name" for one in found.followers or ()
-                             if one.sync_state in IN_STEP and not same_name(one.name, partner)}))
-
-
-_Words = Callable[[Durability, str], str]
-_WORDS: Mapping[Gap, _Words] = {
-    Gap.NOBODY: lambda found, partner: "commits wait for no secondary: synchronous_standby_names is empty",
-    Gap.UNREADABLE: _listed,
-    Gap.ANYBODY: _listed,
-    Gap.QUORUM: _listed,
-    Gap.SEVERAL: _listed,
-    Gap.ANOTHER: _listed,
-    Gap.LOOSE: lambda found, partner: f"synchronous_commit does not wait: {', '.join(map(_place, found.loose))}",
-    Gap.TWINS: lambda found, partner: f"two connections are called {partner}: one of them may not be {partner}",
-    Gap.OTHERS: lambda found, partner: f"commits are acknowledged by {_synchronous(found, partner)}",
-    Gap.STRANGER: lambda found, partner: f"the connection called {partner} does not use the slot of {partner}",
-    Gap.DOUBLE: lambda found, partner: f"the connection called {partner} is not {partner}, which lacks what that one "
-                                       "has confirmed",
-    Gap.ABSENT: lambda found, partner: f"{partner} is not connected",
-    Gap.BEHIND: lambda found, partner: f"{partner} is not synchronous yet",
-    Gap.MORE: _listed,
-}
-_MENDS: Mapping[Gap, _Words] = {
-    Gap.LOOSE: _reset,
-    Gap.TWINS: lambda found, partner: f"give the other program another application_name than {literal(partner)}",
-    Gap.STRANGER: lambda found, partner: f"end the program that is called {literal(partner)} and is not {partner}, "
-                                         f"or set primary_slot_name on {partner}",
-    Gap.DOUBLE: lambda found, partner: f"stop the copy of {partner}, or the program that uses its name and its slot",
-}
+    return not all_gaps.isdisjoint(BY_HAND)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
+from tuiha.model.codes import Evidence, Place, Split
 from tuiha.model.facts import Look, Polled, R
 from tuiha.model.reports import DatabaseRole, EpochState
-from tuiha.model.words import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ class Claim:
         return self.system is not None and other.system is not None and self.system != other.system
 
 
-def split(look: Look, earlier: Look | None) -> str | None:
-    """Say how the pool is split, or None. Without an earlier look every contradiction counts."""
-    if copies := [f"{one.name}: {one.report.copy}" for one in look.servers
-                  if one.fresh and one.report is not None and one.report.copy]:
-        return "; ".join(copies)
+def split(look: Look, earlier: Look | None) -> Split | None:
+    """How the pool is split, or None. Without an earlier look every contradiction counts."""
+    if copies := tuple(Place("", (one.name,), reason=one.report.copy) for one in look.servers
+                       if one.fresh and one.report is not None and one.report.copy):
+        return Split(Evidence.COPY, copies)
     now = tuple(_claims(look))
     before = tuple(_claims(earlier)) if earlier is not None else ()
     if _contradiction(now, before, alone=earlier is None):
-        return _text(now)
+        return _places(now)
     strangers = _strangers(look)
     if strangers and (earlier is None or strangers == _strangers(earlier)):
-        return "; ".join(strangers)
+        return Split(Evidence.UNHEARD, strangers)
     both = _sessions(look)
     if len(both) > 1 and (earlier is None or len(_sessions(earlier)) > 1):
-        return "; ".join(f"sessions of {names(servers)} on {name}" for name, servers in sorted(both.items()))
+        return Split(Evidence.SESSIONS, tuple(Place(name, tuple(sorted(both[name]))) for name in sorted(both)))
     return None
 
 
@@ -92,32 +92,32 @@ def _sessions(look: Look) -> dict[str, set[str]]:
     return {name: servers for name, servers in found.items() if servers}
 
 
-def _strangers(look: Look) -> list[str]:
+def _strangers(look: Look) -> tuple[Place, ...]:
     """Servers that hold a lease on a database which has heard nothing of them for longer than the heartbeat window.
 
     A lease is a row in that database. So what they are on is a copy of it, and its commits wait for nobody: nothing
     else shows that while the pool counts on no secondary. One look alone may have caught a server that just attached.
     """
-    found: list[str] = []
+    found: list[Place] = []
     for node in look.databases:
         report = node.report
         if report is None or not node.fresh or not report.writable or report.epoch is None \
                 or report.epoch.state != EpochState.ACTIVE:
             continue
         unheard = {member.name for member in report.members if not member.alive and not member.leased}
-        found += [f"{server.name} holds a lease that {node.name} knows nothing of: it is on a copy of {node.name}"
+        found += [Place(node.name, (server.name,))
                   for server in look.servers if server.name in unheard and server.fresh and server.report is not None
                   and server.report.lease_seconds and server.report.database == node.name]
-    return found
+    return tuple(found)
 
 
-def _text(claims: tuple[Claim, ...]) -> str:
-    writable = [c.database for c in claims if not c.server]
-    parts = [f"{names(writable)} are both writable and ACTIVE"] if len(writable) > 1 else []
-    places = sorted({(c.database, c.system or "") for c in claims})
-    systems = len({c.database for c in claims}) < len(places)
-    for database, system in places:
-        servers = [c.who for c in claims if c.server and (c.database, c.system or "") == (database, system)]
+def _places(claims: tuple[Claim, ...]) -> Split:
+    """Who uses which physical database; systems are told where names alone do not tell databases apart."""
+    used = sorted({(c.database, c.system or "") for c in claims})
+    systems = len({c.database for c in claims}) < len(used)
+    places = []
+    for database, system in used:
+        servers = tuple(c.who for c in claims if c.server and (c.database, c.system or "") == (database, system))
         if servers:
-            parts.append(f"{names(servers)} on {database}" + (f" (system {system})" if systems else ""))
-    return "; ".join(parts)
+            places.append(Place(database, servers, system if systems else None))
+    return Split(Evidence.CLAIMS, tuple(places), tuple(c.database for c in claims if not c.server))

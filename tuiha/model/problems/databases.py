@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuiha.model.databases.durability import Gap, follows_first, reason, remedy
+from tuiha.model.codes import (
+    CHECK,
+    NONE,
+    STATUS,
+    Action,
+    Commits,
+    Effect,
+    Facts,
+    Foreign,
+    Lost,
+    Named,
+    Next,
+    OfManager,
+    ProblemCode,
+    Reason,
+    Recovering,
+    Replicates,
+    mend,
+    plan,
+)
+from tuiha.model.databases.durability import Durability, Gap, follows_first
 from tuiha.model.databases.obstacles import obstacles
 from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity
-from tuiha.model.reports import DatabaseReport, DatabaseRole, EpochState
-from tuiha.model.rows import DOWN, STRAY
+from tuiha.model.reports import DatabaseReport, DatabaseRole, DatabaseState, EpochState
 from tuiha.model.scene import Scene
-
-_STOPS = "commits wait for it: servers hold, then answer 503 when their leases end"
-_ALONE = "the active database runs alone: losing it too stops the pool"
 
 
 def database_problems(scene: Scene) -> Iterator[Problem]:
@@ -37,72 +53,65 @@ def _obstacles(scene: Scene) -> Iterator[Problem]:
         if polled.report is None or not polled.fresh:
             continue
         for one in obstacles(polled.name, polled.report, every - {polled.name}, scene.rules.hold):
-            yield _bad(polled.name, f"{one.kind.upper()}  {one.what}", one.means, "tuiha check",
+            yield _bad(polled.name, one.code, one, CHECK,
                        severity=Severity.WARNING if one.serious else Severity.NOTE)
 
 
-def _bad(subject: str, what: str, means: str, then: str, key: str | None = None, since: float | None = None,
+def _bad(subject: str, code: ProblemCode, facts: Facts, then: Next, since: float | None = None,
          severity: Severity = Severity.BAD) -> Problem:
-    return Problem(severity, NodeKind.DATABASE, subject, what, means, since, then, key)
+    return Problem(severity, NodeKind.DATABASE, subject, code, facts, since, next=then)
 
 
 def _since(scene: Scene, name: str) -> float | None:
     return next((d.failing_since for d in scene.look.databases if d.name == name), None)
 
 
+def _down(scene: Scene, facts: DatabaseFacts, told: Lost, then: Next) -> Problem:
+    return _bad(facts.name, ProblemCode.DATABASE_DOWN, told, then, _since(scene, facts.name))
+
+
 def _unknown_active(scene: Scene) -> Iterator[Problem]:
     for facts in scene.databases:
-        if facts.state == DOWN:
-            yield _bad(facts.name, f"DOWN  {facts.error}", "nobody says which database is active",
-                       "tuiha check", since=_since(scene, facts.name))
+        if facts.state is DatabaseState.DOWN:
+            yield _down(scene, facts, Lost(Effect.UNDECIDED, facts.error), CHECK)
 
 
 def _active(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
-    if facts.state == DOWN:
+    if facts.state is DatabaseState.DOWN:
         yield _active_down(scene, facts)
         return
     report = scene.stand.primary_report
     if report is None:
         return
     if not report.writable:
-        what = "it is in recovery" if report.role == DatabaseRole.SECONDARY else "it is read-only"
-        yield _bad(facts.name, f"NOT WRITABLE  {what}",
-                   "no server can take a lease: nothing is answered until a database is promoted",
-                   "tuiha plan failover", "f")
+        yield _bad(facts.name, ProblemCode.NOT_WRITABLE, Recovering(report.role is DatabaseRole.SECONDARY),
+                   plan("failover"))
     row = report.epoch
     if row is None:
-        yield _bad(facts.name, "NO EPOCH ROW  the pool's tables cannot be read in it",
-                   "it is not a database of a pool, or the watcher's role may not read it", "tuiha check")
-    elif row.pool == scene.look.pool and row.state == EpochState.FENCED \
+        yield _bad(facts.name, ProblemCode.NO_EPOCH_ROW, NONE, CHECK)
+    elif row.pool == scene.look.pool and row.state is EpochState.FENCED \
             and (scene.stand.ledger is None or scene.stand.ledger.intent is None):
-        yield _bad(facts.name, "FENCED  its epoch row says so, and no operation runs",
-                   "no server can take a lease: nothing is answered", "tuiha check")
+        yield _bad(facts.name, ProblemCode.EPOCH_FENCED, NONE, CHECK)
 
 
 def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
     other = scene.secondary
     manager = scene.rules.manager
     if scene.dispute is not None:  # servers renew leases on it: requests are answered, whatever the watcher sees
-        return _bad(facts.name, f"UNREACHABLE  {facts.error}", "the pool serves: servers have sessions there. Nothing "
-                    "new can connect from here, as when its main process hangs; a server that loses its sessions then "
-                    "stays without a database", "tuiha check", since=_since(scene, facts.name))
+        return _bad(facts.name, ProblemCode.DATABASE_UNREACHABLE, Reason(facts.error), CHECK,
+                    _since(scene, facts.name))
     if other is None or not other.reachable:
-        return _bad(facts.name, f"DOWN  {facts.error}", "no database can be reached: nothing is answered, "
-                    "nothing is lost while the disks are there", "tuiha check", since=_since(scene, facts.name))
+        return _down(scene, facts, Lost(Effect.NOTHING_LEFT, facts.error), CHECK)
     if manager is not None and not _paused(scene):
-        return _bad(facts.name, f"DOWN  {facts.error}", f"{manager} promotes {other.name} by itself when its ttl is "
-                    f"over; servers hold requests, then answer 503, and follow", "tuiha status",
-                    since=_since(scene, facts.name))
-    means = f"servers hold requests, then answer 503 until the pool fails over to {other.name}"
-    if not scene.stand.kept:
-        means += f"; {other.name} is STALE: acknowledged writes would be lost"
-    return _bad(facts.name, f"DOWN  {facts.error}", means, "tuiha plan failover", "f", _since(scene, facts.name))
+        return _down(scene, facts, Lost(Effect.MANAGER_PROMOTES, facts.error, partner=other.name, manager=manager),
+                     STATUS)
+    told = Lost(Effect.FAILS_OVER, facts.error, partner=other.name, stale=not scene.stand.kept)
+    return _down(scene, facts, told, plan("failover"))
 
 
 def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
-    if facts.state == STRAY:
-        yield _bad(facts.name, f"STRAY  writable, though {scene.stand.active} is active",
-                   "whatever is written in it is not in the pool's database", after_stray(scene, facts.name))
+    if facts.state is DatabaseState.STRAY:
+        yield _bad(facts.name, ProblemCode.STRAY, Named((scene.stand.active or "",)), after_stray(scene, facts.name))
         return
     primary = scene.primary
     if primary is None:
@@ -110,12 +119,11 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
     if facts is not scene.secondary:
         yield from _further(scene, primary, facts)
         return
-    if facts.state == DOWN:
-        if primary.state == DOWN:
-            yield _bad(facts.name, f"DOWN  {facts.error}", "it cannot take over", "tuiha check",
-                       since=_since(scene, facts.name))
+    if facts.state is DatabaseState.DOWN:
+        if primary.state is DatabaseState.DOWN:
+            yield _down(scene, facts, Lost(Effect.NO_TAKEOVER, facts.error), CHECK)
             return
-        yield _lost(scene, facts, f"DOWN  {facts.error}", _since(scene, facts.name))
+        yield _lost(scene, facts, ProblemCode.DATABASE_DOWN)
         return
     if scene.stand.primary_report is None or not facts.reachable:
         return
@@ -124,79 +132,74 @@ def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
     elif Gap.MORE in scene.stand.gaps:
         yield _endless(scene, primary, facts)
     elif facts.sync_state is None:
-        yield _lost(scene, facts, f"NOT STREAMING  {primary.name} sends it nothing", None)
+        yield _lost(scene, facts, ProblemCode.NOT_STREAMING)
     elif not scene.in_step or not scene.waits:
-        yield _bad(facts.name, f"UNPROTECTED  replication is {facts.sync_state}, not synchronous",
-                   f"losing {primary.name} now would lose acknowledged writes", _protects(scene),
-                   severity=Severity.WARNING)
+        yield _bad(facts.name, ProblemCode.NOT_SYNCHRONOUS, Replicates(primary.name, facts.sync_state),
+                   _protects(scene), severity=Severity.WARNING)
     elif not scene.stand.kept:
-        yield _bad(facts.name, "STALE  it may lack acknowledged writes: the pool does not count on it",
-                   "it may not be promoted until the pool is protected again", _protects(scene),
-                   severity=Severity.WARNING)
+        yield _bad(facts.name, ProblemCode.STALE, NONE, _protects(scene), severity=Severity.WARNING)
+
+
+def _commits(scene: Scene) -> Durability | None:
+    report = scene.stand.primary_report
+    return None if report is None else report.waits_for
 
 
 def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
     """Commits are acknowledged that the secondary may not have."""
-    report = scene.stand.primary_report
-    found = report.waits_for if report is not None else None
-    what = "" if found is None else reason(found, facts.name, scene.stand.holes)
-    if scene.rules.manager is not None or found is None:
-        then = "tuiha check"
+    found, holes = _commits(scene), scene.stand.holes
+    stalled = scene.stand.withheld and scene.stalled
+    if stalled:
+        then = plan("degrade")
+    elif scene.rules.manager is not None or found is None:
+        then = CHECK
     elif follows_first(scene.stand.gaps):
         then = after_stray(scene, facts.name)
     else:
-        then = remedy(found, facts.name, scene.stand.holes)
-    if scene.stand.withheld and scene.stalled:
-        return _bad(primary.name, f"UNPROTECTED  {what}",
-                    f"servers hold, then answer 503: the ledger counts on {facts.name}, which may lack writes",
-                    "tuiha plan degrade", "f")
-    return _bad(primary.name, f"UNPROTECTED  {what}",
-                f"losing {primary.name} now loses acknowledged writes that {facts.name} does not have", then)
-
-
-def _reason(scene: Scene, facts: DatabaseFacts, gap: Gap) -> str:
-    report = scene.stand.primary_report
-    return "" if report is None else reason(report.waits_for, facts.name, frozenset({gap}))
+        then = mend(found, facts.name, holes)
+    told = Commits(primary.name, facts.name, found, tuple(gap for gap in Gap if gap in holes), stalled)
+    return _bad(primary.name, ProblemCode.UNPROTECTED, told, then)
 
 
 def _endless(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem:
     """Commits wait for more than there can be."""
-    return _bad(primary.name, f"WAITING  {_reason(scene, facts, Gap.MORE)}",
-                "no commit is acknowledged: servers hold requests, then answer 503", _protects(scene))
+    told = Commits(primary.name, facts.name, _commits(scene), (Gap.MORE,))
+    return _bad(primary.name, ProblemCode.ENDLESS_WAIT, told, _protects(scene))
 
 
 def _further(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Iterator[Problem]:
     """One that stands by beside the secondary: nothing waits for it."""
-    if facts.state == DOWN:
-        what, since = f"DOWN  {facts.error}", _since(scene, facts.name)
+    told = Lost(Effect.SPARE, facts.error, active=primary.name)
+    if facts.state is DatabaseState.DOWN:
+        yield _bad(facts.name, ProblemCode.DATABASE_DOWN, told, CHECK, _since(scene, facts.name), Severity.WARNING)
     elif facts.reachable and facts.sync_state is None and scene.stand.primary_report is not None:
-        what, since = f"NOT STREAMING  {primary.name} sends it nothing", None
-    else:
-        return
-    yield _bad(facts.name, what, "nothing waits for it; it could not take over either", "tuiha check", None, since,
-               Severity.WARNING)
+        yield _bad(facts.name, ProblemCode.NOT_STREAMING, told, CHECK, None, Severity.WARNING)
 
 
-def _lost(scene: Scene, facts: DatabaseFacts, what: str, since: float | None) -> Problem:
+def _lost(scene: Scene, facts: DatabaseFacts, code: ProblemCode) -> Problem:
     """The secondary follows no more."""
+    effect, then = _effect(scene, facts)
+    told = Lost(effect, facts.error, active=scene.stand.active, partner=facts.name, manager=scene.rules.manager,
+                commits=_commits(scene) if effect is Effect.OTHERS_CONFIRM else None)
+    return _bad(facts.name, code, told, then, _since(scene, facts.name) if code is ProblemCode.DATABASE_DOWN else None)
+
+
+def _effect(scene: Scene, facts: DatabaseFacts) -> tuple[Effect, Next]:
+    """What it means that the secondary follows no more, and what comes next."""
     if scene.rules.manager is not None and scene.waits is not False:
-        return _bad(facts.name, what, f"{_STOPS}; {scene.rules.manager} lets the leader go on alone by itself, unless "
-                    "it is strict", "tuiha status", None, since)
+        return Effect.MANAGER_GOES_ON, STATUS
     if scene.stand.withheld:
-        return _bad(facts.name, what, "the ledger counts on it: servers hold, then answer 503", "tuiha plan degrade",
-                    "f", since)
+        return Effect.WITHHELD, plan("degrade")
     if Gap.OTHERS in scene.stand.gaps:
-        return _bad(facts.name, what, f"{_reason(scene, facts, Gap.OTHERS)}: losing {scene.stand.active} loses them",
-                    "tuiha plan degrade", "f", since)
+        return Effect.OTHERS_CONFIRM, plan("degrade")
     if scene.waits is False:
-        then = "tuiha check" if facts.state == DOWN else f"tuiha plan rejoin {facts.name}"
-        return _bad(facts.name, what, _ALONE, then, None, since)
-    return _bad(facts.name, what, _STOPS if scene.waits else _ALONE, "tuiha plan degrade", "f", since)
+        return Effect.ALONE, CHECK if facts.state is DatabaseState.DOWN else plan("rejoin", facts.name)
+    return Effect.STOPS if scene.waits else Effect.ALONE, plan("degrade")
 
 
-def _protects(scene: Scene) -> str:
+def _protects(scene: Scene) -> Next:
     """What makes commits wait for the secondary: an operation, or the manager when it is left to itself."""
-    return "tuiha plan protect" if scene.rules.manager is None else "tuiha check"
+    return plan("protect") if scene.rules.manager is None else CHECK
 
 
 def _paused(scene: Scene) -> bool:
@@ -209,31 +212,28 @@ def _managed(scene: Scene) -> Iterator[Problem]:
     if manager is None:
         return
     if _paused(scene):
-        yield _bad(scene.look.pool, f"PAUSED  {manager} is in maintenance mode", "it neither fails over nor brings a "
-                   "database back by itself", "patronictl resume", severity=Severity.WARNING)
+        yield _bad(scene.look.pool, ProblemCode.MANAGER_PAUSED, OfManager(manager), Next(Action.MANAGER_RESUME),
+                   severity=Severity.WARNING)
     for facts in scene.databases:
         said = facts.managed
         if said is None or not facts.reachable:
             continue
         if said.error is not None:
-            yield _bad(facts.name, f"UNMANAGED  its {manager} cannot be asked: {said.error}",
-                       "whether it is brought back, or promoted, is not known", "tuiha check",
+            yield _bad(facts.name, ProblemCode.UNMANAGED, OfManager(manager, said.error), CHECK,
                        severity=Severity.WARNING)
         elif said.pending_restart:
-            yield _bad(facts.name, f"PENDING RESTART  {manager} has settings that wait for it",
-                       "they count after the next start only", "patronictl restart", severity=Severity.NOTE)
+            yield _bad(facts.name, ProblemCode.PENDING_RESTART, OfManager(manager), Next(Action.MANAGER_RESTART),
+                       severity=Severity.NOTE)
 
 
 def _identity(scene: Scene) -> Iterator[Problem]:
     known = [(d.name, d.report) for d in scene.look.databases if d.report is not None]
     for name, report in known:
         if report.epoch is not None and report.epoch.pool != scene.look.pool:
-            yield _bad(name, f"OTHER POOL  it is the database of the pool '{report.epoch.pool}'",
-                       "its address in the configuration leads to another pool's data", "tuiha check")
+            yield _bad(name, ProblemCode.DATABASE_OF_OTHER_POOL, Named((report.epoch.pool,)), CHECK)
     for name, report in _foreign(scene):
-        expected = _expected_system(scene, dict(known))
-        yield _bad(name, f"FOREIGN  its system identifier is {report.system_identifier}, not {expected}",
-                   "it is another database cluster: it holds none of the pool's data", "tuiha check")
+        told = Foreign(report.system_identifier, _expected_system(scene, dict(known)))
+        yield _bad(name, ProblemCode.FOREIGN, told, CHECK)
 
 
 def _foreign(scene: Scene) -> list[tuple[str, DatabaseReport]]:
@@ -252,9 +252,9 @@ def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | No
     return active.system_identifier if active is not None else None
 
 
-def after_stray(scene: Scene, name: str) -> str:
+def after_stray(scene: Scene, name: str) -> Next:
     """What to do about a second primary: the pool gives it up first, while the ledger still counts on it."""
     if scene.rules.manager is not None:
-        return "tuiha check"  # who must stop it is the manager, or whoever promoted it by hand
+        return CHECK  # who must stop it is the manager, or whoever promoted it by hand
     counted = scene.stand.ledger is not None and scene.stand.kept
-    return "tuiha plan degrade" if counted else f"tuiha plan rejoin {name}"
+    return plan("degrade") if counted else plan("rejoin", name)

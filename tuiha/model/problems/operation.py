@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
+from tuiha.model.codes import Action, Next, OperationFacts, ProblemCode
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.intent import Condition, Intent, Way, at_rest, judged, parse, silence
-from tuiha.model.words import span
-
-ATTACHES = "a"  # the dashboard's key that opens it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +63,14 @@ class Running:
         return self.intent.condition
 
 
-class _Words(NamedTuple):
-    severity: Severity
-    state: str
-    why: str
-
-
-_CONDITIONS: Mapping[Condition, _Words] = {
-    Condition.RUNNING: _Words(Severity.NOTE, "RUNNING", ""),
-    Condition.INTERRUPTED: _Words(Severity.WARNING, "INTERRUPTED", "its runner died"),
-    Condition.HALF_WAY: _Words(Severity.WARNING, "HALF-WAY", "a step failed"),
-    Condition.UNKNOWN: _Words(Severity.WARNING, "UNKNOWN", "its outcome is not known"),
+_CONDITIONS: Mapping[Condition, tuple[Severity, ProblemCode]] = {
+    Condition.RUNNING: (Severity.NOTE, ProblemCode.OPERATION_RUNNING),
+    Condition.INTERRUPTED: (Severity.WARNING, ProblemCode.OPERATION_INTERRUPTED),
+    Condition.HALF_WAY: (Severity.WARNING, ProblemCode.OPERATION_HALF_WAY),
+    Condition.UNKNOWN: (Severity.WARNING, ProblemCode.OPERATION_UNKNOWN),
 }
-_WAYS: Mapping[Way, tuple[str, str]] = {  # the dashboard's key on the operation, and what it does
-    Way.RESUME: ("c", "finishes it"),
-    Way.UNDO: ("b", "takes it back"),
-    Way.CANCEL: ("x", "leaves it as it is and frees the pool"),
+_ACTIONS: Mapping[Way, Action] = {
+    Way.RESUME: Action.RESUME, Way.UNDO: Action.UNDO, Way.CANCEL: Action.CANCEL,
 }
 
 
@@ -111,36 +100,23 @@ def operation_problems(pool: str, found: Running | None, phase: str) -> Iterator
     """
     if found is None:
         return
-    told = _CONDITIONS[found.condition]
-    where = f"{found.kind}, step {found.step}: {found.action}" if found.step else f"{found.kind}, before its first step"
-    if found.condition is Condition.RUNNING:
-        yield Problem(told.severity, NodeKind.POOL, pool, f"{told.state}  {where}; by {found.owner}",
-                      "an operation changes the pool; another one has to wait", found.since,
-                      first_of(found, phase), ATTACHES)
-        return
-    severity = told.severity if at_rest(phase) else Severity.BAD
-    out = way_out(found.intent, possible(found.intent, phase))
-    silent = f", no sign of life for {span(found.silent)}" \
-        if found.condition is Condition.INTERRUPTED and found.silent is not None else ""
-    yield Problem(severity, NodeKind.POOL, pool, f"{told.state}  {where}: {told.why}{silent}",
-                  f"it has stopped and keeps the pool from other operations: {out}",
-                  found.intent.beat, first_of(found, phase), ATTACHES)
+    severity, code = _CONDITIONS[found.condition]
+    runs = found.condition is Condition.RUNNING
+    facts = OperationFacts(
+        found.id, found.kind, found.owner, found.host, found.step, found.action, found.intent.targets,
+        silent=found.silent if found.condition is Condition.INTERRUPTED else None,
+        ways=() if runs else possible(found.intent, phase))
+    yield Problem(severity if runs or at_rest(phase) else Severity.BAD, NodeKind.POOL, pool, code, facts,
+                  found.since if runs else found.intent.beat, next=first_of(found, phase))
 
 
-def first_of(found: Running, phase: str) -> str:
-    """The command that comes first: to look at one that runs, to end one that has stopped."""
+def first_of(found: Running, phase: str) -> Next:
+    """What comes first: to look at one that runs, to end one that has stopped."""
     if found.condition is Condition.RUNNING:
-        return f"tuiha operations {found.id}"
-    return f"tuiha {possible(found.intent, phase)[0]} {found.id}"
+        return Next(Action.SHOW, (found.id,))
+    return Next(_ACTIONS[possible(found.intent, phase)[0]], (found.id,))
 
 
 def possible(intent: Intent, phase: str) -> tuple[Way, ...]:
     """What may be done with one that does not run: half-way is no place to stay while roles are half changed."""
     return tuple(way for way in intent.ways if way is not Way.CANCEL or at_rest(phase)) or (Way.RESUME,)
-
-
-def way_out(intent: Intent, ways: tuple[Way, ...]) -> str:
-    """The ways out in words, each as command and key."""
-    told = "; ".join(f"`tuiha {way} {intent.id}` (key {ATTACHES}, then {_WAYS[way][0]} twice) {_WAYS[way][1]}"
-                     for way in ways)
-    return f"{told}. Its journal is on {intent.host}"

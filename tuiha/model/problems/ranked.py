@@ -1,4 +1,4 @@
-"""What an operator should know, worst first: what it is, what it means, since when, and the command that comes next."""
+"""What an operator should know, worst first: what it is, since when, and what comes next."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tuiha.model.databases.managed import LEADERLESS
+from tuiha.model.codes import (
+    CHECK,
+    STATUS,
+    Action,
+    Facts,
+    LostSprayer,
+    Named,
+    Next,
+    NoMail,
+    OfManager,
+    ProblemCode,
+    Reason,
+    Turn,
+    TwoRecords,
+    plan,
+    serve,
+)
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.intent import takes_from
 from tuiha.model.problems.databases import after_stray, database_problems
 from tuiha.model.problems.mail import mail_problems
-from tuiha.model.problems.operation import ATTACHES, first_of, operation_problems
+from tuiha.model.problems.operation import first_of, operation_problems
 from tuiha.model.problems.servers import server_problems
 from tuiha.model.problems.sprayers import oddities
-from tuiha.model.reports import ServerState
-from tuiha.model.rows import DOWN, down
+from tuiha.model.reports import LEADERLESS, ServerState, SprayerState
+from tuiha.model.rows import down
 from tuiha.model.scene import Scene
 from tuiha.model.words import natural
 
@@ -55,27 +71,23 @@ def _never_answered(since: float, polled: Polled[Any] | None) -> bool:
         and since >= polled.failing_since
 
 
-def _mark(problem: Problem) -> tuple[str, str, str]:
-    """What makes two problems the same one: its node and its state."""
-    return problem.kind, problem.subject, problem.what.split("  ")[0]
+def _mark(problem: Problem) -> tuple[str, str, str, str]:
+    """What makes two problems the same one: its node and its code, of users without mail also the reason."""
+    reason = problem.facts.trouble.reason if isinstance(problem.facts, NoMail) else ""
+    return problem.kind, problem.subject, problem.code, reason
 
 
 def _pool(scene: Scene) -> Iterator[Problem]:
     name = scene.look.pool
     if scene.split is not None:
-        yield Problem(Severity.BAD, NodeKind.POOL, name, f"SPLIT  {scene.split}",
-                      "changes can go to two physical databases: what is written in one is missing in the other",
-                      None, _after_split(scene))
+        yield Problem(Severity.BAD, NodeKind.POOL, name, ProblemCode.SPLIT, scene.split, next=_after_split(scene))
     if scene.dispute is not None:
-        yield Problem(Severity.BAD, NodeKind.POOL, name, f"DISPUTED  {scene.dispute}",
-                      "somebody is cut off, not gone: do not fail over before it is clear who", None, "tuiha check")
+        yield Problem(Severity.BAD, NodeKind.POOL, name, ProblemCode.DISPUTED, scene.dispute, next=CHECK)
     if scene.rules.unverified:
-        yield Problem(Severity.WARNING, NodeKind.POOL, name,
-                      f"UNVERIFIED  verify: false at {', '.join(scene.rules.unverified)}",
-                      "any certificate is accepted there: an impostor gets passwords and mail", None, "tuiha check")
+        yield Problem(Severity.WARNING, NodeKind.POOL, name, ProblemCode.UNVERIFIED, Named(scene.rules.unverified),
+                      next=CHECK)
     if not scene.servers:
-        yield Problem(Severity.BAD, NodeKind.POOL, name, "DOWN  no pool server is known",
-                      "no device is answered and no mail is monitored", None, "tuiha serve NAME")
+        yield Problem(Severity.BAD, NodeKind.POOL, name, ProblemCode.NO_SERVER, next=serve())
 
 
 def _operation(scene: Scene) -> Iterator[Problem]:
@@ -91,62 +103,53 @@ def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:
         yield from found
         return
     for problem in found:
-        kind = (problem.next or "").removeprefix("tuiha plan ").partition(" ")[0]
-        if not (problem.next or "").startswith("tuiha plan ") or takes_from(kind, other.intent, ledger.phase):
+        then = problem.next
+        if then is None or then.action is not Action.PLAN or takes_from(then.operation, other.intent, ledger.phase):
             yield problem
         else:
-            yield replace(problem, next=first_of(other, ledger.phase), key=ATTACHES,
-                          means=f"{problem.means}; `{problem.next}` comes after {other.kind}, which has the pool")
+            yield replace(problem, next=first_of(other, ledger.phase), turn=Turn(then, other.kind))
 
 
-def _after_split(scene: Scene) -> str:
+def _after_split(scene: Scene) -> Next:
     stray = next((d.name for d in scene.databases if d.name != scene.stand.active and d.writable), None)
-    return after_stray(scene, stray) if stray is not None else "tuiha check"
+    return after_stray(scene, stray) if stray is not None else CHECK
 
 
 def _sprayers(scene: Scene) -> Iterator[Problem]:
-    others = {s.name for s in scene.sprayers if s.state != DOWN}
+    others = any(s.state is not SprayerState.DOWN for s in scene.sprayers)
     failing = {s.name: s.failing_since for s in scene.look.sprayers}
     for sprayer in scene.sprayers:
-        if sprayer.state == DOWN:
-            means = "devices go on through the other sprayer; there is no second one to lose" if others \
-                else "no device reaches the pool"
-            yield Problem(Severity.BAD, NodeKind.SPRAYER, sprayer.name, f"DOWN  {sprayer.error}", means,
-                          failing[sprayer.name], "tuiha check")
-    serving = frozenset(s.name for s in scene.serving if s.state == ServerState.UP)
+        if sprayer.state is SprayerState.DOWN:
+            yield Problem(Severity.BAD, NodeKind.SPRAYER, sprayer.name, ProblemCode.SPRAYER_DOWN,
+                          LostSprayer(sprayer.error, others), failing[sprayer.name], next=CHECK)
+    serving = frozenset(s.name for s in scene.serving if s.state is ServerState.UP)
     there = {s.name: s.report for s in scene.look.sprayers if s.report is not None and not down(s, scene.rules)}
     for one in oddities(there, serving):
-        yield Problem(Severity.WARNING if one.serious else Severity.NOTE, NodeKind.SPRAYER, one.sprayer,
-                      f"{one.word}  {one.what}", one.means,
-                      None if one.lasts is None else scene.look.at - one.lasts, "tuiha check")
+        yield Problem(Severity.WARNING if one.serious else Severity.NOTE, NodeKind.SPRAYER, one.sprayer, one.code, one,
+                      None if one.lasts is None else scene.look.at - one.lasts, next=CHECK)
 
 
 def _ledger(scene: Scene) -> Iterator[Problem]:
+    def problem(severity: Severity, code: ProblemCode, facts: Facts, then: Next, since: float | None = None) -> Problem:
+        return Problem(severity, NodeKind.LEDGER, "ledger", code, facts, since, next=then)
+
     polled = scene.look.ledger
     if polled is None:
         return
     if polled.error is not None and (polled.report is None or polled.failures >= scene.rules.down_after):
-        yield Problem(Severity.WARNING, NodeKind.LEDGER, "ledger", f"UNREADABLE  {polled.error}",
-                      "the service goes on; the database's roles cannot be changed until it is back",
-                      polled.failing_since, "tuiha check")
+        yield problem(Severity.WARNING, ProblemCode.LEDGER_UNREADABLE, Reason(polled.error), CHECK,
+                      polled.failing_since)
         return
     record, primary, manager = polled.report, scene.stand.primary_report, scene.rules.manager
     if manager is not None and record is not None and record.phase == LEADERLESS:
-        yield Problem(Severity.BAD, NodeKind.LEDGER, "ledger", f"NO LEADER  {manager} has none at this moment",
-                      "nothing can be written until one is promoted", None, "tuiha plan failover", "f")
+        yield problem(Severity.BAD, ProblemCode.NO_LEADER, OfManager(manager), plan("failover"))
         return
     row = primary.epoch if primary is not None else None
     if record is None or row is None or record.intent is not None:
         return
     if (record.epoch, record.active, record.pool) != (row.epoch, row.active, row.pool):
+        facts = TwoRecords(record.epoch, record.active, row.epoch, row.active, manager)
         if manager is not None and record.epoch > row.epoch and record.pool == row.pool:
-            yield Problem(Severity.WARNING, NodeKind.LEDGER, "ledger",
-                          f"FOLLOWING  {manager}'s leader is {record.active} on timeline {record.epoch}, "
-                          f"the epoch row says {row.epoch} on {row.active}",
-                          "the first pool server begins the epoch when no lease on the leader before can be left",
-                          None, "tuiha status")
-            return
-        yield Problem(Severity.WARNING, NodeKind.LEDGER, "ledger",
-                      f"DISAGREES  it says epoch {record.epoch} on {record.active}, "
-                      f"the database epoch {row.epoch} on {row.active}",
-                      "role changes are refused until both say the same", None, "tuiha check")
+            yield problem(Severity.WARNING, ProblemCode.FOLLOWING, facts, STATUS)
+        else:
+            yield problem(Severity.WARNING, ProblemCode.DISAGREES, facts, CHECK)

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tuiha.model.codes import Away, Oddity, ProblemCode
 from tuiha.model.reports import BackendReport, BackendState, SprayerReport
-from tuiha.model.words import names, natural
+from tuiha.model.words import natural
 
 _OUT = frozenset({BackendState.MAINT, BackendState.DRAIN})
-
-
-@dataclass(frozen=True, slots=True)
-class Oddity:
-    """One of them, at one sprayer."""
-
-    sprayer: str
-    word: str  # of its problem on the screen
-    what: str
-    means: str
-    remedy: str
-    serious: bool = True
-    lasts: int | None = None  # seconds, as far as the sprayer tells
 
 
 def oddities(sprayers: dict[str, SprayerReport], serving: frozenset[str]) -> Iterator[Oddity]:
@@ -33,33 +20,20 @@ def oddities(sprayers: dict[str, SprayerReport], serving: frozenset[str]) -> Ite
         taken = sorted((one.server for one in backends.values() if one.state in _OUT and _takes_elsewhere(
             one.server, name, sprayers)), key=natural)
         if taken:
-            yield Oddity(name, "DIFFERS", f"{names(taken)} gets no new users here, and does elsewhere",
-                         "somebody took it out at this sprayer alone: its share of the devices differs",
-                         "; ".join(f"`set server BACKEND/{one} state ready` at its runtime socket" for one in taken)
-                         + ", or take it out everywhere: " + "; ".join(f"tuiha plan drain {one}" for one in taken),
-                         serious=False)
+            yield Oddity(ProblemCode.DIFFERS, name, tuple(taken), serious=False)
         unchecked = sorted((one.server for one in backends.values() if not one.checked), key=natural)
         if unchecked:
-            yield Oddity(name, "UNCHECKED", f"it does not check the health of {names(unchecked)}",
-                         "devices are sent there also when it is gone, cut off, or leaving",
-                         "write `check` on its line `server` (config/haproxy.cfg), and then: systemctl reload haproxy",
-                         serious=False)
+            yield Oddity(ProblemCode.UNCHECKED, name, tuple(unchecked), serious=False)
         if report.lacking:
-            yield Oddity(name, "NO MAP", f"it has no map {names(report.lacking)}",
-                         "devices are forwarded by any server each time, and who holds an address is not known",
-                         "write the path that its configuration has at sprayers.map (or held): "
-                         f"{names(report.maps) or 'it has none; config/haproxy.cfg shows it'}", serious=False)
+            yield Oddity(ProblemCode.NO_MAP, name, lacking=report.lacking, maps=report.maps, serious=False)
 
 
 def _cut_off(name: str, away: list[BackendReport]) -> Iterator[Oddity]:
     if not away:
         return
-    told = names((f"{one.server} ({one.check})" if one.check else one.server
-                  for one in sorted(away, key=lambda one: natural(one.server))), 4)
-    yield Oddity(name, "CUT OFF", f"does not reach {told}",
-                 "devices are forwarded by other servers: slower, and with more load",
-                 "compare the address on its line `server` with the server's, and open the way from the sprayer's host "
-                 "to it", lasts=max((one.since_seconds for one in away if one.since_seconds is not None), default=None))
+    yield Oddity(ProblemCode.CUT_OFF, name,
+                 away=tuple(Away(one.server, one.check) for one in sorted(away, key=lambda one: natural(one.server))),
+                 lasts=max((one.since_seconds for one in away if one.since_seconds is not None), default=None))
 
 
 def _takes_elsewhere(server: str, here: str, sprayers: dict[str, SprayerReport]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy, same_name
-from tuiha.model.databases.obstacles import LONG, Kind, smaller
+from tuiha.model.codes import Kind
+from tuiha.model.databases.durability import Durability, Gap, gaps, same_name
+from tuiha.model.databases.obstacles import LONG, smaller
 from tuiha.model.databases.obstacles import obstacles as obstacles_of
 from tuiha.model.databases.way_back import AT_LEAST, Needs, not_ours
 from tuiha.model.databases.way_back import obstacles as in_the_way
@@ -14,6 +15,8 @@ from tuiha.model.quotes import slot
 from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.words.durability import reason, remedy
+from tuiha.words.obstacles import found as found_words
 
 _LAG_BYTES = 16 * 1024 * 1024  # what a secondary replays in a moment
 _CHECKPOINT = 3600.0  # seconds; an older one makes the stop of a busy database long
@@ -250,8 +253,8 @@ def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
     found = {one.kind: one for one in obstacles_of(node.name, node.report, frozenset(), longest)}
     for kind in kinds:
         one, wanted = found.get(kind), _NONE.get(kind, "none")
-        yield check(one is None, kind, node.name, wanted if one is None else one.what, wanted,
-                    "" if one is None else one.remedy)
+        yield check(one is None, kind, node.name, wanted if one is None else found_words(one).what, wanted,
+                    "" if one is None else found_words(one).remedy)
 
 
 def obstacles(sight: Sight) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tuiha.drivers.databases.positions import IS_PRIMARY_OR_RECEIVES
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.durability import Durability, follows_first, gaps, reason, remedy
+from tuiha.model.databases.durability import Durability, follows_first, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import Job, sql, waited_for
@@ -19,6 +19,7 @@ from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH
+from tuiha.words.durability import reason, remedy
 
 _SETTLING = 6.0  # seconds in which a secondary that was stopped meanwhile is synchronous again
 _AGAIN = 0.25

@@ -14,7 +14,7 @@ import aiohttp
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
-from tuiha.model.rows import UP
+from tuiha.model.reports import MailState
 from tuiha.model.words import count, names
 from tuiha.operate.plans.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
@@ -45,7 +45,8 @@ def partners(snapshot: Snapshot, cluster: MailCluster, server: str) -> list[Mail
     """The other mail servers of the cluster that are in service and answer."""
     return [
         mail for mail in snapshot.mail
-        if mail.cluster == cluster.cluster and mail.name != server and mail.state == UP and mail.in_service is not False
+        if mail.cluster == cluster.cluster and mail.name != server and mail.state is MailState.UP
+        and mail.in_service is not False
     ]
 
 
@@ -306,7 +307,7 @@ async def _call(world: World, present: Present, server: str) -> None:
 
 async def _usable(world: World, cluster: str, server: str) -> list[str]:
     mail = (await look(world)).mail
-    return [m.name for m in mail if m.cluster == cluster and (m.name == server or m.state == UP)]
+    return [m.name for m in mail if m.cluster == cluster and (m.name == server or m.state is MailState.UP)]
 
 
 async def said_through(world: World, servers: Iterable[ServerFacts], mail_server: str) -> dict[str, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.databases.durability import IN_STEP, same_name
-from tuiha.model.databases.managed import LEADERLESS, in_words
-from tuiha.model.reports import Managed
+from tuiha.model.reports import LEADERLESS, Managed
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.sight import NodeSight, Sight
 from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.words.states import in_words
 
 MANAGER = "manager"  # in a plan's details, who changes the roles; of a node, what it says
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
-from tuiha.model.databases.managed import LEADERLESS, NOT_HERE, not_here
-from tuiha.model.reports import EpochRow, LedgerRecord, Standby
+from tuiha.model.databases.managed import NOT_HERE, not_here
+from tuiha.model.reports import LEADERLESS, EpochRow, LedgerRecord, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.managed import LEADERLESS, in_words
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.reports import LEADERLESS, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, stamp, tell_all, told, until
 from tuiha.operate.database.steps.rejoin import Follows, PartnerFollows
 from tuiha.operate.database.steps.servers import Attach, Verify
 from tuiha.operate.database.stream import streams
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.world import World
+from tuiha.words.states import in_words
 
 _LOOK = 0.2  # seconds between two questions to Patroni, which has better things to do
 _FOLLOWING = 280.0  # seconds for Patroni to rewind and start a former leader

@@ -49,7 +49,9 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
                                      for step in plan.steps if step.number <= number))
     stays = plan.point_of_no_return is None or past
     ways = (Way.RESUME, *((Way.UNDO,) if undo else ()), *((Way.CANCEL,) if stays else ()))
-    return replace(intent, step=number, action=action, condition=Condition.RUNNING, beat=time.time(), ways=ways,
+    targets = (*plan.target, *(step.target for step in plan.steps if step.number == number))
+    return replace(intent, step=number, action=action, targets=tuple(dict.fromkeys(targets)),
+                   condition=Condition.RUNNING, beat=time.time(), ways=ways,
                    gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT
-from tuiha.model.problems.operation import possible, way_out
+from tuiha.model.problems.operation import possible
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
@@ -23,6 +23,7 @@ from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, NotThere, Store
 from tuiha.operate.run import intent as intents
+from tuiha.words.problems import way_out
 
 TAKES_FROM = "takes_from"  # in a plan's details: the operation that it takes the pool from; None: from none
 _STOPPING = 2 * BEAT + 4.0  # seconds in which a living runner of this host notices, and stops
@@ -59,7 +60,7 @@ def _busy(record: LedgerRecord, other: intents.Intent) -> Check:
     if current.condition is intents.Condition.RUNNING:
         remedy = f"wait for it (`tuiha operations {other.id}`), or `tuiha cancel {other.id}`"
     else:
-        remedy = way_out(current, possible(current, record.phase))
+        remedy = way_out(current.id, current.host, possible(current, record.phase))
     return Check("operation", other.kind, intents.words(current), "no other operation", CheckVerdict.NEVER, remedy)
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.databases.managed import LEADERLESS
 from tuiha.model.intent import BEAT, Condition
+from tuiha.model.reports import LEADERLESS
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import ReadsBack, Refused, Remains, Step
 from tuiha.operate.reach.world import World, open_world

@@ -17,7 +17,7 @@ from typing import Any
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.positions import HAS_FLUSHED, HAS_FOLLOWERS, IS_FOLLOWED, RECEIVED
 from tuiha.drivers.protocols import Conflict, DriverError, LedgerDriver
-from tuiha.model.databases.durability import Durability, Gap, gaps, reason, remedy
+from tuiha.model.databases.durability import Durability, Gap, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.clock import boottime
@@ -28,6 +28,7 @@ from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STAN
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, Place, Session, connect
 from tuiha.server.database.fence import Fence, Wires
+from tuiha.words.durability import reason, remedy
 
 log = logging.getLogger("tuiha.ground")
 

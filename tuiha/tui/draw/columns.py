@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from rich.cells import cell_len
 
 from tuiha.model.facts import NodeKind
+from tuiha.model.reports import ServerState, ServerTarget
+from tuiha.model.scene import GONE
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import CURSOR, DOWN, OK, STALE, WARN, sparkline, state_style
 from tuiha.tui.draw.rows import Row
@@ -100,7 +102,7 @@ def _state(row: Row, _: Sight) -> Span:
 
 
 def _target(row: Row, _: Sight) -> Span:
-    return (row.target, "quiet" if row.target in ("UP", row.state) else "warning")
+    return (row.target, "quiet" if row.target in (ServerTarget.UP, row.state) else "warning")
 
 
 def _number(text: str, stale: bool) -> Span:
@@ -176,10 +178,10 @@ def _attached(row: Row, _: Sight) -> Span:
     if row.kind is not NodeKind.SERVER:
         return _BLANK
     if row.database is None:
-        return (figures.UNKNOWN, "quiet") if row.state in ("DOWN", "LEFT", "UNKNOWN") else ("none", "bad")
+        return (figures.UNKNOWN, "quiet") if row.state in GONE else ("none", "bad")
     if row.astray:
         return (f"{row.database}{DOWN}", "bad bold")
-    return (row.database, "well" if row.state == "UP" else "text")
+    return (row.database, "well" if row.state is ServerState.UP else "text")
 
 
 def _note(row: Row, _: Sight) -> Span:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tuiha.model.databases.durability import IN_STEP
-from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Severity, Snapshot, Verdict
-from tuiha.model.scene import SERVING
-from tuiha.model.verdict import PROTECTED
+from tuiha.model.facts import DatabaseFacts, NodeKind, Problem, Protection, Severity, Snapshot, Verdict
+from tuiha.model.reports import DatabaseState
+from tuiha.model.scene import GONE, SERVING
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.current import running_line
 from tuiha.tui.draw.marks import DOWN, OK, WARN, state_mark
 from tuiha.tui.draw.rows import is_astray
 from tuiha.tui.draw.spans import Line, Span, cut, fit, joined, shrink, spread, width_of
 from tuiha.tui.draw.view import View
+from tuiha.words import next as following
+from tuiha.words import problems, states
 
 VERDICT_STYLES: dict[Verdict, str] = {
     Verdict.HEALTHY: "well",
@@ -29,7 +32,6 @@ SEVERITY_STYLES: dict[Severity, str] = {
     Severity.NOTE: "text",
 }
 _MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold", "REPLAY": "warning bold"}
-_GONE = ("DOWN", "LEFT", "UNKNOWN")
 NO_KEYS: Mapping[str, str] = {}
 
 
@@ -73,7 +75,7 @@ def _attendance(snapshot: Snapshot, width: int) -> list[Span]:
 def _standing(snapshot: Snapshot) -> list[list[Span]]:
     groups: list[list[Span]] = []
     if snapshot.protection:
-        style = "well" if snapshot.protection == PROTECTED else "warning"
+        style = "well" if snapshot.protection is Protection.PROTECTED else "warning"
         groups.append([(snapshot.protection, style)])
     if snapshot.users is not None:
         groups.append([(figures.count(snapshot.users), "text"), (" users", "quiet")])
@@ -120,11 +122,12 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
 
 def _what_next(problem: Problem, keys: Mapping[str, str], width: int, room: int) -> list[Span]:
     """The key, if one leads there, and the command: as short as it must be for what is wrong to be read whole."""
-    if not problem.next:
+    if problem.next is None:
         return [(" ", "text")]
-    key = keys.get(problem.key or "")
+    key = keys.get(following.key(problem.next) or "")
     pressed: list[Span] = [(key, "flow bold")] if key else []
-    forms = [problem.next.removeprefix(prefix) for prefix in ("", "tuiha ", "tuiha plan ")[width < 100 :]]
+    command = following.command(problem.next)
+    forms = [command.removeprefix(prefix) for prefix in ("", "tuiha ", "tuiha plan ")[width < 100 :]]
     made: list[Span] = []
     for form in (*forms, "") if key else forms:
         told: list[Span] = [(cut(form, max(12, width // 2 - 4)), "flow" if key else "flow bold")] if form else []
@@ -137,14 +140,14 @@ def _what_next(problem: Problem, keys: Mapping[str, str], width: int, room: int)
 def problem_spans(problem: Problem, now: float) -> list[Span]:
     """A problem in a few words: `mail2 DOWN 4m12s  imap: connection refused`. The pool's name is on line 1 already."""
     style = SEVERITY_STYLES[problem.severity]
-    state, _, rest = problem.what.partition(" ")
     subject = "" if problem.kind is NodeKind.POOL else f"{problem.subject} "
-    spans: list[Span] = [(f"{subject}{state}", f"{style} bold")]
+    spans: list[Span] = [(f"{subject}{problems.state(problem)}", f"{style} bold")]
     if problem.since is not None:
         least = "at least " if problem.at_least else ""
         spans.append((f" {least}{figures.duration(now - problem.since)}", style))
-    if rest.strip():
-        spans.append((f"  {rest.strip()}", style))
+    told = problems.detail(problem)
+    if told:
+        spans.append((f"  {told}", style))
     return spans
 
 
@@ -158,10 +161,10 @@ def pair_line(view: View, width: int) -> Line:
     spans = _pair_spans(snapshot, pair, access=True)
     if _astray(snapshot) and width_of((*spans, *end)) > width:
         spans = _pair_spans(snapshot, pair, access=False)
-    relation = relation_text(snapshot)
-    told: list[Span] = [("  ", "text"), relation] if relation else []
-    if relation and width_of((*spans, *told)) > width:  # the seconds give way, and are not cut in two
-        told = [("  ", "text"), (relation[0].rpartition(", ")[0] or relation[0], relation[1])]
+    found = relation(snapshot)
+    told: list[Span] = [] if found is None else [("  ", "text"), (found.text, found.style)]
+    if found is not None and width_of((*spans, *told)) > width:  # the seconds give way, and are not cut in two
+        told = [("  ", "text"), (found.short, found.style)]
     if width_of((*spans, *told, *end)) > width:  # one of the two gives way: the one that is less of a worry
         told, end = ([], end) if _astray(snapshot) else (told, ((" ", "text"),))
     return Line(spread((*spans, *told), end, width))
@@ -185,7 +188,7 @@ def _pair_spans(snapshot: Snapshot, pair: tuple[DatabaseFacts, ...], *, access: 
 
 def _database_spans(database: DatabaseFacts, access: bool) -> list[Span]:
     role = database.role if database.reachable and database.role else database.state
-    good = database.state == "UP"
+    good = database.state is DatabaseState.UP
     style = "well" if good else "bad bold"
     spans: list[Span] = [state_mark(database.state), (f" {database.name} ", "strong bold"), (role, style)]
     if access and database.writable is not None and database.reachable:
@@ -193,30 +196,50 @@ def _database_spans(database: DatabaseFacts, access: bool) -> list[Span]:
     return spans
 
 
-def relation_text(snapshot: Snapshot) -> Span | None:
-    """How the secondary follows the primary, in words; None when there is no second database."""
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How the second database follows the first, and how that is drawn."""
+
+    follows: bool
+    words: tuple[str, ...]
+    style: str
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return ", ".join(self.words)
+
+    @property
+    def short(self) -> str:
+        """The same without the last figure, where there is more than one."""
+        return ", ".join(self.words[:-1] or self.words)
+
+
+def relation(snapshot: Snapshot) -> Relation | None:
+    """How the secondary follows the primary; None when there is no second database."""
     pair = ordered_pair(snapshot)
     if len(pair) < 2:
         return None
     second = pair[1]
-    if second.state == "STRAY":
-        return ("writable, not ours", "bad bold")
+    if second.state is DatabaseState.STRAY:
+        return Relation(False, (states.NOT_OURS,), "bad bold")
     if not second.reachable:
-        return ("not replicating", "bad bold" if snapshot.protection == PROTECTED else "warning")
+        return Relation(False, (states.NOT_REPLICATING,),
+                        "bad bold" if snapshot.protection is Protection.PROTECTED else "warning")
     if second.sync_state is None and second.lag_bytes is None:
-        return ("not replicating", "bad bold")
+        return Relation(False, (states.NOT_REPLICATING,), "bad bold")
     style = "well" if second.sync_state in IN_STEP else "warning"
-    words = [second.sync_state or "unknown", f"{figures.size(second.lag_bytes)}"]
+    words = [second.sync_state or states.UNKNOWN, f"{figures.size(second.lag_bytes)}"]
     if second.lag_seconds is not None:
         words.append(figures.milliseconds(second.lag_seconds * 1000, " "))
-    return (", ".join(words), style)
+    return Relation(True, tuple(words), style)
 
 
 def _arrow(snapshot: Snapshot) -> Span:
-    relation = relation_text(snapshot)
-    if relation is None or "not" in relation[0]:
+    found = relation(snapshot)
+    if found is None or not found.follows:
         return ("╌╳╌", "bad bold")
-    return ("──▶", relation[1])
+    return ("──▶", found.style)
 
 
 def _astray(snapshot: Snapshot) -> bool:
@@ -227,7 +250,7 @@ def attachment_spans(snapshot: Snapshot) -> tuple[Span, ...]:
     """To which database the servers are attached; anything but one for all is said in red."""
     places: dict[str, int] = {}
     for server in snapshot.servers:
-        if server.database and server.state not in _GONE:
+        if server.database and server.state not in GONE:
             places[server.database] = places.get(server.database, 0) + 1
     if not places:
         return (("no server attached", "bad bold"),) if snapshot.servers else ()

@@ -8,6 +8,9 @@ from tuiha.model.facts import Event, Problem
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import SEVERITY_STYLES, problem_spans
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
+from tuiha.words.events import text
+from tuiha.words.next import command
+from tuiha.words.problems import means
 
 
 def rule(width: int, title: str = "") -> Line:
@@ -31,7 +34,7 @@ def event_line(event: Event, width: int) -> Line:
     spans: tuple[Span, ...] = (
         (f" {figures.clock(event.at)}  ", "quiet"),
         (left(event.subject, 10 if width >= 60 else 7) + " ", "heading"),
-        (event.text, SEVERITY_STYLES[event.severity]),
+        (text(event), SEVERITY_STYLES[event.severity]),
     )
     return Line(fit(spans, width - 1))
 
@@ -54,9 +57,9 @@ def problem_lines(problems: Sequence[Problem], now: float, width: int) -> list[L
     for problem in problems:
         style = SEVERITY_STYLES[problem.severity]
         lines.append(Line(fit(((" ! ", f"{style} bold"), *problem_spans(problem, now)), width)))
-        lines += [Line(fit(((f"   {part}", "text"),), width)) for part in wrapped(problem.means, width - 4)]
+        lines += [Line(fit(((f"   {part}", "text"),), width)) for part in wrapped(means(problem), width - 4)]
         if problem.next:
-            lines.append(Line(fit((("   next: ", "quiet"), (problem.next, "flow bold")), width)))
+            lines.append(Line(fit((("   next: ", "quiet"), (command(problem.next), "flow bold")), width)))
     return lines
 
 

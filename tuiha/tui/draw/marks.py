@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuiha.model.reports import BackendState, DatabaseState, MailState, NodeState, ServerState, SprayerState
 from tuiha.tui.draw.spans import Span
 
 CURSOR = "▸"
@@ -13,19 +14,19 @@ WARN = "▲"
 STALE = "~"
 IDLE = "○"
 
-STATE_STYLES: dict[str, str] = {
-    "UP": "well",
-    "HELD": "warning",
-    "FENCED": "bad",
-    "CONSTRAINED": "warning",
-    "WITHDRAWN": "warning",
-    "LEFT": "quiet",
-    "DOWN": "bad",
-    "UNKNOWN": "quiet",
-    "STRAY": "bad",
-    "OUT": "warning",
-    "DRAIN": "warning",
-    "MAINT": "warning",
+STATE_STYLES: dict[NodeState | BackendState, str] = {
+    **dict.fromkeys((ServerState.UP, DatabaseState.UP, SprayerState.UP, MailState.UP, BackendState.UP), "well"),
+    **dict.fromkeys((ServerState.DOWN, DatabaseState.DOWN, SprayerState.DOWN, MailState.DOWN, BackendState.DOWN),
+                    "bad"),
+    ServerState.HELD: "warning",
+    ServerState.FENCED: "bad",
+    ServerState.CONSTRAINED: "warning",
+    ServerState.WITHDRAWN: "warning",
+    ServerState.LEFT: "quiet",
+    DatabaseState.STRAY: "bad",
+    MailState.OUT: "warning",
+    BackendState.DRAIN: "warning",
+    BackendState.MAINT: "warning",
 }
 _STYLE_MARKS = {"well": OK, "warning": WARN, "bad": DOWN, "quiet": IDLE}
 _BLOCKS = " ▁▂▃▄▅▆▇"
@@ -34,12 +35,12 @@ _BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 _CELLS = [[chr(0x2800 + a + b) if a + b else " " for b in _BRAILLE_RIGHT] for a in _BRAILLE_LEFT]
 
 
-def state_style(state: str) -> str:
-    """The style of a state's word; a state that is not known here is shown quietly."""
+def state_style(state: NodeState | BackendState) -> str:
+    """The style of a state's word; an unknown one is shown quietly."""
     return STATE_STYLES.get(state, "quiet")
 
 
-def state_mark(state: str) -> Span:
+def state_mark(state: NodeState | BackendState) -> Span:
     """The mark of a state, with its style."""
     style = state_style(state)
     return (_STYLE_MARKS[style], style)

@@ -15,10 +15,12 @@ from tuiha.model.facts import (
     Snapshot,
     SprayerFacts,
 )
+from tuiha.model.reports import DatabaseRole, DatabaseState, NodeState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.spans import clean
+from tuiha.words.states import note
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class Row:
     name: str
     kind: NodeKind
     role: str
-    state: str
+    state: NodeState
     target: str
     rank: int  # 0 bad, 1 warning, 2 stale, 3 as it should be
     stale: bool
@@ -93,8 +95,8 @@ def _age(seen_at: float | None, snapshot: Snapshot, now: float) -> tuple[float |
     return age, figures.is_stale(age, snapshot.interval), figures.age_text(age, snapshot.interval)
 
 
-def _note(note: str, error: str | None, otherwise: str) -> str:
-    return clean(note or error or otherwise)
+def _note(told: str, otherwise: str) -> str:
+    return clean(told or otherwise)
 
 
 def is_astray(server: ServerFacts, snapshot: Snapshot) -> bool:
@@ -111,7 +113,7 @@ def _server(server: ServerFacts, snapshot: Snapshot, now: float) -> Row:
         rate=server.requests_per_second, latency=server.latency_ms,
         availability=server.availability_index, load=server.cpu_percent, memory=server.memory_bytes,
         database=server.database, astray=astray, host=_host(server.address),
-        note=_note(server.note, server.error, "wrong database" if astray else ""),
+        note=_note(note(server), "wrong database" if astray else ""),
     )
 
 
@@ -119,13 +121,13 @@ def _database(database: DatabaseFacts, snapshot: Snapshot, now: float) -> Row:
     age, stale, text = _age(database.seen_at, snapshot, now)
     role = (database.role or database.expected or "database").lower()
     known = "" if database.timeline is None else f"timeline {database.timeline}"
-    if database.role == "SECONDARY" and database.lag_bytes is not None:
+    if database.role is DatabaseRole.SECONDARY and database.lag_bytes is not None:
         known = f"{figures.size(database.lag_bytes)} behind"
     return Row(
         name=database.name, kind=NodeKind.DATABASE, role=role, state=database.state,
         target=target_of(database), rank=3, stale=stale, age=text, age_seconds=age,
-        rate=database.transactions_per_second, astray=database.state == "STRAY",
-        host=_host(database.address), note=_note(database.note, database.error, known),
+        rate=database.transactions_per_second, astray=database.state is DatabaseState.STRAY,
+        host=_host(database.address), note=_note(note(database), known),
     )
 
 
@@ -143,7 +145,7 @@ def _sprayer(sprayer: SprayerFacts, snapshot: Snapshot, now: float) -> Row:
         name=sprayer.name, kind=NodeKind.SPRAYER, role="sprayer", state=sprayer.state, target="UP",
         rank=3, stale=stale, age=text, age_seconds=age, devices=sprayer.sessions,
         rate=sprayer.requests_per_second, host=_host(sprayer.address),
-        note=_note(sprayer.note, sprayer.error, known),
+        note=_note(note(sprayer), known),
     )
 
 
@@ -153,7 +155,7 @@ def _mail(mail: MailFacts, snapshot: Snapshot, now: float) -> Row:
         name=mail.name, kind=NodeKind.MAIL, role="mail", state=mail.state,
         target="OUT" if mail.in_service is False else "UP", rank=3, stale=stale, age=text, age_seconds=age,
         users=mail.users, latency=mail.latency_ms, host=_host(mail.address),
-        note=_note(mail.note, mail.error, mail.cluster),
+        note=_note(note(mail), mail.cluster),
     )
 
 

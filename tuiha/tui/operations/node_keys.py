@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
+from tuiha.model.reports import MAIL_AWAY, DatabaseState
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import choices, suggested
+from tuiha.words.next import key
 
 ACTING_KEYS: tuple[Key, ...] = (
     ARM,
@@ -101,7 +103,7 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         if view.snapshot is None or not view.snapshot.problems or (row is not None and row.kind is NodeKind.MAIL):
             return row
         worst = view.snapshot.problems[0]
-        if worst.kind is not NodeKind.MAIL or worst.key is None:
+        if worst.kind is not NodeKind.MAIL or key(worst.next) is None:
             return row
         return next((one for one in rows_of(view.snapshot, view.now) if one.name == worst.subject), row)
 
@@ -112,9 +114,10 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         """
         row, ways = self._row_of_failover(), self.dashboard.ways
         snapshot = self.dashboard.view.snapshot
-        ill = row is not None and row.kind is NodeKind.MAIL and row.state in ("DOWN", "OUT")
+        ill = row is not None and row.kind is NodeKind.MAIL and row.state in MAIL_AWAY
         down = snapshot is not None and any(
-            database.name == snapshot.active and database.state != "UP" for database in snapshot.databases)
+            database.name == snapshot.active and database.state is not DatabaseState.UP
+            for database in snapshot.databases)
         named = suggested(snapshot)
         if down and not ill and named is not None:
             ways.open_plan(*named)

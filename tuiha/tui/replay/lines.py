@@ -11,6 +11,7 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import SEVERITY_STYLES, VERDICT_STYLES
 from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, Span, cut, fit, left, right, spread, width_of
+from tuiha.words.events import text
 
 if TYPE_CHECKING:
     from tuiha.watch.recording.replay import Where
@@ -47,7 +48,7 @@ def past_line(where: Where, snapshot: Snapshot, live: Snapshot | None, width: in
                       "quiet" if step <= 3 * snapshot.interval else "warning"))
         if where.here:
             more = f" (+{len(where.here) - 1})" if len(where.here) > 1 else ""
-            start.append((f"  {where.here[0].subject} {where.here[0].text}{more}",
+            start.append((f"  {where.here[0].subject} {text(where.here[0])}{more}",
                           SEVERITY_STYLES[where.here[0].severity]))
     if width_of((*start, *now, *keys)) > width - 2:  # what happened counts for more than what keys do
         keys = [(f"{text} ", style) for text, style in keys if style != "quiet"]

@@ -20,20 +20,20 @@ from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
 from tuiha.model.check.doctor import advice
 from tuiha.model.check.finding import Finding
-from tuiha.model.check.findings import Attempt, Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases import way_back
 from tuiha.model.databases.active import Standing, standing
 from tuiha.model.databases.managed import managed_findings
-from tuiha.model.facts import Look
-from tuiha.model.problems.causes import Cause, database_remedy, mail_remedy
+from tuiha.model.facts import Look, Protection
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.model.verdict import PROTECTED
 from tuiha.watch.check.inspection import inspection
 from tuiha.watch.check.rehearsal import rehearsals
 from tuiha.watch.factory import guarded, open_poller, rules_of
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.reader import connect
+from tuiha.words.findings import Attempt, Expected, findings
+from tuiha.words.remedies import database_remedy, mail_remedy
 
 # Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
 # on, and longer each time), and must not be taken for a server that hangs.
@@ -122,7 +122,7 @@ def first_record(checked: Checked) -> LedgerRecord | str:
     row = report.epoch
     if not report.writable or row is None or row.pool != checked.look.pool or row.active != checked.stand.active:
         return f"{checked.stand.active} is not the writable, active database of {checked.look.pool}"
-    standby = Standby.SYNC if checked.protection == PROTECTED else Standby.STALE
+    standby = Standby.SYNC if checked.protection is Protection.PROTECTED else Standby.STALE
     return LedgerRecord(row.pool, row.epoch, row.active, standby, report.system_identifier, report.timeline)
 
 

@@ -13,11 +13,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from tuiha.config.errors import ConfigError
+from tuiha.model.codes import Ended, Ending, EventKind
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.watch.child.launch import Process, launched
 from tuiha.watch.child.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
 from tuiha.watch.history import History
 from tuiha.watch.subscribers import Subscribers
+from tuiha.words.events import ending
 
 EVENTS = 1000  # kept
 SILENCE = 20.0  # seconds without a look, after which the process counts as hanging
@@ -126,11 +128,11 @@ class Apart:
         before = 0  # how often one ended that had not been good for long
         while True:
             began = time.monotonic()
-            why = self._read(self._process)
-            if self._ending.is_set() or not self._goes_on(why):
+            how = self._read(self._process)
+            if self._ending.is_set() or not self._goes_on(how):
                 return
             before = 0 if time.monotonic() - began > GOOD else before + 1
-            self._happened(why)
+            self._happened(how)
             if not self._replaced(max(before, 1)):
                 return
 
@@ -140,7 +142,7 @@ class Apart:
             try:
                 self._process = launched(self._command)
             except OSError as error:
-                self._happened(f"cannot be started: {error.strerror}")
+                self._happened(Ended(Ending.NO_START, reason=error.strerror or ""))
                 times += 1
                 continue
             if self._ending.is_set():  # told to end in between: this one was not there to hear it
@@ -148,11 +150,11 @@ class Apart:
             return True
         return False
 
-    def _read(self, process: Process) -> str:
+    def _read(self, process: Process) -> Ended:
         """Take what one process sends until it ends; returns how it ended."""
         stdout, silent, looked = process.stdout, False, False
         if stdout is None:
-            return "has no pipe"
+            return Ended(Ending.NO_PIPE)
         with stdout, suppress(EOFError, OSError, pickle.UnpicklingError):
             while not silent:
                 silent = looked and not _ready(stdout.fileno(), self._patience())
@@ -169,29 +171,29 @@ class Apart:
             process.kill()
             code = process.wait()
         if silent:
-            return f"was silent for {self._patience():g} s"
-        return f"ended with signal {-code}" if code < 0 else f"ended with code {code}"
+            return Ended(Ending.SILENT, self._patience())
+        return Ended(Ending.SIGNAL, -code) if code < 0 else Ended(Ending.CODE, code)
 
     def _patience(self) -> float:
         """Seconds without a look until the process counts as hanging."""
         return max(self._silence, 5 * self.outline().interval)
 
-    def _goes_on(self, why: str) -> bool:
+    def _goes_on(self, how: Ended) -> bool:
         """Whether another process is worth a try: not when the first one never began; whoever waits is told."""
         if self._started.done() and self._started.exception() is None:
             return True
         log = f"; its log is {self._log}" if self._log else ""
-        error = WatchingEnded(f"the process that watches the pool {why}{log}")
+        error = WatchingEnded(f"the process that watches the pool {ending(how)}{log}")
         for waiting in (self._outline, self._started):
             if not waiting.done():
                 waiting.set_exception(error)
         return False
 
-    def _happened(self, what: str) -> None:
+    def _happened(self, how: Ended) -> None:
         """Tell on the screen what became of the process; the data on it gets old meanwhile, and is marked so."""
-        _log.warning("the watching process %s", what)
+        _log.warning("the watching process %s", ending(how))
         pool = self.outline().pool
-        event = Event(time.time(), Severity.BAD, pool, f"the process that watches {what}; it is started again")
+        event = Event(time.time(), Severity.BAD, pool, EventKind.WATCHER_REPLACED, how)
         self._events = (event, *self._events)[:EVENTS]
         if self._latest is not None:
             self._subscribers.tell(self._latest)
@@ -213,7 +215,7 @@ class Apart:
         for one in waiting:
             one.set_exception(ConfigError(*refusal.problems))
         if not waiting:
-            self._happened(f"refuses its configuration: {refusal.problems[0]}")
+            self._happened(Ended(Ending.REFUSED, reason=str(refusal.problems[0])))
 
     def _take_news(self, news: News) -> None:
         if self._history is not None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tuiha.config.pace import Alerts
 from tuiha.model.facts import Snapshot, Verdict
+from tuiha.words.next import command
+from tuiha.words.problems import means, what
 
 _log = logging.getLogger(__name__)
 _SAID = 300  # characters of what a failing command says
@@ -30,8 +32,9 @@ class Change:
             "schema": "tuiha.alert/1", "pool": now.pool, "verdict": str(now.verdict),
             "before": None if self.before is None else str(self.before), "at": now.at, "active": now.active,
             "epoch": now.epoch,
-            "problems": [{"severity": str(p.severity), "subject": p.subject, "what": p.what, "means": p.means,
-                          "next": p.next} for p in now.problems],
+            "problems": [{"severity": str(p.severity), "subject": p.subject, "code": str(p.code), "what": what(p),
+                          "means": means(p), "next": None if p.next is None else command(p.next)}
+                         for p in now.problems],
         }
 
 

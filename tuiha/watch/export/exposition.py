@@ -5,6 +5,7 @@ A figure that is not known is left out, as Prometheus wants it: a gap in the gra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tuiha.model.facts import Snapshot, Verdict
+from tuiha.model.facts import Protection, Severity, Snapshot, Verdict
 from tuiha.model.intent import Condition
 from tuiha.model.problems.operation import running
-from tuiha.model.verdict import PROTECTED
 
 Sample = tuple[dict[str, str], "float | None"]
 
@@ -56,8 +56,13 @@ def _verdicts(snapshot: Snapshot) -> Iterable[Sample]:
 
 
 def _problems(snapshot: Snapshot) -> Iterable[Sample]:
-    levels = ("bad", "warning", "note")
-    return [({"severity": level}, sum(p.severity == level for p in snapshot.problems)) for level in levels]
+    return [({"severity": level}, sum(p.severity is level for p in snapshot.problems)) for level in Severity]
+
+
+def _codes(snapshot: Snapshot) -> Iterable[Sample]:
+    found = Counter((p.severity, p.kind, p.subject, p.code) for p in snapshot.problems)
+    return [({"severity": severity, "kind": kind, "subject": subject, "code": code}, number)
+            for (severity, kind, subject, code), number in found.items()]
 
 
 def _operation(snapshot: Snapshot) -> Iterable[Sample]:
@@ -97,9 +102,10 @@ def _without(snapshot: Snapshot) -> Iterable[Sample]:
 FAMILIES: tuple[Family, ...] = (
     Family("tuiha_pool_verdict", "1 for the pool's verdict, 0 for the others", _verdicts),
     Family("tuiha_pool_problems", "Problems that are known now", _problems),
+    Family("tuiha_pool_problem", "How many problems with this code a node has now", _codes),
     Family("tuiha_pool_epoch", "Counts the changes of the active database", _pool(lambda s: s.epoch)),
     Family("tuiha_pool_protected", "1: the secondary has every acknowledged write",
-           _pool(lambda s: None if s.protection is None else float(s.protection == PROTECTED))),
+           _pool(lambda s: None if s.protection is None else float(s.protection is Protection.PROTECTED))),
     Family("tuiha_pool_users", "Users of the pool", _pool(lambda s: s.users)),
     Family("tuiha_pool_operation", "1 for the condition of the operation that has the pool; all 0 when none has",
            _operation),

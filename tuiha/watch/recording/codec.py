@@ -1,6 +1,7 @@
 """Snapshots as JSON and back, for any frozen dataclass: older and newer files are read as far as they go.
 
-A field that this version does not know is left out, one that the file does not have gets its default. Numbers are
+A field that this version does not know is left out, one that the file does not have gets its default. Where a field
+may hold one of several classes, the one that it holds is named beside its fields. Numbers are
 kept to two decimals, those under 1 to four: an age needs no microseconds, and the file stays small.
 """
 
@@ -14,10 +15,13 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from tuiha.watch.recording.earlier import lifted
+
 T = TypeVar("T")
 Json = Any  # what json.loads can return
 _Read = Callable[[Json], Any]
 _REQUIRED = object()
+_IS = "is"  # the key of the class's name, where a base class has several; no field has that name
 
 
 class DecodeError(Exception):
@@ -40,7 +44,8 @@ def pack(value: object) -> Json:
         return [[pack(key), pack(item)] for key, item in value.items()]
     if dataclasses.is_dataclass(value):
         kind: Any = type(value)
-        return {name: pack(getattr(value, name)) for name in _names(kind)}
+        named = {_IS: kind.__name__} if _derived(kind) else {}
+        return named | {name: pack(getattr(value, name)) for name in _names(kind)}
     raise TypeError(f"no form for {type(value).__name__}")
 
 
@@ -56,6 +61,12 @@ def _rounded(value: float) -> float | int | None:
         return None
     short = round(value, 2 if abs(value) >= 1 else 4)
     return int(short) if short.is_integer() else short
+
+
+@lru_cache(maxsize=256)
+def _derived(kind: Any) -> bool:
+    """Whether a class stands in the place of a base class of its own kind."""
+    return any(dataclasses.is_dataclass(base) for base in kind.__mro__[1:])
 
 
 @lru_cache(maxsize=256)
@@ -76,7 +87,7 @@ def _reader(kind: Any) -> _Read:
     if origin is not None and issubclass(origin, Mapping):
         return _mapping(arguments)
     if dataclasses.is_dataclass(kind):
-        return _dataclass(kind)
+        return _one_of(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enumeration(kind)
     if kind in _PLAIN:
@@ -143,11 +154,34 @@ def _mapping(arguments: tuple[Any, ...]) -> _Read:
 
 
 def _enumeration(kind: type[Enum]) -> _Read:
+    """A member; of what is also called UNKNOWN, that one for a word that this version does not know."""
+    unknown = kind.__members__.get("UNKNOWN")
+
     def read(data: Json) -> Any:
         try:
             return kind(data)
         except ValueError:
+            if unknown is not None and isinstance(data, str):
+                return unknown
             raise DecodeError(f"{data!r:.40} is no {kind.__name__}") from None
+
+    return read
+
+
+def _one_of(kind: Any) -> _Read:
+    """The class itself, or the one of those derived from it that is named."""
+    derived: dict[str, Any] = {one.__name__: one for one in kind.__subclasses__()}
+    plain = _dataclass(kind)
+    if not derived:
+        return plain
+
+    def read(data: Json) -> Any:
+        name = data.get(_IS) if isinstance(data, dict) else None
+        if name is None:
+            return plain(data)
+        if name not in derived:
+            raise DecodeError(f"{name!r:.40} is no {kind.__name__}")
+        return _reader(derived[name])(data)
 
     return read
 
@@ -160,6 +194,7 @@ def _dataclass(kind: Any) -> _Read:
     def read(data: Json) -> Any:
         if not isinstance(data, dict):
             raise DecodeError(f"{kind.__name__}: {data!r:.40} is not an object")
+        data = lifted(kind, data)
         values = {}
         for name, reader, absent in fields:
             if name in data:

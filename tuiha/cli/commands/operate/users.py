@@ -135,7 +135,7 @@ def _server(row: UserRow) -> str:
 
 def _without(found: NoMail) -> str:
     from tuiha.cli.output.table import plain
-    from tuiha.model.problems.mail_trouble import explained
+    from tuiha.words.mail import explained
 
     where = f" by {plain(found.mail_server)}" if found.mail_server and found.text else ""
     said = f" ({plain(found.text)}{where})" if found.text else ""

@@ -21,6 +21,7 @@ from tuiha.lab.load.devices import User
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser
+from tuiha.model.codes import ProblemCode
 from tuiha.pooldb.errors import UNREAD
 
 _MANY = 30.0  # seconds for what must come to be, and has no limit of its own
@@ -256,7 +257,6 @@ class Said:
 
     yes: bool = True
     within: float = 20.0
-    word: str = "mail"  # in a problem's text
 
     @property
     def text(self) -> str:
@@ -269,7 +269,7 @@ class Said:
         while True:
             document = await _document(stage)
             words = " ".join(json.dumps(problem) for problem in document["problems"])
-            said = document["verdict"] != "HEALTHY" and self.word in words
+            said = any(problem["code"] == ProblemCode.WITHOUT_MAIL for problem in document["problems"])
             if said is self.yes:
                 return
             if time.monotonic() - began > self.within:

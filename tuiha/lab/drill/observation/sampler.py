@@ -14,6 +14,7 @@ import aiohttp
 
 from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
 from tuiha.lab.load.database import Node
+from tuiha.model.reports import ServerState
 from tuiha.pooldb.connection import OwnConnection
 from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.statements.audit import SAMPLE
@@ -61,7 +62,7 @@ class Sampler:
             return  # what does not answer says nothing: no evidence in either direction
         self._recording.statuses.append(Status(
             name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"],
-            held=told["state"] == "HELD"))
+            held=told["state"] == ServerState.HELD))
 
     async def _sample(self, node: Node) -> None:
         sent = time.time()

@@ -18,7 +18,7 @@ from tuiha.drivers.databases.positions import (
     REPLAYED,
 )
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.databases.durability import gaps, reason, remedy
+from tuiha.model.databases.durability import gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import (
@@ -50,6 +50,7 @@ from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import DatabaseError
 from tuiha.pooldb.leases import LAST_RENEWAL
 from tuiha.pooldb.statements.epochs import DOUBTED
+from tuiha.words.durability import reason, remedy
 
 _STILL = 1.5  # seconds in which a replay that has anything to do makes a step
 _CONNECTING = 2.0  # seconds in which a secondary that is there connects again

@@ -11,7 +11,9 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
+from tuiha.words.next import key
 
+FAILS_OVER = "f"  # the key of the menu
 ASKING = "asking the pool ..."
 
 
@@ -44,8 +46,8 @@ def choices(snapshot: Snapshot | None, row: Row | None) -> tuple[Choice, ...]:
 def suggested(snapshot: Snapshot | None) -> tuple[str, tuple[str, ...]] | None:
     """The operation that line 2 names as the next step by `f`, with its target; None when it names none."""
     worst = snapshot.problems[0] if snapshot is not None and snapshot.problems else None
-    words = worst.next.split() if worst is not None and worst.key == "f" and worst.next else []
-    return (words[2], tuple(words[3:])) if words[:2] == ["tuiha", "plan"] and len(words) > 2 else None
+    then = None if worst is None else worst.next
+    return None if then is None or key(then) != FAILS_OVER else (then.operation, then.targets)
 
 
 def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:

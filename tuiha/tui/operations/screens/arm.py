@@ -14,6 +14,7 @@ from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
+from tuiha.words.problems import what
 
 _TEXT = (
     (" WRITE for 15 minutes", "armed bold"),
@@ -29,7 +30,7 @@ def suggested(snapshot: Snapshot | None) -> str:
     """A reason that the pool itself gives: its worst problem; empty when nothing is bad."""
     bad = (problem for problem in snapshot.problems if problem.severity is Severity.BAD) if snapshot else ()
     worst = next(iter(bad), None)
-    return "" if worst is None else cut(clean(f"{worst.subject} {' '.join(worst.what.split())}"), LONGEST_REASON)
+    return "" if worst is None else cut(clean(f"{worst.subject} {' '.join(what(worst).split())}"), LONGEST_REASON)
 
 
 class ArmScreen(PoolScreen, inherit_bindings=False):

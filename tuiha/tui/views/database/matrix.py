@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tuiha.model.facts import DatabaseFacts, ServerFacts, Snapshot
+from tuiha.model.reports import DatabaseState, ServerState
+from tuiha.model.scene import GONE
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
-from tuiha.tui.draw.head import ordered_pair, relation_text
+from tuiha.tui.draw.head import ordered_pair, relation
 from tuiha.tui.draw.marks import DOWN, OK
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.views.nodes.rows import Item, from_home, rows_by_name
-
-_GONE = ("DOWN", "LEFT", "UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,22 @@ def matrix_items(snapshot: Snapshot, now: float) -> tuple[MatrixItem, ...]:
 
 def _of_database(one: DatabaseFacts, column: DatabaseFacts, snapshot: Snapshot) -> Span:
     if one is column:
-        good = one.state == "UP"
+        good = one.state is DatabaseState.UP
         word = one.role if one.reachable and one.role else one.state
         return (f"{OK if good else DOWN} {word}", "well bold" if good else "bad bold")
-    relation = relation_text(snapshot)
-    if one.name == snapshot.active or relation is None:
+    found = relation(snapshot)
+    if one.name == snapshot.active or found is None:
         return ("", "text")
-    return ("follows" if "not" not in relation[0] else "does not follow", relation[1])
+    return ("follows" if found.follows else "does not follow", found.style)
 
 
 def _of_server(server: ServerFacts, column: DatabaseFacts, sessions: int | None, snapshot: Snapshot) -> Span:
     """On it: a mark with the sessions. Elsewhere: a dot, or sessions that should not be there."""
     counted = "" if not sessions else f" {sessions} session{'s' if sessions != 1 else ''}"
-    if server.database == column.name and server.state not in _GONE:
+    if server.database == column.name and server.state not in GONE:
         if column.name != snapshot.active:
             return (f"{DOWN} HERE{counted}", "bad bold")
-        return (f"{OK}{counted}", "well" if server.state == "UP" else "text")
+        return (f"{OK}{counted}", "well" if server.state is ServerState.UP else "text")
     if sessions and column.name != snapshot.active:
         return (f"{DOWN}{counted}", "bad bold")
     return (f"·{counted}", "warning" if sessions else "quiet")
@@ -81,7 +81,7 @@ def _epoch(item: MatrixItem, _: Sight) -> Span:
 
 def _lease(item: MatrixItem, _: Sight) -> Span:
     server = item.server
-    if server is None or server.state in _GONE:
+    if server is None or server.state in GONE:
         return ("", "text")
     if not server.lease_seconds:
         return ("none", "bad")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Snapshot
 from tuiha.model.quotes import standbys
+from tuiha.model.reports import DatabaseRole, DatabaseState
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.head import attachment_spans, ordered_pair
 from tuiha.tui.draw.marks import DOWN, OK, state_mark
@@ -73,7 +74,7 @@ def panel_lines(snapshot: Snapshot, width: int, room: int) -> list[Line]:
 
 def _facts(database: DatabaseFacts, snapshot: Snapshot, before: str, label: int, width: int) -> list[tuple[Span, ...]]:
     """Lines of one database. Both have the same ones in the same places, so that they compare."""
-    good = database.state == "UP"
+    good = database.state is DatabaseState.UP
     role = database.role if database.reachable and database.role else database.state
     access = {True: "read and write", False: "read only", None: ""}[database.writable]
     title: tuple[Span, ...] = (
@@ -123,7 +124,7 @@ def _position(database: DatabaseFacts) -> Sequence[Span]:
 def _behind(database: DatabaseFacts, snapshot: Snapshot) -> Sequence[Span]:
     if not database.reachable:
         return (_NOTHING,)
-    if database.name == snapshot.active or (snapshot.active is None and database.role == "PRIMARY"):
+    if database.name == snapshot.active or (snapshot.active is None and database.role is DatabaseRole.PRIMARY):
         return (("it leads", "quiet"),)
     lag = "" if database.lag_seconds is None else seconds(database.lag_seconds)
     if database.sync_state is None:  # the primary does not know it, or cannot be asked
@@ -138,7 +139,7 @@ def _waits(database: DatabaseFacts) -> Sequence[Span]:
     """What a commit waits for, or on a secondary whether the stream is up."""
     if not database.reachable:
         return (_NOTHING,)
-    if database.role == "SECONDARY":
+    if database.role is DatabaseRole.SECONDARY:
         streams = {True: ("the stream is up", "text"), False: ("no stream", "bad"), None: _NOTHING}
         return (streams[database.receiving],)
     names = database.synchronous_names

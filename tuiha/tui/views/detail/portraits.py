@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, ServerFacts, Snapshot, SprayerFacts
+from tuiha.model.reports import DatabaseRole, SprayerState
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
 from tuiha.tui.draw.marks import DOWN, gauge, state_mark, state_style
@@ -15,7 +16,7 @@ from tuiha.tui.draw.spans import BLANK, GAP, Line, Span, clean, left, right
 from tuiha.tui.views.database.panel import COMMITS, LAG_BYTES, LAG_SECONDS, WAITING, position, waited_for
 from tuiha.tui.views.mail.rows import LATENCY, USERS, trouble_lines
 from tuiha.tui.views.nodes.rows import coarse
-from tuiha.tui.views.sprayers.rows import RATE, SESSIONS, holding
+from tuiha.tui.views.sprayers.rows import RATE, SESSIONS, addresses
 
 Facts = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
 Pair = tuple[str, Span]
@@ -128,7 +129,7 @@ def _database(database: DatabaseFacts, snapshot: Snapshot, _: float) -> Portrait
     lag = None if database.lag_seconds is None else database.lag_seconds * 1000
     wrong = database.expected is not None and database.role not in (None, database.expected)
     names = database.synchronous_names
-    waits = None if database.role != "PRIMARY" or names is None else waited_for(names) or "nobody"
+    waits = None if database.role is not DatabaseRole.PRIMARY or names is None else waited_for(names) or "nobody"
     return Portrait(
         "database",
         (
@@ -174,13 +175,13 @@ def _listed(title: str, words: list[Span]) -> tuple[Line, ...]:
 
 def _sprayer(sprayer: SprayerFacts, _: Snapshot, __: float) -> Portrait:
     carries = {True: "yes", False: "no, stands by", None: None}[sprayer.active]
-    told, style = ("", "quiet") if sprayer.addresses is None else holding(sprayer)
+    told, style = ("", "quiet") if sprayer.addresses is None else addresses(sprayer)
     return Portrait(
         "sprayer",
         (
             ("address", _text(sprayer.address)),
             ("carries devices", _text(carries, "well" if sprayer.active else "text")),
-            ("keepalived", _text(told.removesuffix(", says keepalived") if sprayer.state == "UP" else None, style)),
+            ("keepalived", _text(told if sprayer.state is SprayerState.UP else None, style)),
             ("version", _text(sprayer.version)),
             ("runs for", _text(None if sprayer.uptime_seconds is None else coarse(sprayer.uptime_seconds))),
         ),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from tuiha.model.facts import Snapshot
+from tuiha.model.problems.concerned import concerned
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import event_line, problem_lines, rule
 from tuiha.tui.draw.marks import state_mark, state_style
@@ -14,6 +13,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.views.detail.commands import command_lines, commands
 from tuiha.tui.views.detail.portraits import Facts, Portrait, portrait_of
+from tuiha.words.states import note
 
 LABEL = 17  # cells of a label
 EXTRA = 7  # cells before what goes on from the line above
@@ -52,7 +52,7 @@ def _title(node: Facts, portrait: Portrait, view: View, width: int) -> Line:
     stale = figures.is_stale(age, interval)
     start: list[Span] = [
         (" ", "text"), state_mark(node.state), (f" {node.name}", "strong bold"), (f"  {portrait.kind}  ", "heading"),
-        (node.state, f"{style} bold"), (f"  {node.error or node.note}", style if node.error else "quiet"),
+        (node.state, f"{style} bold"), (f"  {node.error or note(node)}", style if node.error else "quiet"),
     ]
     end: list[Span] = [("  seen ", "quiet"), (figures.age_text(age, interval), "bad bold" if stale else "text"),
                        (" ago ", "quiet")]
@@ -78,10 +78,7 @@ def _pair(label: str, value: Span, width: int) -> tuple[Span, ...]:
 
 
 def _problems(view: View, snapshot: Snapshot, name: str, width: int) -> list[Line]:
-    said = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
-    mine = [
-        problem for problem in snapshot.problems if problem.subject == name or said.search(problem.what)
-    ]
+    mine = [problem for problem in snapshot.problems if name in (problem.subject, *concerned(problem))]
     if not mine:
         return []
     return problem_lines(mine, view.now, width)

@@ -12,6 +12,7 @@ from tuiha.tui.draw.columns import Column, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.head import SEVERITY_STYLES
 from tuiha.tui.draw.rows import Order
+from tuiha.words.events import text
 
 _RANKS = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 3}
 
@@ -27,7 +28,7 @@ class EventItem(Lasting):
     @property
     def name(self) -> str:
         """What the cursor follows: the event, however many come after it."""
-        return f"{self.event.at} {self.event.subject} {self.turn} {self.event.text}"
+        return f"{self.event.at} {self.event.subject} {self.turn} {self.event.kind} {self.event.facts}"
 
     @property
     def rank(self) -> int:
@@ -59,7 +60,7 @@ SHEET: Sheet[EventItem] = Sheet(
         Column("ago", "AGO", 50, lambda item, _: (_ago(item), "quiet"), 4, numeric=True),
         Column("subject", "WHO", 0, lambda item, _: (item.event.subject, "heading bold"), 5, 16),
         Column("note", "WHAT CHANGED", 0,
-               lambda item, _: (item.event.text, SEVERITY_STYLES[item.event.severity]), 0),
+               lambda item, _: (text(item.event), SEVERITY_STYLES[item.event.severity]), 0),
     ),
     ("time", "subject", "note", "ago"),
 )
@@ -71,7 +72,7 @@ ORDERS: tuple[Order[EventItem], ...] = (
 FIELDS: Fields[EventItem] = Fields(
     {
         "node": lambda item: item.event.subject,
-        "what": lambda item: item.event.text,
+        "what": lambda item: text(item.event),
         "severity": lambda item: item.event.severity.value,
     },
     {"age": lambda item: item.age},

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from tuiha.model.facts import ServerFacts, Snapshot, SprayerFacts
+from tuiha.model.reports import BackendState, ServerState, SprayerState
+from tuiha.model.scene import SERVING
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import availability_span
@@ -27,7 +29,7 @@ BAR_MOST = 24
 MANY = 64  # servers: the scale of the sparklines is taken from so many
 RATE = "requests_per_second"
 LEAST_ROWS = 5  # the databases need that many
-_ATTACHED = ("UP", "HELD", "CONSTRAINED", "WITHDRAWN", "FENCED")
+_ATTACHED = frozenset({*SERVING, ServerState.FENCED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +163,11 @@ def _sprayer_block(sprayers: Sequence[SprayerFacts], rows: int) -> list[tuple[Sp
     for place, sprayer in enumerate(sprayers[:fitting]):
         style = "strong bold" if sprayer.active else "text bold"
         sessions = "" if sprayer.sessions is None else figures.count(sprayer.sessions)
-        if sprayer.state != "UP":
+        if sprayer.state is not SprayerState.UP:
             sessions = sprayer.state
         block[2 * place] = (
             (" ", "text"), state_mark(sprayer.state), (" ", "text"), (left(sprayer.name, 8), style),
-            (right(sessions, 7), "text" if sprayer.state == "UP" else f"{state_style(sprayer.state)} bold"),
+            (right(sessions, 7), "text" if sprayer.state is SprayerState.UP else f"{state_style(sprayer.state)} bold"),
         )
         block[2 * place + 1] = (("   " + _sprayer_note(sprayer), "quiet"),)
     if len(sprayers) > fitting and rows:
@@ -174,7 +176,7 @@ def _sprayer_block(sprayers: Sequence[SprayerFacts], rows: int) -> list[tuple[Sp
 
 
 def _sprayer_note(sprayer: SprayerFacts) -> str:
-    if sprayer.state != "UP":
+    if sprayer.state is not SprayerState.UP:
         return sprayer.error or sprayer.note or "no device comes in"
     if sprayer.requests_per_second is not None and sprayer.active:
         return f"{figures.count(sprayer.requests_per_second)} requests/s"
@@ -188,15 +190,15 @@ def _entry(
     strokes = Strokes(ENTRY, rows)
     bus, sources = 3, []
     for number, sprayer in enumerate(snapshot.sprayers[: rows // 2]):
-        if sprayer.state == "UP":
+        if sprayer.state is SprayerState.UP:
             rank = 2 if sprayer.active else 1
             strokes.across(2 * number, 1, bus, "flow" if sprayer.active else "quiet", LIGHT, rank)
             sources.append(2 * number)
     if not sources:
         return strokes
     open_to = {
-        backend.server for sprayer in snapshot.sprayers if sprayer.state == "UP"
-        for backend in sprayer.backends if backend.state == "UP"
+        backend.server for sprayer in snapshot.sprayers if sprayer.state is SprayerState.UP
+        for backend in sprayer.backends if backend.state is BackendState.UP
     }
     reached = [place.row for place in shown if place.server is not None and place.server.name in open_to]
     if any(server.name in open_to for server in rest):
@@ -216,7 +218,7 @@ def _server_spans(
         (DOWN, "bad bold") if astray else state_mark(server.state), (" ", "text"),
         (left(server.name, plan.name), "strong bold"), (" ", "text"),
     ]
-    if server.state not in ("UP", "HELD"):
+    if server.state not in (ServerState.UP, ServerState.HELD):
         spans += _troubled_spans(server, plan, limits)
     else:
         tint = "bad" if astray else "flow"
@@ -251,7 +253,7 @@ def _troubled_spans(server: ServerFacts, plan: _Plan, limits: _Limits) -> list[S
 
 def _rest_spans(rest: Sequence[ServerFacts]) -> tuple[Span, ...]:
     users = sum(server.users or 0 for server in rest)
-    well = all(server.state == "UP" for server in rest)
+    well = all(server.state is ServerState.UP for server in rest)
     return (
         (OK if well else DOWN, "well" if well else "warning"),
         (f" {len(rest)} more servers", "text"),
@@ -268,7 +270,7 @@ def _leave(
     lines: dict[str, list[int]] = {}
     for place in shown:
         server = place.server
-        if server is None or server.state in ("LEFT", "UNKNOWN"):
+        if server is None or server.state in (ServerState.LEFT, ServerState.UNKNOWN):
             continue
         if server.state not in _ATTACHED or server.database not in targets:
             strokes.mark(1, place.row, "╌╌╳", "bad bold")

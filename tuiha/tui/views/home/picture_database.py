@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tuiha.model.facts import DatabaseFacts, MailFacts, Snapshot, Verdict
+from tuiha.model.reports import DatabaseRole, DatabaseState, MailState
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.head import ordered_pair, relation_text
+from tuiha.tui.draw.head import ordered_pair, relation
 from tuiha.tui.draw.marks import state_mark, state_style
 from tuiha.tui.draw.spans import Line, Span, fit, left, right, width_of
+from tuiha.words import states
 
 
 def database_rows(snapshot: Snapshot, rows: int) -> dict[str, int]:
@@ -31,20 +33,19 @@ def database_block(snapshot: Snapshot, rows: int) -> list[tuple[Span, ...]]:
         block[row] = _name_spans(database, longest)
         if row + 1 < rows:
             block[row + 1] = _figure_spans(database)
-    relation = relation_text(snapshot)
-    if relation and rows > 2:
-        text, style = relation
-        broken = "not" in text
-        if snapshot.verdict is Verdict.SPLIT and broken:
-            text = "TWO PRIMARIES"
-        synchronous = text.replace("sync", "synchronous", 1) if text.startswith("sync") else text
-        block[2] = (("  ", "text"), ("╳" if broken else "▼", style), (f" {synchronous}", style))
+    found = relation(snapshot)
+    if found and rows > 2:
+        first, *rest = found.words
+        told = ", ".join((states.SPELLED.get(first, first), *rest))
+        if snapshot.verdict is Verdict.SPLIT and not found.follows:
+            told = states.TWO_PRIMARIES
+        block[2] = (("  ", "text"), ("▼" if found.follows else "╳", found.style), (f" {told}", found.style))
     return block
 
 
 def _name_spans(database: DatabaseFacts, name: int) -> tuple[Span, ...]:
     word = database.role if database.reachable and database.role else database.state
-    good = database.state == "UP"
+    good = database.state is DatabaseState.UP
     start: tuple[Span, ...] = (
         state_mark(database.state), (" ", "text"), (left(database.name, name), "strong bold"), (" ", "text"),
         (left(word, 9), "well bold" if good else "bad bold"),
@@ -58,16 +59,16 @@ def _name_spans(database: DatabaseFacts, name: int) -> tuple[Span, ...]:
 
 def _figure_spans(database: DatabaseFacts) -> tuple[Span, ...]:
     if not database.reachable:
-        return ((f"  {database.error or database.note or 'does not answer'}", "bad"),)
-    if database.state == "STRAY":
-        return ((f"  {database.note or 'writable outside this pool'}", "bad"),)
+        return ((f"  {states.note(database) or 'does not answer'}", "bad"),)
+    if database.state is DatabaseState.STRAY:
+        return ((f"  {states.note(database) or 'writable outside this pool'}", "bad"),)
     words: list[str] = []
-    if database.role == "PRIMARY":
+    if database.role is DatabaseRole.PRIMARY:
         if database.transactions_per_second is not None:
             words.append(f"{figures.count(database.transactions_per_second)} tx/s")
         if database.pool_sessions is not None:
             words.append(f"{database.pool_sessions} sessions")
-    text = "   ".join(words) or database.note
+    text = "   ".join(words) or states.note(database)
     return ((f"  {text}", "quiet"),)
 
 
@@ -85,7 +86,7 @@ def mail_lines(snapshot: Snapshot, width: int, most: int) -> tuple[Line, ...]:
         lines.append(Line(fit((*start, *_cluster_spans(servers, name)), width)))
     hidden = [server for _, servers in clusters[len(kept) :] for server in servers]
     if hidden:
-        troubled = sum(server.state != "UP" for server in hidden)
+        troubled = sum(server.state is not MailState.UP for server in hidden)
         word = (f"{troubled} not up", "bad") if troubled else ("all up", "quiet")
         text = f"        {len(clusters) - len(kept)} more clusters, {len(hidden)} servers: "
         lines.append(Line(fit(((text, "quiet"), word), width)))
@@ -102,7 +103,7 @@ def _clusters(mail: Iterable[MailFacts]) -> list[tuple[str, list[MailFacts]]]:
 def _cluster_spans(servers: list[MailFacts], name: int) -> list[Span]:
     spans: list[Span] = []
     for server in servers:
-        up = server.state == "UP"
+        up = server.state is MailState.UP
         users = f"{figures.count(server.users)} users" if up or server.users else ""
         counted: Span = (right(users, 12), "text" if server.users else "quiet")
         spans += [state_mark(server.state), (f" {left(server.name, name)} ", "strong bold")]

@@ -26,6 +26,7 @@ from tuiha.tui.views.detail.sheet import detail_lines
 from tuiha.tui.views.home.picture import picture, picture_rows
 from tuiha.tui.views.home.picture_database import mail_lines
 from tuiha.tui.views.pool.plots import pool_plots
+from tuiha.words.next import command
 
 HOME_KEYS: tuple[Key, ...] = (
     *MOVES,
@@ -247,7 +248,8 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
         snapshot, current = self.dashboard.view.snapshot, self._table.current
         if snapshot is None or current is None:
             return "tuiha status"
-        problems = (problem.next for problem in snapshot.problems if problem.subject == current.name and problem.next)
+        problems = (command(problem.next) for problem in snapshot.problems
+                    if problem.subject == current.name and problem.next)
         return next(problems, "tuiha status")
 
     def action_clear(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import MailFacts, Snapshot
-from tuiha.model.problems.mail_trouble import WithoutMail, explained
+from tuiha.model.problems.mail_trouble import WithoutMail
+from tuiha.model.reports import MAIL_AWAY, MailState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
@@ -15,6 +16,7 @@ from tuiha.tui.draw.plots import Metric, Plotted
 from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import GAP, Line, Span, clean, fit, left, right
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
+from tuiha.words.mail import explained
 
 USERS = Metric("users", "USERS", figures.count, least=10.0)
 LATENCY = Metric("latency_ms", "LATENCY", figures.milliseconds, least=10.0)
@@ -32,11 +34,15 @@ class MailItem(Item):
     @property
     def stands(self) -> str:
         """Where its users are instead, or whose users it has besides its own."""
-        if self.facts.state in ("DOWN", "OUT"):
-            takers = [one.name for one in self.partners if one.state == "UP"]
-            return f"-> {', '.join(takers)}" if takers else "nobody takes over"
-        away = [one.name for one in self.partners if one.state in ("DOWN", "OUT")]
-        return f"for {', '.join(away)}" if away and self.facts.state == "UP" else ""
+        if self.facts.state in MAIL_AWAY:
+            return f"-> {', '.join(self.takers)}" if self.takers else "nobody takes over"
+        away = [one.name for one in self.partners if one.state in MAIL_AWAY]
+        return f"for {', '.join(away)}" if away and self.facts.state is MailState.UP else ""
+
+    @property
+    def takers(self) -> tuple[str, ...]:
+        """The partners that take its users while it is away."""
+        return tuple(one.name for one in self.partners if one.state is MailState.UP)
 
 
 def mail_items(snapshot: Snapshot, now: float) -> tuple[MailItem, ...]:
@@ -46,7 +52,7 @@ def mail_items(snapshot: Snapshot, now: float) -> tuple[MailItem, ...]:
     items = []
     for one in snapshot.mail:
         partners = tuple(other for other in snapshot.mail if other.cluster == one.cluster and other.name != one.name)
-        began = one.failing_since if one.state == "DOWN" else one.changed_at
+        began = one.failing_since if one.state is MailState.DOWN else one.changed_at
         items.append(MailItem(rows[one.name], one, partners, None if began is None else max(0.0, now - began),
                               clusters.get(one.cluster)))
     return tuple(items)
@@ -59,8 +65,9 @@ def _service(item: MailItem, _: Sight) -> Span:
 
 
 def _stands(item: MailItem, _: Sight) -> Span:
-    text = item.stands
-    return (text, "bad" if text.startswith("nobody") else "warning" if text.startswith("->") else "flow")
+    if item.facts.state not in MAIL_AWAY:
+        return (item.stands, "flow")
+    return (item.stands, "warning" if item.takers else "bad")
 
 
 def _note(item: MailItem, _: Sight) -> Span:
@@ -132,7 +139,8 @@ def cluster_lines(items: tuple[MailItem, ...], width: int, room: int) -> list[Li
     clusters: dict[str, list[MailItem]] = {}
     for item in items:
         clusters.setdefault(item.facts.cluster, []).append(item)
-    ordered = sorted(clusters.items(), key=lambda pair: (all(i.facts.state == "UP" for i in pair[1]), natural(pair[0])))
+    ordered = sorted(clusters.items(), key=lambda pair: (
+        all(item.facts.state is MailState.UP for item in pair[1]), natural(pair[0])))
     lines = [_cluster(name, members, width) for name, members in ordered]
     if len(lines) > room > 0:
         rest = len(lines) - room + 1
@@ -156,7 +164,7 @@ def trouble_lines(cluster: WithoutMail, now: float) -> list[Line]:
 
 
 def _cluster(name: str, members: list[MailItem], width: int) -> Line:
-    serving = [item for item in members if item.facts.state == "UP"]
+    serving = [item for item in members if item.facts.state is MailState.UP]
     users = [item.facts.users for item in members if item.facts.users is not None]
     mark: Span = (OK, "well") if len(serving) == len(members) else (WARN, "warning") if serving else (DOWN, "bad")
     spans: list[Span] = [
@@ -168,8 +176,8 @@ def _cluster(name: str, members: list[MailItem], width: int) -> Line:
     if without is not None and without.failing:
         spans.append((f"WITHOUT MAIL {figures.count(without.failing)}   ", "warning bold"))
     for item in members:
-        if item.facts.state != "UP":
-            style = "bad bold" if item.facts.state == "DOWN" else "warning bold"
+        if item.facts.state is not MailState.UP:
+            style = "bad bold" if item.facts.state is MailState.DOWN else "warning bold"
             spans += [(f"{item.name} {item.facts.state} ", style),
                       (f"{coarse(item.since)} {item.stands}   ", "text")]
     return Line(fit(spans, width))

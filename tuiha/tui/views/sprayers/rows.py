@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tuiha.model.facts import BackendFacts, Snapshot, SprayerFacts
+from tuiha.model.reports import BackendState, SprayerState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Sheet, Sight
@@ -106,13 +107,17 @@ def _since(item: SprayerItem, _: Sight) -> Span:
     return (coarse(seconds), "quiet")
 
 
+_OUT = {BackendState.DRAIN: "drains: keeps its users, takes no new ones  ", BackendState.MAINT: "taken out  "}
+
+
 def _note(item: SprayerItem, _: Sight | None = None) -> Span:
     """What a sprayer does; of a server the last check, and that it drains."""
     backend, sprayer = item.backend, item.sprayer
     if backend is not None:
-        told = {"DRAIN": "drains: keeps its users, takes no new ones  ", "MAINT": "taken out  "}.get(backend.state, "")
-        return (f"{told}{backend.check or ''}", "quiet" if backend.state == "UP" else state_style(backend.state))
-    if sprayer.state != "UP":
+        told = _OUT.get(backend.state, "")
+        style = "quiet" if backend.state is BackendState.UP else state_style(backend.state)
+        return (f"{told}{backend.check or ''}", style)
+    if sprayer.state is not SprayerState.UP:
         return (sprayer.error or sprayer.note or "no device comes in", "bad")
     return holding(sprayer)
 
@@ -121,10 +126,14 @@ def holding(sprayer: SprayerFacts) -> Span:
     """What a sprayer is for devices now, and who says so: keepalived which addresses it has, else its sessions."""
     if sprayer.addresses is None:
         return ("carries devices, by its sessions", "well") if sprayer.active else ("stands by: no sessions", "quiet")
-    held = [row.address for row in sprayer.addresses if row.held]
-    if not held:
-        return ("has no address, says keepalived", "quiet")
-    return (f"has {', '.join(held)}, says keepalived", "well")
+    told, style = addresses(sprayer)
+    return (f"{told}, says keepalived", style)
+
+
+def addresses(sprayer: SprayerFacts) -> Span:
+    """Which virtual addresses a sprayer has."""
+    held = [row.address for row in sprayer.addresses or () if row.held]
+    return (f"has {', '.join(held)}", "well") if held else ("has no address", "quiet")
 
 
 SHEET: Sheet[SprayerItem] = Sheet(

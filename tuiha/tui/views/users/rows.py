@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tuiha.model.problems.mail_trouble import explained
 from tuiha.model.users.outlook import Outlook, Points, against, outlook
 from tuiha.model.users.placement import Biases, Bound, Candidate
 from tuiha.tui.draw import figures
@@ -18,6 +17,7 @@ from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, clean
 from tuiha.tui.operations.lines.choices import Choice
 from tuiha.tui.operations.lines.plan import labelled
+from tuiha.words.mail import explained
 
 if TYPE_CHECKING:  # with its drivers it is heavy
     from tuiha.watch.reader import UserRow

@@ -17,6 +17,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.views.home.picture import picture, picture_rows
 from tuiha.tui.views.pool.plots import pool_plots
+from tuiha.words.problems import what
 
 WALL = "WALL"
 _MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
@@ -192,7 +193,7 @@ def _row(pool: OnWall, here: bool, name: int, width: int) -> Line:
     word, style = word_of(pool)
     interval = snapshot.interval if snapshot is not None else 1.0
     there, total = attendance(snapshot) if snapshot is not None else (0, 0)
-    problem = f"{snapshot.problems[0].subject} {snapshot.problems[0].what}" if snapshot and snapshot.problems else ""
+    problem = f"{snapshot.problems[0].subject} {what(snapshot.problems[0])}" if snapshot and snapshot.problems else ""
     age = "-" if snapshot is None else figures.age_text(pool.view.age, interval)
     return Line(fit((
         (" ▸ " if here else "   ", "flow bold"), (left(pool.view.pool, name), "strong bold"), (" ", "text"),

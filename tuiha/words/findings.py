@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.versions import neighbours
 from tuiha.model.databases.active import Standing
-from tuiha.model.databases.durability import IN_STEP, Gap, by_hand, follows_first, reason, remedy, same_name
+from tuiha.model.databases.durability import IN_STEP, Gap, by_hand, follows_first, same_name
 from tuiha.model.databases.obstacles import LONG, obstacles
 from tuiha.model.databases.way_back import not_ours
 from tuiha.model.facts import Look, Polled
-from tuiha.model.problems.causes import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 from tuiha.model.problems.mail_sights import sights
-from tuiha.model.problems.mail_trouble import UNTOLD, explained, summed
+from tuiha.model.problems.mail_trouble import summed
 from tuiha.model.problems.operation import operation_problems, running_in
 from tuiha.model.problems.sprayers import oddities
 from tuiha.model.reports import (
@@ -27,6 +26,12 @@ from tuiha.model.reports import (
     Standby,
 )
 from tuiha.model.words import count, names, span
+from tuiha.words.durability import reason, remedy
+from tuiha.words.mail import UNTOLD, explained
+from tuiha.words.next import command
+from tuiha.words.obstacles import found
+from tuiha.words.problems import means, what
+from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
         yield from faults or [ok(node.name, _described(node.report))]
         others = frozenset(one.name for one in look.databases) - {node.name}
         for one in obstacles(node.name, node.report, others, expected.hold):
-            yield warning(node.name, one.what, one.means, one.remedy)
+            told = found(one)
+            yield warning(node.name, told.what, told.means, told.remedy)
         if node.name in expected.agentless:
             yield warning(node.name, "it has no agent", "operations cannot stop, start and rewind it: a switchover is "
                           "refused, and what an agent does is yours to do", "write database.nodes[].agent "
@@ -210,9 +216,9 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
                    "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
                    "docs/backup.md says what to do after a restore")
     elif record.intent is not None:
-        found = running_in(record.intent, polled.seen_at or look.at, None)
-        for problem in operation_problems(look.pool, found, record.phase):
-            yield warning("ledger", problem.what, problem.means, problem.next or "")
+        running = running_in(record.intent, polled.seen_at or look.at, None)
+        for problem in operation_problems(look.pool, running, record.phase):
+            yield warning("ledger", what(problem), means(problem), command(problem.next))
     else:
         yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
         if record.standby == Standby.STALE:
@@ -284,11 +290,11 @@ def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Ite
 
 
 def _versions(
-    found: list[tuple[str, str]], of: str, means: str, fix: str, level: Callable[..., Finding] = warning
+    known: list[tuple[str, str]], of: str, means: str, fix: str, level: Callable[..., Finding] = warning
 ) -> Iterator[Finding]:
-    versions = Counter(version for _, version in found)
+    versions = Counter(version for _, version in known)
     if len(versions) > 1:
-        said = "; ".join(f"{names(n for n, v in found if v == version)}: {version}" for version in sorted(versions))
+        said = "; ".join(f"{names(n for n, v in known if v == version)}: {version}" for version in sorted(versions))
         yield level(of, f"versions differ: {said}", means, fix)
 
 
@@ -320,14 +326,15 @@ def _sprayers(look: Look) -> Iterator[Finding]:
 
 def _oddities(look: Look) -> dict[str, list[Finding]]:
     """What is odd in how sprayers see the servers, by sprayer."""
-    found: dict[str, list[Finding]] = {}
+    odd: dict[str, list[Finding]] = {}
     serving = frozenset(s.name for s in look.servers if s.fresh and s.report is not None
                         and s.report.state is ServerState.UP)
     there = {s.name: s.report for s in look.sprayers if s.report is not None and s.fresh}
     for one in oddities(there, serving):
         level = bad if one.serious else warning
-        found.setdefault(one.sprayer, []).append(level(one.sprayer, one.what, one.means, one.remedy))
-    return found
+        told = found(one)
+        odd.setdefault(one.sprayer, []).append(level(one.sprayer, told.what, told.means, told.remedy))
+    return odd
 
 
 def _mail(look: Look) -> Iterator[Finding]:

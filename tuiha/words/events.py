@@ -1,0 +1,80 @@
+"""Events in words, by their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuiha.model.codes import Change, Ended, Ending, EventKind, Move, NoMail, Restart, StateChange
+from tuiha.model.facts import Event, NodeKind
+from tuiha.model.words import count, names
+from tuiha.words.mail import explained
+from tuiha.words.states import OUT_OF_SERVICE, of_manager
+
+
+def text(event: Event) -> str:
+    """What happened, in a line."""
+    return _TEXTS[event.kind](event.facts)
+
+
+def _changed(before: str = "") -> Callable[[Change], str]:
+    return lambda facts: f"{before}{facts.before} -> {facts.after}"
+
+
+def _state(facts: StateChange) -> str:
+    why = OUT_OF_SERVICE if facts.out_of_service else facts.reason or of_manager(facts.managed)
+    return f"{facts.before} -> {facts.after}{f'  {why}' if why and not facts.working else ''}"
+
+
+def _without_mail(facts: NoMail) -> str:
+    trouble = facts.trouble
+    named = f" ({', '.join(trouble.examples)})" if trouble.examples else ""
+    return f"{count(trouble.users, 'user')} without mail: {explained(trouble.reason).what}{named}"
+
+
+def _restarted(facts: Restart) -> str:
+    knew = "" if facts.knew is None else f"; it knew {count(facts.knew, 'user')}"
+    return f"started anew{knew}{'' if facts.knows is None else f', knows {facts.knows:,}'}"
+
+
+def _moved(facts: Move) -> str:
+    return f"{count(facts.users, 'user')} moved {names(facts.losers)} -> {names(facts.winners)}"
+
+
+def ending(facts: Ended) -> str:
+    """How the process that watches ended."""
+    return _ENDINGS[facts.ending](facts)
+
+
+def _replaced(facts: Ended) -> str:
+    return f"the process that watches {ending(facts)}; it is started again"
+
+
+_ENDINGS: Mapping[Ending, Callable[[Ended], str]] = {
+    Ending.SIGNAL: lambda facts: f"ended with signal {facts.number:g}",
+    Ending.CODE: lambda facts: f"ended with code {facts.number:g}",
+    Ending.SILENT: lambda facts: f"was silent for {facts.number:g} s",
+    Ending.NO_PIPE: lambda _: "has no pipe",
+    Ending.NO_START: lambda facts: f"cannot be started: {facts.reason}",
+    Ending.REFUSED: lambda facts: f"refuses its configuration: {facts.reason}",
+}
+_KINDS: Mapping[str, str] = {NodeKind.MAIL: "mail server"}
+_TEXTS: Mapping[EventKind, Callable[[Any], str]] = {
+    EventKind.VERDICT: _changed(),
+    EventKind.EPOCH: _changed("epoch "),
+    EventKind.ACTIVE_DATABASE: _changed("active database "),
+    EventKind.PROTECTION: _changed(),
+    EventKind.JOINED: lambda facts: f"{_KINDS.get(facts.kind, facts.kind)} joined, {facts.state}",
+    EventKind.LEFT: lambda facts: f"{_KINDS.get(facts.kind, facts.kind)} left",
+    EventKind.STATE: _state,
+    EventKind.ROLE: _changed("role "),
+    EventKind.REPLICATION: lambda facts: f"replication {facts.before or 'none'} -> {facts.after or 'none'}",
+    EventKind.TARGET: _changed("target "),
+    EventKind.RESTARTED: _restarted,
+    EventKind.USERS_MOVED: _moved,
+    EventKind.WITHOUT_MAIL: _without_mail,
+    EventKind.WITH_MAIL_AGAIN: lambda facts: f"{explained(facts.reason).what}: no user is affected any more",
+    EventKind.WATCHER_FAILED: lambda facts: f"the watcher failed: unexpected {facts.reason}",
+    EventKind.WATCHER_REPLACED: _replaced,
+    EventKind.RECORDED: lambda facts: facts.text,
+}

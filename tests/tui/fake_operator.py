@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.tui.samples import AT
-from tuiha.operate.plans.draft import kind_of, known_options
-from tuiha.operate.plans.kinds import Misused, fitting
+from tuiha.model import operations
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
@@ -85,13 +84,8 @@ def ended(state: str = "done") -> OperationFacts:
 
 def misused(kind: str, target: Sequence[str], options: Mapping[str, str]) -> Trouble | None:
     """What the operations themselves say of a question that is wrong: only what they take is planned here, too."""
-    try:
-        maker = kind_of(kind)
-        known_options(maker, options)
-        fitting(maker.name, maker.targets, target)
-    except Misused as error:
-        return Trouble(str(error))
-    return None
+    wrong = operations.misuse(kind, target, options)
+    return Trouble(wrong) if wrong else None
 
 
 class FakeOperator:

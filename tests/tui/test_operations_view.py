@@ -183,7 +183,7 @@ async def test_the_sheet_of_a_rebalance_has_limits_that_are_planned_with() -> No
         await pilot.press("right", "j", "j", "left")
         assert cast("RebalanceScreen", pilot.app.screen).shell_command() == (
             "tuiha plan rebalance --option rate=50 --option trigger=0.1")
-    assert options_of([limit.usual for limit in LIMITS]) == {}
+    assert options_of([limit.option.usual for limit in LIMITS]) == {}
 
 
 def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:

@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 
 from tuiha.cli.configuration import opened
+from tuiha.model.operations import OPERATIONS
 
 
 def _kinds(_: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.catalogue import KINDS
-
-    return KINDS
+    return OPERATIONS
 
 
 def _nodes(arguments: argparse.Namespace) -> Iterable[str]:

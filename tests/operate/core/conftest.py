@@ -21,6 +21,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
+from tuiha.model import operations
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
 from tuiha.operate.plans import draft as planning
@@ -101,6 +102,7 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setenv("TUIHA_TEST_TOKEN", "an operator's token")
     monkeypatch.delenv("TUIHA_STATE", raising=False)
     monkeypatch.setattr(planning, "KINDS", painting.KINDS)
+    monkeypatch.setattr(operations, "OPERATIONS", painting.OPERATIONS)
     monkeypatch.setattr(start, "RUNNER", (sys.executable, "-m", "tests.operate.core.run"))
     monkeypatch.chdir(Path(__file__).parents[3])
     secret = {"env": "TUIHA_TEST_PASSWORD"}

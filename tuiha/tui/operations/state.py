@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from tuiha.model.operations import KEYS, OPERATIONS, REASON
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lock import Armed, arm, mode_word
 from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
@@ -130,10 +131,17 @@ class Operations(Ways):
         if self._operator is not None:
             self._operator.devices_of(user, on_this_loop(answer))
 
-    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
-        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
-        armed = self.armed
-        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
+    def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
+        """Plan an operation and show the plan. A reason that the pool keeps is the one that was given when arming."""
+        known, armed = OPERATIONS.get(kind), self.armed
+        if not options and armed is not None and known is not None and known.keeps_reason:
+            options = {REASON.name: armed.reason}
+        super().open_plan(kind, target, options)
+
+    def open_key(self, id: str, target: Sequence[str]) -> None:
+        """Plan the one kind of operation that a key of the catalogue leads to."""
+        (kind,) = next(key.kinds for key in KEYS if key.id == id)
+        self.open_plan(kind, target)
 
     @property
     def now_running(self) -> Running | None:

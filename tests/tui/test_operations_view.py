@@ -44,7 +44,7 @@ def feed_of(app: object) -> SampleFeed:
 
 def half(state: str = "interrupted") -> OperationFacts:
     """One whose runner died at its second step."""
-    return replace(operation(1, state), settled=False, next="tuiha resume 7f3a9c41d02e", seconds=None)
+    return replace(operation(1, state), next="tuiha resume 7f3a9c41d02e", seconds=None)
 
 
 async def test_the_list_tells_what_who_why_and_how_long() -> None:

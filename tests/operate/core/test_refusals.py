@@ -194,9 +194,9 @@ async def test_what_is_over_stays_over(studio: Studio) -> None:
     with pytest.raises(Refused, match="is done; to lead back, plan the opposite"):
         await api.undo(*given, studio.config, operation, "eve")
     with pytest.raises(Refused, match="is over: done"):
-        api.cancel(*given, operation, "eve")
+        await api.stop(*given, operation, "eve")
     with pytest.raises(NotThere, match="no operation 'nothing' here"):
-        api.cancel(*given, "nothing", "eve")
+        await api.stop(*given, "nothing", "eve")
 
 
 async def test_an_operation_that_never_began_is_not_resumed(studio: Studio) -> None:

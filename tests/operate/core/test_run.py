@@ -97,7 +97,7 @@ async def test_no_way_back_after_the_point_of_no_return(studio: Studio) -> None:
     with pytest.raises(Refused, match="past its point of no return"):
         await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
     with pytest.raises(Refused, match="past its point of no return"):
-        api.cancel(studio.pool, studio.base, operation, "eve")
+        await api.stop(studio.pool, studio.base, operation, "eve")
 
 
 @pytest.mark.parametrize(("step", "what", "text"), [
@@ -171,7 +171,7 @@ async def test_a_living_runner_turns_back_when_asked(studio: Studio, how: str) -
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[1].state == "running")
     if how == "cancel":
-        api.cancel(studio.pool, studio.base, operation, "eve")
+        await api.stop(studio.pool, studio.base, operation, "eve")
     else:
         await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
     state = await studio.end(operation)
@@ -184,7 +184,7 @@ async def test_a_cancelled_operation_that_may_stay_half_done(studio: Studio) -> 
     gate = studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    api.cancel(studio.pool, studio.base, operation, "eve")
+    await api.stop(studio.pool, studio.base, operation, "eve")
     state = await studio.end(operation)
     assert (state.state, states(state)) == ("cancelled", ["done", "stopped", "waiting", "waiting"])
     assert (state.outcome or {})["second"] == "steps on the wall: [1, 2]"  # what was done until then is told
@@ -199,7 +199,7 @@ async def test_a_half_done_operation_is_not_resumed_over_a_newer_one(studio: Stu
     studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    api.cancel(studio.pool, studio.base, operation, "eve")
+    await api.stop(studio.pool, studio.base, operation, "eve")
     await studio.end(operation)
     older = studio.folder(operation).path
     older.rename(older.with_name("20200101-000000-abcd"))

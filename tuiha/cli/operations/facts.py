@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuiha.model.intent import Way
+from tuiha.model.ways import against
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
@@ -25,8 +27,8 @@ def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
     return OperationFacts(
         id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=word,
         steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
-        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state, word),
-        cancelling=state.cancelling and not state.ended, settled=state.settled, host=state.host, elsewhere=elsewhere,
+        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
+        cancelling=state.cancelling and not state.ended, left=state.left, host=state.host, elsewhere=elsewhere,
         undoable=state.undoable, changed=state.changed,
     )
 
@@ -48,11 +50,11 @@ def _command(state: OperationState) -> str:
                          apply_command(plan.id, plan.confirm, state.overrides, state.reason))
 
 
-def _next(state: OperationState, word: str) -> str:
+def _next(state: OperationState) -> str:
     """What the result says, and the command that comes next when something is left to be done."""
-    if word == "interrupted" or (state.ended and not state.settled):
+    if not state.settled and not state.standing.running:
         goes_on = f"tuiha resume {state.id}"
-        command = f"{goes_on}, or tuiha undo {state.id}" if state.undoable else goes_on
+        command = f"{goes_on}, or tuiha undo {state.id}" if against(Way.UNDO, state.standing) is None else goes_on
         return f"{state.text}  {command}".strip()
     whole = state.state == "done" and (state.outcome or {}).get("protected", True)
     return "" if whole else state.text

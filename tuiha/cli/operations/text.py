@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tuiha.cli.operations.documents import result
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
+from tuiha.model.intent import Way
+from tuiha.model.ways import against
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
@@ -100,9 +102,9 @@ def next_step(state: OperationState) -> str:
     """What an operator does now; empty when there is nothing to do."""
     if state.alive is None and not state.settled:
         return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
-    if state.settled or not (state.ended or state.interrupted):
+    if state.settled or state.standing.running:
         return ""
-    back = f", `tuiha undo {state.id}` takes it back" if state.undoable else ""
+    back = f", `tuiha undo {state.id}` takes it back" if against(Way.UNDO, state.standing) is None else ""
     return f"It still has the pool: `tuiha resume {state.id}` finishes it{back}."
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.intent import Condition, Intent, Way, at_rest, judged, parse, silence
+from tuiha.model.ways import KEYS, possible
 from tuiha.model.words import span
 
 ATTACHES = "a"  # the dashboard's key that opens it
@@ -78,10 +79,10 @@ _CONDITIONS: Mapping[Condition, _Words] = {
     Condition.HALF_WAY: _Words(Severity.WARNING, "HALF-WAY", "a step failed"),
     Condition.UNKNOWN: _Words(Severity.WARNING, "UNKNOWN", "its outcome is not known"),
 }
-_WAYS: Mapping[Way, tuple[str, str]] = {  # the dashboard's key on the operation, and what it does
-    Way.RESUME: ("c", "finishes it"),
-    Way.UNDO: ("b", "takes it back"),
-    Way.CANCEL: ("x", "leaves it as it is and frees the pool"),
+_WAYS: Mapping[Way, str] = {
+    Way.RESUME: "finishes it",
+    Way.UNDO: "takes it back",
+    Way.CANCEL: "leaves it as it is and frees the pool",
 }
 
 
@@ -119,7 +120,7 @@ def operation_problems(pool: str, found: Running | None, phase: str) -> Iterator
                       first_of(found, phase), ATTACHES)
         return
     severity = told.severity if at_rest(phase) else Severity.BAD
-    out = way_out(found.intent, possible(found.intent, phase))
+    out = way_out(found.intent, possible(found.ways, phase))
     silent = f", no sign of life for {span(found.silent)}" \
         if found.condition is Condition.INTERRUPTED and found.silent is not None else ""
     yield Problem(severity, NodeKind.POOL, pool, f"{told.state}  {where}: {told.why}{silent}",
@@ -131,16 +132,11 @@ def first_of(found: Running, phase: str) -> str:
     """The command that comes first: to look at one that runs, to end one that has stopped."""
     if found.condition is Condition.RUNNING:
         return f"tuiha operations {found.id}"
-    return f"tuiha {possible(found.intent, phase)[0]} {found.id}"
-
-
-def possible(intent: Intent, phase: str) -> tuple[Way, ...]:
-    """What may be done with one that does not run: half-way is no place to stay while roles are half changed."""
-    return tuple(way for way in intent.ways if way is not Way.CANCEL or at_rest(phase)) or (Way.RESUME,)
+    return f"tuiha {possible(found.ways, phase)[0]} {found.id}"
 
 
 def way_out(intent: Intent, ways: tuple[Way, ...]) -> str:
     """The ways out in words, each as command and key."""
-    told = "; ".join(f"`tuiha {way} {intent.id}` (key {ATTACHES}, then {_WAYS[way][0]} twice) {_WAYS[way][1]}"
+    told = "; ".join(f"`tuiha {way} {intent.id}` (key {ATTACHES}, then {KEYS[way]} twice) {_WAYS[way]}"
                      for way in ways)
     return f"{told}. Its journal is on {intent.host}"

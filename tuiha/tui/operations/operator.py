@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from tuiha.model.ways import OperationStatus, Standing
+
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
     from tuiha.tui.operations.lines.choices import Judged
@@ -59,11 +61,11 @@ class OperationFacts:
     command: str = ""  # the equal shell command
     next: str = ""  # what to do next
     cancelling: bool = False
-    settled: bool = True  # of one that has ended: nothing is left to be done
     host: str = ""  # where it was started
     elsewhere: bool = False  # it was run from another host: here it can only be looked at
     undoable: bool = True  # everything that began can be taken back
     changed: bool = True  # of one that has ended: something of it is left in the pool
+    left: bool = False  # it was taken back as far as that was possible, and gave the pool back
 
     @property
     def ended(self) -> bool:
@@ -71,9 +73,19 @@ class OperationFacts:
         return self.state != "running"
 
     @property
-    def past_return(self) -> bool:
-        """Whether the step has begun after which nothing is undone."""
-        return any(step.point_of_no_return and step.state not in ("waiting", "undone") for step in self.steps)
+    def standing(self) -> Standing:
+        """What decides what can still be done about it."""
+        turning = [step for step in self.steps if step.point_of_no_return]
+        return Standing(
+            OperationStatus(self.state), self.changed, self.left, any(step.state != "waiting" for step in self.steps),
+            not turning, any(step.state not in ("waiting", "undone", "failed") for step in turning), self.undoable,
+            self.elsewhere,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Of one that has ended: whether nothing is left that must be brought to an end."""
+        return self.standing.settled
 
 
 class Operator(Protocol):

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from tuiha.model.intent import Way
 from tuiha.model.operations import KEYS, OPERATIONS, REASON
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lock import Armed, arm, mode_word
 from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
 from tuiha.tui.operations.path import Ways
-from tuiha.tui.operations.possible import WAYS
 from tuiha.tui.terminal.threads import on_this_loop
 
 if TYPE_CHECKING:
@@ -191,12 +191,12 @@ class Operations(Ways):
             "apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, overrides, told), answer
         )
 
-    def act(self, way: str, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Stop an operation, take it back, or bring it to its end: `way` is one of `WAYS`."""
-        told, word = on_this_loop(answer), WAYS[way].word
-        calls: Mapping[str, Callable[[Operator], None]] = {
-            "cancel": lambda operator: operator.cancel(operation, told),
-            "undo": lambda operator: operator.undo(operation, told),
-            "resume": lambda operator: operator.resume(operation, told),
+    def act(self, way: Way, operation: str, answer: Callable[[Trouble | None], None]) -> None:
+        """Stop an operation, take it back, or bring it to its end."""
+        told = on_this_loop(answer)
+        calls: Mapping[Way, Callable[[Operator], None]] = {
+            Way.CANCEL: lambda operator: operator.cancel(operation, told),
+            Way.UNDO: lambda operator: operator.undo(operation, told),
+            Way.RESUME: lambda operator: operator.resume(operation, told),
         }
-        self.change(word, lambda operator, _: calls[word](operator), answer)
+        self.change(way, lambda operator, _: calls[way](operator), answer)

@@ -51,7 +51,8 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
     stays = plan.point_of_no_return is None or past
     here = Standing(OperationStatus.INTERRUPTED, returns=plan.point_of_no_return is None, past=past, undoable=undo)
     return replace(intent, step=number, action=action, condition=Condition.RUNNING, beat=time.time(),
-                   ways=open_ways(here), gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
+                   ways=open_ways(here), gives_way=stays or plan.kind not in _ROLES, undoing=back,
+                   past=bool(intent.past) or past)
 
 
 def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> None:

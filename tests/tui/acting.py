@@ -13,7 +13,7 @@ from tests.tui.test_app import seen
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.kit.paced import PACE
-from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
 
-def made(operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None) -> Dashboard:
+def made(operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None) -> Dashboard:
     """A dashboard over a made-up pool, healthy unless a snapshot is given."""
     return Dashboard(
         SampleFeed(snapshot or healthy()), "corp-east", load_theme("dark"), now=clock or Clock(), operator=operator
@@ -40,7 +40,7 @@ def made(operator: Operator | None, snapshot: Snapshot | None = None, clock: Clo
 
 @asynccontextmanager
 async def running(
-    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True
+    operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True
 ) -> AsyncIterator[Pilot[int]]:
     """It runs at 80x24, armed unless told otherwise."""
     app = made(operator, snapshot, clock)

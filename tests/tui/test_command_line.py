@@ -16,14 +16,14 @@ from tuiha.tui.command.palette import PaletteScreen
 from tuiha.tui.command.screen import CommandScreen
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.keys import EVERYWHERE
-from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 from tuiha.tui.views.detail.screen import DetailScreen
 from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
 
 
-def made(operator: Operator | None) -> Dashboard:
+def made(operator: Desk | None) -> Dashboard:
     return Dashboard(SampleFeed(degraded()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2, operator=operator)
 
 

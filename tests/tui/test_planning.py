@@ -91,7 +91,7 @@ async def test_f_asks_the_operations_own_checks_and_says_what_they_say() -> None
         await pilot.press("f")
         await on(pilot, MenuScreen)
         assert "switch over  db1 ──▶ db2" in text(pilot)
-        await seen(pilot, lambda: {call[1] for call in operator.asked("judge")} == {
+        await seen(pilot, lambda: {call[1] for call in operator.asked("plan")} == {
             "switchover", "failover", "degrade", "protect", "rejoin"})
         await seen(pilot, lambda: "stopped by disk" in text(pilot))
         await pilot.press("j")

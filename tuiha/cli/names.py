@@ -20,13 +20,13 @@ def _nodes(arguments: argparse.Namespace) -> Iterable[str]:
 
 
 def _plans(arguments: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.api import store_of
+    from tuiha.operate.records.store import store_of
 
     return store_of(*opened(arguments)).plans()
 
 
 def _operations(arguments: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.api import store_of
+    from tuiha.operate.records.store import store_of
 
     store = store_of(*opened(arguments))
     return (folder.id for folder in store.folders() if store.ours(folder))

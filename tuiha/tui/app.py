@@ -21,7 +21,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.looks import Looks, ThemeFile
 from tuiha.tui.operations.lines.current import goes_on
-from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.state import Operations
 from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel, Travels
 from tuiha.tui.terminal.app import TerminalApp
@@ -48,7 +48,7 @@ class Dashboard(Travels, TerminalApp, inherit_bindings=False):
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
-        operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
+        operator: Desk | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
         replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`lost` says why what is seen is recorded nowhere, None when it is recorded."""
@@ -366,7 +366,7 @@ def _shortly(error: ThemeError) -> str:
 
 def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
-    ready: Callable[[], None] | None = None, operator: Operator | None = None,
+    ready: Callable[[], None] | None = None, operator: Desk | None = None,
     past: Callable[[], Replay] | None = None, replay: Replay | None = None,
     keep: Callable[[Sequence[str]], None] | None = None, lost: Callable[[], str | None] = lambda: None,
 ) -> int:

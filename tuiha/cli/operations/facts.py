@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tuiha.model.intent import Way
 from tuiha.model.ways import against
-from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
-    from tuiha.operate.plans.plan import Plan
     from tuiha.operate.records.state import OperationState, StepState
     from tuiha.watch.reader import OperationRow
 
@@ -75,15 +73,3 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
         state=row.state, steps=(), started_at=started, elsewhere=True,
         seconds=None if ended is None else ended.timestamp() - started,
     )
-
-
-def judged(plan: Plan) -> Judged:
-    """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
-    from tuiha.operate.plans.plan import CheckVerdict
-
-    never = [check for check in plan.stopped_by if check.verdict is CheckVerdict.NEVER]
-    if never:
-        told = (f"{check.subject}: {check.value}, wanted {check.limit}" + (f"; {check.remedy}" if check.remedy else "")
-                for check in never)
-        return Judged(". ".join(told))
-    return Judged(bad=tuple(dict.fromkeys(check.name for check in plan.stopped_by)))

@@ -35,6 +35,7 @@ from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.control import Control
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import LedgerRecord
+from tuiha.operate.api import Operator
 
 if TYPE_CHECKING:
     from tuiha.lab.drill.scenario import Scenario
@@ -94,6 +95,11 @@ class Stage:
     def coordinator(self) -> Path:
         """The configuration that operations are run with."""
         return self.pool.config_path if self.wired is None else self.wired.coordinator
+
+    @property
+    def operator(self) -> Operator:
+        """Who operates, from there."""
+        return Operator(load(self.coordinator), self.pool.folder, self.coordinator, "drill")
 
     def links(self, *wanted: Link) -> list[Link]:
         """Single links for those that name groups."""

@@ -25,21 +25,6 @@ _LOOK_SECONDS = 0.1
 _SECOND = len("20261122-170000")  # an id begins with the second of its creation
 
 
-def operations(pool: Pool, base: Path, limit: int | None = None) -> list[OperationState]:
-    """The operations of this host, newest first. Raises ConfigError."""
-    return store_of(pool, base).states(limit)
-
-
-def operation(pool: Pool, base: Path, name: str) -> OperationState:
-    """One operation by its id, or a part of it. Raises NotThere, ConfigError."""
-    return store_of(pool, base).find(name).state()
-
-
-def running(pool: Pool, base: Path) -> OperationState | None:
-    """The newest operation that has no settled result; None when there is none."""
-    return next((state for state in operations(pool, base, limit=20) if not state.settled), None)
-
-
 async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str = "") -> str:
     """Start the runner again where it stopped; returns the operation's id.
 

@@ -1,22 +1,23 @@
-"""What the screens of operations need from whoever carries operations out, and nothing more.
+"""What the screens of operations need: facts of operations, and the desk at which the pool's operator works for them.
 
-No method waits: each takes what is to be called with the answer, later and on another thread. The screens import
-nothing that acts; a dashboard that only watches has no operator at all.
+No method of the desk waits: each takes what is to be called with the answer, later and on another thread. The screens
+import nothing that acts; a dashboard that only watches has no desk at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tuiha.model.ways import OperationStatus, Standing
 
 if TYPE_CHECKING:
-    from tuiha.operate.plans.plan import Plan
-    from tuiha.tui.operations.lines.choices import Judged
+    from tuiha.operate.api import Operator
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +89,20 @@ class OperationFacts:
         return self.standing.settled
 
 
-class Operator(Protocol):
-    """Plans, starts and follows operations on one pool."""
+class Desk(Protocol):
+    """Where the operator of one pool works for the screens: on a thread of its own."""
 
     @property
     def refusal(self) -> str | None:
         """Why nobody may act from here, for instance no operator's token; None when one may."""
 
-    def plan(
-        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
-    ) -> None:
-        """Plan on fresh facts. Changes nothing."""
+    def ask(
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+    ) -> Callable[[], None]:
+        """Have the operator do that; what it refuses or cannot reach is an answer too. Returns what ends it."""
 
-    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
-        """Ask the operation's own checks, on fresh facts, whether it can be done. Changes nothing."""
-
-    def apply(
-        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
-    ) -> None:
-        """Start it; the answer is the operation's id. Refused when a fact has changed meanwhile."""
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Have `told` called whenever the operation is farther. Returns what ends it."""
 
     def operations(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
@@ -124,18 +120,3 @@ class Operator(Protocol):
 
     def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
         """The devices of a user; answered as above."""
-
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
-        """Have `told` called whenever the operation is farther. Returns what ends it."""
-
-    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Ask it to stop where that is safe; None: it was asked."""
-
-    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have its done steps taken back; None: that has begun."""
-
-    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have it brought to its end; None: that has begun."""
-
-    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
-        """Keep the plan for `tuiha apply`; None: it is kept."""

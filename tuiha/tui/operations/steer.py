@@ -62,7 +62,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         if operation is None or not self.allowed(_PREFIX + name):
             return
         if self._sure(name, operation.id):
-            self.dashboard.operations.act(way, operation.id, lambda trouble: self._done(way, operation.id, trouble))
+            self.dashboard.operations.act(way, operation.id, lambda answer: self._done(way, operation.id, answer))
         else:
             self.say(f"{KEYS[way]} once more {MEANS[way]}")
 
@@ -73,9 +73,9 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         self._pressed = (what, operation, now)
         return (what, operation) == (before, of) and PACE <= now - at <= SURE
 
-    def _done(self, way: Way, operation: str, trouble: Trouble | None) -> None:
-        if trouble is not None:
-            self.say(trouble.text)
+    def _done(self, way: Way, operation: str, answer: str | Trouble) -> None:
+        if isinstance(answer, Trouble):
+            self.say(answer.text)
         elif self.is_current and way is not Way.CANCEL:
             self.dashboard.operations.open_run(operation)  # it runs again: forward, or back
         else:

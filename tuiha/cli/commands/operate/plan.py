@@ -51,20 +51,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan, and keep it for `tuiha apply`."""
     from tuiha.cli.operations.documents import plan as document
-    from tuiha.cli.operations.follow import Place, acted, placed
+    from tuiha.cli.operations.follow import acted, placed
     from tuiha.cli.operations.text import next_command, plan_text
-    from tuiha.operate.api import make_plan, store_of
     from tuiha.operate.plans.plan import Plan
 
-    place = placed(arguments)
+    operator = placed(arguments)
 
-    async def made(place: Place) -> Plan:
-        plan = await make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option))
-        store_of(place.pool, place.base).save_plan(plan)
+    async def made() -> Plan:
+        plan = await operator.plan(arguments.kind, arguments.target, dict(arguments.option))
+        await operator.save(plan)
         return plan
 
-    with progress(f"reading the facts of {place.pool.pool}"):
-        plan = acted(made(place))
+    with progress(f"reading the facts of {operator.pool.pool}"):
+        plan = acted(made())
     put(json.dumps(document(plan), indent=2) if arguments.json else plan_text(plan))
     say(next_command(plan))
     return exits.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tuiha.model.facts import NodeKind, Snapshot
 from tuiha.model.operations import Group, Operation, of_group
@@ -12,6 +13,9 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
+
+if TYPE_CHECKING:
+    from tuiha.operate.plans.plan import Plan
 
 ASKING = "asking the pool ..."
 
@@ -33,6 +37,16 @@ class Judged:
 
     against: str = ""  # why it cannot be done at all; empty when it can
     bad: tuple[str, ...] = ()  # checks that stop it unless they are overridden
+
+
+def judged(plan: Plan) -> Judged:
+    """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
+    never = [check for check in plan.stopped_by if check.verdict == "never"]
+    if never:
+        told = (f"{check.subject}: {check.value}, wanted {check.limit}" + (f"; {check.remedy}" if check.remedy else "")
+                for check in never)
+        return Judged(". ".join(told))
+    return Judged(bad=tuple(dict.fromkeys(check.name for check in plan.stopped_by)))
 
 
 def choices(snapshot: Snapshot | None, row: Row | None) -> tuple[Choice, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.operate.core.conftest import RECORD, Studio
+from tuiha.model.intent import Way
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.run import intent as intents
@@ -95,8 +96,17 @@ async def test_no_way_back_after_the_point_of_no_return(studio: Studio) -> None:
     await studio.end(operation)
     with pytest.raises(Refused, match="past its point of no return"):
         await studio.by("eve").undo(operation)
-    with pytest.raises(Refused, match="past its point of no return"):
-        await studio.by("eve").cancel(operation)
+
+
+async def test_one_that_runs_past_it_can_neither_be_cancelled_nor_taken_back(studio: Studio) -> None:
+    gate = studio.fault(4, "before", "wait")
+    operation = await studio.apply(await studio.plan())
+    await studio.until(operation, lambda s: s.steps[3].state == "running")
+    for way in (Way.CANCEL, Way.UNDO):
+        with pytest.raises(Refused, match="past its point of no return"):
+            await studio.by("eve").steer(way, operation)
+    gate.unlink()
+    assert (await studio.end(operation)).state == "done"
 
 
 @pytest.mark.parametrize(("step", "what", "text"), [
@@ -169,10 +179,7 @@ async def test_a_living_runner_turns_back_when_asked(studio: Studio, how: str) -
     studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    if how == "cancel":
-        await studio.by("eve").cancel(operation)
-    else:
-        await studio.by("eve").undo(operation)
+    await studio.by("eve").steer(Way(how), operation)
     state = await studio.end(operation)
     assert (state.state, state.changed) == ({"cancel": "cancelled", "undo": "undone"}[how], False)
     assert state.text.startswith(f"{'cancelled' if how == 'cancel' else 'taken back'} by eve")

@@ -9,9 +9,23 @@ import pytest
 
 from tuiha.cli.commands.operate import plan
 from tuiha.model import operations
-from tuiha.model.operations import KEYS, OPERATIONS, REASON, WAY, Form, Takes, misuse, shell_words, takes
+from tuiha.model.databases.managed import NOT_HERE
+from tuiha.model.operations import (
+    KEYS,
+    OPERATIONS,
+    REASON,
+    WAY,
+    Form,
+    Group,
+    Takes,
+    misuse,
+    of_group,
+    shell_words,
+    takes,
+)
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.database.leftover import Way
+from tuiha.operate.patroni.kinds import Dispatched
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,6 +42,13 @@ def test_every_kind_has_a_class_and_every_class_a_kind() -> None:
     assert set(KINDS) == set(OPERATIONS)
     assert {name: make().name for name, make in KINDS.items()} == {name: name for name in OPERATIONS}
     assert {name: kind.name for name, kind in OPERATIONS.items()} == {name: name for name in OPERATIONS}
+
+
+def test_a_manager_does_by_itself_what_is_not_offered_beside_it() -> None:
+    for kind in of_group(Group.DATABASE):
+        made = KINDS[kind.name]()
+        assert isinstance(made, Dispatched)
+        assert made.managers is (kind.name in NOT_HERE), kind
 
 
 def test_what_one_kind_says_of_another_is_so() -> None:

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
     """An operation as the screens take it; `elsewhere`: it was run from another host."""
-    word = "interrupted" if state.interrupted else state.state
     seconds = None
     if state.started_at is not None and state.ended_at is not None:
         seconds = state.ended_at - state.started_at
     return OperationFacts(
-        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=word,
+        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=state.word,
         steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
         outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
         cancelling=state.cancelling and not state.ended, left=state.left, host=state.host, elsewhere=elsewhere,

@@ -43,6 +43,11 @@ class Dispatched:
         self._ours, self._theirs = ours(), theirs() if theirs is not None else None
         self.name = self._ours.name
 
+    @property
+    def managers(self) -> bool:
+        """Whether a manager of the pair does it by itself."""
+        return self._theirs is None
+
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Look and plan. Raises Refused, Misused."""
         manager = world.pool.database.manager

@@ -83,11 +83,16 @@ class OperationState:
         return not self.ended and self.alive is False
 
     @property
+    def word(self) -> str:
+        """Its result in a word, or that it runs, or that its runner died."""
+        return "interrupted" if self.interrupted else self.state
+
+    @property
     def standing(self) -> Standing:
         """What decides what can still be done about it."""
         return Standing(
-            OperationStatus.INTERRUPTED if self.interrupted else OperationStatus(self.state), self.changed, self.left,
-            self.ever_began, self.plan.point_of_no_return is None, self.past_no_return, self.undoable,
+            OperationStatus(self.word), self.changed, self.left, self.ever_began,
+            self.plan.point_of_no_return is None, self.past_no_return, self.undoable,
         )
 
     @property

@@ -193,10 +193,9 @@ async def again(stage: Stage, name: str, how: Way) -> OperationState:
 def concluded(stage: Stage, state: OperationState, allowed: tuple[str, ...]) -> None:
     """Note what became of an operation. Raises NotReached when it is no end that is allowed."""
     stage.operation = summary(state, stage.operation)
-    found = "interrupted" if state.interrupted else state.state
-    if found not in allowed:
+    if state.word not in allowed:
         why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
-        raise NotReached(f"{state.kind} ended {found} in place of {' or '.join(allowed)}: {why}")
+        raise NotReached(f"{state.kind} ended {state.word} in place of {' or '.join(allowed)}: {why}")
 
 
 async def _followed(stage: Stage, name: str) -> OperationState:
@@ -214,7 +213,7 @@ def summary(state: OperationState, before: Mapping[str, Any] | None) -> dict[str
     return {
         "operation": state.id,
         "kind": state.kind,
-        "result": "interrupted" if state.interrupted else state.state,
+        "result": state.word,
         "text": state.text,
         **{name: outcome.get(name) for name in _FIGURES},
         "steps": [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tuiha.cli.commands.operate import plan
+from tuiha.cli.commands.operate import devices, plan, users
 from tuiha.model import operations
 from tuiha.model.databases.managed import NOT_HERE
 from tuiha.model.operations import (
@@ -126,6 +126,8 @@ def test_the_shells_help_has_every_kind_and_option() -> None:
     for kind in OPERATIONS.values():
         assert re.search(rf"^  {re.escape(kind.usage)}  +{re.escape(kind.help)}$", plan.HELP, flags=re.M), kind
         assert all(option.help in plan.HELP for option in kind.options)
+    for command, text in (("users", users.HELP), ("devices", devices.HELP)):
+        assert all(f"  tuiha {command} {word} NAME" in text for word in shell_words(command))
     assert [kind.name for kind in OPERATIONS.values() if kind.keeps_reason] == [
         "failover-mail", "disable-user", "revoke-device"]
     assert REASON in OPERATIONS["failover-mail"].options

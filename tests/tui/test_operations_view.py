@@ -22,6 +22,7 @@ from tuiha.tui.draw.spans import plain
 from tuiha.tui.draw.view import View
 from tuiha.tui.operations.lines.current import goes_on
 from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
+from tuiha.tui.operations.lines.rows import OperationRow
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
 from tuiha.tui.operations.screens.list import OperationList
@@ -184,6 +185,12 @@ async def test_the_sheet_of_a_rebalance_has_limits_that_are_planned_with() -> No
         assert cast("RebalanceScreen", pilot.app.screen).shell_command() == (
             "tuiha plan rebalance --option rate=50 --option trigger=0.1")
     assert options_of([limit.option.usual for limit in LIMITS]) == {}
+
+
+def test_what_needs_somebody_comes_before_what_runs_and_what_is_over() -> None:
+    ranks = {state: OperationRow(operation(1, state), AT).rank for state in (
+        "interrupted", "failed", "unknown", "running", "cancelled", "done", "undone")}
+    assert ranks == {"interrupted": 0, "failed": 0, "unknown": 0, "running": 1, "cancelled": 2, "done": 3, "undone": 3}
 
 
 def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:

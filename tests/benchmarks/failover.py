@@ -62,13 +62,13 @@ class Bench:
     async def operate(self, kind: str) -> Run:
         """Plan, confirm and follow to the end. Raises RuntimeError unless it is done and protected."""
         base = self.pool.folder
-        plan = await api.make_plan(self.settings, base, kind)
+        operator = api.Operator(self.settings, base, self.pool.config_path, "benchmark")
+        plan = await operator.plan(kind)
         if plan.stopped_by:
             raise RuntimeError(f"{kind} is stopped by {plan.stopped_by}")
         confirmed = time.time()
-        operation = await api.apply(self.settings, base, self.pool.config_path, plan, plan.confirm, "benchmark",
-                                    who="benchmark")
-        async for state in api.follow(self.settings, base, operation):
+        operation = await operator.apply(plan, plan.confirm, "benchmark")
+        async for state in operator.follow(operation):
             last = state
         evidence = {step.planned.number: step.evidence for step in last.steps}
         if last.state != "done" or "protected" not in evidence[len(evidence)]:

@@ -89,12 +89,12 @@ async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytes
         operator = operator_of(load(pool.config_path), pool.folder, pool.config_path)
         try:
             assert operator.refusal is None
-            plan = await answer(lambda call: operator.plan("drain", ("s1",), {}, call))
+            plan = await answer(lambda call: operator.ask(lambda who: who.plan("drain", ("s1",)), call))
             assert isinstance(plan, Plan), plan
-            refused = await answer(lambda call: operator.apply(plan, "s2", "test", (), call))
+            refused = await answer(lambda call: operator.ask(lambda who: who.apply(plan, "s2", "test"), call))
             assert isinstance(refused, Trouble)
             assert await answer(operator.operations) == ()
-            started = await answer(lambda call: operator.apply(plan, plan.confirm, "test", (), call))
+            started = await answer(lambda call: operator.ask(lambda who: who.apply(plan, plan.confirm, "test"), call))
             assert isinstance(started, str), started
             told = await followed(operator, started)
             assert told[-1].state == "done", told[-1]
@@ -103,9 +103,9 @@ async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytes
                 f"tuiha plan drain s1 && tuiha apply {plan.id} --confirm {plan.confirm}")
             (known,) = await answer(operator.operations)
             assert (known.id, known.reason, known.settled) == (started, "test", True)
-            late = await answer(lambda call: operator.cancel(started, call))
+            late = await answer(lambda call: operator.ask(lambda who: who.cancel(started), call))
             assert isinstance(late, Trouble)
-            unknown = await answer(lambda call: operator.plan("drain", ("s9",), {}, call))
+            unknown = await answer(lambda call: operator.ask(lambda who: who.plan("drain", ("s9",)), call))
             assert isinstance(unknown, Trouble)
             assert "s9" in unknown.text
             user = pool.users_path.read_text().partition("\t")[0]

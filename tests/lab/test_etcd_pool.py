@@ -40,12 +40,12 @@ async def ledger(pool: EmbeddedPool) -> AsyncIterator[EtcdLedger]:
 
 async def test_a_switchover_under_the_intents_lease(pool: EmbeddedPool, ledger: EtcdLedger) -> None:
     settings = load(pool.config_path)
-    plan = await api.make_plan(settings, pool.folder, "switchover")
+    plan = await api.Operator(settings, pool.folder, pool.config_path).plan("switchover")
     assert not plan.stopped_by, plan.stopped_by
-    name = await api.apply(settings, pool.folder, pool.config_path, plan, plan.confirm, who="test")
+    name = await api.Operator(settings, pool.folder, pool.config_path, "test").apply(plan, plan.confirm)
     assert await ledger.holder() is not None
     last: OperationState | None = None
-    async for last in api.follow(settings, pool.folder, name):
+    async for last in api.Operator(settings, pool.folder, pool.config_path).follow(name):
         assert last.state != "failed", last.text
     assert last is not None
     assert last.state == "done", last.text
@@ -74,7 +74,7 @@ async def test_without_etcd_nothing_is_planned_and_the_pool_serves(pool: Embedde
     settings = load(pool.config_path)
     await pool.kill("etcd")
     with pytest.raises(Exception, match=r"no endpoint of etcd .*: connection refused"):
-        await api.make_plan(settings, pool.folder, "switchover")
+        await api.Operator(settings, pool.folder, pool.config_path).plan("switchover")
     await pool.start("etcd")
 
     async def back() -> bool:
@@ -84,4 +84,4 @@ async def test_without_etcd_nothing_is_planned_and_the_pool_serves(pool: Embedde
             return False
 
     await until(back)
-    assert not (await api.make_plan(settings, pool.folder, "switchover")).stopped_by
+    assert not (await api.Operator(settings, pool.folder, pool.config_path).plan("switchover")).stopped_by

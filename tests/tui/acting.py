@@ -17,7 +17,7 @@ from tests.tui.test_app import seen
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
 from tuiha.tui.kit.paced import PACE
-from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
@@ -39,7 +39,7 @@ class Clock:
 
 
 def made(
-    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, tempo: float = 1.0
+    operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, tempo: float = 1.0
 ) -> Dashboard:
     """A dashboard over a made-up pool, healthy unless a snapshot is given."""
     return Dashboard(
@@ -50,7 +50,7 @@ def made(
 
 @asynccontextmanager
 async def running(
-    operator: Operator | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True,
+    operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True,
     tempo: float = 1.0,
 ) -> AsyncIterator[Pilot[int]]:
     """It runs at 80x24, armed unless told otherwise."""

@@ -6,19 +6,22 @@ It keeps what it was asked, answers with what a test gave it, and never answers 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tests.tui.samples import AT
-from tuiha.operate.plans.draft import kind_of, known_options
-from tuiha.operate.plans.kinds import Misused, fitting
+from tuiha.model.intent import Way
+from tuiha.model.operations import misuse
+from tuiha.operate.api import Operator
+from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
 from tuiha.watch.lookup import NoAnswer, Page
 from tuiha.watch.reader import DeviceRow
 
+T = TypeVar("T")
 STEPS = (
     PlannedStep(1, "s1 s2 s3 s4", "hold requests", 5, True),
     PlannedStep(2, "db1", "fence, stop", 10, True),
@@ -83,15 +86,34 @@ def ended(state: str = "done") -> OperationFacts:
     )
 
 
-def misused(kind: str, target: Sequence[str], options: Mapping[str, str]) -> Trouble | None:
-    """What the operations themselves say of a question that is wrong: only what they take is planned here, too."""
-    try:
-        maker = kind_of(kind)
-        known_options(maker, options)
-        fitting(maker.name, maker.targets, target)
-    except Misused as error:
-        return Trouble(str(error))
-    return None
+class Acting:
+    """What the operator of the fake desk does."""
+
+    def __init__(self, desk: FakeOperator) -> None:
+        self._desk = desk
+
+    async def plan(self, kind: str, target: Sequence[str] = (), options: Mapping[str, str] | None = None) -> Plan:
+        self._desk.calls.append(("plan", kind, tuple(target)))
+        planned, judged = self._desk.planned, self._desk.judged.get(kind, Judged())
+        if isinstance(planned, Trouble):
+            raise Refused(planned.text)
+        if against := misuse(kind, target, options or {}) or judged.against:  # only what they take is planned here, too
+            raise Refused(against)
+        planned = replace(planned, kind=kind, target=tuple(target)) if planned.kind != kind else planned
+        return replace(planned, checks=(*planned.checks, *map(bad, judged.bad)))
+
+    async def apply(self, plan: Plan, confirm: str, reason: str = "", overrides: Sequence[str] = ()) -> str:
+        self._desk.calls.append(("apply", plan.id, confirm, reason, tuple(overrides)))
+        if isinstance(self._desk.started, Trouble):
+            raise Refused(self._desk.started.text)
+        return self._desk.started
+
+    async def steer(self, way: Way, name: str) -> str:
+        self._desk.calls.append((str(way), name))
+        return name
+
+    async def save(self, plan: Plan) -> None:
+        self._desk.calls.append(("save", plan.id))
 
 
 class FakeOperator:
@@ -130,26 +152,18 @@ class FakeOperator:
         self.threads.append(thread)
         thread.start()
 
-    def plan(
-        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
-    ) -> None:
-        self.calls.append(("plan", kind, tuple(target)))
-        planned = self.planned
-        if isinstance(planned, Plan):
-            planned = replace(planned, kind=kind, target=tuple(target)) if planned.kind != kind else planned
-            planned = misused(kind, target, options) or planned
-        self._later(answer, planned)
-
-    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
-        self.calls.append(("judge", kind, tuple(target)))
-        trouble = misused(kind, target, {})
-        self._later(answer, self.judged.get(kind, Judged()) if trouble is None else Judged(trouble.text))
-
-    def apply(
-        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
-    ) -> None:
-        self.calls.append(("apply", plan.id, confirm, reason, tuple(overrides)))
-        self._later(answer, self.started)
+    def ask(
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+    ) -> Callable[[], None]:
+        told: T | Trouble
+        try:
+            next(work(cast("Operator", Acting(self))).__await__())  # it waits for nothing: it ends at once
+        except StopIteration as end:
+            told = end.value
+        except Refused as error:
+            told = Trouble(str(error))
+        self._later(answer, told)
+        return lambda: None
 
     def operations(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
@@ -174,19 +188,3 @@ class FakeOperator:
         self._told.append(told)
         self._later(told, self.now)
         return lambda: self._told.remove(told)
-
-    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        self.calls.append(("cancel", operation))
-        self._later(answer, None)
-
-    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        self.calls.append(("undo", operation))
-        self._later(answer, None)
-
-    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        self.calls.append(("resume", operation))
-        self._later(answer, None)
-
-    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
-        self.calls.append(("save", plan.id))
-        self._later(answer, None)

@@ -32,7 +32,7 @@ def main(target: Path, how: str) -> int:
     looks = Looks()
     app = Dashboard(SampleFeed(snapshot, happened), snapshot.pool, looks.palette(), operator=operator, looks=looks)
     if how == "careless":
-        setattr(ActingScreen, "action_drain", careless)  # noqa: B010 - the one thing that is not as it is
+        setattr(ActingScreen, "action_operate", careless)  # noqa: B010 - the one thing that is not as it is
     app.leave = lambda: None  # type: ignore[method-assign]  # only a signal ends it: the streams go on to the last
     app.call_later(app.set_interval, 0.2, lambda: app.operations.arm("patch"))
     code = app.run(mouse=False) or 0

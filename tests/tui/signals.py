@@ -21,6 +21,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.store import store_of
 from tuiha.tui.kit.paced import PACE
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP)
@@ -79,7 +80,7 @@ def begun(settings: Pool, base: Path, step: int, after: str = "") -> Callable[[]
     """Whether an operation newer than `after` has begun that step, or has ended before it."""
 
     def look() -> bool:
-        folders = api.store_of(settings, base).folders()
+        folders = store_of(settings, base).folders()
         if not folders or folders[0].id == after:
             return False
         records = read_records(folders[0].journal)
@@ -92,30 +93,30 @@ def begun(settings: Pool, base: Path, step: int, after: str = "") -> Callable[[]
 def before_it_starts(config: Path, screen: str, number: signal.Signals) -> None:
     """A signal on a screen on which nothing has happened: nothing happens."""
     settings, base = load(config), config.parent
-    count = len(api.operations(settings, base))
+    count = len(api.Operator(settings, base, config).operations())
     with dashboard(config) as terminal:
         to_screen(terminal, screen)
         hit(terminal, number)
         if number is signal.SIGSTOP:
             terminal.send("\x0c")
             terminal.shows(SCREENS[screen][1])
-    assert len(api.operations(settings, base)) == count
+    assert len(api.Operator(settings, base, config).operations()) == count
 
 
 def while_it_runs(config: Path, step: int, number: signal.Signals) -> OperationState:
     """A switchover whose dashboard gets a signal when that step has begun; what became of it."""
     settings, base = load(config), config.parent
-    known = api.operations(settings, base, 1)
+    known = api.Operator(settings, base, config).operations(1)
     before = known[0].id if known else ""
     with dashboard(config) as terminal:
         by_hand(terminal, f"{to_screen(terminal, 'confirm')}\x18")
         wait_until(begun(settings, base, step, before))
         hit(terminal, number)
-        wait_until(lambda: api.operations(settings, base, 1)[0].ended)
+        wait_until(lambda: api.Operator(settings, base, config).operations(1)[0].ended)
         if number is signal.SIGSTOP:
             terminal.until(lambda seen: seen.has("RESULT") and seen.has("DONE"))
     shown(config)
-    return api.operations(settings, base, 1)[0]
+    return api.Operator(settings, base, config).operations(1)[0]
 
 
 def shown(config: Path) -> None:
@@ -131,7 +132,7 @@ def shown(config: Path) -> None:
 def steps_of(config: Path) -> int:
     """How many steps a switchover has."""
     settings, base = load(config), config.parent
-    return len(asyncio.run(api.make_plan(settings, base, "switchover", ())).steps)
+    return len(asyncio.run(api.Operator(settings, base, config).plan("switchover", ())).steps)
 
 
 def every(config: Path, signals: Sequence[signal.Signals] = SIGNALS) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from textual import events
 
@@ -9,6 +11,7 @@ from tests.tui.acting import QUICK, Clock, at_once, by_hand, on, rest, running, 
 from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
 from tuiha.model.users import names
+from tuiha.tui.app import Dashboard
 from tuiha.tui.kit.paced import LONGEST, _end
 from tuiha.tui.operations.lock import ARMED_FOR
 from tuiha.tui.operations.operator import Trouble
@@ -132,7 +135,7 @@ async def test_continue_before_the_plan_is_there_says_so() -> None:
     operator = FakeOperator()
     operator.planned = Trouble("ann is disabled already: left")
     async with running(operator) as pilot:
-        await pilot.press("f", "enter")
+        cast("Dashboard", pilot.app).ways.open_plan("disable-user", ("ann",))
         await on(pilot, PlanScreen)
         await seen(pilot, lambda: "It cannot be planned now" in text(pilot))
         await pilot.press("c")

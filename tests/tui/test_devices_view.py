@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.tui.acting import on, running
 from tests.tui.fake_operator import FakeOperator
@@ -28,6 +29,13 @@ def with_ann(**other: object) -> FakeOperator:
     operator.page = replace(found, users=(row("ann", **other),))  # type: ignore[arg-type]
     operator.devices = (PHONE, TABLET)
     return operator
+
+
+def planned(pilot: Pilot[int]) -> str:
+    """The shell command of the plan in front."""
+    screen = pilot.app.screen
+    assert isinstance(screen, PlanScreen)
+    return screen.shell_command()
 
 
 @pytest.mark.parametrize(("key", "kind"), [("d", "disable-user"), ("e", "enable-user"), ("x", "forget-user")])
@@ -86,6 +94,8 @@ async def test_devices_are_listed_and_one_is_revoked() -> None:
         await on(pilot, PlanScreen)
         await seen(pilot, lambda: operator.asked("plan")[0] == ("plan", "revoke-device", ("ann", "phone")))
         assert "revoke phone of ann" in text(pilot)
+        await seen(pilot, lambda: "hold requests" in text(pilot))  # the plan, with the reason that revoke-device keeps
+        assert "--option 'reason=kernel patch'" in planned(pilot)
         await pilot.press("escape")
         await on(pilot, DevicesScreen)
         await pilot.press("j")
@@ -93,6 +103,8 @@ async def test_devices_are_listed_and_one_is_revoked() -> None:
         await pilot.press("e")
         await on(pilot, PlanScreen)
         await seen(pilot, lambda: ("plan", "allow-device", ("ann", "tablet")) in operator.asked("plan"))
+        await seen(pilot, lambda: "hold requests" in text(pilot))  # and none here, which it would be refused for
+        assert "--option" not in planned(pilot)
         await pilot.press("escape", "escape")
         await on(pilot, UsersScreen)
 

@@ -23,6 +23,7 @@ from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
 from tuiha.operate.records.journal import read_records
+from tuiha.operate.records.store import store_of
 
 # At which step each dashboard is hit: before the fence, after it, and past the point of no return.
 HITS: Mapping[signal.Signals, int] = {signal.SIGKILL: 2, signal.SIGHUP: 5, signal.SIGSTOP: 9}
@@ -52,7 +53,7 @@ def test_no_signal_to_a_dashboard_stops_what_it_started(config: Path) -> None:
         for terminal in (attached, stopped):
             live(terminal)
         name = to_screen(starter, "confirm")
-        assert not api.operations(settings, base)  # nothing has happened before the name is confirmed
+        assert not api.Operator(settings, base, config).operations()  # nothing has happened before the name was typed
         by_hand(starter, f"{name}\x18")
         for number, step in HITS.items():
             wait_until(begun(settings, base, step))
@@ -60,10 +61,10 @@ def test_no_signal_to_a_dashboard_stops_what_it_started(config: Path) -> None:
         assert starter.wait() == -signal.SIGKILL
         assert attached.wait() == 0
         assert b"Traceback" not in attached.raw
-        wait_until(lambda: api.operations(settings, base)[0].ended)
+        wait_until(lambda: api.Operator(settings, base, config).operations()[0].ended)
         stopped.kill(signal.SIGCONT)
         stopped.shows(f"{name} PRIMARY")
-        state = api.operations(settings, base)[0]
+        state = api.Operator(settings, base, config).operations()[0]
     shown(config)
     assert state.state == "done", state.text
     assert all(step.state == "done" and step.evidence for step in state.steps)
@@ -73,14 +74,14 @@ def test_no_signal_to_a_dashboard_stops_what_it_started(config: Path) -> None:
 def test_a_terminal_that_nobody_reads_keeps_no_operation_waiting(config: Path) -> None:
     """It stalls when the operation is started, with far more on its way than it takes; then the screen is right."""
     settings, base = load(config), config.parent
-    before = api.operations(settings, base)
+    before = api.Operator(settings, base, config).operations()
     with dashboard(config) as terminal:
         by_hand(terminal, f"{to_screen(terminal, 'confirm')}\x18")
         for _ in range(200):
             terminal.send("\x0c")
         wait_until(begun(settings, base, 1, before[0].id if before else ""))
-        wait_until(lambda: api.operations(settings, base)[0].ended)
-        assert api.operations(settings, base)[0].state == "done"
+        wait_until(lambda: api.Operator(settings, base, config).operations()[0].ended)
+        assert api.Operator(settings, base, config).operations()[0].state == "done"
         terminal.until(lambda seen: seen.has("RESULT  ") and seen.has("DONE"))
         terminal.read(0.5)
         as_it_came = terminal.lines[4:-1]  # without what tells the time
@@ -103,13 +104,13 @@ def test_one_that_another_terminal_starts_is_told_and_followed_with_a(config: Pa
     dashboard on a busy machine has looked.
     """
     settings, base = load(config), config.parent
-    before = api.operations(settings, base)
+    before = api.Operator(settings, base, config).operations()
     with dashboard(config) as terminal:
         live(terminal)
 
         async def start() -> None:
-            plan = await api.make_plan(settings, base, "switchover", ())
-            await api.apply(settings, base, config, plan, plan.confirm, "test", (), "ann@desk")
+            plan = await api.Operator(settings, base, config).plan("switchover", ())
+            await api.Operator(settings, base, config, "ann@desk").apply(plan, plan.confirm, "test", ())
 
         asyncio.run(start())
         wait_until(begun(settings, base, REJOINS, before[0].id if before else ""))
@@ -126,5 +127,5 @@ def test_one_that_another_terminal_starts_is_told_and_followed_with_a(config: Pa
 
 def runner_of_the_newest(settings: Pool, base: Path) -> int:
     """The process that runs the newest operation."""
-    records = read_records(api.store_of(settings, base).folders()[0].journal)
+    records = read_records(store_of(settings, base).folders()[0].journal)
     return next(int(record["pid"]) for record in reversed(records) if "pid" in record)

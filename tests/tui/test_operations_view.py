@@ -22,6 +22,7 @@ from tuiha.tui.draw.head import problem_line
 from tuiha.tui.draw.spans import plain
 from tuiha.tui.draw.view import View
 from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
+from tuiha.tui.operations.lines.rows import OperationRow
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
 from tuiha.tui.operations.screens.list import OperationList
@@ -45,7 +46,7 @@ def feed_of(app: object) -> SampleFeed:
 
 def half(state: str = "interrupted") -> OperationFacts:
     """One whose runner died at its second step."""
-    return replace(operation(1, state), settled=False, next="tuiha resume 7f3a9c41d02e", seconds=None)
+    return replace(operation(1, state), next="tuiha resume 7f3a9c41d02e", seconds=None)
 
 
 async def test_the_list_tells_what_who_why_and_how_long() -> None:
@@ -184,7 +185,13 @@ async def test_the_sheet_of_a_rebalance_has_limits_that_are_planned_with() -> No
         await pilot.press("right", "j", "j", "left")
         assert cast("RebalanceScreen", pilot.app.screen).shell_command() == (
             "tuiha plan rebalance --option rate=50 --option trigger=0.1")
-    assert options_of([limit.usual for limit in LIMITS]) == {}
+    assert options_of([limit.option.usual for limit in LIMITS]) == {}
+
+
+def test_what_needs_somebody_comes_before_what_runs_and_what_is_over() -> None:
+    ranks = {state: OperationRow(operation(1, state), AT).rank for state in (
+        "interrupted", "failed", "unknown", "running", "cancelled", "done", "undone")}
+    assert ranks == {"interrupted": 0, "failed": 0, "unknown": 0, "running": 1, "cancelled": 2, "done": 3, "undone": 3}
 
 
 def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:

@@ -174,9 +174,9 @@ def _meant(word: str) -> str:
     """What somebody may have meant by a word that is no command: an operation, which is planned first, or a command."""
     import difflib
 
-    from tuiha.operate.catalogue import KINDS
+    from tuiha.model.operations import OPERATIONS
 
-    if word in KINDS:
+    if word in OPERATIONS:
         return f"; `tuiha plan {word}` plans that operation"
     near = difflib.get_close_matches(word, COMMANDS, n=1)
     return f"; did you mean '{near[0]}'?" if near else ""

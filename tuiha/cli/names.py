@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 
 from tuiha.cli.configuration import opened
+from tuiha.model.operations import OPERATIONS
 
 
 def _kinds(_: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.catalogue import KINDS
-
-    return KINDS
+    return OPERATIONS
 
 
 def _nodes(arguments: argparse.Namespace) -> Iterable[str]:
@@ -21,13 +20,13 @@ def _nodes(arguments: argparse.Namespace) -> Iterable[str]:
 
 
 def _plans(arguments: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.api import store_of
+    from tuiha.operate.records.store import store_of
 
     return store_of(*opened(arguments)).plans()
 
 
 def _operations(arguments: argparse.Namespace) -> Iterable[str]:
-    from tuiha.operate.api import store_of
+    from tuiha.operate.records.store import store_of
 
     store = store_of(*opened(arguments))
     return (folder.id for folder in store.folders() if store.ours(folder))

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
+from tuiha.model.operations import OPERATIONS
 from tuiha.model.reports import LEADERLESS, STEADY
 
 BEAT = 2.0  # seconds between two signs of life of a runner
@@ -85,7 +86,8 @@ def at_rest(phase: str) -> bool:
     return phase in (STEADY, LEADERLESS)
 
 
-TAKERS = frozenset({"failover", "degrade"})  # kinds that end an outage: others give way to them
+# Kinds that end an outage: others give way to them.
+TAKERS = frozenset(one.name for one in OPERATIONS.values() if one.ends_outage)
 
 
 def takes_from(kind: str, other: Intent, phase: str) -> bool:

@@ -1,4 +1,4 @@
-"""All kinds of operations, by the names that they have on the command line."""
+"""What carries out the kinds of operations: a class for each name in the catalogue (`tuiha.model.operations`)."""
 
 from __future__ import annotations
 

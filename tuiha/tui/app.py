@@ -22,7 +22,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.keys import HOME
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.looks import Looks, ThemeFile
-from tuiha.tui.operations.operator import Operator
+from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.path import PASSED, OperationScreens
 from tuiha.tui.operations.state import Operations
 from tuiha.tui.replay.travel import PRESENT_ONLY, TimeTravel
@@ -50,7 +50,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
     def __init__(
         self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
-        operator: Operator | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
+        operator: Desk | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
         replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None, tempo: float = 1.0,
     ) -> None:
         """`lost` says why what is seen is recorded nowhere, None when it is recorded.
@@ -408,7 +408,7 @@ def _shortly(error: ThemeError) -> str:
 
 def run(
     feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
-    ready: Callable[[], None] | None = None, operator: Operator | None = None,
+    ready: Callable[[], None] | None = None, operator: Desk | None = None,
     past: Callable[[], Replay] | None = None, replay: Replay | None = None,
     keep: Callable[[Sequence[str]], None] | None = None, lost: Callable[[], str | None] = lambda: None,
 ) -> int:

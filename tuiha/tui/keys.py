@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from textual.binding import ActiveBinding, Binding
 
+from tuiha.model.operations import KEYS
+
 HOME = "home"
 SHOWN = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
@@ -86,6 +88,14 @@ def view_keys() -> tuple[Key, ...]:
     return tuple(
         Key(f"view.{view.name}", view.key, f"app.show_view('{view.name}')", f"{view.title}: {view.shows}")
         for view in VIEWS
+    )
+
+
+def operation_keys(view: str) -> tuple[Key, ...]:
+    """The keys of a view that lead to operations, from the catalogue. All lead to a change of the pool."""
+    return tuple(
+        Key(key.id, key.key, f"operate('{key.id}')", key.means, key.short, danger=True, first=key.first)
+        for key in KEYS if key.id.startswith(f"{view}.")
     )
 
 

@@ -31,6 +31,7 @@ from tuiha.model.codes import (
 from tuiha.model.databases.durability import Gap
 from tuiha.model.facts import Problem
 from tuiha.model.intent import Way
+from tuiha.model.ways import KEYS
 from tuiha.model.words import count, names, span
 from tuiha.words import obstacles
 from tuiha.words.durability import reason
@@ -119,16 +120,16 @@ def _disputed(facts: Dispute) -> str:
 # The operation that has the pool
 
 
-_WAYS: Mapping[Way, tuple[str, str]] = {  # the dashboard's key on the operation, and what it does
-    Way.RESUME: ("c", "finishes it"),
-    Way.UNDO: ("b", "takes it back"),
-    Way.CANCEL: ("x", "leaves it as it is and frees the pool"),
+_WAYS: Mapping[Way, str] = {
+    Way.RESUME: "finishes it",
+    Way.UNDO: "takes it back",
+    Way.CANCEL: "leaves it as it is and frees the pool",
 }
 
 
 def way_out(operation: str, host: str, ways: tuple[Way, ...]) -> str:
     """The ways out of an operation that does not run any more, each as command and key."""
-    told = "; ".join(f"`tuiha {way} {operation}` (key {ATTACHES}, then {_WAYS[way][0]} twice) {_WAYS[way][1]}"
+    told = "; ".join(f"`tuiha {way} {operation}` (key {ATTACHES}, then {KEYS[way]} twice) {_WAYS[way]}"
                      for way in ways)
     return f"{told}. Its journal is on {host}"
 

@@ -268,24 +268,24 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
             "FROM generate_series(1000001, 1060000) n", user_id)
         await connection.close()
         settings, path, base = load(pool.config_path), pool.config_path, pool.folder
-        plan = await api.make_plan(settings, base, "forget-user", [user])
+        plan = await api.Operator(settings, base, path).plan("forget-user", [user])
         assert plan.loses == "1 device and 60,000 changes, for good"
         assert plan.point_of_no_return == 3
         warned = [check for check in plan.checks if check.name == "returns"]
         assert warned[0].verdict == "warning"
-        operation = await api.apply(settings, base, path, plan, user, "left", [], "ada@studio")
-        async for state in api.follow(settings, base, operation):
+        operation = await api.Operator(settings, base, path, "ada@studio").apply(plan, user, "left", [])
+        async for state in api.Operator(settings, base, path).follow(operation):
             if state.steps[2].begun or state.ended:
                 break
         journal = pool.folder / "operations" / operation / "journal.jsonl"
         pids = [json.loads(line).get("pid") for line in journal.read_text().splitlines()]
         os.kill([pid for pid in pids if pid][-1], signal.SIGKILL)
-        assert [state async for state in api.follow(settings, base, operation)][-1].interrupted
+        assert [state async for state in api.Operator(settings, base, path).follow(operation)][-1].interrupted
         with pytest.raises(Refused, match="point of no return"):
-            await api.undo(settings, base, path, operation, "eve")
+            await api.Operator(settings, base, path, "eve").undo(operation)
         for _ in range(3):  # on a machine that is too busy for a server to answer in time, more than once
-            await api.resume(settings, base, path, operation, "eve@studio")
-            state = [state async for state in api.follow(settings, base, operation)][-1]
+            await api.Operator(settings, base, path, "eve@studio").resume(operation)
+            state = [state async for state in api.Operator(settings, base, path).follow(operation)][-1]
             if state.state == "done":
                 break
         assert state.state == "done", state
@@ -401,22 +401,22 @@ async def test_a_database_that_changes_meanwhile(pool: EmbeddedPool, world: Worl
 
         async def may_be() -> bool:
             nonlocal stopped
-            stopped = (await api.make_plan(settings, base, "switchover", [])).stopped_by
+            stopped = (await api.Operator(settings, base, path).plan("switchover", [])).stopped_by
             return not any(check.verdict is CheckVerdict.NEVER for check in stopped)
 
         try:
             await until(may_be, seconds=120.0)  # what the test before left open ends
         except TimeoutError:
             raise AssertionError(stopped) from None
-        change = await api.make_plan(settings, base, "switchover", [])
+        change = await api.Operator(settings, base, path).plan("switchover", [])
         open_before = await transactions(pool, world)
         overrides = [check.name for check in change.stopped_by]  # agents on a busy machine may answer late
-        operation = await api.apply(settings, base, path, change, change.confirm, "a test", overrides, "ada")
+        operation = await api.Operator(settings, base, path, "ada").apply(change, change.confirm, "a test", overrides)
         try:
             evidence = await run(world, kind, plan)
         except StepUnknown:
             evidence = await run(world, kind, plan)  # resumed
-        state = [state async for state in api.follow(settings, base, operation)][-1]
+        state = [state async for state in api.Operator(settings, base, path).follow(operation)][-1]
         assert state.state == "done", (state.text, overrides, *open_before, *await transactions(pool, world))
         assert evidence[2].startswith("seen by ")
         for server in SERVERS:

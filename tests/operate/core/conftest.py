@@ -21,6 +21,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
+from tuiha.model import operations
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
 from tuiha.operate.plans import draft as planning
@@ -70,20 +71,25 @@ class Studio:
         file.write_text(what)
         return file
 
+    def by(self, who: str = "") -> api.Operator:
+        """An operator of the pool, on this host."""
+        return api.Operator(self.pool, self.base, self.config, who)
+
     async def plan(self, kind: str = "paint", colour: str = "red", **options: str) -> Plan:
-        return await api.make_plan(self.pool, self.base, kind, [colour], options)
+        return await self.by().plan(kind, [colour], options)
 
     async def apply(self, plan: Plan, **changes: Any) -> str:
-        given: dict[str, Any] = {"confirm": "wall", "reason": "it is ugly", "who": "ada@studio"}
-        return await api.apply(self.pool, self.base, self.config, plan, **given | changes)
+        given: dict[str, Any] = {"confirm": "wall", "reason": "it is ugly"}
+        who = changes.pop("who", "ada@studio")
+        return await self.by(who).apply(plan, **given | changes)
 
     async def end(self, operation: str) -> OperationState:
         """Follow to the end, however it is."""
-        return [state async for state in api.follow(self.pool, self.base, operation)][-1]
+        return [state async for state in self.by().follow(operation)][-1]
 
     async def until(self, operation: str, wanted: Callable[[OperationState], bool]) -> OperationState:
         """Follow until the state is as wanted."""
-        async for state in api.follow(self.pool, self.base, operation):
+        async for state in self.by().follow(operation):
             if wanted(state):
                 return state
         raise AssertionError(f"it ended before: {self.folder(operation).state()}")
@@ -101,6 +107,7 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setenv("TUIHA_TEST_TOKEN", "an operator's token")
     monkeypatch.delenv("TUIHA_STATE", raising=False)
     monkeypatch.setattr(planning, "KINDS", painting.KINDS)
+    monkeypatch.setattr(operations, "OPERATIONS", painting.OPERATIONS)
     monkeypatch.setattr(start, "RUNNER", (sys.executable, "-m", "tests.operate.core.run"))
     monkeypatch.chdir(Path(__file__).parents[3])
     secret = {"env": "TUIHA_TEST_PASSWORD"}

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuiha.model import operations
+from tuiha.model.operations import Group, Operation, Option, takes
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
@@ -103,9 +105,6 @@ class Paint:
     """Paints the wall; from step 3 on there is no way back."""
 
     name = "paint"
-    help = "paint the wall"
-    targets = "COLOUR"
-    options: tuple[str, ...] = ("brush",)
     no_return: int | None = 3
     limit = 30.0
 
@@ -143,3 +142,8 @@ class Sketch(Paint):
 
 
 KINDS: dict[str, type[Paint | Reclaim]] = {"paint": Paint, "sketch": Sketch, "reclaim": Reclaim}
+OPERATIONS = {
+    **{name: Operation(name, Group.POOL, "paint the wall", name, takes("COLOUR"), (Option("brush", "which one"),))
+       for name in ("paint", "sketch")},
+    "reclaim": operations.OPERATIONS["reclaim"],
+}

@@ -17,7 +17,6 @@ from tuiha.model.conclude import conclude
 from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
 from tuiha.model.intent import SILENCE, Condition, Way
 from tuiha.model.problems.operation import running
-from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run import intent as intents
 from tuiha.watch.export.exposition import exposition
@@ -113,4 +112,4 @@ async def test_what_may_be_done_follows_the_steps(studio: Studio) -> None:
                     3: (Way.RESUME, Way.CANCEL), 4: (Way.RESUME, Way.CANCEL)}
     with pytest.raises(Refused):
         intents.refuse_unless_it_gives_way(studio.ledger, replace(start, gives_way=True), "rebalance")
-    assert api.running(studio.pool, studio.base) is None
+    assert all(state.settled for state in studio.by().operations())

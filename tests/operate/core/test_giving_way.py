@@ -11,7 +11,6 @@ import pytest
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model import intent
-from tuiha.operate import api
 from tuiha.operate.database.steps.base import not_ours
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
@@ -48,7 +47,7 @@ async def test_it_gives_way_and_goes_on_afterwards(studio: Studio, what: str) ->
     left = await studio.end(operation)
     assert (left.state, left.gave_way_to, left.settled) == ("cancelled", taker, True)
     assert f"gave way to paint, operation {taker} of eve@elsewhere" in left.text
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 
 
@@ -59,7 +58,7 @@ async def test_afterwards_it_can_be_taken_back(studio: Studio) -> None:
     await studio.end(await studio.apply(await studio.plan()))
     fault.unlink()
     await studio.end(operation)
-    await api.undo(studio.pool, studio.base, studio.config, operation, "ada")
+    await studio.by("ada").undo(operation)
     assert (await studio.end(operation)).state == "undone"
 
 

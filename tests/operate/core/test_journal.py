@@ -148,14 +148,13 @@ def test_no_journal_is_no_records(tmp_path: Path) -> None:
 
 
 async def test_an_operation_whose_journal_was_torn_is_resumed(studio: Studio) -> None:
-    from tuiha.operate import api
 
     studio.fault(2, "after", "die")
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
     with studio.folder(operation).journal.open("ab") as journal:
         journal.write(b'{"at": 17, "record": "step", "step": 2, "sta')
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 
 

@@ -70,7 +70,7 @@ async def test_a_ledger_that_cannot_be_written_leaves_nothing_to_be_resumed(stud
     (state,) = studio.store.states()
     assert (state.state, state.settled, state.changed) == ("failed", True, False)
     assert "cannot be written" in state.text
-    assert api.running(studio.pool, studio.base) is None
+    assert all(state.settled for state in studio.by().operations())
     assert (await studio.end(await studio.apply(plan))).state == "done"
 
 
@@ -106,21 +106,19 @@ async def test_pools_that_share_a_folder_do_not_touch_each_others_operations(stu
     for touch in (store.find, store.load_plan):
         with pytest.raises(NotThere, match="is of the pool studio, and the configuration of next-door"):
             touch(operation if touch == store.find else plan.id)
-    for act in (api.resume, api.undo):
+    eve = api.Operator(other, studio.base, studio.config, "eve")
+    for act in (eve.resume, eve.undo, eve.cancel):
         with pytest.raises(NotThere, match="pool studio"):
-            await act(other, studio.base, studio.config, operation, "eve")
-    with pytest.raises(NotThere, match="pool studio"):
-        await api.stop(other, studio.base, operation, "eve")
-    assert api.operations(other, studio.base) == []
-    assert api.running(other, studio.base) is None
-    assert [state.id for state in api.operations(mine, studio.base)] == [operation]
+            await act(operation)
+    assert eve.operations() == []
+    assert [state.id for state in api.Operator(mine, studio.base, studio.config).operations()] == [operation]
 
 
 async def test_another_pools_newer_operation_is_in_nobodys_way(studio: Studio) -> None:
     gate = studio.fault(2, "before", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda state: state.steps[1].state == "running")
-    await api.stop(studio.pool, studio.base, operation, "eve")
+    await studio.by("eve").cancel(operation)
     assert (await studio.end(operation)).state == "cancelled"
     gate.unlink(missing_ok=True)
     later = "20991231-235959-abcd"
@@ -128,15 +126,15 @@ async def test_another_pools_newer_operation_is_in_nobodys_way(studio: Studio) -
     folder.mkdir()
     document = studio.folder(operation).plan().document()
     (folder / "plan.json").write_text(json.dumps({**document, "pool": "next-door"}))
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 
 
 async def test_one_that_never_began_can_be_ended_although_the_clock_was_set_back(studio: Studio) -> None:
     folder = studio.store.create(await studio.plan())
     _write_start(folder.journal, ahead=7200.0)
-    await api.stop(studio.pool, studio.base, folder.id, "eve")
-    assert api.operation(studio.pool, studio.base, folder.id).state == "cancelled"
+    await studio.by("eve").cancel(folder.id)
+    assert studio.by().operation(folder.id).state == "cancelled"
 
 
 def _write_start(journal: Path, ahead: float) -> None:

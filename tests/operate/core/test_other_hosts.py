@@ -13,7 +13,6 @@ from tests.operate.core.conftest import RECORD, Studio
 from tests.until import until
 from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.keys import in_base64
-from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run import intent as intents
 
@@ -53,7 +52,7 @@ async def test_on_its_own_host_it_is_gone_on_with_at_once(shared: Studio, node: 
     await shared.end(operation)
     ledger = node.ledger("studio")
     assert await ledger.holder() is not None  # the dead runner's lease has not ended yet
-    await api.resume(shared.pool, shared.base, shared.config, operation)
+    await shared.by().resume(operation)
     assert (await shared.end(operation)).state == "done"
     assert await ledger.holder() is None
     await ledger.close()
@@ -66,11 +65,11 @@ async def test_it_is_gone_on_with_elsewhere_when_its_host_is_gone_and_not_before
     await shared.end(operation)
     other = await _moved(node, operation)
     with pytest.raises(Refused, match=f"is run from {ELSEWHERE}, which holds it still"):
-        await api.resume(shared.pool, shared.base, shared.config, operation)
+        await shared.by().resume(operation)
     await other.close()  # its process is gone
     here = node.ledger("studio")
     await until(here.holder, met=lambda host: host is None)
-    await api.resume(shared.pool, shared.base, shared.config, operation)
+    await shared.by().resume(operation)
     assert (await shared.end(operation)).state == "done"
     assert (await here.poll()).intent is None
     await here.close()

@@ -32,22 +32,22 @@ async def test_a_drain_whose_runner_dies(monkeypatch: pytest.MonkeyPatch) -> Non
             await until(lambda: bound_to_s2(running, world))
         await refused_with_a_viewers_token(running)
 
-        plan = await api.make_plan(pool, base, "drain", ["s2"], {"rate": "4"})
-        assert api.store_of(pool, base).root == base.resolve() / "operations"
-        operation = await api.apply(pool, base, path, plan, "s2", "a new disk", [], "ada@studio")
-        async for state in api.follow(pool, base, operation):
+        plan = await api.Operator(pool, base, path).plan("drain", ["s2"], {"rate": "4"})
+        assert api.Operator(pool, base, path).store.root == base.resolve() / "operations"
+        operation = await api.Operator(pool, base, path, "ada@studio").apply(plan, "s2", "a new disk", [])
+        async for state in api.Operator(pool, base, path).follow(operation):
             if any(step.done for step in state.steps):
                 break
         started = [r["pid"] for r in records(running, operation) if "pid" in r]
         os.kill(started[-1], signal.SIGKILL)
-        dead = [state async for state in api.follow(pool, base, operation)][-1]
+        dead = [state async for state in api.Operator(pool, base, path).follow(operation)][-1]
         assert dead.interrupted
         async with open_world(pool, base) as world:
             left = list((await bound(world)).values()).count("s2")
         assert 0 < left < 12
 
-        await api.resume(pool, base, path, operation, "eve@studio")
-        state = [state async for state in api.follow(pool, base, operation)][-1]
+        await api.Operator(pool, base, path, "eve@studio").resume(operation)
+        state = [state async for state in api.Operator(pool, base, path).follow(operation)][-1]
         assert state.state == "done", state
         async with open_world(pool, base) as world:
             assert set((await bound(world)).values()) == {"s1"}
@@ -74,9 +74,9 @@ async def refused_with_a_viewers_token(running: EmbeddedPool) -> None:
     path = running.folder / "viewer.yaml"
     path.write_text(yaml.safe_dump(settings))
     pool = load(path)
-    plan = await api.make_plan(pool, running.folder, "drain", ["s2"])
+    plan = await api.Operator(pool, running.folder, path).plan("drain", ["s2"])
     with pytest.raises(Refused, match="does not let this token act"):
-        await api.apply(pool, running.folder, path, plan, "s2", "", [], "mallory")
+        await api.Operator(pool, running.folder, path, "mallory").apply(plan, "s2", "", [])
 
 
 async def kept_in_the_database(database: Coordinator, operation: str) -> None:

@@ -16,7 +16,6 @@ from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
 from tuiha.model import intent as model
-from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan
 from tuiha.operate.records.remote import refuse_if_elsewhere
@@ -49,7 +48,7 @@ async def reclaim(studio: Studio, *overrides: str) -> OperationState:
 
 
 async def the_plan(studio: Studio) -> Plan:
-    return await api.make_plan(studio.pool, studio.base, "reclaim")
+    return await studio.by().plan("reclaim")
 
 
 def cut_to(journal: Path, records: int, torn: bool) -> None:
@@ -62,7 +61,7 @@ def cut_to(journal: Path, records: int, torn: bool) -> None:
 async def test_a_cut_journal_is_resumed_to_the_end(studio: Studio, step: int, when: str, torn: bool) -> None:
     operation = await dead(studio, step, when)
     cut_to(studio.folder(operation).journal, step % 3, torn)
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
     assert (studio.wall["done"], studio.wall["colour"], studio.ledger.intent) == ([1, 2, 3, 4], "red", None)
 
@@ -75,10 +74,10 @@ async def test_a_cut_journal_is_taken_back_before_the_point_of_no_return_and_not
     cut_to(studio.folder(operation).journal, 2, torn=step % 2 == 0)
     if step >= 3:  # the wall is painted, or may be: what is left of the journal knows nothing of it
         with pytest.raises(Refused, match="may be past its point of no return"):
-            await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
+            await studio.by("eve").undo(operation)
         assert studio.ledger.intent is not None
         return
-    await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
+    await studio.by("eve").undo(operation)
     assert (await studio.end(operation)).state == "undone"
     assert (studio.wall["done"], studio.wall["colour"], studio.ledger.intent) == ([], "grey", None)
 
@@ -90,7 +89,7 @@ async def test_what_began_to_be_taken_back_is_taken_back_also_when_the_journal_d
     await studio.end(operation)
     fault.unlink(missing_ok=True)
     cut_to(studio.folder(operation).journal, 4, torn=True)
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "undone"
     assert studio.wall["done"] == []
 
@@ -100,8 +99,8 @@ async def test_a_result_that_was_lost_after_the_pool_was_given_back(studio: Stud
     assert (await studio.end(operation)).state == "done"
     journal = studio.folder(operation).journal
     cut_to(journal, len(journal.read_bytes().splitlines()) - 1, torn=True)
-    await api.resume(studio.pool, studio.base, studio.config, operation)
-    state = api.operation(studio.pool, studio.base, operation)
+    await studio.by().resume(operation)
+    state = studio.by().operation(operation)
     assert (state.state, state.settled) == ("cancelled", True)
     assert "had given the pool back" in state.text
     assert studio.wall["done"] == [1, 2, 3, 4]  # and nothing was done again
@@ -183,11 +182,11 @@ async def test_a_reclaimed_operation_is_closed_and_not_resumed(studio: Studio) -
     plan = await the_plan(studio)
     assert [check.name for check in plan.checks if check.verdict is CheckVerdict.WARNING] == ["journal"]
     assert (await reclaim(studio)).state == "done"
-    state = api.operation(studio.pool, studio.base, operation)
+    state = studio.by().operation(operation)
     assert (state.state, state.settled) == ("cancelled", True)
     before = studio.wall
     with pytest.raises(Refused, match="changed it since"):
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
     assert studio.wall == before
 
 
@@ -197,7 +196,7 @@ async def test_there_is_nothing_to_reclaim(studio: Studio, target: str) -> None:
         await the_plan(studio)
     await dead(studio)
     with pytest.raises(Refused, match="has the pool, not"):
-        await api.make_plan(studio.pool, studio.base, "reclaim", [target])
+        await studio.by().plan("reclaim", [target])
 
 
 async def test_a_step_that_was_done_is_written_down_when_another_operation_has_the_pool(studio: Studio) -> None:

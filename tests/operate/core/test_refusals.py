@@ -18,7 +18,6 @@ from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.operations.follow import acted
 from tuiha.drivers.protocols import DriverError
-from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import NoCredentials
@@ -188,21 +187,20 @@ async def test_an_operators_token_may(studio: Studio) -> None:
 async def test_what_is_over_stays_over(studio: Studio) -> None:
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
-    given = studio.pool, studio.base
     with pytest.raises(Refused, match="is over: done"):
-        await api.resume(*given, studio.config, operation)
+        await studio.by().resume(operation)
     with pytest.raises(Refused, match="is done; to lead back, plan the opposite"):
-        await api.undo(*given, studio.config, operation, "eve")
+        await studio.by("eve").undo(operation)
     with pytest.raises(Refused, match="is over: done"):
-        api.cancel(*given, operation, "eve")
+        await studio.by("eve").cancel(operation)
     with pytest.raises(NotThere, match="no operation 'nothing' here"):
-        api.cancel(*given, "nothing", "eve")
+        await studio.by("eve").cancel("nothing")
 
 
 async def test_an_operation_that_never_began_is_not_resumed(studio: Studio) -> None:
     folder = studio.store.create(await studio.plan())
     with pytest.raises(Refused, match="never began"):
-        await api.resume(studio.pool, studio.base, studio.config, folder.id)
+        await studio.by().resume(folder.id)
 
 
 def test_changed_facts_name_the_values() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.operate.core.conftest import RECORD, Studio
-from tuiha.operate import api
+from tuiha.model.intent import Way
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.run import intent as intents
@@ -71,7 +71,7 @@ async def test_a_runner_killed_in_every_step_is_resumed(studio: Studio) -> None:
         assert states(dead) == ["done"] * (step - 1) + ["running"] + ["waiting"] * (4 - step)
         with pytest.raises(intents.Busy):
             await studio.apply(blue)
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
     state = await studio.end(operation)
     assert (state.state, studio.wall["done"], studio.wall["colour"]) == ("done", [1, 2, 3, 4], "red")
     assert studio.ledger.intent is None
@@ -82,12 +82,12 @@ async def test_a_killed_runner_is_taken_back(studio: Studio, step: int, when: st
     studio.fault(step, when, "die")
     operation = await studio.apply(await studio.plan())
     assert (await studio.end(operation)).interrupted
-    await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
+    await studio.by("eve").undo(operation)
     state = await studio.end(operation)
     assert (state.state, state.changed, state.text) == ("undone", False, "taken back by eve; nothing is left of it")
     assert is_as_before(studio)
     with pytest.raises(Refused, match="over: undone"):
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
 
 
 async def test_no_way_back_after_the_point_of_no_return(studio: Studio) -> None:
@@ -95,9 +95,18 @@ async def test_no_way_back_after_the_point_of_no_return(studio: Studio) -> None:
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
     with pytest.raises(Refused, match="past its point of no return"):
-        await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
-    with pytest.raises(Refused, match="past its point of no return"):
-        api.cancel(studio.pool, studio.base, operation, "eve")
+        await studio.by("eve").undo(operation)
+
+
+async def test_one_that_runs_past_it_can_neither_be_cancelled_nor_taken_back(studio: Studio) -> None:
+    gate = studio.fault(4, "before", "wait")
+    operation = await studio.apply(await studio.plan())
+    await studio.until(operation, lambda s: s.steps[3].state == "running")
+    for way in (Way.CANCEL, Way.UNDO):
+        with pytest.raises(Refused, match="past its point of no return"):
+            await studio.by("eve").steer(way, operation)
+    gate.unlink()
+    assert (await studio.end(operation)).state == "done"
 
 
 @pytest.mark.parametrize(("step", "what", "text"), [
@@ -123,16 +132,16 @@ async def test_after_it_the_pool_is_kept_until_it_is_resumed(studio: Studio, ste
     operation = await studio.apply(await studio.plan())
     state = await studio.end(operation)
     assert (state.state, state.settled) == (result, False)
-    running = api.running(studio.pool, studio.base)
+    running = next(state for state in studio.by().operations() if not state.settled)
     assert running is not None
     assert running.id == operation
     intent = intents.parse(studio.ledger.intent)
     assert intent is not None
     assert (intent.id, intent.step) == (operation, step)
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
     assert studio.ledger.intent is None
-    assert api.running(studio.pool, studio.base) is None
+    assert all(state.settled for state in studio.by().operations())
 
 
 async def test_a_limit_that_passes_is_an_unknown_outcome(studio: Studio) -> None:
@@ -150,7 +159,7 @@ async def test_a_step_that_cannot_be_taken_back_is_told_and_tried_again(studio: 
     state = await studio.end(operation)
     assert (state.state, states(state)) == ("unknown", ["unknown", "undone", "waiting", "waiting"])
     assert studio.ledger.intent is not None
-    await api.resume(studio.pool, studio.base, studio.config, operation)  # what turned back goes back
+    await studio.by().resume(operation)  # what turned back goes back
     assert (await studio.end(operation)).state == "undone"
     assert is_as_before(studio)
 
@@ -160,7 +169,7 @@ async def test_a_runner_killed_while_taking_back(studio: Studio) -> None:
     studio.fault(1, "undo", "die")
     operation = await studio.apply(await studio.plan())
     assert (await studio.end(operation)).interrupted
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "undone"
     assert is_as_before(studio)
 
@@ -170,10 +179,7 @@ async def test_a_living_runner_turns_back_when_asked(studio: Studio, how: str) -
     studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    if how == "cancel":
-        api.cancel(studio.pool, studio.base, operation, "eve")
-    else:
-        await api.undo(studio.pool, studio.base, studio.config, operation, "eve")
+    await studio.by("eve").steer(Way(how), operation)
     state = await studio.end(operation)
     assert (state.state, state.changed) == ({"cancel": "cancelled", "undo": "undone"}[how], False)
     assert state.text.startswith(f"{'cancelled' if how == 'cancel' else 'taken back'} by eve")
@@ -184,14 +190,14 @@ async def test_a_cancelled_operation_that_may_stay_half_done(studio: Studio) -> 
     gate = studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    api.cancel(studio.pool, studio.base, operation, "eve")
+    await studio.by("eve").cancel(operation)
     state = await studio.end(operation)
     assert (state.state, states(state)) == ("cancelled", ["done", "stopped", "waiting", "waiting"])
     assert (state.outcome or {})["second"] == "steps on the wall: [1, 2]"  # what was done until then is told
     assert studio.wall["done"] == [1, 2]
     assert studio.ledger.intent is None  # others may work
     gate.unlink()
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 
 
@@ -199,21 +205,21 @@ async def test_a_half_done_operation_is_not_resumed_over_a_newer_one(studio: Stu
     studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    api.cancel(studio.pool, studio.base, operation, "eve")
+    await studio.by("eve").cancel(operation)
     await studio.end(operation)
     older = studio.folder(operation).path
     older.rename(older.with_name("20200101-000000-abcd"))
     (studio.base / "fault-2-after").unlink()
     await studio.end(await studio.apply(await studio.plan("sketch", "blue")))
     with pytest.raises(Refused, match="changed it since"):
-        await api.resume(studio.pool, studio.base, studio.config, "20200101-000000-abcd")
+        await studio.by().resume("20200101-000000-abcd")
 
 
 async def test_a_runner_that_runs_is_not_started_twice(studio: Studio) -> None:
     gate = studio.fault(1, "after", "wait")
     operation = await studio.apply(await studio.plan())
     with pytest.raises(Refused, match="is running"):
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
     gate.unlink()
     assert (await studio.end(operation)).state == "done"
 
@@ -226,7 +232,7 @@ async def test_a_ledger_that_still_names_a_finished_operation_is_freed(studio: S
     intent = intents.Intent(operation, "paint", "ada", os.uname().nodename, 1.0)
     ledger = FileLedger(studio.base / "ledger.json", "studio")
     await ledger.replace(studio.ledger, replace(studio.ledger, intent=intent.text()))
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert studio.ledger.intent is None
 
 
@@ -240,7 +246,7 @@ async def test_it_is_gone_on_with_where_it_is_run(studio: Studio) -> None:
     await FileLedger(studio.base / "ledger.json", "studio").replace(
         studio.ledger, replace(studio.ledger, intent=elsewhere.text()))
     with pytest.raises(Refused, match="is run from another-host"):
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
 
 
 async def test_killed_from_outside(studio: Studio) -> None:
@@ -250,5 +256,5 @@ async def test_killed_from_outside(studio: Studio) -> None:
     os.kill(pids(studio, operation)[-1], signal.SIGKILL)
     assert (await studio.end(operation)).interrupted
     (studio.base / "fault-2-before").unlink()
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"

@@ -9,7 +9,6 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import store_of
@@ -22,12 +21,12 @@ async def test_what_stands_half_way_may_be_left_so(studio: Studio, what: str) ->
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.end(operation)
     assert studio.ledger.intent is not None
-    assert await api.stop(studio.pool, studio.base, operation, "eve") == operation
-    state = api.operation(studio.pool, studio.base, operation)
+    assert await studio.by("eve").cancel(operation) == operation
+    state = studio.by().operation(operation)
     assert (state.state, state.settled, state.changed) == ("cancelled", True, True)
     assert studio.ledger.intent is None  # a failover may begin
     fault.unlink(missing_ok=True)
-    await api.resume(studio.pool, studio.base, studio.config, operation)
+    await studio.by().resume(operation)
     assert (await studio.end(operation)).state == "done"
 
 
@@ -36,7 +35,7 @@ async def test_a_request_to_stop_is_heard_also_after_a_step_that_went_wrong(stud
     studio.fault(2, "after", "unknown")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    await api.stop(studio.pool, studio.base, operation, "eve")
+    await studio.by("eve").cancel(operation)
     gate.unlink()
     assert (await studio.end(operation)).state == "cancelled"
     assert studio.ledger.intent is None
@@ -47,7 +46,7 @@ async def test_one_with_a_point_of_no_return_is_not_left_half_way(studio: Studio
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
     with pytest.raises(Refused, match="resume"):
-        await api.stop(studio.pool, studio.base, operation, "eve")
+        await studio.by("eve").cancel(operation)
     assert studio.ledger.intent is not None
 
 
@@ -56,10 +55,10 @@ async def test_one_that_is_past_its_point_and_whose_rest_cannot_be_done_gives_th
     studio.fault(4, "after", "unknown")
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
-    assert api.operation(studio.pool, studio.base, operation).past_no_return
+    assert studio.by().operation(operation).past_no_return
     assert studio.ledger.intent is not None
-    await api.stop(studio.pool, studio.base, operation, "eve")
-    assert api.operation(studio.pool, studio.base, operation).state == "cancelled"
+    await studio.by("eve").cancel(operation)
+    assert studio.by().operation(operation).state == "cancelled"
     assert studio.ledger.intent is None
 
 
@@ -72,10 +71,10 @@ async def test_one_that_never_began_is_ended_when_it_is_surely_not_starting(
     await journal.write("start", id=folder.id, who="eve", host="here", reason="", overrides=[])
     journal.close()
     with pytest.raises(Refused, match="only just starting"):
-        await api.stop(studio.pool, studio.base, folder.id, "eve")
+        await studio.by("eve").cancel(folder.id)
     monkeypatch.setattr(stopping, "_STARTING", 0.0)
-    await api.stop(studio.pool, studio.base, folder.id, "eve")
-    state = api.operation(studio.pool, studio.base, folder.id)
+    await studio.by("eve").cancel(folder.id)
+    state = studio.by().operation(folder.id)
     assert (state.state, state.changed, state.settled) == ("cancelled", False, True)
 
 
@@ -87,7 +86,7 @@ async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: S
     record = await ledger.poll()
     await ledger.replace(record, replace(record, phase="SWITCHING"))
     with pytest.raises(Refused, match="SWITCHING"):
-        await api.stop(studio.pool, studio.base, operation, "eve")
+        await studio.by("eve").cancel(operation)
     assert json.loads(studio.ledger.intent or "{}")["id"] == operation
 
 
@@ -102,15 +101,15 @@ async def test_what_was_cancelled_is_not_resumed_when_another_host_has_changed_t
         await studio.end(operation)
     else:
         await studio.until(operation, lambda state: state.steps[1].state == "running")
-    await api.stop(studio.pool, studio.base, operation, "eve")
+    await studio.by("eve").cancel(operation)
     assert (await studio.end(operation)).state == "cancelled"
     gate.unlink(missing_ok=True)
     with monkeypatch.context() as there:
         there.setenv("TUIHA_STATE", str(studio.base / "another host"))
         other = await studio.apply(await studio.plan(colour="blue"))
         folder = store_of(studio.pool, studio.base).find(other)
-        assert [state async for state in api.follow(studio.pool, studio.base, folder.id)][-1].state == "done"
+        assert [state async for state in studio.by().follow(folder.id)][-1].state == "done"
     before = studio.ledger, studio.wall
     with pytest.raises(Refused, match=f"{operation} gave the pool back, and it was changed since; plan again"):
-        await api.resume(studio.pool, studio.base, studio.config, operation)
+        await studio.by().resume(operation)
     assert (studio.ledger, studio.wall) == before

@@ -46,27 +46,30 @@ class Operator:
         os.kill([record["pid"] for record in read_records(journal) if "pid" in record][-1], signal.SIGKILL)
 
         async def gone() -> bool:
-            return api.operation(self.settings, self.pool.folder, operation).interrupted
+            return self.operator.operation(operation).interrupted
 
         await until(gone)
         return operation
 
+    @property
+    def operator(self) -> api.Operator:
+        return api.Operator(self.settings, self.pool.folder, self.pool.config_path, "test")
+
     async def apply(self, kind: str) -> str:
-        plan = await api.make_plan(self.settings, self.pool.folder, kind)
+        plan = await self.operator.plan(kind)
         async with asyncio.timeout(60):
             while [check.value for check in plan.stopped_by] == ["its runner gives signs of life"]:
                 await asyncio.sleep(0.5)  # it was killed just now
-                plan = await api.make_plan(self.settings, self.pool.folder, kind)
+                plan = await self.operator.plan(kind)
         assert not plan.stopped_by
-        return await api.apply(self.settings, self.pool.folder, self.pool.config_path, plan, plan.confirm, "test",
-                               who="test")
+        return await self.operator.apply(plan, plan.confirm, "test")
 
     async def ended(self, operation: str) -> OperationState:
-        states = [state async for state in api.follow(self.settings, self.pool.folder, operation)]
+        states = [state async for state in self.operator.follow(operation)]
         return states[-1]
 
     def journal(self, operation: str) -> Path:
-        return api.store_of(self.settings, self.pool.folder).find(operation).journal
+        return self.operator.store.find(operation).journal
 
 
 def cut_in(journal: Path, step: int) -> None:
@@ -94,7 +97,7 @@ async def test_lost_journals_split_nothing_and_have_a_way_out(capsys: pytest.Cap
         operation = await operator.killed_in(8)  # db2 is promoted
         cut_in(operator.journal(operation), 7)
         with pytest.raises(Refused, match="point of no return"):
-            await api.undo(settings, base, config, operation, "test")
+            await api.Operator(settings, base, config, "test").undo(operation)
         assert not await is_active(world, "db1")
         shutil.rmtree(operator.journal(operation).parent)
         state = await operator.ended(await operator.apply("reclaim"))
@@ -112,7 +115,7 @@ async def test_lost_journals_split_nothing_and_have_a_way_out(capsys: pytest.Cap
 
         operation = await operator.killed_in(8)
         operator.journal(operation).unlink()
-        await api.resume(settings, base, config, operation, "test")
+        await api.Operator(settings, base, config, "test").resume(operation)
         assert (await operator.ended(operation)).state == "done"
         await protected(world, "db1", 3)
 

@@ -86,9 +86,9 @@ async def whole(pool: EmbeddedPool, kind: str) -> tuple[Plan, dict[int, str]]:
 async def applied(pool: EmbeddedPool, kind: str) -> Mapping[str, Any]:
     """Plan it and have a runner do it; its figures."""
     settings, base = load(pool.config_path), pool.folder
-    plan = await api.make_plan(settings, base, kind)
-    operation = await api.apply(settings, base, pool.config_path, plan, plan.confirm, "test", who="test")
-    async for state in api.follow(settings, base, operation):
+    plan = await api.Operator(settings, base, pool.config_path).plan(kind)
+    operation = await api.Operator(settings, base, pool.config_path, "test").apply(plan, plan.confirm, "test")
+    async for state in api.Operator(settings, base, pool.config_path).follow(operation):
         last = state
     assert last.state == "done", last.text
     return last.outcome or {}
@@ -287,9 +287,9 @@ async def test_a_runner_killed_in_the_middle_is_resumed_or_taken_back() -> None:
         settings, base = load(pool.config_path), pool.folder
 
         async def killed_in(number: int) -> str:
-            plan = await api.make_plan(settings, base, "switchover")
-            operation = await api.apply(settings, base, pool.config_path, plan, plan.confirm, "test", who="test")
-            journal = api.store_of(settings, base).find(operation).journal
+            plan = await api.Operator(settings, base, pool.config_path).plan("switchover")
+            operation = await api.Operator(settings, base, pool.config_path, "test").apply(plan, plan.confirm, "test")
+            journal = api.Operator(settings, base, pool.config_path).store.find(operation).journal
 
             async def there() -> bool:
                 return any(r["record"] == "step" and r["step"] == number for r in read_records(journal))
@@ -299,23 +299,23 @@ async def test_a_runner_killed_in_the_middle_is_resumed_or_taken_back() -> None:
             os.kill(pids[-1], signal.SIGKILL)
 
             async def gone() -> bool:
-                return api.operation(settings, base, operation).interrupted
+                return api.Operator(settings, base, pool.config_path).operation(operation).interrupted
 
             await until(gone)
             return operation
 
         async def ended(operation: str) -> str:
-            async for state in api.follow(settings, base, operation):
+            async for state in api.Operator(settings, base, pool.config_path).follow(operation):
                 last = state
             return last.state
 
         operation = await killed_in(5)
-        await api.undo(settings, base, pool.config_path, operation, "test")
+        await api.Operator(settings, base, pool.config_path, "test").undo(operation)
         assert await ended(operation) == "undone"
         await until(lambda: _sync(world, "db1"))
         await protected(world, "db1", 1)
         operation = await killed_in(8)
-        await api.resume(settings, base, pool.config_path, operation, "test")
+        await api.Operator(settings, base, pool.config_path, "test").resume(operation)
         assert await ended(operation) == "done"
         await protected(world, "db2", 2)
 

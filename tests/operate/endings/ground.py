@@ -102,19 +102,24 @@ class Ground:
         servers = answering(await look(self.world))
         return len(servers) == 3 and all(server.lease_seconds for server in servers.values())
 
+    @property
+    def operator(self) -> api.Operator:
+        """Who operates."""
+        return api.Operator(self.settings, self.base, self.config, "ada")
+
     async def planned(self, kind: str, *target: str, **options: str) -> Plan:
         """A plan, whatever it would have to override."""
-        return await api.make_plan(self.settings, self.base, kind, target, options)
+        return await self.operator.plan(kind, target, options)
 
     async def end(self, operation: str) -> OperationState:
         """Follow it to its end, however it is."""
         async with asyncio.timeout(SOON):
-            return [state async for state in api.follow(self.settings, self.base, operation)][-1]
+            return [state async for state in self.operator.follow(operation)][-1]
 
     async def applied(self, plan: Plan) -> str:
         """Begin it."""
         overrides = [check.name for check in plan.stopped_by]
-        return await api.apply(self.settings, self.base, self.config, plan, plan.confirm, "a test", overrides, "ada")
+        return await self.operator.apply(plan, plan.confirm, "a test", overrides)
 
     async def done(self, kind: str, *target: str, **options: str) -> None:
         """Carry one out as it is, to make ready for another."""
@@ -132,13 +137,13 @@ class Ground:
             ending.told = await self._told(operation)
             await self.pool.kill(DEAD)
             with Runners(cut=port):
-                await api.resume(self.settings, self.base, self.config, operation)
+                await self.operator.resume(operation)
                 state = await self.end(operation)
         ending.cut = state.state
         if not state.settled:
             ending.told = ending.told and await self._told(operation)
             with Runners():
-                await api.resume(self.settings, self.base, self.config, operation)
+                await self.operator.resume(operation)
                 state = await self.end(operation)
         ending.whole, ending.settled = state.state, state.settled
         ending.steps = [f"{one.planned.number} {one.state}: {one.evidence}" for one in state.steps]

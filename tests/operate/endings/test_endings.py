@@ -49,10 +49,10 @@ async def test_a_failover_takes_the_pool_from_an_enable_that_nothing_can_end(on:
     assert failover.state == "done", failover.text
     assert failover.outcome is not None
     assert failover.outcome["unserved_ms"] > failover.outcome["outage_ms"] > 0
-    state = api.operation(on.settings, on.base, enabling)
+    state = api.Operator(on.settings, on.base, on.config).operation(enabling)
     assert (state.state, state.gave_way_to) == ("cancelled", failover.id)
     with Runners():
-        await api.resume(on.settings, on.base, on.config, enabling)
+        await api.Operator(on.settings, on.base, on.config).resume(enabling)
         assert (await on.end(enabling)).state == "done"
     servers = {server.name: server.target for server in (await look(on.world)).servers}
     assert servers == {"s1": "UP", CUT_OFF: "UP", DEAD: "UP"}

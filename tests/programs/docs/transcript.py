@@ -135,7 +135,7 @@ async def played(tmux: Tmux) -> None:
             await asyncio.to_thread(work, tmux)
 
         def newest() -> OperationState:
-            return api.operations(settings, pool.folder, 1)[0]
+            return api.Operator(settings, pool.folder, pool.config_path).operations(1)[0]
 
         tmux.start([sys.executable, "-m", "tuiha", "--config", str(pool.config_path), "dashboard"])
         await with_keys(lambda seen: seen.until(r"HEALTHY[^\n]*protected"))

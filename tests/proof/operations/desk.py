@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -112,11 +112,11 @@ class Desk:
         """Plan and apply; the operation's id, or why there is none."""
         crash = self.crash if dies else None
         try:
-            plan = await self.command(api.make_plan(self.pool, self.base, kind))
+            operator = api.Operator(self.pool, self.base, self.config, who)
+            plan = await self.command(operator.plan(kind))
             stopped = {check.name for check in plan.checks if _overridable(check)}
             wanted = [name for name in overrides if name in stopped]
-            operation = await self.command(api.apply(
-                self.pool, self.base, self.config, plan, plan.confirm, "a simulation", wanted, who), crash)
+            operation = await self.command(operator.apply(plan, plan.confirm, "a simulation", wanted), crash)
         except _NO as error:
             self.tell(f"{who}: {kind} is refused: {str(error)[:300]}")
             return ""
@@ -125,13 +125,10 @@ class Desk:
 
     async def go_on(self, state: OperationState, how: str) -> bool:
         """Resume, undo, or stop where it stands; False when it was refused."""
-        work: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {
-            "resume": lambda: api.resume(self.pool, self.base, self.config, state.id, "eve"),
-            "undo": lambda: api.undo(self.pool, self.base, self.config, state.id, "eve"),
-            "stop": lambda: api.stop(self.pool, self.base, state.id, "eve"),
-        }
+        eve = api.Operator(self.pool, self.base, self.config, "eve")
+        work = {"resume": eve.resume, "undo": eve.undo, "stop": eve.cancel}
         try:
-            await self.command(work[how]())
+            await self.command(work[how](state.id))
         except _NO as error:
             self.tell(f"eve: {how} {state.id} is refused: {str(error)[:300]}")
             return False

@@ -14,7 +14,6 @@ from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import progress, say
 
 if TYPE_CHECKING:
-    from tuiha.cli.operations.follow import Place
     from tuiha.operate.plans.plan import Plan
 
 ACTING = ("confirm", "reason", "override", "detach")  # arguments that only an operation takes
@@ -40,27 +39,22 @@ def act(arguments: argparse.Namespace, kind: str, target: Sequence[str], options
     """Plan, confirm, apply and follow; returns the exit code. Raises CommandError."""
     from tuiha.cli.operations.follow import acted, follow_to_end, placed
     from tuiha.cli.operations.text import plan_text
-    from tuiha.operate import api
 
-    place = placed(arguments)
+    operator = placed(arguments)
 
-    async def made(place: Place) -> Plan:
-        plan = await api.make_plan(place.pool, place.base, kind, target, options)
-        api.store_of(place.pool, place.base).save_plan(plan)
+    async def made() -> Plan:
+        plan = await operator.plan(kind, target, options)
+        await operator.save(plan)
         return plan
 
-    async def start(place: Place) -> str:
-        return await api.apply(place.pool, place.base, place.config, plan, confirmed, arguments.reason,
-                               arguments.override, api.whoami())
-
-    with progress(f"reading the facts of {place.pool.pool}"):
-        plan = acted(made(place))
+    with progress(f"reading the facts of {operator.pool.pool}"):
+        plan = acted(made())
     say(plan_text(plan))
     _refuse_stopped(plan, arguments.override)
     confirmed = arguments.confirm if arguments.confirm is not None else _typed(plan.confirm)
     with progress("reading the facts again"):
-        operation = acted(start(place))
-    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+        operation = acted(operator.apply(plan, confirmed, arguments.reason, arguments.override))
+    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
 
 
 def _refuse_stopped(plan: Plan, overridden: Sequence[str]) -> None:

@@ -58,17 +58,12 @@ def operations(pool: str, states: Sequence[OperationState]) -> Document:
     return {"schema": OPERATIONS, "pool": pool, "operations": [_head(state) for state in states]}
 
 
-def result(state: OperationState) -> str:
-    """The operation in one word: its result, or that it runs, or that its runner died."""
-    return "interrupted" if state.interrupted else state.state
-
-
 def _head(state: OperationState) -> Document:
     return {
         "operation": state.id,
         "kind": state.kind,
         "target": list(state.plan.target),
-        "result": result(state),
+        "result": state.word,
         "settled": state.settled,
         "nothing_changed": state.settled and not state.changed,
         "step": None if state.current is None else state.current.planned.number,

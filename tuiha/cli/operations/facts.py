@@ -6,27 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuiha.tui.operations.lines.choices import Judged
+from tuiha.model.intent import Way
+from tuiha.model.ways import against
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
-    from tuiha.operate.plans.plan import Plan
     from tuiha.operate.records.state import OperationState, StepState
     from tuiha.watch.reader import OperationRow
 
 
 def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
     """An operation as the screens take it; `elsewhere`: it was run from another host."""
-    word = "interrupted" if state.interrupted else state.state
     seconds = None
     if state.started_at is not None and state.ended_at is not None:
         seconds = state.ended_at - state.started_at
     return OperationFacts(
-        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=word,
+        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=state.word,
         steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
-        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state, word),
-        cancelling=state.cancelling and not state.ended, settled=state.settled, host=state.host, elsewhere=elsewhere,
+        outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
+        cancelling=state.cancelling and not state.ended, left=state.left, host=state.host, elsewhere=elsewhere,
         undoable=state.undoable, changed=state.changed,
     )
 
@@ -48,11 +47,11 @@ def _command(state: OperationState) -> str:
                          apply_command(plan.id, plan.confirm, state.overrides, state.reason))
 
 
-def _next(state: OperationState, word: str) -> str:
+def _next(state: OperationState) -> str:
     """What the result says, and the command that comes next when something is left to be done."""
-    if word == "interrupted" or (state.ended and not state.settled):
+    if not state.settled and not state.standing.running:
         goes_on = f"tuiha resume {state.id}"
-        command = f"{goes_on}, or tuiha undo {state.id}" if state.undoable else goes_on
+        command = f"{goes_on}, or tuiha undo {state.id}" if against(Way.UNDO, state.standing) is None else goes_on
         return f"{state.text}  {command}".strip()
     whole = state.state == "done" and (state.outcome or {}).get("protected", True)
     return "" if whole else state.text
@@ -73,15 +72,3 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
         state=row.state, steps=(), started_at=started, elsewhere=True,
         seconds=None if ended is None else ended.timestamp() - started,
     )
-
-
-def judged(plan: Plan) -> Judged:
-    """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
-    from tuiha.operate.plans.plan import CheckVerdict
-
-    never = [check for check in plan.stopped_by if check.verdict is CheckVerdict.NEVER]
-    if never:
-        told = (f"{check.subject}: {check.value}, wanted {check.limit}" + (f"; {check.remedy}" if check.remedy else "")
-                for check in never)
-        return Judged(". ".join(told))
-    return Judged(bad=tuple(dict.fromkeys(check.name for check in plan.stopped_by)))

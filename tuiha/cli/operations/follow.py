@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +14,7 @@ from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:
-    from tuiha.config.settings import Pool
+    from tuiha.operate.api import Operator
     from tuiha.operate.records.state import OperationState
 
 T = TypeVar("T")
@@ -24,22 +23,14 @@ CODES = """exit codes: 0 done, 1 failed and nothing is left of it, 2 usage or co
 4 refused and nothing was done, 5 still running, stopped half-way, or with an unknown outcome: `tuiha operations`"""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which pool a command acts on."""
-
-    pool: Pool
-    base: Path
-    config: Path
-
-
-def placed(arguments: argparse.Namespace) -> Place:
-    """The pool and its configuration's path. Raises ConfigError."""
+def placed(arguments: argparse.Namespace) -> Operator:
+    """Who acts on the pool of the configuration. Raises ConfigError."""
     from tuiha.cli.configuration import config_of
     from tuiha.config.load import load
+    from tuiha.operate.api import Operator, whoami
 
     path = config_of(arguments)
-    return Place(load(path), path.parent, path)
+    return Operator(load(path), path.parent, path, whoami())
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:
@@ -78,31 +69,29 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         raise CommandError(str(error), code) from None
 
 
-def follow_to_end(place: Place, operation: str, *, as_json: bool, detach: bool) -> int:
+def follow_to_end(operator: Operator, operation: str, *, as_json: bool, detach: bool) -> int:
     """Narrate an operation on stderr until it ends, print its result on stdout; returns the exit code."""
     from tuiha.cli.operations.documents import operation as document
-    from tuiha.operate import api
 
     if detach:
-        put(json.dumps(document(api.operation(place.pool, place.base, operation)), indent=2) if as_json else operation)
+        put(json.dumps(document(operator.operation(operation)), indent=2) if as_json else operation)
         return exits.OK
     try:
-        state = acted(_narrate(place, operation))
+        state = acted(_narrate(operator, operation))
     except KeyboardInterrupt:
         say(f"\nThe operation goes on by itself: `tuiha operations {operation}`; `tuiha cancel {operation}` stops it.")
         raise
-    return show(place, state, as_json=as_json)
+    return show(operator, state, as_json=as_json)
 
 
-def show(place: Place, state: OperationState, *, as_json: bool) -> int:
+def show(operator: Operator, state: OperationState, *, as_json: bool) -> int:
     """Print an operation; returns the exit code that it means."""
     from tuiha.cli.operations.documents import operation
     from tuiha.cli.operations.text import operation_text
-    from tuiha.operate.api import store_of
 
     put(json.dumps(operation(state), indent=2) if as_json else operation_text(state))
     if state.interrupted:
-        log = store_of(place.pool, place.base).find(state.id).log
+        log = operator.store.find(state.id).log
         say(f"The runner ended before a result; what it said: {log}\n{_last_words(log)}".rstrip())
     return exit_code(state)
 
@@ -114,12 +103,11 @@ def exit_code(state: OperationState) -> int:
     return exits.FAILED if state.settled else exits.UNKNOWN
 
 
-async def _narrate(place: Place, operation: str) -> OperationState:
+async def _narrate(operator: Operator, operation: str) -> OperationState:
     from tuiha.cli.operations.text import next_step, step_line, what
-    from tuiha.operate.api import follow
 
     last: OperationState | None = None
-    async for state in follow(place.pool, place.base, operation):
+    async for state in operator.follow(operation):
         if last is None:
             say(f"operation {state.id}: {what(state.plan)}")
         before = last.steps if last is not None else ()

@@ -1,4 +1,4 @@
-"""The operator of the dashboard: plans, starts and follows operations on a thread of its own.
+"""The desk of the dashboard: the pool's operator works there, on a thread of its own.
 
 What acts is imported on that thread, when it is first asked for something; the settings are read there, too.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuiha.cli.operations.facts import facts_of, facts_of_row, judged
-from tuiha.tui.operations.lines.choices import Judged
+from tuiha.cli.operations.facts import facts_of, facts_of_row
 from tuiha.tui.operations.operator import OperationFacts, Trouble
 from tuiha.watch.background import Background
 from tuiha.watch.child.messages import Outline
@@ -20,7 +19,7 @@ from tuiha.watch.lookup import NoAnswer, Page, UserLookup
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
-    from tuiha.operate.plans.plan import Plan
+    from tuiha.operate.api import Operator
     from tuiha.operate.records.store import Store
     from tuiha.watch.reader import DeviceRow
 
@@ -65,39 +64,30 @@ class PoolOperator:
 
     # What screens ask
 
-    def plan(
-        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
-    ) -> None:
-        """Plan on fresh facts."""
+    def ask(
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+    ) -> Callable[[], None]:
+        """Have the operator do that."""
 
-        async def work() -> Plan:
-            from tuiha.operate.api import make_plan
+        async def acting() -> T:
+            from tuiha.operate.api import Operator, whoami
 
-            return await make_plan(self._settings(), self._base, kind, tuple(target), options)
+            return await work(Operator(self._settings(), self._base, self._config_path, whoami()))
 
-        self._run(work, answer)
+        return self._run(acting, answer)
 
-    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
-        """Plan on fresh facts, and tell only whether it can be done."""
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Tell each change."""
 
-        def planned(plan: Plan | Trouble) -> None:
-            answer(Judged(plan.text) if isinstance(plan, Trouble) else judged(plan))
+        async def work(operator: Operator) -> None:
+            async for state in operator.follow(operation):
+                told(facts_of(state))
 
-        self.plan(kind, target, {}, planned)
+        def ended(trouble: Trouble | None) -> None:
+            if trouble is not None:
+                told(trouble)
 
-    def apply(
-        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
-    ) -> None:
-        """Start it."""
-
-        async def work() -> str:
-            from tuiha.operate.api import apply, whoami
-
-            return await apply(
-                self._settings(), self._base, self._config_path, plan, confirm, reason, tuple(overrides), whoami()
-            )
-
-        self._run(work, answer)
+        return self.ask(work, ended)
 
     def operations(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
@@ -147,59 +137,6 @@ class PoolOperator:
     def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
         """The devices of a user, with the watcher's role."""
         self._lookup.devices(user, answer)
-
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
-        """Tell each change."""
-
-        async def work() -> None:
-            from tuiha.operate.api import follow
-
-            async for state in follow(self._settings(), self._base, operation):
-                told(facts_of(state))
-
-        def ended(trouble: Trouble | None) -> None:
-            if trouble is not None:
-                told(trouble)
-
-        return self._run(work, ended)
-
-    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Ask it to stop; one that stands half-way is left so."""
-
-        async def work() -> None:
-            from tuiha.operate.api import stop, whoami
-
-            await stop(self._settings(), self._base, operation, whoami())
-
-        self._run(work, answer)
-
-    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have it taken back."""
-
-        async def work() -> None:
-            from tuiha.operate.api import undo, whoami
-
-            await undo(self._settings(), self._base, self._config_path, operation, whoami())
-
-        self._run(work, answer)
-
-    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have it brought to its end."""
-
-        async def work() -> None:
-            from tuiha.operate.api import resume, whoami
-
-            await resume(self._settings(), self._base, self._config_path, operation, whoami())
-
-        self._run(work, answer)
-
-    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
-        """Keep it where `tuiha apply` finds it."""
-
-        async def work() -> None:
-            await asyncio.to_thread(self._store().save_plan, plan)
-
-        self._run(work, answer)
 
 
 def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiha.cli.operations.documents import result
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
+from tuiha.model.intent import Way
+from tuiha.model.ways import against
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
@@ -83,7 +84,7 @@ def operation_text(state: OperationState) -> str:
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
     figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
     lacks = ", UNPROTECTED" if (state.outcome or {}).get("protected") is False else ""
-    lines = [f"{result(state).upper()}{lacks}  {what(state.plan)}  operation {state.id}",
+    lines = [f"{state.word.upper()}{lacks}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
              f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
              + (f", because: {plain(state.reason)}" if state.reason else ""),
@@ -100,9 +101,9 @@ def next_step(state: OperationState) -> str:
     """What an operator does now; empty when there is nothing to do."""
     if state.alive is None and not state.settled:
         return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
-    if state.settled or not (state.ended or state.interrupted):
+    if state.settled or state.standing.running:
         return ""
-    back = f", `tuiha undo {state.id}` takes it back" if state.undoable else ""
+    back = f", `tuiha undo {state.id}` takes it back" if against(Way.UNDO, state.standing) is None else ""
     return f"It still has the pool: `tuiha resume {state.id}` finishes it{back}."
 
 
@@ -110,7 +111,7 @@ def operations_text(states: Sequence[OperationState]) -> str:
     """The operations, one a line."""
     head = ("OPERATION", "WHAT", "RESULT", "STEP", "WHO", "HOST", "STARTED", "REASON")
     return "\n".join(aligned([head, *((
-        state.id, what(state.plan), result(state), cell(state.current and state.current.planned.number),
+        state.id, what(state.plan), state.word, cell(state.current and state.current.planned.number),
         plain(state.who), plain(state.host) or "-", moment(state.started_at) or "-",
         plain(state.reason)) for state in states)]))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.lab.drill.acts.hands import Hands
@@ -21,6 +22,7 @@ from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.control import Control
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import LedgerRecord
+from tuiha.operate.api import Operator
 
 _STEP = 0.05
 _BUSY = 120.0  # seconds until a new pool serves everybody, on a very busy machine
@@ -75,6 +77,11 @@ class Stage:
     def coordinator(self) -> Path:
         """The configuration that operations are run with."""
         return self.pool.config_path if self.wired is None else self.wired.coordinator
+
+    @property
+    def operator(self) -> Operator:
+        """Who operates, from there."""
+        return Operator(load(self.coordinator), self.pool.folder, self.coordinator, "drill")
 
     def links(self, *wanted: Link) -> list[Link]:
         """Single links for those that name groups."""

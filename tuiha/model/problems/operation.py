@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tuiha.model.codes import Action, Next, OperationFacts, ProblemCode
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
 from tuiha.model.intent import Condition, Intent, Way, at_rest, judged, parse, silence
+from tuiha.model.ways import possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def operation_problems(pool: str, found: Running | None, phase: str) -> Iterator
     facts = OperationFacts(
         found.id, found.kind, found.owner, found.host, found.step, found.action, found.intent.targets,
         silent=found.silent if found.condition is Condition.INTERRUPTED else None,
-        ways=() if runs else possible(found.intent, phase))
+        ways=() if runs else possible(found.ways, phase))
     yield Problem(severity if runs or at_rest(phase) else Severity.BAD, NodeKind.POOL, pool, code, facts,
                   found.since if runs else found.intent.beat, next=first_of(found, phase))
 
@@ -114,9 +115,4 @@ def first_of(found: Running, phase: str) -> Next:
     """What comes first: to look at one that runs, to end one that has stopped."""
     if found.condition is Condition.RUNNING:
         return Next(Action.SHOW, (found.id,))
-    return Next(_ACTIONS[possible(found.intent, phase)[0]], (found.id,))
-
-
-def possible(intent: Intent, phase: str) -> tuple[Way, ...]:
-    """What may be done with one that does not run: half-way is no place to stay while roles are half changed."""
-    return tuple(way for way in intent.ways if way is not Way.CANCEL or at_rest(phase)) or (Way.RESUME,)
+    return Next(_ACTIONS[possible(found.ways, phase)[0]], (found.id,))

@@ -8,6 +8,5 @@ from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, For
 from tuiha.operate.plans.kinds import Kind
 
 KINDS: dict[str, Callable[[], Kind]] = {
-    "disable-user": DisableUser, "enable-user": EnableUser, "forget-user": ForgetUser,
-    "revoke-device": RevokeDevice, "allow-device": AllowDevice,
+    kind.name: kind for kind in (DisableUser, EnableUser, ForgetUser, RevokeDevice, AllowDevice)
 }

@@ -75,13 +75,10 @@ class DisableUser:
     """Refuses a user on every server; nothing of the user's is lost."""
 
     name = "disable-user"
-    help = "refuse a user on every server, and stop monitoring the mail; nothing is lost"
-    targets = "USER"
-    options: tuple[str, ...] = ("reason",)
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
-        (user,) = target = await _as_spelled(world, common.only(self, target))
+        (user,) = target = await _as_spelled(world, target)
         found = await _find(world, user)
         user = found.user
         if found.row["disabled"]:
@@ -110,13 +107,10 @@ class EnableUser:
     """Lets a disabled user come in again."""
 
     name = "enable-user"
-    help = "accept a disabled user again; mail that came meanwhile is recorded"
-    targets = "USER"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (user,) = target = await _as_spelled(world, common.only(self, target))
+        (user,) = target = await _as_spelled(world, target)
         found = await _find(world, user)
         user = found.user
         if not found.row["disabled"]:
@@ -146,13 +140,10 @@ class ForgetUser:
     """Deletes a user with devices and history. There is no way back."""
 
     name = "forget-user"
-    help = "delete a user with devices and history; there is no way back"
-    targets = "USER"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (user,) = target = await _as_spelled(world, common.only(self, target))
+        (user,) = target = await _as_spelled(world, target)
         found = await _find(world, user)
         user = found.user
         try:
@@ -200,13 +191,10 @@ class RevokeDevice:
     """Refuses one device of a user, and all keys that it has."""
 
     name = "revoke-device"
-    help = "refuse one device of a user, and its keys, on every server"
-    targets = "USER DEVICE"
-    options: tuple[str, ...] = ("reason",)
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Option: reason. Raises Refused."""
-        user, device = target = await _as_spelled(world, common.only(self, target))
+        user, device = target = await _as_spelled(world, target)
         found = await _find(world, user)
         user = found.user
         row = await _device(found, device)
@@ -242,13 +230,10 @@ class AllowDevice:
     """Lets a revoked device come in again, without the keys that it had."""
 
     name = "allow-device"
-    help = "accept a revoked device again; its old keys stay refused"
-    targets = "USER DEVICE"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        user, device = target = await _as_spelled(world, common.only(self, target))
+        user, device = target = await _as_spelled(world, target)
         found = await _find(world, user)
         user = found.user
         row = await _device(found, device)

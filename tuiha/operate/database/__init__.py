@@ -6,15 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from tuiha.operate.database.failover import Failover
+from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.patroni.kinds import Dispatched, PatroniFailover, PatroniRejoin, PatroniSwitchover
 from tuiha.operate.plans.kinds import Kind
 
-KINDS: dict[str, Callable[[], Kind]] = {
-    "switchover": partial(Dispatched, Switchover, PatroniSwitchover),
-    "failover": partial(Dispatched, Failover, PatroniFailover),
-    "degrade": partial(Dispatched, Degrade),
-    "protect": partial(Dispatched, ProtectKind),
-    "rejoin": partial(Dispatched, RejoinKind, PatroniRejoin),
-}
+# Ours, and what asks the manager of the pair; None: the manager does it by itself.
+_PAIR: tuple[tuple[type[PairKind], type[PairKind] | None], ...] = (
+    (Switchover, PatroniSwitchover), (Failover, PatroniFailover), (Degrade, None), (ProtectKind, None),
+    (RejoinKind, PatroniRejoin),
+)
+KINDS: dict[str, Callable[[], Kind]] = {ours.name: partial(Dispatched, ours, theirs) for ours, theirs in _PAIR}

@@ -25,8 +25,6 @@ class Failover(PairKind):
     """The secondary becomes the active database without the old one's help."""
 
     name = "failover"
-    help = "the active database is gone: make the secondary the active one"
-    targets = "[DATABASE]"
     phase = "FAILOVER"
     sketch = (Announce, Cut, FenceOld, Replay, LetGo, Promote, BeginEpoch, Record, Attach, Verify, ResetConnection,
               RejoinIfThere, ProtectAfter)

@@ -13,7 +13,7 @@ from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.base import Job, PairStep, stamped
 from tuiha.operate.database.steps.epochs import BeginEpoch, Record
 from tuiha.operate.database.steps.roles import Fence, Promote, promoted, row_of
-from tuiha.operate.plans.kinds import Misused, Passed, Refused, Step, Word
+from tuiha.operate.plans.kinds import Passed, Refused, Step, Word
 from tuiha.operate.plans.plan import Check, Plan, plan_id
 from tuiha.operate.reach.world import World
 
@@ -24,9 +24,6 @@ class PairKind:
     """A kind of operation on the pair. Subclasses name their steps and judge what was seen."""
 
     name: str = ""
-    help: str = ""
-    targets: str = ""
-    options: tuple[str, ...] = ()
     phase: ClassVar[str] = "STEADY"
     sketch: ClassVar[tuple[type[PairStep], ...]] = ()
 
@@ -61,8 +58,6 @@ class PairKind:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Look and plan. Raises Refused, Misused."""
-        if len(target) > 1:
-            raise Misused(f"{self.name} takes at most one target, {self.targets}, not {' '.join(target)}")
         sight = about(await self.see(world), target)
         name = self.node(sight)
         if target and target[0] != name:

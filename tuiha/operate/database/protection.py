@@ -37,8 +37,6 @@ class Degrade(PairKind):
     """The pool goes on without its secondary."""
 
     name = "degrade"
-    help = "the secondary is gone: let the active database go on without it"
-    targets = "[DATABASE]"
     sketch = (GiveUp,)
 
     def refuse(self, sight: Sight) -> None:
@@ -70,8 +68,6 @@ class ProtectKind(PairKind):
     """Commits wait for the secondary again."""
 
     name = "protect"
-    help = "the secondary follows again: have every commit wait for it"
-    targets = "[DATABASE]"
     sketch = (ProtectHere,)
 
     def refuse(self, sight: Sight) -> None:
@@ -97,8 +93,6 @@ class RejoinKind(PairKind):
     """A former primary, or a secondary that lost its way, follows the active database again, and is waited for."""
 
     name = "rejoin"
-    help = "make the database that is not active the secondary again, and protect the pool"
-    targets = "[DATABASE]"
     sketch = (RejoinHere, ProtectHere)
 
     async def see(self, world: World) -> Sight:

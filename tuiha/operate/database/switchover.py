@@ -22,8 +22,6 @@ class Switchover(PairKind):
     """The secondary becomes the active database; nothing is lost, requests wait meanwhile."""
 
     name = "switchover"
-    help = "make the secondary the active database; requests wait, none fails"
-    targets = "[DATABASE]"
     phase = "SWITCHING"
     sketch = (Announce, Prepare, Hold, Fence, Stop, CatchUp, Promote, BeginEpoch, Record, Attach, Verify,
               RejoinClean, Protect)

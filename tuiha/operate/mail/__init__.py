@@ -7,4 +7,4 @@ from collections.abc import Callable
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
 from tuiha.operate.plans.kinds import Kind
 
-KINDS: dict[str, Callable[[], Kind]] = {"failover-mail": FailoverMail, "return-mail": ReturnMail}
+KINDS: dict[str, Callable[[], Kind]] = {kind.name: kind for kind in (FailoverMail, ReturnMail)}

@@ -21,13 +21,10 @@ class FailoverMail:
     """Takes a mail server out of service; its users are monitored through its partners."""
 
     name = "failover-mail"
-    help = "take a mail server out of service; its users are monitored through the others of its cluster"
-    targets = "SERVER"
-    options: tuple[str, ...] = ("reason", "without")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: reason; without (names of pool servers that are not waited for). Raises Refused, Misused."""
-        (server,) = common.only(self, target)
+        (server,) = target
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         if found.in_service is False:
@@ -79,13 +76,10 @@ class ReturnMail:
     """Puts a mail server in service again; the users that belong there return at the pace of log-ins."""
 
     name = "return-mail"
-    help = "put a mail server in service again; its users return at the pace of log-ins"
-    targets = "SERVER"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (server,) = common.only(self, target)
+        (server,) = target
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         users, tellers = await _users(world, cluster.cluster, None), len(service.tellers(snapshot))

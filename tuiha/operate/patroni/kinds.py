@@ -41,8 +41,12 @@ class Dispatched:
     def __init__(self, ours: Callable[[], Kind], theirs: Callable[[], Kind] | None = None) -> None:
         """`theirs` is None when the manager does it by itself."""
         self._ours, self._theirs = ours(), theirs() if theirs is not None else None
-        self.name, self.help = self._ours.name, self._ours.help
-        self.targets, self.options = self._ours.targets, self._ours.options
+        self.name = self._ours.name
+
+    @property
+    def managers(self) -> bool:
+        """Whether a manager of the pair does it by itself."""
+        return self._theirs is None
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Look and plan. Raises Refused, Misused."""
@@ -112,8 +116,6 @@ class PatroniSwitchover(PatroniKind):
     """Patroni stops its leader cleanly and promotes the one in step; servers hold and follow."""
 
     name = "switchover"
-    help = "have Patroni make the secondary the active database; requests wait, none fails"
-    targets = "[DATABASE]"
     sketch = (Agreed, Hold, AskSwitchover, Follow, VerifyThere, OldFollows)
 
     async def see(self, world: World) -> Sight:
@@ -147,8 +149,6 @@ class PatroniFailover(PatroniKind):
     """Patroni makes the secondary its leader although the leader gives no help; by itself it does so after its ttl."""
 
     name = "failover"
-    help = "have Patroni promote the secondary now: the active database gives no answer"
-    targets = "[DATABASE]"
     sketch = (Agreed, AskFailover, Follow, VerifyThere, OldFollowsIfThere)
 
     async def see(self, world: World) -> Sight:
@@ -187,8 +187,6 @@ class PatroniRejoin(PatroniKind):
     """Patroni copies the partner anew from its leader."""
 
     name = "rejoin"
-    help = "have Patroni copy the database that is not active anew, and follow"
-    targets = "[DATABASE]"
     sketch = (Reinitialize,)
 
     async def see(self, world: World) -> Sight:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.operations import misuse
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.plans.kinds import Kind, Misused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
@@ -23,23 +23,8 @@ _ROOM = 16 * _MB  # bytes that a journal may need, many times over
 def kind_of(name: str) -> Kind:
     """A kind of operation by its name. Raises Misused."""
     if name not in KINDS:
-        near = difflib.get_close_matches(name, KINDS, n=1)
-        raise Misused(f"there is no kind of operation '{name}'" + _hint(near, KINDS))
+        raise Misused(misuse(name, (), {}))
     return KINDS[name]()
-
-
-def known_options(kind: Kind, options: Mapping[str, str]) -> None:
-    """Raises Misused for an option that a kind does not have."""
-    for name in options:
-        if name not in kind.options:
-            near = difflib.get_close_matches(name, kind.options, n=1)
-            raise Misused(f"{kind.name} has no option '{name}'" + _hint(near, kind.options))
-
-
-def _hint(near: Sequence[str], known: Collection[str]) -> str:
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; there are {', '.join(sorted(known))}" if known else "; it has none"
 
 
 async def make_plan(
@@ -50,15 +35,22 @@ async def make_plan(
     Raises Misused (no such kind, option or number of targets), Refused (the facts rule it out), NoCredentials,
     ConfigError, DatabaseGone, DriverError.
     """
-    maker = kind_of(kind)
-    known_options(maker, options or {})
+    options = dict(options or {})
+    _refuse_misuse(kind, target, options)
     async with open_world(pool, base) as world:
-        return await _planned(world, maker, target, options or {})
+        return await _planned(world, kind_of(kind), target, options)
 
 
 async def plan_again(world: World, plan: Plan) -> Plan:
     """The same question as the plan's, on fresh facts. Raises what `make_plan` raises."""
-    return await _planned(world, kind_of(plan.kind), plan.target, plan.details.get("options", {}))
+    options = plan.details.get("options", {})
+    _refuse_misuse(plan.kind, plan.target, options)
+    return await _planned(world, kind_of(plan.kind), plan.target, options)
+
+
+def _refuse_misuse(kind: str, target: Sequence[str], options: Mapping[str, str]) -> None:
+    if wrong := misuse(kind, target, options):
+        raise Misused(wrong)
 
 
 async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:

@@ -37,23 +37,6 @@ class Remains(str):
     __slots__ = ()
 
 
-def fitting(name: str, targets: str, target: Sequence[str]) -> tuple[str, ...]:
-    """The targets given to an operation, when they are as many as it takes. Raises Misused.
-
-    `targets` is a kind's: one word for each, in brackets where it may be left out; with dots one or more, each named
-    once.
-    """
-    words = targets.split()
-    least, most = sum(not word.startswith("[") for word in words), len(words)
-    several = targets.endswith("...")
-    if len(target) < least or (len(target) > most and not several):
-        given = f", not {' '.join(target)}" if target else ""
-        raise Misused(f"{name} takes {targets or 'no target'}{given}")
-    if len(set(target)) < len(target) and several:
-        raise Misused(f"{name} was given {' '.join(target)}: name each once")
-    return tuple(target)
-
-
 class Progress(Protocol):
     """What a running step may tell, and ask."""
 
@@ -82,13 +65,13 @@ class Step(Protocol):
 class Kind(Protocol):
     """One kind of operation."""
 
-    name: str  # as on the command line: "failover-mail"
-    help: str  # one line
-    targets: str  # what it takes, for usage: "USER SERVER", "[DATABASE]", "SERVER...", ""
-    options: tuple[str, ...]  # names of the options it knows
+    name: str  # as in the catalogue (`tuiha.model.operations`), which says what it takes
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
-        """Read fresh facts and plan. Raises Refused when the facts rule it out, Misused for a wrong question."""
+        """Read fresh facts and plan; target and options are as the catalogue has them.
+
+        Raises Refused when the facts rule it out, Misused for a name that the pool does not have.
+        """
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of a plan, in order; as many as `plan.steps`."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuiha.model.ways import OperationStatus, Standing
 from tuiha.operate.plans.plan import Plan, PlannedStep
 
 Record = Mapping[str, Any]
 
 RUNNING = "running"
-SETTLED = frozenset({"done", "undone", "cancelled"})  # nothing is left to be done
 BEGUN = frozenset({"running", "done", "failed", "unknown", "stopped"})
 
 
@@ -75,12 +75,25 @@ class OperationState:
     @property
     def settled(self) -> bool:
         """Whether nothing is left that `resume` must bring to an end."""
-        return self.state in SETTLED or (self.state == "failed" and (not self.changed or self.left))
+        return self.standing.settled
 
     @property
     def interrupted(self) -> bool:
         """Whether the runner died before it came to a result."""
         return not self.ended and self.alive is False
+
+    @property
+    def word(self) -> str:
+        """Its result in a word, or that it runs, or that its runner died."""
+        return "interrupted" if self.interrupted else self.state
+
+    @property
+    def standing(self) -> Standing:
+        """What decides what can still be done about it."""
+        return Standing(
+            OperationStatus(self.word), self.changed, self.left, self.ever_began,
+            self.plan.point_of_no_return is None, self.past_no_return, self.undoable,
+        )
 
     @property
     def current(self) -> StepState | None:

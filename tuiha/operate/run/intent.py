@@ -12,6 +12,7 @@ from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerD
 from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
 from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
+from tuiha.model.ways import OperationStatus, Standing, open_ways
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.state import OperationState
@@ -48,10 +49,10 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
     undo = back or (not past and all(step.undo or step.point_of_no_return
                                      for step in plan.steps if step.number <= number))
     stays = plan.point_of_no_return is None or past
-    ways = (Way.RESUME, *((Way.UNDO,) if undo else ()), *((Way.CANCEL,) if stays else ()))
+    here = Standing(OperationStatus.INTERRUPTED, returns=plan.point_of_no_return is None, past=past, undoable=undo)
     targets = (*plan.target, *(step.target for step in plan.steps if step.number == number))
     return replace(intent, step=number, action=action, targets=tuple(dict.fromkeys(targets)),
-                   condition=Condition.RUNNING, beat=time.time(), ways=ways,
+                   condition=Condition.RUNNING, beat=time.time(), ways=open_ways(here),
                    gives_way=stays or plan.kind not in _ROLES, undoing=back, past=bool(intent.past) or past)
 
 

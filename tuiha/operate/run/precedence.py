@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.intent import BEAT
-from tuiha.model.problems.operation import possible
 from tuiha.model.reports import LedgerRecord
+from tuiha.model.ways import OperationStatus, against, possible
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
 from tuiha.operate.reach.world import World
@@ -60,7 +61,7 @@ def _busy(record: LedgerRecord, other: intents.Intent) -> Check:
     if current.condition is intents.Condition.RUNNING:
         remedy = f"wait for it (`tuiha operations {other.id}`), or `tuiha cancel {other.id}`"
     else:
-        remedy = way_out(current.id, current.host, possible(current, record.phase))
+        remedy = way_out(current.id, current.host, possible(current.ways, record.phase))
     return Check("operation", other.kind, intents.words(current), "no other operation", CheckVerdict.NEVER, remedy)
 
 
@@ -74,7 +75,8 @@ def refuse_unless_told(old: Plan, fresh: Plan) -> None:
 
 def gave_way(other: intents.Intent, state: OperationState) -> str:
     """The result of an operation that another one took the pool from."""
-    back = f", `tuiha undo {state.id}` takes it back" if state.undoable and state.ever_began else ""
+    then = replace(state.standing, status=OperationStatus.CANCELLED, changed=state.ever_began)
+    back = f", `tuiha undo {state.id}` takes it back" if against(intents.Way.UNDO, then) is None else ""
     return (f"gave way to {other.kind}, operation {other.id} of {other.owner}; what was done stays. "
             f"`tuiha resume {state.id}` finishes it{back}")
 

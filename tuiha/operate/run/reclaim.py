@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.drivers.protocols import LeasedLedger
+from tuiha.model.operations import WAY
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.database import leftover
 from tuiha.operate.database.leftover import Way
 from tuiha.operate.database.sight import look
 from tuiha.operate.database.steps.base import Job, read_ledger
-from tuiha.operate.plans.kinds import Misused, Progress, Refused, Step, StepFailed
+from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
@@ -75,9 +76,6 @@ class Reclaim:
     """Ends what another operation left half-way."""
 
     name = "reclaim"
-    help = "end an operation whose runner, folder or host is gone, and give the pool back"
-    targets = "[OPERATION]"
-    options: tuple[str, ...] = ("way",)
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Read the ledger's intent and the databases, and work out the way. Raises Refused, Misused, DriverError."""
@@ -129,18 +127,12 @@ class Reclaim:
 
 
 def _wanted(options: Mapping[str, str]) -> Way | None:
-    word = options.get("way")
-    if word is None:
-        return None
-    if word not in tuple(Way):
-        raise Misused(f"there is no way '{word}'; there are {', '.join(Way)}")
-    return Way(word)
+    word = options.get(WAY.name)
+    return None if word is None else Way(word)
 
 
 def _reclaimed(record: LedgerRecord, target: Sequence[str]) -> intents.Intent:
     """The operation that has the pool. Raises Refused when none has, or another one than the target."""
-    if len(target) > 1:
-        raise Misused(f"reclaim takes at most one target, [OPERATION], not {' '.join(target)}")
     other = intents.parse(record.intent)
     if other is None:
         raise Refused("no operation has the pool: there is nothing to reclaim")

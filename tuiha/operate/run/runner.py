@@ -21,8 +21,8 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.intent import BEAT, Condition
-from tuiha.model.reports import LEADERLESS
+from tuiha.model.intent import BEAT, Condition, at_rest
+from tuiha.model.ways import against
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import ReadsBack, Refused, Remains, Step
 from tuiha.operate.reach.world import World, open_world
@@ -40,7 +40,6 @@ from tuiha.operate.run.witness import Truth, ask, next_one, refuse_to_undo
 
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
 _UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
-_PLACES = frozenset({"STEADY", LEADERLESS})  # phases of the ledger in which no role is half changed by us
 _CONDITIONS = {"failed": Condition.HALF_WAY, "unknown": Condition.UNKNOWN}  # of one that keeps the pool
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
@@ -163,8 +162,7 @@ class Runner:
         asked = self._folder.asked("cancel") or self._folder.asked("undo")
         if asked is None:
             return False
-        state = self._state()
-        return not state.past_no_return and (state.undoable or state.plan.point_of_no_return is None)
+        return against(intents.Way.CANCEL, self._state().standing) is None
 
     async def _stop_asked(self) -> bool:
         """Do what an operator asked for, if anything: take it all back, or stop here."""
@@ -188,7 +186,7 @@ class Runner:
         if self._state().undoable:
             return True
         try:
-            return (await self._ledger.poll()).phase in _PLACES
+            return at_rest((await self._ledger.poll()).phase)
         except DriverError:
             return False
 

@@ -1,14 +1,16 @@
-"""Operations that were started: resume one, take it back, cancel it, and follow it."""
+"""Operations that were started: resume one, take it back, and follow it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.intent import Way
 from tuiha.model.quotes import shell
+from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.records.journal import Journal
@@ -23,21 +25,6 @@ _LOOK_SECONDS = 0.1
 _SECOND = len("20261122-170000")  # an id begins with the second of its creation
 
 
-def operations(pool: Pool, base: Path, limit: int | None = None) -> list[OperationState]:
-    """The operations of this host, newest first. Raises ConfigError."""
-    return store_of(pool, base).states(limit)
-
-
-def operation(pool: Pool, base: Path, name: str) -> OperationState:
-    """One operation by its id, or a part of it. Raises NotThere, ConfigError."""
-    return store_of(pool, base).find(name).state()
-
-
-def running(pool: Pool, base: Path) -> OperationState | None:
-    """The newest operation that has no settled result; None when there is none."""
-    return next((state for state in operations(pool, base, limit=20) if not state.settled), None)
-
-
 async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str = "") -> str:
     """Start the runner again where it stopped; returns the operation's id.
 
@@ -46,7 +33,7 @@ async def resume(pool: Pool, base: Path, config_path: Path, name: str, who: str 
     """
     folder = store_of(pool, base).find(name)
     state = folder.state()
-    if state.settled and (state.state != "cancelled" or not state.changed):
+    if against(Way.RESUME, state.standing) is Against.OVER:
         if not await _given_back(pool, base, state):
             raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to resume")
         return folder.id
@@ -79,21 +66,6 @@ async def undo(pool: Pool, base: Path, config_path: Path, name: str, who: str) -
     return folder.id
 
 
-def cancel(pool: Pool, base: Path, name: str, who: str) -> str:
-    """Ask a running operation to stop where that is safe; returns its id. Raises Refused, NotThere."""
-    folder = store_of(pool, base).find(name)
-    state = folder.state()
-    if state.ended:
-        raise Refused(f"operation {folder.id} is over: {state.state}. There is nothing to cancel")
-    if state.past_no_return:
-        raise Refused(f"operation {folder.id} is past its point of no return: it can only be finished")
-    if not state.alive:
-        raise Refused(f"the runner of operation {folder.id} is dead: `tuiha resume {folder.id}` or "
-                      f"`tuiha undo {folder.id}`")
-    folder.ask("cancel", who)
-    return folder.id
-
-
 async def follow(pool: Pool, base: Path, name: str) -> AsyncIterator[OperationState]:
     """The operation's state now and after every change, until it has a result or its runner is dead.
 
@@ -112,17 +84,30 @@ async def follow(pool: Pool, base: Path, name: str) -> AsyncIterator[OperationSt
 
 
 def _refuse_to_undo(state: OperationState) -> None:
-    if state.state == "done":
-        raise Refused(f"operation {state.id} is done; to lead back, plan the opposite")
-    if state.settled and (state.state != "cancelled" or not state.changed):
-        raise Refused(f"operation {state.id} is over: {state.state}. Nothing is left of it")
-    if state.past_no_return:
-        raise Refused(f"operation {state.id} is past its point of no return: `tuiha resume {state.id}` finishes it, "
-                      "and a new operation leads back")
-    if not state.undoable:
-        kept = [str(s.planned.number) for s in state.steps if s.begun and not s.planned.undo]
-        raise Refused(f"operation {state.id} cannot be taken back: step {', '.join(kept)} has no way back. "
-                      f"`tuiha resume {state.id}` finishes it")
+    reason = against(Way.UNDO, state.standing)
+    if reason is not None:
+        raise Refused(refusal(Way.UNDO, reason, state))
+
+
+_NO_WAY_BACK = "operation {id} cannot be taken back: step {kept} has no way back. `tuiha resume {id}` finishes it"
+_REFUSALS: Mapping[tuple[Way, Against], str] = {
+    (Way.UNDO, Against.DONE): "operation {id} is done; to lead back, plan the opposite",
+    (Way.UNDO, Against.OVER): "operation {id} is over: {state}. Nothing is left of it",
+    (Way.UNDO, Against.PAST): "operation {id} is past its point of no return: `tuiha resume {id}` finishes it, and a "
+                              "new operation leads back",
+    (Way.UNDO, Against.NO_WAY_BACK): _NO_WAY_BACK,
+    (Way.CANCEL, Against.OVER): "operation {id} is over: {state}. There is nothing to cancel",
+    (Way.CANCEL, Against.PAST): "operation {id} is past its point of no return: it can only be finished",
+    (Way.CANCEL, Against.NO_WAY_BACK): _NO_WAY_BACK,
+    (Way.CANCEL, Against.BEFORE): "operation {id} stands half-way, before its point of no return: `tuiha resume {id}` "
+                                  "or `tuiha undo {id}`",
+}
+
+
+def refusal(way: Way, reason: Against, state: OperationState) -> str:
+    """Why an operation cannot be taken back or cancelled, and what can be done instead."""
+    kept = (str(step.planned.number) for step in state.steps if step.begun and not step.planned.undo)
+    return _REFUSALS[way, reason].format(id=state.id, state=state.state, kept=", ".join(kept))
 
 
 async def _startable(

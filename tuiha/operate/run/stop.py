@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.intent import Way, at_rest
+from tuiha.model.ways import against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.records.journal import Journal
@@ -20,9 +22,8 @@ from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.apply import ledger_of
-from tuiha.operate.run.started import cancel
+from tuiha.operate.run.started import refusal
 
-_STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
 _STARTING = 60.0  # seconds: whoever started it may not have come to its runner yet
 
 
@@ -33,9 +34,12 @@ async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
     """
     folder = store_of(pool, base).find(name)
     state = folder.state()
-    before_return = state.plan.point_of_no_return is not None and state.ever_began and not state.past_no_return
-    if state.settled or (state.alive and not state.ended) or before_return:  # the last one can be taken back
-        return cancel(pool, base, folder.id, who)
+    reason = against(Way.CANCEL, state.standing)
+    if reason is not None:
+        raise Refused(refusal(Way.CANCEL, reason, state))
+    if state.standing.running:
+        folder.ask("cancel", who)
+        return folder.id
     if not state.ever_began and 0.0 <= time.time() - (state.started_at or 0.0) < _STARTING:  # not: clock set back
         raise Refused(f"operation {folder.id} is only just starting; try again in a minute")
     lock = folder.lock()
@@ -53,8 +57,8 @@ async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, 
     async with open_world(pool, base) as world:
         ledger = ledger_of(world)
         record = await ledger.poll()
-        if record.phase != _STEADY:
-            back = f" or `tuiha undo {folder.id}`" if state.undoable else ""
+        if not at_rest(record.phase):
+            back = f" or `tuiha undo {folder.id}`" if against(Way.UNDO, state.standing) is None else ""
             raise Refused(f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
                           f"so: `tuiha resume {folder.id}`{back}")
         found = intents.parse(record.intent)

@@ -10,5 +10,4 @@ from tuiha.operate.users.forget import ForgetServer
 from tuiha.operate.users.move import Move
 from tuiha.operate.users.rebalance import Rebalance
 
-KINDS: dict[str, Callable[[], Kind]] = {"rebalance": Rebalance, "move": Move, "drain": Drain, "enable": Enable,
-                                          "forget-server": ForgetServer}
+KINDS: dict[str, Callable[[], Kind]] = {kind.name: kind for kind in (Rebalance, Move, Drain, Enable, ForgetServer)}

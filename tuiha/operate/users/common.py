@@ -10,7 +10,7 @@ from typing import Any
 
 from tuiha.model.users.names import canonical
 from tuiha.model.words import count
-from tuiha.operate.plans.kinds import Kind, Progress, Remains, fitting
+from tuiha.operate.plans.kinds import Progress, Remains
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.active_database import Active
@@ -63,11 +63,6 @@ async def spelled(world: World, active: Active, user: str) -> str:
     one = canonical(user, world.pool.users.names.rule)
     rows = await active.rows(SPELLED, [user, one], user)
     return str(rows[0]["name"]) if rows else one
-
-
-def only(kind: Kind, target: Sequence[str]) -> tuple[str, ...]:
-    """The targets, as many as the kind takes. Raises Misused."""
-    return fitting(kind.name, kind.targets, target)
 
 
 def check(name: str, subject: str, good: bool, value: str, limit: str, bad: CheckVerdict, remedy: str) -> Check:

@@ -36,13 +36,10 @@ class Drain:
     """Takes servers out of service without any device noticing."""
 
     name = "drain"
-    help = "move all users of servers to the others and keep them free, so that they can be stopped"
-    targets = "SERVER..."
-    options: tuple[str, ...] = ("rate", "in-flight")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server). Raises Refused."""
-        servers = common.only(self, target)
+        servers = tuple(target)
         pace, snapshot, active = pace_of(options), await look(world), Active(world)
         facts = _known(snapshot, servers)
         found = await sprayers.seen(world, servers)
@@ -98,13 +95,10 @@ class Enable:
     """Gives servers users again."""
 
     name = "enable"
-    help = "let drained servers take users again"
-    targets = "SERVER..."
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        servers = common.only(self, target)
+        servers = tuple(target)
         snapshot = await look(world)
         facts, answers = _known(snapshot, servers), answering(snapshot)
         found = await sprayers.seen(world, servers)

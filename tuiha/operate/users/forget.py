@@ -26,13 +26,10 @@ class ForgetServer:
     """Takes the row of a dead server out of the pool. Started again, it joins as a new one."""
 
     name = "forget-server"
-    help = "remove a server that is gone for good from the pool"
-    targets = "SERVER"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        (server,) = common.only(self, target)
+        (server,) = target
         snapshot, active = await look(world), Active(world)
         facts = next((one for one in snapshot.servers if one.name == server), None)
         if facts is None:

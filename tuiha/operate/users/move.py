@@ -24,13 +24,10 @@ class Move:
     """Moves one user because an operator says so; pins and locks do not stop it, they are shown."""
 
     name = "move"
-    help = "move one user to another server"
-    targets = "USER SERVER"
-    options: tuple[str, ...] = ()
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Raises Refused."""
-        user, server = common.only(self, target)
+        user, server = target
         snapshot, active = await look(world), Active(world)
         try:
             user = await common.spelled(world, active, user)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
+from tuiha.model.operations import BAND, TRIGGER
 from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
@@ -70,8 +71,8 @@ class Users:
 class Bounds:
     """When a rebalance is worth it, and how far it goes; shares of a server's target."""
 
-    trigger: float = 0.15  # a server so far off its target starts it
-    band: float = 0.05  # over its target by so much is still good
+    trigger: float = TRIGGER.usual  # a server so far off its target starts it
+    band: float = BAND.usual  # over its target by so much is still good
 
 
 _BOUNDS = Bounds()

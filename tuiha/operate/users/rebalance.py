@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.operations import BAND, TRIGGER
 from tuiha.model.words import count
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
@@ -29,16 +30,12 @@ class Rebalance:
     """Plans the fewest moves that give every server its share, and carries them out at a pace."""
 
     name = "rebalance"
-    help = "move users until every server has its share"
-    targets = ""
-    options: tuple[str, ...] = ("rate", "in-flight", "trigger", "band")
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Plan. Options: rate (users a second, 0: unbounded), in-flight (users of a server), trigger and band (shares).
 
         Raises Refused, Misused.
         """
-        common.only(self, target)
         pace, bounds = pace_of(options), bounds_of(options)
         snapshot, active = await look(world), Active(world)
         try:
@@ -79,8 +76,7 @@ class Rebalance:
 
 def bounds_of(options: Mapping[str, str]) -> Bounds:
     """The bounds in an operation's options. Raises Misused."""
-    usual = Bounds()
-    return Bounds(number(options, "trigger", usual.trigger, 0.0, 10.0), number(options, "band", usual.band, 0.0, 10.0))
+    return Bounds(number(options, TRIGGER), number(options, BAND))
 
 
 def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.bucket import Bucket
+from tuiha.model.operations import IN_FLIGHT, RATE, Option
 from tuiha.operate.plans.kinds import Misused
 
-RATE, IN_FLIGHT = 20.0, 5
-UNTHROTTLED_IN_FLIGHT = 200
 _FULL_INDEX = 5  # an availability index under it: the target has no breath
 _SLOW = 0.5  # seconds of one claim (a commit): the database has no breath
 _CALM = 3  # good looks in a row after which the pace doubles again
@@ -20,8 +19,8 @@ _FLOOR = 1.0  # users a second: it never stands still by itself
 class Pace:
     """What the operator allows."""
 
-    rate: float = RATE  # users a second; 0: as fast as it goes
-    in_flight: int = IN_FLIGHT  # users of one server that are being moved at a time
+    rate: float = RATE.usual  # users a second; 0: as fast as it goes
+    in_flight: int = int(IN_FLIGHT.usual)  # users of one server that are being moved at a time
 
     def seconds(self, moves: int) -> float:
         """How long so many moves take at least."""
@@ -30,22 +29,18 @@ class Pace:
 
 def pace_of(options: Mapping[str, str]) -> Pace:
     """The pace in an operation's options `rate` and `in-flight`. Raises Misused."""
-    rate = number(options, "rate", RATE, 0.0, 100_000.0)
-    usual = IN_FLIGHT if rate else UNTHROTTLED_IN_FLIGHT
-    return Pace(rate, int(number(options, "in-flight", usual, 1, UNTHROTTLED_IN_FLIGHT)))
+    rate = number(options, RATE)
+    return Pace(rate, int(number(options, IN_FLIGHT, None if rate else IN_FLIGHT.most)))
 
 
-def number(options: Mapping[str, str], name: str, usual: float, least: float, most: float) -> float:
-    """An option that is a number. Raises Misused."""
-    if name not in options:
-        return usual
-    try:
-        value = float(options[name])
-    except ValueError:
-        value = float("nan")
-    if not least <= value <= most:
-        raise Misused(f"option {name} is {options[name]!r}; write a number from {least:g} to {most:g}")
-    return value
+def number(options: Mapping[str, str], option: Option, usual: float | None = None) -> float:
+    """The value of an option that is a number; `usual` counts in place of the catalogue's. Raises Misused."""
+    value = options.get(option.name)
+    if value is None:
+        return option.usual if usual is None else usual
+    if wrong := option.against(value):
+        raise Misused(wrong)
+    return float(value)
 
 
 class Throttle:

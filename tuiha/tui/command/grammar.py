@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import Snapshot
+from tuiha.model.operations import NOTHING, OPERATIONS, Operation, Takes, misuse, takes
 from tuiha.tui.keys import HOME, VIEWS
 from tuiha.tui.kit.offers import Offer
 from tuiha.tui.operations.application import OperatingApplication as Dashboard
@@ -32,48 +33,34 @@ def _fine(_dashboard: Dashboard, _words: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command. `takes` is what `tuiha plan --help` writes: `USER SERVER`, `[DATABASE]`, `[TEXT...]`."""
+    """A command of the command line."""
 
     help: str
     run: Run
-    takes: str = ""
-    danger: bool = False  # the way to a change of the pool
+    takes: Takes = NOTHING
+    kinds: tuple[str, ...] = ()  # of operations that it plans: one of them
     check: Check = _fine  # why these words cannot be meant; empty: they can
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """What each word is: SERVER, MAIL, DATABASE, USER, NODE, THEME, TEXT."""
-        return tuple(word.strip("[].") for word in self.takes.split())
+    def danger(self) -> bool:
+        """Whether it is the way to a change of the pool."""
+        return bool(self.kinds)
 
-    @property
-    def least(self) -> int:
-        """How many words it needs."""
-        return sum(not word.startswith("[") for word in self.takes.split())
-
-    @property
-    def most(self) -> int | None:
-        """How many it can take; None: any number."""
-        return None if self.takes.rstrip("]").endswith("...") else len(self.kinds)
+    def misuse(self, name: str, words: Sequence[str], options: Options) -> str:
+        """Why the words or the options are not what it takes, under the name that was typed; empty when they are."""
+        if self.kinds:
+            wrong = [misuse(kind, words, options) for kind in self.kinds]
+            return wrong[0] if all(wrong) else ""
+        return "" if self.takes.fits(len(words)) else f"{name} takes {self.takes.usage or 'nothing more'}"
 
 
-def _operate(kind: str) -> Run:
+def _operation(kind: Operation) -> Command:
+    """The command that plans a kind of operation."""
     def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
         dashboard.action_show_view(HOME)
-        dashboard.ways.open_plan(kind, words, options)
+        dashboard.ways.open_plan(kind.name, words, options)
 
-    return run
-
-
-def _reasoned(kind: str) -> Run:
-    """Of a kind that keeps its reason in the pool: the one that was given when this was armed."""
-    def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
-        dashboard.action_show_view(HOME)
-        if options:
-            dashboard.ways.open_plan(kind, words, options)
-        else:
-            dashboard.ways.open_reasoned(kind, words)
-
-    return run
+    return Command(kind.help, run, kind.takes, (kind.name,))
 
 
 def _asked_of_the_pool(dashboard: Dashboard, _words: tuple[str, ...]) -> str:
@@ -85,7 +72,7 @@ def _failover(dashboard: Dashboard, words: tuple[str, ...], options: Options) ->
     snapshot = dashboard.view.snapshot
     mail = {facts.name for facts in snapshot.mail} if snapshot is not None else set()
     kind = "failover-mail" if words and set(words) <= mail else "failover"
-    _operate(kind)(dashboard, words, options)
+    _operation(OPERATIONS[kind]).run(dashboard, words, options)
 
 
 def _view(name: str) -> Run:
@@ -121,54 +108,26 @@ def _arm(dashboard: Dashboard, reason: str) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "switchover": Command("make the secondary the active database; requests wait, none fails",
-                          _operate("switchover"), "[DATABASE]", danger=True),
+    **{name: _operation(kind) for name, kind in OPERATIONS.items()},
     "failover": Command("the active database, or a mail server, is gone: go on without it", _failover,
-                        "[DATABASE]", danger=True),
-    "degrade": Command("the secondary is gone: let the active database go on without it", _operate("degrade"),
-                       "[DATABASE]", danger=True),
-    "protect": Command("the secondary follows again: have every commit wait for it", _operate("protect"),
-                       "[DATABASE]", danger=True),
-    "rejoin": Command("make the database that is not active the secondary again", _operate("rejoin"),
-                      "[DATABASE]", danger=True),
-    "failover-mail": Command("take a mail server out of service; its users go to its partners",
-                             _operate("failover-mail"), "MAIL", danger=True),
-    "return-mail": Command("put a mail server in service again", _operate("return-mail"), "MAIL", danger=True),
-    "rebalance": Command("move users until every server has its share", _operate("rebalance"), danger=True),
-    "move": Command("move one user to another server", _operate("move"), "USER SERVER", danger=True),
-    "drain": Command("move all users of servers to the others and keep them free", _operate("drain"), "SERVER...",
-                     danger=True),
-    "enable": Command("let drained servers take users again", _operate("enable"), "SERVER...", danger=True),
-    "forget-server": Command("remove a server that is gone for good from the pool", _operate("forget-server"),
-                             "SERVER", danger=True),
-    "reclaim": Command("end an operation whose runner, folder or host is gone; give the pool back",
-                       _operate("reclaim"), "[OPERATION]", danger=True),
-    "disable-user": Command("refuse a user on every server; nothing is lost", _reasoned("disable-user"), "USER",
-                            danger=True),
-    "enable-user": Command("accept a disabled user again", _operate("enable-user"), "USER", danger=True),
-    "forget-user": Command("delete a user with devices and history; there is no way back", _operate("forget-user"),
-                           "USER", danger=True),
-    "revoke-device": Command("refuse one device of a user, and its keys", _reasoned("revoke-device"), "USER DEVICE",
-                             danger=True),
-    "allow-device": Command("accept a revoked device again, with a new key", _operate("allow-device"),
-                            "USER DEVICE", danger=True),
-    "devices": Command("the devices of a user", lambda dashboard, words, _: dashboard.show_devices(words[0]), "USER",
-                       check=_asked_of_the_pool),
-    "node": Command("the detail of a node", _show_node, "NODE", check=_known("NODE")),
+                        OPERATIONS["failover"].takes, ("failover", "failover-mail")),
+    "devices": Command("the devices of a user", lambda dashboard, words, _: dashboard.show_devices(words[0]),
+                       takes("USER"), check=_asked_of_the_pool),
+    "node": Command("the detail of a node", _show_node, takes("NODE"), check=_known("NODE")),
     "filter": Command("filter what is in front; without words: everything",
-                      lambda dashboard, words, _: dashboard.find(" ".join(words)), "[TEXT...]"),
-    **{view.name: Command(f"{view.title}: {view.shows}", _view(view.name), "[TEXT...]") for view in VIEWS},
+                      lambda dashboard, words, _: dashboard.find(" ".join(words)), takes("[TEXT...]")),
+    **{view.name: Command(f"{view.title}: {view.shows}", _view(view.name), takes("[TEXT...]")) for view in VIEWS},
     "status": Command("Home", _view(HOME)),
     "theme": Command("other colours, until this dashboard is left",
-                     lambda dashboard, words, _: dashboard.use_theme(words[0]), "THEME", check=_known("THEME")),
+                     lambda dashboard, words, _: dashboard.use_theme(words[0]), takes("THEME"), check=_known("THEME")),
     "arm": Command("allow changes for 15 minutes, with this reason",
-                   lambda dashboard, words, _: _arm(dashboard, " ".join(words)), "TEXT...",
+                   lambda dashboard, words, _: _arm(dashboard, " ".join(words)), takes("TEXT..."),
                    check=lambda dashboard, _: dashboard.operations.refusal or ""),
     "disarm": Command("allow no changes", lambda dashboard, _words, _options: dashboard.operations.disarm()),
     "poll": Command("look at the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
     "pause": Command("stop painting, or go on", lambda dashboard, _words, _options: dashboard.action_pause()),
     "replay": Command("the pool as it was recorded: 03:00, 2026-11-21 03:00 or 15m before; without a word its end",
-                      lambda dashboard, words, _: dashboard.past.go(" ".join(words)), "[TEXT...]",
+                      lambda dashboard, words, _: dashboard.past.go(" ".join(words)), takes("[TEXT...]"),
                       check=lambda _, words: unclear(" ".join(words))),
     "live": Command("back from a recording to the pool as it is",
                     lambda dashboard, _words, _options: dashboard.past.back()),
@@ -202,8 +161,8 @@ def parse(text: str) -> tuple[Command, tuple[str, ...], Options]:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         raise Unclear(f"there is no command '{name}'" + (f": did you mean {near[0]}?" if near else ""))
     options, taken = _options(rest) if command.danger else ({}, rest)
-    if len(taken) < command.least or (command.most is not None and len(taken) > command.most):
-        raise Unclear(f"{name} takes {command.takes or 'nothing more'}")
+    if wrong := command.misuse(name, taken, options):
+        raise Unclear(wrong)
     return command, tuple(taken), options
 
 
@@ -238,20 +197,18 @@ def complete(text: str, snapshot: Snapshot | None, against: str | None) -> tuple
     if not words or (len(words) == 1 and not fresh):
         begun = words[0] if words else ""
         return tuple(
-            Offer(name, f"{name} {command.takes}".strip(), told=command.help,
+            Offer(name, f"{name} {command.takes.usage}".strip(), told=command.help,
                   against=(command.danger and against) or "")
             for name, command in sorted(COMMANDS.items(), key=lambda item: not item[0].startswith(begun))
             if begun in name
         )
     command = COMMANDS.get(words[0])
-    if command is None or not command.kinds:
+    taken = None if command is None else command.takes.at(len(words) - (1 if fresh else 2))
+    if taken is None:
         return ()
-    place = len(words) - 1 if fresh else len(words) - 2
-    if command.most is not None and place >= command.most:
-        return ()
-    kind = command.kinds[min(place, len(command.kinds) - 1)]
     begun = "" if fresh else words[-1]
-    return tuple(Offer(name, name, told=told) for name, told in _candidates(kind, snapshot) if name.startswith(begun))
+    return tuple(Offer(name, name, told=told) for name, told in _candidates(taken.what, snapshot)
+                 if name.startswith(begun))
 
 
 def completed(text: str, word: str) -> str:

@@ -42,7 +42,7 @@ class PaletteScreen(PromptScreen):
             for id, key in self._keys.items()
         ]
         commands = [
-            Offer(f":{name}", f"{name} {command.takes}".strip(), ":", command.help,
+            Offer(f":{name}", f"{name} {command.takes.usage}".strip(), ":", command.help,
                   against=(command.danger and self.dashboard.operations.against()) or "")
             for name, command in COMMANDS.items()
         ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from tuiha.model.facts import Severity
 from tuiha.model.intent import Condition
+from tuiha.model.operations import Group, of_group
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import Line, Span, fit, spread
 from tuiha.tui.draw.view import View
 
-OF_THE_PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
+OF_THE_PAIR = tuple(one.name for one in of_group(Group.DATABASE))
 
 
 def goes_on(found: Running | None) -> str:

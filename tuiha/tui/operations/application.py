@@ -31,10 +31,10 @@ class Ways(Protocol):
         """The sheet of a rebalance: users before and after, and its limits."""
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan."""
+        """Plan an operation and show the plan. A reason that the pool keeps is the one that was given when arming."""
 
-    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
-        """Plan an operation that keeps its reason in the pool: the one that was given when this was armed."""
+    def open_key(self, id: str, target: Sequence[str]) -> None:
+        """Plan the one kind of operation that a key of the catalogue leads to."""
 
     def open_confirm(self, plan: Plan) -> None:
         """Ask for the name."""

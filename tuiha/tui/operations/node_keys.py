@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
+from tuiha.model.operations import KEYS, OPERATIONS, Operation
 from tuiha.model.reports import MAIL_AWAY, DatabaseState
 from tuiha.tui.draw.rows import Row, rows_of
-from tuiha.tui.keys import Key
+from tuiha.tui.keys import Key, operation_keys
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
@@ -14,14 +15,7 @@ from tuiha.words.next import key
 
 ACTING_KEYS: tuple[Key, ...] = (
     ARM,
-    Key("home.rebalance", "r", "rebalance", "plan to rebalance users over the servers", "rebalance", danger=True),
-    Key("home.failover", "f", "failover", "fail over: the database pair, or a mail server",
-        "fail over", danger=True),
-    Key("home.drain", "d", "drain", "plan to drain the marked servers, or this one", "drain",
-        danger=True),
-    Key("home.enable", "e", "enable", "plan to enable the marked servers, or this one", "enable",
-        danger=True),
-    Key("home.forget", "x", "forget", "plan to remove a server that is gone for good from the pool", danger=True),
+    *operation_keys("home"),
     Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
     Key("home.unmark", "u", "unmark", "take all marks away"),
 )
@@ -53,41 +47,27 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
         self.marked = ()
         self.dashboard.paint()
 
-    def action_rebalance(self) -> None:
-        """The sheet of a rebalance."""
-        if self.allowed("home.rebalance"):
+    def action_operate(self, id: str) -> None:
+        """Open what a key of the catalogue leads to: the menu, the sheet, or a plan for the marked or for this one."""
+        kinds = next(key.kinds for key in KEYS if key.id == id)
+        if len(kinds) > 1:
+            self._offer_failover()
+        elif self.allowed(id):
+            self._plan(OPERATIONS[kinds[0]])
+
+    def _plan(self, kind: Operation) -> None:
+        if not kind.takes.parameters:
             self.dashboard.ways.open_rebalance()
-
-    def action_drain(self) -> None:
-        """Plan to drain."""
-        self._plan_for_servers("drain")
-
-    def action_enable(self) -> None:
-        """Plan to enable."""
-        self._plan_for_servers("enable")
-
-    def action_forget(self) -> None:
-        """Plan to forget the server under the cursor."""
-        current = self.row_under_cursor
-        if not self.allowed("home.forget"):
             return
-        if current is None or current.kind is not NodeKind.SERVER:
-            self.say("not now: put the cursor on a server")
-        else:
-            self.dashboard.ways.open_plan("forget-server", (current.name,))
-
-    def _plan_for_servers(self, kind: str) -> None:
-        if not self.allowed(f"home.{kind}"):
-            return
-        current = self.row_under_cursor
+        current, several = self.row_under_cursor, kind.takes.several
         under = (current.name,) if current is not None and current.kind is NodeKind.SERVER else ()
-        target = self.marked or under
+        target = (self.marked if several else ()) or under
         if target:
-            self.dashboard.ways.open_plan(kind, target)
+            self.dashboard.ways.open_plan(kind.name, target)
         else:
-            self.say("not now: put the cursor on a server, or mark some with m")
+            self.say("not now: put the cursor on a server" + (", or mark some with m" if several else ""))
 
-    def action_failover(self) -> None:
+    def _offer_failover(self) -> None:
         """What can be failed over; not armed, the reason is asked first: nobody should look for keys then."""
         operations, ways = self.dashboard.operations, self.dashboard.ways
         if operations.refusal is not None:

@@ -1,20 +1,23 @@
-"""What the screens of operations need from whoever carries operations out, and nothing more.
+"""What the screens of operations need: facts of operations, and the desk at which the pool's operator works for them.
 
-No method waits: each takes what is to be called with the answer, later and on another thread. The screens import
-nothing that acts; a dashboard that only watches has no operator at all.
+No method of the desk waits: each takes what is to be called with the answer, later and on another thread. The screens
+import nothing that acts; a dashboard that only watches has no desk at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from tuiha.model.ways import OperationStatus, Standing
 
 if TYPE_CHECKING:
-    from tuiha.operate.plans.plan import Plan
-    from tuiha.tui.operations.lines.choices import Judged
+    from tuiha.operate.api import Operator
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,11 @@ class OperationFacts:
     command: str = ""  # the equal shell command
     next: str = ""  # what to do next
     cancelling: bool = False
-    settled: bool = True  # of one that has ended: nothing is left to be done
     host: str = ""  # where it was started
     elsewhere: bool = False  # it was run from another host: here it can only be looked at
     undoable: bool = True  # everything that began can be taken back
     changed: bool = True  # of one that has ended: something of it is left in the pool
+    left: bool = False  # it was taken back as far as that was possible, and gave the pool back
 
     @property
     def ended(self) -> bool:
@@ -71,30 +74,35 @@ class OperationFacts:
         return self.state != "running"
 
     @property
-    def past_return(self) -> bool:
-        """Whether the step has begun after which nothing is undone."""
-        return any(step.point_of_no_return and step.state not in ("waiting", "undone") for step in self.steps)
+    def standing(self) -> Standing:
+        """What decides what can still be done about it."""
+        turning = [step for step in self.steps if step.point_of_no_return]
+        return Standing(
+            OperationStatus(self.state), self.changed, self.left, any(step.state != "waiting" for step in self.steps),
+            not turning, any(step.state not in ("waiting", "undone", "failed") for step in turning), self.undoable,
+            self.elsewhere,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Of one that has ended: whether nothing is left that must be brought to an end."""
+        return self.standing.settled
 
 
-class Operator(Protocol):
-    """Plans, starts and follows operations on one pool."""
+class Desk(Protocol):
+    """Where the operator of one pool works for the screens: on a thread of its own."""
 
     @property
     def refusal(self) -> str | None:
         """Why nobody may act from here, for instance no operator's token; None when one may."""
 
-    def plan(
-        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
-    ) -> None:
-        """Plan on fresh facts. Changes nothing."""
+    def ask(
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+    ) -> Callable[[], None]:
+        """Have the operator do that; what it refuses or cannot reach is an answer too. Returns what ends it."""
 
-    def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
-        """Ask the operation's own checks, on fresh facts, whether it can be done. Changes nothing."""
-
-    def apply(
-        self, plan: Plan, confirm: str, reason: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
-    ) -> None:
-        """Start it; the answer is the operation's id. Refused when a fact has changed meanwhile."""
+    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+        """Have `told` called whenever the operation is farther. Returns what ends it."""
 
     def operations(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
@@ -112,18 +120,3 @@ class Operator(Protocol):
 
     def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
         """The devices of a user; answered as above."""
-
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
-        """Have `told` called whenever the operation is farther. Returns what ends it."""
-
-    def cancel(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Ask it to stop where that is safe; None: it was asked."""
-
-    def undo(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have its done steps taken back; None: that has begun."""
-
-    def resume(self, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Have it brought to its end; None: that has begun."""
-
-    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
-        """Keep the plan for `tuiha apply`; None: it is kept."""

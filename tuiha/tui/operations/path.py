@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.model.facts import Snapshot
+from tuiha.model.operations import KEYS, OPERATIONS, REASON
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice
 from tuiha.tui.operations.operator import OperationFacts, Trouble
@@ -50,16 +51,19 @@ class OperationScreens:
         self._dashboard.open(REBALANCE)
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation."""
+        """Plan an operation and show the plan. A reason that the pool keeps is the one that was given when arming."""
         from tuiha.tui.operations.screens.plan import PlanScreen
 
+        known, armed = OPERATIONS.get(kind), self._operations.armed
+        if not options and armed is not None and known is not None and known.keeps_reason:
+            options = {REASON.name: armed.reason}
         self._dashboard.installed(PLAN, PlanScreen).ask(kind, tuple(target), dict(options or {}))
         self._dashboard.open(PLAN)
 
-    def open_reasoned(self, kind: str, target: Sequence[str]) -> None:
-        """Plan with the reason that was given when this was armed."""
-        armed = self._operations.armed
-        self.open_plan(kind, target, {} if armed is None else {"reason": armed.reason})
+    def open_key(self, id: str, target: Sequence[str]) -> None:
+        """Plan the one kind of operation that a key of the catalogue leads to."""
+        (kind,) = next(key.kinds for key in KEYS if key.id == id)
+        self.open_plan(kind, target)
 
     def open_confirm(self, plan: Plan) -> None:
         """Ask for the name."""

@@ -1,58 +1,40 @@
-"""What can still be done about an operation that was started: stop it, take it back, bring it to its end."""
+"""What can still be done about an operation that was started, as keys: stop it, take it back, bring it to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from tuiha.model import ways
+from tuiha.model.intent import Way
+from tuiha.model.ways import KEYS, Against
 from tuiha.tui.operations.operator import OperationFacts
 
-_PAST = "it is past the point of no return"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A key, what it does, and why it may not."""
-
-    key: str
-    word: str  # the operator's method, and the key's short text
-    means: str  # "x once more ..."
-    against: Callable[[OperationFacts], str | None]
-
-
-def _elsewhere(operation: OperationFacts) -> str | None:
-    where = operation.host or "another host"
-    return f"it was started on {where}, and its journal is there" if operation.elsewhere else None
-
-
-def _against_cancel(operation: OperationFacts) -> str | None:
-    if operation.ended and not operation.settled and not any(step.point_of_no_return for step in operation.steps):
-        return _elsewhere(operation)  # it stands half-way, and may be left so
-    if operation.ended:
-        return "it does not run any more"
-    return _PAST if operation.past_return else _elsewhere(operation)
-
-
-def _against_undo(operation: OperationFacts) -> str | None:
-    if operation.state == "done":
-        return "it is done; to lead back, plan the opposite"
-    if operation.past_return:
-        return _PAST
-    if operation.ended and operation.settled and not (operation.state == "cancelled" and operation.changed):
-        return "nothing is left of it"
-    return _elsewhere(operation) if operation.undoable else "a step that was done has no way back"
-
-
-def _against_resume(operation: OperationFacts) -> str | None:
-    if not operation.ended:
-        return "it runs"
-    if operation.settled and not (operation.state == "cancelled" and operation.changed):
-        return "it is over: there is nothing to bring to an end"
-    return _elsewhere(operation)
-
-
-WAYS: Mapping[str, Way] = {
-    "cancel": Way("x", "cancel", "stops it where that is safe, or leaves it as it stands", _against_cancel),
-    "undo": Way("b", "undo", "takes back what was done", _against_undo),
-    "resume": Way("c", "resume", "brings it to its end", _against_resume),
+MEANS: Mapping[Way, str] = {  # "x once more ..."
+    Way.CANCEL: "stops it where that is safe, or leaves it as it stands",
+    Way.UNDO: "takes back what was done",
+    Way.RESUME: "brings it to its end",
 }
+_PAST = "it is past the point of no return"
+_REASONS: Mapping[tuple[Way, Against], str] = {
+    (Way.CANCEL, Against.OVER): "it does not run any more", (Way.CANCEL, Against.BEFORE): "it does not run any more",
+    (Way.CANCEL, Against.PAST): _PAST, (Way.UNDO, Against.PAST): _PAST,
+    (Way.CANCEL, Against.NO_WAY_BACK): "a step that was done has no way back",
+    (Way.UNDO, Against.NO_WAY_BACK): "a step that was done has no way back",
+    (Way.UNDO, Against.DONE): "it is done; to lead back, plan the opposite",
+    (Way.UNDO, Against.OVER): "nothing is left of it",
+    (Way.RESUME, Against.RUNS): "it runs",
+    (Way.RESUME, Against.OVER): "it is over: there is nothing to bring to an end",
+}
+
+
+def against(way: Way, operation: OperationFacts) -> str | None:
+    """Why that cannot be done about an operation; None when it can."""
+    reason = ways.against(way, operation.standing)
+    if reason is Against.ELSEWHERE:
+        return f"it was started on {operation.host or 'another host'}, and its journal is there"
+    return None if reason is None else _REASONS[way, reason]
+
+
+def keys_of(operation: OperationFacts) -> tuple[str, ...]:
+    """The keys that lead on with one that has stopped, each with its word."""
+    return tuple(f"{KEYS[way]} {way}" for way in (Way.UNDO, Way.RESUME) if against(way, operation) is None)

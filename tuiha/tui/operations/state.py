@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.model.facts import Snapshot
+from tuiha.model.intent import Way
 from tuiha.model.problems.operation import Running, running
+from tuiha.tui.operations.lines.choices import Judged, judged
 from tuiha.tui.operations.lock import Armed, arm, mode_word
-from tuiha.tui.operations.operator import OperationFacts, Operator, Trouble
-from tuiha.tui.operations.possible import WAYS
+from tuiha.tui.operations.operator import Desk, OperationFacts, Trouble
 from tuiha.tui.terminal.threads import on_this_loop
 
 if TYPE_CHECKING:
+    from tuiha.operate.api import Operator
     from tuiha.operate.plans.plan import Plan
-    from tuiha.tui.operations.lines.choices import Judged
     from tuiha.watch.lookup import NoAnswer, Page
     from tuiha.watch.reader import DeviceRow
 
@@ -28,11 +29,11 @@ class Operations:
     """Arming, what is asked of the operator, and the one gate that every change of the pool passes."""
 
     def __init__(
-        self, operator: Operator | None, now: Callable[[], float], latest: Callable[[], Snapshot | None],
+        self, desk: Desk | None, now: Callable[[], float], latest: Callable[[], Snapshot | None],
         against_all: Callable[[], str | None],
     ) -> None:
         """`latest` is the newest snapshot; `against_all` says why nobody may act now, whatever the operator says."""
-        self._operator = operator
+        self._desk = desk
         self._now = now
         self._latest = latest
         self._against_all = against_all
@@ -58,12 +59,12 @@ class Operations:
         against = self._against_all()
         if against is not None:
             return against
-        return ONLY_WATCHES if self._operator is None else self._operator.refusal
+        return ONLY_WATCHES if self._desk is None else self._desk.refusal
 
     @property
     def only_watches(self) -> bool:
-        """Whether there is no operator at all: not even journals are read here."""
-        return self._operator is None
+        """Whether there is no desk at all: not even journals are read here."""
+        return self._desk is None
 
     def against(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
@@ -80,33 +81,37 @@ class Operations:
 
     # What screens ask; answers come on the screen's loop
 
+    def _ask(
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+    ) -> None:
+        if self._desk is not None:
+            self._desk.ask(work, on_this_loop(answer))
+
     def plan(
         self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
     ) -> None:
         """Plan; changes nothing."""
-        if self._operator is not None:
-            self._operator.plan(kind, target, options, on_this_loop(answer))
+        self._ask(lambda operator: operator.plan(kind, tuple(target), options), answer)
 
     def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
         """Ask an operation's own checks whether it can be done now; changes nothing."""
-        if self._operator is not None:
-            self._operator.judge(kind, target, on_this_loop(answer))
+        self.plan(kind, target, {}, lambda plan: answer(
+            Judged(plan.text) if isinstance(plan, Trouble) else judged(plan)))
 
     def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
         """Keep a plan for the shell; changes nothing in the pool."""
-        if self._operator is not None:
-            self._operator.save(plan, on_this_loop(answer))
+        self._ask(lambda operator: operator.save(plan), answer)
 
     def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
         """Follow an operation; returns what ends that."""
-        return (lambda: None) if self._operator is None else self._operator.follow(operation, on_this_loop(told))
+        return (lambda: None) if self._desk is None else self._desk.follow(operation, on_this_loop(told))
 
     def listed(
         self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
     ) -> None:
         """Operations that run or ran, newest first; answered more than once when more gets known."""
-        if self._operator is not None:
-            self._operator.operations(on_this_loop(answer), elsewhere=elsewhere)
+        if self._desk is not None:
+            self._desk.operations(on_this_loop(answer), elsewhere=elsewhere)
 
     def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
         """The operation of this host that runs, or else the last one."""
@@ -122,18 +127,18 @@ class Operations:
 
     def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of users; of several questions only the newest is sure of an answer."""
-        if self._operator is not None:
-            self._operator.find_users(pattern, after, limit, on_this_loop(answer))
+        if self._desk is not None:
+            self._desk.find_users(pattern, after, limit, on_this_loop(answer))
 
     def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
         """A page of a server's users; of several questions only the newest is sure of an answer."""
-        if self._operator is not None:
-            self._operator.users_on(server, after, limit, on_this_loop(answer))
+        if self._desk is not None:
+            self._desk.users_on(server, after, limit, on_this_loop(answer))
 
     def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
         """The devices of a user; of several questions only the newest is sure of an answer."""
-        if self._operator is not None:
-            self._operator.devices_of(user, on_this_loop(answer))
+        if self._desk is not None:
+            self._desk.devices_of(user, on_this_loop(answer))
 
     @property
     def now_running(self) -> Running | None:
@@ -143,31 +148,23 @@ class Operations:
     # Changes of the pool
 
     def change(
-        self, what: str, do: Callable[[Operator, Armed], None], refused: Callable[[Trouble], None]
+        self, what: str, do: Callable[[Operator, Armed], Awaitable[T]], answer: Callable[[T | Trouble], None]
     ) -> None:
         """The gate: whatever changes the pool comes through here, is counted, and is refused unless armed."""
         self.changes[what] += 1
-        operator, armed, against = self._operator, self.armed, self.against()
-        if operator is None or armed is None or against is not None:
-            refused(Trouble(against or NOT_ARMED))
+        armed, against = self.armed, self.against()
+        if armed is None or against is not None:
+            answer(Trouble(against or NOT_ARMED))
         else:
-            do(operator, armed)
+            self._ask(lambda operator: do(operator, armed), answer)
 
     def apply(
         self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
     ) -> None:
         """Start it, with the reason given when arming; refused when not armed any more."""
-        told = on_this_loop(answer)
-        self.change(
-            "apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, overrides, told), answer
-        )
+        chosen = tuple(overrides)
+        self.change("apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, chosen), answer)
 
-    def act(self, way: str, operation: str, answer: Callable[[Trouble | None], None]) -> None:
-        """Stop an operation, take it back, or bring it to its end: `way` is one of `WAYS`."""
-        told, word = on_this_loop(answer), WAYS[way].word
-        calls: Mapping[str, Callable[[Operator], None]] = {
-            "cancel": lambda operator: operator.cancel(operation, told),
-            "undo": lambda operator: operator.undo(operation, told),
-            "resume": lambda operator: operator.resume(operation, told),
-        }
-        self.change(word, lambda operator, _: calls[word](operator), answer)
+    def act(self, way: Way, operation: str, answer: Callable[[str | Trouble], None]) -> None:
+        """Stop an operation, take it back, or bring it to its end."""
+        self.change(way, lambda operator, _: operator.steer(way, operation), answer)

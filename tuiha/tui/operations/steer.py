@@ -5,24 +5,29 @@ Each takes two presses of a hand: the second one no sooner than a hand can mean 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual import events
 
+from tuiha.model.intent import Way
+from tuiha.model.ways import KEYS
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.paced import PACE
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.operator import OperationFacts, Trouble
-from tuiha.tui.operations.possible import WAYS
+from tuiha.tui.operations.possible import MEANS, against
 
 SURE = 5.0  # seconds in which the second press has to come
 _PREFIX = "operation."
-STEER_KEYS: tuple[Key, ...] = (
-    Key("operation.cancel", "x", "steer('cancel')", "stop it where that is safe; press it twice", "stop", danger=True),
-    Key("operation.undo", "b", "steer('undo')", "take back what was done, before the point of no return; twice",
-        "undo", danger=True),
-    Key("operation.resume", "c", "steer('resume')", "bring what stopped half-way to its end; press it twice",
-        "resume", danger=True),
+_TOLD: Mapping[Way, tuple[str, str]] = {  # for the help, and for the footer
+    Way.CANCEL: ("stop it where that is safe; press it twice", "stop"),
+    Way.UNDO: ("take back what was done, before the point of no return; twice", "undo"),
+    Way.RESUME: ("bring what stopped half-way to its end; press it twice", "resume"),
+}
+STEER_KEYS: tuple[Key, ...] = tuple(
+    Key(f"{_PREFIX}{way}", KEYS[way], f"steer('{way}')", *told, danger=True) for way, told in _TOLD.items()
 )
 
 
@@ -45,22 +50,22 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
     def against(self, key: Key) -> str | None:
         """Also: not everything can be done about every operation."""
         reason = super().against(key)
-        way = WAYS.get(key.id.removeprefix(_PREFIX)) if key.id.startswith(_PREFIX) else None
+        way = next((way for way in Way if key.id == f"{_PREFIX}{way}"), None)
         if way is None:
             return reason
         if self.operation is None:
             return reason or "there is no operation"
-        return way.against(self.operation) or reason  # what can never be done needs no arming either
+        return against(way, self.operation) or reason  # what can never be done needs no arming either
 
     def action_steer(self, name: str) -> None:
         """Do it, on the second press."""
-        operation, way = self.operation, WAYS[name]
+        operation, way = self.operation, Way(name)
         if operation is None or not self.allowed(_PREFIX + name):
             return
         if self._sure(name, operation.id):
-            self.dashboard.operations.act(name, operation.id, lambda trouble: self._done(name, operation.id, trouble))
+            self.dashboard.operations.act(way, operation.id, lambda answer: self._done(way, operation.id, answer))
         else:
-            self.say(f"{way.key} once more {way.means}")
+            self.say(f"{KEYS[way]} once more {MEANS[way]}")
 
     def _sure(self, what: str, operation: str) -> bool:
         """Whether this is the second press; a key that repeats by being held is not."""
@@ -69,10 +74,10 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         self._pressed = (what, operation, now)
         return (what, operation) == (before, of) and PACE <= now - at <= SURE
 
-    def _done(self, what: str, operation: str, trouble: Trouble | None) -> None:
-        if trouble is not None:
-            self.say(trouble.text)
-        elif self.is_current and what != "cancel":
+    def _done(self, way: Way, operation: str, answer: str | Trouble) -> None:
+        if isinstance(answer, Trouble):
+            self.say(answer.text)
+        elif self.is_current and way is not Way.CANCEL:
             self.dashboard.ways.open_run(operation)  # it runs again: forward, or back
         else:
             self.say("it was asked")

@@ -29,16 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the operation and follow it."""
-    from tuiha.cli.operations.follow import Place, acted, follow_to_end, placed
-    from tuiha.operate.api import apply, store_of, whoami
+    from tuiha.cli.operations.follow import acted, follow_to_end, placed
 
-    place = placed(arguments)
+    operator = placed(arguments)
 
-    async def start(place: Place) -> str:
-        plan = store_of(place.pool, place.base).load_plan(arguments.plan)
-        return await apply(place.pool, place.base, place.config, plan, arguments.confirm, arguments.reason,
-                           arguments.override, whoami())
+    async def start() -> str:
+        plan = operator.store.load_plan(arguments.plan)
+        return await operator.apply(plan, arguments.confirm, arguments.reason, arguments.override)
 
     with progress("reading the facts again"):
-        operation = acted(start(place))
-    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+        operation = acted(start())
+    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)

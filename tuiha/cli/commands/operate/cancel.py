@@ -26,21 +26,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for it, and follow."""
-    from tuiha.cli.operations.follow import Place, acted, follow_to_end, placed
-    from tuiha.operate import api
+    from tuiha.cli.operations.follow import acted, follow_to_end, placed
     from tuiha.operate.records.remote import refuse_if_elsewhere
 
-    place = placed(arguments)
-
-    async def ask(place: Place) -> str:
-        return await api.stop(place.pool, place.base, arguments.operation, api.whoami())
-
-    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "cancel"))
-    operation = acted(ask(place))
-    code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+    operator = placed(arguments)
+    acted(refuse_if_elsewhere(operator.pool, operator.base, arguments.operation, "cancel"))
+    operation = acted(operator.cancel(arguments.operation))
+    code = follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
     if arguments.detach:
         return code
-    state = api.operation(place.pool, place.base, operation)
+    state = operator.operation(operation)
     if state.state == "done":  # it was over, or past the point of no return, before the request came
         return exits.REFUSED
     return exits.OK if state.state == "cancelled" else code

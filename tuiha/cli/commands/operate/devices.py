@@ -10,9 +10,10 @@ from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
+from tuiha.model.operations import shell_words
 from tuiha.model.quotes import shell
 
-KINDS = {"revoke": "revoke-device", "allow": "allow-device"}
+KINDS = shell_words("devices")
 
 HELP = """The devices of a user: kind, since when, last seen, how many changes behind,
 since when revoked.
@@ -52,8 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
                            + shell(["tuiha", "devices"], [words[1]]), exits.USAGE)
     if len(words) != 3 or words[0] not in KINDS:
         raise CommandError("devices takes a user's NAME; or revoke or allow, a NAME and a DEVICE", exits.USAGE)
-    options = {"reason": arguments.reason} if arguments.reason and words[0] == "revoke" else {}
-    return act(arguments, KINDS[words[0]], words[1:], options)
+    kind = KINDS[words[0]]
+    options = {"reason": arguments.reason} if arguments.reason and kind.keeps_reason else {}
+    return act(arguments, kind.name, words[1:], options)
 
 
 def _list(arguments: argparse.Namespace, user: str) -> int:

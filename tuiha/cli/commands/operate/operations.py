@@ -13,7 +13,7 @@ from tuiha.cli.numbers import whole
 from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:
-    from tuiha.cli.operations.follow import Place
+    from tuiha.operate.api import Operator
     from tuiha.operate.records.history import Verified
 
 HELP = """List the operations of this host and those that other hosts copied to the database, newest first, and the
@@ -41,31 +41,30 @@ def run(arguments: argparse.Namespace) -> int:
     from tuiha.cli.operations.documents import operations as document
     from tuiha.cli.operations.follow import acted, placed, show
     from tuiha.cli.operations.text import operations_text
-    from tuiha.operate import api
     from tuiha.operate.records.remote import elsewhere, find, merged
     from tuiha.operate.records.state import OperationState
     from tuiha.operate.records.store import NotThere
 
-    place = placed(arguments)
+    operator = placed(arguments)
     if arguments.verify:
-        return _verified(place)
+        return _verified(operator)
     if arguments.operation is not None:
-        async def one(place: Place) -> OperationState:
+        async def one() -> OperationState:
             try:
-                return api.operation(place.pool, place.base, arguments.operation)
+                return operator.operation(arguments.operation)
             except NotThere:
-                other = await find(place.pool, place.base, arguments.operation)
+                other = await find(operator.pool, operator.base, arguments.operation)
                 if other is None:
                     raise
                 return other
 
-        return show(place, acted(one(place)), as_json=arguments.json)
-    others = acted(elsewhere(place.pool, place.base, arguments.limit))
-    found = merged(api.operations(place.pool, place.base, arguments.limit), others.states, arguments.limit)
-    for text in (*api.store_of(place.pool, place.base).damaged(), *others.untold):
+        return show(operator, acted(one()), as_json=arguments.json)
+    others = acted(elsewhere(operator.pool, operator.base, arguments.limit))
+    found = merged(operator.operations(arguments.limit), others.states, arguments.limit)
+    for text in (*operator.store.damaged(), *others.untold):
         say(text)
     if arguments.json:
-        put(json.dumps(document(place.pool.pool, found), indent=2))
+        put(json.dumps(document(operator.pool.pool, found), indent=2))
     elif found:
         put(operations_text(found))
     else:
@@ -73,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _verified(place: Place) -> int:
+def _verified(operator: Operator) -> int:
     """Say whether what is recorded is what was written; what is not goes to stderr, the first of the database first."""
     from tuiha.cli.operations.follow import acted
     from tuiha.operate.records.history import verify
@@ -81,7 +80,7 @@ def _verified(place: Place) -> int:
 
     async def work() -> Verified:
         try:
-            return await verify(place.pool, place.base)
+            return await verify(operator.pool, operator.base)
         except Unreachable as error:
             raise CommandError(str(error), exits.UNREACHABLE) from None
 

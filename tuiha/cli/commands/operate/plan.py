@@ -8,13 +8,32 @@ import json
 from tuiha.cli import exits
 from tuiha.cli.names import completed_by
 from tuiha.cli.output.streams import progress, put, say
+from tuiha.model.operations import OPERATIONS, Option
 
-HELP = """Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
 
-KIND is one of: rebalance, move USER SERVER, drain SERVER..., enable SERVER..., forget-server SERVER,
-failover-mail SERVER, return-mail SERVER, disable-user USER, enable-user USER, forget-user USER,
-revoke-device USER DEVICE, allow-device USER DEVICE,
-switchover, failover, degrade, protect, rejoin. The plan's id is a hash of the facts: when they change, it is void.
+def _kinds() -> str:
+    """Each kind in a line, with what it takes."""
+    return "\n".join(f"  {one.usage:<27}  {one.help}" for one in OPERATIONS.values())
+
+
+def _options() -> str:
+    """Each option in a line, with the kinds that have it."""
+    kinds: dict[Option, list[str]] = {}
+    for one in OPERATIONS.values():
+        for option in one.options:
+            kinds.setdefault(option, []).append(one.name)
+    return "\n".join(f"  {option.name:<10}  {option.help} ({', '.join(names)})" for option, names in kinds.items())
+
+
+HELP = f"""Plan an operation on fresh facts and change nothing: checks, steps, what can be lost, the point of no return.
+
+The plan's id is a hash of the facts: when they change, it is void.
+
+KIND and TARGET are one of:
+{_kinds()}
+
+NAME=VALUE, for the kinds that have it:
+{_options()}
 
 exit codes: 0 planned (also when a check would stop it), 2 usage or configuration, 3 unreachable, 4 refused"""
 
@@ -32,20 +51,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan, and keep it for `tuiha apply`."""
     from tuiha.cli.operations.documents import plan as document
-    from tuiha.cli.operations.follow import Place, acted, placed
+    from tuiha.cli.operations.follow import acted, placed
     from tuiha.cli.operations.text import next_command, plan_text
-    from tuiha.operate.api import make_plan, store_of
     from tuiha.operate.plans.plan import Plan
 
-    place = placed(arguments)
+    operator = placed(arguments)
 
-    async def made(place: Place) -> Plan:
-        plan = await make_plan(place.pool, place.base, arguments.kind, arguments.target, dict(arguments.option))
-        store_of(place.pool, place.base).save_plan(plan)
+    async def made() -> Plan:
+        plan = await operator.plan(arguments.kind, arguments.target, dict(arguments.option))
+        await operator.save(plan)
         return plan
 
-    with progress(f"reading the facts of {place.pool.pool}"):
-        plan = acted(made(place))
+    with progress(f"reading the facts of {operator.pool.pool}"):
+        plan = acted(made())
     put(json.dumps(document(plan), indent=2) if arguments.json else plan_text(plan))
     say(next_command(plan))
     return exits.OK

@@ -22,10 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Start the runner again and follow it."""
     from tuiha.cli.operations.follow import acted, follow_to_end, placed
-    from tuiha.operate.api import resume, whoami
     from tuiha.operate.records.remote import refuse_if_elsewhere
 
-    place = placed(arguments)
-    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "resume"))
-    operation = acted(resume(place.pool, place.base, place.config, arguments.operation, whoami()))
-    return follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+    operator = placed(arguments)
+    acted(refuse_if_elsewhere(operator.pool, operator.base, arguments.operation, "resume"))
+    operation = acted(operator.resume(arguments.operation))
+    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)

@@ -25,16 +25,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask for it, and follow."""
     from tuiha.cli.operations.follow import acted, follow_to_end, placed
-    from tuiha.operate import api
     from tuiha.operate.records.remote import refuse_if_elsewhere
 
-    place = placed(arguments)
-    acted(refuse_if_elsewhere(place.pool, place.base, arguments.operation, "undo"))
-    operation = acted(api.undo(place.pool, place.base, place.config, arguments.operation, api.whoami()))
-    code = follow_to_end(place, operation, as_json=arguments.json, detach=arguments.detach)
+    operator = placed(arguments)
+    acted(refuse_if_elsewhere(operator.pool, operator.base, arguments.operation, "undo"))
+    operation = acted(operator.undo(arguments.operation))
+    code = follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
     if arguments.detach:
         return code
-    state = api.operation(place.pool, place.base, operation)
+    state = operator.operation(operation)
     if state.state == "done":  # it was past the point of no return before the request came
         return exits.REFUSED
     return exits.OK if state.settled and not state.changed else code

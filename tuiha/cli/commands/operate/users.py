@@ -13,11 +13,12 @@ from tuiha.cli.exits import CommandError
 from tuiha.cli.numbers import whole
 from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
+from tuiha.model.operations import shell_words
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import NoMail, UnreadableRow, UserRow
 
-KINDS = {"disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
+KINDS = shell_words("users")
 
 HELP = """Find users: the server that monitors each, since when, until when it is
 locked there, devices, mail server, last sync.
@@ -71,8 +72,9 @@ def _act(arguments: argparse.Namespace, words: list[str]) -> int:
         raise CommandError(f"users {words[0]} takes one NAME; put a name with blanks in quotes", exits.USAGE)
     if not words[1].strip():
         raise CommandError(f"users {words[0]} needs a user's NAME, and this one is empty", exits.USAGE)
-    options = {"reason": arguments.reason} if arguments.reason and words[0] == "disable" else {}
-    return act(arguments, KINDS[words[0]], words[1:], options)
+    kind = KINDS[words[0]]
+    options = {"reason": arguments.reason} if arguments.reason and kind.keeps_reason else {}
+    return act(arguments, kind.name, words[1:], options)
 
 
 def _list(arguments: argparse.Namespace, pattern: str) -> int:

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuiha.config.load import load
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.model.intent import Way
 from tuiha.model.reports import Standby
-from tuiha.operate import api
+from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
@@ -67,7 +67,7 @@ class Operate:
         finally:
             meanwhile.cancel()
         if state.interrupted and self.after_death is not None:
-            state = await again(stage, name, self.after_death)
+            state = await again(stage, name, Way(self.after_death))
         concluded(stage, state, self.result)
 
     async def _begun(self, stage: Stage) -> tuple[Plan, str]:
@@ -87,16 +87,14 @@ class Operate:
         """Start it, as the dashboard does; or from a terminal. Returns the operation's id."""
         if self.terminal:
             return await in_terminal(stage, plan)
-        return await api.apply(load(stage.coordinator), stage.pool.folder, stage.coordinator, plan, plan.confirm,
-                               "drill", self.overrides, "drill")
+        return await stage.operator.apply(plan, plan.confirm, "drill", self.overrides)
 
     async def _plan(self, stage: Stage) -> Plan:
         """A plan that its checks allow, waited for. Raises NotReached."""
         deadline = time.monotonic() + self.patience
         while True:
             try:
-                plan = await api.make_plan(load(stage.coordinator), stage.pool.folder, self.kind, self.target,
-                                           self.options)
+                plan = await stage.operator.plan(self.kind, self.target, self.options)
                 left = [check for check in plan.stopped_by if check.name not in self.overrides]
                 why = "; ".join(f"{c.name} {c.subject}: {c.value}, wanted {c.limit}" for c in left)
             except (Refused, DatabaseGone) as error:
@@ -114,7 +112,7 @@ class Operate:
         if number is None:
             raise NotReached(f"{self.kind} has no step '{self.at}': {', '.join(s.action for s in plan.steps)}")
         wanted = {"running", "done"} if self.begun else {"done"}
-        journal = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "").journal
+        journal = stage.operator.store.find(stage.operating or "").journal
 
         def there() -> bool:
             records = [r for r in read_records(journal) if r["record"] in ("step", "result")]
@@ -152,7 +150,7 @@ class KillRunner:
 
     async def do(self, stage: Stage) -> None:
         """Kill it, unless it has ended. Raises NotReached."""
-        folder = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "")
+        folder = stage.operator.store.find(stage.operating or "")
         pids = [record["pid"] for record in read_records(folder.journal) if record.get("pid")]
         if not pids or not folder.alive():
             raise NotReached("the runner had ended before it could be killed")
@@ -161,7 +159,7 @@ class KillRunner:
 
 async def in_terminal(stage: Stage, plan: Plan) -> str:
     """`tuiha apply` in a session of its own, as in a terminal; returns the operation's id. Raises NotReached."""
-    store = api.store_of(stage.settings, stage.pool.folder)
+    store = stage.operator.store
     before = {folder.id for folder in store.folders()}
     store.save_plan(plan)
     stage.terminal = await asyncio.create_subprocess_exec(
@@ -176,18 +174,17 @@ async def in_terminal(stage: Stage, plan: Plan) -> str:
     return begun()[0]
 
 
-async def again(stage: Stage, name: str, how: str) -> OperationState:
+async def again(stage: Stage, name: str, how: Way) -> OperationState:
     """What comes of an operation that is resumed or taken back. Raises NotReached.
 
     Steps take milliseconds: a runner that was to die before the point of no return may have gone past it. Then the
     operation is finished, as the refusal to take it back says.
     """
-    where = (load(stage.coordinator), stage.pool.folder, stage.coordinator, name)
-    ways = {"resume": lambda: api.resume(*where), "undo": lambda: api.undo(*where, "drill")}
-    if how == "undo" and api.store_of(stage.settings, stage.pool.folder).find(name).state().past_no_return:
-        how = "resume"
+    operator = stage.operator
+    if how is Way.UNDO and against(how, operator.operation(name).standing) is Against.PAST:
+        how = Way.RESUME
     try:
-        await ways[how]()
+        await operator.steer(how, name)
     except (Refused, DriverError) as refused:
         raise NotReached(f"the operation cannot {how}: {refused}") from None
     return await _followed(stage, name)
@@ -196,16 +193,15 @@ async def again(stage: Stage, name: str, how: str) -> OperationState:
 def concluded(stage: Stage, state: OperationState, allowed: tuple[str, ...]) -> None:
     """Note what became of an operation. Raises NotReached when it is no end that is allowed."""
     stage.operation = summary(state, stage.operation)
-    found = "interrupted" if state.interrupted else state.state
-    if found not in allowed:
+    if state.word not in allowed:
         why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
-        raise NotReached(f"{state.kind} ended {found} in place of {' or '.join(allowed)}: {why}")
+        raise NotReached(f"{state.kind} ended {state.word} in place of {' or '.join(allowed)}: {why}")
 
 
 async def _followed(stage: Stage, name: str) -> OperationState:
     """The last state that following an operation gives."""
     last: OperationState | None = None
-    async for state in api.follow(stage.settings, stage.pool.folder, name):
+    async for state in stage.operator.follow(name):
         last = state
     assert last is not None
     return last
@@ -217,7 +213,7 @@ def summary(state: OperationState, before: Mapping[str, Any] | None) -> dict[str
     return {
         "operation": state.id,
         "kind": state.kind,
-        "result": "interrupted" if state.interrupted else state.state,
+        "result": state.word,
         "text": state.text,
         **{name: outcome.get(name) for name in _FIGURES},
         "steps": [

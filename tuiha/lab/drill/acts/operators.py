@@ -7,13 +7,13 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tuiha.config.load import load
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.operate import again, concluded
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.operate import api
+from tuiha.model.intent import Way
+from tuiha.model.ways import open_ways
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.sql import DatabaseGone
 
@@ -33,9 +33,9 @@ class GoOn:
     async def do(self, stage: Stage) -> None:
         """Do so, unless it has ended in a way that is allowed. Raises NotReached."""
         name = stage.operating or ""
-        state = api.operation(stage.settings, stage.pool.folder, name)
-        if not state.settled or state.state == "cancelled":
-            concluded(stage, await again(stage, name, self.how), self.result)
+        state = stage.operator.operation(name)
+        if open_ways(state.standing):
+            concluded(stage, await again(stage, name, Way(self.how)), self.result)
         elif state.state not in self.result:
             raise NotReached(f"{state.kind} ended {state.state} in place of {' or '.join(self.result)}: {state.text}")
 
@@ -54,10 +54,7 @@ class Ask:
     async def do(self, stage: Stage) -> None:
         """Ask. Raises NotReached when that is refused."""
         try:
-            if self.what == "undo":
-                await api.undo(stage.settings, stage.pool.folder, stage.coordinator, stage.operating or "", "drill")
-            else:
-                await api.stop(stage.settings, stage.pool.folder, stage.operating or "", "drill")
+            await stage.operator.steer(Way(self.what), stage.operating or "")
         except Refused as refused:
             raise NotReached(f"{self.what} was refused: {refused}") from None
 
@@ -78,17 +75,17 @@ class RefusedTo:
 
     async def do(self, stage: Stage) -> None:
         """Try it. Raises NotReached when it is started, or refused for something else."""
-        settings, base = load(stage.coordinator), stage.pool.folder
+        second = replace(stage.operator, who="second")
         deadline, why = time.monotonic() + self.patience, ""
         while self.because not in why:
             if time.monotonic() > deadline:
                 raise NotReached(f"{self.kind} was not refused because of '{self.because}': {why or 'it is allowed'}")
             await asyncio.sleep(0.2 if why else 0.0)
             try:
-                plan = await api.make_plan(settings, base, self.kind, self.target)
+                plan = await second.plan(self.kind, self.target)
                 why = "; ".join(f"{c.name} {c.subject}: {c.value}" for c in plan.stopped_by) or "it is allowed"
                 if self.because not in why:  # whose the pool is comes before the checks
-                    await api.apply(settings, base, stage.coordinator, plan, plan.confirm, "drill", (), "second")
+                    await second.apply(plan, plan.confirm, "drill")
                     raise NotReached(f"{self.kind} was not refused: it has begun")
             except (Refused, DatabaseGone, DriverError) as error:
                 why = str(error)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.operate import api
 from tuiha.operate.records.journal import read_records
 
 
@@ -81,7 +80,7 @@ class JournalFull:
     async def do(self, stage: Stage) -> None:
         """Limit the size of the runner's files to what the journal has. Raises NotReached when it has ended."""
         stage.mark()
-        folder = api.store_of(stage.settings, stage.pool.folder).find(stage.operating or "")
+        folder = stage.operator.store.find(stage.operating or "")
         pids = [record["pid"] for record in read_records(folder.journal) if record.get("pid")]
         if not pids or not folder.alive():
             raise NotReached("the runner had ended before its journal was full")

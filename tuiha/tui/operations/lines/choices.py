@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tuiha.model.facts import MailFacts, NodeKind, Snapshot
+from tuiha.model.facts import NodeKind, Snapshot
+from tuiha.model.operations import Group, Operation, of_group
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.rows import Row
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, width_of
 from tuiha.words.next import key
+
+if TYPE_CHECKING:
+    from tuiha.operate.plans.plan import Plan
 
 FAILS_OVER = "f"  # the key of the menu
 ASKING = "asking the pool ..."
@@ -36,6 +41,16 @@ class Judged:
     bad: tuple[str, ...] = ()  # checks that stop it unless they are overridden
 
 
+def judged(plan: Plan) -> Judged:
+    """Whether a plan can be carried out: no override helps against NEVER, and a reason does against BAD."""
+    never = [check for check in plan.stopped_by if check.verdict == "never"]
+    if never:
+        told = (f"{check.subject}: {check.value}, wanted {check.limit}" + (f"; {check.remedy}" if check.remedy else "")
+                for check in never)
+        return Judged(". ".join(told))
+    return Judged(bad=tuple(dict.fromkeys(check.name for check in plan.stopped_by)))
+
+
 def choices(snapshot: Snapshot | None, row: Row | None) -> tuple[Choice, ...]:
     """What `f` offers: the database pair, and the mail server under the cursor."""
     if snapshot is None:
@@ -54,30 +69,26 @@ def _database_choices(snapshot: Snapshot) -> tuple[Choice, ...]:
     pair = ordered_pair(snapshot)
     if len(pair) < 2:
         return ()
-    first, second = pair[0], pair[1]
-    way = f"{first.name} ──▶ {second.name}"
-    return (
-        Choice("switchover", (), f"switch over  {way}", "planned: nothing is lost"),
-        Choice("failover", (), f"fail over  {way}", f"{first.name} is gone"),
-        Choice("degrade", (), f"go on without {second.name}", "commits wait for nobody"),
-        Choice("protect", (), f"protect: commits wait for {second.name} again", "the end of degraded"),
-        Choice("rejoin", (second.name,), f"rejoin {second.name}", f"make it follow {first.name}"),
+    active, partner = pair[0].name, pair[1].name
+    return tuple(
+        Choice(one.name, (partner,) if one.named else (), one.offer.format(active=active, partner=partner),
+               one.means.format(active=active, partner=partner))
+        for one in _offered(Group.DATABASE)
     )
 
 
 def _mail_choices(snapshot: Snapshot, row: Row | None) -> tuple[Choice, ...]:
     mail = next((mail for mail in snapshot.mail if row is not None and mail.name == row.name), None)
+    offered = _offered(Group.MAIL)
     if mail is None or row is None or row.kind is not NodeKind.MAIL:
         missing = "put the cursor on a mail server first"
-        return (Choice("failover-mail", (), "take a mail server out of service", "", missing),)
-    return _of_mail(mail)
+        return (Choice(offered[0].name, (), offered[0].offer.format(target="a mail server"), "", missing),)
+    return tuple(Choice(one.name, (mail.name,), one.offer.format(target=mail.name), one.means) for one in offered)
 
 
-def _of_mail(mail: MailFacts) -> tuple[Choice, ...]:
-    return (
-        Choice("failover-mail", (mail.name,), f"take {mail.name} out of service", "its users go to its partners"),
-        Choice("return-mail", (mail.name,), f"return {mail.name} to service", "its users come back"),
-    )
+def _offered(group: Group) -> tuple[Operation, ...]:
+    """The kinds of a group that a menu offers."""
+    return tuple(one for one in of_group(group) if one.offer)
 
 
 def begun_at(offered: Sequence[Choice], judged: Mapping[Choice, Judged], wanted: Sequence[str]) -> int:

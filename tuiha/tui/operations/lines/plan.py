@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from tuiha.model.operations import OPERATIONS
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread, width_of
@@ -13,15 +14,6 @@ from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 
-TITLES: Mapping[str, str] = {
-    "switchover": "switch over to the secondary", "failover": "fail over to the secondary",
-    "degrade": "go on without the secondary", "protect": "commits wait for the secondary again",
-    "rejoin": "rejoin a database", "rebalance": "rebalance users", "failover-mail": "take out of service",
-    "return-mail": "return to service", "disable-user": "disable", "enable-user": "enable", "forget-user": "forget",
-    "forget-server": "forget",
-}
-_TO: Mapping[str, str] = {"switchover": "switch over", "failover": "fail over"}
-_OF: Mapping[str, str] = {"revoke-device": "revoke", "allow-device": "allow"}
 _VERDICTS: Mapping[str, Span] = {
     "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
 }
@@ -32,13 +24,8 @@ _STEP = 92  # cells of a step and its target, at most: farther apart they are no
 
 def title_of(kind: str, target: Sequence[str]) -> str:
     """What an operation is, in words."""
-    if kind == "move" and len(target) == 2:
-        return f"move {target[0]} to {target[1]}"
-    if kind in _OF and len(target) == 2:
-        return f"{_OF[kind]} {target[1]} of {target[0]}"
-    if kind in _TO and target:
-        return f"{_TO[kind]} to {target[0]}"
-    return " ".join((TITLES.get(kind, kind), *target))
+    known = OPERATIONS.get(kind)
+    return " ".join((kind, *target)) if known is None else known.titled(target)
 
 
 def labelled(label: str, spans: Sequence[Span], width: int) -> Line:

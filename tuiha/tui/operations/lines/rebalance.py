@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.operations import BAND, IN_FLIGHT, RATE, TRIGGER, Option
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
@@ -19,11 +20,8 @@ _LABEL = 9
 class Limit:
     """An option of a rebalance with the values that the keys offer; the usual one is what the shell has too."""
 
-    option: str
-    title: str
+    option: Option
     values: tuple[float, ...]
-    usual: float
-    means: str
     share: bool = False  # shown in percent
 
     def shown(self, value: float) -> str:
@@ -32,17 +30,18 @@ class Limit:
 
 
 LIMITS: tuple[Limit, ...] = (
-    Limit("rate", "rate", (5, 10, 20, 50, 100, 200, 0), 20, "users a second; 0: as fast as it goes"),
-    Limit("in-flight", "in flight", (1, 2, 5, 10, 20, 50), 5, "users of one server that move at a time"),
-    Limit("trigger", "trigger", (0.02, 0.05, 0.1, 0.15, 0.25, 0.5), 0.15, "so far off its share a server starts it",
-          True),
-    Limit("band", "band", (0.0, 0.02, 0.05, 0.1, 0.2), 0.05, "so much over its share is still good", True),
+    Limit(RATE, (5, 10, 20, 50, 100, 200, 0)),
+    Limit(IN_FLIGHT, (1, 2, 5, 10, 20, 50, 100, 200)),
+    Limit(TRIGGER, (0.02, 0.05, 0.1, 0.15, 0.25, 0.5), True),
+    Limit(BAND, (0.0, 0.02, 0.05, 0.1, 0.2), True),
 )
 
 
 def options_of(values: Sequence[float]) -> dict[str, str]:
-    """What differs from the usual, as options of the plan."""
-    return {limit.option: f"{value:g}" for limit, value in zip(LIMITS, values, strict=True) if value != limit.usual}
+    """What differs from the usual, as options of the plan. Without a rate more is usual in flight than is shown."""
+    chosen = {limit.option: value for limit, value in zip(LIMITS, values, strict=True)}
+    return {option.name: f"{value:g}" for option, value in chosen.items()
+            if value != option.usual or (option is IN_FLIGHT and not chosen[RATE])}
 
 
 def stepped(limit: Limit, value: float, by: int) -> float:
@@ -59,8 +58,9 @@ def limit_lines(values: Sequence[float], cursor: int, width: int) -> list[Line]:
         mark: Span = (f"{CURSOR} " if here else "  ", "flow bold")
         told = limit.shown(value)
         spans: tuple[Span, ...] = (
-            mark, (left(limit.title, 10), "strong bold" if here else "text"),
-            (right(told, 6), "armed bold" if value != limit.usual else "text"), (f"  {limit.means}", "quiet"),
+            mark, (left(limit.option.name.replace("-", " "), 10), "strong bold" if here else "text"),
+            (right(told, 6), "armed bold" if value != limit.option.usual else "text"),
+            (f"  {limit.option.help}", "quiet"),
         )
         line = labelled("" if place else "Limits", spans, width)
         lines.append(Line(line.spans, "cursor" if here else "ground"))

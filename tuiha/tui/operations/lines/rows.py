@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuiha.model.problems.operation import Running
+from tuiha.model.ways import OperationStatus
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
@@ -15,7 +16,7 @@ from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.operations.lines.run import RESULTS, step_line
 from tuiha.tui.operations.operator import OperationFacts
 
-_RANKS = {"running": 1, "done": 3, "undone": 3, "cancelled": 2}  # others are bad
+_RANKS = {OperationStatus.DONE: 3, OperationStatus.UNDONE: 3, OperationStatus.CANCELLED: 2}  # the others: 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class OperationRow(Lasting):
     @property
     def rank(self) -> int:
         """0 when something has to be done about it, 1 while it runs."""
-        bad = 0 if not self.facts.settled or self.facts.state == "interrupted" else 1
-        return _RANKS.get(self.facts.state, bad) if bad else 0
+        standing = self.facts.standing
+        return _RANKS.get(standing.status, 1) if standing.settled or standing.running else 0
 
     @property
     def what(self) -> str:

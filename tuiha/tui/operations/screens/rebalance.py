@@ -40,7 +40,7 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._values = [limit.usual for limit in LIMITS]
+        self._values = [limit.option.usual for limit in LIMITS]
         self._cursor = 0
         self._plan: Plan | None = None
         self._trouble: Trouble | None = None
@@ -49,7 +49,7 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
 
     def begin(self) -> None:
         """The usual limits, and nothing known yet."""
-        self._values = [limit.usual for limit in LIMITS]
+        self._values = [limit.option.usual for limit in LIMITS]
         self._cursor = self._top = 0
         self._plan = self._trouble = None
 

@@ -10,7 +10,7 @@ from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.lines.run import result_lines
 from tuiha.tui.operations.operator import OperationFacts
-from tuiha.tui.operations.possible import WAYS
+from tuiha.tui.operations.possible import keys_of
 from tuiha.tui.operations.screens.plan import COPY
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
@@ -43,9 +43,7 @@ class ResultScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         """The facts, and the keys that lead on when something is left to be done."""
         if self._facts is None:
             return ()
-        keys = [f"{way.key} {way.word}" for name, way in WAYS.items()
-                if name != "cancel" and way.against(self._facts) is None]
-        return result_lines(self._facts, width, keys)
+        return result_lines(self._facts, width, keys_of(self._facts))
 
     def shell_command(self) -> str:
         """What does the same in a shell."""

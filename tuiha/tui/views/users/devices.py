@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, Key, bindings
+from tuiha.tui.keys import EVERYWHERE, Key, bindings, operation_keys
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.screen import ARM
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 AGAIN = 2.0  # seconds between two looks
 DEVICES_KEYS: tuple[Key, ...] = (
-    Key("devices.revoke", "d", "revoke", "refuse this device and its keys; planned first", "revoke", danger=True,
-        first=True),
-    Key("devices.allow", "e", "allow", "accept this device again; planned first", "allow", danger=True,
-        first=True),
+    *operation_keys("devices"),
     *(key for key in TABLE_KEYS if key.id not in ("table.open", "table.next", "table.previous")),
     ARM, *EVERYWHERE,
 )
@@ -96,20 +93,13 @@ class DevicesScreen(TableView[DeviceItem], inherit_bindings=False):
 
     # Keys
 
-    def action_revoke(self) -> None:
-        """Plan to revoke the one under the cursor."""
-        self._plan("revoke", "revoke-device")
-
-    def action_allow(self) -> None:
-        """Plan to allow it again."""
-        self._plan("allow", "allow-device")
-
-    def _plan(self, key: str, kind: str) -> None:
+    def action_operate(self, id: str) -> None:
+        """Plan what a key of the catalogue leads to for the device under the cursor."""
         current = self.table.current
         if current is None:
             self.say("not now: there is no device under the cursor")
-        elif self.allowed(f"devices.{key}"):
-            self.dashboard.ways.open_reasoned(kind, (self._user, current.name))
+        elif self.allowed(id):
+            self.dashboard.ways.open_key(id, (self._user, current.name))
 
     def action_back(self) -> None:
         """Drop the filter; without one, back to the users."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, Span, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, HOME, Key, bindings
+from tuiha.tui.keys import EVERYWHERE, HOME, Key, bindings, operation_keys
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.filtered import Content
@@ -21,16 +21,12 @@ from tuiha.watch.lookup import NoAnswer
 
 AGAIN = 2.0  # seconds between two looks at what is shown
 NOT_HERE = "this dashboard has no database to look users up in"
+_MOVE, *_OTHERS = operation_keys("users")
 USERS_KEYS: tuple[Key, ...] = (
     Key("users.find", "slash", "filter", "find users: the beginning of a name, or * and ?", "find", first=True),
-    Key("users.move", "m", "move_user", "choose a server to move this user to; planned first", "move", danger=True,
-        first=True),
+    _MOVE,
     Key("users.devices", "v", "devices", "the devices of this user; revoke one there", "devices"),
-    Key("users.disable", "d", "disable_user", "refuse this user on every server; planned first", "disable",
-        danger=True),
-    Key("users.enable", "e", "enable_user", "accept this user again; planned first", "enable", danger=True),
-    Key("users.forget", "x", "forget_user", "delete this user with devices and history; planned first", "forget",
-        danger=True),
+    *_OTHERS,
     *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
     Key("users.open", "enter", "open", "the server that monitors this user", "server"),
     ARM, *EVERYWHERE,
@@ -147,37 +143,17 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
         else:
             self.dashboard.show_detail(item.row.server)
 
-    def action_move_user(self) -> None:
-        """Choose a server for the user under the cursor."""
+    def action_operate(self, id: str) -> None:
+        """Plan what a key of the catalogue leads to for the user under the cursor; choose a server first to move to."""
         current = self.table.current
         if current is None:
             self.say("not now: there is no user under the cursor")
-        elif self.allowed("users.move"):
-            offered = targets(current)
-            self.dashboard.ways.open_menu(f"MOVE {current.name}", lambda _: offered)
-
-    def action_disable_user(self) -> None:
-        """Plan to disable the user under the cursor."""
-        self._plan("disable")
-
-    def action_enable_user(self) -> None:
-        """Plan to enable it."""
-        self._plan("enable")
-
-    def action_forget_user(self) -> None:
-        """Plan to forget it."""
-        self._plan("forget")
-
-    def _plan(self, what: str) -> None:
-        current = self.table.current
-        if current is None:
-            self.say("not now: there is no user under the cursor")
-        elif self.allowed(f"users.{what}"):
-            ways, target = self.dashboard.ways, (current.name,)
-            if what == "disable":
-                ways.open_reasoned("disable-user", target)
+        elif self.allowed(id):
+            if id == _MOVE.id:
+                offered = targets(current)
+                self.dashboard.ways.open_menu(f"MOVE {current.name}", lambda _: offered)
             else:
-                ways.open_plan(f"{what}-user", target)
+                self.dashboard.ways.open_key(id, (current.name,))
 
     def action_devices(self) -> None:
         """The devices of the user under the cursor."""

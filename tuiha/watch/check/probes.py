@@ -12,12 +12,13 @@ from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Spra
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
-from tuiha.drivers.factory import open_sprayer, server_opener
+from tuiha.drivers.factory import server_opener
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
-from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
+from tuiha.drivers.site import Site
+from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, open_haproxy
 from tuiha.model.check.doctor import advice
 from tuiha.model.check.finding import Finding
 from tuiha.model.check.findings import Attempt, Expected, findings
@@ -235,13 +236,13 @@ def _steering(pool: Pool, base: Path, look: Look) -> Iterator[Awaitable[Attempt]
     """Where operations are started from: may each sprayer that answers be steered, as drain and enable do?"""
     fresh = {sprayer.name for sprayer in look.sprayers if sprayer.error is None}
     for sprayer in pool.sprayers if pool.control.operator is not None else ():
-        if sprayer.name in fresh:
+        if sprayer.name in fresh and sprayer.driver == "haproxy":  # another one's driver only looks
             yield _steers(pool, sprayer, base)
 
 
 async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
     async def attempt() -> None:
-        level = await open_sprayer(sprayer, base).level()
+        level = await open_haproxy(sprayer, Site(pool, base)).level()
         if level != ADMIN:
             raise DriverError(f"it has level {level}, not {ADMIN}")
 

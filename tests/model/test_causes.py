@@ -22,13 +22,14 @@ from tuiha.model.problems.causes import (
     sprayer_remedy,
 )
 from tuiha.model.reports import ReplicationRow, Standby
+from tuiha.words.findings import said
 
 SIX = (Cause.EXPIRED, Cause.NO_TLS, Cause.NO_STANDBY, Cause.REFUSED, Cause.PASSWORD, Cause.ACCESS)
 EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)
 
 
 def remedies(look: Look, subject: str, expected: Expected = EXPECTED) -> str:
-    return " | ".join(one.fix for one in findings(look, standing(look, None), expected) if one.subject == subject)
+    return " | ".join(said(one).fix for one in findings(look, standing(look, None), expected) if one.subject == subject)
 
 
 def of_database(cause: Cause | None) -> str:

@@ -21,6 +21,7 @@ from tuiha.model.problems.mail_trouble import (
     summed,
 )
 from tuiha.model.rows import DOWN, UP
+from tuiha.words.findings import said
 
 WELL = ClusterReport("east", 250, 250, 0, 0)
 
@@ -76,7 +77,7 @@ def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> N
     hurt = look(late, late)
     expected = Expected(frozenset(), None, ledger=True, operator=True)
     assert [one.level for one in findings(hurt, standing(hurt, None), expected)
-            if one.what.startswith("8 mailboxes ahead")] == [Level.WARNING]
+            if said(one).what.startswith("8 mailboxes ahead")] == [Level.WARNING]
 
 
 def test_few_that_are_ahead_may_be_chance() -> None:
@@ -152,6 +153,6 @@ def test_check_names_users_without_mail_and_mail_servers_that_a_pool_server_does
     hurt = look(refused(2, "anna", "bob"), sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
     found = [f for f in findings(hurt, standing(hurt, None), Expected(frozenset(), None, ledger=True, operator=True))
              if f.subject in ("east", "mail1") and f.level != Level.OK]
-    assert [f.what for f in found] == [
+    assert [said(f).what for f in found] == [
         f"pool server s1 does not use it: {GONE}", "2 users without mail: log-in refused"]
-    assert all(f.means and f.fix for f in found)
+    assert all(said(f).means and said(f).fix for f in found)

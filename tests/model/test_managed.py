@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.model.looks import SERVERS, failing, healthy, primary, record, secondary, server, with_database
+from tuiha.model.check.manager import managed_findings
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.managed import LEADERLESS, in_words, managed_findings
+from tuiha.model.databases.managed import LEADERLESS, in_words
 from tuiha.model.facts import Look, Polled, Problem
 from tuiha.model.reports import DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules

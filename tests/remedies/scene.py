@@ -21,6 +21,7 @@ from tuiha.lab.pool.control import ControlError
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding, Level
 from tuiha.watch.check.probes import check
+from tuiha.words.findings import said
 
 PATIENCE = 60.0  # seconds for a fault to show, and to be gone, on a busy machine
 _PAUSE = 0.2
@@ -69,7 +70,7 @@ class Scene:
             async with asyncio.timeout(PATIENCE):
                 while True:
                     found = await self.findings()
-                    if {one.what for one in found} == set(what):
+                    if {said(one).what for one in found} == set(what):
                         return
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
@@ -80,7 +81,7 @@ class Scene:
         async with asyncio.timeout(PATIENCE):
             while True:
                 for one in await self.findings():
-                    if one.subject == subject and remedy in one.fix:
+                    if one.subject == subject and remedy in said(one).fix:
                         return one
                 await asyncio.sleep(_PAUSE)
 
@@ -141,7 +142,7 @@ class Scene:
 
 def told(found: Sequence[Finding]) -> list[str]:
     """Findings for a message."""
-    return [f"{one.subject}: {one.what} [{one.fix}]" for one in found]
+    return [f"{one.subject}: {said(one).what} [{said(one).fix}]" for one in found]
 
 
 @asynccontextmanager

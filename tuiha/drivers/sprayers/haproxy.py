@@ -43,7 +43,6 @@ _STATES: Mapping[str, BackendState] = {
 
 _FEW = 50  # entries that are set one by one
 ADMIN = "admin"  # the level of a runtime socket that may change servers
-OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
 
 
 class Haproxy:

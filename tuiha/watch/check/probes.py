@@ -18,16 +18,17 @@ from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.site import Site
-from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, open_haproxy
+from tuiha.drivers.sprayers.haproxy import ADMIN, open_haproxy
 from tuiha.model.check.doctor import advice
+from tuiha.model.check.facts import FindingCode, MonitorLogIn, RoleLogIn, Steering, Tried
 from tuiha.model.check.finding import Finding
 from tuiha.model.check.findings import Attempt, Expected, findings
+from tuiha.model.check.manager import managed_findings
+from tuiha.model.check.rehearsals import rehearsal_findings
 from tuiha.model.conclude import conclude
-from tuiha.model.databases import way_back
 from tuiha.model.databases.active import Standing, standing
-from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look
-from tuiha.model.problems.causes import Cause, database_remedy, mail_remedy
+from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.model.verdict import PROTECTED
 from tuiha.watch.check.inspection import inspection
@@ -78,7 +79,8 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         inside.cancel()
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
-    attempts = [a for a in attempts if a.error is None or (a.subject, a.error) not in causes]  # one loss is told once
+    # One loss is told once.
+    attempts = [a for a in attempts if a.tried.error is None or (a.subject, a.tried.error) not in causes]
     attempts += await asyncio.gather(*_operators(pool, base, found, look), *_steering(pool, base, look))
     stand = standing(look, None)
     expected = Expected(
@@ -97,7 +99,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
-                 *advice(look, stand, seen), *way_back.findings(rehearsed, _system(pool, stand), stand.active))
+                 *advice(look, stand, seen), *rehearsal_findings(rehearsed, _system(pool, stand), stand.active))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 
@@ -169,8 +171,9 @@ async def _why(attempt: Callable[[], Awaitable[None]], seconds: float) -> Driver
     return None
 
 
-def _text(failed: DriverError | None) -> str | None:
-    return None if failed is None else str(failed) or "it cannot be asked"
+def _outcome(failed: DriverError | None) -> tuple[str | None, Cause | None]:
+    """The error of an attempt in words, and its cause."""
+    return (None, None) if failed is None else (str(failed) or "it cannot be asked", failed.cause)
 
 
 async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Role, password: str) -> Attempt:
@@ -179,10 +182,8 @@ async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Rol
         connection.terminate()
 
     failed = await _why(attempt, pool.watch.timeout)
-    return Attempt(node.name, f"database role {role.user}", _text(failed),
-                   "what this role is for will fail on this database",
-                   database_remedy(failed.cause if failed is not None else None, node.name, name, role.user,
-                                   pool.database.name, pool.database.tls is not None))
+    return Attempt(node.name, FindingCode.ROLE_LOG_IN, RoleLogIn(
+        *_outcome(failed), name, role.user, pool.database.name, pool.database.tls is not None))
 
 
 async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
@@ -199,12 +200,8 @@ async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailSer
             client.close()
 
     failed = await _why(attempt, LOG_IN)
-    cause = failed.cause if failed is not None else None
-    acts = "SASL PLAIN with an authorization identity" if separator is None else "as a master user"
-    return Attempt(server.name, f"{monitor.user}, acting as {cluster.probe.user},", _text(failed),
-                   "no user's mailbox can be monitored through it",
-                   f"correct mail.monitor; it must be allowed to act for every user ({acts})"
-                   if cause in (None, Cause.PASSWORD, Cause.OTHER) else mail_remedy(cause, server.name, "monitor"))
+    return Attempt(server.name, FindingCode.MONITOR_LOG_IN, MonitorLogIn(
+        *_outcome(failed), monitor.user, cluster.probe.user, separator is not None))
 
 
 def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:
@@ -223,8 +220,7 @@ def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Ite
             failed = await _why(attempt, pool.watch.timeout)
         finally:
             await driver.close()
-        return Attempt(name, "the operator's token", _text(failed), "nobody can act on this server from here",
-                       "correct control.operator; it must be the one that the server was started with")
+        return Attempt(name, FindingCode.OPERATOR_TOKEN, Tried(*_outcome(failed)))
 
     foreign = {server.name for server in pool.servers} - {server.name for server in pool.own_servers}
     for server in look.servers:
@@ -248,5 +244,4 @@ async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
 
     field = "socket" if sprayer.operator is None else "operator"
     failed = await _why(attempt, pool.watch.timeout)
-    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", _text(failed),
-                   f"no server can be drained or enabled from here: {sprayer.name} would refuse", OPERATORS_SOCKET)
+    return Attempt(sprayer.name, FindingCode.SPRAYER_STEERING, Steering(*_outcome(failed), field))

@@ -1,0 +1,665 @@
+"""Findings of `tuiha check` in words, by their code: what was seen, what it means, and what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuiha.model.check.doctor import SKEW
+from tuiha.model.check.facts import Back, Commits, FindingCode, Limit, Role, Setting, Source, Versions, Way
+from tuiha.model.check.finding import Finding, Level
+from tuiha.model.databases.durability import by_hand, reason, remedy
+from tuiha.model.databases.way_back import not_ours
+from tuiha.model.problems.causes import (
+    Cause,
+    database_remedy,
+    ledger_remedy,
+    mail_remedy,
+    reset,
+    server_remedy,
+    sprayer_remedy,
+)
+from tuiha.model.problems.mail_trouble import UNTOLD, explained
+from tuiha.model.quotes import identifier
+from tuiha.model.words import count, names, span
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The sentences of one finding. `means` and `fix` are empty when it is ok."""
+
+    what: str
+    means: str = ""
+    fix: str = ""
+
+
+def said(finding: Finding) -> Said:
+    """What a finding says to people."""
+    text = _TEXTS[finding.code]
+    what = _made(text.what, finding)
+    if finding.level is Level.OK:
+        return Said(what)
+    return Said(what, _made(text.means, finding), _made(text.fix, finding))
+
+
+# A template, with `of` (the subject) and `f` (the facts) in it; or a function of these two.
+Words = str | Callable[[str, Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    what: Words
+    means: Words = ""
+    fix: Words = ""
+
+
+def _made(words: Words, finding: Finding) -> str:
+    if isinstance(words, str):
+        return words.format(of=finding.subject, f=finding.facts)
+    return words(finding.subject, finding.facts)
+
+
+# ---------------------------------------------------------------------------- databases
+
+_SOURCES: Mapping[Source, str] = {
+    Source.CONFIGURATION: "the configuration", Source.LEDGER: "the ledger", Source.ACTIVE: "the active database",
+}
+
+
+def _rejoin(database: str, counted: bool) -> str:
+    """How a database follows again; the pool first gives it up, while the ledger still counts on it."""
+    return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {database}"
+
+
+def _rejoin_as(back: Back) -> str:
+    called = f"if it calls itself {names(back.called)}, write application_name={back.database} into its " \
+             "primary_conninfo; else " if back.called else ""
+    return f"{called}{_rejoin(back.database, back.counted)}; its log says why it does not follow"
+
+
+_BACK: Mapping[Way, Callable[[Back], str]] = {
+    Way.MANAGER: lambda back: f"patronictl list; {back.manager} has commits wait for {back.database} by itself as soon "
+                              "as it streams",
+    Way.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} counts on it again as soon as it streams",
+    Way.BRING_BACK: lambda back: f"bring {back.database} back first."
+                                 + (" If it stays away: tuiha plan degrade" if back.waits else ""),
+    Way.REJOIN: _rejoin_as,
+    Way.PROTECT: lambda back: "tuiha plan protect",
+}
+
+
+def _back(of: str, facts: Any) -> str:
+    back: Back = facts.back
+    return _BACK[back.way](back)
+
+
+def _unprotected_fix(of: str, facts: Commits) -> str:
+    return remedy(facts.commits, facts.partner, facts.gaps) if by_hand(facts.gaps) else _back(of, facts)
+
+
+def _versions(of: str, facts: Versions) -> str:
+    return "versions differ: " + "; ".join(f"{names(nodes)}: {version}" for version, nodes in facts.nodes)
+
+
+# ---------------------------------------------------------------------------- settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    write: str  # in the configuration of PostgreSQL
+    means: str
+    at_start: bool = False  # it counts after a restart
+
+
+_ADVICE: Mapping[str, _Advice] = {
+    "fsync": _Advice("fsync = on", "a power failure loses what was acknowledged"),
+    "full_page_writes": _Advice("full_page_writes = on", "a power failure can destroy pages"),
+    "synchronous_commit": _Advice(
+        "synchronous_commit = on", "a commit is acknowledged before the secondary has it: a failover would lose it"),
+    "wal_level": _Advice("wal_level = replica", "nobody can follow this database", at_start=True),
+    "hot_standby": _Advice("hot_standby = on", "as the secondary it answers nobody: its state is unknown, and it is "
+                           "not promoted", at_start=True),
+    "max_wal_senders": _Advice("max_wal_senders = 8", "no secondary can follow, or be made anew", at_start=True),
+    "max_replication_slots": _Advice(
+        "max_replication_slots = 8", "what the secondary needs is not kept while it is away", at_start=True),
+    "wal_keep_size": _Advice("wal_keep_size = 1GB", "after a change of the database the old primary may need a fresh "
+                             "copy: hours for a large one"),
+    "max_slot_wal_keep_size": _Advice(
+        "max_slot_wal_keep_size = 16GB (smaller than the free space)",
+        "a secondary that is away for long fills this disk, and the pool stops"),
+    "wal_receiver_timeout": _Advice("wal_receiver_timeout = 5s", "a primary that hangs is noticed late"),
+    "wal_sender_timeout": _Advice("wal_sender_timeout = 5s", "a secondary that hangs is noticed late"),
+    "tcp_user_timeout": _Advice(
+        "tcp_user_timeout = 8s", "sessions of a server that vanished keep their locks for a quarter of an hour"),
+    "recovery_min_apply_delay": _Advice(
+        "recovery_min_apply_delay = 0",
+        "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
+    "recovery_target_timeline": _Advice(
+        "recovery_target_timeline = 'latest'", "as the secondary it does not follow a database that was promoted",
+        at_start=True),
+    "password_encryption": _Advice(
+        "password_encryption = scram-sha-256", "new passwords are kept as MD5, which can be guessed quickly"),
+}
+
+
+def _place(setting: Setting) -> str:
+    return setting.file or "its configuration"
+
+
+def _write(of: str, setting: Setting) -> str:
+    """Where the right value is written, and what makes it count. What ALTER SYSTEM wrote goes before any file."""
+    advice = _ADVICE[setting.name]
+    then = "restart it" if advice.at_start else "SELECT pg_reload_conf()"
+    if setting.file.endswith("postgresql.auto.conf"):
+        return f"on {of}: ALTER SYSTEM RESET {setting.name}; write {advice.write} in its configuration; {then}"
+    return f"write {advice.write} in {_place(setting)}, then {then}"
+
+
+def _default(of: str, facts: Any) -> str:
+    default = facts.default
+    whom = f"role {default.role}" if default.role else "all roles"
+    where = f" in database {default.database}" if default.database else ""
+    return f"{default.name} = {default.value} is set for {whom}{where}"
+
+
+def _default_in_file_fix(of: str, facts: Any) -> str:
+    name, file = facts.default.name, facts.default.file
+    fix = f"ALTER SYSTEM RESET {name}" if file.endswith("postgresql.auto.conf") else f"take {name} out of {file}"
+    return f"{fix}; then SELECT pg_reload_conf()"
+
+
+_GO_BEFORE = "tuiha's own sessions go before it; any other program's, and psql's, do not"
+
+
+def _collation(of: str, facts: Any) -> str:
+    what = f"collation {facts.collation}" if facts.collation else f"database {facts.database}"
+    return f"{what} was made with collation version {facts.recorded}, this host has {facts.actual}"
+
+
+def _collation_fix(of: str, facts: Any) -> str:
+    again = f"ALTER COLLATION {identifier(facts.collation)} REFRESH VERSION" if facts.collation \
+        else f"ALTER DATABASE {identifier(facts.database)} REFRESH COLLATION VERSION"
+    return (f"on the primary: REINDEX DATABASE {identifier(facts.database)}, then {again}; install the same C library "
+            "or ICU on both hosts")
+
+
+def _values(pairs: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in pairs)
+
+
+# ---------------------------------------------------------------------------- roles
+
+_STEP_3 = "config/postgresql.md, step 3"
+_FUNCTIONS = f"make the functions of {_STEP_3}"
+_GRANTED_AGAIN = "the next start of a pool server with the owner's role grants what config/postgresql.md lists"
+_RELOAD = "then SELECT pg_reload_conf()"
+_LEARNS = "whoever learns its password"
+_SOMEBODY_REFUSED = "on a failover, when everybody connects at once, somebody is refused"
+
+
+def _role(what: str) -> Callable[[str, Role], str]:
+    """A sentence on a role's items."""
+    return lambda of, role: f"role {role.role} {what.format(items=names(role.items), right=role.right)}"
+
+
+def _sql(statement: str) -> Callable[[str, Any], str]:
+    """A statement with the role as PostgreSQL quotes it."""
+    return lambda of, facts: statement.format(role=identifier(facts.role), f=facts)
+
+
+def _copies(role: Role) -> bool:
+    return "REPLICATION" in role.items or "SUPERUSER" in role.items
+
+
+def _powers_mean(of: str, role: Role) -> str:
+    return f"{_LEARNS} can copy the whole cluster, every password's hash included" if _copies(role) \
+        else f"{_LEARNS} can do far more than {role.task} has to"
+
+
+def _powers_fix(of: str, role: Role) -> str:
+    first = f"{_FUNCTIONS}; then " if role.task == "coordinator" and "REPLICATION" in role.items else ""
+    return f"{first}ALTER ROLE {identifier(role.role)} {' '.join('NO' + power for power in role.items)}"
+
+
+def _tables_fix(of: str, role: Role) -> str:
+    tables = ", ".join(identifier(table) for table in role.items)
+    return f"REVOKE {role.right} ON {tables} FROM {identifier(role.role)}, PUBLIC"
+
+
+def _membership_fix(of: str, role: Role) -> str:
+    return f"REVOKE {identifier(role.items[0])} FROM {identifier(role.role)}"
+
+
+def _column_fix(of: str, facts: Any) -> str:
+    return (f"REVOKE {facts.right} ({identifier(facts.column)}) ON {identifier(facts.table)} "
+            f"FROM {identifier(facts.role)}")
+
+
+def _creates_fix(of: str, role: Role) -> str:
+    return "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
+                     f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
+                     f"FROM {identifier(role.role)}, PUBLIC" for place in role.items)
+
+
+def _revoked(what: str) -> Callable[[str, Role], str]:
+    return lambda of, role: f"REVOKE {what} {', '.join(role.items)} FROM {identifier(role.role)}"
+
+
+def _lease_fix(of: str, role: Role) -> str:
+    return ("when `tuiha status` shows this version on all servers, and you will not go back: "
+            f"REVOKE {', '.join(role.items)} ON lease FROM {identifier(role.role)}")
+
+
+def _expires(days: float) -> str:
+    return "has expired" if days <= 0 else f"expires in {count(int(days), 'day')}"
+
+
+def _password(of: str, facts: Any) -> str:
+    return f"the password of role {facts.role} " + (
+        "is no longer valid (VALID UNTIL)" if facts.days <= 0
+        else f"is valid for {count(int(facts.days), 'day')} more (VALID UNTIL)")
+
+
+def _limited(kind: str) -> Callable[[str, Limit], str]:
+    return lambda of, limit: f"ALTER {kind} {identifier(limit.name)} CONNECTION LIMIT -1"
+
+
+_LETS_IN: Mapping[str, str] = {
+    "trust": "whoever reaches this database is let in as any of them, without a password",
+    "password": "the password is asked for in clear text: tuiha refuses that, other programs do not",
+}
+_NO_PROOF = "tuiha refuses a database that does not prove itself by SCRAM"
+
+
+def _rule(what: str) -> Callable[[str, Any], str]:
+    return lambda of, rule: f"pg_hba.conf line {rule.line} lets {names(rule.roles)} in {what.format(f=rule)}"
+
+
+# ---------------------------------------------------------------------------- attempts
+
+
+def _tried(who: str, well: str = "is accepted") -> Callable[[str, Any], str]:
+    """How an attempt went. `who`: a template with the facts."""
+    def words(of: str, facts: Any) -> str:
+        name = who.format(f=facts)
+        return f"{name} {well}" if facts.error is None else f"{name}: {facts.error}"
+
+    return words
+
+
+def _acts(facts: Any) -> str:
+    return "as a master user" if facts.master else "SASL PLAIN with an authorization identity"
+
+
+def _monitor_fix(of: str, facts: Any) -> str:
+    if facts.cause in (None, Cause.PASSWORD, Cause.OTHER):
+        return f"correct mail.monitor; it must be allowed to act for every user ({_acts(facts)})"
+    return mail_remedy(facts.cause, of, "monitor")
+
+
+# ---------------------------------------------------------------------------- the rest
+
+_STATUS = "tuiha status"
+OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
+_NOT_IN_POOL = "what its users change is not in the pool's database"
+
+
+def _obstacle(field: str) -> Callable[[str, Any], str]:
+    return lambda of, facts: str(getattr(facts.obstacle, field))
+
+
+_OBSTACLE = _Text(_obstacle("what"), _obstacle("means"), _obstacle("remedy"))
+_WAY_BACK = _Text(
+    "{f.value}", "after a change of roles {of} would not follow {f.partner}: the pool would be unprotected",
+    "{f.remedy}")
+
+
+def _rehearsal(of: str, facts: Any) -> str:
+    return f"the agent's rehearsal: {facts.value}" if facts.value \
+        else f"the agent's rehearsal went well: it can be rewound to, copied from and follow {facts.partner}"
+
+
+def _without_mail_fix(of: str, facts: Any) -> str:
+    return f"{explained(facts.trouble.reason).then} All of them: tuiha users --without-mail"
+
+
+def _skewed(of: str, facts: Any) -> str:
+    where = "ahead of" if facts.seconds > 0 else "behind"
+    return f"its clock is {span(abs(facts.seconds))} {where} this host's"
+
+
+_C = FindingCode
+_TEXTS: Mapping[FindingCode, _Text] = {
+    # Tokens
+    _C.SAME_TOKENS: _Text("the viewer's and the operator's token are the same", "everybody who may look may also act",
+                          "make a second token and name it at control.operator"),
+    _C.NO_OPERATOR_TOKEN: _Text("no operator's token is configured", "from here one can look, but not act",
+                                "name one at control.operator, if this is a host to act from"),
+    _C.OPERATOR_TOKEN: _Text(_tried("the operator's token"), "nobody can act on this server from here",
+                             "correct control.operator; it must be the one that the server was started with"),
+    # Databases
+    _C.DATABASE: _Text(lambda of, f: f"{f.role}, {'writable' if f.writable else 'read-only'}, timeline {f.timeline}, "
+                                     f"system {f.system}, PostgreSQL {f.version}"),
+    _C.DATABASE_UNREACHABLE: _Text(
+        "cannot be asked at {f.address}: {f.error}", "its role, identity and lag are unknown",
+        lambda of, f: database_remedy(f.cause, of, "watcher", f.role, f.database, f.secure)),
+    _C.DATABASE_OF_OTHER_POOL: _Text(
+        "it is the database of the pool '{f.found}'", "'{f.expected}' would use another pool's data",
+        "correct the address at database.nodes, or the pool's name"),
+    _C.DATABASE_VERSIONS: _Text(_versions, "the pair cannot replicate across major versions", "upgrade the older one"),
+    _C.ROLE_LOG_IN: _Text(
+        _tried("database role {f.role}"), "what this role is for will fail on this database",
+        lambda of, f: database_remedy(f.cause, of, f.task, f.role, f.database, f.secure)),
+    _C.NO_AGENT: _Text(
+        "it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what an agent "
+        "does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)"),
+    _C.NO_ACTIVE_DATABASE: _Text(
+        "no database names itself active in pool_epoch", "servers cannot take leases",
+        "start a pool server: the first one creates the schema and the row"),
+    _C.NO_EPOCH_ROW: _Text("it has no epoch row", "it is not (yet) the database of a pool",
+                           "start a pool server: the first one creates the schema"),
+    _C.OTHER_SYSTEM: _Text(
+        lambda of, f: f"its system identifier is {f.system}, by {_SOURCES[f.source]} it must be {f.expected}",
+        "it is another physical database: it holds none of the pool's data",
+        lambda of, f: f"{not_ours(of)}. If the pool is new: correct database.system_identifier"),
+    _C.NOT_WRITABLE: _Text("it is the active database, but it is not writable", "no server can take a lease", _STATUS),
+    _C.STRAY: _Text(
+        "it is writable, though {f.active} is active", "what is written in it is not in the pool",
+        lambda of, f: _rejoin(of, f.counted) if f.manager is None
+        else f"patronictl list; stop it, and have {f.manager} reinitialize it: patronictl reinit"),
+    _C.UNPROTECTED: _Text(
+        lambda of, f: reason(f.commits, f.partner, f.gaps),
+        "it acknowledges writes that {f.partner} may not have", _unprotected_fix),
+    _C.ENDLESS_WAIT: _Text(lambda of, f: reason(f.commits, f.partner, f.gaps), "no commit is acknowledged", _back),
+    _C.DOUBTED: _Text("a server saw it acknowledge writes without {f.partner}",
+                      "{f.partner} may not be promoted without losing writes", _back),
+    _C.NOT_SYNCHRONOUS: _Text(
+        lambda of, f: f"replication to {f.partner} is "
+                      + ((f.sync_state or "unknown") if f.streaming else "not streaming"),
+        "losing this database would lose acknowledged writes, or stop the pool", _back),
+    _C.LAG: _Text("it is {f.bytes:,} bytes and {f.seconds:.0f} s behind", "a switchover waits for all of it",
+                  "its disk or the network between the databases is too slow"),
+    # What is in the way of a change of roles
+    _C.REPLAY_PAUSED: _OBSTACLE,
+    _C.PREPARED_TRANSACTIONS: _OBSTACLE,
+    _C.LONG_TRANSACTIONS: _OBSTACLE,
+    _C.BACKUP_RUNNING: _OBSTACLE,
+    _C.SLOT: _OBSTACLE,
+    _C.UNLOGGED_TABLES: _Text(
+        lambda of, f: f"tables {names(f.names)} are unlogged", "they are empty after a change of the primary",
+        lambda of, f: "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in f.names)),
+    _C.NO_FREE_SLOT: _Text(
+        "all {f.number} replication slots are in use", "a change of roles needs one more, and is refused",
+        "drop the ones that nobody uses (pg_replication_slots), or write a larger max_replication_slots on {of} and "
+        "restart it"),
+    _C.REHEARSAL: _Text(_rehearsal, "operations may not be able to stop, start and rewind {of}", "{f.remedy}"),
+    _C.WAY_BACK_IDENTITY: _WAY_BACK,
+    _C.WAY_BACK_REPLICATION: _WAY_BACK,
+    _C.WAY_BACK_SLOT: _WAY_BACK,
+    _C.WAY_BACK_RECOVERY: _WAY_BACK,
+    _C.WAY_BACK_REWIND: _WAY_BACK,
+    _C.WAY_BACK_COPY: _WAY_BACK,
+    # Settings of PostgreSQL
+    _C.SETTING: _Text("{f.name} is {f.value}", lambda of, f: _ADVICE[f.name].means, _write),
+    _C.SETTINGS: _Text("{f.number} settings that matter when something fails are right"),
+    _C.SIZES_DIFFER: _Text(
+        lambda of, f: _values(f.values),
+        "the one with less does not start as the secondary of the other, or stops replaying",
+        "write the same {of} on both, and restart the one with less"),
+    _C.NOT_REWINDABLE: _Text(
+        "neither wal_log_hints nor data checksums are on",
+        "after a failover it cannot be rewound: rejoining copies the whole database",
+        lambda of, f: f"write wal_log_hints = on in {_place(f)} and restart it"),
+    _C.SSL_OFF: _Text("ssl is off", "what servers and operators send crosses the network in plain text",
+                      "write ssl = on with ssl_cert_file and ssl_key_file"),
+    _C.MAX_CONNECTIONS: _Text(
+        "max_connections is {f.limit}, all servers may want {f.wanted}", _SOMEBODY_REFUSED,
+        "write max_connections = {f.wanted} or more on both, and restart the secondary first"),
+    _C.NAMES_IN_FILE: _Text(
+        "synchronous_standby_names is written in {f.file}",
+        "it belongs to the role that a node plays now: after a failover commits would wait for nobody",
+        "take it out there; `tuiha plan protect` sets it"),
+    _C.DEFAULT_OF_SESSIONS: _Text(
+        _default, lambda of, f: "no session can undo it: tuiha refuses to work in such a one" if f.kept else _GO_BEFORE,
+        lambda of, f: reset(f.default.name, f.default.role, f.default.database)),
+    _C.DEFAULT_IN_FILE: _Text("{f.default.name} is {f.default.value} for all sessions", _GO_BEFORE,
+                              _default_in_file_fix),
+    _C.COLLATION_CHANGED: _Text(
+        _collation, "texts sort otherwise than their indexes say: rows are not found, and come twice", _collation_fix),
+    _C.COLLATIONS_DIFFER: _Text(
+        lambda of, f: f"{f.collation or 'the database'}: versions differ between the hosts: {_values(f.versions)}",
+        "after a change of the primary texts sort otherwise than their indexes say: rows are not found",
+        "install the same C library or ICU on both hosts, or copy the secondary again after REINDEX"),
+    _C.LEASE_SECONDS: _Text(
+        "its leases last {f.seconds:g} s, lease.seconds is {f.expected:g} s here",
+        "a failover from here waits too short, and is refused, or too long",
+        "write the same lease.seconds on all hosts, and restart {of} if it has another one"),
+    # Roles, and who gets in
+    _C.RIGHTS: _Text(lambda of, f: f"{names(f.names)} may do what they need, and no more"),
+    _C.NO_ROLE: _Text("there is no role {f.role}", "database.roles.{f.task} cannot log in", _STEP_3),
+    _C.ROLE_POWERS: _Text(_role("has {items}"), _powers_mean, _powers_fix),
+    _C.ROLE_WRITES: _Text(
+        _role("may write {items}"), "who may only look can change the pool",
+        _sql("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {role}")),
+    _C.ROLE_READS_HASHES: _Text(
+        "role {f.role} may read the hashes of users' passwords", "they can be guessed at leisure",
+        _sql("REVOKE SELECT ON app_user FROM {role}; the next start of a pool server grants the rest again")),
+    _C.ROLE_OWNS_TABLES: _Text("role {f.role} owns the tables", f"{_LEARNS} can drop them",
+                               "give them to tuiha_owner, and name it at database.roles.owner"),
+    _C.ROLE_MAKES_NO_SLOT: _Text("role {f.role} can make no replication slot", "a database cannot rejoin", _FUNCTIONS),
+    _C.ROLE_SETS_TOO_LITTLE: _Text(
+        _role("may not set {items}"), "operations on the pair will fail",
+        lambda of, f: f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(f.items)} TO {identifier(f.role)}"),
+    _C.ROLE_READS_TOO_LITTLE: _Text(_role("may not read {items}"), "{f.task} does not see the pool", _GRANTED_AGAIN),
+    _C.ROLE_WRITES_TOO_LITTLE: _Text(_role("may not write {items}"), "the pool servers cannot do their work",
+                                     _GRANTED_AGAIN),
+    _C.ROLE_SEES_NO_FOLLOWERS: _Text(
+        "role {f.role} does not see who follows this database",
+        "another program with the secondary's name could acknowledge commits, and nobody would notice",
+        _sql("GRANT pg_read_all_stats TO {role}")),
+    _C.ROLE_MONITORS_NOTHING: _Text("role {f.role} is no member of pg_monitor", "replication and its lag are unknown",
+                                    _sql("GRANT pg_monitor TO {role}")),
+    _C.ROLE_MEMBERSHIP: _Text("role {f.role} is a member of {f.items[0]}", "it can do whatever {f.items[0]} can",
+                              _membership_fix),
+    _C.ROLE_TABLES: _Text(_role("may {right} {items}"), f"that is more than {{f.task}} has to, for {_LEARNS}",
+                          _tables_fix),
+    _C.ROLE_COLUMN: _Text("role {f.role} may {f.right} {f.table}.{f.column}", "that is more than {f.task} has to",
+                          _column_fix),
+    _C.ROLE_FUNCTIONS: _Text(_role("may call {items}"), "{f.task} calls none of these",
+                             _revoked("EXECUTE ON FUNCTION")),
+    _C.ROLE_PARAMETERS: _Text(_role("may set {items}"), "for all sessions of the database",
+                              _revoked("ALL ON PARAMETER")),
+    _C.ROLE_CREATES: _Text(_role("may create objects in {items}"),
+                           "what it puts there can be called in place of what is meant", _creates_fix),
+    _C.ROLE_LEASES: _Text(
+        _role("may {items} lease"),
+        f"{_LEARNS} can end a lease that a server still uses: a failover would be early", _lease_fix),
+    _C.ROLE_NO_LOGIN: _Text("role {f.role} may not log in", "what database.roles.{f.task} is for does not work",
+                            _sql("ALTER ROLE {role} LOGIN")),
+    _C.ROLE_PASSWORD_EXPIRES: _Text(
+        _password, "from then on database.roles.{f.task} is refused as with a wrong password",
+        _sql("ALTER ROLE {role} VALID UNTIL 'infinity', or a later date")),
+    _C.ROLE_CONNECTION_LIMIT: _Text("role {f.name} has CONNECTION LIMIT {f.limit}",
+                                    f"it may want {{f.wanted}}: {_SOMEBODY_REFUSED}", _limited("ROLE")),
+    _C.DATABASE_CONNECTION_LIMIT: _Text(
+        "database {f.name} has CONNECTION LIMIT {f.limit}",
+        "all servers may want {f.wanted}: on a failover somebody is refused", _limited("DATABASE")),
+    _C.ACCESS_HIDDEN: _Text(
+        "who may connect (pg_hba.conf) cannot be looked at",
+        "a role that is let in without a password would not be noticed",
+        f"make the function access_rules of {_STEP_3}"),
+    _C.ACCESS_RULE_BROKEN: _Text(
+        "pg_hba.conf line {f.line} is not understood: {f.error}",
+        "the whole file is refused at the next reload or start", f"correct the line, {_RELOAD}"),
+    _C.ACCESS_UNPROVEN: _Text(_rule("by {f.method}"), lambda of, f: _LETS_IN.get(f.method, _NO_PROOF),
+                              f"write scram-sha-256 in this line, {_RELOAD}"),
+    _C.ACCESS_PLAIN_TEXT: _Text(
+        _rule("without TLS"), "what a program without TLS asks and is told crosses the network in plain text",
+        f"write hostssl in this line, {_RELOAD}"),
+    _C.ACCESS_EVERYWHERE: _Text(_rule("from everywhere"), "a password that became known is of use anywhere",
+                                f"name the hosts that need it, {_RELOAD}"),
+    # A manager of the pair
+    _C.MANAGED: _Text(lambda of, f: f"{f.manager} {f.version or '(unknown version)'}: {f.role}, "
+                                    f"{f.state or 'unknown'}"),
+    _C.MANAGER_UNREACHABLE: _Text(
+        "its {f.manager} cannot be asked: {f.error}",
+        "nobody here knows who leads when the other one cannot be asked either",
+        "check database.nodes[].rest, and restapi in its configuration"),
+    _C.MANAGER_TELLS_NO_ROLE: _Text(
+        "its {f.manager} does not tell its role in the cluster",
+        "the node's name is not one of {f.manager}'s members, or its store cannot be reached",
+        "name the node as {f.manager} does; patronictl list"),
+    _C.MANAGER_LEADER: _Text(lambda of, f: f"leader: {' and '.join(f.names) or 'none'}",
+                             "no server can be sure where it belongs", "patronictl list; look at its store"),
+    _C.MANAGER_SYNCHRONOUS: _Text(
+        lambda of, f: f"synchronous_mode is {'on' if f.on else 'off'}" + (", and strict" if f.strict else ""),
+        "a failover loses acknowledged writes, and a lease on the old leader proves nothing to the new one",
+        "patronictl edit-config: synchronous_mode: true"),
+    _C.MANAGER_PAUSED: _Text("it is in maintenance mode", "it does not fail over by itself", "patronictl resume"),
+    _C.MANAGER_BEHIND: _Text(
+        "its leader is on timeline {f.timeline}, and the pool is in epoch {f.epoch} already",
+        "no server follows to an epoch before one that it has seen",
+        "docs/patroni.md, Moving a pool there; or a database of another time was brought back"),
+    _C.PENDING_RESTART: _Text("{f.manager} has settings that wait for a restart", "they do not count yet",
+                              "patronictl restart"),
+    _C.UNKNOWN_MEMBER: _Text(
+        "commits wait for {f.member}, which is not at database.nodes",
+        "{f.manager} may promote it, and no server and no operator finds it then",
+        "name {f.member} at database.nodes on all hosts; or keep it out: tags: nosync: true and nofailover: true in "
+        "its {f.manager} configuration"),
+    # The ledger
+    _C.LEDGER: _Text("epoch {f.epoch}, {f.active} active, standby {f.standby}"),
+    _C.NO_LEDGER: _Text("none is configured", "the database's roles cannot be changed with tuiha",
+                        "add ledger: to the configuration"),
+    _C.LEDGER_UNREADABLE: _Text("{f.error}", "the service goes on, but the database's roles cannot be changed",
+                                lambda of, f: ledger_remedy(f.cause)),
+    _C.LEDGER_OF_OTHER_POOL: _Text("it is the ledger of the pool '{f.found}'", "it says nothing about this one",
+                                   "correct the section ledger of the configuration"),
+    _C.LEDGER_DISAGREES: _Text(
+        "it says epoch {f.epoch} on {f.active}, the database epoch {f.row_epoch} on {f.row_active}",
+        "role changes are refused", "tuiha status; is it an old copy?"),
+    _C.LEDGER_TIMELINE: _Text(
+        "it says timeline {f.recorded}, {f.active} is on timeline {f.actual}",
+        "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
+        "docs/backup.md says what to do after a restore"),
+    _C.OPERATION: _Text("{f.problem.what}", "{f.problem.means}", lambda of, f: f.problem.next or ""),
+    _C.STALE: _Text("the secondary is STALE", "it may not be promoted without losing writes", _back),
+    # Pool servers
+    _C.SERVER: _Text("{f.state}, attached to {f.database}, epoch {f.epoch}, version {f.version}"),
+    _C.NO_SERVER: _Text("no pool server is known", "nobody answers devices", "tuiha serve NAME"),
+    _C.FOREIGN_SERVER: _Text("{f.state}, of another system ({f.version}): it is only looked at"),
+    _C.SERVER_FROM_DATABASE: _Text("found in the database; it needs no entry in the configuration"),
+    _C.SERVER_UNREACHABLE: _Text(
+        "cannot be asked at {f.address}: {f.error}",
+        "what it does is not known; if it is gone, the others take its users over",
+        lambda of, f: server_remedy(f.cause, of)),
+    _C.SERVER_OF_OTHER_POOL: _Text("it is a server of the pool '{f.found}'", "it serves other users",
+                                   "correct its address at servers, or start it with this configuration"),
+    _C.SERVER_ATTACHED_ELSEWHERE: _Text("it is attached to {f.found}, though {f.expected} is active", _NOT_IN_POOL,
+                                        _STATUS),
+    _C.SERVER_ON_OTHER_SYSTEM: _Text("it is attached to the physical database {f.found}, not {f.expected}",
+                                     _NOT_IN_POOL, "is the address of the database the same on its host?"),
+    _C.SERVER_IN_OTHER_EPOCH: _Text("its epoch is {f.found}, the pool's is {f.expected}",
+                                    "it gets no lease until it attaches again", _STATUS),
+    _C.SERVER_NOT_JOINED: _Text("it is not in the database's table of servers",
+                                "it has not joined: nobody is bound to it", "its log says why"),
+    _C.NO_LEASE: _Text(lambda of, f: f"it has no lease ({f.state}{': ' + f.reason if f.reason else ''})",
+                       "it answers 503", "its log says why; can it reach the database?"),
+    _C.VERSIONS: _Text(_versions, "while you update that is as it should be; do not stay there",
+                       "update the older ones (docs/upgrades.md)"),
+    _C.VERSIONS_APART: _Text(_versions, "they are more than one version apart: nobody tried them together",
+                             "update the older ones, one version at a time (docs/upgrades.md)"),
+    _C.CAPACITY: _Text("{f.users:,} users; with one server less there is room for {f.left:,}",
+                       "when a server is lost the others are overloaded, and shed users", "add a server"),
+    # Sprayers
+    _C.SPRAYER: _Text(lambda of, f: f"HAProxy {f.version}, {count(f.backends, 'backend')}, "
+                                    f"{count(f.sessions, 'session')}"),
+    _C.SPRAYER_UNREACHABLE: _Text(
+        "its runtime socket cannot be asked: {f.error}", "sessions, backends and its health are unknown",
+        lambda of, f: sprayer_remedy(f.cause, of)),
+    _C.SPRAYER_STEERING: _Text(
+        _tried("the socket at sprayers[].{f.field}, for drain and enable,"),
+        "no server can be drained or enabled from here: {of} would refuse",
+        OPERATORS_SOCKET),
+    _C.SPRAYER_ODDITY: _Text(lambda of, f: f.oddity.what, lambda of, f: f.oddity.means, lambda of, f: f.oddity.remedy),
+    _C.ONLY_SPRAYER: _Text("it is the only sprayer", "losing it stops the pool for all devices", "add a second one"),
+    _C.BACKEND_MISSING: _Text(lambda of, f: f"it has no backend for {names(f.names)}",
+                              "their users reach them through other servers only: slower", "add them to its backend"),
+    _C.BACKEND_UNKNOWN: _Text(lambda of, f: f"its backend names {names(f.names)}, unknown to the pool",
+                              "backends must be called like the pool servers", "rename or remove them"),
+    _C.FRONT_UNREACHABLE: _Text(
+        "devices cannot connect at {f.address}: {f.error}",
+        "devices reach the pool through the other sprayer, if at all",
+        "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on one of the "
+        "hosts"),
+    _C.FRONT_PLAIN_TEXT: _Text(
+        "it speaks plain text to devices at {f.address}", "passwords and mail cross the network readable",
+        "write `bind :443 ssl crt FILE` (config/haproxy.cfg), and then: systemctl reload haproxy"),
+    _C.FRONT_CERTIFICATE: _Text(
+        lambda of, f: f"its certificate for devices at {f.address} {_expires(f.days)}",
+        "from then on no device connects through it any more",
+        "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy"),
+    _C.FRONT_NAME: _Text(
+        "its certificate for devices is not for the name in {f.address}", "devices that verify it do not connect",
+        "have one signed for that name, put it at `bind ... ssl crt`, and then: systemctl reload haproxy"),
+    # Mail
+    _C.MAIL: _Text(lambda of, f: f"the probe user logged in in {span(f.seconds)}"),
+    _C.MAIL_UNUSABLE: _Text(
+        "the probe user cannot use it at {f.address}: {f.error}",
+        "mail of cluster {f.cluster} cannot be monitored through it",
+        lambda of, f: mail_remedy(f.cause, of, "probe")),
+    _C.MAIL_ALONE: _Text("it is alone in cluster {f.cluster}", "when it is lost its users' mail is not monitored",
+                         "add its partner to the cluster"),
+    _C.MAIL_NOT_USED: _Text(
+        "pool server {f.server} does not use it: {f.reason}",
+        "users of that server are monitored through the rest of the cluster",
+        "if it answers again, tuiha plan return-mail {of}; else try it from {f.server}'s host"),
+    _C.MAIL_LATE: _Text(lambda of, f: f"{f.number:,} mailboxes ahead of their cursors: {UNTOLD.what}",
+                        "devices get new mail up to a minute late, when a look finds it", lambda of, f: UNTOLD.then),
+    _C.MONITOR_LOG_IN: _Text(_tried("{f.monitor}, acting as {f.user},"),
+                             "no user's mailbox can be monitored through it", _monitor_fix),
+    _C.WITHOUT_MAIL: _Text(
+        lambda of, f: f"{count(f.trouble.users, 'user')} without mail: {explained(f.trouble.reason).what}",
+        lambda of, f: f"their devices get no new mail ({', '.join(f.trouble.examples)})", _without_mail_fix),
+    # Users
+    _C.SAME_MAILBOX: _Text(
+        "users {f.user} and {f.stays} are one mailbox",
+        "they are joined when the next server starts: all devices and changes stay",
+        "nothing; if your mail server tells them apart, write users.names before (lower: false)"),
+    _C.MORE_SAME_MAILBOXES: _Text("{f.number:,} more users are one mailbox with another",
+                                  "they are joined when the next server starts", "as above"),
+    _C.NAMES_CHANGE: _Text(
+        lambda of, f: f"{count(f.number, 'name')} to change: "
+                      + names((f"{before} to {after}" for before, after in f.pairs), 3),
+        "the next start of a server does it; the mail server is logged in to with the new name",
+        "nothing; if your mail server wants the old ones, write users.names before"),
+    _C.ONE_NAME: _Text(
+        "{f.user} (mail cluster {f.cluster}) and {f.stays} ({f.stays_cluster}) have one name",
+        "who logs in as {f.name} is the one of {f.stays_cluster}, never the other",
+        "give one of them another name at its mail server"),
+    _C.NAME_RULES_DIFFER: _Text(
+        lambda of, f: f"here: {f.here}; servers go by: {'; '.join(f.others)}",
+        "one mailbox can be two users, and is joined at each start",
+        "write the same users.names on all hosts, and start the servers again"),
+    # Hosts and the configuration
+    _C.CLOCK: _Text(
+        _skewed, "times in logs, events and recordings do not fit together (leases and heartbeats do not depend on it)",
+        "start chrony or systemd-timesyncd on both hosts"),
+    _C.CLOCKS: _Text(lambda of, f: f"{count(f.number, 'clock')} within {span(SKEW)} of this host's"),
+    _C.CERTIFICATE: _Text(lambda of, f: f"its certificate at {f.address} {_expires(f.days)}",
+                          "from then on nobody who verifies it connects any more", "renew it, and load it again"),
+    _C.CERTIFICATES: _Text(lambda of, f: f"{count(f.number, 'certificate')}; the first to expire is {f.subject}'s, in "
+                                         f"{count(int(f.days), 'day')}"),
+    _C.UNVERIFIED: _Text("verify is false: any certificate is accepted",
+                         "whoever answers in its place gets passwords, and is believed",
+                         "name the authority's certificate at {of}.ca, and take verify: false out"),
+    _C.OPEN_FILE: _Text("{f.path} can be changed by others (mode {f.mode:04o})",
+                        "whoever changes it decides what tuiha does",
+                        lambda of, f: f"chmod go-w {shlex.quote(f.path)}"),
+    _C.OPEN_LOCK: _Text(
+        "{f.path} can be opened by every user of this host (mode {f.mode:04o})",
+        "any of them can hold it, and so stop every change of the pool",
+        lambda of, f: f"chmod 660 {shlex.quote(f.path)}"),
+}

@@ -317,8 +317,13 @@ _WAY_BACK = _Text(
 
 
 def _rehearsal(of: str, facts: Any) -> str:
-    return f"the agent's rehearsal: {facts.value}" if facts.value \
-        else f"the agent's rehearsal went well: it can be rewound to, copied from and follow {facts.partner}"
+    return f"the agent's rehearsal went well: it can be rewound to, copied from and follow {facts.partner}" \
+        if facts.error is None else f"the agent's rehearsal: {facts.error}"
+
+
+_BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
+            "(docs/operations.md, Agents)")
+_THERE = "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)"
 
 
 def _without_mail_fix(of: str, facts: Any) -> str:
@@ -394,7 +399,8 @@ _TEXTS: Mapping[FindingCode, _Text] = {
         "all {f.number} replication slots are in use", "a change of roles needs one more, and is refused",
         "drop the ones that nobody uses (pg_replication_slots), or write a larger max_replication_slots on {of} and "
         "restart it"),
-    _C.REHEARSAL: _Text(_rehearsal, "operations may not be able to stop, start and rewind {of}", "{f.remedy}"),
+    _C.REHEARSAL: _Text(_rehearsal, "operations may not be able to stop, start and rewind {of}",
+                        lambda of, f: _BY_HAND if f.command else _THERE),
     _C.WAY_BACK_IDENTITY: _WAY_BACK,
     _C.WAY_BACK_REPLICATION: _WAY_BACK,
     _C.WAY_BACK_SLOT: _WAY_BACK,

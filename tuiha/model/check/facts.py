@@ -381,12 +381,21 @@ class InTheWay(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack(Facts):
-    """What an agent's rehearsal of the way back brought."""
+class Rehearsed(Facts):
+    """How an agent's rehearsal of the way back went."""
 
     partner: str
-    value: str = ""
-    remedy: str = ""
+    error: str | None = None  # why it could not be
+    command: bool = False  # the agent is a program, which a person can run as well
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack(Facts):
+    """Something in the way back to a partner."""
+
+    partner: str
+    value: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,6 @@ class Rehearsal:
     rewind: LogIn | None = None
     settings: Mapping[str, str] = field(default_factory=dict)  # with which it would start as the secondary
     error: str | None = None  # why nothing else is known
-    remedy: str = ""  # what to do about that
     tried: bool = True  # False: it is an agent that cannot try it, and nothing is known
 
 
@@ -79,7 +78,7 @@ def obstacles(seen: Rehearsal, system: str, leading: Mapping[str, str], secondar
     node, partner = seen.node, seen.partner
     if seen.error is not None:
         yield Obstacle(Needs.REHEARSAL, seen.error, f"rehearsed by {node}'s agent",
-                       seen.remedy or f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
+                       f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
         return
     if seen.system_identifier != system:
         there = "no database" if seen.system_identifier is None else f"system {seen.system_identifier}"

@@ -83,6 +83,8 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     attempts = [a for a in attempts if a.tried.error is None or (a.subject, a.tried.error) not in causes]
     attempts += await asyncio.gather(*_operators(pool, base, found, look), *_steering(pool, base, look))
     stand = standing(look, None)
+    commands = frozenset(node.name for node in pool.database.nodes
+                         if node.agent is not None and node.agent.driver == "command")
     expected = Expected(
         servers=frozenset(s.name for s in pool.servers),
         foreign=frozenset(s.name for s in pool.servers if s.driver != "pool"),
@@ -99,7 +101,8 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
-                 *advice(look, stand, seen), *rehearsal_findings(rehearsed, _system(pool, stand), stand.active))
+                 *advice(look, stand, seen),
+                 *rehearsal_findings(rehearsed, _system(pool, stand), stand.active, commands))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 

@@ -23,6 +23,9 @@ from tests.drivers.test_ledgers import etcd_node as etcd_node
 from tests.drivers.test_ledgers import kind as kind
 from tests.drivers.test_pool_server import FULL
 from tests.model import looks
+from tests.proof.operations.ground import Ground
+from tests.proof.virtual import VirtualLoop
+from tests.proof.world import World
 from tuiha.drivers.agents.command import CommandAgent
 from tuiha.drivers.agents.socket import SocketAgent
 from tuiha.drivers.conformance import (
@@ -34,6 +37,7 @@ from tuiha.drivers.conformance import (
     Polled,
     check_agent,
     check_ledger,
+    check_replacing,
     misfits,
 )
 from tuiha.drivers.databases.postgres import Postgres
@@ -275,6 +279,28 @@ async def test_a_driver_that_blocks_the_loop_is_found() -> None:
     finally:
         target.kill()
         await target.wait()
+
+
+@pytest.mark.parametrize("world", [World, lambda seed: Ground(seed, troubled=False)])
+def test_the_doubles_of_the_ledger_compare_as_the_real_ones_do(world: Callable[[int], World]) -> None:
+    """The simulations prove nothing with a ledger that lets two hands change one revision."""
+    async def run() -> int:
+        stage = world(7)
+        ledger = stage.ledger
+        return (await check_replacing([ledger] * 5, await ledger.poll())).epoch
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(run()) == 3
+
+
+def test_a_double_that_compares_nothing_is_found() -> None:
+    async def run() -> None:
+        stage = Ground(7, troubled=False)
+        stage.memory.compares = False
+        await check_replacing([stage.memory] * 5, stage.memory.record)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(Broken, match="an old revision"):
+        runner.run(run())
 
 
 class Forgetful(FileLedger):

@@ -10,7 +10,7 @@ import asyncio
 import math
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -275,27 +275,34 @@ async def check_ledger(make: Callable[[], LedgerDriver], pool: str) -> LedgerRec
     """
     drivers = [make() for _ in range(_AT_ONCE)]
     try:
-        return await _ledger(drivers[0], drivers, LedgerRecord(pool, 1, "db1", Standby.SYNC, "7312345678901234567", 1))
+        one, other = drivers[:2]
+        record = LedgerRecord(pool, 1, "db1", Standby.SYNC, "7312345678901234567", 1)
+        _rule({"poll", "create", "replace"} <= one.capabilities, "capabilities has poll, create and replace")
+        await _raises(DriverError, one.poll(), "a record that is not there is a DriverError")
+        first = await one.create(record)
+        _rule(replace(first, revision=record.revision) == record, "create returns the record with its revision")
+        await _raises(Conflict, other.create(record), "a second create is a Conflict")
+        return await check_replacing(drivers, first)
     finally:
         for driver in drivers:
             await driver.close()
             await driver.close()  # twice is no error
 
 
-async def _ledger(one: LedgerDriver, every: list[LedgerDriver], record: LedgerRecord) -> LedgerRecord:
-    _rule({"poll", "create", "replace"} <= one.capabilities, "capabilities has poll, create and replace")
-    await _raises(DriverError, one.poll(), "a record that is not there is a DriverError")
-    first = await one.create(record)
-    _rule(replace(first, revision=record.revision) == record, "create returns the record with its revision")
-    await _raises(Conflict, every[1].create(record), "a second create is a Conflict")
-    _rule(await every[1].poll() == first, "every driver reads what one of them wrote")
+async def check_replacing(drivers: Sequence[LedgerDriver], first: LedgerRecord) -> LedgerRecord:
+    """Check the compare-and-set of a ledger with a record; answers its last one. Raises Broken.
+
+    `drivers`: several for the same record; `first`: the record that is in it.
+    """
+    one, other = drivers[0], drivers[1]
+    _rule(await other.poll() == first, "every driver reads what one of them wrote")
     second = await one.replace(first, replace(first, epoch=2, standby=Standby.STALE, intent='{"id": "x"}'))
     _rule(second.revision != first.revision and await one.poll() == second, "replace gives the record a new revision")
     await _raises(Conflict, one.replace(first, replace(first, epoch=9)), "an old revision is a Conflict")
-    _rule(await every[1].poll() == second, "a Conflict changes nothing")
+    _rule(await other.poll() == second, "a Conflict changes nothing")
     back = await one.replace(second, replace(second, intent=None))
     done = await asyncio.gather(*(driver.replace(back, replace(back, epoch=3, active=f"db{number}"))
-                                  for number, driver in enumerate(every)), return_exceptions=True)
+                                  for number, driver in enumerate(drivers)), return_exceptions=True)
     won = [found for found in done if isinstance(found, LedgerRecord)]
     _rule(len(won) == 1, f"of several that change one revision exactly one wins, not {len(won)}")
     _rule(all(isinstance(found, LedgerRecord | Conflict) for found in done), "the others get a Conflict")
@@ -307,9 +314,9 @@ async def _ledger(one: LedgerDriver, every: list[LedgerDriver], record: LedgerRe
 
 
 async def check_agent(agent: Agent, unreachable: Agent) -> Stopped:
-    """Check the actions of an agent that a refused database would need; answers where the database ended.
+    """Check that an agent stops, starts and fences its database; answers where the database ended. Raises Broken.
 
-    The database is stopped, started, fenced and started again. `unreachable`: an agent that cannot be asked.
+    The database must be running. Rewinds and copies are not tried. `unreachable`: an agent that cannot be asked.
     """
     stopped = await agent.stop()
     _rule(isinstance(stopped, Stopped) and not [*misfits(stopped, Stopped)], "stop answers where the database ended")

@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 def open_agents(pool: Pool, base: Path) -> dict[str, Agent]:
     """The agents of the pair by the names of their databases; a database without one is not in it."""
     site = Site(pool, base)
-    return {node.name: imported(Kind.AGENTS, node.agent.driver, f"{node.name}.agent.driver")(node, site)
+    return {node.name: imported(Kind.AGENTS, node.agent.driver, f"database.nodes.{node.name}.agent.driver")(node, site)
             for node in pool.database.nodes if node.agent is not None}

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 
 class Kind(StrEnum):
-    """What a driver is for; the value is its group of entry points."""
+    """A kind of driver; the value is its group of entry points."""
 
     SERVERS = "tuiha.servers"
     DATABASES = "tuiha.databases"

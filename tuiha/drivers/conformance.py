@@ -1,4 +1,4 @@
-"""Contracts: what the rest of tuiha relies on in a driver of each kind, as checks that run against a driver.
+"""Contracts: the rules that tuiha relies on in a driver of each kind, as checks that run against a driver.
 
 They need no test framework. A broken contract raises `Broken`, an AssertionError that says which rule was broken.
 docs/drivers.md, Try it, shows how a test of your own calls them.
@@ -55,10 +55,10 @@ class Polled(Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[R]):
-    """What a driver answered while its contract was checked."""
+    """The answers of a driver while its contract was checked."""
 
     report: R  # of the target that is well
-    refused: str  # what it says of an address where nothing listens
+    refused: str  # its error at an address where nothing listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ MAIL = Contract(MailReport)
 
 
 async def _said(driver: Polled[R], error: Callable[[R], str | None]) -> tuple[R | None, str | None]:
-    """A report, and what went wrong in words."""
+    """A report, and the error in words."""
     found: list[R] = []
     try:
         found.append(await driver.poll())
@@ -209,7 +209,7 @@ class _Peer:
     """Something that listens, in a thread of its own: it lives on while a driver blocks the loop."""
 
     def __init__(self, said: bytes | None) -> None:
-        """`said`: what it says to each connection before it hangs up; None: nothing, for as long as it is there."""
+        """`said`: the bytes that it sends on each connection before it hangs up; None: it stays, and sends nothing."""
         self._said = said
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(_PATIENCE * 10)

@@ -101,7 +101,7 @@ def open_ledger(pool: Pool, base: Path) -> LedgerDriver | None:
 
 
 def open_authority(pool: Pool, base: Path) -> LedgerDriver | None:
-    """What says which database is active, for those that do not operate: under Patroni its store alone.
+    """The driver that says which database is active, for hosts that do not operate: under Patroni its store alone.
 
     Raises ConfigError.
     """

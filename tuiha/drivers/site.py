@@ -1,4 +1,4 @@
-"""What a driver is opened with, beside the settings of the part of the pool that it is for."""
+"""The surroundings that a driver is opened in, beside the settings of the part of the pool that it is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings of `tuiha check` in words, by their code: what was seen, what it means, and what to do."""
+"""Findings of `tuiha check` in words, by their code: the sight, its meaning, and the remedy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Said:
 
 
 def said(finding: Finding) -> Said:
-    """What a finding says to people."""
+    """The sentences of a finding."""
     text = _TEXTS[finding.code]
     what = _made(text.what, finding)
     if finding.level is Level.OK:
@@ -149,7 +149,7 @@ def _place(setting: Setting) -> str:
 
 
 def _write(of: str, setting: Setting) -> str:
-    """Where the right value is written, and what makes it count. What ALTER SYSTEM wrote goes before any file."""
+    """Where the right value is written, and how it comes to count. A value of ALTER SYSTEM goes before any file."""
     advice = _ADVICE[setting.name]
     then = "restart it" if advice.at_start else "SELECT pg_reload_conf()"
     if setting.file.endswith("postgresql.auto.conf"):

@@ -126,7 +126,7 @@ class ImapClient:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the server said that it offers, upper case; empty until it was asked."""
+        """The extensions that the server named, upper case; empty until it was asked."""
         return self._talk.capabilities
 
     @property

@@ -166,7 +166,7 @@ class Talk:
         return response
 
     def note(self, response: Response) -> None:
-        """Take in what a response says of the mailbox and of the server."""
+        """Take in the news of the mailbox and of the server that a response has."""
         words = response.words
         if words[:1] == [b"CAPABILITY"]:
             self.capabilities = frozenset(response.text.decode("ascii", "replace").upper().split())

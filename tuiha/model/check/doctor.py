@@ -1,4 +1,4 @@
-"""What `tuiha check` finds beyond "does it answer": settings, rights and reserves that count on a bad day. Pure.
+"""Findings of `tuiha check` beyond "does it answer": settings, rights and reserves that count on a bad day. Pure.
 
 Every limit is a constant here, with its reason. PostgreSQL's settings are those of config/postgresql.md.
 """
@@ -257,7 +257,7 @@ def _certificates(seen: Inspection) -> Iterator[Finding]:
 
 
 def _fronts(look: Look, seen: Inspection) -> Iterator[Finding]:
-    """What devices find at a sprayer whose runtime socket answers; a sprayer that is gone has a finding elsewhere."""
+    """The ports for devices of sprayers whose runtime socket answers; a sprayer that is down is found elsewhere."""
     there = {sprayer.name for sprayer in look.sprayers if sprayer.fresh}
     for one in seen.fronts:
         if one.sprayer not in there:

@@ -1,4 +1,4 @@
-"""What `tuiha check` can find: a code for each thing that it looks at, with typed facts. No sentence is in here."""
+"""The findings that `tuiha check` can have: codes and typed facts. No sentence is in here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FindingCode(StrEnum):
     NO_OPERATOR_TOKEN = "no-operator-token"
     OPERATOR_TOKEN = "operator-token"
     # Databases
-    DATABASE = "database"  # it can be asked, and is what it should be
+    DATABASE = "database"  # it can be asked, and is as it should be
     DATABASE_UNREACHABLE = "database-unreachable"
     DATABASE_OF_OTHER_POOL = "database-of-other-pool"
     DATABASE_VERSIONS = "database-versions"
@@ -178,7 +178,7 @@ OBSTACLES: Mapping[Kind, FindingCode] = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known beside the code and the subject of a finding; each kind has a class of its own."""
+    """The facts of a finding beside its code and subject; each kind has a class of its own."""
 
 
 NONE: Final = Facts()
@@ -280,7 +280,7 @@ class Steering(Tried):
 
 @dataclass(frozen=True, slots=True)
 class Described(Facts):
-    """A database that is what it should be."""
+    """A database that is as it should be."""
 
     role: str
     writable: bool
@@ -339,7 +339,7 @@ class Stray(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Commits(Facts):
-    """What commits wait for, where that is not the secondary alone."""
+    """The settings that commits wait by, where they do not wait for the secondary alone."""
 
     partner: str
     commits: Durability
@@ -455,7 +455,7 @@ class Seconds(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Role(Facts):
-    """A database role, the task that it is for, and what it has or lacks."""
+    """A database role, the task that it is for, and the items that it has or lacks."""
 
     role: str
     task: str
@@ -507,7 +507,7 @@ class OfManager(Facts):
 
 @dataclass(frozen=True, slots=True)
 class ManagedNode(Facts):
-    """What the manager says of a node that is well."""
+    """The manager's report of a node that is well."""
 
     manager: str
     version: str | None
@@ -574,7 +574,7 @@ class OfOperation(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Attached(Facts):
-    """A pool server that is what it should be."""
+    """A pool server that is as it should be."""
 
     state: str
     version: str
@@ -600,7 +600,7 @@ class Room(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Sprays(Facts):
-    """A sprayer that is what it should be."""
+    """A sprayer that is as it should be."""
 
     version: str
     backends: int
@@ -616,7 +616,7 @@ class Odd(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Front(Facts):
-    """What devices find at a sprayer."""
+    """A sprayer's port for devices."""
 
     address: str
     error: str = ""
@@ -654,7 +654,7 @@ class NoMail(Facts):
 
 @dataclass(frozen=True, slots=True)
 class TwoUsers(Facts):
-    """Two users who are one, or who have one name."""
+    """Two users that are one, or that have one name."""
 
     user: str
     stays: str

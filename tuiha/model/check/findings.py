@@ -1,4 +1,4 @@
-"""What `tuiha check` finds in a look at the pool: each finding with its code and its facts. Pure."""
+"""Findings of `tuiha check` in a look at the pool, as codes and facts. Pure."""
 
 from __future__ import annotations
 

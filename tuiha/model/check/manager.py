@@ -1,4 +1,4 @@
-"""What `tuiha check` finds about a manager of the pair (Patroni). Pure."""
+"""Findings of `tuiha check` about a manager of the pair (Patroni). Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuiha.model.reports import Managed
 
 
 def managed_findings(look: Look, manager: str | None) -> tuple[Finding, ...]:
-    """What the check finds about the manager; nothing without one."""
+    """The findings about the manager; none without one."""
     if manager is None:
         return ()
     said = {node.name: node.report.managed for node in look.databases

@@ -1,4 +1,4 @@
-"""What `tuiha check` finds in the agents' rehearsals of the way back. Pure."""
+"""Findings of `tuiha check` in the agents' rehearsals of the way back. Pure."""
 
 from __future__ import annotations
 

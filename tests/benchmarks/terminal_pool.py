@@ -102,7 +102,7 @@ def _others(settings: Pool, base: Path, seconds: float) -> dict[str, object]:
     return {
         "pg_activity": _other("pg_activity", ["-h", host, "-p", port, "-U", role.user, "-d", settings.database.name,
                                               "--refresh", "1"], {"PGPASSWORD": password}, seconds, Keys(("F", "R"))),
-        "hatop": _other("hatop", ["-s", sprayer.socket.removeprefix("unix:")], {}, seconds, Keys(("2", "1"))),
+        "hatop": _other("hatop", ["-s", (sprayer.socket or "").removeprefix("unix:")], {}, seconds, Keys(("2", "1"))),
     }
 
 

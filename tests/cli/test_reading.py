@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import Configured
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import free_port
+from tuiha.model.check.facts import FindingCode
 from tuiha.pooldb.statements.pages import PAGE_OF_USERS
 
 Captured = pytest.CaptureFixture[str]
@@ -159,6 +160,7 @@ def check(configured: Configured, capsys: Captured, code: int, *words: str, **ch
     assert configured.run("check", "--json", *words, **changes) == code
     found: dict[str, str] = {}
     for finding in json.loads(capsys.readouterr().out)["findings"]:
+        assert FindingCode(finding["code"])
         if finding["level"] != "ok":
             assert finding["means"]
             assert finding["fix"]

@@ -181,6 +181,7 @@ class Sprayer:
 
     unix: str
     tcp: str
+    stats: str  # HOST:PORT of its statistics page
     map: str
     child: Child
     command: list[str | Path]
@@ -202,7 +203,7 @@ def haproxy(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def sprayer(folder: Path, haproxy: Path) -> Iterator[Sprayer]:
     """HAProxy with a backend of two servers that nobody runs; s2 is not checked."""
-    port, front = free_port(), free_port()
+    port, front, stats = free_port(), free_port(), free_port()
     place = folder / f"sprayer-{port}"
     place.mkdir()
     users = place / "users.map"
@@ -223,6 +224,10 @@ frontend devices
     http-request set-var(txn.server) req.hdr(x-user),map({users})
     http-request set-var(txn.held) path,map({held})
     default_backend pool
+frontend stats
+    bind 127.0.0.1:{stats}
+    stats enable
+    stats uri /stats
 backend pool
     balance roundrobin
     option httpchk GET /health
@@ -232,7 +237,7 @@ backend pool
 """)
     command: list[str | Path] = [haproxy, "-f", place / "haproxy.cfg", "-db"]
     told = subprocess.run([haproxy, "-v"], capture_output=True, text=True, check=True).stdout
-    running = Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", str(users),
+    running = Sprayer(f"unix:{place}/socket", f"tcp:127.0.0.1:{port}", f"127.0.0.1:{stats}", str(users),
                       child(command, place / "log", place / "socket"), command, told.split()[2])
     yield running
     running.child.stop()

@@ -11,8 +11,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.drivers.conformance import conforms
 from tests.drivers.serving import serving
+from tuiha.drivers.conformance import SERVER
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.http import HttpServer, pointed, whole
 from tuiha.model.reports import ServerState
@@ -48,7 +48,10 @@ def driver(address: str, users: str | None = "/stats#/pool/users", token: str | 
 
 
 async def test_it_conforms(double: Double) -> None:
-    report = await conforms(driver, double.address)
+    seen = await SERVER.check(lambda address: driver(f"http://{address}"), double.address.removeprefix("http://"),
+                              well=lambda report: (report.name, report.pool) == ("s1", "demo"))
+    report = seen.report
+    assert "refused" in seen.refused
     assert (report.state, report.users, report.reason) == (ServerState.UP, 12, None)
 
 

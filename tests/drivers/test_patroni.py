@@ -17,11 +17,11 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.drivers.conformance import conforms
 from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD, free_port
 from tuiha.config import tls
 from tuiha.config.values import Tls
+from tuiha.drivers.conformance import DATABASE
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest, document, parse_cluster, parse_config, parse_node
 from tuiha.drivers.databases.postgres import Postgres
@@ -98,9 +98,11 @@ def driver(pair: Pair, address: str, timeout: float = 5.0) -> Patroni:
 
 async def test_it_conforms(pair: Pair, double: Double) -> None:
     """Whatever Patroni does, PostgreSQL's own word is there, and the silence or the nonsense is told beside it."""
-    report = await conforms(lambda address: driver(pair, address), double.address, well=lambda seen: seen.writable,
-                            error=lambda seen: seen.managed.error if seen.managed is not None else None)
-    assert report.managed == Managed("leader", "running", "db1", 3, None, synchronous=True, strict=False,
+    seen = await DATABASE.check(lambda address: driver(pair, f"http://{address}"),
+                                double.address.removeprefix("http://"), well=lambda report: report.writable,
+                                error=lambda report: report.managed.error if report.managed is not None else None)
+    assert "refused" in seen.refused
+    assert seen.report.managed == Managed("leader", "running", "db1", 3, None, synchronous=True, strict=False,
                                      version="4.1.5")
 
 

@@ -15,9 +15,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.drivers.conformance import conforms
 from tests.drivers.serving import serving
 from tuiha.config.settings import Pool
+from tuiha.drivers.conformance import SERVER
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.traveler import TravelerServer, _number, judged
@@ -82,7 +82,10 @@ def driver(address: str, password: str = "secret", domino_name: str | None = "tr
 
 
 async def test_it_conforms(double: Double) -> None:
-    report = await conforms(driver, double.address)
+    seen = await SERVER.check(lambda address: driver(f"http://{address}"), double.address.removeprefix("http://"),
+                              well=lambda report: (report.name, report.pool) == ("s1", "demo"))
+    report = seen.report
+    assert "refused" in seen.refused
     assert (report.state, report.users, report.availability_index) == (ServerState.UP, 512, 88)
     assert (report.database, report.epoch, report.lease_seconds) == (None, None, None), "nobody tells these"
 

@@ -23,6 +23,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.check.finding import Level
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.watch.check.probes import check
+from tuiha.words.findings import said
 
 pytestmark = pytest.mark.pool
 HOUR = 3600.0
@@ -31,7 +32,7 @@ HOUR = 3600.0
 async def wrong(config: Path) -> list[str]:
     """What check says that is not ok, each with its subject."""
     checked = await check(load(config), config.parent, config)
-    return [f"{one.subject}: {one.what}" for one in checked.findings if one.level is not Level.OK]
+    return [f"{one.subject}: {said(one).what}" for one in checked.findings if one.level is not Level.OK]
 
 
 @asynccontextmanager

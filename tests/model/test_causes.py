@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tuiha.model.check.findings import Expected, findings
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
 from tuiha.model.conclude import conclude
@@ -14,7 +15,7 @@ from tuiha.model.facts import Look
 from tuiha.model.problems.causes import Cause
 from tuiha.model.quotes import reset
 from tuiha.model.reports import ReplicationRow, Standby
-from tuiha.words.findings import Expected, findings
+from tuiha.words.findings import said
 from tuiha.words.next import command
 from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 
@@ -23,7 +24,7 @@ EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)
 
 
 def remedies(look: Look, subject: str, expected: Expected = EXPECTED) -> str:
-    return " | ".join(one.fix for one in findings(look, standing(look, None), expected) if one.subject == subject)
+    return " | ".join(said(one).fix for one in findings(look, standing(look, None), expected) if one.subject == subject)
 
 
 def of_database(cause: Cause | None) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.model.looks import failing, healthy, member, primary, server, with_database, with_members, with_server
-from tuiha.model.check.access_rules import AccessRule
 from tuiha.model.check.doctor import WANTED, advice
 from tuiha.model.check.finding import Level
 from tuiha.model.check.inspection import (
+    AccessRule,
     Certificate,
     Collation,
     DatabaseInspection,
@@ -29,6 +29,7 @@ from tuiha.model.facts import Look
 from tuiha.model.reports import ReplicationRow
 from tuiha.model.users.mailboxes import Mailbox, Spelled
 from tuiha.model.users.names import NameRule
+from tuiha.words.findings import said
 
 GOOD: Mapping[str, str] = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica", "hot_standby": "on",
@@ -52,8 +53,8 @@ def told(seen: Inspection, look: Look | None = None) -> list[tuple[str, Level, s
     """Subject, level and text of what is not ok; each says what it means and what to do."""
     look = look or healthy()
     wrong = [one for one in advice(look, standing(look, None), seen) if one.level is not Level.OK]
-    assert all(one.means and one.fix for one in wrong)
-    return [(one.subject, one.level, one.what) for one in wrong]
+    assert all(said(one).means and said(one).fix for one in wrong)
+    return [(one.subject, one.level, said(one).what) for one in wrong]
 
 
 def db1(seen: Inspection = SEEN, **changes: Any) -> Inspection:

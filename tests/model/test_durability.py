@@ -10,12 +10,12 @@ import pytest
 from tests.model.looks import SERVERS, healthy, primary, with_database
 from tuiha.drivers.databases.durability import read
 from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, same_name
 from tuiha.model.reports import ReplicationRow
 from tuiha.words.durability import remedy
-from tuiha.words.findings import Expected, findings
 
 ALL: dict[str, Any] = {"value": "off", "role": None, "database": None}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tuiha.model.check.findings import Attempt, Expected, findings
+
 from tests.model.looks import (
     SERVERS,
     SYSTEM,
@@ -19,11 +21,12 @@ from tests.model.looks import (
     with_members,
     with_server,
 )
+from tuiha.model.check.facts import FindingCode, Tried
 from tuiha.model.check.finding import Finding, Level
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
-from tuiha.words.findings import Attempt, Expected, findings
+from tuiha.words.findings import said
 
 EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 
@@ -33,14 +36,14 @@ def found(look: Look, expected: Expected = EXPECTED) -> dict[str, list[Finding]]
     result: dict[str, list[Finding]] = {}
     for finding in findings(look, standing(look, None), expected):
         if finding.level != Level.OK:
-            assert finding.means, finding
-            assert finding.fix, finding
+            assert said(finding).means, finding
+            assert said(finding).fix, finding
             result.setdefault(finding.subject, []).append(finding)
     return result
 
 
 def what(look: Look, subject: str, expected: Expected = EXPECTED) -> str:
-    return "; ".join(f.what for f in found(look, expected)[subject])
+    return "; ".join(said(f).what for f in found(look, expected)[subject])
 
 
 def test_a_whole_pool_has_no_finding_but_says_what_it_looked_at() -> None:
@@ -52,7 +55,7 @@ def test_a_whole_pool_has_no_finding_but_says_what_it_looked_at() -> None:
 def test_tokens() -> None:
     assert "same" in what(healthy(), "control", replace(EXPECTED, same_tokens=True))
     assert found(healthy(), replace(EXPECTED, operator=False))["control"][0].level == Level.WARNING
-    refused = Attempt("s1", "the operator's token", "the server does not accept the token", "means", "fix")
+    refused = Attempt("s1", FindingCode.OPERATOR_TOKEN, Tried("the server does not accept the token", None))
     assert what(healthy(), "s1", replace(EXPECTED, attempts=(refused,))) == \
         "the operator's token: the server does not accept the token"
 

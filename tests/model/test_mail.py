@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tuiha.model.check.findings import Expected, findings
+
 from tests.model.looks import NOW, healthy, server
 from tuiha.model.check.finding import Level
 from tuiha.model.conclude import conclude
@@ -21,7 +23,7 @@ from tuiha.model.problems.mail_trouble import (
 )
 from tuiha.model.reports import MailState
 from tuiha.words.events import text
-from tuiha.words.findings import Expected, findings
+from tuiha.words.findings import said
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
 
@@ -79,7 +81,7 @@ def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> N
     hurt = look(late, late)
     expected = Expected(frozenset(), None, ledger=True, operator=True)
     assert [one.level for one in findings(hurt, standing(hurt, None), expected)
-            if one.what.startswith("8 mailboxes ahead")] == [Level.WARNING]
+            if said(one).what.startswith("8 mailboxes ahead")] == [Level.WARNING]
 
 
 def test_few_that_are_ahead_may_be_chance() -> None:
@@ -156,6 +158,6 @@ def test_check_names_users_without_mail_and_mail_servers_that_a_pool_server_does
     hurt = look(refused(2, "anna", "bob"), sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
     found = [f for f in findings(hurt, standing(hurt, None), Expected(frozenset(), None, ledger=True, operator=True))
              if f.subject in ("east", "mail1") and f.level != Level.OK]
-    assert [f.what for f in found] == [
+    assert [said(f).what for f in found] == [
         f"pool server s1 does not use it: {GONE}", "2 users without mail: log-in refused"]
-    assert all(f.means and f.fix for f in found)
+    assert all(said(f).means and said(f).fix for f in found)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.model.looks import SERVERS, failing, healthy, primary, record, secondary, server, with_database
+from tuiha.model.check.manager import managed_findings
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Polled, Problem
 from tuiha.model.reports import LEADERLESS, DatabaseReport, Managed, ReplicationRow, ServerState
 from tuiha.model.rules import Rules

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tuiha.model.check.findings import Expected, findings
 
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
 from tuiha.model.check.finding import Level
+from tuiha.model.check.manager import managed_findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
-from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Verdict
 from tuiha.model.reports import BackendReport, BackendState, Obstacles, ReplicationRow, SlotRow, Transaction
-from tuiha.words.findings import Expected, findings
+from tuiha.words.findings import said
 from tuiha.words.problems import what as what_of
 
 EXPECTED = Expected(frozenset(SERVERS), None, True, True)
@@ -56,10 +57,10 @@ CASES = [
 @pytest.mark.parametrize(("look", "subject", "what", "word"), CASES)
 def test_check_and_the_screen_say_the_same(look: Look, subject: str, what: str, word: str) -> None:
     found = [one for one in findings(look, standing(look, None), EXPECTED)
-             if one.subject == subject and one.what.startswith(what)]
+             if one.subject == subject and said(one).what.startswith(what)]
     assert len(found) == 1
     assert found[0].level is not Level.OK
-    assert found[0].fix
+    assert said(found[0]).fix
     problems = [one for one in conclude(look).problems if one.subject == subject]
     assert [what_of(one).split("  ")[0] for one in problems] == [word]
     assert what in what_of(problems[0])
@@ -86,6 +87,6 @@ def test_what_is_not_serious_does_not_make_the_pool_degraded() -> None:
 def test_a_member_that_commits_wait_for_and_nobody_here_knows() -> None:
     rows = (ReplicationRow("db2", "streaming", "sync", 0, 0.0), ReplicationRow("p3", "streaming", "quorum", 0, 0.0))
     look = with_database(healthy(), primary(replication=rows))
-    assert [one.what for one in managed_findings(look, "Patroni") if one.level is Level.BAD] == [
+    assert [said(one).what for one in managed_findings(look, "Patroni") if one.level is Level.BAD] == [
         "commits wait for p3, which is not at database.nodes"]
-    assert not [one for one in managed_findings(healthy(), "Patroni") if "p3" in one.what]
+    assert not [one for one in managed_findings(healthy(), "Patroni") if "p3" in said(one).what]

@@ -19,6 +19,7 @@ from tests.project.test_postgresql import PASSWORD, Node, configure, pair, run_s
 from tests.project.test_postgresql import nodes as nodes
 from tuiha.config.places import data_file
 from tuiha.drivers.agents.command import CommandAgent
+from tuiha.drivers.conformance import check_agent
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.way_back import Needs, obstacles
 
@@ -106,6 +107,12 @@ async def sql(node: Node, text: str, database: str = "tuiha") -> None:
         await run_sql(connection, text)
     finally:
         await connection.close()
+
+
+async def test_it_keeps_the_contract_of_agents(ready: tuple[Node, Node]) -> None:
+    async with agents(ready) as made:
+        ended = await check_agent(made[1], CommandAgent("db2", ["/nowhere/agent"], 5.0))
+    assert ended.clean
 
 
 async def rows(node: Node) -> set[str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+
+from tuiha.config.plugins import OURS, Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,3 +74,11 @@ def test_the_wheel_names_a_command_and_its_extras(wheel: Path) -> None:
         assert line in text.splitlines()
     commands = archive.read(about.replace("METADATA", "entry_points.txt")).decode()
     assert "tuiha = tuiha.cli.main:main" in commands
+
+
+def test_the_wheel_offers_our_drivers_as_anybody_offers_theirs(wheel: Path, tmp_path: Path) -> None:
+    """What is installed is what the registry has for code that runs without being installed."""
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    (found,) = distributions(name="tuiha", path=[str(tmp_path)])
+    for kind in Kind:
+        assert {entry.name: entry.value for entry in found.entry_points.select(group=kind)} == OURS[kind]

@@ -23,6 +23,7 @@ def test_the_watcher_finds_the_sprayers() -> None:
     for sprayer in POOL.sprayers:
         assert f"backend {sprayer.backend}\n" in HAPROXY
         assert f"map_str({sprayer.map})" in HAPROXY
+        assert sprayer.socket is not None
         host, _, port = sprayer.socket.removeprefix("tcp:").rpartition(":")
         assert f"bind :{port} ssl" in HAPROXY.partition("frontend runtime\n")[2]
         assert f"peer {sprayer.name} {host}:" in HAPROXY

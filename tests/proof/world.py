@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -61,9 +61,9 @@ class PretendedLedger:
         await self._world.travel()
         if old.revision != self.record.revision:
             raise Conflict("somebody else was first")
-        self.record = new
+        self.record = written = replace(new, revision=old.revision + 1)
         await self._world.travel()
-        return new
+        return written
 
     async def close(self) -> None:
         """Nothing is open."""

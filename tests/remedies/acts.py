@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.remedies.scene import Scene
 from tuiha.model.check.finding import Finding
+from tuiha.words.findings import said
 
 Plant = Callable[[Scene], Awaitable[None]]
 Mend = Callable[[Scene, Finding], Awaitable[None]]
@@ -106,8 +107,8 @@ def shell(pattern: str) -> Mend:
     """Run a command of the advice in a shell."""
 
     async def mend(scene: Scene, finding: Finding) -> None:
-        command = re.search(pattern, finding.fix)
-        assert command is not None, finding.fix
+        command = re.search(pattern, said(finding).fix)
+        assert command is not None, said(finding).fix
         process = await asyncio.create_subprocess_shell(command[0])
         assert await process.wait() == 0
         scene.kept.pop("mode", None)

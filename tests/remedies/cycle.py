@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from tests.remedies.acts import Fault
 from tests.remedies.scene import PATIENCE, Scene, told
 from tuiha.model.check.finding import Finding
+from tuiha.words.findings import said
 
 
 async def carry_out(scene: Scene, faults: Sequence[Fault]) -> None:
@@ -37,8 +38,8 @@ async def named(scene: Scene, faults: Sequence[Fault]) -> dict[str, Finding]:
             while True:
                 found = await scene.findings()
                 named = {fault.name: one for fault in faults for one in found
-                         if one.subject == fault.subject and one.what.startswith(fault.what)
-                         and fault.remedy in one.fix}
+                         if one.subject == fault.subject and said(one).what.startswith(fault.what)
+                         and fault.remedy in said(one).fix}
                 missed = [fault.name for fault in faults if fault.name not in named]
                 if not missed:
                     return named

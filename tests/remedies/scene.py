@@ -22,6 +22,7 @@ from tuiha.lab.pool.control import ControlError
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding, Level
 from tuiha.watch.check.probes import check
+from tuiha.words.findings import said
 
 PATIENCE = 60.0  # seconds for a fault to show, and to be gone, on a busy machine
 _PAUSE = 0.2
@@ -70,7 +71,7 @@ class Scene:
             async with asyncio.timeout(PATIENCE):
                 while True:
                     found = await self.findings()
-                    if {one.what for one in found} == set(what):
+                    if {said(one).what for one in found} == set(what):
                         return
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
@@ -79,7 +80,7 @@ class Scene:
     async def until(self, subject: str, remedy: str) -> Finding:
         """Wait until check advises this."""
         def wanted(found: Sequence[Finding]) -> Finding | None:
-            return next((one for one in found if one.subject == subject and remedy in one.fix), None)
+            return next((one for one in found if one.subject == subject and remedy in said(one).fix), None)
 
         found = wanted(await until(self.findings, remedy, met=wanted, pause=_PAUSE))
         assert found is not None
@@ -142,7 +143,7 @@ class Scene:
 
 def told(found: Sequence[Finding]) -> list[str]:
     """Findings for a message."""
-    return [f"{one.subject}: {one.what} [{one.fix}]" for one in found]
+    return [f"{one.subject}: {said(one).what} [{said(one).fix}]" for one in found]
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from tests.drivers.authority import Listener
@@ -26,6 +27,7 @@ from tests.until import until
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding
+from tuiha.words.findings import said
 
 WATCHER = ("database", "roles", "watcher", "password")
 SPRAYER = ("sprayers", 0)
@@ -71,7 +73,7 @@ def access(old: str, new: str) -> Plant:
 
 async def let_in(scene: Scene, finding: Finding) -> None:
     """The line that check gives, with this host's address, before all others; without what was planted."""
-    line = finding.fix.rpartition("SELECT pg_reload_conf(): ")[2].replace("ADDRESS-OF-THIS-HOST", "127.0.0.1")
+    line = said(finding).fix.rpartition("SELECT pg_reload_conf(): ")[2].replace("ADDRESS-OF-THIS-HOST", "127.0.0.1")
     file = scene.file("db1", "pg_hba.conf")
     rules = [rule for rule in file.read_text().splitlines() if "trust" not in rule]
     file.write_text("\n".join([line, *rules, ""]))
@@ -152,7 +154,7 @@ async def locked(scene: Scene) -> None:
 
 async def unlocked(scene: Scene, finding: Finding) -> None:
     """The statement of the advice names the session; it is ended."""
-    look = finding.fix.partition(": ")[2]
+    look = said(finding).fix.partition(": ")[2]
     connection = await scene.superuser()
     rows = await connection.fetch(look)
     for row in rows:
@@ -163,7 +165,7 @@ async def unlocked(scene: Scene, finding: Finding) -> None:
 
 async def ended(scene: Scene, finding: Finding) -> None:
     """The session that the advice names is ended by its statement."""
-    await scene.sql(finding.fix.partition(": ")[2].split(", ")[0])
+    await scene.sql(said(finding).fix.partition(": ")[2].split(", ")[0])
     await restored(("hold",))(scene, finding)
 
 
@@ -227,7 +229,10 @@ async def seen_by_servers(scene: Scene, finding: Finding) -> None:
 
 async def counted_on_again(scene: Scene, finding: Finding) -> None:
     """What servers saw of the pair stays until the pool is protected: check says so then, and what to do."""
-    await until(scene.findings, met=lambda found: any("tuiha plan protect" in one.fix for one in found), pause=0.2)
+    def told(found: Sequence[Finding]) -> bool:
+        return any("tuiha plan protect" in said(one).fix for one in found)
+
+    await until(scene.findings, met=told, pause=0.2)
     await operation("protect")(scene, finding)
 
 
@@ -281,7 +286,7 @@ def hesitant(password: str) -> Plant:
 async def told_the_password(scene: Scene, finding: Finding) -> None:
     scene.settings["mail"][0]["probe"]["password"] = {"file": "right"}
     found = await scene.findings()
-    assert not [one for one in found if "log-in" in one.what], found
+    assert not [one for one in found if "log-in" in said(one).what], found
     await restored(("mail",))(scene, finding)
 
 

@@ -26,6 +26,8 @@ from tuiha.config.values import (
 )
 from tuiha.model.users.names import NameRule
 
+Options = dict[str, str]  # of a driver that another package offers: texts by name
+
 
 class HttpServer(Settings):
     """What a server that is not one of ours tells over HTTP."""
@@ -55,7 +57,7 @@ class Server(Settings):
     tls: Tls | None = None  # its own certificate, when address is https
     http: HttpServer = HttpServer()
     traveler: TravelerServer | None = None
-    options: dict[str, str] = {}  # of a driver that is installed
+    options: Options = {}
 
     @model_validator(mode="after")
     def _driver_has_what_it_needs(self) -> Server:
@@ -83,13 +85,23 @@ class Roles(Settings):
 class Agent(Settings):
     """What stops, starts and rewinds one database: a supervisor's socket, or a program."""
 
+    driver: Name = "command"  # socket, command, or one that is installed
     socket: Path | None = None  # takes orders as JSON lines, as the embedded pool's does
     command: Annotated[list[str], Field(min_length=1)] | None = None  # action, node and argument are appended
     seconds: Annotated[Seconds, Field(gt=0)] = 60.0  # limit of one action; a base backup may take sixty times as long
+    options: Options = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_socket_goes_first(cls, value: object) -> object:
+        if isinstance(value, dict) and "driver" not in value and value.get("socket") is not None:
+            return {**value, "driver": "socket"}
+        return value
 
     @model_validator(mode="after")
     def _some_way(self) -> Agent:
-        if self.socket is None and self.command is None:
+        wanted = {"socket": self.socket, "command": self.command}
+        if wanted.get(self.driver, "of another driver") is None:
             raise ValueError("names no way; write socket or command")
         return self
 
@@ -101,6 +113,7 @@ class DatabaseNode(Settings):
     address: HostPort
     agent: Agent | None = None  # None: a person stops and starts it
     rest: Url | None = None  # of Patroni's REST interface
+    options: Options = {}
 
 
 class Patroni(Settings):
@@ -122,7 +135,7 @@ class Patroni(Settings):
 class Database(Settings):
     """The enterprise database: a pair."""
 
-    driver: Literal["postgres", "patroni"] = "postgres"
+    driver: Name = "postgres"  # postgres, patroni, or one that is installed
     name: DatabaseName = "tuiha"  # the PostgreSQL database
     nodes: Annotated[list[DatabaseNode], Field(min_length=1)]
     roles: Roles
@@ -148,21 +161,30 @@ class Database(Settings):
 
 
 class Sprayer(Settings):
-    """An IP sprayer: HAProxy, steered through its runtime socket."""
+    """An IP sprayer: HAProxy, steered through its runtime socket, or another one that is only looked at."""
 
     name: Name
-    driver: Literal["haproxy"] = "haproxy"
+    driver: Name = "haproxy"  # or one that is installed
     address: HostPort  # where devices connect
-    socket: Socket  # the runtime socket that is watched: level user is enough
+    socket: Socket | None = None  # HAProxy's runtime socket that is watched: level user is enough
     operator: Socket | None = None  # the one with level admin, for drain and enable; without it: `socket`
     backend: str = "pool"
     map: str | None = None  # path of the user -> server map, as HAProxy knows it
     held: str | None = None  # path of the map in which keepalived says which addresses it holds
     push: bool = False  # pool servers write their users into the map; without it the sprayer learns from answers
     tls: Tls | None = None  # of a tcp: socket
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _has_its_socket(self) -> Sprayer:
+        if self.driver == "haproxy" and self.socket is None:
+            raise ValueError("has no socket; write socket: unix:/PATH or tcp:HOST:PORT")
+        return self
 
     @model_validator(mode="after")
     def _pushes_into_a_map(self) -> Sprayer:
+        if self.push and self.driver != "haproxy":
+            raise ValueError("is pushed to, which is for HAProxy alone; take push out")
         if self.push and self.map is None:
             raise ValueError("is pushed to and has no map; write map: /etc/haproxy/tuiha/users.map")
         return self
@@ -174,6 +196,7 @@ class MailServer(Settings):
     name: Name
     address: HostPort
     security: Literal["plain", "starttls", "tls"] = "tls"
+    options: Options = {}
 
 
 class Login(Settings):
@@ -194,7 +217,7 @@ class MailCluster(Settings):
     """Mail servers that hold the same mailboxes."""
 
     cluster: Name
-    driver: Literal["imap"] = "imap"
+    driver: Name = "imap"  # or one that is installed
     servers: Annotated[list[MailServer], Field(min_length=1)]
     monitor: MonitorLogin  # may read every user's mailbox
     probe: Login  # an ordinary user, for the watcher
@@ -210,7 +233,7 @@ class MailCluster(Settings):
 class Ledger(Settings):
     """The pool's record of epoch, active database and protection."""
 
-    driver: Literal["file", "etcd"] = "file"
+    driver: Name = "file"  # file, etcd, or one that is installed
     path: Path | None = None  # the file; with etcd only the folder of operations beside it
     endpoints: list[Url] = []  # of etcd's members
     prefix: Prefix = "/tuiha"  # of the keys in etcd
@@ -218,6 +241,7 @@ class Ledger(Settings):
     user: Annotated[str, Field(min_length=1)] | None = None
     password: Secret | None = None
     tls: Tls | None = None
+    options: Options = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -240,7 +264,9 @@ class Ledger(Settings):
     @property
     def place(self) -> str:
         """Where the record is, for people."""
-        return f"etcd, {', '.join(self.endpoints)}" if self.driver == "etcd" else str(self.path)
+        if self.driver == "etcd":
+            return f"etcd, {', '.join(self.endpoints)}"
+        return self.driver if self.path is None else str(self.path)
 
 
 class Names(Settings):

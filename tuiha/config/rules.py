@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tuiha.config.errors import Location, field_name
 from tuiha.config.pace import Heartbeat, Lease
-from tuiha.config.parts import Database, MailCluster, Server, Sprayer
-from tuiha.config.plugins import unknown_server
+from tuiha.config.parts import Database, Ledger, MailCluster, Server, Sprayer
+from tuiha.config.plugins import Kind, unknown
 
 Found = tuple[Location, str, str]
 
 
 def broken_rules(
     servers: Sequence[Server], database: Database, sprayers: Sequence[Sprayer], mail: Sequence[MailCluster],
-    heartbeat: Heartbeat, lease: Lease,
+    ledger: Ledger | None, heartbeat: Heartbeat, lease: Lease,
 ) -> list[Found]:
     """All rules that a pool's settings break although each value on its own is fine."""
     clusters = [(("mail", index, "cluster"), cluster.cluster) for index, cluster in enumerate(mail)]
@@ -26,17 +26,29 @@ def broken_rules(
         *_twice([(("database", "nodes", i, "address"), d.address) for i, d in enumerate(database.nodes)],
                 "the pair is two databases"),
         *_times(heartbeat, lease),
-        *_drivers(servers),
+        *_drivers(servers, database, sprayers, mail, ledger),
         *_managed(database),
     ]
 
 
-def _drivers(servers: Sequence[Server]) -> Iterator[Found]:
-    """Drivers that there are not."""
-    for index, server in enumerate(servers):
-        remedy = unknown_server(server.driver)
+def _drivers(
+    servers: Sequence[Server], database: Database, sprayers: Sequence[Sprayer], mail: Sequence[MailCluster],
+    ledger: Ledger | None,
+) -> Iterator[Found]:
+    """Drivers that no package offers."""
+    named: list[tuple[Location, Kind, str]] = [
+        *((("servers", i, "driver"), Kind.SERVERS, server.driver) for i, server in enumerate(servers)),
+        (("database", "driver"), Kind.DATABASES, database.driver),
+        *((("database", "nodes", i, "agent", "driver"), Kind.AGENTS, node.agent.driver)
+          for i, node in enumerate(database.nodes) if node.agent is not None),
+        *((("sprayers", i, "driver"), Kind.SPRAYERS, sprayer.driver) for i, sprayer in enumerate(sprayers)),
+        *((("mail", i, "driver"), Kind.MAIL, cluster.driver) for i, cluster in enumerate(mail)),
+        *([] if ledger is None else [(("ledger", "driver"), Kind.LEDGERS, ledger.driver)]),
+    ]
+    for place, kind, driver in named:
+        remedy = unknown(kind, driver)
         if remedy is not None:
-            yield ("servers", index, "driver"), f"there is no driver '{server.driver}'", remedy
+            yield place, f"there is no driver '{driver}'", remedy
 
 
 def _managed(database: Database) -> Iterator[Found]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuiha.config.pace import Alerts, Binding, Heartbeat, Hold, Lease, Limits, Recording, Watch
-from tuiha.config.parts import Control, Database, Ledger, MailCluster, Server, Sprayer, Users
+from tuiha.config.parts import Control, Database, Ledger, MailCluster, MailServer, Server, Sprayer, Users
 from tuiha.config.rules import broken_rules
 from tuiha.config.values import Name, Settings
 
@@ -55,9 +55,14 @@ class Pool(Settings):
         """The servers that speak our control interface: only they are told anything, or shown a token."""
         return [server for server in self.servers if server.driver == "pool"]
 
+    def cluster_of(self, server: MailServer) -> MailCluster:
+        """The cluster of a mail server of these settings."""
+        return next(cluster for cluster in self.mail if server in cluster.servers)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Pool:
-        found = broken_rules(self.servers, self.database, self.sprayers, self.mail, self.heartbeat, self.lease)
+        found = broken_rules(self.servers, self.database, self.sprayers, self.mail, self.ledger, self.heartbeat,
+                             self.lease)
         if found:
             text = "; ".join(f"{what}: {remedy}" for _, what, remedy in found)
             raise PydanticCustomError("rules", "{text}", {"text": text, "found": found})

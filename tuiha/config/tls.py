@@ -150,7 +150,7 @@ def plain_text(pool: Pool) -> Iterator[tuple[Location, str, str]]:
             yield ("database", "nodes", index, "address"), _LEAVES, \
                 "add database.tls ('tls: {}' verifies against the system's trust store)"
     for index, sprayer in enumerate(pool.sprayers):
-        for field, socket in (("socket", sprayer.socket), ("operator", sprayer.operator or "")):
+        for field, socket in (("socket", sprayer.socket or ""), ("operator", sprayer.operator or "")):
             if sprayer.tls is None and socket.startswith("tcp:") and not is_loopback(_host(socket[4:])):
                 yield ("sprayers", index, field), _LEAVES, \
                     "add tls (config/haproxy.cfg shows HAProxy's side), or use unix:/PATH"

@@ -138,6 +138,9 @@ class Located(Settings):
         return Problem(what, remedy, field, self._file, self._line)
 
 
+Source = tuple[Path | None, str | None, tuple[str, ...]]  # the file, the variable, or the command of a secret
+
+
 class Secret(Located):
     """Where a secret comes from: exactly one of a file, an environment variable, or a command's output."""
 
@@ -150,6 +153,11 @@ class Secret(Located):
         if sum(source is not None for source in (self.file, self.env, self.command)) != 1:
             raise ValueError("does not name one source; write exactly one of file, env and command")
         return self
+
+    @property
+    def source(self) -> Source:
+        """Where it comes from, to be compared: two secrets of one source are one text."""
+        return self.file, self.env, tuple(self.command or ())
 
 
 class Tls(Located):

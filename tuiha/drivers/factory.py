@@ -1,14 +1,14 @@
-"""From a pool's settings to its drivers: secrets are read and TLS contexts are made here, once."""
+"""From a pool's settings to its drivers. Secrets that several of them need are read here, once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config import secrets, tls
-from tuiha.config.plugins import SERVERS
+from tuiha.config import secrets
+from tuiha.config.plugins import Kind
 from tuiha.drivers.installed import imported
 from tuiha.drivers.protocols import (
     DatabaseDriver,
@@ -17,12 +17,10 @@ from tuiha.drivers.protocols import (
     ServerDriver,
     SprayerDriver,
 )
+from tuiha.drivers.site import Site
 
 if TYPE_CHECKING:
-    from tuiha.config.parts import Ledger, Server, Sprayer
     from tuiha.config.settings import Pool
-    from tuiha.drivers.databases.patroni_rest import PatroniRest
-    from tuiha.drivers.sprayers.haproxy import Haproxy
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,16 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
     wanted = {"viewer": pool.control.viewer, "watcher": pool.database.roles.watcher.password}
     wanted |= {f"probe {cluster.cluster}": cluster.probe.password for cluster in pool.mail}
     found = secrets.resolve_all(wanted, base)
+    site = Site(pool, base, known={wanted[name].source: text for name, text in found.items()})
     opener = server_opener(pool, base, found["viewer"], lambda: secrets.resolve(pool.control.viewer, base))
+    database = imported(Kind.DATABASES, pool.database.driver, "database.driver")
     return Drivers(
         servers={server.name: opener(server.name, server.address) for server in pool.servers},
-        databases=_databases(pool, base, found["watcher"]),
-        sprayers=_sprayers(pool, base),
-        mail=_mail(pool, base, found),
+        databases={node.name: database(node, site) for node in pool.database.nodes},
+        sprayers={sprayer.name: imported(Kind.SPRAYERS, sprayer.driver, f"sprayers.{sprayer.name}.driver")(
+            sprayer, site) for sprayer in pool.sprayers},
+        mail={server.name: imported(Kind.MAIL, cluster.driver, f"mail.{cluster.cluster}.driver")(server, site)
+              for cluster in pool.mail for server in cluster.servers},
         ledger=open_ledger(pool, base),
         open_server=opener,
     )
@@ -71,158 +73,44 @@ def server_opener(
 
     `renew` reads the token again, when a server refuses it. The opener raises ConfigError for an unknown driver.
     """
-    known: dict[str, Server] = {server.name: server for server in pool.servers}
+    from tuiha.config.parts import Server
 
-    def ours(server: Server | None, name: str, address: str) -> ServerDriver:
-        from tuiha.drivers.servers.pool import PoolServer
-
-        context = None
-        if address.startswith("https://"):
-            context = tls.client(None, base) if server is None else tls.for_server(server, base)
-        return PoolServer(name, address, token, context, pool.pool, renew)
+    known = {server.name: server for server in pool.servers}
+    ours, others = Site(pool, base, token, renew), Site(pool, base)  # no other server's driver is shown the token
 
     def opener(name: str, address: str) -> ServerDriver:
-        server = known.get(name)
-        if server is None or server.driver == "pool":
-            return ours(server, name, address)
-        if server.driver in _SERVERS:
-            return _SERVERS[server.driver](server, pool, base)
-        driver: ServerDriver = imported(SERVERS, server.driver, f"servers.{name}.driver")(server, pool.pool, base)
+        # A server found in the database is one of ours; its name and address are the database's, so not validated.
+        server = known.get(name) or Server.model_construct(name=name, address=address)
+        if server.driver == "pool" and server.address != address:
+            server = server.model_copy(update={"address": address})
+        driver: ServerDriver = imported(Kind.SERVERS, server.driver, f"servers.{name}.driver")(
+            server, ours if server.driver == "pool" else others)
         return driver
 
     return opener
 
 
-def _http(server: Server, pool: Pool, base: Path) -> ServerDriver:
-    from tuiha.drivers.servers.http import HttpServer
-
-    told = server.http
-    token = None if told.token is None else secrets.resolve(told.token, base)
-    return HttpServer(server.name, server.address, pool.pool, told.health, told.users, token,
-                      tls.for_server(server, base))
-
-
-def _traveler(server: Server, pool: Pool, base: Path) -> ServerDriver:
-    from tuiha.drivers.servers.traveler import TravelerServer
-
-    told = server.traveler
-    assert told is not None  # the settings see to it
-    return TravelerServer(server.name, server.address, pool.pool, told.user, secrets.resolve(told.password, base),
-                          told.domino_name, told.console, told.seconds, tls.for_server(server, base), base,
-                          secrets.environment(pool))
-
-
-# driver -> what opens it: (its settings, the pool's, the configuration's folder) -> ServerDriver
-_SERVERS: Mapping[str, Callable[[Server, Pool, Path], ServerDriver]] = {"http": _http, "traveler": _traveler}
-
-
-def _databases(pool: Pool, base: Path, password: str) -> dict[str, DatabaseDriver]:
-    from tuiha.drivers.databases.postgres import Postgres
-
-    context = tls.for_database(pool.database, base)
-    user = pool.database.roles.watcher.user
-    found = {
-        node.name: Postgres(
-            node.name, node.address, pool.database.name, user, password, pool.heartbeat.window, context
-        )
-        for node in pool.database.nodes
-    }
-    if pool.database.driver == "patroni":
-        from tuiha.drivers.databases.patroni import Patroni
-
-        rests = _rests(pool, base)
-        return {name: Patroni(postgres, rests[name]) for name, postgres in found.items()}
-    return {**found}
-
-
-def _rests(pool: Pool, base: Path) -> dict[str, PatroniRest]:
-    """Patroni's interface on every node. Raises ConfigError."""
-    from tuiha.config.parts import Patroni
-    from tuiha.drivers.databases.patroni_rest import PatroniRest
-
-    told, context = pool.database.patroni or Patroni(), tls.for_patroni(pool.database, base)
-
-    def login() -> tuple[str, str] | None:
-        """Read when something is to be changed: who only looks need not have it."""
-        if told.user is None or told.password is None:
-            return None
-        return told.user, secrets.resolve(told.password, base)
-
-    return {node.name: PatroniRest(node.name, node.rest or "", told.scope, told.timeout, context, login)
-            for node in pool.database.nodes}
-
-
-def open_sprayer(sprayer: Sprayer, base: Path) -> Haproxy:
-    """The driver of a sprayer. Raises ConfigError."""
-    from tuiha.drivers.sprayers.haproxy import Haproxy
-
-    context = tls.for_sprayer(sprayer, base)
-    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map, context, sprayer.held,
-                   sprayer.operator)
-
-
-def _sprayers(pool: Pool, base: Path) -> dict[str, SprayerDriver]:
-    return {sprayer.name: open_sprayer(sprayer, base) for sprayer in pool.sprayers}
-
-
-def _mail(pool: Pool, base: Path, found: dict[str, str]) -> dict[str, MailDriver]:
-    from tuiha.drivers.mail.imap import Imap
-
-    return {
-        server.name: Imap(
-            server.name,
-            server.address,
-            server.security,
-            cluster.probe.user,
-            found[f"probe {cluster.cluster}"],
-            tls.for_mail(cluster, server, base),
-            every=pool.watch.mail,
-        )
-        for cluster in pool.mail
-        for server in cluster.servers
-    }
-
-
 def open_ledger(pool: Pool, base: Path) -> LedgerDriver | None:
     """The driver of the pool's ledger; None when none is configured. Raises ConfigError; may block on a secret.
 
-    Under Patroni its store says who is active; what is configured keeps operations apart, and nothing more.
+    Under Patroni its store says which database is active; a configured ledger keeps operations apart, no more.
     """
-    settings = pool.ledger
-    own = None if settings is None else _LEDGERS[settings.driver](pool.pool, settings, base)
-    if pool.database.driver != "patroni":
-        return own
-    from tuiha.drivers.ledgers.patroni import open_patroni_ledger
-
-    return open_patroni_ledger(pool.pool, _rests(pool, base), own)
+    settings, site = pool.ledger, Site(pool, base)
+    own = None if settings is None else imported(Kind.LEDGERS, settings.driver, "ledger.driver")(settings, site)
+    return own if pool.database.manager is None else _managed_ledger(site, own)
 
 
 def open_authority(pool: Pool, base: Path) -> LedgerDriver | None:
-    """What says which database is active, for who does not operate: under Patroni that alone. Raises ConfigError."""
-    if pool.database.driver != "patroni":
-        return open_ledger(pool, base)
+    """The driver that says which database is active, for hosts that do not operate: under Patroni its store alone.
+
+    Raises ConfigError.
+    """
+    return open_ledger(pool, base) if pool.database.manager is None else _managed_ledger(Site(pool, base), None)
+
+
+def _managed_ledger(site: Site, intents: LedgerDriver | None) -> LedgerDriver:
+    from tuiha.drivers.databases.patroni_rest import open_rest
     from tuiha.drivers.ledgers.patroni import open_patroni_ledger
 
-    return open_patroni_ledger(pool.pool, _rests(pool, base), None)
-
-
-def _file_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:
-    from tuiha.drivers.ledgers.file import FileLedger
-
-    assert settings.path is not None  # the settings are validated
-    return FileLedger(base / settings.path.expanduser(), pool)
-
-
-def _etcd_ledger(pool: str, settings: Ledger, base: Path) -> LedgerDriver:
-    from tuiha.drivers.ledgers.etcd import EtcdLedger
-    from tuiha.drivers.ledgers.gateway import Gateway, Login
-
-    login = None
-    if settings.user is not None and settings.password is not None:
-        login = Login(settings.user, secrets.resolve(settings.password, base))
-    secure = any(endpoint.startswith("https://") for endpoint in settings.endpoints)
-    context = tls.client(settings.tls, base) if secure else None
-    return EtcdLedger(Gateway(settings.endpoints, settings.timeout, context, login), settings.prefix, pool)
-
-
-_LEDGERS: Mapping[str, Callable[[str, Ledger, Path], LedgerDriver]] = {"file": _file_ledger, "etcd": _etcd_ledger}
+    rests = {node.name: open_rest(node, site) for node in site.pool.database.nodes}
+    return open_patroni_ledger(site.pool.pool, rests, intents)

@@ -1,21 +1,28 @@
-"""Drivers that other packages offer. docs/drivers.md has a worked example."""
+"""Imports drivers, ours and those of other packages. docs/drivers.md has worked examples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tuiha.config.errors import ConfigError, Problem
-from tuiha.config.plugins import offered
+from tuiha.config.plugins import Kind, find
+from tuiha.drivers.site import Site
 
 
-def imported(group: str, name: str, field: str) -> Callable[..., Any]:
-    """What opens the driver `name`. Raises ConfigError, naming `field`, when it cannot be imported."""
-    entry = offered(group).get(name)
+class Opener(Protocol):
+    """The object behind an entry point: a class, or a function."""
+
+    def __call__(self, settings: Any, site: Site, /) -> Any:
+        """Make the driver of one part of the pool. `settings`: that part's own. Nothing is connected yet."""
+
+
+def imported(kind: Kind, name: str, field: str) -> Opener:
+    """The opener of the driver `name`. Raises ConfigError, naming `field`, when it cannot be imported."""
+    entry = find(kind, name)
     if entry is None:
         raise ConfigError(Problem(f"there is no driver '{name}' any more", "install the package that offers it", field))
     try:
-        found: Callable[..., Any] = entry.load()
+        found: Opener = entry.load()
     except Exception as error:  # noqa: BLE001 - a foreign module may fail in any way
         raise ConfigError(Problem(
             f"the driver '{name}' cannot be imported: {type(error).__name__}: {error}",

@@ -16,7 +16,9 @@ from tuiha.config.settings import Pool
 from tuiha.config.tls import for_partners
 from tuiha.drivers.databases.positions import IN_RECOVERY
 from tuiha.drivers.databases.session import opened
-from tuiha.drivers.factory import open_authority, open_sprayer
+from tuiha.drivers.factory import open_authority
+from tuiha.drivers.site import Site
+from tuiha.drivers.sprayers.haproxy import open_haproxy
 from tuiha.model.reports import ServerReport, ServerState
 from tuiha.model.words import count
 from tuiha.pooldb.errors import DatabaseError
@@ -118,7 +120,8 @@ class PoolServer:
         if pool.database.manager is not None and self._ledger is not None:
             self._following = Following(me.name, self._secret, pool, self._ledger, self.fence)
         self._pusher = Pusher(
-            me.name, [open_sprayer(one, base) for one in pool.sprayers if one.push], self._pushed, pool.watch.interval
+            me.name, [open_haproxy(one, Site(pool, base)) for one in pool.sprayers if one.push], self._pushed,
+            pool.watch.interval,
         )
         self.attacher = self._attacher(base)
         rechecks = recheck.counts if (recheck := self.users.recheck) is not None else {}
@@ -386,6 +389,7 @@ def _clients(pool: Pool) -> Clients:
     """Who is believed about devices' addresses: what the setting says, else where the sprayers are."""
     if pool.limits.proxies is not None:
         return Clients(pool.limits.proxies)
+    sockets = [one.socket for one in pool.sprayers if one.socket is not None]
     named = [one.address for one in pool.sprayers] + [
-        one.socket.removeprefix("tcp:") for one in pool.sprayers if one.socket.startswith("tcp:")]
+        socket.removeprefix("tcp:") for socket in sockets if socket.startswith("tcp:")]
     return Clients((), (one.rpartition(":")[0].strip("[]") for one in named))

@@ -1,4 +1,1 @@
-"""Every sentence for people about problems, states, verdicts and events, in tables by their codes. Pure.
-
-No code decides on a sentence: facts are in the model.
-"""
+"""Every sentence for people, in tables by codes. Pure: no code decides on a sentence."""

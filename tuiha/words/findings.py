@@ -1,30 +1,20 @@
-"""What `tuiha check` concludes: each finding with what it means and what to do. Pure."""
+"""Findings of `tuiha check` in words, by their code: the sight, its meaning, and the remedy."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from tuiha.model.check.finding import Finding, bad, ok, warning
-from tuiha.model.check.versions import neighbours
-from tuiha.model.databases.active import Standing
-from tuiha.model.databases.durability import IN_STEP, Gap, by_hand, follows_first, same_name
-from tuiha.model.databases.obstacles import LONG, obstacles
+from tuiha.model.check.doctor import SKEW
+from tuiha.model.check.facts import Back, Commits, FindingCode, Limit, Role, Setting, Source, Versions, Way
+from tuiha.model.check.finding import Finding, Level
+from tuiha.model.codes import Obstacle, Oddity
+from tuiha.model.databases.durability import by_hand
 from tuiha.model.databases.way_back import not_ours
-from tuiha.model.facts import Look, Polled
-from tuiha.model.problems.mail_sights import sights
-from tuiha.model.problems.mail_trouble import summed
-from tuiha.model.problems.operation import operation_problems, running_in
-from tuiha.model.problems.sprayers import oddities
-from tuiha.model.reports import (
-    DatabaseReport,
-    DatabaseRole,
-    ReplicationRow,
-    ServerReport,
-    ServerState,
-    Standby,
-)
+from tuiha.model.problems.causes import Cause
+from tuiha.model.quotes import identifier, reset
 from tuiha.model.words import count, names, span
 from tuiha.words.durability import reason, remedy
 from tuiha.words.mail import UNTOLD, explained
@@ -35,345 +25,648 @@ from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, se
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One log-in that was tried besides the watcher's own."""
+class Said:
+    """The sentences of one finding. `means` and `fix` are empty when it is ok."""
 
-    subject: str  # the node
-    who: str  # "role tuiha_pool", "the operator's token"
-    error: str | None
-    means: str  # what would not work without it
-    fix: str  # where to look
-    well: str = "is accepted"  # what is said when it worked
+    what: str
+    means: str = ""
+    fix: str = ""
+
+
+def said(finding: Finding) -> Said:
+    """The sentences of a finding."""
+    text = _TEXTS[finding.code]
+    what = _made(text.what, finding)
+    if finding.level is Level.OK:
+        return Said(what)
+    return Said(what, _made(text.means, finding), _made(text.fix, finding))
+
+
+# A template, with `of` (the subject) and `f` (the facts) in it; or a function of these two.
+Words = str | Callable[[str, Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the configuration says about the pool."""
-
-    servers: frozenset[str]
-    system_identifier: str | None
-    ledger: bool
-    operator: bool  # an operator's token is configured
-    same_tokens: bool = False  # viewer's and operator's token are the same
-    attempts: tuple[Attempt, ...] = field(default=())
-    foreign: frozenset[str] = frozenset()  # servers of other systems: they have no database of ours
-    watcher: str = "tuiha_watch"  # the role that looks
-    database: str = "tuiha"  # PostgreSQL's name of it
-    secure: bool = True  # it is reached with TLS
-    hold: float = LONG  # seconds that requests are held while the pool changes its database
-    agentless: frozenset[str] = frozenset()  # databases that operations would have to stop, start and rewind
-    manager: str | None = None  # who else decides which database is active
+class _Text:
+    what: Words
+    means: Words = ""
+    fix: Words = ""
 
 
-def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, ...]:
-    """All findings, node by node in the order of the configuration."""
-    return (*_tokens(expected), *_databases(look, stand, expected), *_ledger(look, stand, expected),
-            *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_without_mail(look),
-            *_attempts(expected))
+def _made(words: Words, finding: Finding) -> str:
+    if isinstance(words, str):
+        return words.format(of=finding.subject, f=finding.facts)
+    return words(finding.subject, finding.facts)
 
 
-def _tokens(expected: Expected) -> Iterator[Finding]:
-    if expected.same_tokens:
-        yield bad("control", "the viewer's and the operator's token are the same",
-                   "everybody who may look may also act", "make a second token and name it at control.operator")
-    elif not expected.operator:
-        yield warning("control", "no operator's token is configured", "from here one can look, but not act",
-                       "name one at control.operator, if this is a host to act from")
+# ---------------------------------------------------------------------------- databases
+
+_SOURCES: Mapping[Source, str] = {
+    Source.CONFIGURATION: "the configuration", Source.LEDGER: "the ledger", Source.ACTIVE: "the active database",
+}
 
 
-def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
-    for node in look.databases:
-        if node.report is None or node.error is not None:
-            yield bad(node.name, f"cannot be asked at {node.address}: {node.error}",
-                       "its role, identity and lag are unknown",
-                       database_remedy(node.cause, node.name, "watcher", expected.watcher, expected.database,
-                                       expected.secure))
-            continue
-        faults = list(_identity(node.name, node.report, look, stand, expected))
-        if not faults:  # what is not the pool's own plays no role in it
-            faults = list(_role(node.name, node.report, stand, expected.manager))
-        yield from faults or [ok(node.name, _described(node.report))]
-        others = frozenset(one.name for one in look.databases) - {node.name}
-        for one in obstacles(node.name, node.report, others, expected.hold):
-            told = found(one)
-            yield warning(node.name, told.what, told.means, told.remedy)
-        if node.name in expected.agentless:
-            yield warning(node.name, "it has no agent", "operations cannot stop, start and rewind it: a switchover is "
-                          "refused, and what an agent does is yours to do", "write database.nodes[].agent "
-                          "(docs/operations.md, Agents)")
-    if look.databases and stand.active is None:
-        yield bad(look.pool, "no database names itself active in pool_epoch",
-                   "servers cannot take leases", "start a pool server: the first one creates the schema and the row")
-    yield from _versions([(d.name, d.report.version.split(".")[0]) for d in look.databases if d.report is not None],
-                         "PostgreSQL", "the pair cannot replicate across major versions", "upgrade the older one")
-
-
-def _described(report: DatabaseReport) -> str:
-    return (f"{report.role}, {'writable' if report.writable else 'read-only'}, timeline {report.timeline}, "
-            f"system {report.system_identifier}, PostgreSQL {report.version}")
-
-
-def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
-    row = report.epoch
-    if row is not None and row.pool != look.pool:
-        yield bad(name, f"it is the database of the pool '{row.pool}'", f"'{look.pool}' would use another pool's data",
-                   "correct the address at database.nodes, or the pool's name")
-    elif row is None and report.role == DatabaseRole.PRIMARY:
-        yield bad(name, "it has no epoch row", "it is not (yet) the database of a pool",
-                   "start a pool server: the first one creates the schema")
-    active = next((d.report for d in look.databases if d.name == stand.active), None)
-    sources = (("the configuration", expected.system_identifier),
-               ("the ledger", stand.ledger.system_identifier if stand.ledger is not None else None),
-               ("the active database", active.system_identifier if active is not None else None))
-    for source, system in sources:
-        if system is not None and system != report.system_identifier:
-            yield bad(name, f"its system identifier is {report.system_identifier}, by {source} it must be {system}",
-                       "it is another physical database: it holds none of the pool's data",
-                       f"{not_ours(name)}. If the pool is new: correct database.system_identifier")
-            return
-
-
-def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | None) -> Iterator[Finding]:
-    if stand.active is None:
-        return
-    if name == stand.active and not report.writable:
-        yield bad(name, "it is the active database, but it is not writable", "no server can take a lease",
-                   "tuiha status")
-    if name != stand.active and report.writable:
-        yield bad(name, f"it is writable, though {stand.active} is active", "what is written in it is not in the pool",
-                  _rejoin(name, stand) if manager is None else f"patronictl list; stop it, and have {manager} "
-                  f"reinitialize it: patronictl reinit")
-    if name != stand.active or stand.secondary is None:
-        return
-    row = _row(report, stand.secondary.name)
-    if stand.holes:
-        yield bad(name, reason(report.waits_for, stand.secondary.name, stand.holes),
-                  f"it acknowledges writes that {stand.secondary.name} may not have",
-                  remedy(report.waits_for, stand.secondary.name, stand.holes) if by_hand(stand.holes)
-                  else _protection(report, row, stand, stand.secondary, manager))
-        return
-    if Gap.MORE in stand.gaps:
-        yield bad(name, reason(report.waits_for, stand.secondary.name, frozenset({Gap.MORE})),
-                  "no commit is acknowledged", _protection(report, row, stand, stand.secondary, manager))
-    if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
-        yield warning(name, f"a server saw it acknowledge writes without {stand.secondary.name}",
-                      f"{stand.secondary.name} may not be promoted without losing writes",
-                      _counts_again(stand, manager))
-    if row is None or row.sync_state not in IN_STEP:
-        what = "not streaming" if row is None else row.sync_state or "unknown"
-        yield warning(name, f"replication to {stand.secondary.name} is {what}",
-                       "losing this database would lose acknowledged writes, or stop the pool",
-                       _protection(report, row, stand, stand.secondary, manager))
-
-
-def _row(report: DatabaseReport, secondary: str) -> ReplicationRow | None:
-    return next((row for row in report.replication if same_name(row.name, secondary)), None)
-
-
-def _rejoin(name: str, stand: Standing) -> str:
+def _rejoin(database: str, counted: bool) -> str:
     """How a database follows again; the pool first gives it up, while the ledger still counts on it."""
-    counted = stand.ledger is not None and stand.ledger.standby is Standby.SYNC
-    return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {name}"
+    return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {database}"
 
 
-def _protection(report: DatabaseReport, row: ReplicationRow | None, stand: Standing,
-                secondary: Polled[DatabaseReport], manager: str | None) -> str:
-    """How commits come to wait for the secondary. Never by hand: with the name set and nobody there they all hang."""
-    if manager is not None:
-        return f"patronictl list; {manager} has commits wait for {secondary.name} by itself as soon as it streams"
-    if secondary.error is not None or secondary.report is None:
-        alone = " If it stays away: tuiha plan degrade" if report.synchronous_names else ""
-        return f"bring {secondary.name} back first.{alone}"
-    if row is None:
-        other = [one.name for one in report.replication if one.name] if secondary.report.receiving else []
-        called = f"if it calls itself {names(other)}, write application_name={secondary.name} into its " \
-                 "primary_conninfo; else " if other else ""
-        return f"{called}{_rejoin(secondary.name, stand)}; its log says why it does not follow"
-    return "tuiha plan protect"
+def _rejoin_as(back: Back) -> str:
+    called = f"if it calls itself {names(back.called)}, write application_name={back.database} into its " \
+             "primary_conninfo; else " if back.called else ""
+    return f"{called}{_rejoin(back.database, back.counted)}; its log says why it does not follow"
 
 
-def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
-    if not expected.ledger:
-        yield warning("ledger", "none is configured", "the database's roles cannot be changed with tuiha",
-                       "add ledger: to the configuration")
-        return
-    polled, record = look.ledger, stand.ledger
-    if polled is None or record is None or polled.error is not None:
-        yield bad("ledger", str(polled.error if polled is not None else "not read"),
-                   "the service goes on, but the database's roles cannot be changed",
-                   ledger_remedy(polled.cause if polled is not None else None))
-        return
-    primary = stand.primary_report
-    row = primary.epoch if primary is not None else None
-    if record.pool != look.pool:
-        yield bad("ledger", f"it is the ledger of the pool '{record.pool}'", "it says nothing about this one",
-                   "correct the section ledger of the configuration")
-    elif row is not None and (record.epoch, record.active) != (row.epoch, row.active):
-        yield bad("ledger", f"it says epoch {record.epoch} on {record.active}, the database epoch {row.epoch} on "
-                   f"{row.active}", "role changes are refused", "tuiha status; is it an old copy?")
-    elif primary is not None and record.intent is None and record.timeline != primary.timeline:
-        yield bad("ledger", f"it says timeline {record.timeline}, {record.active} is on timeline {primary.timeline}",
-                   "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
-                   "docs/backup.md says what to do after a restore")
-    elif record.intent is not None:
-        running = running_in(record.intent, polled.seen_at or look.at, None)
-        for problem in operation_problems(look.pool, running, record.phase):
-            yield warning("ledger", what(problem), means(problem), command(problem.next))
-    else:
-        yield ok("ledger", f"epoch {record.epoch}, {record.active} active, standby {record.standby}")
-        if record.standby == Standby.STALE:
-            yield warning("ledger", "the secondary is STALE", "it may not be promoted without losing writes",
-                           _counts_again(stand, expected.manager))
+_BACK: Mapping[Way, Callable[[Back], str]] = {
+    Way.MANAGER: lambda back: f"patronictl list; {back.manager} has commits wait for {back.database} by itself as soon "
+                              "as it streams",
+    Way.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} counts on it again as soon as it streams",
+    Way.BRING_BACK: lambda back: f"bring {back.database} back first."
+                                 + (" If it stays away: tuiha plan degrade" if back.waits else ""),
+    Way.REJOIN: _rejoin_as,
+    Way.PROTECT: lambda back: "tuiha plan protect",
+}
 
 
-def _counts_again(stand: Standing, manager: str | None) -> str:
-    """How the ledger comes to count on the secondary."""
-    if manager is not None:
-        return f"patronictl list; {manager} counts on it again as soon as it streams"
-    report, secondary = stand.primary_report, stand.secondary
-    if report is None or secondary is None or not follows_first(stand.gaps):
-        return "tuiha plan protect"
-    return _protection(report, _row(report, secondary.name), stand, secondary, None)
+def _back(of: str, facts: Any) -> str:
+    back: Back = facts.back
+    return _BACK[back.way](back)
 
 
-def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
-    if not look.servers:
-        yield bad(look.pool, "no pool server is known", "nobody answers devices", "tuiha serve NAME")
-    reports: list[tuple[str, str]] = []
-    for server in look.servers:
-        report = server.report
-        if report is None or server.error is not None:
-            yield bad(server.name, f"cannot be asked at {server.address}: {server.error}",
-                       "what it does is not known; if it is gone, the others take its users over",
-                       server_remedy(server.cause, server.name))
-            continue
-        reports.append((server.name, report.version))
-        if server.name in expected.foreign:
-            yield ok(server.name, f"{report.state}, of another system ({report.version}): it is only looked at")
-            continue
-        yield from [*_server(server.name, report, look, stand)] or [
-            ok(server.name, f"{report.state}, attached to {report.database}, epoch {report.epoch}, "
-                f"version {report.version}")]
-        if server.name not in expected.servers:
-            yield ok(server.name, "found in the database; it needs no entry in the configuration")
-    own = [(name, version) for name, version in reports if name not in expected.foreign]
-    if neighbours(version for _, version in own) is False:
-        yield from _versions(own, "tuiha", "they are more than one version apart: nobody tried them together",
-                             "update the older ones, one version at a time (docs/upgrades.md)", bad)
-    else:
-        yield from _versions(own, "tuiha", "while you update that is as it should be; do not stay there",
-                             "update the older ones (docs/upgrades.md)")
+def _unprotected_fix(of: str, facts: Commits) -> str:
+    return remedy(facts.commits, facts.partner, facts.gaps) if by_hand(facts.gaps) else _back(of, facts)
 
 
-def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Iterator[Finding]:
-    if report.pool != look.pool:
-        yield bad(name, f"it is a server of the pool '{report.pool}'", "it serves other users",
-                   "correct its address at servers, or start it with this configuration")
-        return
-    if report.database is not None and stand.active not in (None, report.database):
-        yield bad(name, f"it is attached to {report.database}, though {stand.active} is active",
-                   "what its users change is not in the pool's database", "tuiha status")
-    active = stand.primary.report if stand.primary is not None else None
-    if active is not None and report.system_identifier not in (None, active.system_identifier):
-        yield bad(name, f"it is attached to the physical database {report.system_identifier}, not "
-                   f"{active.system_identifier}", "what its users change is not in the pool's database",
-                   "is the address of the database the same on its host?")
-    if stand.epoch is not None and report.epoch not in (None, stand.epoch):
-        yield bad(name, f"its epoch is {report.epoch}, the pool's is {stand.epoch}",
-                   "it gets no lease until it attaches again", "tuiha status")
-    if stand.current and name not in stand.members:
-        yield warning(name, "it is not in the database's table of servers", "it has not joined: nobody is bound to it",
-                       "its log says why")
-    if report.lease_seconds is not None and report.lease_seconds <= 0:
-        yield bad(name, f"it has no lease ({report.state}{': ' + report.reason if report.reason else ''})",
-                   "it answers 503", "its log says why; can it reach the database?")
+def _versions(of: str, facts: Versions) -> str:
+    return "versions differ: " + "; ".join(f"{names(nodes)}: {version}" for version, nodes in facts.nodes)
 
 
-def _versions(
-    known: list[tuple[str, str]], of: str, means: str, fix: str, level: Callable[..., Finding] = warning
-) -> Iterator[Finding]:
-    versions = Counter(version for _, version in known)
-    if len(versions) > 1:
-        said = "; ".join(f"{names(n for n, v in known if v == version)}: {version}" for version in sorted(versions))
-        yield level(of, f"versions differ: {said}", means, fix)
+# ---------------------------------------------------------------------------- settings
 
 
-def _sprayers(look: Look) -> Iterator[Finding]:
-    if len(look.sprayers) == 1:
-        yield warning(look.sprayers[0].name, "it is the only sprayer", "losing it stops the pool for all devices",
-                       "add a second one")
-    known = {s.name for s in look.servers}
-    odd = _oddities(look)
-    for sprayer in look.sprayers:
-        if sprayer.report is None or sprayer.error is not None:
-            yield bad(sprayer.name, f"its runtime socket cannot be asked: {sprayer.error}",
-                       "sessions, backends and its health are unknown",
-                       sprayer_remedy(sprayer.cause, sprayer.name))
-            continue
-        backends = {b.server: b for b in sprayer.report.backends}
-        missing, strange = known - set(backends), set(backends) - known
-        if missing:
-            yield warning(sprayer.name, f"it has no backend for {names(missing)}",
-                           "their users reach them through other servers only: slower", "add them to its backend")
-        if strange:
-            yield warning(sprayer.name, f"its backend names {names(strange)}, unknown to the pool",
-                           "backends must be called like the pool servers", "rename or remove them")
-        yield from odd.get(sprayer.name, [])
-        if not missing and not strange and sprayer.name not in odd:
-            yield ok(sprayer.name, f"HAProxy {sprayer.report.version}, {count(len(backends), 'backend')}, "
-                      f"{count(sprayer.report.sessions, 'session')}")
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    write: str  # in the configuration of PostgreSQL
+    means: str
+    at_start: bool = False  # it counts after a restart
 
 
-def _oddities(look: Look) -> dict[str, list[Finding]]:
-    """What is odd in how sprayers see the servers, by sprayer."""
-    odd: dict[str, list[Finding]] = {}
-    serving = frozenset(s.name for s in look.servers if s.fresh and s.report is not None
-                        and s.report.state is ServerState.UP)
-    there = {s.name: s.report for s in look.sprayers if s.report is not None and s.fresh}
-    for one in oddities(there, serving):
-        level = bad if one.serious else warning
-        told = found(one)
-        odd.setdefault(one.sprayer, []).append(level(one.sprayer, told.what, told.means, told.remedy))
-    return odd
+_ADVICE: Mapping[str, _Advice] = {
+    "fsync": _Advice("fsync = on", "a power failure loses what was acknowledged"),
+    "full_page_writes": _Advice("full_page_writes = on", "a power failure can destroy pages"),
+    "synchronous_commit": _Advice(
+        "synchronous_commit = on", "a commit is acknowledged before the secondary has it: a failover would lose it"),
+    "wal_level": _Advice("wal_level = replica", "nobody can follow this database", at_start=True),
+    "hot_standby": _Advice("hot_standby = on", "as the secondary it answers nobody: its state is unknown, and it is "
+                           "not promoted", at_start=True),
+    "max_wal_senders": _Advice("max_wal_senders = 8", "no secondary can follow, or be made anew", at_start=True),
+    "max_replication_slots": _Advice(
+        "max_replication_slots = 8", "what the secondary needs is not kept while it is away", at_start=True),
+    "wal_keep_size": _Advice("wal_keep_size = 1GB", "after a change of the database the old primary may need a fresh "
+                             "copy: hours for a large one"),
+    "max_slot_wal_keep_size": _Advice(
+        "max_slot_wal_keep_size = 16GB (smaller than the free space)",
+        "a secondary that is away for long fills this disk, and the pool stops"),
+    "wal_receiver_timeout": _Advice("wal_receiver_timeout = 5s", "a primary that hangs is noticed late"),
+    "wal_sender_timeout": _Advice("wal_sender_timeout = 5s", "a secondary that hangs is noticed late"),
+    "tcp_user_timeout": _Advice(
+        "tcp_user_timeout = 8s", "sessions of a server that vanished keep their locks for a quarter of an hour"),
+    "recovery_min_apply_delay": _Advice(
+        "recovery_min_apply_delay = 0",
+        "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
+    "recovery_target_timeline": _Advice(
+        "recovery_target_timeline = 'latest'", "as the secondary it does not follow a database that was promoted",
+        at_start=True),
+    "password_encryption": _Advice(
+        "password_encryption = scram-sha-256", "new passwords are kept as MD5, which can be guessed quickly"),
+}
 
 
-def _mail(look: Look) -> Iterator[Finding]:
-    sizes = Counter(m.cluster for m in look.mail)
-    for mail in look.mail:
-        if mail.report is None or mail.error is not None:
-            yield bad(mail.name, f"the probe user cannot use it at {mail.address}: {mail.error}",
-                       f"mail of cluster {mail.cluster} cannot be monitored through it",
-                       mail_remedy(mail.cause, mail.name, "probe"))
-        else:
-            yield ok(mail.name, f"the probe user logged in in {span(mail.report.latency_ms / 1000)}")
-        if sizes[mail.cluster] == 1:
-            yield warning(mail.name, f"it is alone in cluster {mail.cluster}",
-                           "when it is lost its users' mail is not monitored", "add its partner to the cluster")
+def _place(setting: Setting) -> str:
+    return setting.file or "its configuration"
 
 
-def _without_mail(look: Look) -> Iterator[Finding]:
-    """Users without mail, and mail servers that a pool server does not use: what the watcher cannot see for itself."""
-    for name, told in sights(look).items():
-        for server, sight in told.items():
-            if sight.gone or sight.closed:
-                yield warning(name, f"pool server {server} does not use it: {sight.gone or sight.closed}",
-                              "users of that server are monitored through the rest of the cluster",
-                              f"if it answers again, tuiha plan return-mail {name}; else try it from {server}'s host")
-    reports = ((s.name, one) for s in look.servers if s.fresh and s.report is not None for one in s.report.mail or ())
-    for cluster in summed(reports):
-        if cluster.late:
-            yield warning(cluster.cluster, f"{cluster.ahead:,} mailboxes ahead of their cursors: {UNTOLD.what}",
-                          "devices get new mail up to a minute late, when a look finds it", UNTOLD.then)
-        for trouble in cluster.troubles:
-            said = explained(trouble.reason)
-            yield warning(cluster.cluster, f"{count(trouble.users, 'user')} without mail: {said.what}",
-                          f"their devices get no new mail ({', '.join(trouble.examples)})",
-                          f"{said.then} All of them: tuiha users --without-mail")
+def _write(of: str, setting: Setting) -> str:
+    """Where the right value is written, and how it comes to count. A value of ALTER SYSTEM goes before any file."""
+    advice = _ADVICE[setting.name]
+    then = "restart it" if advice.at_start else "SELECT pg_reload_conf()"
+    if setting.file.endswith("postgresql.auto.conf"):
+        return f"on {of}: ALTER SYSTEM RESET {setting.name}; write {advice.write} in its configuration; {then}"
+    return f"write {advice.write} in {_place(setting)}, then {then}"
 
 
-def _attempts(expected: Expected) -> Iterator[Finding]:
-    for attempt in expected.attempts:
-        if attempt.error is None:
-            yield ok(attempt.subject, f"{attempt.who} {attempt.well}")
-        else:
-            yield bad(attempt.subject, f"{attempt.who}: {attempt.error}", attempt.means, attempt.fix)
+def _default(of: str, facts: Any) -> str:
+    default = facts.default
+    whom = f"role {default.role}" if default.role else "all roles"
+    where = f" in database {default.database}" if default.database else ""
+    return f"{default.name} = {default.value} is set for {whom}{where}"
+
+
+def _default_in_file_fix(of: str, facts: Any) -> str:
+    name, file = facts.default.name, facts.default.file
+    fix = f"ALTER SYSTEM RESET {name}" if file.endswith("postgresql.auto.conf") else f"take {name} out of {file}"
+    return f"{fix}; then SELECT pg_reload_conf()"
+
+
+_GO_BEFORE = "tuiha's own sessions go before it; any other program's, and psql's, do not"
+
+
+def _collation(of: str, facts: Any) -> str:
+    what = f"collation {facts.collation}" if facts.collation else f"database {facts.database}"
+    return f"{what} was made with collation version {facts.recorded}, this host has {facts.actual}"
+
+
+def _collation_fix(of: str, facts: Any) -> str:
+    again = f"ALTER COLLATION {identifier(facts.collation)} REFRESH VERSION" if facts.collation \
+        else f"ALTER DATABASE {identifier(facts.database)} REFRESH COLLATION VERSION"
+    return (f"on the primary: REINDEX DATABASE {identifier(facts.database)}, then {again}; install the same C library "
+            "or ICU on both hosts")
+
+
+def _values(pairs: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in pairs)
+
+
+# ---------------------------------------------------------------------------- roles
+
+_STEP_3 = "config/postgresql.md, step 3"
+_FUNCTIONS = f"make the functions of {_STEP_3}"
+_GRANTED_AGAIN = "the next start of a pool server with the owner's role grants what config/postgresql.md lists"
+_RELOAD = "then SELECT pg_reload_conf()"
+_LEARNS = "whoever learns its password"
+_SOMEBODY_REFUSED = "on a failover, when everybody connects at once, somebody is refused"
+
+
+def _role(what: str) -> Callable[[str, Role], str]:
+    """A sentence on a role's items."""
+    return lambda of, role: f"role {role.role} {what.format(items=names(role.items), right=role.right)}"
+
+
+def _sql(statement: str) -> Callable[[str, Any], str]:
+    """A statement with the role as PostgreSQL quotes it."""
+    return lambda of, facts: statement.format(role=identifier(facts.role), f=facts)
+
+
+def _copies(role: Role) -> bool:
+    return "REPLICATION" in role.items or "SUPERUSER" in role.items
+
+
+def _powers_mean(of: str, role: Role) -> str:
+    return f"{_LEARNS} can copy the whole cluster, every password's hash included" if _copies(role) \
+        else f"{_LEARNS} can do far more than {role.task} has to"
+
+
+def _powers_fix(of: str, role: Role) -> str:
+    first = f"{_FUNCTIONS}; then " if role.task == "coordinator" and "REPLICATION" in role.items else ""
+    return f"{first}ALTER ROLE {identifier(role.role)} {' '.join('NO' + power for power in role.items)}"
+
+
+def _tables_fix(of: str, role: Role) -> str:
+    tables = ", ".join(identifier(table) for table in role.items)
+    return f"REVOKE {role.right} ON {tables} FROM {identifier(role.role)}, PUBLIC"
+
+
+def _membership_fix(of: str, role: Role) -> str:
+    return f"REVOKE {identifier(role.items[0])} FROM {identifier(role.role)}"
+
+
+def _column_fix(of: str, facts: Any) -> str:
+    return (f"REVOKE {facts.right} ({identifier(facts.column)}) ON {identifier(facts.table)} "
+            f"FROM {identifier(facts.role)}")
+
+
+def _creates_fix(of: str, role: Role) -> str:
+    return "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
+                     f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
+                     f"FROM {identifier(role.role)}, PUBLIC" for place in role.items)
+
+
+def _revoked(what: str) -> Callable[[str, Role], str]:
+    return lambda of, role: f"REVOKE {what} {', '.join(role.items)} FROM {identifier(role.role)}"
+
+
+def _lease_fix(of: str, role: Role) -> str:
+    return ("when `tuiha status` shows this version on all servers, and you will not go back: "
+            f"REVOKE {', '.join(role.items)} ON lease FROM {identifier(role.role)}")
+
+
+def _expires(days: float) -> str:
+    return "has expired" if days <= 0 else f"expires in {count(int(days), 'day')}"
+
+
+def _password(of: str, facts: Any) -> str:
+    return f"the password of role {facts.role} " + (
+        "is no longer valid (VALID UNTIL)" if facts.days <= 0
+        else f"is valid for {count(int(facts.days), 'day')} more (VALID UNTIL)")
+
+
+def _limited(kind: str) -> Callable[[str, Limit], str]:
+    return lambda of, limit: f"ALTER {kind} {identifier(limit.name)} CONNECTION LIMIT -1"
+
+
+_LETS_IN: Mapping[str, str] = {
+    "trust": "whoever reaches this database is let in as any of them, without a password",
+    "password": "the password is asked for in clear text: tuiha refuses that, other programs do not",
+}
+_NO_PROOF = "tuiha refuses a database that does not prove itself by SCRAM"
+
+
+def _rule(what: str) -> Callable[[str, Any], str]:
+    return lambda of, rule: f"pg_hba.conf line {rule.line} lets {names(rule.roles)} in {what.format(f=rule)}"
+
+
+# ---------------------------------------------------------------------------- attempts
+
+
+def _tried(who: str, well: str = "is accepted") -> Callable[[str, Any], str]:
+    """How an attempt went. `who`: a template with the facts."""
+    def words(of: str, facts: Any) -> str:
+        name = who.format(f=facts)
+        return f"{name} {well}" if facts.error is None else f"{name}: {facts.error}"
+
+    return words
+
+
+def _acts(facts: Any) -> str:
+    return "as a master user" if facts.master else "SASL PLAIN with an authorization identity"
+
+
+def _monitor_fix(of: str, facts: Any) -> str:
+    if facts.cause in (None, Cause.PASSWORD, Cause.OTHER):
+        return f"correct mail.monitor; it must be allowed to act for every user ({_acts(facts)})"
+    return mail_remedy(facts.cause, of, "monitor")
+
+
+# ---------------------------------------------------------------------------- the rest
+
+_STATUS = "tuiha status"
+OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
+_NOT_IN_POOL = "what its users change is not in the pool's database"
+
+
+def _found(find: Callable[[Any], Obstacle | Oddity]) -> _Text:
+    """The sentences that the screen has for it too."""
+    return _Text(lambda of, facts: found(find(facts)).what, lambda of, facts: found(find(facts)).means,
+                 lambda of, facts: found(find(facts)).remedy)
+
+
+_OBSTACLE = _found(lambda facts: facts.obstacle)
+_WAY_BACK = _Text(
+    "{f.value}", "after a change of roles {of} would not follow {f.partner}: the pool would be unprotected",
+    "{f.remedy}")
+
+
+def _rehearsal(of: str, facts: Any) -> str:
+    return f"the agent's rehearsal went well: it can be rewound to, copied from and follow {facts.partner}" \
+        if facts.error is None else f"the agent's rehearsal: {facts.error}"
+
+
+_BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
+            "(docs/operations.md, Agents)")
+_THERE = "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)"
+
+
+def _without_mail_fix(of: str, facts: Any) -> str:
+    return f"{explained(facts.trouble.reason).then} All of them: tuiha users --without-mail"
+
+
+def _skewed(of: str, facts: Any) -> str:
+    where = "ahead of" if facts.seconds > 0 else "behind"
+    return f"its clock is {span(abs(facts.seconds))} {where} this host's"
+
+
+_C = FindingCode
+_TEXTS: Mapping[FindingCode, _Text] = {
+    # Tokens
+    _C.SAME_TOKENS: _Text("the viewer's and the operator's token are the same", "everybody who may look may also act",
+                          "make a second token and name it at control.operator"),
+    _C.NO_OPERATOR_TOKEN: _Text("no operator's token is configured", "from here one can look, but not act",
+                                "name one at control.operator, if this is a host to act from"),
+    _C.OPERATOR_TOKEN: _Text(_tried("the operator's token"), "nobody can act on this server from here",
+                             "correct control.operator; it must be the one that the server was started with"),
+    # Databases
+    _C.DATABASE: _Text(lambda of, f: f"{f.role}, {'writable' if f.writable else 'read-only'}, timeline {f.timeline}, "
+                                     f"system {f.system}, PostgreSQL {f.version}"),
+    _C.DATABASE_UNREACHABLE: _Text(
+        "cannot be asked at {f.address}: {f.error}", "its role, identity and lag are unknown",
+        lambda of, f: database_remedy(f.cause, of, "watcher", f.role, f.database, f.secure)),
+    _C.DATABASE_OF_OTHER_POOL: _Text(
+        "it is the database of the pool '{f.found}'", "'{f.expected}' would use another pool's data",
+        "correct the address at database.nodes, or the pool's name"),
+    _C.DATABASE_VERSIONS: _Text(_versions, "the pair cannot replicate across major versions", "upgrade the older one"),
+    _C.ROLE_LOG_IN: _Text(
+        _tried("database role {f.role}"), "what this role is for will fail on this database",
+        lambda of, f: database_remedy(f.cause, of, f.task, f.role, f.database, f.secure)),
+    _C.NO_AGENT: _Text(
+        "it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what an agent "
+        "does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)"),
+    _C.NO_ACTIVE_DATABASE: _Text(
+        "no database names itself active in pool_epoch", "servers cannot take leases",
+        "start a pool server: the first one creates the schema and the row"),
+    _C.NO_EPOCH_ROW: _Text("it has no epoch row", "it is not (yet) the database of a pool",
+                           "start a pool server: the first one creates the schema"),
+    _C.OTHER_SYSTEM: _Text(
+        lambda of, f: f"its system identifier is {f.system}, by {_SOURCES[f.source]} it must be {f.expected}",
+        "it is another physical database: it holds none of the pool's data",
+        lambda of, f: f"{not_ours(of)}. If the pool is new: correct database.system_identifier"),
+    _C.NOT_WRITABLE: _Text("it is the active database, but it is not writable", "no server can take a lease", _STATUS),
+    _C.STRAY: _Text(
+        "it is writable, though {f.active} is active", "what is written in it is not in the pool",
+        lambda of, f: _rejoin(of, f.counted) if f.manager is None
+        else f"patronictl list; stop it, and have {f.manager} reinitialize it: patronictl reinit"),
+    _C.UNPROTECTED: _Text(
+        lambda of, f: reason(f.commits, f.partner, f.gaps),
+        "it acknowledges writes that {f.partner} may not have", _unprotected_fix),
+    _C.ENDLESS_WAIT: _Text(lambda of, f: reason(f.commits, f.partner, f.gaps), "no commit is acknowledged", _back),
+    _C.DOUBTED: _Text("a server saw it acknowledge writes without {f.partner}",
+                      "{f.partner} may not be promoted without losing writes", _back),
+    _C.NOT_SYNCHRONOUS: _Text(
+        lambda of, f: f"replication to {f.partner} is "
+                      + ((f.sync_state or "unknown") if f.streaming else "not streaming"),
+        "losing this database would lose acknowledged writes, or stop the pool", _back),
+    _C.LAG: _Text("it is {f.bytes:,} bytes and {f.seconds:.0f} s behind", "a switchover waits for all of it",
+                  "its disk or the network between the databases is too slow"),
+    # What is in the way of a change of roles
+    _C.REPLAY_PAUSED: _OBSTACLE,
+    _C.PREPARED_TRANSACTIONS: _OBSTACLE,
+    _C.LONG_TRANSACTIONS: _OBSTACLE,
+    _C.BACKUP_RUNNING: _OBSTACLE,
+    _C.SLOT: _OBSTACLE,
+    _C.UNLOGGED_TABLES: _Text(
+        lambda of, f: f"tables {names(f.names)} are unlogged", "they are empty after a change of the primary",
+        lambda of, f: "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in f.names)),
+    _C.NO_FREE_SLOT: _Text(
+        "all {f.number} replication slots are in use", "a change of roles needs one more, and is refused",
+        "drop the ones that nobody uses (pg_replication_slots), or write a larger max_replication_slots on {of} and "
+        "restart it"),
+    _C.REHEARSAL: _Text(_rehearsal, "operations may not be able to stop, start and rewind {of}",
+                        lambda of, f: _BY_HAND if f.command else _THERE),
+    _C.WAY_BACK_IDENTITY: _WAY_BACK,
+    _C.WAY_BACK_REPLICATION: _WAY_BACK,
+    _C.WAY_BACK_SLOT: _WAY_BACK,
+    _C.WAY_BACK_RECOVERY: _WAY_BACK,
+    _C.WAY_BACK_REWIND: _WAY_BACK,
+    _C.WAY_BACK_COPY: _WAY_BACK,
+    # Settings of PostgreSQL
+    _C.SETTING: _Text("{f.name} is {f.value}", lambda of, f: _ADVICE[f.name].means, _write),
+    _C.SETTINGS: _Text("{f.number} settings that matter when something fails are right"),
+    _C.SIZES_DIFFER: _Text(
+        lambda of, f: _values(f.values),
+        "the one with less does not start as the secondary of the other, or stops replaying",
+        "write the same {of} on both, and restart the one with less"),
+    _C.NOT_REWINDABLE: _Text(
+        "neither wal_log_hints nor data checksums are on",
+        "after a failover it cannot be rewound: rejoining copies the whole database",
+        lambda of, f: f"write wal_log_hints = on in {_place(f)} and restart it"),
+    _C.SSL_OFF: _Text("ssl is off", "what servers and operators send crosses the network in plain text",
+                      "write ssl = on with ssl_cert_file and ssl_key_file"),
+    _C.MAX_CONNECTIONS: _Text(
+        "max_connections is {f.limit}, all servers may want {f.wanted}", _SOMEBODY_REFUSED,
+        "write max_connections = {f.wanted} or more on both, and restart the secondary first"),
+    _C.NAMES_IN_FILE: _Text(
+        "synchronous_standby_names is written in {f.file}",
+        "it belongs to the role that a node plays now: after a failover commits would wait for nobody",
+        "take it out there; `tuiha plan protect` sets it"),
+    _C.DEFAULT_OF_SESSIONS: _Text(
+        _default, lambda of, f: "no session can undo it: tuiha refuses to work in such a one" if f.kept else _GO_BEFORE,
+        lambda of, f: reset(f.default.name, f.default.role, f.default.database)),
+    _C.DEFAULT_IN_FILE: _Text("{f.default.name} is {f.default.value} for all sessions", _GO_BEFORE,
+                              _default_in_file_fix),
+    _C.COLLATION_CHANGED: _Text(
+        _collation, "texts sort otherwise than their indexes say: rows are not found, and come twice", _collation_fix),
+    _C.COLLATIONS_DIFFER: _Text(
+        lambda of, f: f"{f.collation or 'the database'}: versions differ between the hosts: {_values(f.versions)}",
+        "after a change of the primary texts sort otherwise than their indexes say: rows are not found",
+        "install the same C library or ICU on both hosts, or copy the secondary again after REINDEX"),
+    _C.LEASE_SECONDS: _Text(
+        "its leases last {f.seconds:g} s, lease.seconds is {f.expected:g} s here",
+        "a failover from here waits too short, and is refused, or too long",
+        "write the same lease.seconds on all hosts, and restart {of} if it has another one"),
+    # Roles, and who gets in
+    _C.RIGHTS: _Text(lambda of, f: f"{names(f.names)} may do what they need, and no more"),
+    _C.NO_ROLE: _Text("there is no role {f.role}", "database.roles.{f.task} cannot log in", _STEP_3),
+    _C.ROLE_POWERS: _Text(_role("has {items}"), _powers_mean, _powers_fix),
+    _C.ROLE_WRITES: _Text(
+        _role("may write {items}"), "who may only look can change the pool",
+        _sql("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {role}")),
+    _C.ROLE_READS_HASHES: _Text(
+        "role {f.role} may read the hashes of users' passwords", "they can be guessed at leisure",
+        _sql("REVOKE SELECT ON app_user FROM {role}; the next start of a pool server grants the rest again")),
+    _C.ROLE_OWNS_TABLES: _Text("role {f.role} owns the tables", f"{_LEARNS} can drop them",
+                               "give them to tuiha_owner, and name it at database.roles.owner"),
+    _C.ROLE_MAKES_NO_SLOT: _Text("role {f.role} can make no replication slot", "a database cannot rejoin", _FUNCTIONS),
+    _C.ROLE_SETS_TOO_LITTLE: _Text(
+        _role("may not set {items}"), "operations on the pair will fail",
+        lambda of, f: f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(f.items)} TO {identifier(f.role)}"),
+    _C.ROLE_READS_TOO_LITTLE: _Text(_role("may not read {items}"), "{f.task} does not see the pool", _GRANTED_AGAIN),
+    _C.ROLE_WRITES_TOO_LITTLE: _Text(_role("may not write {items}"), "the pool servers cannot do their work",
+                                     _GRANTED_AGAIN),
+    _C.ROLE_SEES_NO_FOLLOWERS: _Text(
+        "role {f.role} does not see who follows this database",
+        "another program with the secondary's name could acknowledge commits, and nobody would notice",
+        _sql("GRANT pg_read_all_stats TO {role}")),
+    _C.ROLE_MONITORS_NOTHING: _Text("role {f.role} is no member of pg_monitor", "replication and its lag are unknown",
+                                    _sql("GRANT pg_monitor TO {role}")),
+    _C.ROLE_MEMBERSHIP: _Text("role {f.role} is a member of {f.items[0]}", "it can do whatever {f.items[0]} can",
+                              _membership_fix),
+    _C.ROLE_TABLES: _Text(_role("may {right} {items}"), f"that is more than {{f.task}} has to, for {_LEARNS}",
+                          _tables_fix),
+    _C.ROLE_COLUMN: _Text("role {f.role} may {f.right} {f.table}.{f.column}", "that is more than {f.task} has to",
+                          _column_fix),
+    _C.ROLE_FUNCTIONS: _Text(_role("may call {items}"), "{f.task} calls none of these",
+                             _revoked("EXECUTE ON FUNCTION")),
+    _C.ROLE_PARAMETERS: _Text(_role("may set {items}"), "for all sessions of the database",
+                              _revoked("ALL ON PARAMETER")),
+    _C.ROLE_CREATES: _Text(_role("may create objects in {items}"),
+                           "what it puts there can be called in place of what is meant", _creates_fix),
+    _C.ROLE_LEASES: _Text(
+        _role("may {items} lease"),
+        f"{_LEARNS} can end a lease that a server still uses: a failover would be early", _lease_fix),
+    _C.ROLE_NO_LOGIN: _Text("role {f.role} may not log in", "what database.roles.{f.task} is for does not work",
+                            _sql("ALTER ROLE {role} LOGIN")),
+    _C.ROLE_PASSWORD_EXPIRES: _Text(
+        _password, "from then on database.roles.{f.task} is refused as with a wrong password",
+        _sql("ALTER ROLE {role} VALID UNTIL 'infinity', or a later date")),
+    _C.ROLE_CONNECTION_LIMIT: _Text("role {f.name} has CONNECTION LIMIT {f.limit}",
+                                    f"it may want {{f.wanted}}: {_SOMEBODY_REFUSED}", _limited("ROLE")),
+    _C.DATABASE_CONNECTION_LIMIT: _Text(
+        "database {f.name} has CONNECTION LIMIT {f.limit}",
+        "all servers may want {f.wanted}: on a failover somebody is refused", _limited("DATABASE")),
+    _C.ACCESS_HIDDEN: _Text(
+        "who may connect (pg_hba.conf) cannot be looked at",
+        "a role that is let in without a password would not be noticed",
+        f"make the function access_rules of {_STEP_3}"),
+    _C.ACCESS_RULE_BROKEN: _Text(
+        "pg_hba.conf line {f.line} is not understood: {f.error}",
+        "the whole file is refused at the next reload or start", f"correct the line, {_RELOAD}"),
+    _C.ACCESS_UNPROVEN: _Text(_rule("by {f.method}"), lambda of, f: _LETS_IN.get(f.method, _NO_PROOF),
+                              f"write scram-sha-256 in this line, {_RELOAD}"),
+    _C.ACCESS_PLAIN_TEXT: _Text(
+        _rule("without TLS"), "what a program without TLS asks and is told crosses the network in plain text",
+        f"write hostssl in this line, {_RELOAD}"),
+    _C.ACCESS_EVERYWHERE: _Text(_rule("from everywhere"), "a password that became known is of use anywhere",
+                                f"name the hosts that need it, {_RELOAD}"),
+    # A manager of the pair
+    _C.MANAGED: _Text(lambda of, f: f"{f.manager} {f.version or '(unknown version)'}: {f.role}, "
+                                    f"{f.state or 'unknown'}"),
+    _C.MANAGER_UNREACHABLE: _Text(
+        "its {f.manager} cannot be asked: {f.error}",
+        "nobody here knows who leads when the other one cannot be asked either",
+        "check database.nodes[].rest, and restapi in its configuration"),
+    _C.MANAGER_TELLS_NO_ROLE: _Text(
+        "its {f.manager} does not tell its role in the cluster",
+        "the node's name is not one of {f.manager}'s members, or its store cannot be reached",
+        "name the node as {f.manager} does; patronictl list"),
+    _C.MANAGER_LEADER: _Text(lambda of, f: f"leader: {' and '.join(f.names) or 'none'}",
+                             "no server can be sure where it belongs", "patronictl list; look at its store"),
+    _C.MANAGER_SYNCHRONOUS: _Text(
+        lambda of, f: f"synchronous_mode is {'on' if f.on else 'off'}" + (", and strict" if f.strict else ""),
+        "a failover loses acknowledged writes, and a lease on the old leader proves nothing to the new one",
+        "patronictl edit-config: synchronous_mode: true"),
+    _C.MANAGER_PAUSED: _Text("it is in maintenance mode", "it does not fail over by itself", "patronictl resume"),
+    _C.MANAGER_BEHIND: _Text(
+        "its leader is on timeline {f.timeline}, and the pool is in epoch {f.epoch} already",
+        "no server follows to an epoch before one that it has seen",
+        "docs/patroni.md, Moving a pool there; or a database of another time was brought back"),
+    _C.PENDING_RESTART: _Text("{f.manager} has settings that wait for a restart", "they do not count yet",
+                              "patronictl restart"),
+    _C.UNKNOWN_MEMBER: _Text(
+        "commits wait for {f.member}, which is not at database.nodes",
+        "{f.manager} may promote it, and no server and no operator finds it then",
+        "name {f.member} at database.nodes on all hosts; or keep it out: tags: nosync: true and nofailover: true in "
+        "its {f.manager} configuration"),
+    # The ledger
+    _C.LEDGER: _Text("epoch {f.epoch}, {f.active} active, standby {f.standby}"),
+    _C.NO_LEDGER: _Text("none is configured", "the database's roles cannot be changed with tuiha",
+                        "add ledger: to the configuration"),
+    _C.LEDGER_UNREADABLE: _Text("{f.error}", "the service goes on, but the database's roles cannot be changed",
+                                lambda of, f: ledger_remedy(f.cause)),
+    _C.LEDGER_OF_OTHER_POOL: _Text("it is the ledger of the pool '{f.found}'", "it says nothing about this one",
+                                   "correct the section ledger of the configuration"),
+    _C.LEDGER_DISAGREES: _Text(
+        "it says epoch {f.epoch} on {f.active}, the database epoch {f.row_epoch} on {f.row_active}",
+        "role changes are refused", "tuiha status; is it an old copy?"),
+    _C.LEDGER_TIMELINE: _Text(
+        "it says timeline {f.recorded}, {f.active} is on timeline {f.actual}",
+        "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
+        "docs/backup.md says what to do after a restore"),
+    _C.OPERATION: _Text(
+        lambda of, f: what(f.problem), lambda of, f: means(f.problem), lambda of, f: command(f.problem.next)),
+    _C.STALE: _Text("the secondary is STALE", "it may not be promoted without losing writes", _back),
+    # Pool servers
+    _C.SERVER: _Text("{f.state}, attached to {f.database}, epoch {f.epoch}, version {f.version}"),
+    _C.NO_SERVER: _Text("no pool server is known", "nobody answers devices", "tuiha serve NAME"),
+    _C.FOREIGN_SERVER: _Text("{f.state}, of another system ({f.version}): it is only looked at"),
+    _C.SERVER_FROM_DATABASE: _Text("found in the database; it needs no entry in the configuration"),
+    _C.SERVER_UNREACHABLE: _Text(
+        "cannot be asked at {f.address}: {f.error}",
+        "what it does is not known; if it is gone, the others take its users over",
+        lambda of, f: server_remedy(f.cause, of)),
+    _C.SERVER_OF_OTHER_POOL: _Text("it is a server of the pool '{f.found}'", "it serves other users",
+                                   "correct its address at servers, or start it with this configuration"),
+    _C.SERVER_ATTACHED_ELSEWHERE: _Text("it is attached to {f.found}, though {f.expected} is active", _NOT_IN_POOL,
+                                        _STATUS),
+    _C.SERVER_ON_OTHER_SYSTEM: _Text("it is attached to the physical database {f.found}, not {f.expected}",
+                                     _NOT_IN_POOL, "is the address of the database the same on its host?"),
+    _C.SERVER_IN_OTHER_EPOCH: _Text("its epoch is {f.found}, the pool's is {f.expected}",
+                                    "it gets no lease until it attaches again", _STATUS),
+    _C.SERVER_NOT_JOINED: _Text("it is not in the database's table of servers",
+                                "it has not joined: nobody is bound to it", "its log says why"),
+    _C.NO_LEASE: _Text(lambda of, f: f"it has no lease ({f.state}{': ' + f.reason if f.reason else ''})",
+                       "it answers 503", "its log says why; can it reach the database?"),
+    _C.VERSIONS: _Text(_versions, "while you update that is as it should be; do not stay there",
+                       "update the older ones (docs/upgrades.md)"),
+    _C.VERSIONS_APART: _Text(_versions, "they are more than one version apart: nobody tried them together",
+                             "update the older ones, one version at a time (docs/upgrades.md)"),
+    _C.CAPACITY: _Text("{f.users:,} users; with one server less there is room for {f.left:,}",
+                       "when a server is lost the others are overloaded, and shed users", "add a server"),
+    # Sprayers
+    _C.SPRAYER: _Text(lambda of, f: f"HAProxy {f.version}, {count(f.backends, 'backend')}, "
+                                    f"{count(f.sessions, 'session')}"),
+    _C.SPRAYER_UNREACHABLE: _Text(
+        "its runtime socket cannot be asked: {f.error}", "sessions, backends and its health are unknown",
+        lambda of, f: sprayer_remedy(f.cause, of)),
+    _C.SPRAYER_STEERING: _Text(
+        _tried("the socket at sprayers[].{f.field}, for drain and enable,"),
+        "no server can be drained or enabled from here: {of} would refuse",
+        OPERATORS_SOCKET),
+    _C.SPRAYER_ODDITY: _found(lambda facts: facts.oddity),
+    _C.ONLY_SPRAYER: _Text("it is the only sprayer", "losing it stops the pool for all devices", "add a second one"),
+    _C.BACKEND_MISSING: _Text(lambda of, f: f"it has no backend for {names(f.names)}",
+                              "their users reach them through other servers only: slower", "add them to its backend"),
+    _C.BACKEND_UNKNOWN: _Text(lambda of, f: f"its backend names {names(f.names)}, unknown to the pool",
+                              "backends must be called like the pool servers", "rename or remove them"),
+    _C.FRONT_UNREACHABLE: _Text(
+        "devices cannot connect at {f.address}: {f.error}",
+        "devices reach the pool through the other sprayer, if at all",
+        "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on one of the "
+        "hosts"),
+    _C.FRONT_PLAIN_TEXT: _Text(
+        "it speaks plain text to devices at {f.address}", "passwords and mail cross the network readable",
+        "write `bind :443 ssl crt FILE` (config/haproxy.cfg), and then: systemctl reload haproxy"),
+    _C.FRONT_CERTIFICATE: _Text(
+        lambda of, f: f"its certificate for devices at {f.address} {_expires(f.days)}",
+        "from then on no device connects through it any more",
+        "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy"),
+    _C.FRONT_NAME: _Text(
+        "its certificate for devices is not for the name in {f.address}", "devices that verify it do not connect",
+        "have one signed for that name, put it at `bind ... ssl crt`, and then: systemctl reload haproxy"),
+    # Mail
+    _C.MAIL: _Text(lambda of, f: f"the probe user logged in in {span(f.seconds)}"),
+    _C.MAIL_UNUSABLE: _Text(
+        "the probe user cannot use it at {f.address}: {f.error}",
+        "mail of cluster {f.cluster} cannot be monitored through it",
+        lambda of, f: mail_remedy(f.cause, of, "probe")),
+    _C.MAIL_ALONE: _Text("it is alone in cluster {f.cluster}", "when it is lost its users' mail is not monitored",
+                         "add its partner to the cluster"),
+    _C.MAIL_NOT_USED: _Text(
+        "pool server {f.server} does not use it: {f.reason}",
+        "users of that server are monitored through the rest of the cluster",
+        "if it answers again, tuiha plan return-mail {of}; else try it from {f.server}'s host"),
+    _C.MAIL_LATE: _Text(lambda of, f: f"{f.number:,} mailboxes ahead of their cursors: {UNTOLD.what}",
+                        "devices get new mail up to a minute late, when a look finds it", lambda of, f: UNTOLD.then),
+    _C.MONITOR_LOG_IN: _Text(_tried("{f.monitor}, acting as {f.user},"),
+                             "no user's mailbox can be monitored through it", _monitor_fix),
+    _C.WITHOUT_MAIL: _Text(
+        lambda of, f: f"{count(f.trouble.users, 'user')} without mail: {explained(f.trouble.reason).what}",
+        lambda of, f: f"their devices get no new mail ({', '.join(f.trouble.examples)})", _without_mail_fix),
+    # Users
+    _C.SAME_MAILBOX: _Text(
+        "users {f.user} and {f.stays} are one mailbox",
+        "they are joined when the next server starts: all devices and changes stay",
+        "nothing; if your mail server tells them apart, write users.names before (lower: false)"),
+    _C.MORE_SAME_MAILBOXES: _Text("{f.number:,} more users are one mailbox with another",
+                                  "they are joined when the next server starts", "as above"),
+    _C.NAMES_CHANGE: _Text(
+        lambda of, f: f"{count(f.number, 'name')} to change: "
+                      + names((f"{before} to {after}" for before, after in f.pairs), 3),
+        "the next start of a server does it; the mail server is logged in to with the new name",
+        "nothing; if your mail server wants the old ones, write users.names before"),
+    _C.ONE_NAME: _Text(
+        "{f.user} (mail cluster {f.cluster}) and {f.stays} ({f.stays_cluster}) have one name",
+        "who logs in as {f.name} is the one of {f.stays_cluster}, never the other",
+        "give one of them another name at its mail server"),
+    _C.NAME_RULES_DIFFER: _Text(
+        lambda of, f: f"here: {f.here}; servers go by: {'; '.join(f.others)}",
+        "one mailbox can be two users, and is joined at each start",
+        "write the same users.names on all hosts, and start the servers again"),
+    # Hosts and the configuration
+    _C.CLOCK: _Text(
+        _skewed, "times in logs, events and recordings do not fit together (leases and heartbeats do not depend on it)",
+        "start chrony or systemd-timesyncd on both hosts"),
+    _C.CLOCKS: _Text(lambda of, f: f"{count(f.number, 'clock')} within {span(SKEW)} of this host's"),
+    _C.CERTIFICATE: _Text(lambda of, f: f"its certificate at {f.address} {_expires(f.days)}",
+                          "from then on nobody who verifies it connects any more", "renew it, and load it again"),
+    _C.CERTIFICATES: _Text(lambda of, f: f"{count(f.number, 'certificate')}; the first to expire is {f.subject}'s, in "
+                                         f"{count(int(f.days), 'day')}"),
+    _C.UNVERIFIED: _Text("verify is false: any certificate is accepted",
+                         "whoever answers in its place gets passwords, and is believed",
+                         "name the authority's certificate at {of}.ca, and take verify: false out"),
+    _C.OPEN_FILE: _Text("{f.path} can be changed by others (mode {f.mode:04o})",
+                        "whoever changes it decides what tuiha does",
+                        lambda of, f: f"chmod go-w {shlex.quote(f.path)}"),
+    _C.OPEN_LOCK: _Text(
+        "{f.path} can be opened by every user of this host (mode {f.mode:04o})",
+        "any of them can hold it, and so stop every change of the pool",
+        lambda of, f: f"chmod 660 {shlex.quote(f.path)}"),
+}

@@ -28,6 +28,7 @@ from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import CheckVerdict, Plan
 from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.check.probes import check
+from tuiha.words.findings import said
 
 pytestmark = pytest.mark.pool
 PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
@@ -95,7 +96,7 @@ async def all_refused(world: World) -> None:
 async def recommended(pool: EmbeddedPool) -> list[str]:
     """What check says to do about db2."""
     checked = await check(load(pool.config_path), pool.folder, pool.config_path)
-    return [one.fix for one in checked.findings if one.subject == "db2" and one.level is not Level.OK]
+    return [said(one).fix for one in checked.findings if one.subject == "db2" and one.level is not Level.OK]
 
 
 async def touched(world: World, plan: Plan) -> None:

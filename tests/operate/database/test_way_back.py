@@ -14,6 +14,7 @@ from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import open_world
 from tuiha.watch.check.probes import check
+from tuiha.words.findings import said
 
 pytestmark = pytest.mark.pool
 SOME = ("no line for replication on db2", "a wrong password", "recovery_target_timeline", "another application_name")
@@ -22,7 +23,7 @@ SOME = ("no line for replication on db2", "a wrong password", "recovery_target_t
 async def named(pool: EmbeddedPool) -> set[str]:
     """The remedies that `tuiha check` gives for db1."""
     checked = await check(load(pool.config_path), pool.folder, pool.config_path)
-    return {one.fix for one in checked.findings if one.subject == "db1" and one.level is Level.BAD}
+    return {said(one).fix for one in checked.findings if one.subject == "db1" and one.level is Level.BAD}
 
 
 async def test_an_obstacle_stops_the_switchover_and_without_that_check_the_pool_ends_unprotected() -> None:

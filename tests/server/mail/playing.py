@@ -194,9 +194,9 @@ async def play(
         client = ImapClient(wire, timeout)
         tape.begin()
         try:
-            async with client._call():
+            async with client._talk.call():
                 await client._greet()
-                await client._learn()
+                await client._talk.learn()
             await log_in_for(client, "anna", "monitor", "secret")
             selected = await client.select("INBOX", read_only=True)
             follower._cursor, follower.again = book.cursor, None

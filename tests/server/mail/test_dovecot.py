@@ -91,9 +91,9 @@ async def test_catch_up_push_and_expunge(lab: DovecotWorld, master: bool) -> Non
         await lab.arrived(user, "<before@x>", "<push@x>")
         other = await lab.client(user)
         await other.select("INBOX")
-        async with other._call():
-            await other._command([b"UID STORE 1:* +FLAGS.SILENT (\\Deleted)"])
-            await other._command([b"EXPUNGE"])
+        async with other._talk.call():
+            await other._talk.command([b"UID STORE 1:* +FLAGS.SILENT (\\Deleted)"])
+            await other._talk.command([b"EXPUNGE"])
         await other.append("INBOX", b"Message-ID: <after@x>\r\n\r\nx\r\n")
         await other.logout()
         await lab.arrived(user, "<before@x>", "<push@x>", "<after@x>")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.secrets import environment
+from tuiha.config.plugins import Kind
+from tuiha.drivers.installed import imported
 from tuiha.drivers.protocols import Agent
+from tuiha.drivers.site import Site
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
@@ -14,14 +16,6 @@ if TYPE_CHECKING:
 
 def open_agents(pool: Pool, base: Path) -> dict[str, Agent]:
     """The agents of the pair by the names of their databases; a database without one is not in it."""
-    from tuiha.drivers.agents.command import CommandAgent
-    from tuiha.drivers.agents.socket import SocketAgent
-
-    found: dict[str, Agent] = {}
-    for node in pool.database.nodes:
-        agent = node.agent
-        if agent is not None and agent.socket is not None:
-            found[node.name] = SocketAgent(node.name, base / agent.socket, agent.seconds)
-        elif agent is not None and agent.command is not None:
-            found[node.name] = CommandAgent(node.name, agent.command, agent.seconds, environment(pool))
-    return found
+    site = Site(pool, base)
+    return {node.name: imported(Kind.AGENTS, node.agent.driver, f"database.nodes.{node.name}.agent.driver")(node, site)
+            for node in pool.database.nodes if node.agent is not None}

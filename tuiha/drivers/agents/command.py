@@ -8,10 +8,15 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tuiha.config.secrets import environment
 from tuiha.drivers.agents.actions import Actions
 from tuiha.drivers.protocols import AgentError
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import DatabaseNode
+    from tuiha.drivers.site import Site
 
 _TOLD = 300  # characters of what a failed program said
 
@@ -60,3 +65,11 @@ class CommandAgent(Actions):
         if not isinstance(answer, dict):
             raise AgentError(f"the agent of {self.name} answered {action} with something that is not a JSON object")
         return answer
+
+
+def open_command_agent(node: DatabaseNode, site: Site) -> CommandAgent:
+    """The agent of a database that is a program."""
+    agent = node.agent
+    assert agent is not None  # the settings are validated
+    assert agent.command is not None
+    return CommandAgent(node.name, agent.command, agent.seconds, environment(site.pool))

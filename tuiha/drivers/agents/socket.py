@@ -6,10 +6,14 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuiha.drivers.agents.actions import Actions
 from tuiha.drivers.protocols import AgentError
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import DatabaseNode
+    from tuiha.drivers.site import Site
 
 
 class SocketAgent(Actions):
@@ -39,3 +43,11 @@ class SocketAgent(Actions):
             told = answer.get("error", "no reason") if isinstance(answer, dict) else "it hung up"
             raise AgentError(f"the agent of {self.name} could not {action}: {told}")
         return answer
+
+
+def open_socket_agent(node: DatabaseNode, site: Site) -> SocketAgent:
+    """The agent of a database behind a unix socket."""
+    agent = node.agent
+    assert agent is not None  # the settings are validated
+    assert agent.socket is not None
+    return SocketAgent(node.name, site.base / agent.socket, agent.seconds)

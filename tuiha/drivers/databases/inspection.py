@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuiha.drivers.databases.spellings import misspelled
-from tuiha.model.check.access_rules import AccessRule
-from tuiha.model.check.inspection import Collation, DatabaseInspection, Default, RoleAccess, RoleRights
+from tuiha.model.check.inspection import AccessRule, Collation, DatabaseInspection, Default, RoleAccess, RoleRights
 from tuiha.model.databases.obstacles import SIZES
 from tuiha.model.databases.sessions import WATCHED
 from tuiha.model.users.names import DEFAULT, NameRule

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from tuiha.drivers.databases.patroni_rest import Cluster, Config, Node, PatroniRest
-from tuiha.drivers.databases.postgres import Postgres
+from tuiha.drivers.databases.patroni_rest import Cluster, Config, Node, PatroniRest, open_rest
+from tuiha.drivers.databases.postgres import Postgres, open_postgres
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import DatabaseReport, Managed
 from tuiha.words.states import in_words
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import DatabaseNode
+    from tuiha.drivers.site import Site
 
 
 class Patroni:
@@ -72,3 +77,7 @@ def understood(name: str, node: Node, cluster: Cluster | None, config: Config | 
         version=node.version,
     )
 
+
+def open_patroni(node: DatabaseNode, site: Site) -> Patroni:
+    """The driver of one database that Patroni manages."""
+    return Patroni(open_postgres(node, site), open_rest(node, site))

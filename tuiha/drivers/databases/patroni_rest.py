@@ -11,12 +11,17 @@ import json
 import ssl as tls
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tuiha.config import tls as certificates
 from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.reports import PROMOTABLE
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import DatabaseNode
+    from tuiha.drivers.site import Site
 
 _LIMIT = 1024 * 1024  # bytes of one answer
 _NAME = 100  # characters of a name or a state
@@ -229,3 +234,20 @@ def _number(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         return None
     return value
+
+
+def open_rest(node: DatabaseNode, site: Site) -> PatroniRest:
+    """Patroni's interface of one node. Raises ConfigError."""
+    from tuiha.config.parts import Patroni
+
+    database = site.pool.database
+    settings = database.patroni or Patroni()
+
+    def login() -> tuple[str, str] | None:
+        """Read when something is to be changed: a host that only watches need not have it."""
+        if settings.user is None or settings.password is None:
+            return None
+        return settings.user, site.secret(settings.password)
+
+    return PatroniRest(node.name, node.rest or "", settings.scope, settings.timeout,
+                       certificates.for_patroni(database, site.base), login)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tuiha.config import tls as certificates
 from tuiha.drivers.databases import durability, questions
 from tuiha.drivers.databases.questions import Answers
 from tuiha.drivers.databases.refusals import refusal
@@ -19,6 +20,10 @@ from tuiha.pooldb.connection import Connection, OwnConnection, given
 from tuiha.pooldb.statements.epochs import EPOCH
 from tuiha.pooldb.statements.mail import MAIL_SERVERS
 from tuiha.pooldb.statements.servers import MEMBERS
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import DatabaseNode
+    from tuiha.drivers.site import Site
 
 APPLICATION = "tuiha watch"  # no server: theirs begin with "tuiha:"
 # A locked table is told as such, before the caller's deadline makes it "no answer".
@@ -129,3 +134,11 @@ class Postgres:
             raise DriverError(f"role {self._user} may not read table {closed[0]}; GRANT SELECT on it is missing",
                               Cause.RIGHT)
         return {row["name"]: row["bytes"] or 0 for row in rows}
+
+
+def open_postgres(node: DatabaseNode, site: Site) -> Postgres:
+    """The driver of one database, with the watcher's role."""
+    pool = site.pool
+    watcher = pool.database.roles.watcher
+    return Postgres(node.name, node.address, pool.database.name, watcher.user, site.secret(watcher.password),
+                    pool.heartbeat.window, certificates.for_database(pool.database, site.base))

@@ -1,7 +1,8 @@
 """HTTP/1.1 as far as a poll needs it: a request, its answer within bounds, and connections that are kept.
 
 It stands here because a program that looks at a pool once, or whose first picture somebody waits for, would spend
-more time on importing a whole HTTP client than on everything that it asks.
+more time on importing aiohttp than on everything that it asks. h11 would be one more dependency in place of the last
+sixty lines: connections, limits and deadlines would stay here.
 """
 
 from __future__ import annotations

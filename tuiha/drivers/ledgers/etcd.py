@@ -19,14 +19,19 @@ import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuiha.drivers.ledgers.gateway import Answer, Gateway, NoAnswer, Rejected
+from tuiha.config import tls as certificates
+from tuiha.drivers.ledgers.gateway import Answer, Gateway, Login, NoAnswer, Rejected
 from tuiha.drivers.ledgers.keys import Stored, Value, in_base64, put, ranged, revision_of, stored_in, unchanged
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import Ledger
+    from tuiha.drivers.site import Site
 
 log = logging.getLogger("tuiha.ledger")
 
@@ -281,3 +286,13 @@ def _claimed(value: Value) -> Claim:
         return Claim(str(found["operation"]), str(found["host"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return Claim("unknown", "an unknown host")
+
+
+def open_etcd_ledger(ledger: Ledger, site: Site) -> EtcdLedger:
+    """The ledger in etcd. Raises ConfigError; may block on a secret."""
+    login = None
+    if ledger.user is not None and ledger.password is not None:
+        login = Login(ledger.user, site.secret(ledger.password))
+    secure = any(endpoint.startswith("https://") for endpoint in ledger.endpoints)
+    context = certificates.client(ledger.tls, site.base) if secure else None
+    return EtcdLedger(Gateway(ledger.endpoints, ledger.timeout, context, login), ledger.prefix, site.pool.pool)

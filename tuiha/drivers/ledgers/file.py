@@ -12,11 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import Ledger
+    from tuiha.drivers.site import Site
 
 _LOCK_SECONDS = 5.0
 
@@ -167,3 +172,9 @@ def _flock(descriptor: int, lock: Path) -> None:
             time.sleep(0.01)
         except OSError as error:
             raise DriverError(f"ledger lock {lock} cannot be taken: {error.strerror or error}") from None
+
+
+def open_file_ledger(ledger: Ledger, site: Site) -> FileLedger:
+    """The ledger in a file."""
+    assert ledger.path is not None  # the settings are validated
+    return FileLedger(site.base / ledger.path.expanduser(), site.pool.pool)

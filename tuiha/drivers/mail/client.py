@@ -17,8 +17,8 @@ from datetime import date
 from typing import Literal as OneOf
 
 from tuiha.drivers.mail.envelopes import Answers, Envelope, Part, readable_piece, search_date, uids_in
-from tuiha.drivers.mail.idle import Listening
-from tuiha.drivers.mail.talk import plain
+from tuiha.drivers.mail.idle import Idle, News
+from tuiha.drivers.mail.talk import Talk, plain
 from tuiha.drivers.mail.values import number
 from tuiha.drivers.mail.wire import (
     ImapError,
@@ -112,16 +112,36 @@ class Lowest:
         return [number for low, high in self._spans for number in range(low, high + 1)]
 
 
-class ImapClient(Listening):
+class ImapClient:
     """One connection to an IMAP server. Made by `ImapClient.connect`."""
 
-    __slots__ = ("_selected", "_whole", "hides")
+    __slots__ = ("_idle", "_talk", "_whole", "greeting", "hides")
 
     def __init__(self, wire: Wire, timeout: float) -> None:
-        super().__init__(wire, timeout)
-        self._selected: Selected | None = None
+        self._talk = Talk(wire, timeout)
+        self._idle = Idle(self._talk)
         self._whole = False  # the server refuses to send a part of a section
+        self.greeting = ""  # the server's greeting text
         self.hides = False  # it counts more messages than it showed when they were listed
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The extensions that the server named, upper case; empty until it was asked."""
+        return self._talk.capabilities
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up, as far as this side knows."""
+        return self._talk.wire.open
+
+    @property
+    def deaf(self) -> bool:
+        """Whether IDLE is of no use here: the server refuses it, or ends it unasked again and again."""
+        return self._idle.deaf
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self._talk.close()
 
     # ------------------------------------------------------------------ connecting
 
@@ -143,7 +163,7 @@ class ImapClient(Listening):
         wire = Wire()
         client = cls(wire, timeout)
         try:
-            async with client._call():
+            async with client._talk.call():
                 await client._open(host, port, security, context)
         except BaseException:
             client.close()  # also after a refusal: nobody has it
@@ -154,27 +174,27 @@ class ImapClient(Listening):
         loop = asyncio.get_running_loop()
         direct = context if security == "tls" else None
         try:
-            await loop.create_connection(lambda: self._wire, host, port, ssl=direct)
+            await loop.create_connection(lambda: self._talk.wire, host, port, ssl=direct)
             preauthenticated = await self._greet()
             if security == "starttls" and context is not None:
                 if preauthenticated:
                     raise ImapError("the server says PREAUTH and so evades STARTTLS")
-                await self._command([b"STARTTLS"])
-                await self._wire.start_tls(context, host)
-                self._capabilities = frozenset()
+                await self._talk.command([b"STARTTLS"])
+                await self._talk.wire.start_tls(context, host)
+                self._talk.capabilities = frozenset()
         except OSError as error:
             raise ImapGone(why(error), cause_of(error)) from None
-        await self._learn()
+        await self._talk.learn()
 
     async def _greet(self) -> bool:
-        response = await self._wire.response()
+        response = await self._talk.wire.response()
         words = response.words
         if response.tag != b"*" or not words or words[0] not in (b"OK", b"PREAUTH", b"BYE"):
             raise ImapError(f"not an IMAP server: '{readable(response.parts[0][:60])}'")
         self.greeting = plain(response.text)
         if words[0] == b"BYE":
             raise ImapGone(f"the server says BYE: {self.greeting}")
-        self._note(response)
+        self._talk.note(response)
         return words[0] == b"PREAUTH"
 
     # ------------------------------------------------------------------ commands
@@ -185,12 +205,12 @@ class ImapClient(Listening):
         LOGIN is for ASCII; a name or password beyond that goes by SASL PLAIN, which is UTF-8 by definition, and so
         does everything where LOGIN is disabled.
         """
-        wanted = not (user + password).isascii() or "LOGINDISABLED" in self._capabilities
-        if wanted and "AUTH=PLAIN" in self._capabilities:
+        wanted = not (user + password).isascii() or "LOGINDISABLED" in self._talk.capabilities
+        if wanted and "AUTH=PLAIN" in self._talk.capabilities:
             await self.authenticate_plain("", user, password)
             return
-        async with self._call():
-            if "LOGINDISABLED" in self._capabilities:
+        async with self._talk.call():
+            if "LOGINDISABLED" in self._talk.capabilities:
                 raise ImapError("the server accepts no log-in without TLS", "NO", "PRIVACYREQUIRED")
             await self._authenticated([b"LOGIN ", string(user), b" ", string(password)])
 
@@ -200,15 +220,15 @@ class ImapClient(Listening):
         if any(c in field for field in fields for c in "\0\r\n"):
             raise ImapError("a line break or NUL character cannot be sent in an argument", "BAD")
         secret = b64encode("\0".join(fields).encode("utf-8"))
-        async with self._call():
-            if "SASL-IR" in self._capabilities:  # some offer it, and ask all the same
+        async with self._talk.call():
+            if "SASL-IR" in self._talk.capabilities:  # some offer it, and ask all the same
                 await self._authenticated([b"AUTHENTICATE PLAIN " + secret], answer=secret)
             else:
                 await self._authenticated([b"AUTHENTICATE PLAIN"], answer=secret)
 
     async def _authenticated(self, pieces: Sequence[Piece], answer: bytes | None = None) -> None:
-        self._capabilities = frozenset()  # the server may offer others now; it is asked when that matters
-        await self._command(pieces, answer=answer)
+        self._talk.capabilities = frozenset()  # the server may offer others now; it is asked when that matters
+        await self._talk.command(pieces, answer=answer)
 
     async def select(self, mailbox: str, read_only: bool = False) -> Selected:
         """Select a mailbox. `read_only` (EXAMINE) leaves its flags as they are.
@@ -222,21 +242,20 @@ class ImapClient(Listening):
                 if (value := number(digits)) is not None:
                     found[code.upper()] = value
 
-        self._exists, self._selected = 0, None
+        self._talk.exists = 0
         try:
-            async with self._call():
-                await self._command([b"EXAMINE " if read_only else b"SELECT ", mailbox_name(mailbox)], on)
+            async with self._talk.call():
+                await self._talk.command([b"EXAMINE " if read_only else b"SELECT ", mailbox_name(mailbox)], on)
         except ImapError as error:
             if not read_only or error.response != "BAD":
                 raise
-            async with self._call():  # it knows no EXAMINE; SELECT changes what is \Recent, and nothing else
-                await self._command([b"SELECT ", mailbox_name(mailbox)], on)
+            async with self._talk.call():  # it knows no EXAMINE; SELECT changes what is \Recent, and nothing else
+                await self._talk.command([b"SELECT ", mailbox_name(mailbox)], on)
         if not (found.get(b"UIDNEXT") and found.get(b"UIDVALIDITY")):
             for code, value in (await self._status(mailbox)).items():
                 found[code] = found.get(code) or value
-        self._news = False
-        self._selected = Selected(self._exists, found.get(b"UIDVALIDITY", NO_UIDVALIDITY), found.get(b"UIDNEXT", 0))
-        return self._selected
+        self._talk.news = False
+        return Selected(self._talk.exists, found.get(b"UIDVALIDITY", NO_UIDVALIDITY), found.get(b"UIDNEXT", 0))
 
     async def _status(self, mailbox: str) -> dict[bytes, int]:
         """UIDVALIDITY and UIDNEXT, as far as STATUS tells them."""
@@ -248,8 +267,8 @@ class ImapClient(Listening):
                     found[word.upper()] = number(digits) or 0
 
         try:
-            async with self._call():
-                await self._command([b"STATUS ", mailbox_name(mailbox), b" (UIDVALIDITY UIDNEXT)"], on)
+            async with self._talk.call():
+                await self._talk.command([b"STATUS ", mailbox_name(mailbox), b" (UIDVALIDITY UIDNEXT)"], on)
         except ImapError as error:
             if error.response is None:
                 raise
@@ -262,7 +281,7 @@ class ImapClient(Listening):
     @property
     def exists(self) -> int:
         """How many messages the server counts in the mailbox."""
-        return self._exists
+        return self._talk.exists
 
     async def between(self, gaps: Sequence[tuple[int, int]]) -> list[int]:
         """The lowest of the UIDs, in some ranges of UIDs, of messages that the server shows."""
@@ -274,8 +293,8 @@ class ImapClient(Listening):
 
         ranges = ",".join(f"{low}:{high}" for low, high in gaps).encode("ascii")
         try:
-            async with self._call():
-                await self._command([b"UID FETCH " + ranges + b" (UID)"], on)
+            async with self._talk.call():
+                await self._talk.command([b"UID FETCH " + ranges + b" (UID)"], on)
         except ImapError as error:
             if error.response is None:
                 raise
@@ -285,8 +304,8 @@ class ImapClient(Listening):
         """The lowest UID in the mailbox; 0 when the server shows none. It is asked by number, which costs little."""
         answers = Answers(lambda uid: True)
         try:
-            async with self._call():
-                await self._command([b"FETCH 1 (UID)"], answers.take)
+            async with self._talk.call():
+                await self._talk.command([b"FETCH 1 (UID)"], answers.take)
         except ImapError as error:
             if error.response is None:
                 raise
@@ -294,7 +313,7 @@ class ImapClient(Listening):
 
     async def newest(self) -> int:
         """The highest UID in the mailbox; 0 when it is empty."""
-        return max((await self._listed("*", Part.UID, 1)).uids, default=0) if self._exists else 0
+        return max((await self._listed("*", Part.UID, 1)).uids, default=0) if self._talk.exists else 0
 
     async def uids(self, first_uid: int, since: date | None = None) -> list[int]:
         """The lowest LISTED UIDs from `first_uid` on of messages that exist; `since`: arrived on that day or later.
@@ -303,14 +322,14 @@ class ImapClient(Listening):
         messages than the server shows.
         """
         first = max(1, first_uid)
-        self._news = False  # what arrives from here on may be missing in the answer: idle() tells at once
+        self._talk.news = False  # what arrives from here on may be missing in the answer: idle() tells at once
         self.hides = False
         found = await self._search(first, since)
-        if found is None and since is not None and self._exists > LISTED:  # the history is among the last of them
-            return (await self._listed(first, Part.SIZE, LISTED, since, self._exists - LISTED + 1)).uids
-        if not found and (since is None or self._exists <= LISTED):
+        if found is None and since is not None and self._talk.exists > LISTED:  # the history is among the last of them
+            return (await self._listed(first, Part.SIZE, LISTED, since, self._talk.exists - LISTED + 1)).uids
+        if not found and (since is None or self._talk.exists <= LISTED):
             shown = await self._listed(first, Part.UID if since is None else Part.SIZE, LISTED, since)
-            found, self.hides = shown.uids, shown.top < self._exists or shown.gaps > 0
+            found, self.hides = shown.uids, shown.top < self._talk.exists or shown.gaps > 0
         return found or []
 
     async def _listed(
@@ -321,7 +340,7 @@ class ImapClient(Listening):
         `place`: only messages from this sequence number on are asked for. An empty mailbox may refuse any question.
         """
         low = 1 if first == "*" else max(1, first)
-        self._news = False
+        self._talk.news = False
         lowest, bottom, top, shown = Lowest(most), 2**63, 0, 0
 
         def on(response: Response) -> None:
@@ -335,10 +354,10 @@ class ImapClient(Listening):
         asked = f"FETCH {place}" if place else f"UID FETCH {low}"
         asked = "UID FETCH *" if first == "*" else f"{asked}:*"
         try:
-            async with self._call():
-                await self._command([f"{asked} {part.value}".encode("ascii")], on)
+            async with self._talk.call():
+                await self._talk.command([f"{asked} {part.value}".encode("ascii")], on)
         except ImapError as error:
-            if error.response is None or self._exists:
+            if error.response is None or self._talk.exists:
                 raise
         return _Shown(lowest.found(), top, max(0, top - bottom + 1 - shown))
 
@@ -360,8 +379,8 @@ class ImapClient(Listening):
         for _ in range(_PAGES):
             below = 0
             try:
-                async with self._call():
-                    await self._command([f"UID SEARCH UID {first}:{last}".encode("ascii") + newer], on)
+                async with self._talk.call():
+                    await self._talk.command([f"UID SEARCH UID {first}:{last}".encode("ascii") + newer], on)
             except ImapError as error:
                 if error.response is None:
                     raise
@@ -388,8 +407,8 @@ class ImapClient(Listening):
                             lowest.add(uid, uid)
 
         try:
-            async with self._call():
-                await self._command([b"UID SEARCH UID " + _uid_set(uids)], on)
+            async with self._talk.call():
+                await self._talk.command([b"UID SEARCH UID " + _uid_set(uids)], on)
         except ImapError as error:
             if error.response is None:
                 raise
@@ -418,8 +437,8 @@ class ImapClient(Listening):
                 await self._fetch(cut, Part.IDENTITY, answers)
 
     async def _fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
-        async with self._call():
-            await self._command([b"UID FETCH " + _uid_set(uids) + b" " + part.value.encode("ascii")], answers.take)
+        async with self._talk.call():
+            await self._talk.command([b"UID FETCH " + _uid_set(uids) + b" " + part.value.encode("ascii")], answers.take)
 
     async def fetch_envelopes(self, first_uid: int, since: date | None = None) -> list[Envelope]:
         """Envelopes of the messages with a UID of at least `first_uid`, by UID; `since`: arrived on or after.
@@ -438,18 +457,31 @@ class ImapClient(Listening):
                 break
         return found
 
+    async def noop(self) -> None:
+        """Ask the server for a sign of life; new messages are then told by `idle`."""
+        await self._talk.noop()
+
+    async def idle(self, timeout: float) -> News:
+        """Wait up to `timeout` seconds for news of the selected mailbox.
+
+        Answers `exists` at once when messages arrived since the last fetch began; after `bye` the connection is
+        closed. A server that refuses IDLE, or ends it unasked again and again, is asked every 15 seconds instead.
+        Raises ImapGone when the connection is lost.
+        """
+        return await self._idle.wait(timeout)
+
     async def append(self, mailbox: str, message: bytes) -> None:
         """Put a message (CRLF lines) into a mailbox."""
         if b"\0" in message:
             raise ImapError("a message with a NUL character cannot be sent", "BAD")
-        async with self._call():
-            await self._command([b"APPEND ", mailbox_name(mailbox), b" ", Literal(message)])
+        async with self._talk.call():
+            await self._talk.command([b"APPEND ", mailbox_name(mailbox), b" ", Literal(message)])
 
     async def logout(self) -> None:
         """Say goodbye and close. A server that is gone already is no error."""
         try:
-            async with self._call():
-                await self._command([b"LOGOUT"])
+            async with self._talk.call():
+                await self._talk.command([b"LOGOUT"])
         except ImapFailure:
             return  # gone, or refused: the connection is closed all the same
         finally:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ssl as tls
 import time
+from typing import TYPE_CHECKING
 
+from tuiha.config import tls as certificates
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure, ImapGone, Security
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import MailReport
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import MailServer
+    from tuiha.drivers.site import Site
 
 
 class Imap:
@@ -103,3 +109,10 @@ class Imap:
         client, self._client = self._client, None
         if client is not None:
             await client.logout()
+
+
+def open_imap(server: MailServer, site: Site) -> Imap:
+    """The driver of one mail server, with the probe's log-in of its cluster."""
+    cluster = site.pool.cluster_of(server)
+    return Imap(server.name, server.address, server.security, cluster.probe.user, site.secret(cluster.probe.password),
+                certificates.for_mail(cluster, server, site.base), every=site.pool.watch.mail)

@@ -45,45 +45,34 @@ def _tagged(response: Response, tag: bytes) -> Response:
 class Talk:
     """One command at a time over one connection."""
 
-    __slots__ = ("_busy", "_capabilities", "_exists", "_news", "_tag", "_timeout", "_wire",
-                 "greeting")
+    __slots__ = ("_busy", "_tag", "capabilities", "exists", "news", "timeout", "wire")
 
     def __init__(self, wire: Wire, timeout: float) -> None:
-        self._wire = wire
-        self._timeout = timeout
+        self.wire = wire
+        self.timeout = timeout
         self._busy = False
         self._tag = 0
-        self._capabilities: frozenset[str] = frozenset()
-        self._exists = 0
-        self._news = False  # messages arrived since the last fetch began
-        self.greeting = ""  # the server's greeting text
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """What the server said that it offers, upper case; empty until it was asked."""
-        return self._capabilities
-
-    @property
-    def connected(self) -> bool:
-        """Whether the connection is up, as far as this side knows."""
-        return self._wire.open
+        self.capabilities: frozenset[str] = frozenset()  # that the server named, upper case; empty until it was asked
+        self.exists = 0  # messages that the server counts in the selected mailbox
+        self.news = False  # messages arrived since the last fetch began
 
     def close(self) -> None:
         """Drop the connection at once."""
-        self._wire.abort()
+        self.wire.abort()
 
     @asynccontextmanager
-    async def _call(self, deadline: float | None = None) -> AsyncIterator[None]:
+    async def call(self, deadline: float | None = None) -> AsyncIterator[None]:
+        """The turn for one command, within its deadline; an error that leaves half an answer drops the connection."""
         if self._busy:
             raise RuntimeError("an IMAP connection does one command at a time")
         self._busy = True
-        self._wire.spent = 0
+        self.wire.spent = 0
         try:
-            async with asyncio.timeout(self._timeout if deadline is None else deadline):
+            async with asyncio.timeout(self.timeout if deadline is None else deadline):
                 yield
         except TimeoutError:
             self.close()
-            raise ImapGone(f"no answer within {self._timeout:g} s", Cause.SILENT) from None
+            raise ImapGone(f"no answer within {self.timeout:g} s", Cause.SILENT) from None
         except ImapError as error:
             if error.response is None:
                 self.close()
@@ -94,13 +83,14 @@ class Talk:
         finally:
             self._busy = False
 
-    def _send(self, pieces: Sequence[Piece]) -> bytes:
+    def send(self, pieces: Sequence[Piece]) -> bytes:
+        """Send a command without literals; its tag."""
         self._tag += 1
         tag = b"a%d" % self._tag
-        self._wire.send(tag + b" " + b"".join(p for p in pieces if isinstance(p, bytes)) + b"\r\n")
+        self.wire.send(tag + b" " + b"".join(p for p in pieces if isinstance(p, bytes)) + b"\r\n")
         return tag
 
-    async def _command(
+    async def command(
         self,
         pieces: Sequence[Piece],
         on: Callable[[Response], None] | None = None,
@@ -112,21 +102,26 @@ class Talk:
         an empty line, and a fourth one ends it.
         """
         waiting = await self._begin(pieces, on) if any(isinstance(p, Literal) for p in pieces) else None
-        tag = waiting or self._send(pieces)
+        tag = waiting or self.send(pieces)
         challenges = 0
-        while (response := await self._next(tag, on)).tag != tag:
+        while (response := await self.next(tag, on)).tag != tag:
             if response.tag.startswith(b"+") and answer is not None and challenges <= _CHALLENGES:
                 challenges += 1
-                self._wire.send((answer if challenges == 1 else b"" if challenges <= _CHALLENGES else b"*") + b"\r\n")
+                self.wire.send((answer if challenges == 1 else b"" if challenges <= _CHALLENGES else b"*") + b"\r\n")
 
-    async def _learn(self) -> None:
+    async def noop(self) -> None:
+        """Ask the server for a sign of life."""
+        async with self.call():
+            await self.command([b"NOOP"])
+
+    async def learn(self) -> None:
         """Ask what the server offers, unless it has said so."""
-        if not self._capabilities:
-            await self._command([b"CAPABILITY"])
+        if not self.capabilities:
+            await self.command([b"CAPABILITY"])
 
     async def _begin(self, pieces: Sequence[Piece], on: Callable[[Response], None] | None) -> bytes:
         """Send a command with literals: at once where the server offers LITERAL+, else one step at a time."""
-        await self._learn()
+        await self.learn()
         self._tag += 1
         tag = b"a%d" % self._tag
         text = tag + b" "
@@ -134,27 +129,27 @@ class Talk:
             if isinstance(piece, bytes):
                 text += piece
                 continue
-            if "LITERAL+" in self._capabilities:
+            if "LITERAL+" in self.capabilities:
                 text += b"{%d+}\r\n" % len(piece.data) + piece.data
                 continue
-            self._wire.send(text + b"{%d}\r\n" % len(piece.data))
-            while not (response := await self._next(tag, on)).tag.startswith(b"+"):
+            self.wire.send(text + b"{%d}\r\n" % len(piece.data))
+            while not (response := await self.next(tag, on)).tag.startswith(b"+"):
                 if response.tag == tag:
                     raise ImapError("the server ended a command before it was sent")
             text = piece.data
-        self._wire.send(text + b"\r\n")
+        self.wire.send(text + b"\r\n")
         return tag
 
-    async def _next(self, tag: bytes, on: Callable[[Response], None] | None, bye: bool = False) -> Response:
+    async def next(self, tag: bytes, on: Callable[[Response], None] | None, bye: bool = False) -> Response:
         """The next response; a refusal of the command `tag` and BYE are raised (BYE not when `bye`)."""
-        response = await self._wire.response()
+        response = await self.wire.response()
         words = response.words or [b""]
         if response.tag.upper() == tag.upper():  # some write tags in capitals, and some the tag before `+`
             response = _tagged(response, b"+" if words[0] == b"+" else tag)
         if response.tag == b"*":
             if words[0] == b"BYE" and not bye:
                 raise ImapGone(f"the server says BYE: {plain(response.text)}")
-            self._note(response)
+            self.note(response)
             if on is not None:
                 on(response)
         elif response.tag == tag:
@@ -162,7 +157,7 @@ class Talk:
                 raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
             if words[0] != b"OK":
                 raise _refusal(words[0], response.text)
-            self._note(response)
+            self.note(response)
             if on is not None:
                 on(response)  # its codes may say what others say in responses of their own
         elif not response.tag.startswith(b"+") and response.tag.upper() != b"DONE" \
@@ -170,18 +165,19 @@ class Talk:
             raise ImapError(f"not an IMAP answer: '{readable(response.parts[0][:60])}'")
         return response
 
-    def _note(self, response: Response) -> None:
+    def note(self, response: Response) -> None:
+        """Take in the news of the mailbox and of the server that a response has."""
         words = response.words
         if words[:1] == [b"CAPABILITY"]:
-            self._capabilities = frozenset(response.text.decode("ascii", "replace").upper().split())
+            self.capabilities = frozenset(response.text.decode("ascii", "replace").upper().split())
         elif words[1:] == [b"EXISTS"]:
             count = number(words[0])
             if count is not None:
-                self._news = self._news or count > self._exists
-                self._exists = count
+                self.news = self.news or count > self.exists
+                self.exists = count
         elif words[1:] == [b"EXPUNGE"]:
-            self._exists = max(0, self._exists - 1)
+            self.exists = max(0, self.exists - 1)
         elif words[:1] == [b"VANISHED"] and not response.text.upper().startswith(b"(EARLIER)"):
-            self._exists = max(0, self._exists - _many(response.text))
+            self.exists = max(0, self.exists - _many(response.text))
         elif code := _CAPABILITY.search(response.text):
-            self._capabilities = frozenset(code[1].decode("ascii", "replace").upper().split())
+            self.capabilities = frozenset(code[1].decode("ascii", "replace").upper().split())

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import ssl as tls
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from tuiha.config import tls as certificates
 from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import Server
+    from tuiha.drivers.site import Site
 
 _LIMIT = 1024 * 1024  # bytes of an answer
 
@@ -84,3 +90,11 @@ def whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
         raise LookupError("no whole number")
     return value
+
+
+def open_http_server(server: Server, site: Site) -> HttpServer:
+    """The driver of a server that only has a health address."""
+    settings = server.http
+    token = None if settings.token is None else site.secret(settings.token)
+    return HttpServer(server.name, server.address, site.pool.pool, settings.health, settings.users, token,
+                      certificates.for_server(server, site.base))

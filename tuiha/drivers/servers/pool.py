@@ -8,8 +8,9 @@ import ssl as tls
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tuiha.config import tls as certificates
 from tuiha.config.errors import ConfigError
 from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
@@ -17,6 +18,10 @@ from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import Server
+    from tuiha.drivers.site import Site
 
 _SIZE_LIMIT = 256 * 1024  # bytes; a status is about 600
 MOST_ROWS = 1000  # mail clusters, or mail servers, of one status
@@ -236,3 +241,9 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
     "spelling": _maybe_text,
     "copy": _maybe_text,
 }
+
+
+def open_pool_server(server: Server, site: Site) -> PoolServer:
+    """The driver of one of tuiha's own servers, which is shown the token of the control interface."""
+    return PoolServer(server.name, server.address, site.token, certificates.for_server(server, site.base),
+                      site.pool.pool, site.renew)

@@ -15,13 +15,19 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tuiha.config import tls as certificates
+from tuiha.config.secrets import environment
 from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
+
+if TYPE_CHECKING:
+    from tuiha.config.parts import Server
+    from tuiha.drivers.site import Site
 
 _LIMIT = 4 * 1024 * 1024  # bytes of an answer
 _PAGES = 20  # of the list of servers
@@ -202,3 +208,12 @@ def _same(one: str | None, other: str) -> bool:
 def _parts(name: str) -> Iterator[str]:
     for part in name.lower().split("/"):
         yield part.split("=", 1)[-1].strip()
+
+
+def open_traveler(server: Server, site: Site) -> TravelerServer:
+    """The driver of a server of an HCL Traveler pool."""
+    settings = server.traveler
+    assert settings is not None  # the settings are validated
+    return TravelerServer(server.name, server.address, site.pool.pool, settings.user, site.secret(settings.password),
+                          settings.domino_name, settings.console, settings.seconds,
+                          certificates.for_server(server, site.base), site.base, environment(site.pool))

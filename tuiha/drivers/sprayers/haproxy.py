@@ -6,8 +6,9 @@ import re
 import ssl as tls
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from tuiha.config import tls as certificates
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import host_and_port, short
 from tuiha.drivers.sprayers.runtime import (
@@ -25,6 +26,10 @@ from tuiha.drivers.sprayers.runtime import (
 )
 from tuiha.model.reports import AddressRow, BackendReport, BackendState, SprayerReport
 
+if TYPE_CHECKING:
+    from tuiha.config.parts import Sprayer
+    from tuiha.drivers.site import Site
+
 # HAProxy adds detail to some words: "UP 1/3", "MAINT (via s1)", "DOWN (agent)", "no check".
 _STATES: Mapping[str, BackendState] = {
     "UP": BackendState.UP,
@@ -38,7 +43,6 @@ _STATES: Mapping[str, BackendState] = {
 
 _FEW = 50  # entries that are set one by one
 ADMIN = "admin"  # the level of a runtime socket that may change servers
-OPERATORS_SOCKET = "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)"
 
 
 class Haproxy:
@@ -298,3 +302,10 @@ def _check(row: Row) -> str | None:
     code = f" {row['check_code']}" if row.get("check_code") else ""
     told = row.get("last_chk") or row.get("check_desc")
     return short(f"{row['check_status']}{code}" + (f": {told}" if told else ""))
+
+
+def open_haproxy(sprayer: Sprayer, site: Site) -> Haproxy:
+    """The driver of a HAProxy. Raises ConfigError."""
+    assert sprayer.socket is not None  # the settings are validated
+    return Haproxy(sprayer.name, sprayer.socket, sprayer.backend, sprayer.map,
+                   certificates.for_sprayer(sprayer, site.base), sprayer.held, sprayer.operator)

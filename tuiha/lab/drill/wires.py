@@ -90,7 +90,7 @@ class Wired:
             self._write(COORDINATOR)
         for sprayer in self._settings.sprayers:
             for target, port in self._of(sprayer.name).items():
-                await Haproxy(sprayer.name, sprayer.operator or sprayer.socket, sprayer.backend).set_address(
+                await Haproxy(sprayer.name, sprayer.operator or sprayer.socket or "", sprayer.backend).set_address(
                     target, f"{_LOOPBACK}:{port}")
         for name in databases:
             for target, port in self._of(name).items():

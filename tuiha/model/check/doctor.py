@@ -1,16 +1,34 @@
-"""What `tuiha check` advises beyond "does it answer": the settings, rights and reserves that count on a bad day. Pure.
+"""Findings of `tuiha check` beyond "does it answer": settings, rights and reserves that count on a bad day. Pure.
 
 Every limit is a constant here, with its reason. PostgreSQL's settings are those of config/postgresql.md.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.check.access_rules import rule_findings
 from tuiha.model.check.database_advice import database_advice
+from tuiha.model.check.facts import (
+    Expires,
+    FindingCode,
+    Front,
+    Lag,
+    Limit,
+    Named,
+    Number,
+    OpenPath,
+    PerNode,
+    Renamed,
+    Role,
+    Room,
+    Seconds,
+    Setting,
+    Soonest,
+    Spellings,
+    TwoUsers,
+)
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.grants import too_much
 from tuiha.model.check.inspection import DatabaseInspection, Inspection, RoleRights
@@ -18,9 +36,9 @@ from tuiha.model.databases.active import Standing
 from tuiha.model.databases.durability import same_name
 from tuiha.model.databases.obstacles import SIZES, smaller
 from tuiha.model.facts import Look
-from tuiha.model.quotes import identifier
 from tuiha.model.reports import ServerState
-from tuiha.model.words import count, names, span
+
+_Code = FindingCode
 
 SKEW = 2.0  # seconds: more, and logs and events of two hosts no longer tell what came first
 LAG_BYTES = 64 * 1024 * 1024  # more than this to replay, and a promotion makes people wait
@@ -37,8 +55,6 @@ PARTNER_LOST = 10_000  # milliseconds: a partner that hangs must be noticed by t
 _POWERS: Mapping[str, frozenset[str]] = {  # what each role may have at most
     "pool": frozenset(), "watcher": frozenset(), "owner": frozenset(), "coordinator": frozenset(),
 }
-_AT_START = frozenset({"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots",
-                       "recovery_target_timeline"})
 # Read by servers, and written by functions; an event is added, and stays.
 _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease", "operation", "operation_record", "event"})
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
@@ -55,12 +71,10 @@ def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A setting of PostgreSQL, whether its value will do, and why it matters."""
+    """A setting of PostgreSQL that matters when something fails, and whether its value will do."""
 
     name: str
     fits: Callable[[str], bool]
-    write: str  # what to write
-    means: str
     serious: bool = True
 
 
@@ -77,33 +91,21 @@ def _between(least: int, most: int) -> Callable[[str], bool]:
 
 
 WANTED: tuple[Wanted, ...] = (
-    Wanted("fsync", _is("on"), "fsync = on", "a power failure loses what was acknowledged"),
-    Wanted("full_page_writes", _is("on"), "full_page_writes = on", "a power failure can destroy pages"),
-    Wanted("synchronous_commit", _is("on", "remote_apply"), "synchronous_commit = on",
-           "a commit is acknowledged before the secondary has it: a failover would lose it"),
-    Wanted("wal_level", _is("replica", "logical"), "wal_level = replica", "nobody can follow this database"),
-    Wanted("hot_standby", _is("on"), "hot_standby = on",
-           "as the secondary it answers nobody: its state is unknown, and it is not promoted"),
-    Wanted("max_wal_senders", _at_least(2), "max_wal_senders = 8", "no secondary can follow, or be made anew"),
-    Wanted("max_replication_slots", _at_least(1), "max_replication_slots = 8",
-           "what the secondary needs is not kept while it is away"),
-    Wanted("wal_keep_size", _at_least(64), "wal_keep_size = 1GB",
-           "after a change of the database the old primary may need a fresh copy: hours for a large one",
-           serious=False),
-    Wanted("max_slot_wal_keep_size", _at_least(0), "max_slot_wal_keep_size = 16GB (smaller than the free space)",
-           "a secondary that is away for long fills this disk, and the pool stops", serious=False),
-    Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), "wal_receiver_timeout = 5s",
-           "a primary that hangs is noticed late", serious=False),
-    Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), "wal_sender_timeout = 5s",
-           "a secondary that hangs is noticed late", serious=False),
-    Wanted("tcp_user_timeout", _between(1, GIVEN_UP), "tcp_user_timeout = 8s",
-           "sessions of a server that vanished keep their locks for a quarter of an hour", serious=False),
-    Wanted("recovery_min_apply_delay", _is("0"), "recovery_min_apply_delay = 0",
-           "as the secondary it shows and promotes a past: a failover waits for all of the delay"),
-    Wanted("recovery_target_timeline", _is("latest"), "recovery_target_timeline = 'latest'",
-           "as the secondary it does not follow a database that was promoted"),
-    Wanted("password_encryption", _is("scram-sha-256"), "password_encryption = scram-sha-256",
-           "new passwords are kept as MD5, which can be guessed quickly", serious=False),
+    Wanted("fsync", _is("on")),
+    Wanted("full_page_writes", _is("on")),
+    Wanted("synchronous_commit", _is("on", "remote_apply")),
+    Wanted("wal_level", _is("replica", "logical")),
+    Wanted("hot_standby", _is("on")),
+    Wanted("max_wal_senders", _at_least(2)),
+    Wanted("max_replication_slots", _at_least(1)),
+    Wanted("wal_keep_size", _at_least(64), serious=False),
+    Wanted("max_slot_wal_keep_size", _at_least(0), serious=False),
+    Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), serious=False),
+    Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), serious=False),
+    Wanted("tcp_user_timeout", _between(1, GIVEN_UP), serious=False),
+    Wanted("recovery_min_apply_delay", _is("0")),
+    Wanted("recovery_target_timeline", _is("latest")),
+    Wanted("password_encryption", _is("scram-sha-256"), serious=False),
 )
 
 
@@ -112,7 +114,7 @@ def _settings(look: Look, seen: Inspection) -> Iterator[Finding]:
     needed = servers * (seen.connections + PER_SERVER) + LEAVE_FREE
     for node in seen.databases:
         found = [*_unfit(node), *_special(node, seen, needed)]
-        yield from found or [ok(node.name, f"{len(WANTED)} settings that matter when something fails are right")]
+        yield from found or [ok(_Code.SETTINGS, node.name, Number(len(WANTED)))]
     yield from _sizes(seen)
 
 
@@ -121,20 +123,14 @@ def _sizes(seen: Inspection) -> Iterator[Finding]:
     every = [(one, other) for one in seen.databases for other in seen.databases]
     for name in SIZES:
         if any(name in smaller(one.settings, other.settings) for one, other in every):
-            said = "; ".join(f"{node.name}: {node.settings[name]}" for node in seen.databases if name in node.settings)
-            yield bad(name, said, "the one with less does not start as the secondary of the other, or stops replaying",
-                      f"write the same {name} on both, and restart the one with less")
+            yield bad(_Code.SIZES_DIFFER, name, PerNode(tuple(
+                (node.name, node.settings[name]) for node in seen.databases if name in node.settings)))
     for node in seen.databases:
         if node.unlogged:
-            yield warning(node.name, f"tables {names(node.unlogged)} are unlogged",
-                          "they are empty after a change of the primary",
-                          "; ".join(f"ALTER TABLE {identifier(one)} SET LOGGED" for one in node.unlogged))
+            yield warning(_Code.UNLOGGED_TABLES, node.name, Named(node.unlogged))
         most = int(node.settings.get("max_replication_slots", node.slots + 1))
         if 0 < most <= node.slots:
-            yield warning(node.name, f"all {most} replication slots are in use",
-                          "a change of roles needs one more, and is refused",
-                          "drop the ones that nobody uses (pg_replication_slots), or write a larger "
-                          f"max_replication_slots on {node.name} and restart it")
+            yield warning(_Code.NO_FREE_SLOT, node.name, Number(most))
 
 
 def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
@@ -142,39 +138,22 @@ def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
         value = node.settings.get(wanted.name)
         if value is not None and not wanted.fits(value):
             level = bad if wanted.serious else warning
-            yield level(node.name, f"{wanted.name} is {value}", wanted.means, _write(node, wanted))
-
-
-def _write(node: DatabaseInspection, wanted: Wanted) -> str:
-    """Where the right value is written, and what makes it count. What ALTER SYSTEM wrote goes before any file."""
-    then = "restart it" if wanted.name in _AT_START else "SELECT pg_reload_conf()"
-    if node.files.get(wanted.name, "").endswith("postgresql.auto.conf"):
-        return f"on {node.name}: ALTER SYSTEM RESET {wanted.name}; write {wanted.write} in its configuration; {then}"
-    return f"write {wanted.write} in {_place(node, wanted.name)}, then {then}"
-
-
-def _place(node: DatabaseInspection, setting: str) -> str:
-    return node.files.get(setting) or "its configuration"
+            yield level(_Code.SETTING, node.name, Setting(wanted.name, value, node.files.get(wanted.name, "")))
 
 
 def _special(node: DatabaseInspection, seen: Inspection, needed: int) -> Iterator[Finding]:
     settings = node.settings
     if settings.get("wal_log_hints") == "off" and settings.get("data_checksums") == "off":
-        yield warning(node.name, "neither wal_log_hints nor data checksums are on",
-                      "after a failover it cannot be rewound: rejoining copies the whole database",
-                      f"write wal_log_hints = on in {_place(node, 'wal_log_hints')} and restart it")
+        yield warning(_Code.NOT_REWINDABLE, node.name,
+                      Setting("wal_log_hints", "off", node.files.get("wal_log_hints", "")))
     if seen.tls and settings.get("ssl") == "off":
-        yield bad(node.name, "ssl is off", "what servers and operators send crosses the network in plain text",
-                  "write ssl = on with ssl_cert_file and ssl_key_file")
-    if int(settings.get("max_connections", needed)) < needed:
-        yield warning(node.name, f"max_connections is {settings['max_connections']}, all servers may want {needed}",
-                      "on a failover, when everybody connects at once, somebody is refused",
-                      f"write max_connections = {needed} or more on both, and restart the secondary first")
+        yield bad(_Code.SSL_OFF, node.name)
+    connections = int(settings.get("max_connections", needed))
+    if connections < needed:
+        yield warning(_Code.MAX_CONNECTIONS, node.name, Limit("max_connections", connections, needed))
     place = node.files.get("synchronous_standby_names", "")
     if place and not place.endswith("postgresql.auto.conf"):
-        yield bad(node.name, f"synchronous_standby_names is written in {place}",
-                  "it belongs to the role that a node plays now: after a failover commits would wait for nobody",
-                  "take it out there; `tuiha plan protect` sets it")
+        yield bad(_Code.NAMES_IN_FILE, node.name, Setting("synchronous_standby_names", file=place))
 
 
 def _access(seen: Inspection) -> Iterator[Finding]:
@@ -184,9 +163,7 @@ def _access(seen: Inspection) -> Iterator[Finding]:
             yield from rule_findings(node.name, node.rules, seen.tls)
     hidden = [node for node in seen.databases if node.rules is None]
     if hidden:
-        yield warning(hidden[0].name, "who may connect (pg_hba.conf) cannot be looked at",
-                      "a role that is let in without a password would not be noticed",
-                      "make the function access_rules of config/postgresql.md, step 3")
+        yield warning(_Code.ACCESS_HIDDEN, hidden[0].name)
 
 
 def _rights(stand: Standing, seen: Inspection) -> Iterator[Finding]:
@@ -194,63 +171,45 @@ def _rights(stand: Standing, seen: Inspection) -> Iterator[Finding]:
     if node is None:
         return  # the secondary has the same roles, a little later
     found = [finding for task, role in node.roles.items() for finding in _role(task, role, node.name)]
-    yield from found or ([ok(node.name, f"{names(role.name for role in node.roles.values())} may do what they need, "
-                                        "and no more")] if node.roles else [])
+    yield from found or ([ok(_Code.RIGHTS, node.name, Named(tuple(role.name for role in node.roles.values())))]
+                         if node.roles else [])
 
 
 def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
+    def of(*items: str) -> Role:
+        return Role(role.name, task, items)
+
     if not role.exists:
-        yield bad(database, f"there is no role {role.name}", f"database.roles.{task} cannot log in",
-                  "config/postgresql.md, step 3")
+        yield bad(_Code.NO_ROLE, database, of())
         return
-    quoted = identifier(role.name)
     surplus = sorted(set(role.powers) - _POWERS.get(task, frozenset()))
     if surplus:
-        copies = "REPLICATION" in surplus or "SUPERUSER" in surplus
-        yield bad(database, f"role {role.name} has {names(surplus)}",
-                  "whoever learns its password can copy the whole cluster, every password's hash included" if copies
-                  else f"whoever learns its password can do far more than {task} has to",
-                  ("make the functions of config/postgresql.md, step 3; then "
-                   if task == "coordinator" and "REPLICATION" in surplus else "")
-                  + f"ALTER ROLE {quoted} {' '.join('NO' + power for power in surplus)}")
+        yield bad(_Code.ROLE_POWERS, database, of(*surplus))
     if task == "watcher" and role.writes:
-        yield bad(database, f"role {role.name} may write {names(role.writes)}", "who may only look can change the pool",
-                  f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {quoted}")
+        yield bad(_Code.ROLE_WRITES, database, of(*role.writes))
     if task in ("watcher", "coordinator") and role.reads_hashes:
-        yield bad(database, f"role {role.name} may read the hashes of users' passwords",
-                  "they can be guessed at leisure",
-                  f"REVOKE SELECT ON app_user FROM {quoted}; the next start of a pool server grants the rest again")
+        yield bad(_Code.ROLE_READS_HASHES, database, of())
     if task in ("pool", "watcher") and role.owns:
-        yield warning(database, f"role {role.name} owns the tables", "whoever learns its password can drop them",
-                      "give them to tuiha_owner, and name it at database.roles.owner")
+        yield warning(_Code.ROLE_OWNS_TABLES, database, of())
     yield from _too_little(task, role, database)
     yield from too_much(task, role, database)
     if task == "coordinator" and not role.makes_slots and "SUPERUSER" not in role.powers:
-        yield bad(database, f"role {role.name} can make no replication slot", "a database cannot rejoin",
-                  "make the functions of config/postgresql.md, step 3")
-    lacking = _COORDINATORS - set(role.parameters)
+        yield bad(_Code.ROLE_MAKES_NO_SLOT, database, of())
+    lacking = sorted(_COORDINATORS - set(role.parameters))
     if task == "coordinator" and "SUPERUSER" not in role.powers and lacking:
-        yield bad(database, f"role {role.name} may not set {names(sorted(lacking))}",
-                  "operations on the pair will fail",
-                  f"GRANT ALTER SYSTEM ON PARAMETER {', '.join(sorted(lacking))} TO {quoted}")
+        yield bad(_Code.ROLE_SETS_TOO_LITTLE, database, of(*lacking))
 
 
 def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
-    again = "the next start of a pool server with the owner's role grants what config/postgresql.md lists"
     if role.unread:
-        yield bad(database, f"role {role.name} may not read {names(role.unread)}",
-                  f"{task} does not see the pool", again)
+        yield bad(_Code.ROLE_READS_TOO_LITTLE, database, Role(role.name, task, role.unread))
     closed = sorted(set(role.unwritten) - _KEPT_FROM_SERVERS)
     if task == "pool" and closed:
-        yield bad(database, f"role {role.name} may not write {names(closed)}", "the pool servers cannot do their work",
-                  again)
+        yield bad(_Code.ROLE_WRITES_TOO_LITTLE, database, Role(role.name, task, tuple(closed)))
     if task == "pool" and not role.monitors and "pg_read_all_stats" not in role.member_of:
-        yield warning(database, f"role {role.name} does not see who follows this database",
-                      "another program with the secondary's name could acknowledge commits, and nobody would notice",
-                      f"GRANT pg_read_all_stats TO {identifier(role.name)}")
+        yield warning(_Code.ROLE_SEES_NO_FOLLOWERS, database, Role(role.name, task))
     if task in ("watcher", "coordinator") and not role.monitors:
-        yield bad(database, f"role {role.name} is no member of pg_monitor", "replication and its lag are unknown",
-                  f"GRANT pg_monitor TO {identifier(role.name)}")
+        yield bad(_Code.ROLE_MONITORS_NOTHING, database, Role(role.name, task))
 
 
 def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
@@ -260,12 +219,9 @@ def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
             ahead[server.name] = server.report.clock - server.seen_at
     for name, seconds in ahead.items():
         if abs(seconds) > SKEW:
-            where = "ahead of" if seconds > 0 else "behind"
-            yield warning(name, f"its clock is {span(abs(seconds))} {where} this host's",
-                          "times in logs, events and recordings do not fit together (leases and heartbeats do not "
-                          "depend on it)", "start chrony or systemd-timesyncd on both hosts")
+            yield warning(_Code.CLOCK, name, Seconds(seconds))
     if ahead and all(abs(seconds) <= SKEW for seconds in ahead.values()):
-        yield ok("clocks", f"{count(len(ahead), 'clock')} within {span(SKEW)} of this host's")
+        yield ok(_Code.CLOCKS, "clocks", Number(len(ahead)))
 
 
 def _lag(stand: Standing) -> Iterator[Finding]:
@@ -276,8 +232,7 @@ def _lag(stand: Standing) -> Iterator[Finding]:
     if row is None:
         return
     if (row.lag_bytes or 0) > LAG_BYTES or (row.lag_seconds or 0.0) > LAG_SECONDS:
-        yield warning(secondary.name, f"it is {row.lag_bytes or 0:,} bytes and {row.lag_seconds or 0:.0f} s behind",
-                      "a switchover waits for all of it", "its disk or the network between the databases is too slow")
+        yield warning(_Code.LAG, secondary.name, Lag(row.lag_bytes or 0, row.lag_seconds or 0.0))
 
 
 def _capacity(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
@@ -286,73 +241,46 @@ def _capacity(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding
                if server.report is not None and server.report.state is not ServerState.WITHDRAWN}
     if not serving or not users or not all(serving.values()):
         return
-    most = max(serving.values())
-    left = sum(serving.values()) - most
-    if len(serving) < 2 or left < users:
-        yield warning("capacity", f"{users:,} users; with one server less there is room for {left:,}",
-                      "when a server is lost the others are overloaded, and shed users", "add a server")
-    else:
-        yield ok("capacity", f"{users:,} users; with one server less there is room for {left:,}")
+    left = sum(serving.values()) - max(serving.values())
+    level = warning if len(serving) < 2 or left < users else ok
+    yield level(_Code.CAPACITY, "capacity", Room(users, left))
 
 
 def _certificates(seen: Inspection) -> Iterator[Finding]:
     for one in seen.certificates:
-        if one.days > SOON:
-            continue
-        what = f"its certificate at {one.address} " + (
-            "has expired" if one.days <= 0 else f"expires in {count(int(one.days), 'day')}")
-        level = bad if one.days <= URGENT else warning
-        yield level(one.subject, what, "from then on nobody who verifies it connects any more",
-                    "renew it, and load it again")
+        if one.days <= SOON:
+            level = bad if one.days <= URGENT else warning
+            yield level(_Code.CERTIFICATE, one.subject, Expires(one.address, one.days))
     if seen.certificates and all(one.days > SOON for one in seen.certificates):
         soonest = min(seen.certificates, key=lambda one: one.days)
-        yield ok("certificates", f"{count(len(seen.certificates), 'certificate')}; the first to expire is "
-                 f"{soonest.subject}'s, in {count(int(soonest.days), 'day')}")
+        yield ok(_Code.CERTIFICATES, "certificates", Soonest(len(seen.certificates), soonest.subject, soonest.days))
 
 
 def _fronts(look: Look, seen: Inspection) -> Iterator[Finding]:
-    """What devices find at a sprayer whose runtime socket answers; of one that is gone that is told elsewhere."""
+    """The ports for devices of sprayers whose runtime socket answers; a sprayer that is down is found elsewhere."""
     there = {sprayer.name for sprayer in look.sprayers if sprayer.fresh}
     for one in seen.fronts:
         if one.sprayer not in there:
             continue
         if one.error is not None:
-            yield bad(one.sprayer, f"devices cannot connect at {one.address}: {one.error}",
-                      "devices reach the pool through the other sprayer, if at all",
-                      "compare its `bind` with sprayers.address; with a virtual address, see that keepalived has it on "
-                      "one of the hosts")
+            yield bad(_Code.FRONT_UNREACHABLE, one.sprayer, Front(one.address, one.error))
         elif not one.secure and not one.local:
-            yield bad(one.sprayer, f"it speaks plain text to devices at {one.address}",
-                      "passwords and mail cross the network readable", "write `bind :443 ssl crt FILE` "
-                      "(config/haproxy.cfg), and then: systemctl reload haproxy")
+            yield bad(_Code.FRONT_PLAIN_TEXT, one.sprayer, Front(one.address))
         elif one.days is not None and one.days <= SOON:
-            what = "has expired" if one.days <= 0 else f"expires in {count(int(one.days), 'day')}"
-            yield (bad if one.days <= URGENT else warning)(
-                one.sprayer, f"its certificate for devices at {one.address} {what}",
-                "from then on no device connects through it any more",
-                "renew the file at `bind ... ssl crt`, and then: systemctl reload haproxy")
+            level = bad if one.days <= URGENT else warning
+            yield level(_Code.FRONT_CERTIFICATE, one.sprayer, Front(one.address, days=one.days))
         elif not one.named:
-            yield bad(one.sprayer, f"its certificate for devices is not for the name in {one.address}",
-                      "devices that verify it do not connect", "have one signed for that name, put it at `bind ... ssl "
-                      "crt`, and then: systemctl reload haproxy")
+            yield bad(_Code.FRONT_NAME, one.sprayer, Front(one.address))
 
 
 def _unverified(seen: Inspection) -> Iterator[Finding]:
     for place in seen.unverified:
-        yield bad(place, "verify is false: any certificate is accepted",
-                  "whoever answers in its place gets passwords, and is believed",
-                  f"name the authority's certificate at {place}.ca, and take verify: false out")
+        yield bad(_Code.UNVERIFIED, place)
 
 
 def _files(seen: Inspection) -> Iterator[Finding]:
     for one in seen.files:
-        if one.lock:
-            yield bad(one.what, f"{one.path} can be opened by every user of this host (mode {one.mode:04o})",
-                      "any of them can hold it, and so stop every change of the pool",
-                      f"chmod 660 {shlex.quote(one.path)}")
-            continue
-        yield bad(one.what, f"{one.path} can be changed by others (mode {one.mode:04o})",
-                  "whoever changes it decides what tuiha does", f"chmod go-w {shlex.quote(one.path)}")
+        yield bad(_Code.OPEN_LOCK if one.lock else _Code.OPEN_FILE, one.what, OpenPath(one.path, one.mode))
 
 
 def _names(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
@@ -361,26 +289,17 @@ def _names(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
     found = node.mailboxes if node is not None else ()
     pairs = [(user, box) for box in found for user in box.joins]
     for user, box in pairs[:NAMED]:
-        yield warning("users", f"users {user.name} and {box.stays.name} are one mailbox",
-                      "they are joined when the next server starts: all devices and changes stay",
-                      "nothing; if your mail server tells them apart, write users.names before (lower: false)")
+        yield warning(_Code.SAME_MAILBOX, "users", TwoUsers(user.name, box.stays.name))
     if len(pairs) > NAMED:
-        yield warning("users", f"{len(pairs) - NAMED:,} more users are one mailbox with another",
-                      "they are joined when the next server starts", "as above")
-    renamed = [box for box in found if box.renamed]
+        yield warning(_Code.MORE_SAME_MAILBOXES, "users", Number(len(pairs) - NAMED))
+    renamed = tuple((box.stays.name, box.name) for box in found if box.renamed)
     if renamed:
-        examples = names((f"{box.stays.name} to {box.name}" for box in renamed), 3)
-        yield warning("users", f"{count(len(renamed), 'name')} to change: {examples}",
-                      "the next start of a server does it; the mail server is logged in to with the new name",
-                      "nothing; if your mail server wants the old ones, write users.names before")
+        yield warning(_Code.NAMES_CHANGE, "users", Renamed(len(renamed), renamed))
     apart = [(user, box) for box in found for user in box.apart]
     for user, box in apart[:NAMED]:
-        yield warning("users", f"{user.name} (mail cluster {user.cluster}) and {box.stays.name} ({box.stays.cluster}) "
-                      "have one name", f"who logs in as {box.name} is the one of {box.stays.cluster}, never the other",
-                      "give one of them another name at its mail server")
+        yield warning(_Code.ONE_NAME, "users",
+                      TwoUsers(user.name, box.stays.name, user.cluster, box.stays.cluster, box.name))
     others = sorted({server.report.spelling for server in look.servers if server.report is not None
                      and server.report.spelling is not None and server.report.spelling != seen.spelling})
     if seen.spelling and others:
-        yield warning("users.names", f"here: {seen.spelling}; servers go by: {'; '.join(others)}",
-                      "one mailbox can be two users, and is joined at each start",
-                      "write the same users.names on all hosts, and start the servers again")
+        yield warning(_Code.NAME_RULES_DIFFER, "users.names", Spellings(seen.spelling, tuple(others)))

@@ -1,9 +1,11 @@
-"""One finding of `tuiha check`: what was seen, what it means, what to do."""
+"""One finding of `tuiha check`: its code and its facts. `tuiha/words/findings.py` has the sentences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tuiha.model.check.facts import NONE, Facts, FindingCode
 
 
 class Level(StrEnum):
@@ -16,25 +18,24 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's outcome. `means` and `fix` are empty when it is ok."""
+    """One check's outcome, for one subject."""
 
     level: Level
+    code: FindingCode
     subject: str
-    what: str
-    means: str = ""
-    fix: str = ""
+    facts: Facts = NONE
 
 
-def bad(subject: str, what: str, means: str, fix: str) -> Finding:
+def bad(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
     """Something that does not work, or will not when it is needed."""
-    return Finding(Level.BAD, subject, what, means, fix)
+    return Finding(Level.BAD, code, subject, facts)
 
 
-def warning(subject: str, what: str, means: str, fix: str) -> Finding:
+def warning(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
     """Something to think about."""
-    return Finding(Level.WARNING, subject, what, means, fix)
+    return Finding(Level.WARNING, code, subject, facts)
 
 
-def ok(subject: str, what: str) -> Finding:
-    """What is as it should be."""
-    return Finding(Level.OK, subject, what)
+def ok(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
+    """A check that went well."""
+    return Finding(Level.OK, code, subject, facts)

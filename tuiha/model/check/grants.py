@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tuiha.model.check.facts import Column, FindingCode, Role
 from tuiha.model.check.finding import Finding, bad, warning
 from tuiha.model.check.inspection import RoleRights
-from tuiha.model.quotes import identifier
-from tuiha.model.words import names
 
 _ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _OWNERS = frozenset({"pg_database_owner"})  # whoever owns the database
@@ -53,52 +52,37 @@ def too_much(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     """What a role may do beyond its task. That it is a superuser, or owns the tables, is told elsewhere."""
     if "SUPERUSER" in role.powers:
         return
-    most, quoted = MOST.get(task, Most()), identifier(role.name)
+    most = MOST.get(task, Most())
     others = sorted(set(role.member_of) - most.roles - _OWNERS)
     for other in others:
-        yield bad(database, f"role {role.name} is a member of {other}", f"it can do whatever {other} can",
-                  f"REVOKE {identifier(other)} FROM {quoted}")
+        yield bad(FindingCode.ROLE_MEMBERSHIP, database, Role(role.name, task, (other,)))
     if not others and not role.owns and task in MOST:  # most of what follows would come with other roles
         yield from _granted(task, most, role, database)
 
 
 def _granted(task: str, most: Most, role: RoleRights, database: str) -> Iterator[Finding]:
-    quoted = identifier(role.name)
     for right, tables in _tables(task, most, role).items():
-        yield bad(database, f"role {role.name} may {right} {names(sorted(tables))}",
-                  f"that is more than {task} has to, for whoever learns its password",
-                  f"REVOKE {right} ON {', '.join(identifier(table) for table in sorted(tables))} FROM {quoted}, PUBLIC")
+        yield bad(FindingCode.ROLE_TABLES, database, Role(role.name, task, tuple(sorted(tables)), right))
     yield from _leases(task, role, database)
     for told in sorted(set(role.columns) - most.columns):
         right, _, place = told.partition(" ")
         table, _, column = place.partition(".")
-        yield bad(database, f"role {role.name} may {right} {place}", f"that is more than {task} has to",
-                  f"REVOKE {right} ({identifier(column)}) ON {identifier(table)} FROM {quoted}")
+        yield bad(FindingCode.ROLE_COLUMN, database, Column(role.name, task, right, table, column))
     functions = sorted(one for one in role.functions if one.partition("(")[0].rpartition(".")[2] not in most.functions)
     if functions:
-        yield warning(database, f"role {role.name} may call {names(functions)}", f"{task} calls none of these",
-                      f"REVOKE EXECUTE ON FUNCTION {', '.join(functions)} FROM {quoted}")
+        yield warning(FindingCode.ROLE_FUNCTIONS, database, Role(role.name, task, tuple(functions)))
     parameters = sorted(set(role.granted_parameters) - most.parameters)
     if parameters:
-        yield bad(database, f"role {role.name} may set {names(parameters)}", "for all sessions of the database",
-                  f"REVOKE ALL ON PARAMETER {', '.join(parameters)} FROM {quoted}")
+        yield bad(FindingCode.ROLE_PARAMETERS, database, Role(role.name, task, tuple(parameters)))
     if role.creates:
-        yield bad(database, f"role {role.name} may create objects in {names(role.creates)}",
-                  "what it puts there can be called in place of what is meant",
-                  "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
-                            f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
-                            f"FROM {quoted}, PUBLIC" for place in role.creates))
+        yield bad(FindingCode.ROLE_CREATES, database, Role(role.name, task, role.creates))
 
 
 def _leases(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
-    """Servers of the version before write their leases themselves; whoever may do that can end another server's."""
+    """Servers of the version before write their leases themselves; a role that may do so can end another server's."""
     may = sorted({told.partition(" ")[0] for told in role.grants if told.endswith(" lease")} & _WRITES)
     if task == "pool" and may:
-        quoted = identifier(role.name)
-        yield warning(database, f"role {role.name} may {names(may)} lease",
-                      "whoever learns its password can end a lease that a server still uses: a failover would be early",
-                      "when `tuiha status` shows this version on all servers, and you will not go back: "
-                      f"REVOKE {', '.join(may)} ON lease FROM {quoted}")
+        yield warning(FindingCode.ROLE_LEASES, database, Role(role.name, task, tuple(may)))
 
 
 def _tables(task: str, most: Most, role: RoleRights) -> Mapping[str, set[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuiha.model.check.access_rules import AccessRule
 from tuiha.model.users.mailboxes import Mailbox
 
 
@@ -60,6 +60,29 @@ class Collation:
     name: str  # empty: the database's own
     recorded: str | None  # its version when indexes were made; None: it has none
     actual: str | None  # its version on this host
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """A line of pg_hba.conf."""
+
+    line: int
+    kind: str  # local, host, hostssl, hostnossl, ...
+    roles: tuple[str, ...]  # of the pool, that it is about in the pool's database
+    address: str | None
+    netmask: str | None
+    method: str
+    error: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing of what it lets in leaves the machine."""
+        if self.kind == "local":
+            return True
+        try:
+            return ipaddress.ip_address(self.address or "").is_loopback
+        except ValueError:
+            return self.address == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ An agent logs in to the partner with the strings, files and names that would be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.databases.durability import same_name
 from tuiha.model.quotes import slot
 from tuiha.model.words import names
@@ -56,7 +55,6 @@ class Rehearsal:
     rewind: LogIn | None = None
     settings: Mapping[str, str] = field(default_factory=dict)  # with which it would start as the secondary
     error: str | None = None  # why nothing else is known
-    remedy: str = ""  # what to do about that
     tried: bool = True  # False: it is an agent that cannot try it, and nothing is known
 
 
@@ -80,7 +78,7 @@ def obstacles(seen: Rehearsal, system: str, leading: Mapping[str, str], secondar
     node, partner = seen.node, seen.partner
     if seen.error is not None:
         yield Obstacle(Needs.REHEARSAL, seen.error, f"rehearsed by {node}'s agent",
-                       seen.remedy or f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
+                       f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
         return
     if seen.system_identifier != system:
         there = "no database" if seen.system_identifier is None else f"system {seen.system_identifier}"
@@ -146,27 +144,6 @@ def not_ours(node: str) -> str:
     """What to do about a database of another system, which no operation touches."""
     return (f"another database cluster is where {node} should be: correct the address of {node} at database.nodes, and "
             f"DATA of its agent; or have its owner stop it and move its data folder away from {node}'s host")
-
-
-def findings(seen: Iterable[Rehearsal], system: str | None, active: str | None) -> Iterator[Finding]:
-    """What `tuiha check` says of rehearsals. `system`: the pool's system identifier; `active`: the active database."""
-    known = {one.node: one for one in seen}
-    for one in known.values():
-        if one.error is not None:
-            level = bad if one.tried else warning
-            yield level(one.node, f"the agent's rehearsal: {one.error}",
-                        f"operations may not be able to stop, start and rewind {one.node}", one.remedy)
-            continue
-        leading = known[one.partner].settings if one.partner in known else {}
-        secondary = None if active is None else one.partner != active
-        found = list(obstacles(one, system or one.system_identifier or "", leading, secondary))
-        for obstacle in found:
-            level = bad if obstacle.known else warning
-            yield level(one.node, obstacle.value, f"after a change of roles {one.node} would not follow {one.partner}: "
-                        "the pool would be unprotected", obstacle.remedy)
-        if not found:
-            yield ok(one.node, f"the agent's rehearsal went well: it can be rewound to, copied from and follow "
-                     f"{one.partner}")
 
 
 def mends_nothing(found: Obstacle) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET, Haproxy
+from tuiha.drivers.sprayers.haproxy import ADMIN, Haproxy
 from tuiha.model.reports import BackendReport, BackendState
 from tuiha.operate.plans.kinds import Progress, Remains, StepFailed
 from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
+from tuiha.words.findings import OPERATORS_SOCKET
 
 _Order = Callable[[Haproxy, str], Awaitable[None]]
 _TIMEOUT = 3.0  # seconds, of one sprayer

@@ -113,9 +113,9 @@ def _places(pool: Pool, base: Path) -> Iterator[Place]:
         for node in pool.database.nodes:
             yield node.name, *host_and_port(node.address), database, certificates.postgres
     for sprayer in pool.sprayers:
-        secure = tls.for_sprayer(sprayer, base)
-        if secure is not None and sprayer.socket.startswith("tcp:"):
-            yield sprayer.name, *host_and_port(sprayer.socket.removeprefix("tcp:")), secure, None
+        secure, socket = tls.for_sprayer(sprayer, base), sprayer.socket or ""
+        if secure is not None and socket.startswith("tcp:"):
+            yield sprayer.name, *host_and_port(socket.removeprefix("tcp:")), secure, None
     for cluster in pool.mail:
         for mail in cluster.servers:
             chosen = tls.for_mail(cluster, mail, base)

@@ -12,18 +12,21 @@ from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Spra
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
-from tuiha.drivers.factory import open_sprayer, server_opener
+from tuiha.drivers.factory import server_opener
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
-from tuiha.drivers.sprayers.haproxy import ADMIN, OPERATORS_SOCKET
+from tuiha.drivers.site import Site
+from tuiha.drivers.sprayers.haproxy import ADMIN, open_haproxy
 from tuiha.model.check.doctor import advice
+from tuiha.model.check.facts import FindingCode, MonitorLogIn, RoleLogIn, Steering, Tried
 from tuiha.model.check.finding import Finding
+from tuiha.model.check.findings import Attempt, Expected, findings
+from tuiha.model.check.manager import managed_findings
+from tuiha.model.check.rehearsals import rehearsal_findings
 from tuiha.model.conclude import conclude
-from tuiha.model.databases import way_back
 from tuiha.model.databases.active import Standing, standing
-from tuiha.model.databases.managed import managed_findings
 from tuiha.model.facts import Look, Protection
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord, Standby
@@ -32,8 +35,6 @@ from tuiha.watch.check.rehearsal import rehearsals
 from tuiha.watch.factory import guarded, open_poller, rules_of
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.reader import connect
-from tuiha.words.findings import Attempt, Expected, findings
-from tuiha.words.remedies import database_remedy, mail_remedy
 
 # Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
 # on, and longer each time), and must not be taken for a server that hangs.
@@ -77,9 +78,12 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         inside.cancel()
     look = poller.targets.look(poller.number)
     causes = {(d.name, d.error) for d in look.databases} | {(m.name, m.error) for m in look.mail}
-    attempts = [a for a in attempts if a.error is None or (a.subject, a.error) not in causes]  # one loss is told once
+    # One loss is told once.
+    attempts = [a for a in attempts if a.tried.error is None or (a.subject, a.tried.error) not in causes]
     attempts += await asyncio.gather(*_operators(pool, base, found, look), *_steering(pool, base, look))
     stand = standing(look, None)
+    commands = frozenset(node.name for node in pool.database.nodes
+                         if node.agent is not None and node.agent.driver == "command")
     expected = Expected(
         servers=frozenset(s.name for s in pool.servers),
         foreign=frozenset(s.name for s in pool.servers if s.driver != "pool"),
@@ -96,7 +100,8 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
         manager=pool.database.manager,
     )
     found_all = (*findings(look, stand, expected), *managed_findings(look, pool.database.manager),
-                 *advice(look, stand, seen), *way_back.findings(rehearsed, _system(pool, stand), stand.active))
+                 *advice(look, stand, seen),
+                 *rehearsal_findings(rehearsed, _system(pool, stand), stand.active, commands))
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 
@@ -168,8 +173,9 @@ async def _why(attempt: Callable[[], Awaitable[None]], seconds: float) -> Driver
     return None
 
 
-def _text(failed: DriverError | None) -> str | None:
-    return None if failed is None else str(failed) or "it cannot be asked"
+def _outcome(failed: DriverError | None) -> tuple[str | None, Cause | None]:
+    """The error of an attempt in words, and its cause."""
+    return (None, None) if failed is None else (str(failed) or "it cannot be asked", failed.cause)
 
 
 async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Role, password: str) -> Attempt:
@@ -178,10 +184,8 @@ async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Rol
         connection.terminate()
 
     failed = await _why(attempt, pool.watch.timeout)
-    return Attempt(node.name, f"database role {role.user}", _text(failed),
-                   "what this role is for will fail on this database",
-                   database_remedy(failed.cause if failed is not None else None, node.name, name, role.user,
-                                   pool.database.name, pool.database.tls is not None))
+    return Attempt(node.name, FindingCode.ROLE_LOG_IN, RoleLogIn(
+        *_outcome(failed), name, role.user, pool.database.name, pool.database.tls is not None))
 
 
 async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
@@ -198,12 +202,8 @@ async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailSer
             client.close()
 
     failed = await _why(attempt, LOG_IN)
-    cause = failed.cause if failed is not None else None
-    acts = "SASL PLAIN with an authorization identity" if separator is None else "as a master user"
-    return Attempt(server.name, f"{monitor.user}, acting as {cluster.probe.user},", _text(failed),
-                   "no user's mailbox can be monitored through it",
-                   f"correct mail.monitor; it must be allowed to act for every user ({acts})"
-                   if cause in (None, Cause.PASSWORD, Cause.OTHER) else mail_remedy(cause, server.name, "monitor"))
+    return Attempt(server.name, FindingCode.MONITOR_LOG_IN, MonitorLogIn(
+        *_outcome(failed), monitor.user, cluster.probe.user, separator is not None))
 
 
 def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Iterator[Awaitable[Attempt]]:
@@ -222,8 +222,7 @@ def _operators(pool: Pool, base: Path, found: dict[str, str], look: Look) -> Ite
             failed = await _why(attempt, pool.watch.timeout)
         finally:
             await driver.close()
-        return Attempt(name, "the operator's token", _text(failed), "nobody can act on this server from here",
-                       "correct control.operator; it must be the one that the server was started with")
+        return Attempt(name, FindingCode.OPERATOR_TOKEN, Tried(*_outcome(failed)))
 
     foreign = {server.name for server in pool.servers} - {server.name for server in pool.own_servers}
     for server in look.servers:
@@ -235,17 +234,16 @@ def _steering(pool: Pool, base: Path, look: Look) -> Iterator[Awaitable[Attempt]
     """Where operations are started from: may each sprayer that answers be steered, as drain and enable do?"""
     fresh = {sprayer.name for sprayer in look.sprayers if sprayer.error is None}
     for sprayer in pool.sprayers if pool.control.operator is not None else ():
-        if sprayer.name in fresh:
+        if sprayer.name in fresh and sprayer.driver == "haproxy":  # another one's driver only looks
             yield _steers(pool, sprayer, base)
 
 
 async def _steers(pool: Pool, sprayer: Sprayer, base: Path) -> Attempt:
     async def attempt() -> None:
-        level = await open_sprayer(sprayer, base).level()
+        level = await open_haproxy(sprayer, Site(pool, base)).level()
         if level != ADMIN:
             raise DriverError(f"it has level {level}, not {ADMIN}")
 
     field = "socket" if sprayer.operator is None else "operator"
     failed = await _why(attempt, pool.watch.timeout)
-    return Attempt(sprayer.name, f"the socket at sprayers[].{field}, for drain and enable,", _text(failed),
-                   f"no server can be drained or enabled from here: {sprayer.name} would refuse", OPERATORS_SOCKET)
+    return Attempt(sprayer.name, FindingCode.SPRAYER_STEERING, Steering(*_outcome(failed), field))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
@@ -11,10 +10,6 @@ from tuiha.drivers.agents import open_agents
 from tuiha.drivers.agents.actions import Rehearsing
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.way_back import Rehearsal
-
-_BY_HAND = ("try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
-            "(docs/operations.md, Agents)")
-_THERE = "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)"
 
 
 async def rehearsals(pool: Pool, base: Path) -> list[Rehearsal]:
@@ -25,14 +20,12 @@ async def rehearsals(pool: Pool, base: Path) -> list[Rehearsal]:
     for name, agent in agents.items():
         partner = next((other for other in nodes if other != name), None)
         if partner is not None:
-            told = nodes[name].agent
-            by_hand = told is not None and told.command is not None
-            asked.append(_rehearse(name, partner, agent, _BY_HAND if by_hand else _THERE))
+            asked.append(_rehearse(name, partner, agent))
     return list(await asyncio.gather(*asked))
 
 
-async def _rehearse(name: str, partner: str, agent: Rehearsing, remedy: str) -> Rehearsal:
+async def _rehearse(name: str, partner: str, agent: Rehearsing) -> Rehearsal:
     try:
-        return replace(await agent.rehearse(partner), remedy=remedy)
+        return await agent.rehearse(partner)
     except AgentError as error:
-        return Rehearsal(name, partner, error=str(error), remedy=remedy)
+        return Rehearsal(name, partner, error=str(error))

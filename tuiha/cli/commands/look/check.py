@@ -57,15 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _text(checked: Checked) -> str:
     from tuiha.cli.output.table import plain
+    from tuiha.words.findings import said
 
     width = max((len(f.subject) for f in checked.findings), default=0)
     lines = []
     for finding in checked.findings:
-        lines.append(f"{_MARK[finding.level]}  {finding.subject:<{width}}  {plain(finding.what)}")
-        if finding.means:
-            lines.append(f"{'':{width + 11}}{finding.means}")
-        if finding.fix:
-            lines.append(f"{'':{width + 11}}fix: {finding.fix}")
+        told = said(finding)
+        lines.append(f"{_MARK[finding.level]}  {finding.subject:<{width}}  {plain(told.what)}")
+        if told.means:
+            lines.append(f"{'':{width + 11}}{told.means}")
+        if told.fix:
+            lines.append(f"{'':{width + 11}}fix: {told.fix}")
     bad, warnings = (sum(f.level == level for f in checked.findings) for level in ("bad", "warning"))
     lines.append(f"{len(checked.findings)} findings: {bad} bad, {warnings} to think about")
     return "\n".join(lines)
@@ -73,10 +75,12 @@ def _text(checked: Checked) -> str:
 
 def _document(pool: Pool, checked: Checked) -> dict[str, object]:
     from tuiha.cli.output.documents import CHECK
+    from tuiha.words.findings import said
 
     return {"schema": CHECK, "pool": pool.pool,
-            "findings": [{"level": str(f.level), "subject": f.subject, "what": f.what, "means": f.means or None,
-                          "fix": f.fix or None} for f in checked.findings]}
+            "findings": [{"level": str(f.level), "code": str(f.code), "subject": f.subject, "what": told.what,
+                          "means": told.means or None, "fix": told.fix or None}
+                         for f in checked.findings for told in (said(f),)]}
 
 
 async def _written(ledger: LedgerDriver, record: LedgerRecord) -> None:

@@ -31,8 +31,11 @@ from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
+from tuiha.model.evidence import Done
+from tuiha.model.plans import Moment, OperationStatus
+from tuiha.model.statements import Statement
 from tuiha.operate import api
-from tuiha.operate.database.steps.base import stamped
+from tuiha.operate.database.kinds import moment
 
 HEAD = ["what", "runs", "median", "least", "most", "reach", "reached"]
 SEEN = ["seen by writers", "runs", "no write: median", "least", "most", "writes failed", "by Patroni / by the pool"]
@@ -70,9 +73,9 @@ class Bench:
         operation = await operator.apply(plan, plan.confirm, "benchmark")
         async for state in operator.follow(operation):
             last = state
-        evidence = {step.planned.number: step.evidence for step in last.steps}
-        if last.state != "done" or "protected" not in evidence[len(evidence)]:
-            raise RuntimeError(f"{kind} {last.state}: {last.text}; {evidence}")
+        evidence = {step.planned.number: step.said for step in last.steps if step.said is not None}
+        if last.state is not OperationStatus.DONE or evidence[len(last.steps)].code != Done.PROTECTED:
+            raise RuntimeError(f"{kind} {last.state}: {last.text}; {[step.evidence for step in last.steps]}")
         return Run(_outage(kind, confirmed, last.outcome or {}, evidence), time.time() - confirmed,
                    int((last.outcome or {}).get("requests_delayed", 0)))
 
@@ -114,11 +117,11 @@ class Bench:
         await asyncio.sleep(2.0)
 
 
-def _outage(kind: str, confirmed: float, outcome: Mapping[str, Any], evidence: Mapping[int, str]) -> float:
+def _outage(kind: str, confirmed: float, outcome: Mapping[str, Any], evidence: Mapping[int, Statement]) -> float:
     """Seconds: of a switchover as it tells itself; of a failover counted from the confirmation."""
     if kind == "switchover":
         return float(outcome["outage_ms"]) / 1000
-    served = next(stamped(text) for text in evidence.values() if "served at" in text)
+    served = moment(evidence, Moment.SERVED)
     assert served is not None
     return served - confirmed
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from tests.tui.fake_operator import bad, switchover
 from tuiha.cli.operations.text import next_command, plan_text
-from tuiha.operate.plans.plan import Check, CheckVerdict, PlannedStep
+from tuiha.model.plans import CheckVerdict
+from tuiha.model.statements import plain
+from tuiha.operate.plans.plan import Check, PlannedStep
 
-WELL = Check("pool", "demo", "HEALTHY, active db1", "one active database, writable, neither split nor disputed",
-             CheckVerdict.OK, "")
+WELL = Check("pool", "demo", plain("HEALTHY, active db1"),
+             plain("one active database, writable, neither split nor disputed"), CheckVerdict.OK)
 STEPS = (
-    PlannedStep(1, "anna", "every server refuses the user; mail is not monitored", 20.0, True),
-    PlannedStep(2, "anna", "delete 2 devices and 16 changes", 60.0, False, True),
+    PlannedStep(1, "anna", plain("every server refuses the user; mail is not monitored"), 20.0, True),
+    PlannedStep(2, "anna", plain("delete 2 devices and 16 changes"), 60.0, False, True),
 )
 
 

@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 
 from tuiha.model.intent import Way
-from tuiha.model.ways import KEYS, Against, OperationStatus, Standing, against, open_ways, possible
+from tuiha.model.plans import OperationStatus
+from tuiha.model.ways import KEYS, Against, Standing, against, open_ways, possible
 
 S = OperationStatus
 HALF_WAY = (S.INTERRUPTED, S.FAILED, S.UNKNOWN)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tuiha.model.statements import Statement
 from tuiha.operate.plans.kinds import Kind
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World
+from tuiha.words.operations import text
 
 
 @dataclass
@@ -19,8 +21,8 @@ class Told:
     said: list[str] = field(default_factory=list)
     done: int = 0
 
-    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
-        self.said.append(text)
+    def tell(self, said: Statement, done: int | None = None, of: int | None = None) -> None:
+        self.said.append(text(said))
         self.done = done or 0
 
     @property
@@ -29,6 +31,11 @@ class Told:
 
 
 async def run(world: World, kind: Kind, plan: Plan, only: Sequence[int] = ()) -> dict[int, str]:
+    """Run the steps (or only some) within their limits; their evidence by number, as people read it."""
+    return {number: text(said) for number, said in (await read_back(world, kind, plan, only)).items()}
+
+
+async def read_back(world: World, kind: Kind, plan: Plan, only: Sequence[int] = ()) -> dict[int, Statement]:
     """Run the steps (or only some) within their limits; their evidence by number."""
     assert len(kind.steps(plan)) == len(plan.steps)
     evidence = {}
@@ -49,7 +56,7 @@ async def planned(
     world: World, kind: Kind, *target: str, options: Mapping[str, str] | None = None
 ) -> Plan:
     """A plan on fresh facts, that can be saved and read again."""
-    from tuiha.operate.plans.plan import from_document
+    from tuiha.operate.records.state import from_document
 
     plan = await kind.plan(world, target, options or {})
     assert from_document(plan.document()) == plan

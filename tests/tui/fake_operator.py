@@ -13,9 +13,11 @@ from typing import Any, TypeVar, cast
 from tests.tui.samples import AT
 from tuiha.model.intent import Way
 from tuiha.model.operations import misuse
+from tuiha.model.plans import CheckVerdict, OperationStatus, StepStatus, nothing
+from tuiha.model.statements import plain
 from tuiha.operate.api import Operator
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
 from tuiha.watch.lookup import NoAnswer, Page
@@ -23,18 +25,19 @@ from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
 STEPS = (
-    PlannedStep(1, "s1 s2 s3 s4", "hold requests", 5, True),
-    PlannedStep(2, "db1", "fence, stop", 10, True),
-    PlannedStep(3, "db2", "caught up to db1's last write", 10, True),
-    PlannedStep(4, "db2", "promote", 5, False, True),
-    PlannedStep(5, "s1 s2 s3 s4", "attach, verify, release", 10, False),
-    PlannedStep(6, "db1", "rejoin as secondary", 60, False),
+    PlannedStep(1, "s1 s2 s3 s4", plain("hold requests"), 5, True),
+    PlannedStep(2, "db1", plain("fence, stop"), 10, True),
+    PlannedStep(3, "db2", plain("caught up to db1's last write"), 10, True),
+    PlannedStep(4, "db2", plain("promote"), 5, False, True),
+    PlannedStep(5, "s1 s2 s3 s4", plain("attach, verify, release"), 10, False),
+    PlannedStep(6, "db1", plain("rejoin as secondary"), 60, False),
 )
 CHECKS = (
-    Check("lag", "db2", "synchronous, 0 B behind", "0 B", CheckVerdict.OK),
-    Check("servers", "s1 s2 s3 s4", "hold a lease on db1, and reached db2 just now", "all", CheckVerdict.OK),
-    Check("transactions", "db1", "none older than 2 s", "2 s", CheckVerdict.OK),
-    Check("mail", "mail2", "DOWN: not touched by this plan", "", CheckVerdict.WARNING),
+    Check("lag", "db2", plain("synchronous, 0 B behind"), plain("0 B"), CheckVerdict.OK),
+    Check("servers", "s1 s2 s3 s4", plain("hold a lease on db1, and reached db2 just now"), plain("all"),
+          CheckVerdict.OK),
+    Check("transactions", "db1", plain("none older than 2 s"), plain("2 s"), CheckVerdict.OK),
+    Check("mail", "mail2", plain("DOWN: not touched by this plan"), plain(""), CheckVerdict.WARNING),
 )
 FACTS: Mapping[str, Any] = {"active": "db1", "epoch": 12, "timeline": 7, "servers": ["s1", "s2", "s3", "s4"]}
 EVIDENCE = (
@@ -47,23 +50,25 @@ def switchover(facts: Mapping[str, Any] = FACTS, checks: Sequence[Check] = CHECK
     """A made-up plan."""
     made = Plan(
         id=plan_id("switchover", (), facts), pool="corp-east", kind="switchover", target=(), confirm="db2",
-        checks=tuple(checks), steps=STEPS, loses="nothing: db1 stops cleanly and db2 has every commit", made_at=AT,
-        expires_at=AT + 60, facts=facts, details={},
+        checks=tuple(checks), steps=STEPS, loss=nothing(plain("nothing: db1 stops cleanly and db2 has every commit")),
+        made_at=AT, expires_at=AT + 60, facts=facts, details={},
     )
     return replace(made, **other)
 
 
 def bad(name: str, verdict: CheckVerdict = CheckVerdict.BAD) -> Check:
     """A check that stops."""
-    return Check(name, "db2", "4.2 MB behind", "at most 1 MB", verdict, f"wait for db2, or type override {name}")
+    return Check(name, "db2", plain("4.2 MB behind"), plain("at most 1 MB"), verdict,
+                 plain(f"wait for db2, or type override {name}"))
 
 
-def operation(at: int, state: str = "running", **other: Any) -> OperationFacts:
+def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other: Any) -> OperationFacts:
     """A made-up operation in which `at` steps are done; while it runs the next one is under way."""
     steps = tuple(
         StepFacts(
             step.number, step.target, step.action,
-            "done" if place < at else "running" if place == at and state == "running" else "waiting",
+            StepStatus.DONE if place < at
+            else StepStatus.RUNNING if place == at and state is OperationStatus.RUNNING else StepStatus.WAITING,
             step.limit_seconds, step.undo, step.point_of_no_return,
             seconds=0.01 * (place + 1) if place < at else None,
             started_at=AT - 4 if place == at else None, evidence=EVIDENCE[place] if place < at else "",
@@ -77,7 +82,7 @@ def operation(at: int, state: str = "running", **other: Any) -> OperationFacts:
     return replace(facts, **other)
 
 
-def ended(state: str = "done") -> OperationFacts:
+def ended(state: OperationStatus = OperationStatus.DONE) -> OperationFacts:
     """A made-up result."""
     return operation(
         6, state, seconds=3.2, outcome={"outage_ms": 84.0, "requests_delayed": 31, "requests_failed": 0},

@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from tests.tui.fake_operator import CHECKS, FakeOperator, bad, ended, operation, switchover
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_app import seen, text
+from tuiha.model.plans import Extent, Loss, Unit
+from tuiha.model.statements import plain
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.theme import load_theme
@@ -68,7 +70,8 @@ def test_plan(snap_compare: Callable[..., Any], when: str) -> None:
     operator = FakeOperator()
     if when == "stopped":
         operator.planned = switchover(
-            checks=(*CHECKS, bad("lag")), loses="up to 4.2 MB of commits that db2 does not have yet"
+            checks=(*CHECKS, bad("lag")), loss=Loss(
+                Extent.UP_TO, plain("up to 4.2 MB of commits that db2 does not have yet"), 4_200_000, Unit.BYTES)
         )
     assert snap_compare(acting(operator), run_before=planned, terminal_size=(80, 24))
 

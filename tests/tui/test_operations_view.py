@@ -14,6 +14,7 @@ from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
+from tuiha.model.plans import OperationStatus, StepStatus
 from tuiha.model.problems.operation import operation_problems
 from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard
@@ -44,7 +45,7 @@ def feed_of(app: object) -> SampleFeed:
     return cast("SampleFeed", cast("Dashboard", app).feed)
 
 
-def half(state: str = "interrupted") -> OperationFacts:
+def half(state: OperationStatus = OperationStatus.INTERRUPTED) -> OperationFacts:
     """One whose runner died at its second step."""
     return replace(operation(1, state), next="tuiha resume 7f3a9c41d02e", seconds=None)
 
@@ -189,13 +190,13 @@ async def test_the_sheet_of_a_rebalance_has_limits_that_are_planned_with() -> No
 
 
 def test_what_needs_somebody_comes_before_what_runs_and_what_is_over() -> None:
-    ranks = {state: OperationRow(operation(1, state), AT).rank for state in (
+    ranks = {state: OperationRow(operation(1, OperationStatus(state)), AT).rank for state in (
         "interrupted", "failed", "unknown", "running", "cancelled", "done", "undone")}
     assert ranks == {"interrupted": 0, "failed": 0, "unknown": 0, "running": 1, "cancelled": 2, "done": 3, "undone": 3}
 
 
 def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:
-    step = StepFacts(1, "s1", "take users", "running", 60, True, False, started_at=AT - 10, done=200, of=1000)
+    step = StepFacts(1, "s1", "take users", StepStatus.RUNNING, 60, True, False, started_at=AT - 10, done=200, of=1000)
     shown = "\n".join(plain(line) for line in run_lines(replace(operation(0), steps=(step,)), AT, 80))
     assert "200 of 1,000  20/s, 40s left" in shown
 

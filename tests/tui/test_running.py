@@ -9,6 +9,7 @@ import pytest
 from tests.tui.acting import QUICK, at_once, by_hand, made, on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.test_app import lines, seen, text
+from tuiha.model.plans import OperationStatus, StepStatus
 from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.operations.screens.run import RunScreen
@@ -99,8 +100,9 @@ async def test_no_undo_when_viewing_or_past_the_point_of_no_return(armed: bool, 
 ])
 async def test_unknown_is_never_called_failed(state: str, word: str, means: str) -> None:
     operator = FakeOperator()
-    facts = operation(2, state)
-    steps = (*facts.steps[:2], replace(facts.steps[2], state=state, evidence="no answer in 10 s"), *facts.steps[3:])
+    facts = operation(2, OperationStatus(state))
+    stuck = replace(facts.steps[2], state=StepStatus(state), evidence="no answer in 10 s")
+    steps = (*facts.steps[:2], stuck, *facts.steps[3:])
     operator.known = (replace(facts, steps=steps),)
     async with running(operator) as pilot:
         await pilot.press("6")

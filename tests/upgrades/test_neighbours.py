@@ -12,9 +12,11 @@ from tests.operate.core.test_journal import a_plan
 from tuiha.drivers.ledgers.record import parse, written
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import parse_status
+from tuiha.model.plans import CheckVerdict
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.operate.plans.plan import Check, CheckVerdict, from_document
-from tuiha.operate.records.state import read_state
+from tuiha.model.statements import plain
+from tuiha.operate.plans.plan import Check
+from tuiha.operate.records.state import from_document, read_state
 
 LATER = {"of_the_next_version": {"deep": [1, None]}}
 
@@ -26,7 +28,7 @@ def test_a_server_s_status() -> None:
 
 
 def test_a_plan() -> None:
-    plan = replace(a_plan(), checks=(Check("lag", "db2", "0 B", "0 B", CheckVerdict.OK),))
+    plan = replace(a_plan(), checks=(Check("lag", "db2", plain("0 B"), plain("0 B"), CheckVerdict.OK),))
     document = json.loads(json.dumps(plan.document()))
     for part in (document, *document["checks"], *document["steps"]):
         part.update(LATER)

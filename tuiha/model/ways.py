@@ -11,23 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.model.intent import Way, at_rest
-
-
-class OperationStatus(StrEnum):
-    """How an operation is, by its journal."""
-
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"  # its runner died before a result
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"  # a step's outcome could not be read back
-    UNDONE = "undone"
-    CANCELLED = "cancelled"
-
-    @classmethod
-    def _missing_(cls, value: object) -> OperationStatus:
-        """A word of a later version."""
-        return cls.UNKNOWN
+from tuiha.model.plans import OperationStatus
 
 
 class Against(StrEnum):

@@ -23,15 +23,17 @@ from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
+from tuiha.model.plans import CheckVerdict
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
 from tuiha.operate.plans.kinds import Refused, StepUnknown
 from tuiha.operate.plans.look import answering, look
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.users.move import Move
+from tuiha.words.operations import text
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 
@@ -235,8 +237,8 @@ async def test_a_server_that_does_not_answer_and_has_a_lease_is_not_taken_for_on
         await order.run(world, Told())
         await pool.pause("s3")
         try:
-            evidence = await seen.run(world, told := Told())
-            assert any("not yet s3" in text for text in told.said), "its lease had to end"
+            evidence = text(await seen.run(world, told := Told()))
+            assert any("not yet s3" in line for line in told.said), "its lease had to end"
             assert evidence.startswith("seen by s1, s2, ")
         finally:
             await pool.resume("s3")

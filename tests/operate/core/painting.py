@@ -18,10 +18,13 @@ from typing import Any
 
 from tuiha.model import operations
 from tuiha.model.operations import Group, Operation, Option, takes
+from tuiha.model.plans import CheckVerdict, nothing
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
 from tuiha.operate.run.reclaim import Reclaim
+from tuiha.words.operations import text
 
 ACTIONS = ("cover the floor", "prepare", "paint", "clean up")
 
@@ -72,7 +75,7 @@ async def _break(file: Path, progress: Progress) -> None:
 async def _wait(file: Path, progress: Progress) -> None:
     """Until the test takes the file away, or the operator cancels."""
     while file.exists() and not progress.cancelled:
-        progress.tell("waiting for the paint", 1, 2)
+        progress.tell(plain("waiting for the paint"), 1, 2)
         await asyncio.sleep(0.02)
 
 
@@ -86,19 +89,19 @@ class PaintStep:
     planned: PlannedStep
     colour: str
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         number = self.planned.number
         await strike(world.base, number, "before", progress)
         done = sorted({*wall(world.base)["done"], number})
         change_wall(world.base, done=done, **({"colour": self.colour} if number == 3 else {}))
         await strike(world.base, number, "after", progress)
-        return f"steps on the wall: {wall(world.base)['done']}"
+        return plain(f"steps on the wall: {wall(world.base)['done']}")
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         number = self.planned.number
         await strike(world.base, number, "undo", progress)
         change_wall(world.base, done=[n for n in wall(world.base)["done"] if n != number])
-        return f"steps on the wall: {wall(world.base)['done']}"
+        return plain(f"steps on the wall: {wall(world.base)['done']}")
 
 
 class Paint:
@@ -114,24 +117,26 @@ class Paint:
         found = wall(world.base)
         facts = {"wall": {"owner": found["owner"], "size": found["size"]}, "brush": options.get("brush", "small")}
         checks = (
-            Check("dry", "wall", found["dry"], "yes", CheckVerdict(found["dry_verdict"]), "wait for the sun"),
-            Check("owner", "wall", found["owner"], "anybody", CheckVerdict.OK),
+            Check("dry", "wall", plain(found["dry"]), plain("yes"), CheckVerdict(found["dry_verdict"]),
+                  plain("wait for the sun")),
+            Check("owner", "wall", plain(found["owner"]), plain("anybody"), CheckVerdict.OK),
         )
         steps = tuple(
-            PlannedStep(n, "wall", action, float(found.get("limit", self.limit)),
+            PlannedStep(n, "wall", plain(action), float(found.get("limit", self.limit)),
                         undo=self.no_return is None or n < self.no_return, point_of_no_return=n == self.no_return)
             for n, action in enumerate(ACTIONS, start=1)
         )
         now = time.time()
+        loss = nothing(plain("nothing: it is only paint"))
         return Plan(plan_id(self.name, tuple(target), facts), world.pool.pool, self.name, tuple(target), "wall", checks,
-                    steps, "nothing: it is only paint", now, now + found.get("lasts", 600.0), facts, {"coats": 1})
+                    steps, loss, now, now + found.get("lasts", 600.0), facts, {"coats": 1})
 
     def steps(self, plan: Plan) -> Sequence[PaintStep]:
         return [PaintStep(planned, plan.target[0]) for planned in plan.steps]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         return {"outage_ms": 0 if len(evidence) == len(plan.steps) else None, "coats": plan.details["coats"],
-                "second": evidence.get(2)}
+                "second": text(evidence.get(2)) or None}
 
 
 class Sketch(Paint):

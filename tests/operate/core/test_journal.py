@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.conftest import Studio
+from tuiha.model.evidence import Loses
+from tuiha.model.plans import CheckVerdict, nothing
+from tuiha.model.statements import plain
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import CheckVerdict, Plan, PlannedStep
+from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.journal import Journal, read_journal, read_records
 from tuiha.operate.records.state import read_state
 from tuiha.operate.records.store import PLANS_KEPT, NotThere, Store, store_of
@@ -19,8 +22,10 @@ from tuiha.operate.run.launch import start_runner
 
 
 def a_plan(number: int = 1) -> Plan:
-    steps = tuple(PlannedStep(n, "db1", f"act {n}", 5.0, undo=n < 3, point_of_no_return=n == 3) for n in range(1, 5))
-    return Plan(f"{number:012x}", "east", "switchover", ("db2",), "db2", (), steps, "nothing", 1.0, 2.0, {}, {})
+    steps = tuple(PlannedStep(n, "db1", plain(f"act {n}"), 5.0, undo=n < 3, point_of_no_return=n == 3)
+                  for n in range(1, 5))
+    return Plan(f"{number:012x}", "east", "switchover", ("db2",), "db2", (), steps, nothing(Loses.NOTHING()), 1.0, 2.0,
+                {}, {})
 
 
 async def test_records_are_there_when_written(tmp_path: Path) -> None:

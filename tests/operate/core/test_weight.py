@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from tuiha.model.databases.durability import Gap
+from tuiha.model.evidence import Loses
+from tuiha.model.plans import Extent, Loss, Unit, nothing, something
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, plan_id
 from tuiha.operate.plans.weight import voided_by
@@ -31,9 +34,12 @@ def facts() -> Facts:
     }
 
 
-def plan(found: Facts, loses: str = "nothing: all is on db2") -> Plan:
+ON_PARTNER = nothing(Loses.ON_PARTNER(partner="db2"))
+
+
+def plan(found: Facts, loss: Loss = ON_PARTNER) -> Plan:
     number = plan_id("failover", ("db2",), found)
-    return Plan(number, "west", "failover", ("db2",), "db2", (), (), loses, 0.0, 1.0, found, {})
+    return Plan(number, "west", "failover", ("db2",), "db2", (), (), loss, 0.0, 1.0, found, {})
 
 
 def changed(change: Callable[[Facts], None]) -> tuple[Plan, Plan]:
@@ -101,10 +107,15 @@ def test_a_rival_that_was_silent_before_voids_and_one_that_gave_up_does_not() ->
 
 
 def test_a_loss_that_was_not_told_voids_and_figures_that_move_do_not() -> None:
-    told, more = (plan(facts(), f"{number} writes of the last {number}.5 s") for number in (3, 17))
+    told, more = (plan(facts(), Loss(Extent.UP_TO, Loses.FOR_GOOD(devices=number, changes=number), number, Unit.ROWS))
+                  for number in (3, 17))
     assert voided_by(told, more) is None
-    found = voided_by(plan(facts()), plan(facts(), "acknowledged writes"))
-    assert found == ({"loses": "nothing: all is on db2"}, {"loses": "acknowledged writes"})
+    lost = something(Loses.HOLES(partner="db2", gaps=[Gap.NOBODY], why="nobody is waited for"))
+    found = voided_by(plan(facts()), plan(facts(), lost))
+    assert found == ({"loses": "nothing: every acknowledged write is on db2"},
+                     {"loses": "every write that db2 does not have: nobody is waited for"})
+    other = something(Loses.HOLES(partner="db2", gaps=[Gap.STRANGER], why="nobody is waited for"))
+    assert voided_by(plan(facts(), lost), plan(facts(), other)) is not None
     assert voided_by(told, plan(facts())) is None
 
 

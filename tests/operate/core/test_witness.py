@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.test_journal import a_plan
+from tuiha.model.evidence import Known
+from tuiha.model.statements import plain
 from tuiha.operate.plans.kinds import Passed, Refused, Word
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.journal import Journal, read_journal
@@ -85,7 +87,7 @@ def test_a_whole_journal_is_as_it_was() -> None:
 
 def test_the_databases_word_counts_more_than_a_journal() -> None:
     state = read_state("x", a_plan(), running(1, 2), alive=False)
-    known = after(state, replace(INTENT, step=2), Word(Passed.YES, 3, "db2 is out of recovery"))
+    known = after(state, replace(INTENT, step=2), Word(Passed.YES, 3, Known.OUT_OF_RECOVERY(new="db2")))
     assert [step.state for step in known.steps] == ["done", "done", "done", "unknown"]
     assert known.past_no_return
     assert known.steps[2].evidence == "db2 is out of recovery"
@@ -101,7 +103,7 @@ def test_an_older_version_says_nothing_of_the_point_of_no_return() -> None:
 
 def test_undo_needs_a_witness() -> None:
     plan = a_plan()
-    silent = Word(Passed.UNKNOWN, text="db2 does not answer")
+    silent = Word(Passed.UNKNOWN, how=Known.SILENT(new="db2"))
     whole = read_state("x", plan, running(1, 2), alive=False)
     refuse_to_undo(Truth(whole, None, silent), replace(INTENT, step=2))  # the ledger knows that step 3 is not begun
     for intent in (replace(INTENT, step=2, past=None), None):
@@ -110,7 +112,7 @@ def test_undo_needs_a_witness() -> None:
         refuse_to_undo(Truth(whole, None, NO), intent)
     past = after(read_state("x", plan, [], False, "lost"), replace(INTENT, step=3, past=True))
     with pytest.raises(Refused, match="past its point of no return"):
-        refuse_to_undo(Truth(past, Finding(2, 4, False, "lost"), NO), replace(INTENT, step=3, past=True))
+        refuse_to_undo(Truth(past, Finding(2, 4, False, plain("lost")), NO), replace(INTENT, step=3, past=True))
 
 
 def test_an_intent_of_an_earlier_version() -> None:

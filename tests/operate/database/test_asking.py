@@ -17,6 +17,7 @@ from tuiha.operate.patroni import steps as asking
 from tuiha.operate.patroni.steps import Agreed, AskFailover, AskSwitchover, Follow
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.reach.world import World
+from tuiha.words.operations import text
 
 BEFORE = LedgerRecord("demo", 4, "db1", Standby.SYNC, "7", 4)
 AFTER = replace(BEFORE, epoch=5, timeline=5, active="db2", standby=Standby.STALE)
@@ -71,17 +72,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_it_is_done_when_the_new_one_leads() -> None:
     pair = Pair()
-    text = await AskSwitchover(JOB, 3).run(pair.world, Told())
-    assert text.startswith("db2 leads on timeline 5, by Patroni, at ")
+    said = text(await AskSwitchover(JOB, 3).run(pair.world, Told()))
+    assert said.startswith("db2 leads on timeline 5, by Patroni, at ")
     assert pair.asked == [("/switchover", {"leader": "db1", "candidate": "db2"})]
-    again = await AskSwitchover(JOB, 3).run(pair.world, Told())
+    again = text(await AskSwitchover(JOB, 3).run(pair.world, Told()))
     assert again == "db2 leads on timeline 5 already"
     assert len(pair.asked) == 1, "a resumed step does not ask twice"
 
 
 async def test_a_lost_answer_is_no_failure() -> None:
     pair = Pair(answer=DriverError("connection lost"))
-    assert "db2 leads" in await AskFailover(JOB, 2).run(pair.world, Told())
+    assert "db2 leads" in text(await AskFailover(JOB, 2).run(pair.world, Told()))
     assert pair.asked == [("/failover", {"candidate": "db2"})]
 
 
@@ -122,4 +123,4 @@ async def test_what_has_changed_since_the_plan(record: LedgerRecord, said: Manag
 
 async def test_nobody_leads_as_planned() -> None:
     pair = Pair(record=NOBODY)
-    assert "nobody leads" in await Agreed(replace(JOB, phase=LEADERLESS), 1).run(pair.world, Told())
+    assert "nobody leads" in text(await Agreed(replace(JOB, phase=LEADERLESS), 1).run(pair.world, Told()))

@@ -11,6 +11,7 @@ from tests.operate.support import Told
 from tuiha.config.settings import Pool
 from tuiha.operate.database.steps.servers import Attach
 from tuiha.operate.reach.world import World
+from tuiha.words.operations import text
 
 ON_NEW: dict[str, Any] = {"database": "db2", "epoch": 5, "lease_seconds": 4.9, "queue": 0, "reason": None}
 NOT_YET: dict[str, Any] = {**ON_NEW, "database": None, "epoch": None, "lease_seconds": 0.0, "reason": "no lease yet"}
@@ -35,7 +36,7 @@ class Server:
 
 async def attach(server: Server) -> str:
     world = World(Pool.model_construct(), cast(Any, None), cast(Any, None), cast(Any, server), {}, {})
-    return await Attach(replace(JOB, servers={"s1": "http://s1"}), 10).run(world, Told())
+    return text(await Attach(replace(JOB, servers={"s1": "http://s1"}), 10).run(world, Told()))
 
 
 async def test_one_order_attaches_releases_and_answers_with_the_lease() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tuiha.model.databases.durability import Durability, Loose
 from tuiha.model.databases.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
+from tuiha.model.evidence import Done
+from tuiha.model.plans import CheckVerdict, Moment
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,
@@ -27,14 +29,15 @@ from tuiha.model.reports import (
 )
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
-from tuiha.operate.database.kinds import PairKind, about, facts_of, outage
+from tuiha.operate.database.kinds import PairKind, about, facts_of, moment, outage
 from tuiha.operate.database.protection import Degrade, ProtectKind, RejoinKind
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
-from tuiha.operate.database.steps.base import followers, stamp, stamped
+from tuiha.operate.database.steps.base import followers
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.patroni.checks import candidate, follows
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import CheckVerdict, plan_id
+from tuiha.operate.plans.plan import plan_id
+from tuiha.words.operations import text
 
 SYSTEM = "7574021387012345678"
 NOTHING: dict[str, Any] = {
@@ -306,7 +309,7 @@ def test_a_stale_secondary_takes_over_only_with_the_loss_named() -> None:
     sight = lost(healthy())
     sight = replace(sight, ledger=replace(sight.ledger, standby=Standby.STALE))
     assert red(Failover(), sight) == {"protection": BAD}
-    assert "lacks acknowledged writes" in Failover().loses(sight)
+    assert "lacks acknowledged writes" in text(Failover().loses(sight).says)
 
 
 def test_degrade_gives_up_only_what_is_gone() -> None:
@@ -384,20 +387,21 @@ def test_facts_change_with_roles_and_not_with_lag() -> None:
 
 
 def test_the_outage_is_read_from_the_evidence() -> None:
-    evidence = {3: f"2 servers hold, nothing in flight; held {stamp(1795366738.5)}",
-                10: f"2 servers on db2 with leases, 7 requests waited; served {stamp(1795366738.62)}; later: s3: no"}
-    assert outage(evidence, "; held at") == {"outage_ms": 120.0}
-    assert outage({3: evidence[3]}, "; held at") == {}
+    held = Done.HELD(servers=2, held_at=1795366738.5)
+    served = Done.ATTACHED(servers=2, new="db2", requests=7, served_at=1795366738.62, later={"s3": "no"})
+    assert outage({3: held, 10: served}, Moment.HELD) == {"outage_ms": 120.0}
+    assert outage({3: held}, Moment.HELD) == {}
 
 
 def test_since_when_nobody_was_served_is_told_beside_how_long_writes_were_held() -> None:
     """Devices wait since the primary died, not since an operator has confirmed a failover."""
-    evidence = {1: "phase FAILOVER; begun at 1790000008.1000",
-                2: "no receiver; synchronous_standby_names of db2 is empty; last lease renewed at 1790000000.3000",
-                9: "2 servers on db2 with leases, 3 requests waited; served at 1790000008.4210; later: s3: no answer"}
+    begun = Done.ANNOUNCED(phase="FAILOVER", active="db1", epoch=4, standby="SYNC", begun_at=1790000008.1)
+    cut = Done.CUT_OFF(new="db2", renewed_at=1790000000.3)
+    served = Done.ATTACHED(servers=2, new="db2", requests=3, served_at=1790000008.421, later={"s3": "no answer"})
+    evidence = {1: begun, 2: cut, 9: served}
     assert Failover().outcome(cast(Any, None), evidence) == {"outage_ms": 321.0, "unserved_ms": 8121.0}
-    assert Failover().outcome(cast(Any, None), {1: evidence[1], 9: evidence[9]}) == {"outage_ms": 321.0}
-    assert stamped("nothing") is None
+    assert Failover().outcome(cast(Any, None), {1: begun, 9: served}) == {"outage_ms": 321.0}
+    assert moment({1: Done.NO_REWIND()}, Moment.HELD) is None
 
 
 def test_names_that_postgresql_would_misread_are_quoted() -> None:

@@ -17,6 +17,7 @@ from tuiha.operate.database.steps.servers import LetGo, leases_end
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.clock import boottime
+from tuiha.words.operations import text
 
 JOB = Job("db1", "db2", 4, 7, "7574021387012345678", "SYNC", "SWITCHING", {})
 BEGUN: dict[str, Any] = {"epoch": 5, "active": "db2", "state": "ACTIVE", "timeline": 8, "canaries": 1}
@@ -41,7 +42,7 @@ def world(**row: Any) -> World:
 
 
 async def test_the_next_epoch_has_begun() -> None:
-    assert "epoch 5 is ACTIVE on db2, timeline 8" in await BeginEpoch(JOB, 8).run(world(**BEGUN), Told())
+    assert "epoch 5 is ACTIVE on db2, timeline 8" in text(await BeginEpoch(JOB, 8).run(world(**BEGUN), Told()))
 
 
 @pytest.mark.parametrize("wrong", [
@@ -67,9 +68,9 @@ async def test_the_lease_of_a_silent_server_is_waited_for_as_long_as_that_server
     """Its own configuration says 0.7 s, the operator's 0.1 s."""
     cut_at = boottime()
     job = replace(JOB, memory=Memory(cut_at=cut_at))
-    text = await LetGo(job, 5).run(world(server="s1", seconds=0.7), Told())
+    said = text(await LetGo(job, 5).run(world(server="s1", seconds=0.7), Told()))
     assert boottime() >= cut_at + 0.7
-    assert "the lease of s1 ended by time, 0.7 s after the cut" in text
+    assert "the lease of s1 ended by time, 0.7 s after the cut" in said
 
 
 def test_who_does_not_know_the_cut_counts_from_now() -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from tests.operate.database.test_epochs import JOB
 from tests.operate.support import Told
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps.replication import Protect, ProtectAfter
 from tuiha.operate.reach.world import World
+from tuiha.words.operations import text
 
 
 class Primary:
@@ -28,14 +30,14 @@ class Primary:
 
 
 async def protected_after(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> str:
-    async def run(*_: object) -> str:
-        return "protected"
+    async def run(*_: object) -> Statement:
+        return plain("protected")
 
     monkeypatch.setattr(Protect, "run", run)
     monkeypatch.setattr(pair, "_CONNECTING", 0.3)
     nothing: Any = None
     world = World(nothing, nothing, nothing, nothing, cast(Any, {"db2": primary}), agents={})
-    return await ProtectAfter(JOB, 13).run(world, Told())
+    return text(await ProtectAfter(JOB, 13).run(world, Told()))
 
 
 async def test_one_that_breaks_off_and_connects_again_follows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,14 +21,16 @@ from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime import binaries
 from tuiha.model.check.finding import Level
+from tuiha.model.plans import CheckVerdict
 from tuiha.operate.database import KINDS
 from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database.steps.base import Foreign
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import CheckVerdict, Plan
+from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.check.probes import check
 from tuiha.words.findings import said
+from tuiha.words.operations import text
 
 pytestmark = pytest.mark.pool
 PAIR = ("switchover", "failover", "degrade", "protect", "rejoin")
@@ -174,8 +176,8 @@ async def test_what_a_copy_replaced_is_kept_until_the_pool_is_protected() -> Non
         (pool.folder / "db2" / "data" / "global" / "pg_control").unlink()
         (pool.folder / "db2" / "data" / "remains").write_text("of before")
         follow, protect = rejoin.steps(await planned(world, rejoin))
-        assert "a fresh copy" in await follow.run(world, Told())
+        assert "a fresh copy" in text(await follow.run(world, Told()))
         data, kept = folders(pool)
         assert (data.name, (kept / "remains").read_text()) == ("data", "of before")
-        assert "1 replaced data folders removed" in await protect.run(world, Told())
+        assert "1 replaced data folders removed" in text(await protect.run(world, Told()))
         assert folders(pool) == [data]

@@ -11,19 +11,22 @@ from typing import Any
 
 import pytest
 
-from tests.operate.support import Told, planned, run
+from tests.operate.support import Told, planned, read_back, run
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
+from tuiha.model.plans import CheckVerdict
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate import api
 from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import Refused, StepFailed
-from tuiha.operate.plans.plan import CheckVerdict, Plan
+from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import read_records
+from tuiha.words.operations import text
 
 pytestmark = pytest.mark.pool
 
@@ -74,13 +77,13 @@ async def protected(world: World, active: str, epoch: int) -> None:
     assert await served_by(world) == {(active, epoch)}
 
 
-async def whole(pool: EmbeddedPool, kind: str) -> tuple[Plan, dict[int, str]]:
+async def whole(pool: EmbeddedPool, kind: str) -> tuple[Plan, dict[int, Statement]]:
     """Plan and run an operation without any check overridden."""
     async with opened(pool) as world:
         made = KINDS[kind]()
         plan = await planned(world, made)
         assert plan.stopped_by == ()
-        return plan, await run(world, made, plan)
+        return plan, await read_back(world, made, plan)
 
 
 async def applied(pool: EmbeddedPool, kind: str) -> Mapping[str, Any]:
@@ -189,7 +192,7 @@ async def test_a_killed_primary_fails_over_and_never_serves_until_it_rejoined() 
         blocked = await planned(world, KINDS["switchover"]())
         assert "split" in {c.name for c in blocked.checks if c.verdict is CheckVerdict.NEVER}
         _, rejoined = await whole(pool, "rejoin")
-        assert "rewound" in rejoined[1]
+        assert "rewound" in text(rejoined[1])
         await protected(world, "db2", 2)
         assert await world.databases["db1"].value("SELECT pg_is_in_recovery()") is True
         await whole(pool, "switchover")
@@ -233,7 +236,7 @@ async def test_without_its_secondary_the_pool_goes_on_when_told_and_a_fresh_copy
         # Without a control file it can be neither rewound nor started.
         (pool.folder / "db2" / "data" / "global" / "pg_control").unlink()
         _, evidence = await whole(pool, "rejoin")
-        assert "a fresh copy" in evidence[1]
+        assert "a fresh copy" in text(evidence[1])
         await protected(world, "db1", 1)
 
 

@@ -22,6 +22,7 @@ from tuiha.operate.database.steps import roles
 from tuiha.operate.database.steps.base import PairStep
 from tuiha.operate.database.steps.replication import ProtectHere
 from tuiha.operate.reach.world import World, open_world
+from tuiha.words.operations import text
 
 pytestmark = pytest.mark.pool
 NAMES = "SELECT current_setting('synchronous_standby_names')"
@@ -81,8 +82,8 @@ async def test_a_name_that_does_not_become_synchronous_is_taken_back(monkeypatch
         step, told = await unprotected(world), Told()
         hangs_when_waited_for(pool, monkeypatch, 1)
         lease = Lease(world)
-        assert "ledger SYNC: protected" in await step.run(world, told)
-        assert ["db1 waits for nobody again" in text for text in told.said] == [True]
+        assert "ledger SYNC: protected" in text(await step.run(world, told))
+        assert ["db1 waits for nobody again" in line for line in told.said] == [True]
         assert not lease.lost.is_set()
         lease.close()
         assert await world.databases["db1"].value(NAMES) == "FIRST 1 (db2)"
@@ -135,5 +136,5 @@ async def test_a_former_primary_that_was_stopped_in_its_recovery_is_rewound() ->
         await until(lambda: b"redo starts" in pool.log("db1").read_bytes()[size:], pause=0.001)
         stopped = await world.agents["db1"].stop("fast")
         assert not stopped.clean
-        assert "streams from db2; rewound" in await rejoin.run(world, Told())
-        assert "protected" in await protect.run(world, Told())
+        assert "streams from db2; rewound" in text(await rejoin.run(world, Told()))
+        assert "protected" in text(await protect.run(world, Told()))

@@ -14,6 +14,8 @@ from tests.operate.support import Told
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.positions import FOLLOWER_HAS, FOLLOWER_STREAM, IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.evidence import Loses
+from tuiha.model.plans import nothing
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import remains
@@ -24,10 +26,11 @@ from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World
 from tuiha.pooldb.statements.epochs import ACTIVE_EPOCH, HAS_STANDBY
+from tuiha.words.operations import text
 
 RECORD = LedgerRecord("east", 3, "db1", Standby.SYNC, "7", 3)
 JOB = Job("db1", "db2", 3, 3, "7", "SYNC", "STEADY", {})
-PLAN = Plan("", "east", "protect", (), "east", (), (), "", 0.0, 0.0, {}, JOB.details())
+PLAN = Plan("", "east", "protect", (), "east", (), (), nothing(Loses.NOTHING()), 0.0, 0.0, {}, JOB.details())
 NAMES = "ALTER SYSTEM SET synchronous_standby_names = "
 LIMIT = 1.0  # seconds of a lease: a fifth of it is what commits may wait
 
@@ -138,10 +141,10 @@ class Pair:
                 lease=SimpleNamespace(seconds=LIMIT), database=SimpleNamespace(manager=None))))
 
     async def protect(self) -> str:
-        return await ProtectHere(JOB, 1).run(self.world, Told())
+        return text(await ProtectHere(JOB, 1).run(self.world, Told()))
 
     async def read_back(self) -> list[str]:
-        return await remains.unprotected(self.world, PLAN)
+        return [text(one) for one in await remains.unprotected(self.world, PLAN)]
 
 
 def of(standby: Standby, looks: int, **fields: Any) -> Pair:
@@ -236,5 +239,5 @@ async def test_after_a_failover_what_a_dba_has_to_mend_is_told_and_ends_the_oper
     here = of(Standby.STALE, 1000, **fields)
     after = replace(JOB, old="db2", new="db1", epoch=2)  # db1 is active, and its epoch is the third
     assert re.match(f"not protected: db1 would acknowledge commits without db2: .*{says}",
-                    await ProtectAfter(after, 1).run(here.world, Told()))
+                    text(await ProtectAfter(after, 1).run(here.world, Told())))
     assert here.ledger.record.standby is Standby.STALE

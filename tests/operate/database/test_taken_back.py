@@ -17,6 +17,7 @@ from tuiha.operate.database.steps import roles
 from tuiha.operate.plans.kinds import ReadsBack, StepUnknown
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.operate.reach.world import open_world
+from tuiha.words.operations import text
 
 pytestmark = pytest.mark.pool
 
@@ -71,10 +72,10 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
         assert world.drivers.ledger is not None
         assert (await world.drivers.ledger.poll()).standby is Standby.STALE  # it was lost, and is given up
         assert isinstance(kind, ReadsBack)
-        left = "; ".join(await kind.left(world, plan))  # which the result has to say
+        left = "; ".join(map(text, await kind.left(world, plan)))  # which the result has to say
         assert "UNPROTECTED: the ledger says that db2 is STALE, it was SYNC: `tuiha plan protect`" in left
         assert "UNPROTECTED: commits wait for no secondary: synchronous_standby_names is empty" in left
-        assert "UNPROTECTED" in (await kind.lacking(world, plan))[0]
+        assert "UNPROTECTED" in text((await kind.lacking(world, plan))[0])
         await pool.resume("db2")
         pending = "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         assert await world.databases["db1"].value(pending) == 0

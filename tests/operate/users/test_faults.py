@@ -19,6 +19,7 @@ from tuiha.operate.users.common import pairs_of
 from tuiha.operate.users.drain import Drain
 from tuiha.operate.users.rebalance import MoveStep, Rebalance
 from tuiha.operate.users.throttle import Pace
+from tuiha.words.operations import text
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,7 +44,7 @@ async def test_cancelled_and_taken_up_again(pool: EmbeddedPool, world: World) ->
     assert wanted == 19
     step = kind.steps(plan)[0]
     told = Told(cancel_at=4)
-    evidence = await step.run(world, told)
+    evidence = text(await step.run(world, told))
     assert "cancelled" in evidence
     moved = 40 - (await monitored_once(world))["s1"]
     assert 4 <= moved < wanted
@@ -52,7 +53,7 @@ async def test_cancelled_and_taken_up_again(pool: EmbeddedPool, world: World) ->
     assert told.done == moved
     # All in one batch, so that it mixes users who were moved before with those who were not.
     again = await MoveStep(plan.steps[0], pairs_of(plan.details), Pace(0.0, 200)).run(world, Told())
-    assert again == f"{wanted - moved} users moved, {moved} users there already"
+    assert text(again) == f"{wanted - moved} users moved, {moved} users there already"
     assert (await monitored_once(world))["s1"] == 40 - wanted
 
 
@@ -63,7 +64,7 @@ async def test_the_target_dies_in_the_middle(pool: EmbeddedPool, world: World) -
     running = asyncio.create_task(kind.steps(plan)[0].run(world, told := Told()))
     await until(lambda: _done(told, 4))
     await pool.kill("s2")
-    assert "moved" in await running
+    assert "moved" in text(await running)
     await until(lambda: _gone(world, "s2"))
     refused = {server: await planned(world, Drain(), server) for server in ("s1", "s2")}
     assert ("last", "never") in [(check.name, check.verdict) for check in refused["s1"].stopped_by]

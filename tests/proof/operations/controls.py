@@ -12,6 +12,7 @@ from unittest import mock
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.stage import Control, Stage
 from tuiha.model.reports import Standby
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps.base import change_ledger, followers, set_parameter, until
@@ -58,8 +59,8 @@ def _instead(*patches: tuple[Any, str, Any]) -> Control:
     return control
 
 
-async def _done(self: Any, world: World, progress: Progress) -> str:
-    return "left out"
+async def _done(self: Any, world: World, progress: Progress) -> Statement:
+    return plain("left out")
 
 
 @contextmanager
@@ -79,24 +80,24 @@ async def _says_nothing(self: Runner, tries: int = 1) -> bool:
 _let_go = LetGo.run
 
 
-async def _waits_no_more(self: LetGo, world: World, progress: Progress) -> str:
+async def _waits_no_more(self: LetGo, world: World, progress: Progress) -> Statement:
     """Resumed, it takes the leases for ended."""
     if self.job.memory.cut_at is None:
         self.job.memory.cut_at = -1000.0
     return await _let_go(self, world, progress)
 
 
-async def _protects_too_early(self: Protect, world: World, progress: Progress) -> str:
+async def _protects_too_early(self: Protect, world: World, progress: Progress) -> Statement:
     """Without waiting until the secondary has everything and everybody waits for it."""
     database, name = world.databases[self.primary], self.secondary
     if not await until(lambda: streams(database, name), 20.0, 0.02):
         raise StepFailed("it does not stream")
     await set_parameter(database, "synchronous_standby_names", followers(name))
     await change_ledger(world, self._refusal, standby=Standby.SYNC)
-    return "protected"
+    return plain("protected")
 
 
-async def _nothing_lacks(self: PairKind, world: World, plan: Plan) -> Sequence[str]:
+async def _nothing_lacks(self: PairKind, world: World, plan: Plan) -> Sequence[Statement]:
     """Nor reading back whether the pool is protected, which takes as long."""
     return ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 from collections.abc import Coroutine, Sequence
 from contextvars import copy_context
@@ -16,13 +17,16 @@ from tests.proof.operations.lives import LIFE, Crash, Life
 from tests.proof.virtual import PROCESS, Process
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.evidence import Fault
+from tuiha.model.plans import CheckVerdict
 from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, NotThere, store_of
 from tuiha.operate.run import intent, runner
+from tuiha.words.operations import text
 
 _NO = (Refused, DriverError, DatabaseGone, NotThere)
 
@@ -155,9 +159,9 @@ class Desk:
         state = self.folder(operation).state()
         steps = " ".join(f"{step.planned.number}:{step.state}" for step in state.steps if step.state != "waiting")
         self.tell(f"{state.kind} {state.id} {'is dead' if state.interrupted else state.state}; {steps}; {state.text}")
-        for text in (state.text, *(step.evidence for step in state.steps)):
-            if "unexpected" in text:
-                self.jury.breaks("unexpected", f"{state.kind}: {text}")
+        for said in (state.said, *(step.said for step in state.steps)):
+            if said is not None and str(Fault.UNEXPECTED) in json.dumps(said.document()):
+                self.jury.breaks("unexpected", f"{state.kind}: {text(said)}")
         return state
 
 

@@ -29,11 +29,13 @@ from tests.proof.operations.reaching import Hand, Member, opener
 from tests.proof.parties import Server
 from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
+from tuiha.model.plans import CheckId
 from tuiha.model.reports import Standby
 from tuiha.operate.database import failover, kinds, remains
 from tuiha.operate.database import stream as streaming
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.steps import base as steps
+from tuiha.operate.database.steps import epochs
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps import servers as serving
 from tuiha.operate.plans import draft as planning
@@ -50,8 +52,8 @@ from tuiha.pooldb import clock
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool
 _TRIES = 4  # an operator plans so often; chance is against some plans
-_TIMED = (apply, intent, journal, reclaim, runner, store, stepping, stopping, kinds, pair, remains, serving, steps,
-          streaming)
+_TIMED = (apply, epochs, intent, journal, reclaim, runner, store, stepping, stopping, kinds, pair, remains, serving,
+          steps, streaming)
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,7 @@ def _stood_in(stage: Stage) -> Iterator[None]:
 @contextmanager
 def _blind() -> Iterator[None]:
     """Nobody looks whether the active database is really gone."""
-    seen = check(True, "unseen", "pool", "not asked", "", "")
+    seen = check(True, CheckId.DISPUTED, "pool", "not asked", "", None)
     with mock.patch.multiple(failover, gone=lambda _: seen, not_received=lambda _: seen):
         yield
 

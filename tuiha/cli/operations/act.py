@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import progress, say
+from tuiha.model.plans import CheckVerdict
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
@@ -58,7 +59,8 @@ def act(arguments: argparse.Namespace, kind: str, target: Sequence[str], options
 
 
 def _refuse_stopped(plan: Plan, overridden: Sequence[str]) -> None:
-    stopped = dict.fromkeys(c.name for c in plan.stopped_by if c.verdict == "never" or c.name not in overridden)
+    stopped = dict.fromkeys(check.name for check in plan.stopped_by
+                            if check.verdict is CheckVerdict.NEVER or check.name not in overridden)
     if stopped:
         raise CommandError(f"refused, and nothing was done: {', '.join(stopped)}", exits.REFUSED)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuiha.cli.output.documents import Document, moment
 
 if TYPE_CHECKING:
+    from tuiha.model.statements import Statement
     from tuiha.operate.plans.plan import Plan
     from tuiha.operate.records.state import OperationState, StepState
 
@@ -28,9 +28,10 @@ def plan(plan: Plan) -> Document:
         "kind": plan.kind,
         "target": list(plan.target),
         "confirm": plan.confirm,
-        "checks": [asdict(check) for check in plan.checks],
-        "steps": [asdict(step) for step in plan.steps],
+        "checks": [check.document() for check in plan.checks],
+        "steps": [step.document() for step in plan.steps],
         "loses": plan.loses,
+        "loss": plan.loss.document(),
         "point_of_no_return": plan.point_of_no_return,
         "made": moment(plan.made_at),
         "expires": moment(plan.expires_at),
@@ -46,6 +47,7 @@ def operation(state: OperationState) -> Document:
         "schema": OPERATION,
         **_head(state),
         "text": state.text,
+        "says": _says(state.said),
         "past_point_of_no_return": state.past_no_return,
         **{name: outcome.pop(name, None) for name in _FIGURES},
         "steps": [_step(step) for step in state.steps],
@@ -63,7 +65,7 @@ def _head(state: OperationState) -> Document:
         "operation": state.id,
         "kind": state.kind,
         "target": list(state.plan.target),
-        "result": state.word,
+        "result": str(state.status),
         "settled": state.settled,
         "nothing_changed": state.settled and not state.changed,
         "step": None if state.current is None else state.current.planned.number,
@@ -80,10 +82,17 @@ def _head(state: OperationState) -> Document:
 def _step(step: StepState) -> Document:
     return {
         "number": step.planned.number,
+        "id": str(step.planned.id),
         "name": f"{step.planned.target} {step.planned.does}",
         "target": step.planned.target,
         "action": step.planned.action,
-        "result": step.state,
+        "result": str(step.state),
         "seconds": step.seconds,
         "evidence": step.evidence,
+        "says": _says(step.said),
     }
+
+
+def _says(said: Statement | None) -> Document | None:
+    """A statement as its code and figures."""
+    return None if said is None else said.document()

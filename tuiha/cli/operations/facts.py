@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuiha.model.intent import Way
+from tuiha.model.plans import OperationStatus, StepStatus
 from tuiha.model.ways import against
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
@@ -22,7 +23,7 @@ def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
     if state.started_at is not None and state.ended_at is not None:
         seconds = state.ended_at - state.started_at
     return OperationFacts(
-        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=state.word,
+        id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=state.status,
         steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
         outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
         cancelling=state.cancelling and not state.ended, left=state.left, host=state.host, elsewhere=elsewhere,
@@ -32,10 +33,10 @@ def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
 
 def _step(step: StepState) -> StepFacts:
     planned = step.planned
-    running = step.undoing or step.state == "running"
+    running = step.undoing or step.state is StepStatus.RUNNING
     return StepFacts(
         planned.number, planned.target, f"undo: {planned.action}" if step.undoing else planned.action,
-        "running" if running else step.state, planned.limit_seconds, planned.undo, planned.point_of_no_return,
+        StepStatus.RUNNING if running else step.state, planned.limit_seconds, planned.undo, planned.point_of_no_return,
         step.seconds, step.started_at, step.progress if running else step.evidence, step.done, step.of,
     )
 
@@ -53,14 +54,13 @@ def _next(state: OperationState) -> str:
         goes_on = f"tuiha resume {state.id}"
         command = f"{goes_on}, or tuiha undo {state.id}" if against(Way.UNDO, state.standing) is None else goes_on
         return f"{state.text}  {command}".strip()
-    whole = state.state == "done" and (state.outcome or {}).get("protected", True)
+    whole = state.state is OperationStatus.DONE and (state.outcome or {}).get("protected", True)
     return "" if whole else state.text
 
 
 def facts_of_row(row: OperationRow) -> OperationFacts:
     """An operation from its copy in the database: with its steps when the plan was copied too."""
-    from tuiha.operate.plans.plan import from_document
-    from tuiha.operate.records.state import read_state
+    from tuiha.operate.records.state import from_document, read_state, status_of
 
     records: list[Mapping[str, Any]] = json.loads(row.journal)
     kept = next((record["plan"] for record in records if record.get("record") == "plan"), None)
@@ -69,6 +69,6 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
     ended, started = row.ended_at, row.started_at.timestamp()
     return OperationFacts(
         id=row.id, kind=row.kind, target=tuple((row.target or "").split()), who=row.who, reason=row.reason or "",
-        state=row.state, steps=(), started_at=started, elsewhere=True,
+        state=status_of(row.state), steps=(), started_at=started, elsewhere=True,
         seconds=None if ended is None else ended.timestamp() - started,
     )

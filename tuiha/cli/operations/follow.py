@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import put, say
+from tuiha.model.plans import OperationStatus, StepStatus
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator
@@ -98,7 +99,7 @@ def show(operator: Operator, state: OperationState, *, as_json: bool) -> int:
 
 def exit_code(state: OperationState) -> int:
     """The code of an operation: whether it was done, or left nothing, or nobody knows yet."""
-    if state.state == "done":
+    if state.state is OperationStatus.DONE:
         return exits.OK
     return exits.FAILED if state.settled else exits.UNKNOWN
 
@@ -111,7 +112,7 @@ async def _narrate(operator: Operator, operation: str) -> OperationState:
         if last is None:
             say(f"operation {state.id}: {what(state.plan)}")
         before = last.steps if last is not None else ()
-        changed = [step for step in state.steps if step.state != "waiting" and step not in before]
+        changed = [step for step in state.steps if step.state is not StepStatus.WAITING and step not in before]
         for step in sorted(changed, key=lambda step: step.started_at or 0.0):  # taking back goes backwards
             say(step_line(step))
         last = state

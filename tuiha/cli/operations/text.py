@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
 from tuiha.model.intent import Way
+from tuiha.model.plans import CheckVerdict, StepStatus
 from tuiha.model.ways import against
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _checks(plan: Plan) -> list[str]:
                     for check in plan.checks])
     for check, row in zip(plan.checks, rows, strict=True):
         lines.append(row)
-        if check.verdict != "ok":
+        if check.verdict is not CheckVerdict.OK:
             lines += [f"           {text}" for text in (f"wanted: {plain(check.limit)}", plain(check.remedy)) if text]
     return lines
 
@@ -66,7 +67,7 @@ def _users(plan: Plan) -> list[str]:
 def next_command(plan: Plan) -> str:
     """How the plan is applied, or why it would be refused."""
     bad = dict.fromkeys(check.name for check in plan.stopped_by)
-    if any(check.verdict == "never" for check in plan.stopped_by):
+    if any(check.verdict is CheckVerdict.NEVER for check in plan.stopped_by):
         return "It would be refused, and no override helps: see the checks marked NEVER."
     overrides = "".join(f" --override {name}" for name in bad)
     first = f"It would be refused: {', '.join(bad)}. All the same:" if bad else "Nothing has been changed. To do it:"
@@ -84,7 +85,7 @@ def operation_text(state: OperationState) -> str:
              cell(step.seconds, "{:.2f}s"), plain(step.evidence or step.progress)) for step in state.steps]
     figures = [f"{plain(name)}: {plain(_figure(value))}" for name, value in (state.outcome or {}).items()]
     lacks = ", UNPROTECTED" if (state.outcome or {}).get("protected") is False else ""
-    lines = [f"{state.word.upper()}{lacks}  {what(state.plan)}  operation {state.id}",
+    lines = [f"{state.status.upper()}{lacks}  {what(state.plan)}  operation {state.id}",
              *([plain(state.text)] if state.text else []),
              f"by {plain(state.who)}, {moment(state.started_at) or 'not started'}"
              + (f", because: {plain(state.reason)}" if state.reason else ""),
@@ -111,7 +112,7 @@ def operations_text(states: Sequence[OperationState]) -> str:
     """The operations, one a line."""
     head = ("OPERATION", "WHAT", "RESULT", "STEP", "WHO", "HOST", "STARTED", "REASON")
     return "\n".join(aligned([head, *((
-        state.id, what(state.plan), state.word, cell(state.current and state.current.planned.number),
+        state.id, what(state.plan), str(state.status), cell(state.current and state.current.planned.number),
         plain(state.who), plain(state.host) or "-", moment(state.started_at) or "-",
         plain(state.reason)) for state in states)]))
 
@@ -122,6 +123,6 @@ def step_line(step: StepState) -> str:
     state = "taking back" if step.undoing else step.state
     took = f" {step.seconds:.2f}s" if step.seconds is not None else f" (limit {planned.limit_seconds:g}s)"
     told = plain(step.evidence or step.progress)
-    count = f" {step.done} of {step.of}" if step.state == "running" and step.of is not None else ""
+    count = f" {step.done} of {step.of}" if step.state is StepStatus.RUNNING and step.of is not None else ""
     return f"{planned.number:>3} {plain(planned.target)}: {plain(planned.does)}: {state}{took}{count}" + (
         f"  {told}" if told else "")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.model.quotes import Standbys, standbys
+from tuiha.model.replication import Replication
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 # One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before
@@ -145,7 +146,7 @@ def _by_followers(found: Durability, partner: str, slot: str, others: frozenset[
         yield Gap.TWINS
     elif slot in found.slots and mine[0].slot != slot:
         yield Gap.STRANGER
-    if mine and not any(one.state == "streaming" and one.sync_state in IN_STEP for one in mine):
+    if mine and not any(one.state == Replication.STREAMING and one.sync_state in IN_STEP for one in mine):
         yield Gap.BEHIND
     allowed = {partner.lower()} | {name.lower() for name in others or ()}
     if any(one.sync_state in IN_STEP and one.name.lower() not in allowed for one in receiving):

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuiha.model.evidence import Done, Loses, StepId
 from tuiha.model.facts import Snapshot
-from tuiha.model.words import count, names, no_user, short
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, Extent, Loss, Unit, nothing
+from tuiha.model.statements import Statement
+from tuiha.model.words import names, no_user, short
 from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Refused, Step
@@ -55,10 +59,10 @@ async def _find(world: World, user: str) -> _Found:
     old = await unaware(world, snapshot)
     checks = [
         whole(snapshot), service.told_by(snapshot),
-        common.check("version", "servers", not old,
-                     f"{names(old)} would still serve the user" if old else "every server can refuse users and devices",
-                     "every server can refuse users and devices", common.BAD,
-                     f"update {names(old)} first: an older version ignores the order"),
+        common.check(CheckId.VERSION, "servers", not old,
+                     Found.WOULD_SERVE(servers=old) if old else Wanted.CAN_REFUSE(),
+                     Wanted.CAN_REFUSE(), common.BAD,
+                     Mend.UPDATE_FIRST(servers=old)),
     ]
     return _Found(user, snapshot, active, rows[0], checks)
 
@@ -86,9 +90,9 @@ class DisableUser:
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
-            steps=[PlannedStep(1, user, "every server refuses the user; mail is not monitored", _LIMIT, True),
-                   _seen(world, 2, "every server has seen it, and no request of the user waits")],
-            loses="nothing: mail that comes meanwhile is recorded when the user is enabled",
+            steps=[PlannedStep(1, user, StepId.REFUSE_USER(), _LIMIT, True),
+                   _seen(world, 2, StepId.SEEN_AND_QUIET())],
+            loss=nothing(Loses.RECORDED_LATER()),
             facts=found.facts(),
             details=_details(found, reason=options.get("reason") or NO_REASON),
         )
@@ -98,7 +102,7 @@ class DisableUser:
         """Disabled, and seen by all."""
         return [_disable(plan), SeenStep(plan.steps[1], plan.facts["user"], alone=True)]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many devices it concerned."""
         return {"devices": plan.details["devices"]}
 
@@ -118,9 +122,9 @@ class EnableUser:
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
-            steps=[PlannedStep(1, user, "every server accepts the user again", _LIMIT, True),
-                   _seen(world, 2, "every server has seen it")],
-            loses="nothing: devices and mail continue where they stopped",
+            steps=[PlannedStep(1, user, StepId.ACCEPT_USER(), _LIMIT, True),
+                   _seen(world, 2, StepId.SEEN())],
+            loss=nothing(Loses.CONTINUE()),
             facts=found.facts(),
             details=_details(found, reason=found.row["reason"] or NO_REASON),
         )
@@ -131,7 +135,7 @@ class EnableUser:
         forth, back = users_disabled(plan.target[0], plan.facts["user"], plan.details["reason"])
         return [OrderStep(plan.steps[0], back, forth), SeenStep(plan.steps[1], plan.facts["user"])]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many devices it concerns."""
         return {"devices": plan.details["devices"]}
 
@@ -151,22 +155,22 @@ class ForgetUser:
         except DatabaseGone as error:
             raise Refused(f"the history cannot be read: {error}") from error
         devices, mail = found.row["devices"], world.pool.users.provision == "mail"
-        what = f"{count(devices, 'device')} and {count(changes, 'change')}"
         draft = common.Draft(
             confirm=user,
             checks=[
                 *found.checks,
-                common.check("returns", user, not mail, "can come back as a new user" if mail else "stays deleted",
-                             "stays deleted", common.WARNING,
-                             f"a log-in with the mail password creates {user} again; to keep {user} out: disable-user"),
+                common.check(CheckId.RETURNS, user, not mail, Found.RETURNS(returns=mail),
+                             Found.RETURNS(returns=False), common.WARNING,
+                             Mend.KEEP_OUT(user=user)),
             ],
             steps=[
-                PlannedStep(1, user, "every server refuses the user; mail is not monitored", _LIMIT, True),
-                _seen(world, 2, "every server has seen it, and no request of the user waits"),
-                PlannedStep(3, user, f"delete {what}", float(60 + changes // 1000), False, True),
-                replace(_seen(world, 4, "every server has seen it"), undo=False),
+                PlannedStep(1, user, StepId.REFUSE_USER(), _LIMIT, True),
+                _seen(world, 2, StepId.SEEN_AND_QUIET()),
+                PlannedStep(3, user, StepId.DELETE(devices=devices,
+                                                   changes=changes), float(60 + changes // 1000), False, True),
+                replace(_seen(world, 4, StepId.SEEN()), undo=False),
             ],
-            loses=f"{what}, for good",
+            loss=Loss(Extent.UP_TO, Loses.FOR_GOOD(devices=devices, changes=changes), devices + changes, Unit.ROWS),
             facts=found.facts(),
             details=_details(found, reason="to be forgotten", changes=changes),
         )
@@ -182,7 +186,7 @@ class ForgetUser:
             SeenStep(plan.steps[3], user_id),
         ]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many devices it concerned; the changes are counted by step 3."""
         return {"devices": plan.details["devices"]}
 
@@ -204,13 +208,12 @@ class RevokeDevice:
             confirm=device,
             checks=[
                 *found.checks,
-                common.check("password", device, False, f"still has {user}'s password", "has no password",
-                             common.WARNING, "with it the device can register under another name: change the "
-                             "password at the mail server"),
+                common.check(CheckId.PASSWORD, device, False, Found.HAS_PASSWORD(user=user), Wanted.NO_PASSWORD(),
+                             common.WARNING, Mend.CHANGE_PASSWORD()),
             ],
-            steps=[PlannedStep(1, device, f"every server refuses this device of {user}", _LIMIT, True),
-                   _seen(world, 2, "every server has seen it")],
-            loses="nothing: after allow-device the device continues from the last change it acknowledged",
+            steps=[PlannedStep(1, device, StepId.REFUSE_DEVICE(user=user), _LIMIT, True),
+                   _seen(world, 2, StepId.SEEN())],
+            loss=nothing(Loses.DEVICE_CONTINUES()),
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=options.get("reason") or NO_REASON),
         )
@@ -221,7 +224,7 @@ class RevokeDevice:
         forth, back = _revoked(plan)
         return [OrderStep(plan.steps[0], forth, back), SeenStep(plan.steps[1], plan.facts["user"])]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the steps."""
         return {}
 
@@ -244,12 +247,12 @@ class AllowDevice:
             confirm=device,
             checks=[
                 *found.checks,
-                common.check("user", user, not disabled, "disabled" if disabled else "enabled", "enabled",
-                             common.WARNING, f"its devices stay refused: tuiha plan enable-user {user}"),
+                common.check(CheckId.USER, user, not disabled, Found.ENABLED(enabled=not disabled),
+                             Found.ENABLED(enabled=True), common.WARNING, Mend.ENABLE_USER(user=user)),
             ],
-            steps=[PlannedStep(1, device, f"every server accepts this device of {user} again", _LIMIT, True),
-                   _seen(world, 2, "every server has seen it")],
-            loses="nothing: with a new key the device continues from the last change it acknowledged",
+            steps=[PlannedStep(1, device, StepId.ACCEPT_DEVICE(user=user), _LIMIT, True),
+                   _seen(world, 2, StepId.SEEN())],
+            loss=nothing(Loses.DEVICE_CONTINUES_WITH_KEY()),
             facts=found.facts(device=row["id"]),
             details=_details(found, kind=row["kind"], reason=NO_REASON),
         )
@@ -260,13 +263,13 @@ class AllowDevice:
         forth, back = _revoked(plan)
         return [OrderStep(plan.steps[0], back, forth), SeenStep(plan.steps[1], plan.facts["user"])]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the steps."""
         return {}
 
 
-def _seen(world: World, number: int, action: str) -> PlannedStep:
-    return PlannedStep(number, "servers", action, 60.0 + 2 * world.pool.lease.seconds, True)
+def _seen(world: World, number: int, says: Statement) -> PlannedStep:
+    return PlannedStep(number, "servers", says, 60.0 + 2 * world.pool.lease.seconds, True)
 
 
 def _details(found: _Found, **more: object) -> dict[str, object]:
@@ -295,6 +298,7 @@ def _revoked(plan: Plan) -> tuple[Order, Order]:
     who = {"user": user, "user_id": plan.facts["user"], "device": device}
     state = (IS_REVOKED, (who["user_id"], device))
     return (
-        Order("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True, f"{device}: revoked"),
-        Order("devices/allow", who, *state, False, f"{device}: allowed"),
+        Order("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True,
+              Done.REVOKED(device=device)),
+        Order("devices/allow", who, *state, False, Done.ALLOWED(device=device)),
     )

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.evidence import Back, Doing, Done, Fault
 from tuiha.model.facts import ServerFacts, Snapshot
-from tuiha.model.words import count, names
+from tuiha.model.statements import Statement
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
@@ -40,7 +41,7 @@ class Order:
     statement: str  # reads one truth value
     arguments: tuple[Any, ...]
     wanted: bool
-    evidence: str
+    evidence: Statement
 
 
 def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
@@ -48,8 +49,8 @@ def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
     who = {"user": user, "user_id": user_id}
     state = (IS_DISABLED_BY_ID, (user_id,))
     return (
-        Order("users/disable", who | {"reason": reason[:REASON]}, *state, True, f"{user}: disabled"),
-        Order("users/enable", who, *state, False, f"{user}: not disabled"),
+        Order("users/disable", who | {"reason": reason[:REASON]}, *state, True, Done.DISABLED(user=user)),
+        Order("users/enable", who, *state, False, Done.ENABLED(user=user)),
     )
 
 
@@ -69,16 +70,16 @@ async def _tell(
     return None, failures
 
 
-def _why(failures: Failures) -> str:
-    return "; ".join(f"{name}: {error}" for name, error in failures) or "no server answers and has a lease"
+def _why(failures: Failures) -> Statement:
+    return Fault.NO_TELLER_TOLD(failures={name: str(error) for name, error in failures})
 
 
-async def give(world: World, order: Order) -> str:
+async def give(world: World, order: Order) -> Statement:
     """Give an order and read its effect back. Raises StepFailed when it was refused, else StepUnknown."""
     _, failures = await _tell(world, service.tellers(await look(world)), order.path, order.body)
     found = await Active(world).value(order.statement, *order.arguments, patience=_PATIENCE)
     if found is order.wanted:
-        return f"{order.evidence}, by its row"
+        return Done.BY_ROW(what=order.evidence)
     if found is None or all(error.status is not None for _, error in failures):
         raise StepFailed(_why(failures))
     raise StepUnknown(_why(failures))
@@ -92,16 +93,17 @@ class OrderStep:
     order: Order
     back: Order | None  # None: what it orders was so before
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Give the order. Raises StepFailed, StepUnknown."""
         return await give(world, self.order)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Give the opposite one. Raises StepFailed, StepUnknown."""
         if self.back is None:
-            return "it was so before"
+            return Back.WAS_SO()
         said = await give(world, self.back)
-        return f"{said}; {await seen_by_all(world, progress, self.back.body['user_id'], 10.0)}"
+        seen = await seen_by_all(world, progress, self.back.body["user_id"], 10.0)
+        return Back.ORDERED(said=said, seen=seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +114,18 @@ class SeenStep:
     user_id: int
     alone: bool = False  # no poll of the user may wait either
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask until all have. Raises StepUnknown, naming those that did not say so."""
         return await seen_by_all(world, progress, self.user_id, self.planned.limit_seconds - 5.0, alone=self.alone)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Nothing was changed."""
-        return "nothing was changed"
+        return Back.NOTHING_CHANGED()
 
 
 async def seen_by_all(
     world: World, progress: Progress, user_id: int, seconds: float, *, alone: bool = False
-) -> str:
+) -> Statement:
     """Ask every server that answers, until all have seen it and nobody else can have a lease.
 
     Raises StepUnknown: a server with a lease that does not answer may not have seen it.
@@ -132,7 +134,7 @@ async def seen_by_all(
     number = int(await active.value(ACCESS_NUMBER, user_id, patience=_PATIENCE))
     servers, looked = answering(await look(world)), time.monotonic()
 
-    async def read() -> tuple[bool, str]:
+    async def read() -> tuple[bool, Statement]:
         nonlocal servers, looked
         if time.monotonic() - looked > _LOOK:
             servers, looked = answering(await look(world)), time.monotonic()
@@ -143,16 +145,15 @@ async def seen_by_all(
         epoch = await active.value(EPOCH_NUMBER, patience=_PATIENCE)
         leased = {row["server"] for row in await active.rows(MAY_HOLD, epoch, lease.seconds, lease.slack)}
         missing = sorted((set(servers) | leased) - set(seen))
-        progress.tell(f"{len(seen)} servers have seen it" + (f"; not yet {names(missing)}" if missing else ""))
+        progress.tell(Doing.SEEN(servers=len(seen), missing=missing))
         if missing:
-            return False, f"{names(missing)} may serve, and did not say that it was seen"
-        text = f"seen by {names(sorted(seen))}, announcement {number}"
-        return not (alone and polls), f"{text}, {count(polls, 'poll')} of the user" if alone else text
+            return False, Fault.NOT_SEEN(servers=missing)
+        return not (alone and polls), Done.SEEN(servers=seen, number=number, polls=polls if alone else None)
 
-    good, text = await common.settled(read, seconds, 0.1)
+    good, found = await common.settled(read, seconds, 0.1)
     if not good:
-        raise StepUnknown(f"{text}; each server looks twice a second while it has a lease")
-    return text
+        raise StepUnknown(Fault.NOT_SEEN_IN_TIME(found=found))
+    return found
 
 
 async def _said(world: World, server: ServerFacts, user_id: int) -> tuple[int, int]:
@@ -188,7 +189,7 @@ class ForgetStep:
     user_id: int
     changes: int  # when it was planned
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Delete until the user is gone, also for all that a killed runner left. Raises StepFailed, StepUnknown."""
         deleted, gone, body = 0, False, {"user": self.user, "user_id": self.user_id}
         tellers = service.tellers(await look(world))
@@ -199,10 +200,10 @@ class ForgetStep:
                 continue
             deleted, gone = deleted + told["deleted"], told["gone"]
             of = max(self.changes, deleted)
-            progress.tell(f"{deleted:,} of {count(of, 'change')} deleted", deleted, of)
+            progress.tell(Doing.DELETING(deleted=deleted, changes=of), deleted, of)
         if await Active(world).value(COUNT_USER, self.user_id, patience=_PATIENCE):
-            raise StepFailed(f"{self.user} is still there")
-        return f"{self.user} is gone, {count(deleted, 'change')} deleted"
+            raise StepFailed(Fault.STILL_THERE(user=self.user))
+        return Done.FORGOTTEN(user=self.user, changes=deleted)
 
     async def _others(self, world: World, failures: Failures) -> list[ServerFacts]:
         """The servers that can be told now that those of before could not. Raises StepFailed when all refused."""
@@ -211,6 +212,6 @@ class ForgetStep:
         await asyncio.sleep(_AGAIN)
         return service.tellers(await look(world))
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """There is no way back."""
-        return "it is gone for good"
+        return Back.GONE_FOR_GOOD()

@@ -11,10 +11,13 @@ from tuiha.model.databases.obstacles import LONG, smaller
 from tuiha.model.databases.obstacles import obstacles as obstacles_of
 from tuiha.model.databases.way_back import AT_LEAST, Needs, not_ours
 from tuiha.model.databases.way_back import obstacles as in_the_way
+from tuiha.model.judgements import NO_ANSWER, Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict
 from tuiha.model.quotes import slot
-from tuiha.model.reports import EpochState, ServerReport, ServerTarget, Standby
+from tuiha.model.reports import STEADY, EpochState, ServerReport, ServerTarget, Standby
+from tuiha.model.statements import Statement, plain, stated
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.words.durability import reason, remedy
 from tuiha.words.obstacles import found as found_words
 
@@ -25,16 +28,17 @@ _WAL = 256 * 1024 * 1024  # bytes written while it is made, at least
 _GOOD, _BAD, _NEVER, _WARNING = CheckVerdict.OK, CheckVerdict.BAD, CheckVerdict.NEVER, CheckVerdict.WARNING
 
 
-def check(good: bool, name: str, subject: str, value: str, limit: str, remedy: str,
-          otherwise: CheckVerdict = _BAD) -> Check:
+def check(good: bool, name: CheckId, subject: str, found: Statement | str, wanted: Statement | str,
+          mend: Statement | str | None, otherwise: CheckVerdict = _BAD) -> Check:
     """A check whose verdict is `otherwise` unless it is good."""
-    return Check(name, subject, value, limit, _GOOD if good else otherwise, "" if good else remedy)
+    return Check(name, subject, stated(found), stated(wanted), _GOOD if good else otherwise,
+                 None if good or not mend else stated(mend))
 
 
 def steady(sight: Sight) -> Check:
     """The ledger is in no other operation's phase."""
-    return check(sight.ledger.phase == "STEADY", "phase", "ledger", sight.ledger.phase, "STEADY",
-                 "an operation did not end: `tuiha operations` shows it, `tuiha resume ID` ends it")
+    return check(sight.ledger.phase == STEADY, CheckId.PHASE, "ledger", sight.ledger.phase, STEADY,
+                 Mend.END_THE_OPERATION())
 
 
 def one_primary(sight: Sight, partner: CheckVerdict = _NEVER) -> Check:
@@ -45,16 +49,15 @@ def one_primary(sight: Sight, partner: CheckVerdict = _NEVER) -> Check:
     active = sight.ledger.active
     both = [node.name for node in sight.nodes.values() if node.writable]
     stray = [name for name in both if name != active]
-    astray = [f"{one.name} has a lease on {one.report.database}" for one in sight.servers
+    astray = [Found.ASTRAY(server=one.name, database=one.report.database) for one in sight.servers
               if one.report is not None and one.report.lease_seconds and _elsewhere(sight, one.report)]
-    value = "; ".join([f"{' and '.join(both) or 'none'} can be written", *astray])
+    seen = Found.WRITABLE(databases=both, astray=astray)
     own = [name for name in stray if _systems(sight.nodes[name]) <= {sight.ledger.system_identifier}]
-    back = f"`tuiha plan rejoin {', '.join(own)}` makes it the secondary"
-    first = "`tuiha plan degrade`, then " if sight.ledger.standby is Standby.SYNC else ""
+    back = Mend.DEGRADE_AND_REJOIN if sight.ledger.standby is Standby.SYNC else Mend.REJOIN_STRAY
     foreign_one = not_ours(stray[0]) if stray else ""
-    remedy = first + back if own else foreign_one or "stop those servers; started again, each one asks the ledger"
     good = not stray and not astray
-    return check(good, "split", "pool", value if good else f"SPLIT: {value}", f"only {active}", remedy,
+    return check(good, CheckId.SPLIT, "pool", seen if good else Found.SPLIT(what=seen), Wanted.ONLY(active=active),
+                 back(databases=own) if own else foreign_one or Mend.STOP_THOSE_SERVERS(),
                  _NEVER if astray else partner)
 
 
@@ -69,14 +72,14 @@ def undisputed(sight: Sight, otherwise: CheckVerdict = _NEVER) -> Check:
     name = sight.active.name
     answering = [one for one in sight.servers if one.report is not None]
     leased = [one.name for one in answering if one.report and one.report.lease_seconds and one.report.database == name]
-    value, remedy = "this host and the servers agree", ""
+    found, mend = Found.AGREE(), None
     if sight.active.report is None and leased:
-        value = f"DISPUTED: this host cannot reach {name}, and {', '.join(leased)} had leases on it just now"
-        remedy = f"if {name} is gone, the leases end in seconds: plan again; else mend the way from here to {name}"
+        found = Found.DISPUTED_BY_SERVERS(database=name, leased=leased)
+        mend = Mend.WAIT_FOR_LEASES(database=name)
     elif answering and not leased and _usable(sight):
-        value = f"DISPUTED: this host reaches {name}, and {', '.join(one.name for one in answering)} cannot use it"
-        remedy = f"mend the network between the servers and {name}; if that cannot be, stop {name} and plan a failover"
-    return check(not remedy, "disputed", "pool", value, "they agree", remedy, otherwise)
+        found = Found.DISPUTED_BY_HOST(database=name, servers=[one.name for one in answering])
+        mend = Mend.NETWORK_TO_SERVERS(database=name)
+    return check(mend is None, CheckId.DISPUTED, "pool", found, Wanted.AGREEMENT(), mend, otherwise)
 
 
 def _usable(sight: Sight) -> bool:
@@ -93,15 +96,14 @@ def identity(sight: Sight, node: NodeSight) -> Check:
     """The database is the one that the ledger means. It must answer."""
     found, wanted = _systems(node), sight.ledger.system_identifier
     if node.report is None and not found - {wanted}:
-        return check(False, "identity", node.name, "no answer", wanted, "start it, or look why", _NEVER)
+        return check(False, CheckId.IDENTITY, node.name, NO_ANSWER, wanted, Mend.START_OR_LOOK(), _NEVER)
     return _identity(node, found, wanted)
 
 
 def _identity(node: NodeSight, found: set[str], wanted: str) -> Check:
-    value = ", ".join(sorted(found)) or "no database"
     good = found <= {wanted}
-    return check(good, "identity", node.name, value if good else f"FOREIGN: {value}", wanted, not_ours(node.name),
-                 _NEVER)
+    return check(good, CheckId.IDENTITY, node.name, (Found.SYSTEMS if good else Found.FOREIGN)(systems=found), wanted,
+                 not_ours(node.name), _NEVER)
 
 
 def _systems(node: NodeSight) -> set[str]:
@@ -121,9 +123,8 @@ def replaceable(sight: Sight, node: NodeSight) -> Check:
     """What may be rewound or replaced is known to be the pool's own, or no database at all."""
     found = _systems(node)
     if not found and node.untold is not None:
-        return check(False, "identity", node.name, f"not known: {node.untold}", sight.ledger.system_identifier,
-                     "look at its data folder on its host: `pg_controldata` names the system; have its agent know "
-                     "`identity` (docs/operations.md, Agents)")
+        return check(False, CheckId.IDENTITY, node.name, Found.SYSTEM_UNKNOWN(why=node.untold),
+                     sight.ledger.system_identifier, Mend.LOOK_AT_DATA())
     return _identity(node, found, sight.ledger.system_identifier)
 
 
@@ -137,36 +138,37 @@ def way_back(sight: Sight, node: NodeSight, leader: NodeSight, otherwise: CheckV
     found = [one for one in in_the_way(seen, sight.ledger.system_identifier, leading, secondary)
              if one.needs is not Needs.IDENTITY]  # told by the check of that name
     for one in found:
-        yield Check(str(one.needs), node.name, one.value, one.limit, otherwise if one.known else _WARNING, one.remedy)
+        yield check(False, CheckId(one.needs), node.name, one.value, one.limit, one.remedy,
+                    otherwise if one.known else _WARNING)
     if not found:
-        yield Check("way-back", node.name, "tried: replication, rewind, copy", f"it can follow {leader.name}", _GOOD)
+        yield check(True, CheckId.WAY_BACK, node.name, Found.TRIED(), Wanted.CAN_FOLLOW(leader=leader.name), None)
 
 
 def rights(node: NodeSight) -> Iterator[Check]:
     """The coordinator may do what the steps need."""
     if "lacks" in node.obstacles:
         lacks = list(node.obstacles["lacks"])
-        yield check(not lacks, "rights", node.name, f"lacks {'; '.join(lacks)}" if lacks else "all it needs",
-                    "all that config/postgresql.md grants the coordinator", f"GRANT {lacks[0] if lacks else ''} TO the "
-                    "role at database.roles.coordinator, on the active database")
+        first = lacks[0] if lacks else ""
+        yield check(not lacks, CheckId.RIGHTS, node.name, Found.LACKS(lacks=lacks) if lacks else Found.ALL_RIGHTS(),
+                    Wanted.ALL_RIGHTS(), Mend.GRANT(right=first))
 
 
 def epoch_row(sight: Sight, node: NodeSight) -> Check:
     """The database's own record says what the ledger says."""
     row, ledger = node.report.epoch if node.report else None, sight.ledger
-    value = "unknown" if row is None else f"{row.active} in epoch {row.epoch}, {row.state}"
+    found = Found.UNKNOWN() if row is None else Found.EPOCH(active=row.active, epoch=row.epoch, state=row.state)
     good = row is not None and (row.epoch, row.active, row.state) == (ledger.epoch, ledger.active, EpochState.ACTIVE)
-    return check(good, "epoch", node.name, value, f"{ledger.active} in epoch {ledger.epoch}, ACTIVE",
-                 "wait until the secondary has replayed; else the ledger or the database was changed by hand")
+    return check(good, CheckId.EPOCH, node.name, found, Wanted.EPOCH(active=ledger.active, epoch=ledger.epoch),
+                 Mend.WAIT_FOR_REPLAY())
 
 
 def answers(node: NodeSight, writable: bool) -> Check:
     """The database answers in its role, also to the coordinator."""
     good = node.report is not None and node.writable == writable and node.refusal is None
-    role = "no answer" if node.report is None else str(node.report.role)
-    value = node.error or (f"{role}, coordinator: {node.refusal}" if node.refusal else role)
-    return check(good, "answers", node.name, value, "PRIMARY" if writable else "SECONDARY",
-                 "start it, or look why; database.roles.coordinator must be able to log in")
+    role = stated(NO_ANSWER) if node.report is None else plain(node.report.role)
+    found = node.error or (Found.NOT_TO_COORDINATOR(role=role, why=node.refusal) if node.refusal else role)
+    return check(good, CheckId.ANSWERS, node.name, found, "PRIMARY" if writable else "SECONDARY",
+                 Mend.START_FOR_COORDINATOR())
 
 
 def synchronous(sight: Sight) -> Check:
@@ -174,10 +176,10 @@ def synchronous(sight: Sight) -> Check:
     partner = sight.partner
     found = gaps_of(sight)
     receiving = partner.report is not None and bool(partner.report.receiving)
-    value = "not known" if found is None else words_of(sight, found) or f"{partner.name} sync"
-    value += "" if receiving else f"; {partner.name} receives nothing"
-    return check(found == frozenset() and receiving, "synchronous", sight.active.name, value,
-                 f"{partner.name} sync, and receiving", mended(sight, found or frozenset()))
+    seen = Found.SYNCHRONOUS(partner=partner.name, known=found is not None, gaps=found or (), receiving=receiving,
+                             why="" if found is None else words_of(sight, found))
+    return check(found == frozenset() and receiving, CheckId.SYNCHRONOUS, sight.active.name, seen,
+                 Wanted.SYNCHRONOUS(partner=partner.name), mended(sight, found or frozenset()))
 
 
 def gaps_of(sight: Sight) -> frozenset[Gap] | None:
@@ -205,25 +207,27 @@ def words_of(sight: Sight, found: frozenset[Gap]) -> str:
     return "" if asked is None else reason(asked, sight.partner.name, found)
 
 
-def mended(sight: Sight, found: frozenset[Gap]) -> str:
+def mended(sight: Sight, found: frozenset[Gap]) -> Statement:
     """What mends the first of these."""
     asked = waits_for(sight)
-    return "`tuiha plan protect`" if asked is None else remedy(asked, sight.partner.name, found)
+    return Mend.PROTECT() if asked is None else plain(remedy(asked, sight.partner.name, found))
 
 
 def only_partner(sight: Sight) -> Check:
     """What `protect` cannot mend itself: settings of roles, and programs that take the partner's name."""
     found = frozenset(gap for gap in holes_of(sight) if gap in (Gap.LOOSE, Gap.TWINS, Gap.STRANGER, Gap.DOUBLE))
-    return check(not found, "acknowledged", sight.active.name, words_of(sight, found) or "by its partner alone",
-                 f"by {sight.partner.name} alone", mended(sight, found))
+    return check(not found, CheckId.ACKNOWLEDGED, sight.active.name,
+                 Found.ACKNOWLEDGED(gaps=found, why=words_of(sight, found)) if found else Found.BY_PARTNER(),
+                 Wanted.BY_PARTNER(partner=sight.partner.name), mended(sight, found))
 
 
 def protected(sight: Sight) -> Check:
     """The secondary has every acknowledged write."""
     holes = holes_of(sight)
-    value = f"{sight.ledger.standby}, but {words_of(sight, holes)}" if holes else str(sight.ledger.standby)
-    return check(sight.ledger.standby is Standby.SYNC and not holes, "protection", "ledger", value, "SYNC",
-                 "promoting it loses acknowledged writes; `tuiha plan protect` first, when that is possible")
+    word = sight.ledger.standby
+    found = Found.HOLES(standby=word, gaps=holes, why=words_of(sight, holes)) if holes else plain(word)
+    return check(word is Standby.SYNC and not holes, CheckId.PROTECTION, "ledger", found, Standby.SYNC,
+                 Mend.PROTECT_FIRST())
 
 
 def lag(sight: Sight) -> Check:
@@ -232,10 +236,10 @@ def lag(sight: Sight) -> Check:
     row = next((r for r in (report.replication if report else ()) if same_name(r.name, sight.partner.name)),
                None)
     behind = None if row is None else row.lag_bytes
-    late = "" if row is None or row.lag_seconds is None else f", {row.lag_seconds:.1f} s"
-    return check(behind is not None and behind <= _LAG_BYTES, "lag", sight.partner.name,
-                 "unknown" if behind is None else f"{behind:,} bytes{late}", f"at most {_LAG_BYTES:,} bytes",
-                 "wait until it has caught up")
+    late = None if row is None else row.lag_seconds
+    return check(behind is not None and behind <= _LAG_BYTES, CheckId.LAG, sight.partner.name,
+                 Found.BEHIND(bytes=behind, seconds=late), Wanted.AT_MOST_BYTES(bytes=_LAG_BYTES),
+                 Mend.WAIT_TO_CATCH_UP())
 
 
 def replaying(node: NodeSight) -> Iterator[Check]:
@@ -243,7 +247,7 @@ def replaying(node: NodeSight) -> Iterator[Check]:
     yield from _seen(node, LONG, Kind.REPLAY)
 
 
-_NONE = {Kind.REPLAY: "running"}  # what a plan says of an obstacle that is not there; else "none"
+_NONE = {Kind.REPLAY: Found.REPLAYS()}  # what a plan says of an obstacle that is not there; else "none"
 
 
 def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
@@ -252,9 +256,9 @@ def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
         return
     found = {one.kind: one for one in obstacles_of(node.name, node.report, frozenset(), longest)}
     for kind in kinds:
-        one, wanted = found.get(kind), _NONE.get(kind, "none")
-        yield check(one is None, kind, node.name, wanted if one is None else found_words(one).what, wanted,
-                    "" if one is None else found_words(one).remedy)
+        one, wanted = found.get(kind), _NONE.get(kind, Found.NONE())
+        yield check(one is None, CheckId(kind), node.name, wanted if one is None else plain(found_words(one).what),
+                    wanted, "" if one is None else plain(found_words(one).remedy))
 
 
 def obstacles(sight: Sight) -> Iterator[Check]:
@@ -264,19 +268,18 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     if not found or not there:
         return  # `answers` says so
     yield from _seen(active, sight.hold, Kind.BACKUP, Kind.PREPARED, Kind.LONG)
-    yield check(found["unlogged"] == 0, "unlogged", active.name, f"{found['unlogged']} unlogged tables", "none",
-                "their rows are not on the secondary: they would be empty")
+    yield check(found["unlogged"] == 0, CheckId.UNLOGGED, active.name, Found.UNLOGGED(unlogged=found["unlogged"]),
+                Found.NONE(), Mend.UNLOGGED())
     age = found["checkpoint"]
-    yield check(age <= _CHECKPOINT, "checkpoint", active.name, f"{age:.0f} s ago", f"at most {_CHECKPOINT:.0f} s",
-                "one is made first; the stop may still take longer", _WARNING)
+    yield check(age <= _CHECKPOINT, CheckId.CHECKPOINT, active.name, Found.CHECKPOINT(seconds=age),
+                Wanted.CHECKPOINT(seconds=_CHECKPOINT), Mend.CHECKPOINT(), _WARNING)
     yield from replaying(partner)
     small = smaller(there, found)
-    yield check(not small, "settings", partner.name, ", ".join(small) or "as large",
-                f"not smaller than {active.name}'s", "make them as large, and restart it")
+    yield check(not small, CheckId.SETTINGS, partner.name, Found.SMALLER(settings=small),
+                Wanted.SETTINGS(active=active.name), Mend.SETTINGS())
     free = there["most_slots"] - there["slots"]
-    yield check(free > 0 and there["may_make_slots"], "slots", partner.name, f"{free} free",
-                "one free, and the coordinator may make it",
-                "drop unused slots; make the functions of config/postgresql.md, step 3")
+    yield check(free > 0 and there["may_make_slots"], CheckId.SLOTS, partner.name, Found.FREE_SLOTS(slots=free),
+                Wanted.A_SLOT(), Mend.SLOTS())
 
 
 def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
@@ -286,11 +289,11 @@ def disk(sight: Sight, follower: NodeSight, leader: NodeSight) -> Check:
         bytes_ = follower.obstacles["bytes"]  # the other one has as much
     needed = None if bytes_ is None else room_for_copy(bytes_)
     good = follower.free is not None and needed is not None and follower.free >= needed
-    value = "unknown" if follower.free is None else f"{size(follower.free)} free"
-    limit = "room for a fresh copy, of unknown size" if needed is None else f"at least {size(needed)} for a fresh copy"
-    remedy = f"{follower.name}'s agent does not tell (action space): look by hand" if follower.free is None else \
-        f"make room on {follower.name}: when it cannot be rewound, it is copied beside what it has"
-    return check(good, "disk", follower.name, value, limit, remedy, _WARNING)
+    found = Found.UNKNOWN() if follower.free is None else Found.FREE(bytes=follower.free)
+    wanted = Wanted.COPY_OF_UNKNOWN_SIZE() if needed is None else Wanted.ROOM_FOR_COPY(bytes=needed)
+    mend = Mend.LOOK_AT_DISK(follower=follower.name) if follower.free is None else \
+        Mend.ROOM_FOR_COPY(follower=follower.name)
+    return check(good, CheckId.DISK, follower.name, found, wanted, mend, _WARNING)
 
 
 def room_for_copy(bytes_: int) -> int:
@@ -298,26 +301,18 @@ def room_for_copy(bytes_: int) -> int:
     return int(bytes_ * _COPY) + _WAL
 
 
-def size(bytes_: int) -> str:
-    """Bytes as people read them."""
-    for unit, power in (("TB", 40), ("GB", 30), ("MB", 20)):
-        if bytes_ >= 1 << power:
-            return f"{bytes_ / (1 << power):.1f} {unit}"
-    return f"{bytes_:,} bytes"
-
-
 def version(sight: Sight) -> Check:
     """Both run the same major version."""
     found = {node.name: node.report.version.split(".")[0] if node.report else "?" for node in sight.nodes.values()}
-    return check(len(set(found.values())) == 1, "version", "pair", ", ".join(f"{n} {v}" for n, v in found.items()),
-                 "the same major version", "no streaming between major versions")
+    return check(len(set(found.values())) == 1, CheckId.VERSION, "pair", Found.VERSIONS(versions=found),
+                 Wanted.SAME_VERSION(), Mend.SAME_VERSION())
 
 
 def agents(sight: Sight) -> Check:
     """There is something to stop the old primary with, and to start it as the secondary."""
     missing = [node.name for node in sight.nodes.values() if not node.agent]
-    return check(not missing, "agent", "pair", f"none for {', '.join(missing)}" if missing else "both",
-                 "one for each database", "write database.nodes[].agent into the configuration")
+    return check(not missing, CheckId.AGENT, "pair", Found.NO_AGENT(databases=missing) if missing else Found.BOTH(),
+                 Wanted.AN_AGENT_EACH(), Mend.WRITE_AGENT())
 
 
 def server(sight: Sight, one: ServerSight) -> Check:
@@ -325,45 +320,46 @@ def server(sight: Sight, one: ServerSight) -> Check:
     active, partner = sight.active.name, sight.partner.name
     report = one.report
     if report is None:
-        return check(False, "server", one.name, one.error or "no answer", f"a lease on {active}, reaches {partner}",
-                     f"start it; `tuiha plan drain {one.name}` takes it out")
+        return check(False, CheckId.SERVER, one.name, one.error or NO_ANSWER,
+                     Wanted.LEASE_AND_WAY(active=active, partner=partner), Mend.START_OR_DRAIN(server=one.name))
     reaches = one.probes.get(partner) == sight.ledger.system_identifier
     leased = report.database == active and report.epoch == sight.ledger.epoch and bool(report.lease_seconds)
-    value = f"{report.database or 'no database'}, lease {report.lease_seconds or 0:.1f} s, "
-    value += f"reaches {partner}" if reaches else f"{partner}: {one.failures.get(partner, 'another database')}"
-    return check(leased and reaches, "server", one.name, value, f"a lease on {active}, reaches {partner}",
-                 f"open the way from {one.name} to {partner}; the pool would be without it")
+    found = Found.SERVER(database=report.database, lease=report.lease_seconds or 0.0, partner=partner, reaches=reaches,
+                         why=one.failures.get(partner))
+    return check(leased and reaches, CheckId.SERVER, one.name, found,
+                 Wanted.LEASE_AND_WAY(active=active, partner=partner),
+                 Mend.OPEN_THE_WAY(server=one.name, partner=partner))
 
 
 def leases(sight: Sight) -> Check:
     """No lease lasts longer than this host would wait for its end, as far as servers that answer tell."""
     left = max((one.report.lease_seconds or 0.0 for one in sight.servers if one.report is not None), default=0.0)
-    return check(left <= sight.lease, "lease", "servers", f"up to {left:.1f} s left", f"at most {sight.lease:g} s",
-                 "servers run with a longer lease.seconds: write theirs into this configuration, then plan again")
+    return check(left <= sight.lease, CheckId.LEASE, "servers", Found.LEASES_LEFT(seconds=left),
+                 Wanted.LEASES_LEFT(seconds=sight.lease), Mend.LEASE_SETTING())
 
 
 def servers(sight: Sight) -> Iterator[Check]:
     """Every server, one by one; those that are dead do not take part."""
     members = sight.members
-    yield check(bool(members), "servers", "pool", str(len(members)), "at least 1", "start a pool server")
+    yield check(bool(members), CheckId.SERVERS, "pool", str(len(members)), Wanted.ONE_SERVER(), Mend.START_A_SERVER())
     for one in sight.servers:
         if one in members:
             yield server(sight, one)
         else:
-            yield check(False, "server", one.name, f"{one.error}, no heartbeat", "alive", "it does not take part",
-                        _WARNING)
+            yield check(False, CheckId.SERVER, one.name, Found.NO_HEARTBEAT(why=one.error), Wanted.ALIVE(),
+                        Mend.NO_PART(), _WARNING)
     yield capacity(sight)
 
 
 def capacity(sight: Sight) -> Check:
     """Somebody takes users afterwards."""
     taking = [one.name for one in sight.members if one.report and one.report.target is ServerTarget.UP]
-    return check(bool(taking), "accepting", "pool", ", ".join(taking) or "none", "at least one server takes users",
-                 "`tuiha plan enable SERVER`", _WARNING)
+    return check(bool(taking), CheckId.ACCEPTING, "pool", Found.NAMES(names=taking), Wanted.A_TAKER(),
+                 Mend.ENABLE(), _WARNING)
 
 
 def sprayers(sight: Sight) -> Iterator[Check]:
     """Every sprayer answers; at least one must."""
     for name, error in sight.sprayers.items():
-        yield check(error is None, "sprayer", name, error or "answers", "answers", "start it",
+        yield check(error is None, CheckId.SPRAYER, name, error or Found.ANSWERS(), Found.ANSWERS(), Mend.START(),
                     _WARNING if any(e is None for e in sight.sprayers.values()) else _BAD)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuiha.model.evidence import Loses
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
 from tuiha.model.reports import Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage, unserved
 from tuiha.operate.database.sight import Sight, look
@@ -14,7 +18,7 @@ from tuiha.operate.database.steps.rejoin import RejoinIfThere
 from tuiha.operate.database.steps.replication import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
 from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.steps.servers import Attach, LetGo, Verify
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 
 _REHEARSAL = 3.0  # seconds for an agent whose host may be gone
@@ -50,17 +54,17 @@ class Failover(PairKind):
             *_servers(sight), *checks.sprayers(sight),
         ]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """Nothing, or what the secondary lacks."""
         if holes := checks.holes_of(sight):
-            return f"every write that {sight.partner.name} does not have: {checks.words_of(sight, holes)}"
+            return something(Loses.HOLES(partner=sight.partner.name, gaps=holes, why=checks.words_of(sight, holes)))
         if sight.ledger.standby is Standby.SYNC:
-            return f"nothing: every acknowledged write is on {sight.partner.name}"
-        return f"every write since {sight.partner.name} became STALE: it lacks acknowledged writes"
+            return nothing(Loses.ON_PARTNER(partner=sight.partner.name))
+        return something(Loses.SINCE_STALE(partner=sight.partner.name))
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """The time from the first step to the last server's lease; and since when nobody was served."""
-        return {**outage(evidence, "; begun at"), **unserved(evidence)}
+        return {**outage(evidence, Moment.BEGUN), **unserved(evidence)}
 
 
 def seen_by(sight: Sight) -> list[str]:
@@ -77,9 +81,10 @@ def gone(sight: Sight) -> Check:
     """
     name, seen = sight.active.name, seen_by(sight)
     asked = [server.name for server in sight.servers if server.report is not None]
-    value = f"DISPUTED: seen by {', '.join(seen)}" if seen else f"seen by nobody ({', '.join(['this host', *asked])})"
-    return checks.check(not seen, "disputed", name, value, "nobody reaches it",
-                        f"{name} is there: `tuiha plan switchover`, or mend the network, or stop it and plan again",
+    asked = ["this host", *asked]
+    found = Found.SEEN_BY(who=seen) if seen else Found.SEEN_BY_NOBODY(asked=asked)
+    return checks.check(not seen, CheckId.DISPUTED, name, found, Wanted.SEEN_BY_NOBODY(),
+                        Mend.IT_IS_THERE(database=name),
                         CheckVerdict.NEVER)
 
 
@@ -89,9 +94,9 @@ def not_received(sight: Sight) -> Check:
     report, silence = sight.partner.report, sight.partner.obstacles.get("silence")
     connected = report is not None and bool(report.receiving)
     receiving = connected and (silence is None or silence < _SILENT)
-    value = "receives" if receiving else f"heard nothing for {silence:.1f} s" if connected else "receives nothing"
-    return checks.check(not receiving, "receiving", sight.partner.name, value, "receives nothing",
-                        f"{sight.active.name} is there and sends: `tuiha plan switchover`")
+    found = Found.RECEIVES(receiving=receiving, silence=silence if connected else None)
+    return checks.check(not receiving, CheckId.RECEIVING, sight.partner.name, found, Wanted.RECEIVES_NOTHING(),
+                        Mend.IT_SENDS(active=sight.active.name))
 
 
 def _servers(sight: Sight) -> Iterator[Check]:
@@ -100,9 +105,9 @@ def _servers(sight: Sight) -> Iterator[Check]:
     for server in sight.servers:
         if sight.ledger.system_identifier == server.probes.get(partner):
             reaching.append(server.name)
-        text = "reaches it" if server.name in reaching else server.error or server.failures.get(partner, "not asked")
-        yield checks.check(server.name in reaching, "server", server.name, f"{partner}: {text}", f"reaches {partner}",
-                           f"it stays without a database until it does; {partner} waits for its lease to end",
-                           CheckVerdict.WARNING)
-    yield checks.check(bool(reaching), "servers", "pool", ", ".join(reaching) or "none",
-                       f"at least one reaches {partner}", f"open the way from the servers to {partner}")
+        why = None if server.name in reaching else server.error or server.failures.get(partner, "not asked")
+        yield checks.check(server.name in reaching, CheckId.SERVER, server.name,
+                           Found.REACHES(partner=partner, why=why), Wanted.REACHES(partner=partner),
+                           Mend.WITHOUT_DATABASE(partner=partner), CheckVerdict.WARNING)
+    yield checks.check(bool(reaching), CheckId.SERVERS, "pool", Found.NAMES(names=reaching),
+                       Wanted.ONE_REACHES(partner=partner), Mend.OPEN_WAYS(partner=partner))

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from tuiha.model.evidence import Known
+from tuiha.model.plans import Loss, Moment
+from tuiha.model.reports import STEADY, EpochState
+from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.remains import left_by, unprotected
 from tuiha.operate.database.sight import Sight, look
-from tuiha.operate.database.steps.base import Job, PairStep, stamped
+from tuiha.operate.database.steps.base import Job, PairStep
 from tuiha.operate.database.steps.epochs import BeginEpoch, Record
 from tuiha.operate.database.steps.roles import Fence, Promote, promoted, row_of
 from tuiha.operate.plans.kinds import Passed, Refused, Step, Word
@@ -24,7 +28,7 @@ class PairKind:
     """A kind of operation on the pair. Subclasses name their steps and judge what was seen."""
 
     name: str = ""
-    phase: ClassVar[str] = "STEADY"
+    phase: ClassVar[str] = STEADY
     sketch: ClassVar[tuple[type[PairStep], ...]] = ()
 
     async def see(self, world: World) -> Sight:
@@ -47,12 +51,12 @@ class PairKind:
         own, identities = self.checks(sight), list(checks.foreign(sight))
         told = {(one.name, one.subject) for one in own}
         # What else is wrong with a foreign database is not to be mended by the pool.
-        remedies = {one.subject: one.remedy for one in identities if one.remedy}
+        mends = {one.subject: one.mend for one in identities if one.mend}
         return [*(one for one in identities if (one.name, one.subject) not in told),
-                *(replace(one, remedy=remedies[one.subject]) if one.remedy and one.subject in remedies else one
+                *(replace(one, mend=mends[one.subject]) if one.mend and one.subject in mends else one
                   for one in own)]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """What can be lost."""
         raise NotImplementedError
 
@@ -69,7 +73,7 @@ class PairKind:
         return Plan(
             id=plan_id(self.name, (name,), facts), pool=sight.pool, kind=self.name, target=(name,), confirm=name,
             checks=tuple(self.judged(sight)), steps=tuple(step.planned for step in self._made(job)),
-            loses=self.loses(sight), made_at=now, expires_at=now + _VALID, facts=facts, details=job.details(),
+            loss=self.loses(sight), made_at=now, expires_at=now + _VALID, facts=facts, details=job.details(),
         )
 
     def job(self, sight: Sight) -> Job:
@@ -90,7 +94,7 @@ class PairKind:
         """The steps of a plan; they share what one finds out for the next."""
         return self._made(Job.of(plan.details))
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """No figures beside the steps."""
         return {}
 
@@ -102,30 +106,30 @@ class PairKind:
         assert world.drivers.ledger is not None
         record = await world.drivers.ledger.poll()
         if (record.epoch, record.active) == (job.epoch + 1, job.new):
-            return Word(Passed.YES, self._number(Record), f"the ledger names {job.new} active in epoch {record.epoch}")
+            return Word(Passed.YES, self._number(Record), Known.NAMED_ACTIVE(new=job.new, epoch=record.epoch))
         if (record.epoch, record.active) != (job.epoch, job.old):
-            return Word(Passed.UNKNOWN, over=f"{record.active} is active in epoch {record.epoch} by now")
+            return Word(Passed.UNKNOWN, over=Known.ACTIVE_INSTEAD(active=record.active, epoch=record.epoch))
         found = await promoted(world, job)
         if found is not Passed.YES:
-            text = f"{job.new} does not answer: whether it was promoted is not known"
-            return Word(found, text=text if found is Passed.UNKNOWN else f"{job.new} is in recovery")
-        begun = await row_of(world, job.new) == (job.epoch + 1, job.new, "ACTIVE")
-        over = f"{job.new} is promoted, and {job.old} gives leases" if await self._served(world, job) else ""
-        return Word(found, self._number(BeginEpoch if begun else Promote), f"{job.new} is out of recovery", over)
+            how = Known.SILENT(new=job.new)
+            return Word(found, how=how if found is Passed.UNKNOWN else Known.IN_RECOVERY(new=job.new))
+        begun = await row_of(world, job.new) == (job.epoch + 1, job.new, EpochState.ACTIVE)
+        over = Known.OLD_SERVES(new=job.new, old=job.old) if await self._served(world, job) else None
+        return Word(found, self._number(BeginEpoch if begun else Promote), Known.OUT_OF_RECOVERY(new=job.new), over)
 
     async def _served(self, world: World, job: Job) -> bool:
         """Whether the old database gives leases although this kind of operation has it fenced before the promotion."""
         fences = Fence in self.sketch
-        return fences and await row_of(world, job.old, writable=True) == (job.epoch, job.old, "ACTIVE")
+        return fences and await row_of(world, job.old, writable=True) == (job.epoch, job.old, EpochState.ACTIVE)
 
     def _number(self, step: type[PairStep]) -> int:
         return self.sketch.index(step) + 1
 
-    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+    async def left(self, world: World, plan: Plan) -> Sequence[Statement]:
         """What is otherwise than before, when it was taken back."""
         return await left_by(world, plan)
 
-    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+    async def lacking(self, world: World, plan: Plan) -> Sequence[Statement]:
         """Why the pool is not protected."""
         return await unprotected(world, plan)
 
@@ -159,28 +163,24 @@ def _node_facts(sight: Sight, name: str) -> dict[str, Any] | str:
             "followers": followers, "agent": node.agent}
 
 
-def outage(evidence: Mapping[int, str], begin: str, served: str = "served at") -> dict[str, object]:
-    """The outage in milliseconds, from the moment in the step that says `begin` to the one that says `served`."""
-    first = next((text for text in evidence.values() if begin in text), None)
-    last = next((text for text in evidence.values() if served in text), None)
-    from_, to = stamped(first), stamped(_until_served(last))
-    if from_ is None or to is None or last is None:
-        return {}
-    return {"outage_ms": round((to - from_) * 1000, 1)}
+def outage(evidence: Mapping[int, Statement], begin: Moment) -> dict[str, object]:
+    """The outage in milliseconds, from the moment `begin` to the last server's lease on the new primary."""
+    return _between("outage_ms", moment(evidence, begin), moment(evidence, Moment.SERVED))
 
 
-def unserved(evidence: Mapping[int, str]) -> dict[str, object]:
+def unserved(evidence: Mapping[int, Statement]) -> dict[str, object]:
     """How long nobody was served, in milliseconds: from the last lease before the outage to the last new one.
 
     Devices wait from then on, also while nobody has decided on a failover yet. Leases are renewed each second.
     """
-    first = next((text for text in evidence.values() if "; last lease renewed at" in text), None)
-    last = next((text for text in evidence.values() if "served at" in text), None)
-    from_, to = stamped(first), stamped(_until_served(last))
-    if from_ is None or to is None or to < from_:
-        return {}
-    return {"unserved_ms": round((to - from_) * 1000, 1)}
+    begin, end = moment(evidence, Moment.RENEWED), moment(evidence, Moment.SERVED)
+    return {} if begin is not None and end is not None and end < begin else _between("unserved_ms", begin, end)
 
 
-def _until_served(text: str | None) -> str | None:
-    return None if text is None else text.split("; later:")[0]
+def moment(evidence: Mapping[int, Statement], name: Moment) -> float | None:
+    """A moment of the first step whose evidence has it; None when none has."""
+    return next((at for one in evidence.values() if (at := one.number(name)) is not None), None)
+
+
+def _between(figure: str, begin: float | None, end: float | None) -> dict[str, object]:
+    return {} if begin is None or end is None else {figure: round((end - begin) * 1000, 1)}

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.evidence import Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.reports import STEADY, LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.sight import NodeSight, Sight
@@ -18,10 +22,9 @@ from tuiha.operate.database.steps.epochs import Announce
 from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.plans.kinds import Progress
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.world import World
 
-STEADY = "STEADY"  # the ledger's phase outside changes of the pair's roles
 _SKETCHES = {kind.phase: kind.sketch for kind in (Switchover, Failover)}
 _NO_RETURN = {phase: sketch.index(Promote) + 1 for phase, sketch in _SKETCHES.items()}
 
@@ -90,14 +93,18 @@ class Back(PairStep):
         super().__init__(step.job, number)
         self.step = step
         self.limit = step.limit  # type: ignore[misc]
-        self.action = f"taking back: {step.action}"  # type: ignore[misc]
+
+    @property
+    def says(self) -> Statement:
+        """Which step is taken back."""
+        return StepId.TAKE_BACK(step=self.step.says)
 
     @property
     def where(self) -> str:
         """Where the step is."""
         return self.step.where
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Take it back, whether or not it was done."""
         return await self.step.undo(world, progress)
 
@@ -125,36 +132,35 @@ def judged(way: Way, scene: Scene, sight: Sight) -> Iterator[Check]:
     if serves.report is not None:  # one that is stopped is started on the way, and asked by its steps
         yield checks.identity(sight, serves)
     if way is Way.FINISH:
-        yield checks.check(scene.partner is not Role.SILENT, "answers", partner.name, scene.partner, "answers",
-                           f"start {partner.name}, or `--option way=back`", CheckVerdict.NEVER)
-        yield checks.check(scene.partner is Role.PRIMARY or scene.standby is Standby.SYNC, "protection", "ledger",
-                           scene.standby, "SYNC", f"{partner.name} lacks writes: `--option way=back`")
+        yield checks.check(scene.partner is not Role.SILENT, CheckId.ANSWERS, partner.name, scene.partner,
+                           Found.ANSWERS(), Mend.START_OR_BACK(partner=partner.name), CheckVerdict.NEVER)
+        yield checks.check(scene.partner is Role.PRIMARY or scene.standby is Standby.SYNC, CheckId.PROTECTION, "ledger",
+                           scene.standby, Standby.SYNC, Mend.BACK(partner=partner.name))
         yield checks.leases(sight)
     else:
         yield _promoted(scene, partner)
-        yield checks.check(scene.active is Role.PRIMARY or scene.startable, "answers", active.name, scene.active,
-                           "answers as the primary, or has an agent", f"start {active.name} first")
+        yield checks.check(scene.active is Role.PRIMARY or scene.startable, CheckId.ANSWERS, active.name, scene.active,
+                           Wanted.PRIMARY_OR_AGENT(), Mend.START_FIRST(database=active.name))
 
 
 def _promoted(scene: Scene, partner: NodeSight) -> Check:
     """The former primary is used again only when the partner was surely not promoted, or somebody answers for it."""
     if scene.partner is Role.PRIMARY:
-        return checks.check(False, "promotion", partner.name, "promoted", "not promoted", "`--option way=finish`",
-                            CheckVerdict.NEVER)
+        return checks.check(False, CheckId.PROMOTION, partner.name, Found.PROMOTED(), Found.NOT_PROMOTED(),
+                            Mend.FINISH(), CheckVerdict.NEVER)
     sure = not scene.past
-    value = "not promoted" if sure else f"{scene.partner}, and it may have been told to promote itself"
-    return checks.check(sure, "promotion", partner.name, value, "not promoted",
-                        f"bring it back and plan again; if it is gone for good, or you stopped it, override this: "
-                        f"{partner.name} must not run as a primary beside the other one")
+    found = Found.NOT_PROMOTED() if sure else Found.PERHAPS_PROMOTED(partner=scene.partner)
+    return checks.check(sure, CheckId.PROMOTION, partner.name, found, Found.NOT_PROMOTED(),
+                        Mend.BRING_BACK_OR_OVERRIDE(partner=partner.name))
 
 
-def loses(way: Way, sight: Sight) -> str:
+def loses(way: Way, sight: Sight) -> Loss:
     """What can be lost."""
     active, partner = sight.active.name, sight.partner.name
     if way is Way.BACK:
-        return f"nothing: {active} serves again; no server has used {partner} since"
-    return f"nothing: every acknowledged write is on {partner}" if sight.ledger.standby is Standby.SYNC else (
-        f"whatever {active} had and {partner} did not when it was promoted")
+        return nothing(Loses.SERVES_AGAIN(active=active, partner=partner))
+    return nothing(Loses.ON_PARTNER(partner=partner)) if sight.ledger.standby is Standby.SYNC else (
+        something(Loses.AT_PROMOTION(active=active, partner=partner)))
 
 
 def job_of(sight: Sight) -> Job:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tuiha.model.databases.durability import same_name
+from tuiha.model.evidence import Loses
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.replication import Replication
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind
@@ -12,7 +16,7 @@ from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.rejoin import RejoinHere
 from tuiha.operate.database.steps.replication import GiveUp, ProtectHere
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.world import World
 
 _REHEARSAL = 15.0  # seconds for an agent to try the way to the partner
@@ -30,7 +34,7 @@ def _active(sight: Sight, stray: CheckVerdict = CheckVerdict.NEVER) -> list[Chec
 def _follows(sight: Sight) -> bool:
     report = sight.active.report
     rows = () if report is None else report.replication
-    return any(same_name(row.name, sight.partner.name) and row.state == "streaming" for row in rows)
+    return any(same_name(row.name, sight.partner.name) and row.state == Replication.STREAMING for row in rows)
 
 
 class Degrade(PairKind):
@@ -55,13 +59,12 @@ class Degrade(PairKind):
         follows = _follows(sight) and not sight.lacking  # who streams is not the partner
         # A partner that somebody promoted is given up all the more: only then can it be made the secondary again.
         return [*_active(sight, CheckVerdict.WARNING),
-                checks.check(not follows, "follows", name, "streams" if follows else "does not stream",
-                             "is gone", f"{name} is there: nothing has to be given up")]
+                checks.check(not follows, CheckId.FOLLOWS, name, Found.STREAMS(streams=follows), Wanted.IS_GONE(),
+                             Mend.NOTHING_TO_GIVE_UP(partner=name))]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """The protection."""
-        return (f"nothing now; while {sight.active.name} is alone, its loss loses every write since, "
-                f"and {sight.partner.name} cannot take its place")
+        return (nothing(Loses.PROTECTION(active=sight.active.name, partner=sight.partner.name)))
 
 
 class ProtectKind(PairKind):
@@ -81,12 +84,12 @@ class ProtectKind(PairKind):
         follows = _follows(sight)
         return [*_active(sight), checks.answers(sight.partner, writable=False), checks.identity(sight, sight.partner),
                 checks.lag(sight), checks.only_partner(sight),
-                checks.check(follows, "follows", name, "streams" if follows else "does not stream", "streams",
-                             f"`tuiha plan rejoin {name}`", CheckVerdict.NEVER)]
+                checks.check(follows, CheckId.FOLLOWS, name, Found.STREAMS(streams=follows),
+                             Found.STREAMS(streams=True), Mend.REJOIN(database=name), CheckVerdict.NEVER)]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """Nothing."""
-        return f"nothing: commits take as long as {sight.partner.name} needs to flush them"
+        return nothing(Loses.COMMITS_TAKE_LONGER(partner=sight.partner.name))
 
 
 class RejoinKind(PairKind):
@@ -110,20 +113,19 @@ class RejoinKind(PairKind):
         stale = sight.ledger.standby is Standby.STALE
         partner = sight.partner.report
         return [
-            *(check for check in _active(sight) if check.name != "split"),
-            checks.check(stale, "protection", "ledger", str(sight.ledger.standby), "STALE",
-                         f"{sight.active.name} still waits for {name}: `tuiha plan degrade` first"),
-            checks.check(sight.partner.agent, "agent", name, "one" if sight.partner.agent else "none", "one",
-                         f"write database.nodes[].agent of {name} into the configuration", CheckVerdict.NEVER),
+            *(check for check in _active(sight) if check.name != CheckId.SPLIT),
+            checks.check(stale, CheckId.PROTECTION, "ledger", sight.ledger.standby, Standby.STALE,
+                         Mend.DEGRADE_FIRST(active=sight.active.name, partner=name)),
+            checks.check(sight.partner.agent, CheckId.AGENT, name, Found.ONE() if sight.partner.agent else Found.NONE(),
+                         Found.ONE(), Mend.WRITE_AGENT_OF(database=name), CheckVerdict.NEVER),
             checks.replaceable(sight, sight.partner), checks.only_partner(sight),
             *checks.way_back(sight, sight.partner, sight.active),
             checks.disk(sight, sight.partner, sight.active),
-            checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, "stray", name,
-                         sight.partner.error or str(partner and partner.role), "stopped, or a secondary",
-                         "it is stopped first; what it has that the active one lacks is lost", CheckVerdict.WARNING),
+            checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, CheckId.STRAY, name,
+                         sight.partner.error or str(partner and partner.role), Wanted.STOPPED_OR_SECONDARY(),
+                         Mend.STOPPED_FIRST(), CheckVerdict.WARNING),
         ]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """What the partner alone has."""
-        return (f"on {sight.partner.name}, whatever {sight.active.name} does not have; "
-                f"on {sight.active.name}, nothing")
+        return (something(Loses.OF_PARTNER(partner=sight.partner.name, active=sight.active.name)))

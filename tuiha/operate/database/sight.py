@@ -13,7 +13,7 @@ from tuiha.drivers.databases.commands import UNLOGGED_AND_CHECKPOINT
 from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.model.databases.obstacles import LONG
 from tuiha.model.databases.way_back import Rehearsal
-from tuiha.model.reports import DatabaseReport, LedgerRecord, ServerReport, ServerState, Standby
+from tuiha.model.reports import DatabaseReport, DatabaseRole, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.operate.database.steps.base import lacks
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.look import safe
@@ -62,7 +62,7 @@ class NodeSight:
     @property
     def secondary(self) -> bool:
         """Whether it answers, and is in recovery."""
-        return self.report is not None and self.report.role == "SECONDARY"
+        return self.report is not None and self.report.role is DatabaseRole.SECONDARY
 
 
 @dataclass(frozen=True, slots=True)

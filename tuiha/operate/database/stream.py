@@ -8,6 +8,7 @@ from typing import Any
 
 from tuiha.drivers.databases.positions import FOLLOWER_STREAM
 from tuiha.model.databases.durability import IN_STEP
+from tuiha.model.replication import Replication
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.pooldb.errors import DatabaseError
 
@@ -21,7 +22,7 @@ async def streams(primary: Coordinator, name: str) -> bool:
         rows = await primary.fetch(FOLLOWER_STREAM, name, _BEGINNING, seconds=2.0)
     except (DatabaseGone, DatabaseError):
         return False
-    return any(row["state"] == "streaming" for row in rows)
+    return any(row["state"] == Replication.STREAMING for row in rows)
 
 
 class Stream:
@@ -50,9 +51,10 @@ class Stream:
             rows = []
         row: Mapping[str, Any] = rows[0] if len(rows) == 1 else {"pid": None, "state": None}
         now = time.monotonic()
-        self.waited_for = (row["state"] == "streaming" and row["sync_state"] in IN_STEP and row["pid"] == self._process
+        streams = row["state"] == Replication.STREAMING
+        self.waited_for = (streams and row["sync_state"] in IN_STEP and row["pid"] == self._process
                            and bool(row["caught_up"]))
-        if row["state"] != "streaming":
+        if not streams:
             self._process = None
         elif row["pid"] != self._process:
             self._process, self._here, self._since, self._caught_up = row["pid"], row["here"], now, False

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tuiha.model.evidence import Loses
+from tuiha.model.plans import Loss, Moment, nothing
+from tuiha.model.reports import Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.sight import Sight, look
@@ -45,12 +49,12 @@ class Switchover(PairKind):
             *checks.obstacles(sight), checks.leases(sight), *checks.servers(sight), *checks.sprayers(sight),
         ]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """Nothing."""
-        if sight.ledger.standby == "SYNC":
-            return f"nothing: {sight.active.name} is stopped cleanly, and {sight.partner.name} replays all of it"
-        return f"nothing, if {sight.partner.name} catches up; it is {sight.ledger.standby} now"
+        if sight.ledger.standby is Standby.SYNC:
+            return nothing(Loses.STOPPED_CLEANLY(active=sight.active.name, partner=sight.partner.name))
+        return nothing(Loses.IF_CAUGHT_UP(partner=sight.partner.name, standby=sight.ledger.standby))
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """The time for which writes were held."""
-        return outage(evidence, "; held at")
+        return outage(evidence, Moment.HELD)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuiha.model.words import count, names
+from tuiha.model.evidence import Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, nothing
+from tuiha.model.statements import Statement
+from tuiha.model.words import names
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole
@@ -39,19 +43,19 @@ class FailoverMail:
                 whole(snapshot),
                 service.told_by(snapshot),
                 *service.slow(snapshot, server, skipped),
-                common.check("partner", server, bool(others), names(other.name for other in others) or "none",
-                             "another server of the cluster, in service and answering", common.NEVER,
-                             "return one to service first: without it nobody's mail would be monitored"),
-                common.check("log-ins", names(other.name for other in others) or server, seconds <= 30,
-                             f"{count(users, 'log-in')} in about {seconds:g} s", "30 s", common.WARNING,
-                             "changes of these users come that much later"),
+                common.check(CheckId.PARTNER, server, bool(others),
+                             Found.NAMES_OF(servers=[other.name for other in others]), Wanted.MAIL_PARTNER(),
+                             common.NEVER, Mend.RETURN_ONE()),
+                common.check(CheckId.LOG_INS, names(other.name for other in others) or server, seconds <= 30,
+                             Found.LOG_INS(users=users, seconds=seconds), Wanted.LOG_INS(), common.WARNING,
+                             Mend.LATER()),
             ],
             steps=[
-                PlannedStep(1, server, "out of service, for the whole pool", 15.0, True),
-                PlannedStep(2, server, f"{count(users, 'user')} monitored through {names(o.name for o in others)}",
+                PlannedStep(1, server, StepId.OUT_OF_SERVICE(), 15.0, True),
+                PlannedStep(2, server, StepId.MONITOR_THROUGH(users=users, servers=[(o.name for o in others)]),
                             60.0 + 2 * seconds, True),
             ],
-            loses="nothing: what came meanwhile is read from the partner, and nothing is reported twice",
+            loss=nothing(Loses.READ_FROM_PARTNER()),
             facts=dict(service.mail_facts(snapshot, cluster, server)),
             details={"cluster": cluster.cluster, "users": users, "logins": {o.name: users for o in others},
                      "reason": options.get("reason", _REASON), "without": list(skipped)},
@@ -67,7 +71,7 @@ class FailoverMail:
                              frozenset(plan.details.get("without", ()))),
         ]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many users it concerned."""
         return {"users": plan.details["users"]}
 
@@ -90,14 +94,14 @@ class ReturnMail:
             checks=[
                 whole(snapshot),
                 service.told_by(snapshot),
-                common.check("answers", server, found.error is None, found.error or "answers", "answers", common.BAD,
-                             "start it first: without it the servers would leave it again"),
+                common.check(CheckId.ANSWERS, server, found.error is None, found.error or Found.ANSWERS(),
+                             Found.ANSWERS(), common.BAD, Mend.START_MAIL_FIRST()),
             ],
             steps=[
-                PlannedStep(1, server, "in service, for the whole pool", 15.0, True),
-                PlannedStep(2, server, f"about {count(users // share, 'user')} return", 60.0 + 3 * seconds, True),
+                PlannedStep(1, server, StepId.IN_SERVICE(), 15.0, True),
+                PlannedStep(2, server, StepId.RETURN(users=users // share), 60.0 + 3 * seconds, True),
             ],
-            loses="nothing: what came meanwhile was read from the partners, and nothing is reported twice",
+            loss=nothing(Loses.WAS_READ_FROM_PARTNERS()),
             facts=dict(service.mail_facts(snapshot, cluster, server)),
             details={"was": found.in_service is not False, "cluster": cluster.cluster, "users": users // share,
                      "logins": {server: users // share},
@@ -113,7 +117,7 @@ class ReturnMail:
             service.ReturnedStep(plan.steps[1], server, plan.details["cluster"]),
         ]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many users it concerned."""
         return {"users": plan.details["users"]}
 

@@ -13,12 +13,16 @@ import aiohttp
 
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
+from tuiha.model.evidence import Back, Doing, Done, Fault
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict
 from tuiha.model.reports import MailState
-from tuiha.model.words import count, names
+from tuiha.model.statements import Statement, stated
+from tuiha.model.words import names
 from tuiha.operate.plans.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
-from tuiha.operate.plans.plan import Check, CheckVerdict, PlannedStep
+from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World
@@ -74,20 +78,18 @@ def slow(snapshot: Snapshot, server: str, skipped: Collection[str]) -> Iterator[
     reached = answering(snapshot)
     for one in snapshot.servers:
         if one.name in skipped:
-            yield Check("without", one.name, "not waited for", "all let it go", CheckVerdict.WARNING,
-                        f"its users may stay on {server}, and be without mail, until {one.name} answers again, or is "
-                        "gone and others take them over")
+            yield Check(CheckId.WITHOUT, one.name, Found.NOT_WAITED_FOR(), Wanted.ALL_LET_GO(), CheckVerdict.WARNING,
+                        Mend.USERS_MAY_STAY(mail=server, server=one.name))
         elif one.alive and one.name not in reached:
-            yield Check("slow", one.name, one.error or str(one.state), "answers", CheckVerdict.BAD,
-                        f"go on without {one.name}: tuiha plan failover-mail {server} --option without={one.name}; its "
-                        "users may be without mail until it answers again, or is gone and others take them over")
+            yield Check(CheckId.SLOW, one.name, stated(one.error or str(one.state)), Found.ANSWERS(), CheckVerdict.BAD,
+                        Mend.WITHOUT_SERVER(server=one.name, mail=server))
 
 
 def told_by(snapshot: Snapshot) -> Check:
     """The check that somebody can tell the pool."""
     found = [server.name for server in tellers(snapshot)]
-    return common.check("servers", "servers", bool(found), names(found) or "none", "one that answers and has a lease",
-                        common.NEVER, "start a server first")
+    return common.check(CheckId.SERVERS, "servers", bool(found), Found.NAMES_OF(servers=found), Wanted.A_TELLER(),
+                        common.NEVER, Mend.START_SERVER_FIRST())
 
 
 async def through(active: Active, cluster: str) -> dict[str, int]:
@@ -111,28 +113,28 @@ class ServiceStep:
     was: bool  # in service when it was planned
     reason: str
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Say it, and read the row back. Raises StepFailed or StepUnknown."""
         return await self._say(world, self.in_service)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Say what was said before."""
         return await self._say(world, self.was)
 
-    async def _say(self, world: World, in_service: bool) -> str:
+    async def _say(self, world: World, in_service: bool) -> Statement:
         order = f"mail/{self.server}/{'in' if in_service else 'out'}"
-        failures = []
+        failures: dict[str, str] = {}
         for teller in tellers(await look(world)):
             try:
                 await world.control.post(teller.address, order, {} if in_service else {"reason": self.reason})
             except ControlError as error:
-                failures.append(f"{teller.name}: {error}")
+                failures[teller.name] = str(error)
                 continue
             break
         told = await Active(world).value(IN_SERVICE, self.server, patience=5.0)
         if told is in_service:
-            return f"{self.server}: {'in' if in_service else 'out of'} service, by its row"
-        why = "; ".join(failures) or "no server answers"
+            return Done.SERVICE(server=self.server, in_service=in_service)
+        why = Fault.NOBODY_TOLD(failures=failures)
         raise StepFailed(why) if told is not None else StepUnknown(why)
 
 
@@ -145,7 +147,7 @@ class GoneStep:
     cluster: str
     without: frozenset[str] = frozenset()  # pool servers that are not waited for
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Watch them go, by the rows and by the servers that take part at each look.
 
         Raises StepUnknown when only some servers keep it from its end, naming them; StepFailed when all do.
@@ -155,7 +157,7 @@ class GoneStep:
         blocking: set[str] = set()
         known: frozenset[str] = frozenset()
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             nonlocal blocking, known
             present = await presence.now()
             known = present.leased | present.answering.keys()
@@ -163,43 +165,30 @@ class GoneStep:
             said = await said_through(world, present.answering.values(), self.server)
             busy = {name for name, number in (*rows.items(), *said.items()) if number}
             blocking = ((busy | present.silent) & known) - self.without
-            left, others = users.pop(self.server, 0), _named(users)
-            progress.tell(f"{left} users left, waiting for {names(sorted(blocking))}", sum(users.values()),
+            left = users.pop(self.server, 0)
+            progress.tell(Doing.LEAVING(users=left, servers=sorted(blocking)), sum(users.values()),
                           left + sum(users.values()))
             sure = sum(number for number in said.values() if number > 0)
-            text = f"{self.server} {left} users ({sure} by the servers{_by(rows, known)}), {others or 'nobody'}"
-            return not blocking, text + (f"; not waited for {names(sorted(self.without))}" if self.without else "")
+            return not blocking, Done.THROUGH(server=self.server, users=left, sure=sure, by=rows,
+                                              gone=rows.keys() - known, others=users, without=self.without)
 
-        good, text = await common.settled(read, self.planned.limit_seconds - 5.0, 0.1)
+        good, found = await common.settled(read, self.planned.limit_seconds - 5.0, 0.1)
         if good:
-            return text
+            return found
         slow = sorted(blocking)
         if not known - blocking:
-            raise StepFailed(f"not all are monitored through its partners: {text}")
-        raise StepUnknown(f"{text}; {names(slow)} did not confirm in time. {self.server} is out of service; the other "
-                          f"servers do not use it. `tuiha cancel` goes on without {names(slow)}: the users there are "
-                          "without mail until that server answers again, or is gone and others take them over")
+            raise StepFailed(Fault.NOT_ALL_LEFT(found=found))
+        raise StepUnknown(Fault.NOT_CONFIRMED(found=found, slow=slow, mail=self.server))
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """They return when it is in service again."""
-        return "its users return with its service"
+        return Back.RETURN_WITH_SERVICE()
 
 
 async def _users_of(active: Active, cluster: str, mail_server: str) -> dict[str, int]:
     """Pool server -> its users that are monitored through a mail server, by the rows. Raises DatabaseGone."""
     rows = await active.rows(USERS_BY_SERVER, cluster, mail_server, seconds=30.0, patience=10.0)
     return {row["server"]: row["users"] for row in rows}
-
-
-def _named(users: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count(number, 'user')}" for name, number in sorted(users.items()))
-
-
-def _by(rows: Mapping[str, int], known: Collection[str]) -> str:
-    """Where the users that are left are, in words."""
-    told = [f"{number} at {name}" + ("" if name in known else ", which is gone") for name, number in
-            sorted(rows.items())]
-    return f"; {'; '.join(told)}" if told else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +199,7 @@ class ReturnedStep:
     server: str
     cluster: str
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Watch them come. Raises StepFailed when it is not used, StepUnknown when some did not come.
 
         Who belongs there, and which servers could bring them, is looked at again and again. Servers call only users
@@ -222,7 +211,7 @@ class ReturnedStep:
         came, called, looked = -1, 0.0, 0.0
         found = _Returning()
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             nonlocal usable, came, called, looked, found
             now = time.monotonic()
             if now - looked > _LOOK:
@@ -234,19 +223,18 @@ class ReturnedStep:
             elif now - called > _STALLED and found.missing:
                 called = now
                 await _call(world, present, self.server)
-            progress.tell(f"{found.came} of {found.came + found.missing} users", found.came,
+            progress.tell(Doing.RETURNING(came=found.came, users=found.came + found.missing), found.came,
                           found.came + found.missing)
-            return not found.missing, found.words(self.server)
+            return not found.missing, found.said(self.server)
 
-        good, text = await common.settled(read, self.planned.limit_seconds - 5.0, 0.5)
+        good, said = await common.settled(read, self.planned.limit_seconds - 5.0, 0.5)
         if good:
-            return text
-        raise StepUnknown(text) if found.came else StepFailed(f"{text}: the servers do not use it; does it answer "
-                                                              "them?")
+            return said
+        raise StepUnknown(said) if found.came else StepFailed(Fault.NOT_USED(said=said))
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """They leave when it is out of service again."""
-        return "its users leave with its service"
+        return Back.LEAVE_WITH_SERVICE()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +246,10 @@ class _Returning:
     unserved: int = 0  # no living server monitors them: they return when one takes them over
     troubled: int = 0  # without mail for a reason of their own
 
-    def words(self, server: str) -> str:
+    def said(self, server: str) -> Statement:
         """As evidence."""
-        told = [
-            f"{self.came} of {count(self.came + self.missing, 'user')} that belong there are monitored "
-            f"through {server}",
-            f"{self.unserved} more wait for a server" if self.unserved else "",
-            f"{self.troubled} more are without mail: `tuiha users --without-mail`" if self.troubled else "",
-        ]
-        return "; ".join(part for part in told if part)
+        return Done.RETURNED(server=server, came=self.came, users=self.came + self.missing, unserved=self.unserved,
+                             troubled=self.troubled)
 
 
 async def assigned(active: Active, cluster: str) -> list[Assigned]:

@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
-from tuiha.model.databases.managed import NOT_HERE, not_here
+from tuiha.model.databases.managed import not_here
+from tuiha.model.evidence import Known, Loses
+from tuiha.model.judgements import DONE_BY_MANAGER, Mend
+from tuiha.model.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
 from tuiha.model.reports import LEADERLESS, EpochRow, LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage
@@ -29,10 +33,10 @@ from tuiha.operate.patroni.steps import (
     patroni_of,
 )
 from tuiha.operate.plans.kinds import Kind, Passed, ReadsBack, Refused, Step, Witness, Word
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 
-_OURS = frozenset({"slots", "settings"})  # obstacles that only our own way of following has
+_OURS = frozenset({CheckId.SLOTS, CheckId.SETTINGS})  # obstacles that only our own way of following has
 
 
 class Dispatched:
@@ -63,7 +67,7 @@ class Dispatched:
         """The steps of a plan."""
         return self._kind(plan).steps(plan)
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Figures of the result."""
         return self._kind(plan).outcome(plan, evidence)
 
@@ -72,12 +76,12 @@ class Dispatched:
         kind = self._kind(plan)
         return await kind.word(world, plan) if isinstance(kind, Witness) else Word(Passed.NO)
 
-    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+    async def left(self, world: World, plan: Plan) -> Sequence[Statement]:
         """What is otherwise than before, when it was taken back; what the manager does, it sees to itself."""
         kind = self._kind(plan)
         return await kind.left(world, plan) if kind is self._ours and isinstance(kind, ReadsBack) else ()
 
-    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+    async def lacking(self, world: World, plan: Plan) -> Sequence[Statement]:
         """Why the pool is not protected."""
         kind = self._kind(plan)
         return await kind.lacking(world, plan) if isinstance(kind, ReadsBack) else ()
@@ -88,9 +92,9 @@ class Dispatched:
 
 def _in_their_words(check: Check, manager: str) -> Check:
     """A remedy that is an operation which the manager does by itself is none here."""
-    if not any(f"`tuiha plan {kind}`" in check.remedy for kind in NOT_HERE):
+    if check.mend is None or check.mend.code not in DONE_BY_MANAGER:
         return check
-    return replace(check, remedy=f"{manager} sees to it by itself: `patronictl list` shows how far it is")
+    return replace(check, mend=Mend.MANAGER_DOES_IT(manager=manager))
 
 
 class PatroniKind(PairKind):
@@ -103,13 +107,13 @@ class PatroniKind(PairKind):
             return Word(Passed.NO)
         job = Job.of(plan.details)
         if await begun(world, job) is not None:
-            return Word(Passed.YES, number, f"{job.new} leads, by Patroni")
+            return Word(Passed.YES, number, Known.LEADS_BY_PATRONI(new=job.new))
         assert world.drivers.ledger is not None
         record = await world.drivers.ledger.poll()
         if record.phase == LEADERLESS:
-            return Word(Passed.UNKNOWN, text="by Patroni nobody leads")
-        over = "" if record.active == job.old else f"by Patroni {record.active} leads"
-        return Word(Passed.NO, text=f"by Patroni {record.active} leads", over=over)
+            return Word(Passed.UNKNOWN, how=Known.NOBODY_LEADS())
+        over = None if record.active == job.old else Known.LEADS_INSTEAD(leader=record.active)
+        return Word(Passed.NO, how=Known.LEADS_INSTEAD(leader=record.active), over=over)
 
 
 class PatroniSwitchover(PatroniKind):
@@ -136,13 +140,13 @@ class PatroniSwitchover(PatroniKind):
             *checks.servers(sight), *checks.sprayers(sight),
         ]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """Nothing."""
-        return f"nothing: Patroni stops {sight.active.name} cleanly, and {sight.partner.name} has all of it"
+        return nothing(Loses.STOPPED_BY_PATRONI(active=sight.active.name, partner=sight.partner.name))
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """The time for which writes were held."""
-        return outage(evidence, "; held at")
+        return outage(evidence, Moment.HELD)
 
 
 class PatroniFailover(PatroniKind):
@@ -172,15 +176,15 @@ class PatroniFailover(PatroniKind):
             *managed_checks.patroni(sight), *checks.replaying(partner), *checks.sprayers(sight),
         ]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """Nothing, or what the secondary lacks."""
         if sight.ledger.standby is Standby.SYNC:
-            return f"nothing: every acknowledged write is on {sight.partner.name}"
-        return f"every write that {sight.partner.name} lacks: Patroni did not have commits wait for it"
+            return nothing(Loses.ON_PARTNER(partner=sight.partner.name))
+        return something(Loses.WHAT_PARTNER_LACKS(partner=sight.partner.name))
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """The time from the first step to the last server's lease."""
-        return outage(evidence, "; begun at")
+        return outage(evidence, Moment.BEGUN)
 
 
 class PatroniRejoin(PatroniKind):
@@ -210,9 +214,9 @@ class PatroniRejoin(PatroniKind):
                 checks.identity(sight, active), checks.epoch_row(sight, active),
                 *managed_checks.leads(sight), managed_checks.asked(partner)]
 
-    def loses(self, sight: Sight) -> str:
+    def loses(self, sight: Sight) -> Loss:
         """What the partner alone has."""
-        return f"on {sight.partner.name}, everything: it is copied from {sight.active.name} anew"
+        return something(Loses.COPIED_ANEW(partner=sight.partner.name, active=sight.active.name))
 
 
 class _Fixed:

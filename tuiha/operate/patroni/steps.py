@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -10,8 +11,10 @@ from typing import Any, ClassVar
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.evidence import Doing, Done, Fault, StepId
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Standby
-from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, stamp, tell_all, told, until
+from tuiha.model.statements import Statement
+from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, tell_all, until
 from tuiha.operate.database.steps.rejoin import Follows, PartnerFollows
 from tuiha.operate.database.steps.servers import Attach, Verify
 from tuiha.operate.database.stream import streams
@@ -28,7 +31,7 @@ def patroni_of(world: World, name: str) -> Patroni:
     """The driver of a node under Patroni. Raises StepFailed when the configuration says that it is not."""
     driver = world.drivers.databases[name]
     if not isinstance(driver, Patroni):
-        raise StepFailed(f"{name} is not under Patroni by the configuration")
+        raise StepFailed(Fault.NOT_UNDER_PATRONI(database=name))
     return driver
 
 
@@ -47,7 +50,7 @@ async def there(world: World, job: Job) -> Job:
     """The job as the steps on servers know it: the epoch after its own is the new timeline. Raises StepUnknown."""
     record = await begun(world, job)
     if record is None:
-        raise StepUnknown(f"Patroni does not say that {job.new} leads on a timeline after {job.timeline}")
+        raise StepUnknown(Fault.PATRONI_DENIES(new=job.new, timeline=job.timeline))
     return replace(job, epoch=record.epoch - 1)
 
 
@@ -55,23 +58,25 @@ class Agreed(PairStep):
     """Patroni sees what the plan saw: nothing has been asked of it yet."""
 
     place = "Patroni"
-    action = "Patroni: {old} leads, {new} is in step, nothing else is under way"
+    id = StepId.PATRONI_AGREES
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask it once more."""
-        job, moment = self.job, stamp()
+        job, moment = self.job, time.time()
         record = await read_ledger(world)
         if record.phase == LEADERLESS and job.phase != LEADERLESS:
-            raise StepFailed("Patroni has lost its leader since the plan was made; plan again")
+            raise StepFailed(Fault.LEADER_LOST())
         if record.phase == LEADERLESS:
-            return f"nobody leads; {job.new}: {in_words(await patroni_of(world, job.new).managed())}; begun {moment}"
+            found = in_words(await patroni_of(world, job.new).managed())
+            return Done.NOBODY_LEADS(new=job.new, said=found, begun_at=moment)
         if (record.active, record.epoch, str(record.standby)) != (job.old, job.epoch, job.standby):
-            raise StepFailed(f"Patroni says that {record.active} leads on timeline {record.timeline}, "
-                             f"the other one {record.standby}")
+            raise StepFailed(Fault.LEADS_INSTEAD(leader=record.active, timeline=record.timeline,
+                                                 standby=record.standby))
         said = await patroni_of(world, job.new).managed()
         if said.error is not None or said.scheduled is not None:
-            raise StepFailed(f"Patroni on {job.new}: {said.error or f'a switchover is scheduled {said.scheduled}'}")
-        return f"{job.old} leads on timeline {record.timeline}; {job.new}: {in_words(said)}; begun {moment}"
+            why = said.error or Fault.SWITCHOVER_SCHEDULED(at=said.scheduled)
+            raise StepFailed(Fault.PATRONI_SAYS(database=job.new, why=why))
+        return Done.AGREED(old=job.old, timeline=record.timeline, new=job.new, said=in_words(said), begun_at=moment)
 
 
 class Ask(PairStep):
@@ -87,11 +92,11 @@ class Ask(PairStep):
         """What is asked for."""
         raise NotImplementedError
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask, and watch for the new leader: it is there a second before Patroni answers."""
         job = self.job
         if (record := await begun(world, job)) is not None:
-            return f"{job.new} leads on timeline {record.timeline} already"
+            return Done.LEADS_ALREADY(new=job.new, timeline=record.timeline)
         asked = asyncio.create_task(patroni_of(world, job.new).rest.tell(self.path, self.body(), self.limit - 5.0))
         try:
             record = await self._watched(world, asked, progress)
@@ -99,8 +104,8 @@ class Ask(PairStep):
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
         if record is not None:
-            return f"{job.new} leads on timeline {record.timeline}, by Patroni, {stamp()}"
-        raise StepUnknown(f"Patroni was asked, and does not say within {self.limit:g} s that {job.new} leads")
+            return Done.LEADS(new=job.new, timeline=record.timeline, led_at=time.time())
+        raise StepUnknown(Fault.NO_LEADER_IN_TIME(seconds=self.limit, new=job.new))
 
     async def _watched(self, world: World, asked: asyncio.Task[tuple[int, str]], progress: Progress,
                        ) -> LedgerRecord | None:
@@ -122,16 +127,15 @@ class Ask(PairStep):
         """Patroni says that it did nothing: servers go on at once. Raises StepFailed, or StepUnknown if it did."""
         record = await read_ledger(world)
         if record.phase != LEADERLESS and record.active != self.job.old:
-            raise StepUnknown(f"Patroni says \"{why}\", and {record.active} leads on timeline {record.timeline}")
+            raise StepUnknown(Fault.REFUSED_AND_LEADS(why=why, leader=record.active, timeline=record.timeline))
         _, failed = await tell_all(world, self.job.servers, "release", {}, _RELEASE)
-        held = f"; not released: {told(failed)}" if failed else ""
-        raise StepFailed(f"Patroni refuses: {why}. {self.job.old} leads as before, servers go on{held}")
+        raise StepFailed(Fault.REFUSED_BY_PATRONI(why=why, old=self.job.old, failed=failed))
 
 
 class AskSwitchover(Ask):
     """POST /switchover: the leader stops cleanly, the one in step takes over."""
 
-    action = "POST /switchover: {old} stops, {new} leads"
+    id = StepId.ASK_SWITCHOVER
     path = "/switchover"
 
     def body(self) -> Mapping[str, Any]:
@@ -142,7 +146,7 @@ class AskSwitchover(Ask):
 class AskFailover(Ask):
     """POST /failover: the candidate takes over, whatever has become of the leader."""
 
-    action = "POST /failover: {new} leads"
+    id = StepId.ASK_FAILOVER
     path = "/failover"
 
     def body(self) -> Mapping[str, Any]:
@@ -155,7 +159,7 @@ class Follow(Attach):
 
     limit = 60.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Tell each, and wait for its lease in the epoch that is the new timeline."""
         return await Attach(await there(world, self.job), self.number).run(world, progress)
 
@@ -163,7 +167,7 @@ class Follow(Attach):
 class VerifyThere(Verify):
     """Every server by its own word and by the new leader's sessions; none on the old one."""
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask each server and both databases."""
         return await Verify(await there(world, self.job), self.number).run(world, progress)
 
@@ -171,45 +175,45 @@ class VerifyThere(Verify):
 class OldFollows(Follows):
     """Patroni makes the former leader the secondary, and commits wait for it again."""
 
-    action = "{old} is the secondary of {new}, and in step, by Patroni"
+    id = StepId.PATRONI_REJOINS
     limit = 300.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Wait for it; Patroni rewinds or copies as it is set to."""
         name, leader = self.follower, self.leader
         assert world.drivers.ledger is not None
 
         async def look() -> bool:
-            progress.tell(f"{name}: {in_words(await patroni_of(world, name).managed())}")
+            said = in_words(await patroni_of(world, name).managed())
+            progress.tell(Doing.SAID_BY_PATRONI(database=name, said=said))
             return await in_step(world, leader) and await streams(world.databases[leader], name)
 
         if not await until(look, _FOLLOWING, 0.2):
             said = in_words(await patroni_of(world, name).managed())
-            raise StepFailed(f"{name} is not in step with {leader} after {_FOLLOWING:g} s; Patroni says: {said}. "
-                             f"`tuiha plan rejoin {name}` has it copied anew")
-        return f"{name} streams from {leader}, and Patroni counts on it: protected"
+            raise StepFailed(Fault.NOT_IN_STEP(database=name, leader=leader, seconds=_FOLLOWING, said=said))
+        return Done.IN_STEP(database=name, leader=leader)
 
 
 class OldFollowsIfThere(OldFollows):
     """After a failover the former leader's host may be gone: then that is left for later."""
 
-    action = "{old} is the secondary of {new} again, if its Patroni is there"
+    id = StepId.PATRONI_REJOINS_IF_THERE
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Wait for it, or say why not."""
         said = await patroni_of(world, self.follower).managed()
         if said.error is not None:
-            return f"left to Patroni: {self.follower}'s does not answer ({said.error})"
+            return Done.LEFT_TO_PATRONI(database=self.follower, why=said.error)
         return await super().run(world, progress)
 
 
 class Reinitialize(PartnerFollows, OldFollows):
     """The partner's data is thrown away and copied from the leader, by Patroni."""
 
-    action = "POST /reinitialize: {new} is copied from {old} anew"
+    id = StepId.REINITIALIZE
     limit = 3600.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask for it, unless it follows by now; wait until it is in step."""
         if not await streams(world.databases[self.leader], self.follower):
             rest: PatroniRest = patroni_of(world, self.follower).rest
@@ -218,7 +222,7 @@ class Reinitialize(PartnerFollows, OldFollows):
             except DriverError as error:
                 raise StepUnknown(str(error)) from None
             if status >= 300:
-                raise StepFailed(f"Patroni on {self.follower} refuses: {said}")
+                raise StepFailed(Fault.REINITIALIZE_REFUSED(database=self.follower, why=said))
         return await super().run(world, progress)
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.judgements import Found, Mend, Wanted
 from tuiha.model.operations import misuse
+from tuiha.model.plans import CheckId, CheckVerdict
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.plans.kinds import Kind, Misused
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.store import store_of
 from tuiha.operate.run.precedence import rivalry
@@ -68,7 +70,8 @@ def journal_room(root: Path) -> Check:
         free: int | None = shutil.disk_usage(there).free
     except OSError:
         free = None
-    good, value = free is not None and free >= _ROOM, "unknown" if free is None else f"{free // _MB:,} MB free"
+    good = free is not None and free >= _ROOM
+    found = Found.UNKNOWN() if free is None else Found.FREE_MB(mb=free // _MB)
     verdict = CheckVerdict.OK if good else CheckVerdict.WARNING if free is None else CheckVerdict.BAD
-    return Check("state-folder", "this host", value, f"{_ROOM // _MB} MB for the journal in {there}", verdict,
-                 "" if good else f"make room in {there}, or name another folder by $TUIHA_STATE")
+    return Check(CheckId.STATE_FOLDER, "this host", found, Wanted.JOURNAL_ROOM(mb=_ROOM // _MB, folder=there), verdict,
+                 None if good else Mend.JOURNAL_ROOM(folder=there))

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.reach.world import World
+from tuiha.words.operations import text
 
 
 class Refused(Exception):
@@ -23,24 +25,28 @@ class Misused(Refused):
     """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
 
 
-class StepFailed(Exception):
+class _Unhappy(Exception):
+    """A step did not end well: why, as a statement; or in the words of a program that is not ours."""
+
+    def __init__(self, why: Statement | str) -> None:
+        self.said = why if isinstance(why, Statement) else plain(why)
+        super().__init__(text(self.said))
+
+
+class StepFailed(_Unhappy):
     """The step did not happen, and that is certain."""
 
 
-class StepUnknown(Exception):
+class StepUnknown(_Unhappy):
     """Whether the step happened could not be read back."""
 
 
-class Remains(str):
-    """Evidence of an undo that could not take everything back: what is left, and what ends it."""
-
-    __slots__ = ()
 
 
 class Progress(Protocol):
     """What a running step may tell, and ask."""
 
-    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+    def tell(self, said: Statement, done: int | None = None, of: int | None = None) -> None:
         """Say how far the step is; goes into the journal, at most twice a second."""
 
     @property
@@ -55,10 +61,10 @@ class Step(Protocol):
     def planned(self) -> PlannedStep:
         """What the plan says of it."""
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Do it and return the evidence. Raises StepFailed or StepUnknown."""
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Take it back, also when it was done only in part or not at all; returns the evidence."""
 
 
@@ -76,7 +82,7 @@ class Kind(Protocol):
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of a plan, in order; as many as `plan.steps`."""
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Figures of the result beside the steps, for instance {"outage_ms": 81}."""
 
 
@@ -94,8 +100,8 @@ class Word:
 
     passed: Passed
     done: int = 0  # number of the last step that is proved to be done, with all before it; 0: none is
-    text: str = ""  # how that is known, or why it is not
-    over: str = ""  # why it can be neither finished nor taken back any more; empty when one of them is possible
+    how: Statement | None = None  # how that is known, or why it is not
+    over: Statement | None = None  # why it can be neither finished nor taken back any more; None when one is possible
 
 
 @runtime_checkable
@@ -110,8 +116,8 @@ class Witness(Protocol):
 class ReadsBack(Protocol):
     """A kind that reads the whole back when it has ended: its result says no more than what is so."""
 
-    async def left(self, world: World, plan: Plan) -> Sequence[str]:
+    async def left(self, world: World, plan: Plan) -> Sequence[Statement]:
         """What is otherwise than before, when it was taken back; empty: nothing is."""
 
-    async def lacking(self, world: World, plan: Plan) -> Sequence[str]:
+    async def lacking(self, world: World, plan: Plan) -> Sequence[Statement]:
         """What the pool lacks although every step was done, and what to do; empty: nothing."""

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from tuiha.config.tls import is_loopback
 from tuiha.model.facts import ServerFacts, Snapshot, Verdict
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict
 from tuiha.model.reports import ServerState
-from tuiha.operate.plans.plan import Check, CheckVerdict
+from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.world import World
 from tuiha.watch.factory import guarded, rules_of
 from tuiha.watch.once import CONFIRM, EXTRA
@@ -53,12 +55,12 @@ def whole(snapshot: Snapshot) -> Check:
     active = next((d for d in snapshot.databases if d.name == snapshot.active), None)
     good = active is not None and active.reachable and bool(active.writable) \
         and snapshot.verdict not in (Verdict.SPLIT, Verdict.DISPUTED)
-    value = f"{snapshot.verdict}, active {snapshot.active or 'unknown'}"
+    found = Found.POOL(verdict=snapshot.verdict, active=snapshot.active)
     return Check(
-        name="pool",
+        name=CheckId.POOL,
         subject=snapshot.pool,
-        value=value,
-        limit="one active database, writable, neither split nor disputed",
+        found=found,
+        wanted=Wanted.POOL(),
         verdict=CheckVerdict.OK if good else CheckVerdict.NEVER,
-        remedy="" if good else "look at `tuiha status` first",
+        mend=None if good else Mend.LOOK_AT_STATUS(),
     )

@@ -8,49 +8,80 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.plans import CheckVerdict, Loss
+from tuiha.model.statements import Statement
+from tuiha.words.operations import text
+
 SCHEMA = "tuiha.plan/1"
-
-
-class CheckVerdict(StrEnum):
-    """What a check found."""
-
-    OK = "ok"
-    WARNING = "warning"  # shown, does not stop
-    BAD = "bad"  # stops, unless it is overridden by name and with a reason
-    NEVER = "never"  # stops, and cannot be overridden: going on would break the pool
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """One precondition: what was found, what it may be, and what to do when it is not."""
 
-    name: str  # a short word that an override names, for instance "lag"
+    name: str  # a CheckId: the short word that an override names
     subject: str  # the node or "pool"
-    value: str
-    limit: str
+    found: Statement
+    wanted: Statement
     verdict: CheckVerdict
-    remedy: str = ""
+    mend: Statement | None = None
+
+    @property
+    def value(self) -> str:
+        """What was found, for people."""
+        return text(self.found)
+
+    @property
+    def limit(self) -> str:
+        """What is wanted, for people."""
+        return text(self.wanted)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, for people; empty when there is nothing to do."""
+        return text(self.mend)
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"name": str(self.name), "subject": self.subject, "value": self.value, "limit": self.limit,
+                "verdict": str(self.verdict), "remedy": self.remedy, "found": self.found.document(),
+                "wanted": self.wanted.document(), "mend": None if self.mend is None else self.mend.document()}
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One step as a person reads it."""
+    """One step of a plan."""
 
     number: int
     target: str  # node or nodes: "db1", "s1..s4"
-    action: str  # "hold requests"
+    says: Statement  # what it does; its code is the step's id
     limit_seconds: float
     undo: bool
     point_of_no_return: bool = False
 
     @property
+    def id(self) -> str:
+        """The step's id, the same in every plan."""
+        return self.says.code
+
+    @property
+    def action(self) -> str:
+        """What it does, for people: "hold requests"."""
+        return text(self.says)
+
+    @property
     def does(self) -> str:
         """The action, without the place that it may begin with: where the place stands before it."""
         return self.action.removeprefix(f"{self.target}: ")
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"number": self.number, "id": str(self.id), "target": self.target, "action": self.action,
+                "limit_seconds": self.limit_seconds, "undo": self.undo, "point_of_no_return": self.point_of_no_return,
+                "figures": self.says.document()["figures"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +95,16 @@ class Plan:
     confirm: str  # the name that has to be typed
     checks: tuple[Check, ...]
     steps: tuple[PlannedStep, ...]
-    loses: str  # what can be lost, in a sentence; "nothing: ..." when nothing can
+    loss: Loss  # what can be lost
     made_at: float  # unix seconds
     expires_at: float
     facts: Mapping[str, Any]  # what the id is a hash of: plain JSON values
     details: Mapping[str, Any]  # what the kind needs to run, and what screens may show (users before and after, ...)
+
+    @property
+    def loses(self) -> str:
+        """What can be lost, for people."""
+        return text(self.loss.says)
 
     @property
     def point_of_no_return(self) -> int | None:
@@ -89,13 +125,13 @@ class Plan:
         return tuple(c for c in self.checks if c.verdict in (CheckVerdict.BAD, CheckVerdict.NEVER))
 
     def document(self) -> dict[str, Any]:
-        """The plan as JSON (`tuiha plan ... --json`)."""
+        """The plan as a file keeps it. Sentences are for people who read the file; codes and figures are read back."""
         return {
-            "schema": SCHEMA,
-            **asdict(self),
-            "target": list(self.target),
-            "point_of_no_return": self.point_of_no_return,
-            "expires": self.expires_at,
+            "schema": SCHEMA, "id": self.id, "pool": self.pool, "kind": self.kind, "target": list(self.target),
+            "confirm": self.confirm, "checks": [check.document() for check in self.checks],
+            "steps": [step.document() for step in self.steps], "loses": self.loses, "loss": self.loss.document(),
+            "made_at": self.made_at, "expires_at": self.expires_at, "facts": self.facts, "details": self.details,
+            "point_of_no_return": self.point_of_no_return, "expires": self.expires_at,
         }
 
 
@@ -103,29 +139,3 @@ def plan_id(kind: str, target: tuple[str, ...], facts: Mapping[str, Any]) -> str
     """The id of a plan: the first 12 hex digits of SHA-256 over kind, target and facts."""
     text = json.dumps([kind, list(target), facts], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _known(kind: type[Check | PlannedStep], document: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in document.items() if key in names}
-
-
-def from_document(document: Mapping[str, Any]) -> Plan:
-    """The plan in a JSON document that `Plan.document` made. Raises KeyError, TypeError or ValueError for another.
-
-    What the next version may have added is left out: an operator with an older tuiha can read it all the same.
-    """
-    return Plan(
-        id=document["id"],
-        pool=document["pool"],
-        kind=document["kind"],
-        target=tuple(document["target"]),
-        confirm=document["confirm"],
-        checks=tuple(Check(**{**_known(Check, c), "verdict": CheckVerdict(c["verdict"])}) for c in document["checks"]),
-        steps=tuple(PlannedStep(**_known(PlannedStep, s)) for s in document["steps"]),
-        loses=document["loses"],
-        made_at=float(document["made_at"]),
-        expires_at=float(document["expires_at"]),
-        facts=document["facts"],
-        details=document["details"],
-    )

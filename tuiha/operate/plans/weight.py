@@ -7,11 +7,12 @@ checks judge again anyway, and what only improves, does not: while things move a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.plans import Extent
+from tuiha.model.reports import DatabaseRole
 from tuiha.operate.plans.plan import Plan, plan_id
 
 NEVER_ASKED = object()  # a fact that only one of two plans has
@@ -46,13 +47,13 @@ def _of_one_that_answers(change: Change, active: str) -> bool:
     if change.after == _SILENT:
         return False
     if change.before == _SILENT and isinstance(change.after, Mapping):
-        return change.path[1] != active and change.after.get("role") == "PRIMARY"
+        return change.path[1] != active and change.after.get("role") == DatabaseRole.PRIMARY
     return True
 
 
 def _to_primary(change: Change, active: str) -> bool:
     """That a rival is a secondary again only improves."""
-    return change.path[1] == active or change.after == "PRIMARY"
+    return change.path[1] == active or change.after == DatabaseRole.PRIMARY
 
 
 def _both_known(change: Change, active: str) -> bool:
@@ -83,7 +84,7 @@ def voided_by(old: Plan, new: Plan) -> tuple[dict[str, Any], dict[str, Any]] | N
     if old.id != plan_id(old.kind, old.target, old.facts) or old.target != new.target:
         return {}, {}
     found = [change for change in changes(old.facts, new.facts) if _voids(change, new.facts)]
-    if _lost(old.loses) != _lost(new.loses) and not new.loses.startswith("nothing"):
+    if old.loss.kind != new.loss.kind and new.loss.extent is not Extent.NONE:
         found.append(Change(("loses",), old.loses, new.loses))
     return (_nested(found, "before"), _nested(found, "after")) if found else None
 
@@ -98,11 +99,6 @@ def _voids(change: Change, facts: Mapping[str, Any]) -> bool:
 
 def _fits(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
     return len(pattern) == len(path) and all(word in ("*", name) for word, name in zip(pattern, path, strict=True))
-
-
-def _lost(text: str) -> str:
-    """What can be lost, without figures that move."""
-    return re.sub(r"[\d.,]+", "0", text)
 
 
 def _nested(found: list[Change], side: str) -> dict[str, Any]:

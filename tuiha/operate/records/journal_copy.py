@@ -12,12 +12,12 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.operate.records.state import OperationState, Record
+from tuiha.operate.records.state import SETTLED, OperationState, Record
 from tuiha.pooldb.errors import DatabaseError, NoFunction
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.pooldb.statements.operations import KEEP_OPERATION, KEEP_OPERATION_BEFORE
 
-_SEVERITIES = {"done": "note", "undone": "note", "cancelled": "note"}
+_SEVERITIES = dict.fromkeys(SETTLED, "note")
 
 
 async def keep_in_database(world: World, state: OperationState, records: Sequence[Record]) -> tuple[int, str] | None:

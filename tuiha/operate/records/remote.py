@@ -13,9 +13,11 @@ from typing import Any
 from tuiha.config.settings import Pool
 from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.plans import StepStatus, something
+from tuiha.model.statements import plain
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import Plan, PlannedStep, from_document
-from tuiha.operate.records.state import RUNNING, OperationState, StepState, read_state
+from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.operate.records.state import RUNNING, OperationState, StepState, from_document, read_state, status_of
 from tuiha.operate.records.store import NotThere, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.watch.reader import OperationRow, Unreachable, read_operations, reader
@@ -65,8 +67,8 @@ def of_row(row: OperationRow) -> OperationState:
     if kept is not None:
         return read_state(row.id, from_document(kept), records)
     plan = _unknown_plan("", row.kind, tuple((row.target or "").split()), ())
-    return replace(read_state(row.id, plan, records), state=row.state, who=row.who, reason=row.reason or "",
-                   started_at=row.started_at.timestamp(),
+    return replace(read_state(row.id, plan, records), state=status_of(row.state), who=row.who,
+                   reason=row.reason or "", started_at=row.started_at.timestamp(),
                    ended_at=row.ended_at.timestamp() if row.ended_at else None)
 
 
@@ -74,7 +76,7 @@ def of_intent(pool: str, intent: intents.Intent) -> OperationState:
     """An operation of which only the ledger tells: whose it is, where its runner is, and at which step."""
     steps: tuple[StepState, ...] = ()
     if intent.step:
-        steps = (StepState(PlannedStep(intent.step, "", intent.action, 0.0, False), "running"),)
+        steps = (StepState(PlannedStep(intent.step, "", plain(intent.action), 0.0, False), StepStatus.RUNNING),)
     plan = _unknown_plan(pool, intent.kind, (), tuple(step.planned for step in steps))
     return OperationState(intent.id, plan, steps, RUNNING, who=intent.owner, host=intent.host, started_at=intent.since)
 
@@ -120,4 +122,4 @@ async def _intent(pool: Pool, base: Path) -> intents.Intent | None:
 
 
 def _unknown_plan(pool: str, kind: str, target: tuple[str, ...], steps: tuple[PlannedStep, ...]) -> Plan:
-    return Plan("", pool, kind, target, "", (), steps, "", 0.0, 0.0, {}, {})
+    return Plan("", pool, kind, target, "", (), steps, something(plain("")), 0.0, 0.0, {}, {})

@@ -1,18 +1,37 @@
-"""What a journal says of an operation: a pure reading of its records, and the only place that knows their meaning."""
+"""What journals and plans on disk say: a pure reading, and the only place that knows the meaning of their records.
+
+Records of earlier versions have sentences and no codes. What is needed of those is found in them here and nowhere else.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuiha.model.ways import OperationStatus, Standing
-from tuiha.operate.plans.plan import Plan, PlannedStep
+from tuiha.model.plans import (
+    CheckVerdict,
+    Extent,
+    Loss,
+    Moment,
+    OperationStatus,
+    StepStatus,
+    loss_of,
+    nothing,
+    something,
+)
+from tuiha.model.statements import Plain, Statement, of_document, plain
+from tuiha.model.ways import Standing
+from tuiha.operate.plans.plan import Check, Plan, PlannedStep
+from tuiha.words.operations import known, text
 
 Record = Mapping[str, Any]
 
-RUNNING = "running"
-BEGUN = frozenset({"running", "done", "failed", "unknown", "stopped"})
+RUNNING = OperationStatus.RUNNING
+# Nothing is left to be done.
+SETTLED = frozenset({OperationStatus.DONE, OperationStatus.UNDONE, OperationStatus.CANCELLED})
+BEGUN = frozenset({StepStatus.RUNNING, StepStatus.DONE, StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +39,24 @@ class StepState:
     """One step: what was planned, and what became of it."""
 
     planned: PlannedStep
-    state: str = "waiting"  # waiting, running, done, failed, unknown, stopped (cancelled inside it), undone
-    evidence: str = ""  # read back after the change, or why it failed
+    state: StepStatus = StepStatus.WAITING
+    said: Statement | None = None  # read back after the change, or why it failed
     started_at: float | None = None  # unix seconds
     seconds: float | None = None
     undoing: bool = False  # it is being taken back at this moment
-    progress: str = ""
+    doing: Statement | None = None  # how far it is
     done: int | None = None  # of a step that counts
     of: int | None = None
+
+    @property
+    def evidence(self) -> str:
+        """What was read back, or why it failed, for people."""
+        return text(self.said)
+
+    @property
+    def progress(self) -> str:
+        """How far it is, for people."""
+        return text(self.doing)
 
     @property
     def begun(self) -> bool:
@@ -42,7 +71,7 @@ class OperationState:
     id: str
     plan: Plan
     steps: tuple[StepState, ...]
-    state: str = RUNNING  # running, done, failed, unknown, undone, cancelled
+    state: OperationStatus = RUNNING
     who: str = ""
     by: str = ""  # who asked for the newest run: of `resume` or `undo` somebody else, perhaps
     host: str = ""
@@ -50,7 +79,7 @@ class OperationState:
     overrides: tuple[str, ...] = ()
     started_at: float | None = None  # unix seconds
     ended_at: float | None = None
-    text: str = ""  # of the result: what happened, and what to do
+    said: Statement | None = None  # of the result: what happened, and what to do
     changed: bool = True  # of an ended one: whether something of it is left in the pool
     cancelling: bool = False
     outcome: Mapping[str, Any] | None = None  # figures beside the steps
@@ -61,6 +90,16 @@ class OperationState:
     alive: bool | None = None  # whether its runner lives; None when that cannot be seen from here
     back: bool = False  # taking it back has begun
     damage: str = ""  # why the journal does not tell how far it came; empty when it does
+
+    @property
+    def text(self) -> str:
+        """What the result says, for people."""
+        return text(self.said)
+
+    @property
+    def status(self) -> OperationStatus:
+        """Its state; of one whose runner died before a result, that."""
+        return OperationStatus.INTERRUPTED if self.interrupted else self.state
 
     @property
     def kind(self) -> str:
@@ -98,18 +137,18 @@ class OperationState:
     @property
     def current(self) -> StepState | None:
         """The step that is running, or the one where the operation stopped; None when all are done or none began."""
-        stuck = [step for step in self.steps if step.undoing or (step.begun and step.state != "done")]
+        stuck = [step for step in self.steps if step.undoing or (step.begun and step.state is not StepStatus.DONE)]
         return stuck[-1] if stuck else None
 
     @property
     def past_no_return(self) -> bool:
         """Whether the point of no return may have been passed: that step began, and did not certainly fail."""
-        return any(s.planned.point_of_no_return and s.begun and s.state != "failed" for s in self.steps)
+        return any(s.planned.point_of_no_return and s.begun and s.state is not StepStatus.FAILED for s in self.steps)
 
     @property
     def ever_began(self) -> bool:
         """Whether any step was begun, also when it was taken back later."""
-        return any(step.state != "waiting" for step in self.steps)
+        return any(step.state is not StepStatus.WAITING for step in self.steps)
 
     @property
     def turned_back(self) -> bool:
@@ -141,8 +180,8 @@ def read_state(
 
 def _damaged(state: OperationState, damage: str) -> OperationState:
     """Records are lost: any step may have been begun, done or taken back since, and a result may have been written."""
-    steps = tuple(replace(step, state="unknown", undoing=False) for step in state.steps)
-    return replace(state, steps=steps, state=RUNNING, ended_at=None, text="", revision=None, damage=damage)
+    steps = tuple(replace(step, state=StepStatus.UNKNOWN, undoing=False) for step in state.steps)
+    return replace(state, steps=steps, state=RUNNING, ended_at=None, said=None, revision=None, damage=damage)
 
 
 def _damage(state: OperationState, record: Record) -> OperationState:
@@ -151,13 +190,14 @@ def _damage(state: OperationState, record: Record) -> OperationState:
 
 def found(state: OperationState, record: Record) -> OperationState:
     """The state with what the ledger and the databases said of how far it came, whatever was written before."""
-    done, reached, evidence = record["done"], record["reached"], record.get("text", "")
+    done, reached, said = record["done"], record["reached"], _said(record, "text")
 
     def so(step: StepState) -> StepState:
         number = step.planned.number
         if number <= done:
-            return step if step.state == "done" else replace(step, state="done", undoing=False, evidence=evidence)
-        return replace(step, state="unknown" if number <= reached else "waiting", undoing=False)
+            return step if step.state is StepStatus.DONE else replace(
+                step, state=StepStatus.DONE, undoing=False, said=said)
+        return replace(step, state=StepStatus.UNKNOWN if number <= reached else StepStatus.WAITING, undoing=False)
 
     return replace(state, steps=tuple(map(so, state.steps)), back=bool(record.get("back")), damage="")
 
@@ -168,7 +208,7 @@ def _start(state: OperationState, record: Record) -> OperationState:
         state,
         state=RUNNING,
         ended_at=None,
-        text="",
+        said=None,
         cancelling=False,
         started_at=record["at"] if first else state.started_at,
         who=record.get("who", "") if first else state.who,
@@ -185,12 +225,12 @@ def _step(state: OperationState, record: Record) -> OperationState:
     def changed(step: StepState) -> StepState:
         return replace(
             step,
-            state=record["state"],
-            evidence=record.get("evidence", ""),
+            state=_step_status(record["state"]),
+            said=_said(record, "evidence"),
             seconds=record.get("seconds"),
             started_at=record["at"] if began else step.started_at,
             undoing=False,
-            progress="" if began else step.progress,
+            doing=None if began else step.doing,
         )
 
     return _with_step(state, record, changed)
@@ -198,7 +238,7 @@ def _step(state: OperationState, record: Record) -> OperationState:
 
 def _progress(state: OperationState, record: Record) -> OperationState:
     return _with_step(state, record, lambda step: replace(
-        step, progress=record.get("text", ""), done=record.get("done"), of=record.get("of")))
+        step, doing=_said(record, "text"), done=record.get("done"), of=record.get("of")))
 
 
 def _undo(state: OperationState, record: Record) -> OperationState:
@@ -210,8 +250,8 @@ def _undo(state: OperationState, record: Record) -> OperationState:
         return replace(
             step,
             undoing=False,
-            state="undone" if record["state"] == "undone" else "unknown",
-            evidence=record.get("evidence", ""),
+            state=StepStatus.UNDONE if record["state"] == StepStatus.UNDONE else StepStatus.UNKNOWN,
+            said=_said(record, "evidence"),
             seconds=record.get("seconds"),
         )
 
@@ -225,9 +265,9 @@ def _cancel(state: OperationState, record: Record) -> OperationState:
 def _result(state: OperationState, record: Record) -> OperationState:
     return replace(
         state,
-        state=record["state"],
+        state=status_of(record["state"]),
         ended_at=record["at"],
-        text=record.get("text", ""),
+        said=_said(record, "text"),
         changed=bool(record.get("changed", True)),
         outcome=record.get("outcome"),
         revision=record.get("revision"),
@@ -256,3 +296,92 @@ _READERS: Mapping[str, Callable[[OperationState, Record], OperationState]] = {
     "damage": _damage,
     "found": found,
 }
+
+
+def from_document(document: Mapping[str, Any]) -> Plan:
+    """The plan in a JSON document that `Plan.document` made. Raises KeyError, TypeError or ValueError for another.
+
+    What the next version may have added is left out: an operator with an older tuiha can read it all the same.
+    """
+    return Plan(
+        id=document["id"],
+        pool=document["pool"],
+        kind=document["kind"],
+        target=tuple(document["target"]),
+        confirm=document["confirm"],
+        checks=tuple(map(_check, document["checks"])),
+        steps=tuple(map(_planned, document["steps"])),
+        loss=_loss(document),
+        made_at=float(document["made_at"]),
+        expires_at=float(document["expires_at"]),
+        facts=document["facts"],
+        details=document["details"],
+    )
+
+
+def _check(document: Mapping[str, Any]) -> Check:
+    mend = _stated(document.get("mend"), document["remedy"]) if document["remedy"] else None
+    return Check(document["name"], document["subject"], _stated(document.get("found"), document["value"]),
+                 _stated(document.get("wanted"), document["limit"]), CheckVerdict(document["verdict"]), mend)
+
+
+def _planned(document: Mapping[str, Any]) -> PlannedStep:
+    coded = {"code": document["id"], "figures": document["figures"]} if "id" in document else None
+    return PlannedStep(document["number"], document["target"], _stated(coded, document["action"]),
+                       document["limit_seconds"], document["undo"], document["point_of_no_return"])
+
+
+def _loss(document: Mapping[str, Any]) -> Loss:
+    """What can be lost. Plans of earlier versions have a sentence, which begins with "nothing" where it is nothing."""
+    said, coded = str(document["loses"]), document.get("loss")
+    if coded is not None and coded["extent"] in tuple(Extent):
+        return loss_of(coded, _stated(coded, said))
+    return nothing(plain(said)) if said.startswith("nothing") else something(plain(said))
+
+
+# How evidence of earlier versions says a moment.
+_SAID_BEFORE: Mapping[Moment, re.Pattern[str]] = {
+    Moment.BEGUN: re.compile(r"; begun at (\d{9,}\.\d+)"), Moment.HELD: re.compile(r"; held at (\d{9,}\.\d+)"),
+    Moment.RENEWED: re.compile(r"; last lease renewed at (\d{9,}\.\d+)"),
+    Moment.SERVED: re.compile(r"; served at (\d{9,}\.\d+)"),
+}
+
+
+def status_of(word: str) -> OperationStatus:
+    """The state of an operation by its word; one that only another version knows is unknown here."""
+    return OperationStatus(word) if word in tuple(OperationStatus) else OperationStatus.UNKNOWN
+
+
+def _step_status(word: str) -> StepStatus:
+    return StepStatus(word) if word in tuple(StepStatus) else StepStatus.UNKNOWN
+
+
+def recorded(sentence: str, said: Statement) -> dict[str, Any]:
+    """The keys by which a record states something: the sentence for people who read the journal, and what is read back.
+    """
+    return {sentence: text(said), **said.document()}
+
+
+def _said(record: Record, sentence: str) -> Statement | None:
+    """What a record states: by its code, or by its sentence when it is of an earlier version or of a later one."""
+    said = record.get(sentence) or ""
+    if not said:
+        return None
+    found = _stated(record if "code" in record else None, said)
+    return found if found.code != Plain.TEXT else _with_moments(found, said)
+
+
+def _with_moments(statement: Statement, said: str) -> Statement:
+    moments = {str(moment): float(found[1]) for moment, how in _SAID_BEFORE.items() if (found := how.search(said))}
+    return Statement(statement.code, {**statement.figures, **moments}) if moments else statement
+
+
+def _stated(document: Mapping[str, Any] | None, said: str) -> Statement:
+    """The statement in a document, if this version has words for it; else only what it says."""
+    if document is None:
+        return plain(said)
+    try:
+        found = of_document(document)
+    except (KeyError, TypeError, AttributeError):
+        return plain(said)
+    return found if known(found) else plain(said)

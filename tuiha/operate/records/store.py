@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
-from tuiha.operate.plans.plan import Plan, from_document
+from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.journal import Reading, read_journal
-from tuiha.operate.records.state import OperationState, read_state
+from tuiha.operate.records.state import OperationState, from_document, read_state
 
 if TYPE_CHECKING:  # a dashboard that only reads journals does without
     from tuiha.config.settings import Pool

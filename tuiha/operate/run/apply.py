@@ -13,13 +13,16 @@ from typing import Any
 
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
+from tuiha.model.evidence import Ending
+from tuiha.model.plans import CheckVerdict, OperationStatus
 from tuiha.operate.plans.draft import plan_again
 from tuiha.operate.plans.kinds import Misused, Refused
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.plans.weight import NEVER_ASKED, changes, voided_by
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.state import recorded
 from tuiha.operate.records.store import Folder, NotKept, store_of, writing
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.launch import loading_runner
@@ -161,7 +164,8 @@ async def _never_began(ledger: LedgerDriver, folder: Folder, mine: intents.Inten
     """
     with suppress(DriverError):
         await intents.release(ledger, mine)
-    await _record(folder, "result", state="failed", changed=False, outcome={}, text=f"it never began: {error}")
+    await _record(folder, "result", state=OperationStatus.FAILED, changed=False, outcome={},
+                  **recorded("text", Ending.NEVER_BEGAN(why=str(error))))
 
 
 def ledger_of(world: World) -> LedgerDriver:

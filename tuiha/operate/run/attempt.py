@@ -10,24 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.drivers.protocols import Conflict, DriverError
+from tuiha.model.evidence import Fault
+from tuiha.model.plans import StepStatus
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.state import recorded
 
 _TELL_SECONDS = 0.5  # between two records of progress
 _STOPPING = 2.0  # seconds for a step to stop by itself when the pool was taken
 _ASK_SECONDS = 0.1  # between two looks for an operator's request
-_TAKEN = "another operation has taken the pool"
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """What came of a step."""
 
-    state: str  # done, failed, unknown, stopped
-    text: str  # the evidence, or why
+    state: StepStatus  # done, failed, unknown, stopped
+    said: Statement  # the evidence, or why
     seconds: float
 
 
@@ -42,12 +45,12 @@ class Teller:
         self._next_ask = 0.0
         self.told = False  # the step was told to stop, and may have
 
-    def tell(self, text: str, done: int | None = None, of: int | None = None) -> None:
+    def tell(self, said: Statement, done: int | None = None, of: int | None = None) -> None:
         """Note how far the step is."""
         now = time.monotonic()
         if now >= self._next_tell:
             self._next_tell = now + _TELL_SECONDS
-            self._journal.put("progress", step=self._step, text=text, done=done, of=of)
+            self._journal.put("progress", step=self._step, done=done, of=of, **recorded("text", said))
 
     @property
     def cancelled(self) -> bool:
@@ -60,7 +63,7 @@ class Teller:
 
 
 async def attempt(
-    work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float,
+    work: Callable[[World, Progress], Awaitable[Statement]], world: World, progress: Progress, limit: float,
     taken: asyncio.Event,
 ) -> Done:
     """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
@@ -69,7 +72,7 @@ async def attempt(
     a kill. Nothing begins when the pool was taken before.
     """
     if taken.is_set():
-        return Done("stopped", _TAKEN, 0.0)
+        return Done(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
     trying = asyncio.create_task(_attempt(work, world, progress, limit))
     losing = asyncio.create_task(taken.wait())
     try:
@@ -77,7 +80,7 @@ async def attempt(
         if not trying.done():
             await asyncio.wait((trying,), timeout=_STOPPING)
         if not trying.done():
-            return Done("stopped", _TAKEN, 0.0)
+            return Done(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
         return trying.result()
     finally:
         trying.cancel()
@@ -85,22 +88,25 @@ async def attempt(
 
 
 async def _attempt(
-    work: Callable[[World, Progress], Awaitable[str]], world: World, progress: Progress, limit: float
+    work: Callable[[World, Progress], Awaitable[Statement]], world: World, progress: Progress, limit: float
 ) -> Done:
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit):
-            state, text = "done", await work(world, progress)
-    except (StepFailed, Refused) as error:
-        state, text = "failed", str(error)
+            state, said = StepStatus.DONE, await work(world, progress)
+    except StepFailed as error:
+        state, said = StepStatus.FAILED, error.said
+    except Refused as error:
+        state, said = StepStatus.FAILED, plain(str(error))
     except StepUnknown as error:
-        state, text = "unknown", str(error)
+        state, said = StepStatus.UNKNOWN, error.said
     except TimeoutError:
-        state, text = "unknown", f"its limit of {limit:g} s passed"
+        state, said = StepStatus.UNKNOWN, Fault.LIMIT_PASSED(seconds=limit)
     except (DatabaseGone, ControlError, DriverError, Conflict) as error:
-        state, text = "unknown", str(error)
+        state, said = StepStatus.UNKNOWN, plain(str(error))
     except Exception as error:  # noqa: BLE001 - whatever a step meets, the journal must say it
         traceback.print_exception(error)  # into the operation's log
         where = traceback.extract_tb(error.__traceback__)[-1]
-        state, text = "unknown", f"unexpected {type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
-    return Done(state, text, round(time.monotonic() - began, 4))
+        state, said = StepStatus.UNKNOWN, Fault.UNEXPECTED(error=type(error).__name__, line=where.lineno,
+                                                           file=Path(where.filename).name)
+    return Done(state, said, round(time.monotonic() - began, 4))

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
+from tuiha.model.plans import OperationStatus
 from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
-from tuiha.model.ways import OperationStatus, Standing, open_ways
+from tuiha.model.ways import Standing, open_ways
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.state import OperationState

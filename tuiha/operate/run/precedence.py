@@ -14,14 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.evidence import Ending
 from tuiha.model.intent import BEAT
+from tuiha.model.judgements import Mend, Wanted
+from tuiha.model.plans import CheckId, CheckVerdict, OperationStatus
 from tuiha.model.reports import LedgerRecord
-from tuiha.model.ways import OperationStatus, against, possible
+from tuiha.model.statements import Statement, plain
+from tuiha.model.ways import against, possible
 from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan
+from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
-from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, NotThere, Store
 from tuiha.operate.run import intent as intents
 from tuiha.words.problems import way_out
@@ -49,9 +53,9 @@ async def rivalry(world: World, kind: str) -> tuple[tuple[Check, ...], Mapping[s
         intents.refuse_unless_it_gives_way(record, other, kind)
     except intents.Busy:
         return (_busy(record, other),), {}
-    remedy = (f"{kind} takes the pool from it, and {other.kind} stops where it is; afterwards "
-              f"`tuiha resume {other.id}` finishes it, or `tuiha undo {other.id}` takes it back")
-    check = Check("operation", other.kind, intents.words(other), "no other operation", CheckVerdict.WARNING, remedy)
+    mend = Mend.TAKES_THE_POOL(kind=kind, other=other.kind, operation=other.id)
+    check = Check(CheckId.OPERATION, other.kind, plain(intents.words(other)), Wanted.NO_OPERATION(),
+                  CheckVerdict.WARNING, mend)
     return (check,), {TAKES_FROM: other.id}
 
 
@@ -59,10 +63,11 @@ def _busy(record: LedgerRecord, other: intents.Intent) -> Check:
     """The check that stops a plan: which operation has the pool, and how it is ended."""
     current = intents.now(other)
     if current.condition is intents.Condition.RUNNING:
-        remedy = f"wait for it (`tuiha operations {other.id}`), or `tuiha cancel {other.id}`"
+        mend = Mend.WAIT_OR_CANCEL(operation=other.id)
     else:
-        remedy = way_out(current.id, current.host, possible(current.ways, record.phase))
-    return Check("operation", other.kind, intents.words(current), "no other operation", CheckVerdict.NEVER, remedy)
+        mend = plain(way_out(current.id, current.host, possible(current.ways, record.phase)))
+    return Check(CheckId.OPERATION, other.kind, plain(intents.words(current)), Wanted.NO_OPERATION(),
+                 CheckVerdict.NEVER, mend)
 
 
 def refuse_unless_told(old: Plan, fresh: Plan) -> None:
@@ -73,12 +78,11 @@ def refuse_unless_told(old: Plan, fresh: Plan) -> None:
                       f"tuiha plan {' '.join((old.kind, *old.target))}")
 
 
-def gave_way(other: intents.Intent, state: OperationState) -> str:
+def gave_way(other: intents.Intent, state: OperationState) -> Statement:
     """The result of an operation that another one took the pool from."""
     then = replace(state.standing, status=OperationStatus.CANCELLED, changed=state.ever_began)
-    back = f", `tuiha undo {state.id}` takes it back" if against(intents.Way.UNDO, then) is None else ""
-    return (f"gave way to {other.kind}, operation {other.id} of {other.owner}; what was done stays. "
-            f"`tuiha resume {state.id}` finishes it{back}")
+    return Ending.GAVE_WAY(kind=other.kind, taker=other.id, owner=other.owner, operation=state.id,
+                           undoable=against(intents.Way.UNDO, then) is None)
 
 
 async def see_it_stopped(store: Store, other: intents.Intent, taker: intents.Intent) -> None:
@@ -114,7 +118,7 @@ async def _write(folder: Folder, state: OperationState, taker: intents.Intent) -
     journal = Journal(folder.journal)
     try:
         await journal.write("cancel", who=taker.owner, undo=False)
-        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={}, revision=None,
-                            text=gave_way(taker, state), gave_way_to=taker.id)
+        await journal.write("result", state=OperationStatus.CANCELLED, changed=state.ever_began, outcome={},
+                            revision=None, gave_way_to=taker.id, **recorded("text", gave_way(taker, state)))
     finally:
         journal.close()

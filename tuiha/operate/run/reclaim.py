@@ -17,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.drivers.protocols import LeasedLedger
+from tuiha.model.evidence import Back, Done, Ending, Fault, Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
 from tuiha.model.operations import WAY
-from tuiha.model.reports import LedgerRecord
+from tuiha.model.plans import CheckId, CheckVerdict, Loss, OperationStatus, nothing
+from tuiha.model.reports import STEADY, LedgerRecord
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.database import leftover
 from tuiha.operate.database.leftover import Way
 from tuiha.operate.database.sight import look
 from tuiha.operate.database.steps.base import Job, read_ledger
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
+from tuiha.operate.records.state import recorded
 from tuiha.operate.records.store import Folder, NotThere, store_of
 from tuiha.operate.run import intent as intents
 
@@ -41,35 +46,38 @@ class Close:
     planned: PlannedStep
     over: str
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Read the ledger back, and close what is left of the other operation on this host."""
         record = await read_ledger(world)
         if not _steady(world, record):
-            raise StepFailed(f"the ledger is in phase {record.phase}")
-        text = f"{record.active} is active in epoch {record.epoch}, {record.standby}, phase {record.phase}"
+            raise StepFailed(Fault.LEDGER_IN_PHASE(phase=record.phase))
+        steady = Done.STEADY(active=record.active, epoch=record.epoch, standby=record.standby, phase=record.phase)
         folder = _folder(world, self.over)
-        return text if folder is None else f"{text}; {await asyncio.to_thread(self._closed, folder)}"
+        if folder is None:
+            return steady
+        closed = await asyncio.to_thread(self._closed, folder)
+        return Done.STEADY_AND_CLOSED(steady=steady, closed=closed)
 
-    def _closed(self, folder: Folder) -> str:
+    def _closed(self, folder: Folder) -> Statement:
         lock = folder.lock()
         if lock is None:
-            return f"operation {self.over} runs still, and stops at its next step"
+            return Done.RUNS_STILL(operation=self.over)
         try:
             journal = Journal(folder.journal)
             try:
-                journal.put("result", state="cancelled", changed=True, outcome={}, revision=None, text=(
-                    "another operation reclaimed the pool from this one, and brought it to an end")).result()
+                journal.put("result", state=OperationStatus.CANCELLED, changed=True, outcome={}, revision=None,
+                            **recorded("text", Ending.RECLAIMED())).result()
             finally:
                 journal.close()
         except OSError as error:
-            return f"the journal of operation {self.over} cannot be written: {error}"
+            return Done.JOURNAL_NOT_WRITTEN(operation=self.over, why=str(error))
         finally:
             os.close(lock)
-        return f"the journal of operation {self.over} says so"
+        return Done.JOURNAL_CLOSED(operation=self.over)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Nothing to take back."""
-        return "nothing to take back"
+        return Back.NOTHING()
 
 
 class Reclaim:
@@ -85,25 +93,25 @@ class Reclaim:
             raise Refused("the configuration names no ledger: no operation can have the pool")
         record = await ledger.poll()
         other = _reclaimed(record, target)
-        way, checks, details, loses = await self._worked_out(world, record, other, wanted)
+        way, checks, details, loss = await self._worked_out(world, record, other, wanted)
         facts = {"intent": {"id": other.id, "host": other.host}, "way": way, "phase": record.phase,
                  "epoch": record.epoch, "active": record.active}
         details |= {"over": other.id, "way": way}
         now = time.time()
         made = Plan("", world.pool.pool, self.name, (other.id,), world.pool.pool,
-                    (*[check async for check in _gone(world, other)], *checks), (), loses, now, now + _VALID, facts,
+                    (*[check async for check in _gone(world, other)], *checks), (), loss, now, now + _VALID, facts,
                     details)
         steps = tuple(step.planned for step in self.steps(made))
         return replace(made, id=plan_id(self.name, (other.id,), facts), steps=steps)
 
     async def _worked_out(
         self, world: World, record: LedgerRecord, other: intents.Intent, wanted: Way | None
-    ) -> tuple[Way, Sequence[Check], dict[str, Any], str]:
+    ) -> tuple[Way, Sequence[Check], dict[str, Any], Loss]:
         if _steady(world, record):
             if wanted not in (None, Way.RELEASE):
                 raise Refused(f"no role is half changed: the ledger is in phase {record.phase}")
             return Way.RELEASE, (), {"past": bool(other.past)}, (
-                f"nothing: what operation {other.id} did so far stays; plan again what is missing")
+                nothing(Loses.STAYS_AS_IS(operation=other.id)))
         sight = await look(world, partner=True)
         past = leftover.perhaps_past(record.phase, other.step, other.undoing, other.past)
         scene = leftover.scene(sight, past)
@@ -117,11 +125,11 @@ class Reclaim:
         """The steps of the way, and the one that closes."""
         way = Way(plan.details["way"])
         pair = [] if way is Way.RELEASE else leftover.steps(way, Job.of(plan.details))
-        last = PlannedStep(len(pair) + 1, "ledger", f"no role is half changed; close {plan.details['over']}", 10.0,
+        last = PlannedStep(len(pair) + 1, "ledger", StepId.CLOSE(operation=plan.details["over"]), 10.0,
                            undo=False)
         return [*pair, Close(last, str(plan.details["over"]))]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Which way was gone, and whose operation it was."""
         return {"way": plan.details["way"], "reclaimed": plan.details["over"]}
 
@@ -143,7 +151,7 @@ def _reclaimed(record: LedgerRecord, target: Sequence[str]) -> intents.Intent:
 
 def _steady(world: World, record: LedgerRecord) -> bool:
     """Whether no role is half changed by us; where somebody else manages the pair none ever is."""
-    return record.phase == leftover.STEADY or world.pool.database.manager is not None
+    return record.phase == STEADY or world.pool.database.manager is not None
 
 
 def _folder(world: World, operation: str) -> Folder | None:
@@ -158,11 +166,11 @@ async def _gone(world: World, other: intents.Intent) -> AsyncIterator[Check]:
     path = store_of(world.pool, world.base).root / other.id
     process = await asyncio.to_thread(_process_in, path)
     alive = process is not None or (folder is not None and folder.alive())
-    yield Check("runner", other.id, f"runs, process {process}" if process else "runs" if alive else "no process here",
-                "none", _NEVER if alive else _OK, f"`tuiha cancel {other.id}`, or wait for it" if alive else "")
+    yield Check(CheckId.RUNNER, other.id, Found.RUNNER(process=process, alive=alive), Found.NONE(),
+                _NEVER if alive else _OK, Mend.CANCEL_OR_WAIT(operation=other.id) if alive else None)
     if folder is not None and not folder.reading().unknown:
-        yield Check("journal", other.id, "is here, and whole", "gone or damaged", _WARNING,
-                    f"`tuiha resume {other.id}` goes on from it, `tuiha undo {other.id}` takes it back")
+        yield Check(CheckId.JOURNAL, other.id, Found.JOURNAL_WHOLE(), Wanted.JOURNAL_GONE(), _WARNING,
+                    Mend.RESUME_OR_UNDO(operation=other.id))
     yield _hosts(other, here, await ledger.holder() if isinstance(ledger, LeasedLedger) else None,
                        isinstance(ledger, LeasedLedger))
 
@@ -170,19 +178,17 @@ async def _gone(world: World, other: intents.Intent) -> AsyncIterator[Check]:
 def _hosts(other: intents.Intent, here: str, holder: str | None, leased: bool) -> Check:
     """The host that the ledger names: this one, or gone by the lease, or gone by the word of who overrides."""
     if leased:
-        return Check("host", other.host, f"{holder} holds it" if holder else "nobody holds it", "nobody holds it",
+        return Check(CheckId.HOST, other.host, Found.HOLDER(holder=holder), Found.HOLDER(holder=None),
                      _NEVER if holder else _OK,
-                     "its hold ends 15 s after its last sign of life: plan again then" if holder else "")
+                     Mend.HOLD_ENDS() if holder else None)
     same = other.host == here
     if other.beat is not None and intents.now(other).condition is intents.Condition.RUNNING:
         # Also here: a runner in another container, or of another user, shows no process of its own.
-        old = f"its last sign of life is {max(0.0, time.time() - other.beat):.0f} s old: plan again in a moment"
-        return Check("host", other.host, "its runner gives signs of life", "none", _NEVER,
-                     old if same else f"on {other.host}: tuiha cancel {other.id}")
-    return Check("host", other.host, "this host" if same else "another host, which cannot be asked", here,
-                 _OK if same else _BAD, "" if same else (
-                     f"on {other.host}: tuiha resume {other.id}. If that host is gone for good, or no process of it "
-                     "reaches the pool, override this"))
+        wait = Mend.PLAN_IN_A_MOMENT(seconds=max(0.0, time.time() - other.beat))
+        return Check(CheckId.HOST, other.host, Found.SIGNS_OF_LIFE(), Found.NONE(), _NEVER,
+                     wait if same else Mend.CANCEL_THERE(host=other.host, operation=other.id))
+    return Check(CheckId.HOST, other.host, Found.THIS_HOST() if same else Found.ANOTHER_HOST(), plain(here),
+                 _OK if same else _BAD, None if same else Mend.RESUME_THERE(host=other.host, operation=other.id))
 
 
 def _process_in(folder: Path) -> int | None:

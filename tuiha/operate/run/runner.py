@@ -21,14 +21,17 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
+from tuiha.model.evidence import REMAINS, Ending, Fault
 from tuiha.model.intent import BEAT, Condition, at_rest
+from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.statements import Statement
 from tuiha.model.ways import against
 from tuiha.operate.plans.draft import kind_of
-from tuiha.operate.plans.kinds import ReadsBack, Refused, Remains, Step
+from tuiha.operate.plans.kinds import ReadsBack, Refused, Step
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import Journal, read_records
 from tuiha.operate.records.journal_copy import keep_in_database
-from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.apply import ledger_of
@@ -39,8 +42,8 @@ from tuiha.operate.run.precedence import gave_way
 from tuiha.operate.run.witness import Truth, ask, next_one, refuse_to_undo
 
 _TELLS, _TELL_AGAIN = 3, 0.2  # how often the ledger is told of a point of no return, and seconds between
-_UNTOLD = "the ledger could not be told that the point of no return is next, so it was not passed"
-_CONDITIONS = {"failed": Condition.HALF_WAY, "unknown": Condition.UNKNOWN}  # of one that keeps the pool
+# Of an operation that keeps the pool.
+_CONDITIONS = {OperationStatus.FAILED: Condition.HALF_WAY, OperationStatus.UNKNOWN: Condition.UNKNOWN}
 _RELEASE_SECONDS = 10.0  # how long an unreachable ledger is asked to take the intent back
 
 
@@ -88,25 +91,25 @@ class Runner:
         if not self._state().ever_began:  # beside the steps: nobody waits for a server that hangs
             self._counting = asyncio.create_task(self._count())
         for step, known in zip(self._steps, self._state().steps, strict=True):
-            if known.state == "done":
+            if known.state is StepStatus.DONE:
                 continue
             if await self._gave_way() or await self._stop_asked():
                 return
-            state, text = await self._one(step)
+            state, said = await self._one(step)
             if await self._gave_way():
                 return
-            if state == "done":
+            if state is StepStatus.DONE:
                 continue
             if await self._stop_asked():
                 return
-            await self._stuck(step, state, text)
+            await self._stuck(step, state, said)
             return
         lacking = await self._kind.lacking(self._world, self._plan) if isinstance(self._kind, ReadsBack) else ()
-        await self._end("done", ". ".join(("every step was done and verified", *lacking)), lacking=bool(lacking))
+        await self._end(OperationStatus.DONE, Ending.DONE(lacking=lacking), lacking=bool(lacking))
 
-    async def backward(self, state: str, why: str) -> None:
+    async def backward(self, state: OperationStatus, why: Statement) -> None:
         """Take back every step that began, the last first; ends with `state` as the result."""
-        known, remains = self._state(), list[str]()
+        known, remains = self._state(), list[Statement]()
         for step, was in reversed(list(zip(self._steps, known.steps, strict=True))):
             if not was.begun or not step.planned.undo:
                 continue
@@ -116,44 +119,47 @@ class Runner:
             told = await self._begin(step, "undo")
             done = await attempt(step.undo, self._world, Teller(self._journal, number, self._taken.is_set),
                                  step.planned.limit_seconds, self._taken)
-            result = "undone" if done.state == "done" else done.state
-            await self._journal.write("undo", step=number, state=result, evidence=done.text, seconds=done.seconds)
+            result = StepStatus.UNDONE if done.state is StepStatus.DONE else done.state
+            await self._journal.write("undo", step=number, state=result, seconds=done.seconds,
+                                      **recorded("evidence", done.said))
             await told
-            remains += [str(done.text)] if isinstance(done.text, Remains) else []
-            if result != "undone":
+            remains += [done.said] if done.said.code in REMAINS else []
+            if result is not StepStatus.UNDONE:
                 if await self._gave_way():
                     return
-                await self._end("unknown", f"{why}; step {number} could not be taken back: {done.text}", keep=True)
+                stuck = Ending.STUCK_BACK(why=why, step=number, fault=done.said)
+                await self._end(OperationStatus.UNKNOWN, stuck, keep=True)
                 return
         if isinstance(self._kind, ReadsBack) and known.ever_began:
             remains += await self._kind.left(self._world, self._plan)
-        rest = f"taken back, but this is left: {'; '.join(remains)}" if remains else "nothing is left of it"
-        await self._end(state, f"{why}; {rest}", changed=bool(remains), left=bool(remains))
+        await self._end(state, Ending.TAKEN_BACK(why=why, left=remains), changed=bool(remains), left=bool(remains))
 
-    async def _one(self, step: Step) -> tuple[str, str]:
+    async def _one(self, step: Step) -> tuple[StepStatus, Statement]:
         number = step.planned.number
         told = await self._begin(step, "step")
         teller = Teller(self._journal, number, self._asked)
         if step.planned.point_of_no_return and not await told:
-            done = Done("failed", _UNTOLD, 0.0)
+            done = Done(StepStatus.FAILED, Fault.UNTOLD(), 0.0)
         else:
             done = await attempt(step.run, self._world, teller, step.planned.limit_seconds, self._taken)
-        state = "stopped" if done.state == "done" and teller.told else done.state
-        self._journal.put("step", step=number, state=state, evidence=done.text, seconds=done.seconds)
+        state = StepStatus.STOPPED if done.state is StepStatus.DONE and teller.told else done.state
+        self._journal.put("step", step=number, state=state, seconds=done.seconds, **recorded("evidence", done.said))
         await told  # only now: what was done is written down whatever the ledger says
-        if state != "done":  # else the next record waits for both: pauses between steps lengthen an outage
+        if state is not StepStatus.DONE:  # else the next record waits for both: pauses between steps lengthen an outage
             await self._journal.flush()
-        return state, done.text
+        return state, done.said
 
-    async def _stuck(self, step: Step, state: str, text: str) -> None:
+    async def _stuck(self, step: Step, state: StepStatus, said: Statement) -> None:
         """A step did not end well: back to the beginning where that is possible, else wait for an operator."""
         now = self._state()
-        why = f"step {step.planned.number} {'failed' if state == 'failed' else 'has an unknown outcome'}: {text}"
+        failed = state is StepStatus.FAILED
+        why = Ending.STEP_FAILED if failed else Ending.STEP_UNKNOWN
         half_way_is_no_place = now.plan.point_of_no_return is not None
-        if now.undoable and (state == "failed" or half_way_is_no_place):
-            await self.backward("failed", why)
+        stuck = why(step=step.planned.number, why=said)
+        if now.undoable and (failed or half_way_is_no_place):
+            await self.backward(OperationStatus.FAILED, stuck)
         else:
-            await self._end(state, why, keep=True)
+            await self._end(OperationStatus(state), stuck, keep=True)
 
     def _asked(self) -> bool:
         """Whether an operator asked to stop, and stopping is still possible; or the pool was taken."""
@@ -173,11 +179,11 @@ class Runner:
         await self._journal.write("cancel", who=who, undo=undo is not None)
         state = self._state()
         if undo is not None and state.undoable:
-            await self.backward("undone", f"taken back by {who}")
+            await self.backward(OperationStatus.UNDONE, Ending.TAKEN_BACK_BY(who=who))
         elif state.plan.point_of_no_return is not None:
-            await self.backward("cancelled", f"cancelled by {who}")
+            await self.backward(OperationStatus.CANCELLED, Ending.CANCELLED_BY(who=who))
         else:
-            await self._end("cancelled", f"cancelled by {who}; what was done stays. `tuiha resume {state.id}` goes on",
+            await self._end(OperationStatus.CANCELLED, Ending.CANCELLED_AND_STAYS(who=who, operation=state.id),
                             changed=any(step.begun for step in state.steps))
         return True
 
@@ -197,11 +203,11 @@ class Runner:
             return False
         await self._journal.write("cancel", who=other.owner, undo=False)
         state = self._state()
-        await self._end("cancelled", gave_way(other, state), keep=True, gave_way_to=other.id,
+        await self._end(OperationStatus.CANCELLED, gave_way(other, state), keep=True, gave_way_to=other.id,
                         changed=any(step.begun for step in state.steps))
         return True
 
-    async def _end(self, state: str, text: str, *, keep: bool = False, changed: bool = True,
+    async def _end(self, state: OperationStatus, said: Statement, *, keep: bool = False, changed: bool = True,
                    gave_way_to: str = "", left: bool = False, lacking: bool = False) -> None:
         """Give the pool back unless the operation is stuck half-way, then write the result, then copy the journal."""
         await self._no_more_signs()
@@ -209,13 +215,14 @@ class Runner:
         if keep and not gave_way_to:
             self._intent = replace(self._intent, condition=_CONDITIONS[state])
             await self._tell_ledger()  # so that everybody sees how it stands
-        revision, more = (None, "") if keep else await self._give_back()
+        revision, given_back = (None, True) if keep else await self._give_back()
         cost = await self._cost()
         outcome = {**self._outcome(self._state()), **cost.figures()}
-        if state == "done" and isinstance(self._kind, ReadsBack):
+        if state is OperationStatus.DONE and isinstance(self._kind, ReadsBack):
             outcome["protected"] = not lacking
-        await self._journal.write("result", state=state, text=text + more, changed=changed, outcome=outcome,
-                                  revision=revision, gave_way_to=gave_way_to, left=left)
+        await self._journal.write("result", state=state, changed=changed, outcome=outcome, revision=revision,
+                                  gave_way_to=gave_way_to, left=left,
+                                  **recorded("text", said if given_back else self._still_named(said)))
 
     async def _count(self) -> None:
         """Note the servers' counters before anything has happened."""
@@ -231,25 +238,28 @@ class Runner:
         return cost(state.counts, await counts(self._world, self._plan), state.started_at or 0.0)
 
     def _outcome(self, now: OperationState) -> dict[str, object]:
-        evidence = {step.planned.number: step.evidence for step in now.steps if step.state in ("done", "stopped")}
+        evidence = {step.planned.number: step.said for step in now.steps
+                    if step.said is not None and step.state in (StepStatus.DONE, StepStatus.STOPPED)}
         try:
             return dict(self._kind.outcome(now.plan, evidence))
         except Exception as error:  # noqa: BLE001 - figures that cannot be told must not cost the result
             traceback.print_exception(error)
             return {}
 
-    async def _give_back(self) -> tuple[int | None, str]:
-        """Release the intent: the ledger's revision, and what the result's text has to add when that cannot be done."""
+    async def _give_back(self) -> tuple[int | None, bool]:
+        """Release the intent: the ledger's revision, and whether that could be done."""
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 while True:
                     try:
-                        return await intents.release(self._ledger, self._intent), ""
+                        return await intents.release(self._ledger, self._intent), True
                     except DriverError:
                         await asyncio.sleep(0.2)
         except TimeoutError:
-            return None, (f". The ledger still names this operation, as it could not be written: "
-                          f"`tuiha resume {self._intent.id}` gives the pool back")
+            return None, False
+
+    def _still_named(self, said: Statement) -> Statement:
+        return Ending.STILL_NAMED(said=said, operation=self._intent.id)
 
     async def _begin(self, step: Step, record: str) -> asyncio.Task[bool]:
         """Note that a step begins: in the journal now, in the ledger while it runs, as servers may be waiting.
@@ -307,7 +317,10 @@ async def run(pool: Pool, base: Path, folder: Folder, lock: int, *, undo: bool =
             runner = Runner(world, folder, journal, intent)
             by = folder.state().by or "an operator"
             async with runner.alive():
-                await (runner.backward("undone", f"taken back by {by}") if back else runner.forward())
+                if back:
+                    await runner.backward(OperationStatus.UNDONE, Ending.TAKEN_BACK_BY(who=by))
+                else:
+                    await runner.forward()
         finally:
             journal.close()
         state, records = folder.state(), read_records(folder.journal)

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.evidence import Ending
 from tuiha.model.intent import Way
+from tuiha.model.plans import OperationStatus, StepStatus
 from tuiha.model.quotes import shell
 from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.records.journal import Journal
-from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run import witness
@@ -162,17 +164,18 @@ async def _close(folder: Folder, state: OperationState) -> None:
 
     Raises Refused when another process is at it.
     """
-    done = all(step.state == "done" for step in state.steps)
+    done = all(step.state is StepStatus.DONE for step in state.steps)
     left = any(step.begun for step in state.steps)
-    word = "done" if done else "undone" if state.back and not left else "cancelled"
+    word = (OperationStatus.DONE if done else OperationStatus.UNDONE if state.back and not left
+            else OperationStatus.CANCELLED)
     lock = await asyncio.to_thread(folder.lock)
     if lock is None:
         raise Refused(f"operation {folder.id} is running")
     try:
         journal = await asyncio.to_thread(Journal, folder.journal)
         try:
-            await journal.write("result", state=word, changed=done or left, outcome={}, revision=None, text=(
-                "it had given the pool back; its result was not in its journal. `tuiha status` shows what is so"))
+            await journal.write("result", state=word, changed=done or left, outcome={}, revision=None,
+                                **recorded("text", Ending.CLOSED()))
         finally:
             journal.close()
     finally:

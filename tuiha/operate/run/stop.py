@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 
 from tuiha.config.settings import Pool
+from tuiha.model.evidence import Ending
 from tuiha.model.intent import Way, at_rest
+from tuiha.model.plans import OperationStatus
 from tuiha.model.ways import against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.records.journal import Journal
-from tuiha.operate.records.state import OperationState
+from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.apply import ledger_of
@@ -67,7 +69,7 @@ async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, 
     journal = Journal(folder.journal)
     try:
         await journal.write("cancel", who=who, undo=False)
-        await journal.write("result", state="cancelled", changed=state.ever_began, outcome={}, revision=revision,
-                            text=f"left as it is by {who}; what was done stays. `tuiha resume {folder.id}` goes on")
+        await journal.write("result", state=OperationStatus.CANCELLED, changed=state.ever_began, outcome={},
+                            revision=revision, **recorded("text", Ending.LEFT(who=who, operation=folder.id)))
     finally:
         journal.close()

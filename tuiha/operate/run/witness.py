@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tuiha.model.evidence import Known
+from tuiha.model.plans import StepStatus
+from tuiha.model.statements import Statement, plain
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
 from tuiha.operate.reach.world import World
-from tuiha.operate.records.state import OperationState, StepState, found
+from tuiha.operate.records.state import OperationState, StepState, found, recorded
 from tuiha.operate.run.intent import Intent
+from tuiha.words.operations import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,13 @@ class Finding:
     done: int  # these steps, from the first on, are done
     reached: int  # and up to this one, each may have been begun
     back: bool  # taking it back has begun
-    text: str  # how that is known, for people
+    how: Statement | None  # how that is known
 
     @property
     def fields(self) -> dict[str, object]:
         """Of the journal's record `found`."""
-        return {"done": self.done, "reached": self.reached, "back": self.back, "text": self.text}
+        return {"done": self.done, "reached": self.reached, "back": self.back,
+                **recorded("text", self.how or plain(""))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,12 @@ async def ask(world: World, state: OperationState, intent: Intent | None) -> Tru
     kind = kind_of(state.kind)
     word = await kind.word(world, state.plan) if isinstance(kind, Witness) else None
     if word is not None and word.over:
-        raise Refused(f"operation {state.id} can neither be finished nor taken back: {word.over}. "
+        raise Refused(f"operation {state.id} can neither be finished nor taken back: {text(word.over)}. "
                       "`tuiha plan reclaim` works out what is left to be done")
     back = state.back or (intent is not None and intent.undoing)
     if back and word is not None and word.passed is Passed.YES:
-        raise Refused(f"operation {state.id} was being taken back, and its point of no return is passed: {word.text}. "
-                      "`tuiha plan reclaim` works out what is left to be done")
+        raise Refused(f"operation {state.id} was being taken back, and its point of no return is passed: "
+                      f"{text(word.how)}. `tuiha plan reclaim` works out what is left to be done")
     better = finding(state, intent, word)
     return Truth(state if better is None else found(state, better.fields), better, word)
 
@@ -65,7 +70,7 @@ def finding(state: OperationState, intent: Intent | None, word: Word | None) -> 
     known = ledgers.done if ledgers is not None else _done(state)
     if known >= word.done:
         return ledgers
-    return Finding(word.done, len(state.steps), False, word.text)
+    return Finding(word.done, len(state.steps), False, word.how)
 
 
 def lost(state: OperationState, intent: Intent) -> str:
@@ -83,18 +88,17 @@ def lost(state: OperationState, intent: Intent) -> str:
 def _tells(state: OperationState, named: StepState, intent: Intent) -> bool:
     """Whether the journal knows that the step which the ledger names was begun, or was begun to be taken back."""
     if not intent.undoing:
-        return named.state != "waiting"
-    return named.undoing or named.state == "undone" or (state.back and named.state == "unknown")
+        return named.state is not StepStatus.WAITING
+    return named.undoing or named.state is StepStatus.UNDONE or (state.back and named.state is StepStatus.UNKNOWN)
 
 
 def _by_ledger(state: OperationState, intent: Intent) -> Finding:
     """Steps run in order; each is named in the ledger when it begins, the point of no return before it is passed."""
     last, no_return = len(state.steps), state.plan.point_of_no_return
     before = last if no_return is None else no_return - 1
-    where = f"the ledger names step {intent.step}" if intent.step else "the ledger names no step"
-    why = f"{lost(state, intent)}; {where}"
+    why = Known.LEDGER_NAMES(lost=lost(state, intent), step=intent.step)
     if intent.undoing or state.back:
-        return Finding(0, before, True, f"{why}, and taking back has begun")
+        return Finding(0, before, True, Known.BACK_BEGUN(why=why))
     maybe = no_return is None or intent.past is not False or intent.step > before
     return Finding(max(0, intent.step - 1), last if maybe else before, False, why)
 
@@ -102,7 +106,7 @@ def _by_ledger(state: OperationState, intent: Intent) -> Finding:
 def _done(state: OperationState) -> int:
     """The last of the steps that are done without a gap, from the first on."""
     for step in state.steps:
-        if step.state != "done":
+        if step.state is not StepStatus.DONE:
             return step.planned.number - 1
     return len(state.steps)
 
@@ -116,7 +120,7 @@ def next_one(state: OperationState) -> Finding | None:
     no_return = state.plan.point_of_no_return or len(state.steps) + 1
     if state.back or begun + 1 >= no_return:
         return None
-    return Finding(_done(state), begun + 1, False, f"step {begun + 1} may have been begun")
+    return Finding(_done(state), begun + 1, False, Known.MAY_BE_BEGUN(step=begun + 1))
 
 
 def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
@@ -126,12 +130,12 @@ def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
     """
     word = truth.word
     if truth.state.past_no_return:
-        why = f" ({truth.finding.text})" if truth.finding else ""
+        why = f" ({text(truth.finding.how)})" if truth.finding else ""
         raise Refused(f"operation {truth.state.id} may be past its point of no return{why}: "
                       f"`tuiha resume {truth.state.id}` finishes it, and a new operation leads back")
     if word is None or word.passed is not Passed.UNKNOWN:
         return
     certain = intent is not None and intent.past is False
     if not certain and truth.state.ever_began:
-        raise Refused(f"operation {truth.state.id} is not taken back: {word.text}. Bring it back, then repeat this; if "
-                      "it is gone for good: `tuiha plan reclaim`")
+        raise Refused(f"operation {truth.state.id} is not taken back: {text(word.how)}. Bring it back, then repeat "
+                      "this; if it is gone for good: `tuiha plan reclaim`")

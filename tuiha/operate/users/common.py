@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.evidence import Back, Done
+from tuiha.model.plans import CheckId, CheckVerdict, Loss
+from tuiha.model.statements import Statement, stated
 from tuiha.model.users.names import canonical
-from tuiha.model.words import count
-from tuiha.operate.plans.kinds import Progress, Remains
+from tuiha.operate.plans.kinds import Progress
 from tuiha.operate.plans.look import answering, look
-from tuiha.operate.plans.plan import Check, CheckVerdict, Plan, PlannedStep, plan_id
+from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
 from tuiha.operate.users.mover import Mover, Pairs, Tally
@@ -31,7 +33,7 @@ class Draft:
     confirm: str
     checks: Sequence[Check]
     steps: Sequence[PlannedStep]
-    loses: str
+    loss: Loss
     facts: Mapping[str, Any]
     details: Mapping[str, Any]
 
@@ -47,7 +49,7 @@ def finished(world: World, kind: str, target: Sequence[str], draft: Draft) -> Pl
         confirm=draft.confirm,
         checks=tuple(draft.checks),
         steps=tuple(draft.steps),
-        loses=draft.loses,
+        loss=draft.loss,
         made_at=now,
         expires_at=now + _VALID,
         facts=draft.facts,
@@ -65,9 +67,10 @@ async def spelled(world: World, active: Active, user: str) -> str:
     return str(rows[0]["name"]) if rows else one
 
 
-def check(name: str, subject: str, good: bool, value: str, limit: str, bad: CheckVerdict, remedy: str) -> Check:
+def check(name: CheckId, subject: str, good: bool, found: Statement | str, wanted: Statement | str, bad: CheckVerdict,
+          mend: Statement | str) -> Check:
     """A check that is ok, or `bad` with the remedy."""
-    return Check(name, subject, value, limit, OK if good else bad, "" if good else remedy)
+    return Check(name, subject, stated(found), stated(wanted), OK if good else bad, None if good else stated(mend))
 
 
 def pairs_of(details: Mapping[str, Any]) -> dict[tuple[str, str], list[int]]:
@@ -92,31 +95,24 @@ async def move(world: World, moves: Pairs, pace: Pace, progress: Progress) -> Ta
     return await Mover(world, Active(world), addresses, pace, progress).run(moves)
 
 
-def told(tally: Tally, cancelled: bool) -> str:
+def told(tally: Tally, cancelled: bool) -> Statement:
     """A tally as evidence."""
-    parts = [
-        f"{count(tally.moved, 'user')} moved",
-        f"{count(tally.already, 'user')} there already" if tally.already else "",
-        f"{tally.elsewhere:,} went elsewhere by themselves" if tally.elsewhere else "",
-        f"{tally.left:,} stay where they are{': cancelled' if cancelled else ': their target does not answer'}"
-        if tally.left else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    return Done.MOVED(moved=tally.moved, already=tally.already, elsewhere=tally.elsewhere, left=tally.left,
+                      cancelled=cancelled)
 
 
-def brought_back(tally: Tally) -> str:
+def brought_back(tally: Tally) -> Statement:
     """A tally as the evidence of an undo; users whose server does not answer stay where they are."""
-    text = f"back: {told(tally, False)}"
-    return Remains(text) if tally.left else text
+    return (Back.PARTLY_MOVED if tally.left else Back.MOVED)(how=told(tally, False))
 
 
 async def settled(
-    read: Callable[[], Awaitable[tuple[bool, str]]], seconds: float, pause: float = 0.1
-) -> tuple[bool, str]:
+    read: Callable[[], Awaitable[tuple[bool, Statement]]], seconds: float, pause: float = 0.1
+) -> tuple[bool, Statement]:
     """Read until it is as wanted, at most so long; the last reading."""
     until = time.monotonic() + seconds
     while True:
-        good, text = await read()
+        good, said = await read()
         if good or time.monotonic() > until:
-            return good, text
+            return good, said
         await asyncio.sleep(pause)

@@ -7,9 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tuiha.model.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.facts import ServerFacts, Snapshot
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, nothing
 from tuiha.model.reports import ServerTarget
-from tuiha.model.words import count, names
+from tuiha.model.statements import Statement
+from tuiha.model.words import names
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
@@ -26,6 +30,7 @@ from tuiha.operate.users.rebalance import details, said_users
 from tuiha.operate.users.throttle import Pace, pace_of
 from tuiha.pooldb.statements.bindings import SERVERS_OF, USERS_ON
 from tuiha.pooldb.statements.servers import TARGET
+from tuiha.words.operations import text
 
 _FORCED_ONLY = Bounds(float("inf"), 0.0)
 _NAMED = 3  # servers whose names are typed to confirm
@@ -55,15 +60,15 @@ class Drain:
             confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
-                *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
-                               "one that is gone is drained by itself: the others take its users over")
+                *(common.check(CheckId.ANSWERS, name, name in answers, facts[name].state, Found.ANSWERS(), common.NEVER,
+                               Mend.DRAINED_BY_ITSELF())
                   for name in servers),
                 *room(known, bound, servers),
                 sprayers.reachable(found),
                 *await sprayers.steerable(world, found),
             ],
             steps=_stages(servers, found, moves.forced, pace),
-            loses="nothing: devices are served by the others",
+            loss=nothing(Loses.SERVED_BY_OTHERS()),
             facts={
                 **_as_facts(snapshot, facts),
                 "servers": {place.name: place.facts for place in known if place.name not in servers},
@@ -86,9 +91,9 @@ class Drain:
             sprayers.QuietStep(five, servers, skipped),
         ]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """What became of the users."""
-        return {"moves_planned": plan.details["moves_planned"], "moves": evidence.get(3)}
+        return {"moves_planned": plan.details["moves_planned"], "moves": text(evidence.get(3)) or None}
 
 
 class Enable:
@@ -106,19 +111,19 @@ class Enable:
             confirm=_confirmed(servers),
             checks=[
                 whole(snapshot),
-                *(common.check("answers", name, name in answers, facts[name].state, "answers", common.NEVER,
-                               "start it first") for name in servers),
-                *(common.check("attached", name, facts[name].database == snapshot.active is not None,
-                               facts[name].database or "no database", snapshot.active or "a database", common.NEVER,
-                               "look at its log") for name in servers),
+                *(common.check(CheckId.ANSWERS, name, name in answers, facts[name].state, Found.ANSWERS(), common.NEVER,
+                               Mend.START_FIRST_SERVER()) for name in servers),
+                *(common.check(CheckId.ATTACHED, name, facts[name].database == snapshot.active is not None,
+                               facts[name].database or Found.NO_DATABASE(), snapshot.active or Wanted.A_DATABASE(),
+                               common.NEVER, Mend.LOOK_AT_LOG()) for name in servers),
                 sprayers.reachable(found),
                 *await sprayers.steerable(world, found),
             ],
             steps=[
-                PlannedStep(1, names(servers), "take users", 15.0, True),
-                PlannedStep(2, names(found) or "sprayers", f"give {names(servers)} users", 20.0, True),
+                PlannedStep(1, names(servers), StepId.TAKE_USERS(), 15.0, True),
+                PlannedStep(2, names(found) or "sprayers", StepId.GIVE_USERS(servers=servers), 20.0, True),
             ],
-            loses="nothing",
+            loss=nothing(Loses.NOTHING()),
             facts=_as_facts(snapshot, facts),
             details={"was": _targets(facts), "away": sprayers.away(found)},
         )
@@ -131,7 +136,7 @@ class Enable:
             sprayers.InStep(plan.steps[1], plan.target, frozenset(plan.details["away"])),
         ]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the steps."""
         return {}
 
@@ -180,11 +185,11 @@ def _stages(servers: Sequence[str], found: Iterable[str], users: int, pace: Pace
     """The steps of draining servers that these sprayers have."""
     front, them = names(found) or "sprayers", names(servers)
     return [
-        PlannedStep(1, front, f"give {them} no new users", 15.0, True),
-        PlannedStep(2, them, "take nobody any more", 15.0, True),
-        PlannedStep(3, them, f"hand over {count(users, 'user')}", common.time_for(users, pace), True),
-        PlannedStep(4, them, "verify that nobody is kept", 30.0, True),
-        PlannedStep(5, front, f"no device is connected to {them}", 90.0, True),
+        PlannedStep(1, front, StepId.GIVE_NO_NEW(servers=servers), 15.0, True),
+        PlannedStep(2, them, StepId.TAKE_NOBODY(), 15.0, True),
+        PlannedStep(3, them, StepId.HAND_OVER(users=users), common.time_for(users, pace), True),
+        PlannedStep(4, them, StepId.VERIFY_EMPTY(), 30.0, True),
+        PlannedStep(5, front, StepId.WAIT_UNTIL_QUIET(servers=servers), 90.0, True),
     ]
 
 
@@ -193,10 +198,11 @@ def room(known: Sequence[Place], bound: Users, servers: Collection[str]) -> list
     takers = [place for place in known if place.part is Part.TAKES and place.name not in servers]
     capacity, them = sum(place.capacity for place in takers), names(servers)
     return [
-        common.check("last", them, bool(takers), f"{count(len(takers), 'other server')} take users", "at least 1",
-                     common.NEVER, "enable another server first: without one nobody would be served"),
-        common.check("capacity", "servers", capacity >= len(bound), f"room for {capacity:,} users without {them}",
-                     f"{len(bound):,} users", common.BAD, "add a server first, or raise `capacity`"),
+        common.check(CheckId.LAST, them, bool(takers), Found.OTHER_TAKERS(takers=len(takers)), Wanted.AT_LEAST_ONE(),
+                     common.NEVER, Mend.ENABLE_ANOTHER()),
+        common.check(CheckId.CAPACITY, "servers", capacity >= len(bound),
+                     Found.ROOM_WITHOUT(capacity=capacity, servers=servers), Wanted.ROOM_FOR(users=len(bound)),
+                     common.BAD, Mend.ADD_A_SERVER()),
     ]
 
 
@@ -209,15 +215,15 @@ class TargetStep:
     target: ServerTarget
     was: Mapping[str, ServerTarget]
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Tell them and read it back. Raises StepFailed or StepUnknown."""
         return await self._tell_all(world, dict.fromkeys(self.servers, self.target))
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Tell them what they were before."""
         return await self._tell_all(world, self.was)
 
-    async def _tell_all(self, world: World, wanted: Mapping[str, ServerTarget]) -> str:
+    async def _tell_all(self, world: World, wanted: Mapping[str, ServerTarget]) -> Statement:
         """Each is told, whatever becomes of the others; then what went wrong first counts."""
         present = answering(await look(world))
         done = await asyncio.gather(*(_tell(world, present, server, wanted[server]) for server in self.servers),
@@ -225,42 +231,43 @@ class TargetStep:
         wrong = [one for one in done if isinstance(one, BaseException)]
         if wrong:
             raise next((one for one in wrong if isinstance(one, StepUnknown)), wrong[0])
-        return "; ".join(map(str, done))
+        return Done.EACH(said=[one for one in done if isinstance(one, Statement)])
 
 
-async def _tell(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> str:
+async def _tell(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> Statement:
     """Tell one server, or, when it cannot be told, have another one write it down; its row is what counts.
 
     Raises StepFailed.
     """
-    failures: list[str] = []
+    failures: dict[str, str] = {}
     for name in sorted(present, key=lambda name: (name != server, not present[name].lease_seconds, name)):
         path = _ORDERS[target] if name == server else f"servers/{quote(server, safe='')}/{_ORDERS[target]}"
         try:
             await world.control.post(present[name].address, path, seconds=4.0)
         except ControlError as error:
-            failures.append(f"{name}: {error}")
+            failures[name] = str(error)
             continue
         break
     row = await Active(world).value(TARGET, server, patience=5.0)
     if row is None:
-        return f"the pool does not know {server} any more"
+        return Done.NOT_IN_POOL(server=server)
     if row != target:
-        raise StepFailed(f"{server} keeps the target {row}: {'; '.join(failures) or 'no server answers'}")
-    return f"{server}: target {row} by its row, {await _said(world, present, server, target)}"
+        raise StepFailed(Fault.KEEPS_TARGET(server=server, target=row, failures=failures))
+    said = await _said(world, present, server, target)
+    return Done.TARGET(server=server, target=row, said=said)
 
 
-async def _said(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> str:
+async def _said(world: World, present: Mapping[str, ServerFacts], server: str, target: ServerTarget) -> Statement:
     """What it says itself, a heartbeat later at most; or that it does not answer."""
     if server not in present:
-        return "it does not answer, and reads that with its next heartbeat"
+        return Done.READS_LATER()
 
-    async def read() -> tuple[bool, str]:
+    async def read() -> tuple[bool, Statement]:
         try:
             told = await world.control.get(present[server].address, "status")
         except ControlError as error:
-            return False, f"{error}; it reads that with its next heartbeat"
-        return told["target"] == target, f"{told['state']}, availability {told['availability_index']}"
+            return False, Fault.READS_LATER(why=str(error))
+        return told["target"] == target, Done.SAYS(state=told["state"], availability=told["availability_index"])
 
     return (await common.settled(read, 3.0))[1]
 
@@ -277,7 +284,7 @@ class HandOverStep:
     homes: Mapping[int, str]  # a user's id -> the server that it leaves
     pace: Pace
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Plan who goes where on fresh facts and move them, until nobody is left. Raises StepFailed, StepUnknown."""
         active, total = Active(world), Tally()
         for _ in range(_ROUNDS):
@@ -286,13 +293,13 @@ class HandOverStep:
             if not moves.forced or progress.cancelled:
                 break
             if not moves.count:
-                raise StepFailed("no other server takes users")
+                raise StepFailed(Fault.NO_TAKER())
             tally = await common.move(world, moves.chosen, self.pace, progress)
             total.moved += tally.moved
             total.elsewhere += tally.elsewhere
         return common.told(total, progress.cancelled)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Bring its users back. Raises StepUnknown."""
         back: dict[tuple[str, str], list[int]] = {}
         for part in chunks(list(self.homes)):
@@ -310,34 +317,33 @@ class EmptyStep:
     planned: PlannedStep
     servers: tuple[str, ...]
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Read until the table and each of them say nobody. Raises StepFailed; StepUnknown for one that is silent."""
         presence = Presence(world, Active(world))
         done = await asyncio.gather(*(_empty(world, presence, server) for server in self.servers))
-        kept = [text for good, text in done if not good]
+        kept = [said for good, said in done if not good]
         silent = (await presence.now()).silent & set(self.servers)
         if kept and silent:
-            raise StepUnknown(f"{names(sorted(silent))} may monitor users and does not answer: {'; '.join(kept)}")
+            raise StepUnknown(Fault.SILENT_MAY_MONITOR(servers=sorted(silent), said=kept))
         if kept:
-            raise StepFailed(f"not empty: {'; '.join(kept)}")
-        return "; ".join(text for _, text in done)
+            raise StepFailed(Fault.NOT_EMPTY(said=kept))
+        return Done.EACH(said=[said for _, said in done])
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Nothing was changed."""
-        return "nothing was changed"
+        return Back.NOTHING_CHANGED()
 
 
-async def _empty(world: World, presence: Presence, server: str) -> tuple[bool, str]:
+async def _empty(world: World, presence: Presence, server: str) -> tuple[bool, Statement]:
     """Whether a server keeps nobody within 20 s, and what both sides say."""
     active = Active(world)
 
-    async def read() -> tuple[bool, str]:
+    async def read() -> tuple[bool, Statement]:
         rows, present = await active.value(USERS_ON, server, patience=10.0), await presence.now()
         if server not in present.answering:
             gone = server not in present.leased
-            how = "it does not answer, and its lease has ended" if gone else "it has a lease and does not answer"
-            return rows == 0 and gone, f"{server}: {rows} users by rows; {how}"
+            return rows == 0 and gone, Done.ROWS_OF_SILENT(server=server, rows=rows, gone=gone)
         said = await said_users(world, present.answering[server].address)
-        return rows == 0 and said == 0, f"{server}: {rows} users by rows, {said} by the server itself"
+        return rows == 0 and said == 0, Done.ROWS(server=server, rows=rows, said=said)
 
     return await common.settled(read, 20.0, 0.2)

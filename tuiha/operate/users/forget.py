@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tuiha.model.words import count, names
+from tuiha.model.evidence import Back, Done, Fault, Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, nothing
+from tuiha.model.statements import Statement
+from tuiha.model.words import names
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
@@ -49,19 +53,19 @@ class ForgetServer:
             confirm=server,
             checks=[
                 whole(snapshot),
-                common.check("gone", server, not lives, facts.state, "gone", common.NEVER,
-                             f"it lives: `tuiha plan drain {server}`, and stop it; it leaves by itself then"),
-                common.check("users", server, not users, count(users or 0, "user"), "none", common.NEVER,
-                             "wait until the others have taken them over"),
+                common.check(CheckId.GONE, server, not lives, facts.state, Wanted.GONE(), common.NEVER,
+                             Mend.DRAIN_IT(server=server)),
+                common.check(CheckId.USERS, server, not users, Found.USERS(users=users or 0), Found.NONE(),
+                             common.NEVER, Mend.WAIT_FOR_TAKEOVER()),
                 service.told_by(snapshot),
-                common.check("configured", server, not configured, "named at servers:" if configured else "not named",
-                             "not named", common.WARNING,
-                             f"remove {server} from the configuration of every host, or it is shown as DOWN there"),
-                common.check("sprayers", server, not has, names(has) or "none has it", "none has it", common.WARNING,
-                             f"remove `server {server}` from the sprayers' configuration as well"),
+                common.check(CheckId.CONFIGURED, server, not configured, Found.CONFIGURED(configured=configured),
+                             Found.CONFIGURED(configured=False), common.WARNING,
+                             Mend.REMOVE_FROM_CONFIGURATION(server=server)),
+                common.check(CheckId.SPRAYERS, server, not has, Found.IN_SPRAYERS(sprayers=has),
+                             Found.IN_SPRAYERS(sprayers=()), common.WARNING, Mend.REMOVE_FROM_SPRAYERS(server=server)),
             ],
-            steps=[PlannedStep(1, server, "remove it from the pool", 15.0, False, True)],
-            loses="nothing: started again, it joins the pool as a new server",
+            steps=[PlannedStep(1, server, StepId.FORGET_SERVER(), 15.0, False, True)],
+            loss=nothing(Loses.JOINS_AGAIN()),
             facts={"server": server, "lives": lives, "users": users, "active": snapshot.active,
                    "epoch": snapshot.epoch},
             details={},
@@ -72,7 +76,7 @@ class ForgetServer:
         """Its row."""
         return [ForgetStep(plan.steps[0], plan.target[0])]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the step."""
         return {}
 
@@ -84,23 +88,23 @@ class ForgetStep:
     planned: PlannedStep
     server: str
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Have it removed. Raises StepFailed, StepUnknown."""
-        said, path = ["no server answers and has a lease"], f"servers/{quote(self.server, safe='')}/forget"
+        said, path = [Fault.NO_TELLER()], f"servers/{quote(self.server, safe='')}/forget"
         for teller in service.tellers(await look(world)):
             try:
                 await world.control.post(teller.address, path, seconds=_ANSWER)
             except ControlError as error:
-                said.append(f"{teller.name}: {error}")
+                said.append(Fault.SERVER_SAID(server=teller.name, why=str(error)))
                 continue
             break
         rows = await Active(world).value(COUNT_SERVER, self.server, patience=10.0)
         if rows is None:
-            raise StepUnknown(f"whether {self.server} has a row cannot be read: {said[-1]}")
+            raise StepUnknown(Fault.ROW_UNKNOWN(server=self.server, why=said[-1]))
         if rows:
             raise StepFailed(said[-1])
-        return f"{self.server} has no row in the pool"
+        return Done.NO_ROW(server=self.server)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """There is nothing to take back."""
-        return "nothing to undo: it joins again when it is started"
+        return Back.JOINS_AGAIN()

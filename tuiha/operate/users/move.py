@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuiha.model.evidence import Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.plans import CheckId, nothing
+from tuiha.model.statements import Statement
 from tuiha.model.words import names, no_user
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole
@@ -43,15 +47,17 @@ class Move:
             confirm=server,
             checks=[
                 whole(snapshot),
-                common.check("answers", server, parts[server] in (Part.TAKES, Part.KEEPS), parts[server].value,
-                             "lives, and takes users", common.NEVER, f"tuiha plan enable {server}"),
-                common.check("room", server, parts[server] is not Part.KEEPS, parts[server].value,
-                             "not constrained", common.BAD, "choose another server"),
-                common.check("pinned", user, not row["pinned"], "pinned" if row["pinned"] else "not pinned",
-                             "not pinned", common.WARNING, f"it was pinned to {source}; it stays pinned where it goes"),
+                common.check(CheckId.ANSWERS, server, parts[server] in (Part.TAKES, Part.KEEPS),
+                             Found.PART(part=parts[server].value), Wanted.LIVES_AND_TAKES(), common.NEVER,
+                             Mend.ENABLE_SERVER(server=server)),
+                common.check(CheckId.ROOM, server, parts[server] is not Part.KEEPS,
+                             Found.PART(part=parts[server].value), Wanted.NOT_CONSTRAINED(), common.BAD,
+                             Mend.CHOOSE_ANOTHER()),
+                common.check(CheckId.PINNED, user, not row["pinned"], Found.PINNED(pinned=row["pinned"]),
+                             Found.PINNED(pinned=False), common.WARNING, Mend.STAYS_PINNED(source=source)),
             ],
-            steps=[PlannedStep(1, server, f"take {user} from {source}", 60.0, True)],
-            loses="nothing: a user is monitored by one server before and by one after",
+            steps=[PlannedStep(1, server, StepId.TAKE_USER(user=user, source=source), 60.0, True)],
+            loss=nothing(Loses.MONITORED_ONCE()),
             facts={"user": row["id"], "server": source, "generation": row["generation"],
                    "part": parts[server].value, "active": snapshot.active, "epoch": snapshot.epoch},
             details={"moves": [{"from": source, "to": server, "users": [row["id"]]}], "devices": row["devices"]},
@@ -62,7 +68,7 @@ class Move:
         """The one move."""
         return [MoveStep(plan.steps[0], common.pairs_of(plan.details), Pace())]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the step."""
         return {}
 

@@ -14,6 +14,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tuiha.model.evidence import Doing, Fault
+from tuiha.model.statements import Statement
 from tuiha.operate.plans.kinds import Progress, StepUnknown
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
@@ -67,7 +69,7 @@ class Mover:
         self._queues: dict[tuple[str, str], deque[int]] = {}
         self._lost: set[str] = set()
         self._unsure: set[int] = set()
-        self._trouble: str | None = None
+        self._trouble: Statement | None = None
         self._claim_seconds: float | None = None
         self._running = 0
         self._wake = asyncio.Event()
@@ -92,15 +94,14 @@ class Mover:
         self.tally.left += sum(len(queue) for queue in self._queues.values())
         self._tell(total)
         if self._trouble is not None:
-            raise StepUnknown(f"{self._trouble}; {self.tally.done:,} of {total:,} users are done")
+            raise StepUnknown(Fault.MOVES_STOPPED(why=self._trouble, done=self.tally.done, users=total))
         if self._unsure:
-            raise StepUnknown(f"{len(self._unsure):,} users were claimed, but it could not be read back that one "
-                              "server lets go and the other monitors; `tuiha resume` looks again")
+            raise StepUnknown(Fault.MOVES_UNSURE(users=len(self._unsure)))
         return self.tally
 
     def _tell(self, total: int) -> None:
-        slow = f", slowed to {self._throttle.rate:g} users a second" if self._throttle.halved else ""
-        self._progress.tell(f"{self.tally.done:,} of {total:,} users{slow}", self.tally.done, total)
+        slowed = self._throttle.rate if self._throttle.halved else None
+        self._progress.tell(Doing.MOVING(done=self.tally.done, users=total, rate=slowed), self.tally.done, total)
 
     def _waiting(self) -> bool:
         """Whether moves may still begin."""
@@ -133,7 +134,7 @@ class Mover:
         except _TargetLost:
             self._lost.add(target)
         except DatabaseGone as error:
-            self._trouble = f"the pool's database: {error}"
+            self._trouble = Fault.POOL_DATABASE(why=str(error))
         finally:
             self._busy.subtract({source: len(ids), target: len(ids)})
             self._running -= 1

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuiha.model.evidence import Back, Done, Fault, Loses, StepId
+from tuiha.model.judgements import Found, Mend, Wanted
 from tuiha.model.operations import BAND, TRIGGER
-from tuiha.model.words import count
+from tuiha.model.plans import CheckId, nothing
+from tuiha.model.statements import Statement
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
@@ -22,6 +23,7 @@ from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.throttle import Pace, number, pace_of
 from tuiha.pooldb.statements.bindings import SERVERS_OF, SPREAD
+from tuiha.words.operations import text
 
 _AGAIN = 3  # times that the rest of a rebalance is planned again, when servers die meanwhile
 
@@ -49,11 +51,11 @@ class Rebalance:
             confirm=world.pool.pool,
             checks=[whole(snapshot), *_checks(known, moves, bounds), *stays(moves, fixed)],
             steps=[
-                PlannedStep(1, _receivers(moves), f"take {count(moves.count, 'user')}",
+                PlannedStep(1, _receivers(moves), StepId.TAKE_MANY(users=moves.count),
                             common.time_for(moves.count, pace), True),
-                PlannedStep(2, "servers", "verify that each monitors whom it should", 30.0, True),
+                PlannedStep(2, "servers", StepId.VERIFY_MONITORS(), 30.0, True),
             ],
-            loses="nothing: a user is monitored by one server before and by one after",
+            loss=nothing(Loses.MONITORED_ONCE()),
             facts={
                 "servers": {place.name: place.facts for place in known},
                 "active": snapshot.active, "epoch": snapshot.epoch, "bounds": [bounds.trigger, bounds.band],
@@ -68,10 +70,10 @@ class Rebalance:
         bounds = Bounds(*plan.facts["bounds"])
         return [SpreadStep(plan.steps[0], common.pairs_of(plan.details), pace, bounds), AgreeStep(plan.steps[1])]
 
-    def outcome(self, plan: Plan, evidence: Mapping[int, str]) -> Mapping[str, object]:
+    def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """How many were planned, and what became of them."""
         return {"moves_planned": plan.details["moves_planned"], "minimum": plan.details["minimum"],
-                "moves": evidence.get(1)}
+                "moves": text(evidence.get(1)) or None}
 
 
 def bounds_of(options: Mapping[str, str]) -> Bounds:
@@ -108,47 +110,32 @@ def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]
     apart = [place.name for place in known if place.part is Part.APART]
     keeping = [place.name for place in known if place.part is Part.KEEPS]
     return [
-        common.check("takers", "servers", bool(takers), f"{len(takers)} of {len(known)} take users", "at least 1",
-                     common.NEVER, "enable a server, or start one"),
-        common.check("reached", "servers", not apart, ", ".join(apart) or "all answer", "all that live answer",
-                     common.WARNING, "their users stay where they are"),
-        common.check("constrained", "servers", not keeping, ", ".join(keeping) or "none", "none", common.WARNING,
-                     "they take nobody; each one's share is what it has, until it has room again"),
-        common.check("balance", "servers", moves.triggered or bool(moves.forced),
-                     f"farthest from its share: {moves.off:.0%}, {count(moves.forced, 'user')} on servers that go",
-                     f"over {bounds.trigger:.0%}", common.WARNING,
-                     "nothing to do; a smaller trigger (--option trigger=0.05) moves users all the same"),
-        common.check("moves", "plan", moves.count == moves.minimum, f"{moves.count:,}",
-                     f"at least {moves.minimum:,} for the same result", common.WARNING, "look at the servers"),
+        common.check(CheckId.TAKERS, "servers", bool(takers), Found.TAKERS(takers=len(takers), known=len(known)),
+                     Wanted.AT_LEAST_ONE(), common.NEVER, Mend.ENABLE_OR_START()),
+        common.check(CheckId.REACHED, "servers", not apart, Found.SILENT(servers=apart), Wanted.ALL_ANSWER(),
+                     common.WARNING, Mend.USERS_STAY()),
+        common.check(CheckId.CONSTRAINED, "servers", not keeping, Found.NAMES(names=keeping), Found.NONE(),
+                     common.WARNING, Mend.SHARE_IS_KEPT()),
+        common.check(CheckId.BALANCE, "servers", moves.triggered or bool(moves.forced),
+                     Found.BALANCE(off=moves.off, forced=moves.forced), Wanted.TRIGGER(trigger=bounds.trigger),
+                     common.WARNING, Mend.SMALLER_TRIGGER()),
+        common.check(CheckId.MOVES, "plan", moves.count == moves.minimum, Found.MOVES(moves=moves.count),
+                     Wanted.MOVES(moves=moves.minimum), common.WARNING, Mend.LOOK_AT_SERVERS()),
     ]
 
 
 def stays(moves: Moves, fixed: Sequence[Staying]) -> list[Check]:
     """For each server that keeps more than its share: who may not leave it now, and when that ends."""
     return [
-        Check("locks", one.server,
-              f"{moves.short[one.server]:,.1f} over its share stay: {_bounds_of_stay(one)}",
-              "users enough may move", common.WARNING, _remedy(one))
+        Check(CheckId.LOCKS, one.server,
+              Found.OVER_SHARE(over=moves.short[one.server], why=_bounds_of_stay(one)),
+              Wanted.ENOUGH_MAY_MOVE(), common.WARNING, Mend.WAIT_OR_MOVE(last=one.last))
         for one in fixed if one.server in moves.short
     ]
 
 
-def _bounds_of_stay(one: Staying) -> str:
-    locked = f"{count(one.locked, 'user')} locked after a move" if one.locked else ""
-    if one.locked and one.first is not None and one.last is not None:
-        first, last = _clock(one.first), _clock(one.last)
-        locked += f" until {last}" if first == last else f", the first until {first}, the last until {last}"
-    pinned = f"{count(one.pinned, 'user')} pinned" if one.pinned else ""
-    return "; ".join(text for text in (locked, pinned) if text) or "they were free a moment ago; plan again"
-
-
-def _remedy(one: Staying) -> str:
-    again = f"plan again after {_clock(one.last)}; " if one.last is not None else ""
-    return f"{again}`tuiha plan move USER SERVER` moves one all the same"
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at)))
+def _bounds_of_stay(one: Staying) -> Statement:
+    return Found.STAY(locked=one.locked, pinned=one.pinned, first=one.first, last=one.last)
 
 
 def _receivers(moves: Moves) -> str:
@@ -163,14 +150,14 @@ class MoveStep:
     moves: Mapping[tuple[str, str], Sequence[int]]
     pace: Pace
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Move. Raises StepFailed when nobody could be moved because the target does not answer, StepUnknown."""
         tally = await common.move(world, self.moves, self.pace, progress)
         if tally.left and not tally.done and not progress.cancelled:
             raise StepFailed(common.told(tally, False))
         return common.told(tally, progress.cancelled)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Bring back who was moved to where they were, when that server lives. Raises StepUnknown."""
         homes = {user: source for (source, _), ids in self.moves.items() for user in ids}
         back: dict[tuple[str, str], list[int]] = {}
@@ -187,10 +174,10 @@ class SpreadStep(MoveStep):
 
     bounds: Bounds
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Move what was planned, then what is left to be moved on fresh facts. Raises StepUnknown."""
         tally = await common.move(world, self.moves, self.pace, progress)
-        text = common.told(tally, progress.cancelled)
+        told = [common.told(tally, progress.cancelled)]
         for _ in range(_AGAIN):
             if not tally.left or progress.cancelled:
                 break
@@ -198,10 +185,10 @@ class SpreadStep(MoveStep):
             known = await places(active, await look(world))
             fresh = plan_moves(known, await users(active, known), self.bounds)
             tally = await common.move(world, fresh.chosen, self.pace, progress)
-            text += f"; planned again: {common.told(tally, progress.cancelled)}"
-        return text + await self._kept(world)
+            told.append(common.told(tally, progress.cancelled))
+        return Done.SPREAD(told=told, kept=await self._kept(world))
 
-    async def _kept(self, world: World) -> str:
+    async def _kept(self, world: World) -> list[Statement]:
         """Which servers keep more than their share all the same, and why."""
         active = Active(world)
         try:
@@ -209,9 +196,9 @@ class SpreadStep(MoveStep):
             moves = plan_moves(known, await users(active, known), self.bounds)
             stay = await staying(active, moves)
         except DatabaseGone as error:
-            return f"; who keeps more than its share is not known: {error}"
-        return "".join(f"; {one.server} keeps {moves.short[one.server]:,.1f} over its share: {_bounds_of_stay(one)}"
-                       for one in stay if one.server in moves.short)
+            return [Done.SHARES_UNKNOWN(why=str(error))]
+        return [Done.KEEPS(server=one.server, over=moves.short[one.server], why=_bounds_of_stay(one))
+                for one in stay if one.server in moves.short]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,31 +207,30 @@ class AgreeStep:
 
     planned: PlannedStep
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Compare until they agree. Raises StepUnknown: the users were moved, and are not taken back for this."""
         active = Active(world)
         presence = Presence(world, active)
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             present = await presence.now()
             rows = {row["server"]: row["users"] for row in await active.rows(SPREAD, patience=10.0)}
             said = {name: await said_users(world, server.address) for name, server in present.answering.items()}
-            wrong = [f"{name} monitors {said[name]}, rows {rows.get(name, 0)}" for name in said
+            wrong = [Fault.MONITORS(server=name, monitors=said[name], rows=rows.get(name, 0)) for name in said
                      if said[name] != rows.get(name, 0)]
-            wrong += [f"{name} has a lease and does not answer" for name in sorted(present.silent)]
-            gone = [f"{name} is gone: {users:,} wait for another server" for name, users in sorted(rows.items())
+            wrong += [Fault.LEASE_AND_SILENT(server=name) for name in sorted(present.silent)]
+            gone = [Done.SERVER_GONE(server=name, users=users) for name, users in sorted(rows.items())
                     if name not in present.leased | present.answering.keys()]
-            right = [f"{name} {users:,}" for name, users in said.items()]
-            return not wrong, "; ".join([*wrong, *gone] if wrong else [", ".join(right), *gone])
+            return not wrong, Done.AGREE(users=said, gone=gone) if not wrong else Fault.DISAGREE(wrong=[*wrong, *gone])
 
-        good, text = await common.settled(read, 20.0, 0.3)
+        good, found = await common.settled(read, 20.0, 0.3)
         if not good:
-            raise StepUnknown(f"servers and rows do not agree: {text}")
-        return f"users, by rows and by the servers themselves: {text}"
+            raise StepUnknown(Fault.NO_AGREEMENT(why=found))
+        return Done.AGREED_ON_USERS(users=found)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Nothing was changed."""
-        return "nothing was changed"
+        return Back.NOTHING_CHANGED()
 
 
 async def said_users(world: World, address: str) -> int:

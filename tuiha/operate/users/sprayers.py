@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import ADMIN, Haproxy
+from tuiha.model.evidence import Back, Doing, Done, Fault
+from tuiha.model.judgements import NO_ANSWER, Found, Mend, Wanted
+from tuiha.model.plans import CheckId
 from tuiha.model.reports import BackendReport, BackendState
-from tuiha.operate.plans.kinds import Progress, Remains, StepFailed
+from tuiha.model.statements import Statement, plain
+from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
@@ -52,15 +56,15 @@ async def steerable(world: World, found: Seen) -> list[Check]:
     async def one(name: str) -> Check:
         sprayer = world.drivers.sprayers[name]
         if not isinstance(sprayer, Haproxy):
-            return common.check("steerable", name, False, "its driver only looks", "can be steered", common.NEVER,
-                                "steer it by hand, and see its manual")
+            return common.check(CheckId.STEERABLE, name, False, Found.ONLY_LOOKS(), Wanted.STEERABLE(), common.NEVER,
+                                Mend.STEER_BY_HAND())
         try:
             async with asyncio.timeout(_TIMEOUT):
                 level = await sprayer.level()
         except (TimeoutError, DriverError) as error:
-            return common.check("steerable", name, False, str(error) or "no answer", "level admin", common.NEVER,
-                                OPERATORS_SOCKET)
-        return common.check("steerable", name, level == ADMIN, f"its socket has level {level}", "level admin",
+            return common.check(CheckId.STEERABLE, name, False, str(error) or NO_ANSWER, Wanted.LEVEL_ADMIN(),
+                                common.NEVER, OPERATORS_SOCKET)
+        return common.check(CheckId.STEERABLE, name, level == ADMIN, Found.LEVEL(level=level), Wanted.LEVEL_ADMIN(),
                             common.NEVER, OPERATORS_SOCKET)
 
     return list(await asyncio.gather(*(one(name) for name in found if name not in away(found))))
@@ -68,23 +72,21 @@ async def steerable(world: World, found: Seen) -> list[Check]:
 
 def reachable(found: Seen) -> Check:
     """The check that all sprayers answer."""
-    missing = [f"{name}: {told}" for name, told in found.items() if isinstance(told, str)]
-    return common.check(
-        "sprayers", "sprayers", not missing, "; ".join(missing) or f"{len(found)} of {len(found)} answer", "all answer",
-        common.BAD, "start it, or go on without it: a server that takes nobody answers 503 to its health check",
-    )
+    missing = {name: told for name, told in found.items() if isinstance(told, str)}
+    return common.check(CheckId.SPRAYERS, "sprayers", not missing, Found.SPRAYERS(missing=missing, all=len(found)),
+                        Wanted.ALL_SPRAYERS(), common.BAD, Mend.GO_ON_WITHOUT())
 
 
-def words(found: Seen) -> str:
+def view(found: Seen) -> Statement:
     """How the sprayers see the servers, as evidence."""
-    return "; ".join(f"{name}: {_told(told)}" for name, told in found.items()) or "no sprayer is configured"
+    return Done.SPRAYERS(sprayers={name: _view(told) for name, told in found.items()})
 
 
-def _told(told: Backends | str) -> str:
+def _view(told: Backends | str) -> Statement:
     if isinstance(told, str):
-        return told
-    return ", ".join(f"{server} {backend.state}, {backend.sessions} sessions" for server, backend in told.items()) \
-        or "has none of them"
+        return plain(told)
+    return Done.BACKENDS(servers={server: Done.BACKEND(state=backend.state, sessions=backend.sessions)
+                                  for server, backend in told.items()})
 
 
 def _backends(found: Seen) -> list[BackendReport]:
@@ -101,20 +103,20 @@ class OutStep:
     servers: tuple[str, ...]
     skipped: frozenset[str]  # sprayers that did not answer when this was planned
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Drain in every sprayer. Raises StepFailed."""
         await _each(world, self.servers, self.skipped, _out)
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             found = await seen(world, self.servers)
-            return all(backend.state is not BackendState.UP for backend in _backends(found)), words(found)
+            return all(backend.state is not BackendState.UP for backend in _backends(found)), view(found)
 
-        good, text = await common.settled(read, 5.0)
+        good, said = await common.settled(read, 5.0)
         if not good:
-            raise StepFailed(f"a sprayer still gives users: {text}")
-        return text
+            raise StepFailed(Fault.STILL_GIVES(view=said))
+        return said
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Let them have users again."""
         await _each(world, self.servers, self.skipped, _in)
         return _undone(await seen(world, self.servers))
@@ -128,24 +130,24 @@ class QuietStep:
     servers: tuple[str, ...]
     skipped: frozenset[str]
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Wait, at most a long poll's time. Devices that stay longer are cut off by the server's stop, not by this."""
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             found = await seen(world, self.servers)
             sessions = sum(backend.sessions for backend in _backends(found))
-            progress.tell(f"{sessions} sessions left")
-            return sessions == 0, words(found)
+            progress.tell(Doing.SESSIONS(sessions=sessions))
+            return sessions == 0, view(found)
 
-        good, text = await common.settled(read, _IDLE, 0.3)
+        good, said = await common.settled(read, _IDLE, 0.3)
         if not good:
-            return f"{text}: these end with their requests; health checks rest until `enable`"
+            return Done.SESSIONS_END(view=said)
         await _each(world, self.servers, self.skipped, _checked)
-        return text
+        return said
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Nothing but health checks was changed, and these belong to the step that drained."""
-        return "nothing to undo"
+        return Back.NOTHING_UNDONE()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +158,29 @@ class InStep:
     servers: tuple[str, ...]
     skipped: frozenset[str]
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Make each ready in every sprayer. Raises StepFailed when one does not find it healthy."""
         await _each(world, self.servers, self.skipped, _in)
 
-        async def read() -> tuple[bool, str]:
+        async def read() -> tuple[bool, Statement]:
             found = await seen(world, self.servers)
-            return all(backend.state is BackendState.UP for backend in _backends(found)), words(found)
+            return all(backend.state is BackendState.UP for backend in _backends(found)), view(found)
 
-        good, text = await common.settled(read, 10.0)
+        good, said = await common.settled(read, 10.0)
         if not good:
-            raise StepFailed(f"a sprayer does not find all healthy: {text}")
-        return text
+            raise StepFailed(Fault.NOT_HEALTHY(view=said))
+        return said
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Take them out again."""
         await _each(world, self.servers, self.skipped, _out)
         return _undone(await seen(world, self.servers))
 
 
-def _undone(found: Seen) -> str:
+def _undone(found: Seen) -> Statement:
     """How the sprayers see servers after an undo; one that does not answer may keep what it was told."""
-    return Remains(words(found)) if any(isinstance(told, str) for told in found.values()) else words(found)
+    silent = any(isinstance(told, str) for told in found.values())
+    return Back.SPRAYERS_SILENT(view=view(found)) if silent else view(found)
 
 
 async def _out(sprayer: Haproxy, server: str) -> None:
@@ -202,16 +205,16 @@ async def _each(world: World, servers: Sequence[str], skipped: frozenset[str], o
     """
     found = await seen(world, servers)
     if found and all(isinstance(told, str) and name not in skipped for name, told in found.items()):
-        raise StepFailed(f"no sprayer answers: {words(found)}")
+        raise StepFailed(Fault.NO_SPRAYER(view=view(found)))
     for name, sprayer in world.drivers.sprayers.items():
         told = found[name]
         if isinstance(told, str):
             continue
         if not isinstance(sprayer, Haproxy):
-            raise StepFailed(f"{name} cannot be steered by its driver")
+            raise StepFailed(Fault.NOT_STEERABLE(sprayer=name))
         for server in told:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     await order(sprayer, server)
             except (TimeoutError, DriverError) as error:
-                raise StepFailed(f"{name}: {str(error) or 'no answer'}") from error
+                raise StepFailed(Fault.SPRAYER(name=name, why=str(error) or None)) from error

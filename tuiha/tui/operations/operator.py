@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tuiha.model.ways import OperationStatus, Standing
+from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.ways import Standing
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
+_NOT_BEGUN = (StepStatus.WAITING, StepStatus.UNDONE, StepStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class StepFacts:
     number: int
     target: str
     action: str
-    state: str  # waiting, running, done, failed, unknown, stopped, undone
+    state: StepStatus
     limit_seconds: float
     undo: bool
     point_of_no_return: bool
@@ -54,7 +56,7 @@ class OperationFacts:
     target: tuple[str, ...]
     who: str  # oncall@bastion
     reason: str
-    state: str  # running, done, failed, unknown, undone, cancelled, interrupted
+    state: OperationStatus
     steps: tuple[StepFacts, ...]
     started_at: float  # unix seconds
     seconds: float | None = None  # that it took in all; None while it runs
@@ -71,15 +73,15 @@ class OperationFacts:
     @property
     def ended(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self.state != "running"
+        return self.state is not OperationStatus.RUNNING
 
     @property
     def standing(self) -> Standing:
         """What decides what can still be done about it."""
         turning = [step for step in self.steps if step.point_of_no_return]
         return Standing(
-            OperationStatus(self.state), self.changed, self.left, any(step.state != "waiting" for step in self.steps),
-            not turning, any(step.state not in ("waiting", "undone", "failed") for step in turning), self.undoable,
+            self.state, self.changed, self.left, any(step.state is not StepStatus.WAITING for step in self.steps),
+            not turning, any(step.state not in _NOT_BEGUN for step in turning), self.undoable,
             self.elsewhere,
         )
 

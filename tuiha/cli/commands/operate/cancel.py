@@ -7,6 +7,7 @@ import argparse
 from tuiha.cli import exits
 from tuiha.cli.names import completed_by
 from tuiha.cli.operations.follow import CODES, add_following
+from tuiha.model.plans import OperationStatus
 
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 
@@ -36,6 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return code
     state = operator.operation(operation)
-    if state.state == "done":  # it was over, or past the point of no return, before the request came
+    if state.state is OperationStatus.DONE:  # it was over, or past the point of no return, before the request came
         return exits.REFUSED
-    return exits.OK if state.state == "cancelled" else code
+    return exits.OK if state.state is OperationStatus.CANCELLED else code

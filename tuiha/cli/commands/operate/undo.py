@@ -7,6 +7,7 @@ import argparse
 from tuiha.cli import exits
 from tuiha.cli.names import completed_by
 from tuiha.cli.operations.follow import CODES, add_following
+from tuiha.model.plans import OperationStatus
 
 HELP = f"""Take an operation back, its last step first. Refused when the point of no return may have been passed.
 
@@ -34,6 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return code
     state = operator.operation(operation)
-    if state.state == "done":  # it was past the point of no return before the request came
+    if state.state is OperationStatus.DONE:  # it was past the point of no return before the request came
         return exits.REFUSED
     return exits.OK if state.settled and not state.changed else code

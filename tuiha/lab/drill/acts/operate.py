@@ -15,6 +15,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.model.intent import Way
+from tuiha.model.plans import StepStatus
 from tuiha.model.reports import Standby
 from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
@@ -193,9 +194,11 @@ async def again(stage: Stage, name: str, how: Way) -> OperationState:
 def concluded(stage: Stage, state: OperationState, allowed: tuple[str, ...]) -> None:
     """Note what became of an operation. Raises NotReached when it is no end that is allowed."""
     stage.operation = summary(state, stage.operation)
-    if state.word not in allowed:
-        why = next((s.evidence for s in reversed(state.steps) if s.state in ("failed", "unknown")), state.text)
-        raise NotReached(f"{state.kind} ended {state.word} in place of {' or '.join(allowed)}: {why}")
+    found = state.status
+    if found not in allowed:
+        stuck = (StepStatus.FAILED, StepStatus.UNKNOWN)
+        why = next((step.evidence for step in reversed(state.steps) if step.state in stuck), state.text)
+        raise NotReached(f"{state.kind} ended {found} in place of {' or '.join(allowed)}: {why}")
 
 
 async def _followed(stage: Stage, name: str) -> OperationState:

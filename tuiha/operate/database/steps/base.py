@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,8 +15,10 @@ from tuiha.drivers.databases.commands import RELOAD, SETTING
 from tuiha.drivers.databases.positions import IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.databases.durability import Durability
+from tuiha.model.evidence import Back, Fault, StepId
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import PlannedStep
 from tuiha.operate.reach.control import ControlError
@@ -67,8 +68,8 @@ class Job:
 class PairStep:
     """A step of a change of roles. Subclasses say what they are in class variables."""
 
+    id: ClassVar[StepId]
     place: ClassVar[str] = "pool"
-    action: ClassVar[str]
     limit: ClassVar[float] = 10.0
     undoable: ClassVar[bool] = True
     no_return: ClassVar[bool] = False
@@ -80,23 +81,25 @@ class PairStep:
     @property
     def where(self) -> str:
         """The node or nodes, for people."""
-        return self._named(self.place)
+        return self.place.format(old=self.job.old, new=self.job.new)
+
+    @property
+    def says(self) -> Statement:
+        """What it does."""
+        return self.id(old=self.job.old, new=self.job.new)
 
     @property
     def planned(self) -> PlannedStep:
         """What the plan says of it."""
-        return PlannedStep(self.number, self.where, self._named(self.action), self.limit, self.undoable, self.no_return)
+        return PlannedStep(self.number, self.where, self.says, self.limit, self.undoable, self.no_return)
 
-    def _named(self, text: str) -> str:
-        return text.format(old=self.job.old, new=self.job.new)
-
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Do it and return the evidence. Raises StepFailed or StepUnknown."""
         raise NotImplementedError
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Take it back; most of them leave nothing to take back."""
-        return "nothing to take back"
+        return Back.NOTHING()
 
 
 async def sql(database: Coordinator, statement: str, *arguments: Any, seconds: float = 3.0) -> list[Any]:
@@ -106,7 +109,7 @@ async def sql(database: Coordinator, statement: str, *arguments: Any, seconds: f
     except DatabaseGone as error:
         raise StepUnknown(str(error)) from None
     except DatabaseError as error:
-        raise StepFailed(f"{database.name} refuses: {error}") from None
+        raise StepFailed(Fault.REFUSES(database=database.name, why=error)) from None
 
 
 async def value(database: Coordinator, statement: str, *arguments: Any, seconds: float = 3.0) -> Any:
@@ -148,7 +151,7 @@ async def set_parameter(database: Coordinator, name: str, text: str | None) -> N
         return bool(await value(database, SETTING, name) == text)
 
     if not await until(look, 3.0):
-        raise StepUnknown(f"{database.name} did not take {name} = '{text}' over; is it set on its command line?")
+        raise StepUnknown(Fault.NOT_TAKEN_OVER(database=database.name, parameter=name, value=text))
 
 
 async def note_standby(database: Coordinator, word: Standby) -> None:
@@ -192,7 +195,9 @@ async def read_ledger(world: World) -> LedgerRecord:
         raise StepUnknown(str(error)) from None
 
 
-async def change_ledger(world: World, allowed: Callable[[LedgerRecord], str | None], **changes: Any) -> LedgerRecord:
+async def change_ledger(
+    world: World, allowed: Callable[[LedgerRecord], Statement | None], **changes: Any
+) -> LedgerRecord:
     """Change the ledger by compare-and-set; done already when it is so.
 
     Raises StepFailed when `allowed` says why not, StepUnknown when the ledger does not answer.
@@ -205,24 +210,24 @@ async def change_ledger(world: World, allowed: Callable[[LedgerRecord], str | No
             return old
         reason = not_ours(world, old) or allowed(old)
         if reason is not None:
-            raise StepFailed(f"the ledger was not changed: {reason}")
+            raise StepFailed(Fault.LEDGER_UNCHANGED(why=reason))
         try:
             return await world.drivers.ledger.replace(old, new)
         except Conflict:
             continue  # whether it is still allowed is decided on what is there now
         except DriverError as error:
             raise StepUnknown(str(error)) from None
-    raise StepFailed("the ledger was changed again and again by somebody else")
+    raise StepFailed(Fault.LEDGER_BUSY())
 
 
-def not_ours(world: World, record: LedgerRecord) -> str | None:
+def not_ours(world: World, record: LedgerRecord) -> Statement | None:
     """Why the step's operation may not go on: the ledger names another one. None when it may."""
     if not world.operation:
         return None  # no runner runs this step
     other = intents.parse(record.intent)
     if other is not None and other.id == world.operation:
         return None
-    return "another operation has the pool: " + intents.words(other) if other else "the pool was given back"
+    return Fault.POOL_TAKEN(by=intents.words(other)) if other else Fault.POOL_GIVEN_BACK()
 
 
 async def still_ours(world: World) -> None:
@@ -235,7 +240,7 @@ def agent_of(world: World, name: str) -> Agent:
     """The agent of a database. Raises StepFailed without one."""
     agent = world.agents.get(name)
     if agent is None:
-        raise StepFailed(f"{name} has no agent (database.nodes[].agent): do it by hand, then resume")
+        raise StepFailed(Fault.NO_AGENT(database=name))
     return agent
 
 
@@ -254,7 +259,7 @@ async def own_database(world: World, job: Job, name: str) -> Coordinator:
     except (DatabaseGone, DatabaseError):
         found = None
     if found is not None and str(found) != job.identifier:
-        raise Foreign(f"{name} is FOREIGN: system {found}, not {job.identifier}; it is not touched")
+        raise Foreign(Fault.FOREIGN(database=name, found=found, wanted=job.identifier))
     return database
 
 
@@ -269,7 +274,7 @@ async def own_agent(world: World, job: Job, name: str) -> Agent:
         with contextlib.suppress(AgentError):
             found = await agent.identity()
     if found is not None and found != job.identifier:
-        raise Foreign(f"{name} is FOREIGN: its agent has system {found}, not {job.identifier}; it is not touched")
+        raise Foreign(Fault.FOREIGN_BY_AGENT(database=name, found=found, wanted=job.identifier))
     return agent
 
 
@@ -295,19 +300,3 @@ async def tell_all(
     told = dict(await asyncio.gather(*(tell(name, address) for name, address in servers.items())))
     failed = {name: str(answer) for name, answer in told.items() if isinstance(answer, ControlError)}
     return {name: answer for name, answer in told.items() if name not in failed}, failed
-
-
-def stamp(moment: float | None = None) -> str:
-    """A moment (unix seconds) for evidence, read back by `stamped`."""
-    return f"at {time.time() if moment is None else moment:.4f}"
-
-
-def stamped(evidence: str | None) -> float | None:
-    """The last moment in a text of evidence."""
-    found = re.findall(r"\bat (\d{9,}\.\d+)", evidence or "")
-    return float(found[-1]) if found else None
-
-
-def told(failed: Mapping[str, str]) -> str:
-    """Servers and what went wrong with them, for people."""
-    return "; ".join(f"{name}: {why}" for name, why in failed.items())

@@ -19,8 +19,10 @@ from tuiha.drivers.databases.positions import (
 )
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.durability import gaps
+from tuiha.model.evidence import Back, Doing, Done, Fault, StepId
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import (
     STEP,
     Foreign,
@@ -35,7 +37,6 @@ from tuiha.operate.database.steps.base import (
     read_ledger,
     set_parameter,
     sql,
-    stamp,
     still_ours,
     until,
     value,
@@ -68,9 +69,9 @@ class Cut(PairStep):
     """The new primary receives nothing any more: from here on the old one can acknowledge no commit."""
 
     place = "{new}"
-    action = "cut {new} off from {old}"
+    id = StepId.CUT
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Empty primary_conninfo, wait until no receiver is left; that moment is what leases are counted from."""
         database = await own_database(world, self.job, self.job.new)
         await set_parameter(database, "primary_conninfo", "")
@@ -83,14 +84,13 @@ class Cut(PairStep):
             return quiet >= 2
 
         if not await until(look, self.limit - 3.0):
-            raise StepFailed(f"{self.job.new} still receives from {self.job.old}")
+            raise StepFailed(Fault.STILL_RECEIVES(new=self.job.new, old=self.job.old))
         self.job.memory.cut_at = boottime()
         await nobody_to_wait_for(database)
         renewed = await value(database, LAST_RENEWAL)
-        since = f"; last lease renewed {stamp(renewed)}" if renewed is not None else ""
-        return f"primary_conninfo is empty, no receiver; synchronous_standby_names of {self.job.new} is empty{since}"
+        return Done.CUT_OFF(new=self.job.new, renewed_at=renewed)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Let it receive again."""
         database = world.databases[self.job.new]
         await set_parameter(database, "primary_conninfo", None)
@@ -99,18 +99,18 @@ class Cut(PairStep):
             return bool(await value(database, HAS_PRIMARY))
 
         if not await until(look, self.limit - 5.0):
-            raise StepUnknown(f"primary_conninfo of {self.job.new} is reset, and still empty: nothing else sets it")
-        return f"{self.job.new} may receive from {self.job.old} again: primary_conninfo is set"
+            raise StepUnknown(Fault.CONNECTION_EMPTY(new=self.job.new))
+        return Back.RECEIVES_AGAIN(new=self.job.new, old=self.job.old)
 
 
 class FenceOld(PairStep):
     """The old primary is stopped if its agent can be reached; else the end of the leases is what fences it."""
 
     place = "{old}"
-    action = "fence {old}, if it can be reached"
+    id = StepId.FENCE_IF_REACHED
     limit = 35.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Fence it. A primary that waited for nobody must be fenced: no end of leases stops it."""
         name, memory = self.job.old, self.job.memory
         try:
@@ -120,43 +120,42 @@ class FenceOld(PairStep):
             raise
         except (AgentError, StepFailed, TimeoutError) as error:
             if self.job.standby == Standby.STALE:
-                raise StepFailed(f"{name} runs unprotected and cannot be fenced: {error or 'no answer'}") from None
-            return f"not reached ({error or 'no answer'}): its leases end by time"
+                raise StepFailed(Fault.CANNOT_BE_FENCED(database=name, why=str(error) or None)) from None
+            return Done.NOT_REACHED(why=str(error) or None)
         memory.ran = bool(memory.ran) or ran
-        before = "" if ran else f"{name} was not running before; "
         if await _answers(world.databases[name]):
             if self.job.standby == Standby.STALE:
-                raise StepFailed(f"{name} runs unprotected, and still answers after its agent has fenced it")
-            return f"{before}its agent says that {name} is fenced, and it still answers: its leases end by time"
-        return f"{before}{name} is fenced by its agent, and does not answer"
+                raise StepFailed(Fault.ANSWERS_FENCED(database=name))
+            return Done.FENCED_AND_ANSWERS(database=name, ran=ran)
+        return Done.FENCED_BY_AGENT(database=name, ran=ran)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Start it again, unless it answers or was not running. One whose agent is silent may run: that is said."""
         name = self.job.old
         await refuse_if_promoted(world, self.job)
         if await answering(world.databases[name], 0.0, secondary=False):
-            return f"{name} answers as the primary"
+            return Back.ANSWERS_AS_PRIMARY(database=name)
         if self.job.memory.ran is False:
-            return f"{name} was not running"
+            return Back.WAS_NOT_RUNNING(database=name)
         try:
             await (await own_agent(world, self.job, name)).start()
         except (AgentError, StepFailed) as error:
             if self.job.memory.ran:
-                raise StepFailed(f"{name} was stopped, and is not started: {error}") from None
-            return f"{name} could not be asked to start: {error}"
+                raise StepFailed(Fault.NOT_STARTED(database=name, why=str(error))) from None
+            return Back.NOT_ASKED_TO_START(database=name, why=str(error))
         if not await answering(world.databases[name], self.limit - 5.0, secondary=False):
-            raise StepUnknown(f"{name} was started, and does not answer as the primary")
-        return f"{name} is started, and answers as the primary"
+            raise StepUnknown(Fault.STARTED_SILENT(database=name))
+        return Back.STARTED(database=name)
 
 
 class Replay(PairStep):
     """All that the new primary has received is replayed."""
 
     place = "{new}"
-    action = "{new} replays all that it received"
+    id = StepId.REPLAY
     limit = 60.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Wait for the replay."""
         database = world.databases[self.job.new]
         still = _Still()
@@ -167,12 +166,10 @@ class Replay(PairStep):
             return still.at(await value(database, REPLAYED), time.monotonic())
 
         if not await until(look, self.limit - 5.0):
-            raise StepFailed(f"{self.job.new} did not replay all that it received")
+            raise StepFailed(Fault.NOT_REPLAYED(new=self.job.new))
         if self.job.standby == Standby.SYNC and await value(database, DOUBTED):
-            raise StepFailed(f"{self.job.new} may lack acknowledged writes: a server saw that commits did not wait "
-                             "for it. Plan again: the plan says what can be lost")
-        return f"{self.job.new} has replayed all that it received" + (
-            ", but for the beginning of a record whose end never came" if still.so else "")
+            raise StepFailed(Fault.DOUBTED(new=self.job.new))
+        return Done.REPLAYED_ALL(new=self.job.new, torn=still.so)
 
 
 class _Still:
@@ -203,7 +200,7 @@ class Protect(PairStep):
     """Every commit waits for the secondary, and only then does the ledger say so."""
 
     place = "{new}, {old}"
-    action = "commits on {new} wait for {old}, then ledger SYNC"
+    id = StepId.PROTECT
     limit = 180.0
     undoable = False
 
@@ -222,7 +219,7 @@ class Protect(PairStep):
         """The epoch in which that is so."""
         return self.job.epoch + 1
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Set the name when it streams for good, see that nobody waits for long, and then change the ledger.
 
         A secondary that does not become `sync` within a fifth of a lease is not waited for any longer: no server has
@@ -234,17 +231,17 @@ class Protect(PairStep):
         for pause in _PAUSES:
             stream = Stream(primary, name)
             if not await until(stream.steady, _STEADY, 0.02):
-                raise StepFailed(f"{name} does not keep streaming from {self.primary}: commits would wait for it")
+                raise StepFailed(Fault.BREAKS_OFF(secondary=name, primary=self.primary))
             await still_ours(world)  # one that gave the secondary up meanwhile must not wait for it again
             if await self._waited_for(world, primary, stream, patience):
                 await note_standby(primary, Standby.SYNC)
                 record = await change_ledger(world, self._refusal, standby=Standby.SYNC)
-                return f"{name} streams, sync; ledger {record.standby}: protected{await self._discard(world)}"
-            progress.tell(f"{name} was not synchronous within {patience:g} s: {self.primary} waits for nobody again")
+                return Done.PROTECTED(partner=name, standby=record.standby, data=await self._discard(world))
+            progress.tell(Doing.NOT_SYNCHRONOUS(secondary=name, seconds=patience, primary=self.primary))
             if time.monotonic() - began > self.limit / 2:
                 break
             await asyncio.sleep(pause)
-        raise StepFailed(f"{name} did not become synchronous within {patience:g} s; {self.primary} waits for nobody")
+        raise StepFailed(Fault.NOT_SYNCHRONOUS(secondary=name, seconds=patience, primary=self.primary))
 
     async def _waited_for(self, world: World, primary: Coordinator, stream: Stream, patience: float) -> bool:
         """Have commits wait for the secondary; False, and they wait for nobody, when it takes too long."""
@@ -281,8 +278,8 @@ class Protect(PairStep):
         found = replace(await waited_for(primary), lacking=all(answers))
         holes = frozenset(gap for gap in gaps(found, name, slot(name)) if gap.hole)
         if holes:
-            raise Acknowledged(f"{self.primary} would acknowledge commits without {name}: "
-                               f"{reason(found, name, holes)}. Next: {remedy(found, name, holes)}")
+            raise Acknowledged(Fault.HOLE(primary=self.primary, secondary=name, why=reason(found, name, holes),
+                                          mend=remedy(found, name, holes)))
 
     async def _let_go(self, world: World, primary: Coordinator, before: Standby) -> None:
         """Commits wait for nobody; while the ledger counts on the secondary, only once it says STALE.
@@ -299,17 +296,17 @@ class Protect(PairStep):
         else:
             await nobody_to_wait_for(primary)
 
-    async def _discard(self, world: World) -> str:
+    async def _discard(self, world: World) -> Statement | None:
         """The data folders that were replaced are not needed any more; what is left of them hinders nobody."""
         agent = world.agents.get(self.secondary)
         if not isinstance(agent, Keeping):
-            return ""
+            return None
         try:
             async with asyncio.timeout(_DISCARDING):
                 removed = await agent.discard()
         except (AgentError, TimeoutError) as error:
-            return f"; data folders that were replaced stay: {error or 'not removed in time'}"
-        return f"; {removed} replaced data folders removed" if removed else ""
+            return Done.DATA_STAYS(why=str(error) or None)
+        return Done.DATA_REMOVED(folders=removed) if removed else None
 
     async def _flushed(self, database: Coordinator, name: str) -> bool:
         """A checkpoint: the setting has reached the process that commits ask. Then all before it is there."""
@@ -322,34 +319,37 @@ class Protect(PairStep):
 
         return await until(look, 10.0, 0.01)
 
-    def _refusal(self, record: LedgerRecord) -> str | None:
-        here = (record.active, record.epoch, record.phase) == (self.primary, self.epoch, "STEADY")
-        return None if here else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
+    def _refusal(self, record: LedgerRecord) -> Statement | None:
+        here = (record.active, record.epoch, record.phase) == (self.primary, self.epoch, STEADY)
+        return None if here else Fault.OTHER_PHASE(active=record.active, epoch=record.epoch, phase=record.phase)
 
 
 class ProtectAfter(Protect):
     """After a failover: protected again if the old primary is there again."""
 
-    action = "commits on {new} wait for {old}, if it follows"
+    id = StepId.PROTECT_IF_FOLLOWS
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Protect, or say why not. One that was rewound just now may break off once and connect again.
 
         What a DBA has to mend first does not keep the operation from its end: the pool serves, and the result says so.
         """
         primary = world.databases[self.primary]
         if not await until(lambda: streams(primary, self.secondary), _CONNECTING, 0.05):
-            return f"not protected: {self.secondary} does not follow; `tuiha plan rejoin {self.secondary}`"
+            return Done.UNPROTECTED_NO_STREAM(secondary=self.secondary)
         try:
             return await super().run(world, progress)
         except Acknowledged as hole:
-            return f"not protected: {hole}"
+            return Done.UNPROTECTED(why=hole.said)
 
 
 class ProtectHere(Protect):
     """The pair as it is: the active database waits for its partner again."""
 
-    action = "commits on {old} wait for {new}, then ledger SYNC"
+    @property
+    def says(self) -> Statement:
+        """What it does: the other way round than after a change of roles."""
+        return self.id(old=self.secondary, new=self.primary)
 
     @property
     def primary(self) -> str:
@@ -371,12 +371,12 @@ class GiveUp(PairStep):
     """The pool goes on without its secondary: first the ledger, so that nobody promotes it, then the primary."""
 
     place = "ledger, {old}"
-    action = "ledger STALE, then {old} waits for nobody"
+    id = StepId.GIVE_UP
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Give the secondary up; read back that no commit waits."""
         await own_database(world, self.job, self.job.old)
-        text = await give_up_secondary(world, self.job.old, self.job.epoch, "STEADY")
+        given_up = await give_up_secondary(world, self.job.old, self.job.epoch, STEADY)
         database = world.databases[self.job.old]
 
         async def look() -> bool:
@@ -384,10 +384,10 @@ class GiveUp(PairStep):
             return bool(waiting == 0)
 
         if not await until(look, 5.0, 0.02):
-            raise StepUnknown(f"{text}; commits still wait")
-        return f"{text}; no commit waits"
+            raise StepUnknown(Fault.COMMITS_WAIT(given_up=given_up))
+        return Done.GIVEN_UP(given_up=given_up)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Protect again; fails while the secondary does not stream."""
         return await ProtectHere(self.job, self.number).run(world, progress)
 
@@ -407,11 +407,11 @@ class ResetConnection(PairStep):
     """The new primary gets its own connection settings back, for the day when it follows again."""
 
     place = "{new}"
-    action = "{new} may follow again one day"
+    id = StepId.RESET_CONNECTION
     undoable = False
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Take the empty setting out."""
         await set_parameter(world.databases[self.job.new], "primary_conninfo", None)
         found = await value(world.databases[self.job.new], HAS_PRIMARY)
-        return "primary_conninfo is set again" if found else "primary_conninfo is reset"
+        return Done.CONNECTION_RESET(set=bool(found))

@@ -6,7 +6,9 @@ import asyncio
 
 from tuiha.drivers.databases.commands import CHECKPOINT, COUNT_SESSIONS, END_SESSIONS, PROMOTE
 from tuiha.drivers.databases.positions import FLUSHED, IN_RECOVERY, REPLAYED
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.evidence import Back, Done, Fault, StepId
+from tuiha.model.reports import EpochState, LedgerRecord, Standby
+from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import (
     Job,
     PairStep,
@@ -40,45 +42,45 @@ class Prepare(PairStep):
     """What takes long is done before anything waits: a checkpoint, no synchronous names on the secondary, log-ins."""
 
     place = "{old}, {new}"
-    action = "checkpoint; {new} will wait for nobody; servers log in to {new}"
+    id = StepId.PREPARE
     limit = 120.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Checkpoint, setting, and log-ins; without one of these a server logs in later."""
         job = self.job
         await own_database(world, job, job.old)
         await nobody_to_wait_for(await own_database(world, job, job.new))
         await sql(world.databases[job.old], CHECKPOINT, seconds=self.limit)
         ready, _ = await tell_all(world, job.servers, "ready", {"database": job.new, "seconds": _READY}, _LOGGING_IN)
-        return (f"checkpoint on {job.old}; synchronous_standby_names of {job.new} is empty; "
-                f"{len(ready)} of {len(job.servers)} servers logged in to {job.new}")
+        return Done.PREPARED(old=job.old, new=job.new, ready=len(ready), servers=len(job.servers))
 
 
 class Fence(PairStep):
     """The old primary takes no lease any more, and none of the pool's sessions is left on it."""
 
     place = "{old}"
-    action = "fence {old}: no lease, no session of the pool"
+    id = StepId.FENCE
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Fence the epoch row by a synchronous commit, end the sessions, read both back."""
         job, database = self.job, world.databases[self.job.old]
         await sql(database, FENCE, job.epoch, job.old)
         row = (await sql(database, ACTIVE_EPOCH))[0]
-        if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, "FENCED"):
-            raise StepFailed(f"{job.old} holds epoch {row['epoch']} of {row['active']}, {row['state']}")
+        if (row["epoch"], row["active"], row["state"]) != (job.epoch, job.old, EpochState.FENCED):
+            raise StepFailed(Fault.HOLDS_EPOCH(database=job.old, epoch=row["epoch"], active=row["active"],
+                                               state=row["state"]))
         users = pool_users(world)
         ended = await value(database, END_SESSIONS, users)
-        text = f"epoch {job.epoch} is FENCED; {ended} sessions told to end"
         if job.old in world.agents:
-            return text  # the stop that comes next waits for their end
+            # The stop that comes next waits for their end.
+            return Done.FENCED(epoch=job.epoch, sessions=ended, left=None)
 
         async def look() -> bool:
             return bool(await value(database, COUNT_SESSIONS, users) == 0)
 
-        return f"{text}, {'none' if await until(look, 1.0) else 'some'} left"
+        return Done.FENCED(epoch=job.epoch, sessions=ended, left=not await until(look, 1.0))
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """ACTIVE again. A primary that died meanwhile is started; a secondary that was lost is given up first."""
         job, database = self.job, world.databases[self.job.old]
         await refuse_if_promoted(world, job)
@@ -90,57 +92,57 @@ class Fence(PairStep):
             await give_up_secondary(world, job.old, job.epoch, job.phase)
             await sql(database, UNFENCE, job.epoch, job.old)
         row = (await sql(database, ACTIVE_EPOCH))[0]
-        if row["state"] != "ACTIVE":
-            raise StepUnknown(f"{job.old} still says {row['state']}")
-        return f"epoch {row['epoch']} of {row['active']} is {row['state']}"
+        if row["state"] != EpochState.ACTIVE:
+            raise StepUnknown(Fault.STILL_SAYS(database=job.old, state=row["state"]))
+        return Back.EPOCH(epoch=row["epoch"], active=row["active"], state=row["state"])
 
 
 class Stop(PairStep):
     """A fast stop: the old primary sends everything, its last checkpoint included, before it ends."""
 
     place = "{old}"
-    action = "stop {old}, read its last position"
+    id = StepId.STOP
     limit = 60.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Stop it by its agent. Without one it stays, fenced, and its flush position counts."""
         name = self.job.old
         if name not in world.agents:
             position = int(await value(world.databases[name], FLUSHED))
             self.job.memory.position = position
-            return f"{name} has no agent: it stays up, fenced; flushed to {_lsn(position)}"
+            return Done.STAYS_FENCED(database=name, position=position)
         try:
             async with asyncio.timeout(_ENDING):
                 stopped = await by_agent((await own_agent(world, self.job, name)).stop("fast"))
         except TimeoutError:
-            raise StepUnknown(f"{name} did not end within {_ENDING:g} s: one of its processes hangs") from None
+            raise StepUnknown(Fault.STOP_HANGS(database=name, seconds=_ENDING)) from None
         if not stopped.clean:
-            raise StepFailed(f"{name} did not end cleanly: it may hold writes that it did not send")
+            raise StepFailed(Fault.STOP_UNCLEAN(database=name))
         self.job.memory.position = stopped.position
-        return f"stopped, shutdown checkpoint at {_lsn(stopped.position - 1)}, timeline {stopped.timeline}"
+        return Done.STOPPED(position=stopped.position - 1, timeline=stopped.timeline)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Start it again. A stop that hangs is ended at once first: it would never answer again."""
         name = self.job.old
         await refuse_if_promoted(world, self.job)
         if name in world.agents and not await answering(world.databases[name], 0.0, secondary=False):
             await by_agent((await own_agent(world, self.job, name)).stop("immediate"))
         await _start(world, self.job, self.limit - 30.0)
-        return f"{name} answers as the primary"
+        return Back.ANSWERS_AS_PRIMARY(database=name)
 
 
 class CatchUp(PairStep):
     """The secondary has replayed all that the old primary wrote."""
 
     place = "{new}"
-    action = "{new} replays to that position"
+    id = StepId.CATCH_UP
     limit = 30.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Wait for the replay."""
         database = world.databases[self.job.new]
         if not await value(database, IN_RECOVERY):
-            return f"{self.job.new} is promoted already"
+            return Done.PROMOTED_ALREADY(new=self.job.new)
         wanted = self.job.memory.position
         if wanted is None:
             wanted = int((await by_agent(agent_of(world, self.job.old).position())).position)
@@ -149,21 +151,21 @@ class CatchUp(PairStep):
             return bool(await value(database, REPLAYED) >= wanted)
 
         if not await until(look, _REPLAYING):
-            raise StepFailed(f"{self.job.new} did not receive and replay all of {self.job.old} "
-                             f"within {_REPLAYING:g} s")
-        return f"replayed to {_lsn(await value(database, REPLAYED))}"
+            raise StepFailed(Fault.NOT_CAUGHT_UP(new=self.job.new, old=self.job.old, seconds=_REPLAYING))
+        position = await value(database, REPLAYED)
+        return Done.CAUGHT_UP(position=position)
 
 
 class Promote(PairStep):
     """The point of no return."""
 
     place = "{new}"
-    action = "promote {new}"
+    id = StepId.PROMOTE
     limit = 60.0
     undoable = False
     no_return = True
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """pg_promote without waiting, and look: that is quicker than its own wait."""
         database = await own_database(world, self.job, self.job.new)
         if await value(database, IN_RECOVERY):
@@ -176,8 +178,8 @@ class Promote(PairStep):
                 raise StepUnknown(str(error)) from None
 
         if not await until(look, self.limit - 5.0, 0.002):
-            raise StepUnknown(f"{self.job.new} was told to promote and is still in recovery")
-        return f"{self.job.new} is out of recovery"
+            raise StepUnknown(Fault.STILL_IN_RECOVERY(new=self.job.new))
+        return Done.PROMOTED(new=self.job.new)
 
 
 async def promoted(world: World, job: Job, seconds: float = 1.5) -> Passed:
@@ -204,8 +206,7 @@ async def row_of(world: World, name: str, *, writable: bool = False) -> tuple[in
 async def refuse_if_promoted(world: World, job: Job) -> None:
     """The old database is not to be used again beside a promoted one. Raises StepFailed."""
     if await promoted(world, job) is Passed.YES:
-        raise StepFailed(f"{job.new} is promoted: {job.old} must not be used again. `tuiha plan reclaim` works out "
-                         "what is left to be done")
+        raise StepFailed(Fault.PROMOTED(new=job.new, old=job.old))
 
 
 def pool_users(world: World) -> list[str]:
@@ -228,24 +229,19 @@ async def _start(world: World, job: Job, seconds: float) -> None:
     if name in world.agents:
         await by_agent((await own_agent(world, job, name)).start())
     if not await answering(world.databases[name], seconds, secondary=False):
-        raise StepUnknown(f"{name} does not answer as the primary; start it, then take the operation back")
+        raise StepUnknown(Fault.SILENT_PRIMARY(database=name))
 
 
-async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -> str:
+async def give_up_secondary(world: World, active: str, epoch: int, phase: str) -> Statement:
     """The ledger says STALE first, and only then does the primary stop waiting for its secondary.
 
     A failover that began from the same record has changed the phase: only one of the two goes on.
     """
-    def allowed(record: LedgerRecord) -> str | None:
+    def allowed(record: LedgerRecord) -> Statement | None:
         here = (record.active, record.epoch, record.phase) == (active, epoch, phase)
-        return None if here else f"{record.active} is active in epoch {record.epoch}, phase {record.phase}"
+        return None if here else Fault.OTHER_PHASE(active=record.active, epoch=record.epoch, phase=record.phase)
 
     record = await change_ledger(world, allowed, standby=Standby.STALE)
     await nobody_to_wait_for(world.databases[active])
     await note_standby(world.databases[active], record.standby)
-    return f"ledger {record.standby}, then synchronous_standby_names of {active} emptied"
-
-
-def _lsn(position: int) -> str:
-    """A position as PostgreSQL writes it."""
-    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
+    return Done.LEDGER_STANDBY(standby=record.standby, active=active)

@@ -10,7 +10,9 @@ from typing import Any
 
 from tuiha.drivers.databases.commands import SESSIONS_BY_SERVER
 from tuiha.drivers.protocols import AgentError
-from tuiha.operate.database.steps.base import PairStep, sql, stamp, tell_all, told
+from tuiha.model.evidence import Back, Doing, Done, Fault, StepId
+from tuiha.model.statements import Statement
+from tuiha.operate.database.steps.base import PairStep, sql, tell_all
 from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import safe
@@ -47,32 +49,31 @@ class ServerStep(PairStep):
 class Hold(ServerStep):
     """Requests queue at the servers, bounded in number and time; nothing reaches the old primary any more."""
 
-    action = "hold requests, wait for those in flight"
+    id = StepId.HOLD
     limit = 15.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Hold every server. One that cannot fails the step; a hold ends by itself if nobody ends it."""
-        began = stamp()
+        began = time.time()
         seconds = world.pool.hold.seconds
         held, failed = await tell_all(world, self.job.servers, "hold", {"seconds": seconds}, seconds + 1.0)
         if failed:
-            raise StepFailed(f"not held: {told(failed)}")
-        return f"{len(held)} servers hold, nothing in flight; held {began}"
+            raise StepFailed(Fault.NOT_HELD(failed=failed))
+        return Done.HELD(servers=len(held), held_at=began)
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Release. A server that does not answer releases by itself when its hold ends."""
         released, failed = await tell_all(world, self.job.servers, "release", {}, _ANSWER)
-        text = f"{len(released)} servers released"
-        return f"{text}; by themselves within {world.pool.hold.seconds:g} s: {told(failed)}" if failed else text
+        return Back.RELEASED(servers=len(released), seconds=world.pool.hold.seconds, later=failed)
 
 
 class LetGo(ServerStep):
     """No server has a lease on the old primary: each one says so, or its lease has ended."""
 
-    action = "servers let {old} go, else wait for their leases' end"
+    id = StepId.LET_GO
     limit = 60.0
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Tell all; go on at once when all have confirmed, else when no lease can be left."""
         job = self.job
         began = boottime()
@@ -80,15 +81,14 @@ class LetGo(ServerStep):
         gone, _ = await tell_all(world, job.servers, "attach", body, _ANSWER)
         confirmed = set(await self._without_lease(world, {n: job.servers[n] for n in gone}))
         missing = {name: seconds for name, seconds in (await self._leased(world)).items() if name not in confirmed}
-        text = f"{len(confirmed)} servers confirm that they let {job.old} go"
         if not missing:
-            return f"{text}; no other lease of epoch {job.epoch} can be left"
+            return Done.ALL_LET_GO(servers=len(confirmed), old=job.old, epoch=job.epoch)
         longest = max(missing.values())
         end = leases_end(job.memory.cut_at, longest, world.pool.lease.slack, began)
         while (left := end - boottime()) > 0:
-            progress.tell(f"waiting {left:.1f} s for the lease of {', '.join(sorted(missing))}")
+            progress.tell(Doing.WAITING_FOR_LEASES(seconds=left, servers=sorted(missing)))
             await asyncio.sleep(min(left, 0.5))
-        return f"{text}; the lease of {', '.join(sorted(missing))} ended by time, {longest:g} s after the cut"
+        return Done.LEASES_ENDED(servers=len(confirmed), old=job.old, missing=sorted(missing), seconds=longest)
 
     async def _without_lease(self, world: World, servers: Mapping[str, str]) -> list[str]:
         """Those that say that they have no lease, or one in a later epoch."""
@@ -109,12 +109,12 @@ class LetGo(ServerStep):
         rows = await sql(world.databases[self.job.new], MAY_HOLD, self.job.epoch, lease.seconds, lease.slack)
         return {row["server"]: row["seconds"] for row in rows}
 
-    async def undo(self, world: World, progress: Progress) -> str:
+    async def undo(self, world: World, progress: Progress) -> Statement:
         """Send them back."""
         await refuse_if_promoted(world, self.job)
         body = {"epoch": self.job.epoch, "database": self.job.old}
         back, failed = await tell_all(world, self.job.servers, "attach", body, _ANSWER)
-        return f"{len(back)} servers told to use {self.job.old}" + (f"; {told(failed)}" if failed else "")
+        return Back.SENT_BACK(servers=len(back), old=self.job.old, failed=failed)
 
 
 def leases_end(cut_at: float | None, seconds: float, slack: float, now: float) -> float:
@@ -128,11 +128,11 @@ def leases_end(cut_at: float | None, seconds: float, slack: float, now: float) -
 class Attach(ServerStep):
     """Servers attach to the new primary, verify who it is, take leases, and release what waits."""
 
-    action = "servers attach to {new}, verify it, take leases, go on"
+    id = StepId.ATTACH
     limit = 20.0
     undoable = False
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Tell each and wait for its lease. One that is not reached has no lease anywhere, and follows the ledger.
 
         Raises StepUnknown when servers answer and none has a lease.
@@ -143,14 +143,12 @@ class Attach(ServerStep):
         on_new = {name: found for name, found in done.items() if isinstance(found, tuple)}
         missing = {name: found.why for name, found in done.items() if isinstance(found, _NotYet)}
         if any(found.answered for found in done.values() if isinstance(found, _NotYet)) and not on_new:
-            raise StepUnknown(f"no server is on {self.job.new} yet: {told(missing)}")
+            raise StepUnknown(Fault.NO_SERVER_YET(new=self.job.new, servers=missing))
         if not on_new:
-            return (f"no server answers, so nobody is served; each follows the ledger to {self.job.new} when it can "
-                    f"reach it: {told(missing) or 'there is none'}")
+            return Done.NOBODY_SERVED(new=self.job.new, missing=missing)
         waited = sum(queue for _, queue in on_new.values())
         last = max((moment for moment, _ in on_new.values()), default=time.time())
-        text = f"{len(on_new)} servers on {self.job.new} with leases, {waited} requests waited; served {stamp(last)}"
-        return f"{text}; later: {told(missing)}" if missing else text
+        return Done.ATTACHED(servers=len(on_new), new=self.job.new, requests=waited, served_at=last, later=missing)
 
     async def _told(self, world: World, servers: Mapping[str, str], seconds: float) -> dict[str, _Attached]:
         until = time.monotonic() + seconds
@@ -197,11 +195,11 @@ _Attached = tuple[float, int] | _NotYet  # when its lease was seen, and the requ
 class Verify(ServerStep):
     """Every server by its own word and by the new primary's sessions; none on the old one."""
 
-    action = "verify every server on {new}, none on {old}"
+    id = StepId.VERIFY
     limit = 15.0
     undoable = False
 
-    async def run(self, world: World, progress: Progress) -> str:
+    async def run(self, world: World, progress: Progress) -> Statement:
         """Ask each server and both databases until they agree; a server may be about to take its lease again."""
         give_up = time.monotonic() + self.limit - 2 * _ANSWER - 1.0
         while True:
@@ -212,25 +210,24 @@ class Verify(ServerStep):
                     raise
             await asyncio.sleep(_AGAIN)
 
-    async def _verified(self, world: World) -> str:
+    async def _verified(self, world: World) -> Statement:
         """What all say. Raises StepFailed when they do not agree."""
         job = self.job
         said, silent = await self._said(world)
-        wrong = {name: f"on {where}" for name, where in said.items() if where != job.new}
+        wrong = {name: Fault.ON(where=where) for name, where in said.items() if where != job.new}
         if wrong:
-            raise StepFailed(f"not on {job.new}: {told(wrong)}")
+            raise StepFailed(Fault.NOT_ON(new=job.new, servers=wrong))
         rows = await sql(world.databases[job.new], SESSIONS_BY_SERVER, pool_users(world))
         sessions = {row["server"]: row["sessions"] for row in rows}
         unseen = [name for name in said if name not in sessions]
         if unseen:
-            raise StepFailed(f"{job.new} has no session of {', '.join(unseen)}")
-        text = ", ".join(f"{name} {sessions[name]}" for name in said) or "nobody answers"
-        text = f"on {job.new} by their own word and its sessions: {text}; {await self._old(world)}"
-        return f"{text}; silent: {told(silent)}" if silent else text
+            raise StepFailed(Fault.NO_SESSION(new=job.new, servers=unseen))
+        return Done.VERIFIED(new=job.new, sessions={name: sessions[name] for name in said}, old=await self._old(world),
+                             silent=silent)
 
-    async def _said(self, world: World) -> tuple[dict[str, str], dict[str, str]]:
+    async def _said(self, world: World) -> tuple[dict[str, Statement | str], dict[str, Statement | str]]:
         """Name -> database with a lease in the new epoch (else a few words), and who does not answer."""
-        async def ask(name: str, address: str) -> tuple[str, str, bool]:
+        async def ask(name: str, address: str) -> tuple[str, Statement | str, bool]:
             try:
                 status = await world.control.get(address, "status", seconds=_ANSWER)
             except ControlError as error:
@@ -240,32 +237,33 @@ class Verify(ServerStep):
         found = await asyncio.gather(*(ask(name, address) for name, address in self.job.servers.items()))
         if not any(good for _, _, good in found):
             found += await asyncio.gather(*(ask(name, address) for name, address in (await self.joined(world)).items()))
-        return {n: text for n, text, good in found if good}, {n: text for n, text, good in found if not good}
+        return {n: said for n, said, good in found if good}, {n: said for n, said, good in found if not good}
 
-    def _where(self, status: Mapping[str, Any]) -> str:
+    def _where(self, status: Mapping[str, Any]) -> Statement | str:
         if status["epoch"] != self.job.epoch + 1 or not status["lease_seconds"]:
-            return f"{status['database']}, epoch {status['epoch']}, lease {status['lease_seconds'] or 0:.1f} s"
+            lease = status["lease_seconds"] or 0.0
+            return Fault.SAYS(database=status["database"], epoch=status["epoch"], lease=lease)
         return str(status["database"])
 
-    async def _old(self, world: World) -> str:
+    async def _old(self, world: World) -> Statement:
         """That the old primary has no session of the pool. Raises StepFailed when it has."""
         old = self.job.old
         try:
             rows = await world.databases[old].fetch(SESSIONS_BY_SERVER, pool_users(world), seconds=1.0)
         except (DatabaseGone, DatabaseError):
-            return f"{old} {await _stopped(world, old)}"
+            return await _stopped(world, old)
         # A server that looks for its database may knock there; without a lease it does nothing.
-        visits = ", ".join(row["server"] for row in rows)
-        return f"{old}: visits without a lease by {visits}" if visits else f"{old} has no session of the pool"
+        visits = [row["server"] for row in rows]
+        return Done.OLD_VISITS(old=old, servers=visits) if visits else Done.OLD_EMPTY(old=old)
 
 
-async def _stopped(world: World, name: str) -> str:
+async def _stopped(world: World, name: str) -> Statement:
     """In words, whether a database that does not answer is known to be stopped."""
     agent = world.agents.get(name)
     if agent is None:
-        return "does not answer"
+        return Done.OLD_SILENT(old=name)
     try:
         await agent.position()
     except AgentError:
-        return "does not answer"
-    return "is stopped: no session"
+        return Done.OLD_SILENT(old=name)
+    return Done.OLD_STOPPED(old=name)

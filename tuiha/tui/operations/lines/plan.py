@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tuiha.model.operations import OPERATIONS
+from tuiha.model.plans import CheckVerdict, Extent
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread, width_of
@@ -14,8 +15,9 @@ from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 
-_VERDICTS: Mapping[str, Span] = {
-    "ok": ("✓", "well"), "warning": (WARN, "warning"), "bad": ("✗", "bad bold"), "never": ("✗", "bad bold"),
+_VERDICTS: Mapping[CheckVerdict, Span] = {
+    CheckVerdict.OK: ("✓", "well"), CheckVerdict.WARNING: (WARN, "warning"),
+    CheckVerdict.BAD: ("✗", "bad bold"), CheckVerdict.NEVER: ("✗", "bad bold"),
 }
 _LABEL = 9  # cells of "Checks  " and its like
 _NAME = 12  # cells of the name of a check
@@ -44,7 +46,7 @@ def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = Fal
     lines = [screen_title("PLAN", plan.kind, plan.target, (f"plan {plan.id}", "quiet"), width)]
     lines += [Line(fit(((f" {WARN} planned again, another fact: {fact}", "warning"),), width)) for fact in changed]
     lines += [] if short else [BLANK]
-    told = [check for check in plan.checks if not short or check.verdict != "ok"]
+    told = [check for check in plan.checks if not short or check.verdict is not CheckVerdict.OK]
     good = [check for check in plan.checks if check not in told]
     lines += _good_lines(good, width)
     for place, check in enumerate(told):
@@ -60,7 +62,7 @@ def plan_lines(plan: Plan, changed: Sequence[str], width: int, short: bool = Fal
 
 
 def _losses(plan: Plan, width: int) -> list[Line]:
-    style = "text" if plan.loses.startswith("nothing") else "warning bold"
+    style = "text" if plan.loss.extent is Extent.NONE else "warning bold"
     return [labelled("" if place else "Loses", ((text, style),), width)
             for place, text in enumerate(wrapped(clean(plan.loses), width - _LABEL - 1))]
 
@@ -68,7 +70,7 @@ def _losses(plan: Plan, width: int) -> list[Line]:
 def _check_lines(label: str, check: Check, width: int) -> list[Line]:
     mark, style = _VERDICTS[check.verdict]
     told = f"{check.subject}  {check.value}" if check.subject else check.value
-    good = check.verdict == "ok"
+    good = check.verdict is CheckVerdict.OK
     room = width - _LABEL - _NAME - 4
     first, *rest = wrapped(clean(told), room) if width_of([(clean(told), "")]) > room else [told]
     spans: list[Span] = [
@@ -127,13 +129,13 @@ def _figures(details: Mapping[str, Any], width: int) -> list[Line]:
 
 def wanted(plan: Plan, overridden: Sequence[str]) -> tuple[str, ...]:
     """The lines that have to be typed still: an override for each check that stops it, then the name."""
-    bad = [check.name for check in plan.checks if check.verdict == "bad" and check.name not in overridden]
+    bad = [check.name for check in plan.checks if check.verdict is CheckVerdict.BAD and check.name not in overridden]
     return (*(f"override {name}" for name in dict.fromkeys(bad)), plan.confirm)
 
 
 def forbidden(plan: Plan) -> str | None:
     """The check that nobody can override; None when there is none."""
-    never = next((check for check in plan.checks if check.verdict == "never"), None)
+    never = next((check for check in plan.checks if check.verdict is CheckVerdict.NEVER), None)
     return None if never is None else f"{never.name}: {never.subject} {never.value}".replace("  ", " ")
 
 

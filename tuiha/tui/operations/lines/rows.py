@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuiha.model.plans import OperationStatus
 from tuiha.model.problems.operation import Running
-from tuiha.model.ways import OperationStatus
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
 from tuiha.tui.draw.filter import Fields
@@ -15,6 +15,7 @@ from tuiha.tui.draw.rows import Order
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.operations.lines.run import RESULTS, step_line
 from tuiha.tui.operations.operator import OperationFacts
+from tuiha.words.results import WORDS
 
 _RANKS = {OperationStatus.DONE: 3, OperationStatus.UNDONE: 3, OperationStatus.CANCELLED: 2}  # the others: 1
 
@@ -45,7 +46,7 @@ class OperationRow(Lasting):
     @property
     def result(self) -> str:
         """Its result in a word."""
-        return RESULTS.get(self.facts.state, (self.facts.state.upper(), ""))[0]
+        return WORDS[self.facts.state]
 
     @property
     def seconds(self) -> float:
@@ -60,7 +61,7 @@ def operation_rows(
     rows = [OperationRow(facts, now) for facts in known]
     if running is not None and running.id not in {facts.id for facts in known}:
         rows.append(OperationRow(OperationFacts(
-            running.id, running.kind, (), running.owner, "", "running", (), running.since,
+            running.id, running.kind, (), running.owner, "", OperationStatus.RUNNING, (), running.since,
             host=running.host, elsewhere=True), now))
     return tuple(rows)
 
@@ -71,8 +72,7 @@ def when(at: float) -> str:
 
 
 def _result(row: OperationRow, _: Sight) -> Span:
-    style = RESULTS.get(row.facts.state, ("", "text"))[1]
-    return (row.result, style)
+    return (row.result, RESULTS[row.facts.state])
 
 
 COLUMNS: tuple[Column[OperationRow], ...] = (

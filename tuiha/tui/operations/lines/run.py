@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tuiha.model.plans import OperationStatus, StepStatus
 from tuiha.model.words import count, span
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
@@ -12,29 +13,24 @@ from tuiha.tui.draw.marks import CURSOR, bar
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
 from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
+from tuiha.words.results import MEANINGS, WORDS
 
-_STEPS: Mapping[str, tuple[Span, str]] = {  # state -> mark, style of the words
-    "waiting": (("·", "quiet"), "quiet"),
-    "running": ((CURSOR, "flow bold"), "strong bold"),
-    "done": (("✓", "well"), "text"),
-    "failed": (("✗", "bad bold"), "bad bold"),
-    "unknown": (("?", "warning bold"), "warning bold"),
-    "undone": (("◂", "heading"), "heading"),
-    "stopped": (("▪", "warning"), "warning"),
+_STEPS: Mapping[StepStatus, tuple[Span, str]] = {  # mark, style of the words
+    StepStatus.WAITING: (("·", "quiet"), "quiet"),
+    StepStatus.RUNNING: ((CURSOR, "flow bold"), "strong bold"),
+    StepStatus.DONE: (("✓", "well"), "text"),
+    StepStatus.FAILED: (("✗", "bad bold"), "bad bold"),
+    StepStatus.UNKNOWN: (("?", "warning bold"), "warning bold"),
+    StepStatus.UNDONE: (("◂", "heading"), "heading"),
+    StepStatus.STOPPED: (("▪", "warning"), "warning"),
 }
-RESULTS: Mapping[str, tuple[str, str]] = {  # state -> word, style
-    "running": ("RUNNING", "armed bold"), "done": ("DONE", "well bold"), "failed": ("FAILED", "bad bold"),
-    "unknown": ("UNKNOWN", "warning bold"), "undone": ("UNDONE", "heading bold"),
-    "cancelled": ("STOPPED", "warning bold"), "interrupted": ("INTERRUPTED", "bad bold"),
+RESULTS: Mapping[OperationStatus, str] = {  # the style of its word
+    OperationStatus.RUNNING: "armed bold", OperationStatus.DONE: "well bold", OperationStatus.FAILED: "bad bold",
+    OperationStatus.UNKNOWN: "warning bold", OperationStatus.UNDONE: "heading bold",
+    OperationStatus.CANCELLED: "warning bold", OperationStatus.INTERRUPTED: "bad bold",
 }
-_MEANS: Mapping[str, str] = {
-    "done": "Every step was done, and read back.",
-    "failed": "A step did not happen, and that is certain.",
-    "unknown": "What happened could not be read back: do not take it for failed.",
-    "undone": "Every step that was done has been taken back.",
-    "cancelled": "It was stopped where that is safe.",
-    "interrupted": "What ran it has died. Nothing goes on by itself.",
-}
+_STUCK = (StepStatus.FAILED, StepStatus.UNKNOWN)
+_OVER = (StepStatus.DONE, StepStatus.UNDONE)
 
 
 def _plain(value: object) -> str:
@@ -55,7 +51,7 @@ _OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> la
 
 def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, ...]:
     """The steps, how far they are, and that leaving changes nothing."""
-    word, style = RESULTS.get(operation.state, (operation.state, "text"))
+    word, style = WORDS[operation.state], RESULTS[operation.state]
     lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
     lines += [step_line(step, now, width) for step in operation.steps]
     lines += [BLANK, _progress(operation, now, width), BLANK]
@@ -73,31 +69,31 @@ def _who(operation: OperationFacts, width: int) -> Line:
 
 def step_line(step: StepFacts, now: float, width: int) -> Line:
     """A step: its state as a mark, how long it took, and what was read back."""
-    mark, style = _STEPS.get(step.state, (("?", "warning"), "warning"))
+    mark, style = _STEPS[step.state]
     name = _name_width(width)
     told = step.evidence
-    if step.state == "running":
+    if step.state is StepStatus.RUNNING:
         gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
         told = f"{gone:.0f}s of {step.limit_seconds:g}s  {step.evidence}".rstrip()
-    elif step.state in ("failed", "unknown"):
+    elif step.state in _STUCK:
         told = f"{step.state.upper()}  {step.evidence}"
-    elif step.state == "waiting":
+    elif step.state is StepStatus.WAITING:
         told = "waiting"
     taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
     both = f"{step.action}  {step.target}"
     return Line(fit((
         (" ", "text"), mark, (" ", "text"), (left(both if len(both) <= name else step.action, name), style),
-        (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in ("done", "undone") else style),
+        (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in _OVER else style),
     ), width))
 
 
 def _progress(operation: OperationFacts, now: float, width: int) -> Line:
     """A bar: what the running step counts, with its rate and the time that is left; or else the steps."""
-    counting = next((step for step in operation.steps if step.state == "running" and step.of), None)
+    counting = next((step for step in operation.steps if step.state is StepStatus.RUNNING and step.of), None)
     if counting is not None and counting.of:
         done, of, unit = counting.done or 0, counting.of, _pace(counting, now)
     else:
-        done, of, unit = sum(step.state == "done" for step in operation.steps), len(operation.steps), " steps"
+        done, of, unit = sum(step.state is StepStatus.DONE for step in operation.steps), len(operation.steps), " steps"
     text = f"  {figures.count(done)} of {figures.count(of)}{unit}"
     return Line(fit((("   ", "text"), *bar(done, of, max(10, width - len(text) - 8), "armed"), (text, "quiet")), width))
 
@@ -114,12 +110,12 @@ def _pace(step: StepFacts, now: float) -> str:
 
 def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
     """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
-    word, style = RESULTS.get(operation.state, (operation.state.upper(), "text"))
+    word, style = WORDS[operation.state], RESULTS[operation.state]
     if operation.outcome.get("protected") is False:
         word, style = f"{word}, UNPROTECTED", "warning bold"
     title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
     lines = [title, _who(operation, width), BLANK]
-    lines.append(Line(fit(((f" {_MEANS.get(operation.state, '')}", style.removesuffix(" bold")),), width)))
+    lines.append(Line(fit(((f" {MEANINGS[operation.state]}", style.removesuffix(" bold")),), width)))
     for name, value in operation.outcome.items():
         label, said = _OUTCOMES.get(name, (name.replace("_", " "), _plain))
         lines.append(_fact(label, said(value), width))
@@ -143,7 +139,7 @@ def _ended_step(step: StepFacts, width: int) -> list[Line]:
     indent = _name_width(width) + 13
     if indent + len(step.evidence) + len(step.state) + 2 <= width:
         return [line]
-    word = f"{step.state.upper()}  " if step.state in ("failed", "unknown") else ""
+    word = f"{step.state.upper()}  " if step.state in _STUCK else ""
     first, *more = wrapped(clean(f"{word}{step.evidence}"), width - indent - 1)
     start = step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
     return [start, *(Line(fit(((" " * indent + part, "heading"),), width)) for part in more)]

@@ -35,7 +35,7 @@ WHERE j.device_id = d.id AND u.id = $1 AND u.name = $2 AND d.user_id = u.id AND 
 """
 
 # And no key of a user that was joined to this one (joinings.py): those carry ids that this table knows.
-DELETE_FORMER_NAMES = "DELETE FROM joined_device WHERE device_id = $1"
+DELETE_FORMER_KEYS = "DELETE FROM joined_device WHERE device_id = $1"
 
 DEVICE_NAMED = """
 SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3

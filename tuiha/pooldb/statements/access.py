@@ -28,14 +28,14 @@ UPDATE device d SET id = DEFAULT, revoked_at = NULL, revoked_reason = NULL
 FROM app_user u WHERE u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
 """
 
-# Nor one that it had before its user was joined with another (merge.py).
+# Nor one that it had before its user was joined with another (joinings.py).
 DELETE_FORMER_DEVICES = """
 DELETE FROM joined_device j USING device d, app_user u
 WHERE j.device_id = d.id AND u.id = $1 AND u.name = $2 AND d.user_id = u.id AND d.name = $3 AND d.revoked_at IS NOT NULL
 """
 
-# And no key of a user that was joined to this one (merge.py): those carry ids that this table knows.
-DELETE_FORMER_NAMES = "DELETE FROM joined_device WHERE device_id = $1"
+# And no key of a user that was joined to this one (joinings.py): those carry ids that this table knows.
+DELETE_FORMER_KEYS = "DELETE FROM joined_device WHERE device_id = $1"
 
 DEVICE_NAMED = """
 SELECT d.id FROM device d JOIN app_user u ON u.id = d.user_id WHERE u.id = $1 AND u.name = $2 AND d.name = $3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LOCKED, PINNED = 1, 2  # a user's mark, who is not to be moved
 
-# These read whole tables.
+# Reads the whole table.
 BOUND_USERS = "SELECT server, count(*)::int AS users FROM binding WHERE expires_at > now() GROUP BY server"
 
 BINDING = """

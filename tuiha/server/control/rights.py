@@ -16,7 +16,7 @@ from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.access import (
     ALLOW_DEVICE,
     DELETE_FORMER_DEVICES,
-    DELETE_FORMER_NAMES,
+    DELETE_FORMER_KEYS,
     DEVICE_NAMED,
     DISABLE_USER,
     ENABLE_USER,
@@ -81,7 +81,7 @@ async def revoke(connection: Connection, user: Named, reason: str) -> int:
     device_id = await connection.fetchval(REVOKE_DEVICE, user.id, user.name, user.device, reason)
     if device_id is None:
         raise Missing
-    await connection.execute(DELETE_FORMER_NAMES, device_id)
+    await connection.execute(DELETE_FORMER_KEYS, device_id)
     await _note(connection, "warning", f"{user.name}: device {user.device} revoked: {reason}")
     return await announce(connection, user.id)
 

@@ -6,7 +6,6 @@ from it, and a test compares the documentation with it. What a kind does is in `
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -297,6 +296,8 @@ def _against_options(operation: Operation, options: Mapping[str, str]) -> Iterab
 
 
 def _hint(word: str, known: Collection[str]) -> str:
+    import difflib  # not before something is misspelled: a first picture waits for what is imported
+
     near = difflib.get_close_matches(word, known, n=1)
     if near:
         return f"; did you mean '{near[0]}'?"

@@ -15,7 +15,8 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.operate.mail import service
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.draft import make_plan
+from tuiha.operate.plans.kinds import Misused, Refused
 from tuiha.operate.plans.look import look
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World, open_world
@@ -105,5 +106,5 @@ async def test_a_mail_server_that_is_dead(pool: EmbeddedPool, world: World) -> N
 async def test_what_makes_no_sense(world: World) -> None:
     with pytest.raises(Refused, match="no mail server mail9"):
         await FailoverMail().plan(world, ("mail9",), {})
-    with pytest.raises(Refused):
-        await ReturnMail().plan(world, (), {})
+    with pytest.raises(Misused):
+        await make_plan(world.pool, world.base, "return-mail")

@@ -15,7 +15,8 @@ from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.model.facts import Snapshot
-from tuiha.operate.plans.kinds import Refused, StepFailed
+from tuiha.operate.plans.draft import make_plan
+from tuiha.operate.plans.kinds import Misused, Refused, StepFailed
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
@@ -69,9 +70,11 @@ async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:
     await undo(world, kind, plan)
     assert (await bound(world))[user] == "s1"
     await monitored_once(world)
-    for wrong in ((user, "s1"), (user, "s9"), ("nobody", "s1"), (user,)):
+    for wrong in ((user, "s1"), (user, "s9"), ("nobody", "s1")):
         with pytest.raises(Refused):
             await kind.plan(world, wrong, {})
+    with pytest.raises(Misused):
+        await make_plan(world.pool, world.base, "move", (user,))
 
 
 async def test_drain_under_load_and_enable(pool: EmbeddedPool, world: World) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuiha.model.check.findings import Attempt, Expected, findings
-
 from tests.model.looks import (
     SERVERS,
     SYSTEM,
@@ -23,6 +21,7 @@ from tests.model.looks import (
 )
 from tuiha.model.check.facts import FindingCode, Tried
 from tuiha.model.check.finding import Finding, Level
+from tuiha.model.check.findings import Attempt, Expected, findings
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby

@@ -1,4 +1,4 @@
-"""A language of `x`: every sentence of `tuiha.words` loses its letters, and keeps its length and its spaces."""
+"""A language of `x`: every letter of a sentence of `tuiha.words` is one, and its length stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_LANGUAGE = frozenset({"tuiha.words.next"})  # commands and keys are the same
 def crossed(value: Any) -> Any:
     """The same text, or what holds texts, in the language of `x`."""
     if isinstance(value, str):
-        return re.sub(r"\S", "x", value)
+        return re.sub(r"[A-Za-z]", "x", value)
     if isinstance(value, tuple | list):
         return type(value)(crossed(part) for part in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

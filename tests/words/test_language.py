@@ -115,7 +115,7 @@ def test_in_a_language_of_x_everything_else_stays(monkeypatch: pytest.MonkeyPatc
     for snapshot, happened in every(SEEDS):
         told = [sentence for problem in snapshot.problems for sentence in (what(problem), means(problem))]
         told += map(text, happened)
-        assert not [sentence for sentence in told if re.search(r"[^\Wx]", sentence)]
+        assert not [sentence for sentence in told if re.search(r"[A-Za-wyz]", sentence)]
         assert status_text(snapshot)
     assert concluded() == found, "verdicts, the order of problems, next steps"
     for mine, theirs in zip(outcome(), before, strict=True):

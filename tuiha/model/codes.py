@@ -1,4 +1,4 @@
-"""What can be wrong with a pool and what can happen in it: codes with typed facts. No sentence is in here."""
+"""Codes with typed facts: the problems that a pool can have, and the events in it. No sentence is in here."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ProblemCode(StrEnum):
 
 
 class Action(StrEnum):
-    """What an operator can do next."""
+    """A kind of step that an operator can take next."""
 
     PLAN = "plan"  # an operation
     CHECK = "check"
@@ -109,7 +109,7 @@ class Mend:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What comes next, and on what."""
+    """The step that comes next, with its target."""
 
     action: Action
     targets: tuple[str, ...] = ()
@@ -131,14 +131,14 @@ def serve(*servers: str) -> Next:
 
 
 def mend(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> Next:
-    """What mends the first of them that no operation mends by itself; else to protect the pool."""
+    """To mend the first gap that no operation mends by itself; without one, to protect the pool."""
     first = next((gap for gap in Gap if gap in all_gaps and gap in BY_HAND), None)
     return plan("protect") if first is None else Next(Action.MEND, mend=Mend(first, partner, found))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a problem or an event beside its code; each kind has a class of its own."""
+    """The facts of a problem or an event beside its code; each kind has a class of its own."""
 
 
 NONE = Facts()
@@ -225,7 +225,7 @@ class OperationFacts(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a problem needs, and the kind of operation that has the pool until then."""
+    """The step that a problem needs, and the kind of operation that has the pool until then."""
 
     next: Next
     operation: str
@@ -235,7 +235,7 @@ class Turn:
 
 
 class Effect(StrEnum):
-    """What it means that a database is lost, or follows no more."""
+    """The effect of a database that is lost, or follows no more."""
 
     UNDECIDED = "undecided"  # nobody says which database is active
     NOTHING_LEFT = "nothing-left"  # no database can be reached
@@ -265,7 +265,7 @@ class Lost(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Commits(Facts):
-    """What commits wait for, and why that is not the partner alone."""
+    """The settings that commits wait by, and why they do not wait for the partner alone."""
 
     active: str
     partner: str
@@ -307,7 +307,7 @@ class Foreign(Facts):
 
 @dataclass(frozen=True, slots=True)
 class Obstacle(Facts):
-    """What is in the way of a change of the pair's roles, on one database."""
+    """An obstacle to a change of the pair's roles, on one database."""
 
     code: ProblemCode
     database: str
@@ -325,7 +325,7 @@ class Obstacle(Facts):
 
 
 class Kind(StrEnum):
-    """What stands in the way. Checks of plans are called so."""
+    """A kind of obstacle. Checks of plans are called so."""
 
     BACKUP = "backup"
     PREPARED = "prepared"
@@ -349,7 +349,7 @@ _KINDS: Mapping[ProblemCode, Kind] = {
 
 
 class Fate(StrEnum):
-    """What becomes of the users of a server that is down."""
+    """The fate of the users of a server that is down."""
 
     TAKEN = "taken"
     STRANDED = "stranded"  # no other server has room
@@ -374,7 +374,7 @@ class Unasked(Facts):
 
 
 class Relief(StrEnum):
-    """What would help an overloaded server."""
+    """The help that an overloaded server needs."""
 
     REBALANCE = "rebalance"
     ENABLE = "enable"  # a server that is drained

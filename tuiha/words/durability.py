@@ -16,7 +16,7 @@ def reason(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
 
 
 def remedy(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> str:
-    """What mends the first of them that no operation mends by itself; else `tuiha plan protect`."""
+    """How to mend the first gap that no operation mends by itself; without one, `tuiha plan protect`."""
     return command(mend(found, partner, all_gaps))
 
 

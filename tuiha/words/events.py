@@ -13,7 +13,7 @@ from tuiha.words.states import OUT_OF_SERVICE, of_manager
 
 
 def text(event: Event) -> str:
-    """What happened, in a line."""
+    """The event as one line."""
     return _TEXTS[event.kind](event.facts)
 
 

@@ -1,4 +1,4 @@
-"""What comes next, as a command for a shell, and as a key of the dashboard."""
+"""The next step, as a command for a shell, and as a key of the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the way of a change of roles, and what is odd at a sprayer: what it is, what it means, what mends it."""
+"""Obstacles to a change of roles, and oddities of sprayers, in words: finding, meaning and remedy."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def state(problem: Problem) -> str:
 
 
 def detail(problem: Problem) -> str:
-    """What is known of it, in a few words: `connection refused`; may be empty."""
+    """The facts in a few words: `connection refused`; may be empty."""
     return _TEXTS[problem.code].detail(problem.facts)
 
 
@@ -56,7 +56,7 @@ def what(problem: Problem) -> str:
 
 
 def means(problem: Problem) -> str:
-    """What it means for users, one sentence."""
+    """The effect on users, one sentence."""
     said = _TEXTS[problem.code].means
     told = said if isinstance(said, str) else said(problem.facts)
     return told if problem.turn is None else f"{told}; {_later(problem.turn)}"

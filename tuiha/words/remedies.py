@@ -1,4 +1,4 @@
-"""What to do about a target that could not be asked, by its cause.
+"""Remedies for targets that could not be asked, by their cause.
 
 A remedy is for one cause: an operator can carry it out and is done.
 """

@@ -23,7 +23,7 @@ def note(facts: ServerFacts | DatabaseFacts | SprayerFacts | MailFacts) -> str:
 
 
 def in_words(said: Managed) -> str:
-    """What the manager of the pair says of a node, in a few words."""
+    """A node as the manager of the pair reports it, in a few words."""
     if said.error is not None:
         return said.error
     more = [word for word, is_so in (("paused", said.paused), ("pending restart", said.pending_restart)) if is_so]

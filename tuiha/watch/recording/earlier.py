@@ -1,4 +1,4 @@
-"""What versions before this one recorded, in the form of today."""
+"""Recordings of earlier versions, lifted to the form of today."""
 
 from __future__ import annotations
 

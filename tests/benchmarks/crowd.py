@@ -27,7 +27,7 @@ import asyncpg
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
-from tuiha.pooldb.lease_functions import RENEW
+from tuiha.pooldb.leases import RENEW
 from tuiha.pooldb.statements.mail import MAIL_SERVICE
 from tuiha.pooldb.statements.servers import BEAT
 from tuiha.pooldb.statements.takeovers import CANDIDATES

@@ -31,9 +31,9 @@ from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
-from tuiha.model.evidence import Done
-from tuiha.model.plans import Moment, OperationStatus
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Done
+from tuiha.model.operations.plans import Moment, OperationStatus
+from tuiha.model.operations.statements import Statement
 from tuiha.operate import api
 from tuiha.operate.database.kinds import moment
 

@@ -15,7 +15,7 @@ WALKS = {
     "the screen": ("asyncio", "textual.app", "tuiha.tui.app", "tuiha.cli.operations.operator",
                    "tuiha.watch.child.feed"),
     "what watches": ("asyncio", "ssl", "pydantic", "tuiha.config.settings", "asyncpg", "tuiha.watch.watcher",
-                     "tuiha.drivers.factory", "tuiha.watch.recording.optional"),
+                     "tuiha.drivers.factory", "tuiha.watch.recording.setup"),
 }
 _CODE = """
 import importlib, sys

@@ -25,7 +25,7 @@ from typing import Any
 from tests.benchmarks.mail_pool import HERE, Scene, embedded, on_dovecot
 from tuiha.cli.output.table import aligned, cell
 from tuiha.lab.drill.acts.guests import Guest
-from tuiha.lab.drill.acts.mailbox import put
+from tuiha.lab.drill.faults.mail import put
 from tuiha.lab.drill.observation.mailwatch import MailFigures, judge
 from tuiha.lab.parts.oddmail import Odd, compose
 

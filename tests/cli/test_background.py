@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from tuiha.cli.background import InBackground
+from tuiha.cli.commands.run.demo import InBackground
 
 
 class Thing:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.tui.fake_operator import bad, switchover
 from tuiha.cli.operations.text import next_command, plan_text
-from tuiha.model.plans import CheckVerdict
-from tuiha.model.statements import plain
+from tuiha.model.operations.plans import CheckVerdict
+from tuiha.model.operations.statements import plain
 from tuiha.operate.plans.plan import Check, PlannedStep
 
 WELL = Check("pool", "demo", plain("HEALTHY, active db1"),

@@ -20,11 +20,12 @@ from tests.until import wait_until
 from tests.watch.doubles import settings
 from tests.watch.recording.made import TROUBLE, at_turn, recorded
 from tuiha.cli.main import main
-from tuiha.cli.screens.recording import open_past
+from tuiha.cli.screens.dashboard import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import Recording as RecordingSettings
 from tuiha.watch.child.messages import outline_of
-from tuiha.watch.recording import optional, store
+from tuiha.watch.recording import setup as optional
+from tuiha.watch.recording import store
 from tuiha.watch.recording.reader import Recording
 
 Captured = pytest.CaptureFixture[str]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.until import wait_until
-from tuiha.lab.pool.ports import Ports
+from tuiha.lab.pool.assembly import Ports
 
 PASSWORD = "a password with 'quotes' and spaces"
 ROLES = """

@@ -25,8 +25,7 @@ from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.layout import Layout, make_folder
 from tuiha.lab.pool.watchdog import Watchdog
 from tuiha.lab.runtime import binaries, python
-from tuiha.lab.runtime.binaries import MissingServers
-from tuiha.lab.runtime.mirror import mirror
+from tuiha.lab.runtime.binaries import MissingServers, mirror
 
 DEFAULT = {"ttl": 30, "loop_wait": 10, "retry_timeout": 10}  # Patroni's own
 QUICK = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}  # the shortest it accepts with some sense

@@ -308,7 +308,7 @@ async def test_users_of_etcd(folder: Path) -> None:
 
 
 async def _add_users(node: EtcdNode) -> None:
-    from tuiha.drivers.ledgers.keys import in_base64
+    from tuiha.drivers.ledgers.etcd import in_base64
 
     gateway = node.gateway()
     permission = {"permType": "READWRITE", "key": in_base64("/tests/"), "range_end": in_base64("/tests0")}

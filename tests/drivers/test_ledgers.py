@@ -64,7 +64,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await node.ready()
 
         async def damage(raw: bytes) -> None:
-            from tuiha.drivers.ledgers.keys import in_base64
+            from tuiha.drivers.ledgers.etcd import in_base64
 
             gateway = node.gateway()
             await gateway.ask("/v3/kv/put", {"key": in_base64(f"/tests/{pool}/record"), "value": in_base64(raw)})

@@ -14,7 +14,8 @@ from tuiha.config.load import load
 from tuiha.drivers.databases import patroni_rest as rest
 from tuiha.drivers.http import exchange
 from tuiha.drivers.http import keepalive as asking
-from tuiha.drivers.ledgers import gateway, keys, record
+from tuiha.drivers.ledgers import etcd as keys
+from tuiha.drivers.ledgers import gateway, record
 from tuiha.drivers.mail import client, envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers import http, pool, traveler

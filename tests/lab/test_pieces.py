@@ -17,9 +17,9 @@ from tuiha.lab.parts import mail, users
 from tuiha.lab.parts.haproxy import Sprayers
 from tuiha.lab.parts.postgres import Pair
 from tuiha.lab.pool import configuration, layout, reaper
+from tuiha.lab.pool.assembly import Nursery, take_orphans_in
 from tuiha.lab.pool.children import Child, ChildError, Children, ChildState, Command
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
 from tuiha.lab.pool.watchdog import Watchdog
 from tuiha.lab.runtime import binaries
 from tuiha.lab.runtime.python import Python

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tuiha.lab.pool import ports
-from tuiha.lab.pool.ports import Ports, is_free
+from tuiha.lab.pool import assembly as ports
+from tuiha.lab.pool.assembly import Ports, is_free
 
 # Outside what pools take: others run beside this test.
 _ELSEWHERE = """

@@ -14,7 +14,7 @@ import pytest
 import tuiha
 from tuiha.lab.pool import account, layout
 from tuiha.lab.runtime import python
-from tuiha.lab.runtime.mirror import mirror
+from tuiha.lab.runtime.binaries import mirror
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
 

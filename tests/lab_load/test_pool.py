@@ -20,8 +20,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.books import History, Message
 from tuiha.lab.load.checker import Finding, Verdict, monitored_twice
 from tuiha.lab.load.database import NoDatabase, Node, Records
-from tuiha.lab.load.deliver import deliver
-from tuiha.lab.load.mailer import MailTarget, NotDelivered, compose
+from tuiha.lab.load.mailer import MailTarget, NotDelivered, compose, deliver
 from tuiha.lab.load.process import LoadFailed, LoadProcess
 from tuiha.lab.load.setup import Setting, setting
 from tuiha.lab.load.trace import traced

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tuiha.model.check.findings import Expected, findings
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.databases.durability import Durability, Follower, Loose

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuiha.model.check.findings import Expected, findings
-
 from tests.model.looks import NOW, healthy, server
 from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.events import events

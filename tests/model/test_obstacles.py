@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tuiha.model.check.findings import Expected, findings
 
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
 from tuiha.model.check.finding import Level
+from tuiha.model.check.findings import Expected, findings
 from tuiha.model.check.manager import managed_findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing

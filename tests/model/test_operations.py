@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tuiha.cli.commands.operate import devices, plan, users
-from tuiha.model import operations
 from tuiha.model.databases.managed import NOT_HERE
-from tuiha.model.operations import (
+from tuiha.model.operations import catalogue as operations
+from tuiha.model.operations.catalogue import (
     KEYS,
     OPERATIONS,
     REASON,

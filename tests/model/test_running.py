@@ -11,7 +11,7 @@ import pytest
 from tests.model.looks import healthy
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look, Polled, Problem, Severity, Snapshot
-from tuiha.model.intent import SILENCE, Condition, parse
+from tuiha.model.operations.intent import SILENCE, Condition, parse
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.words.next import command, key
 from tuiha.words.problems import means, what

@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from tuiha.model.intent import Way
-from tuiha.model.plans import OperationStatus
-from tuiha.model.ways import KEYS, Against, Standing, against, open_ways, possible
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.plans import OperationStatus
+from tuiha.model.operations.ways import KEYS, Against, Standing, against, open_ways, possible
 
 S = OperationStatus
 HALF_WAY = (S.INTERRUPTED, S.FAILED, S.UNKNOWN)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuiha.model.statements import Statement
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.kinds import Kind
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World

@@ -22,8 +22,7 @@ from tuiha.drivers.reach import host_and_port
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.books import Message
 from tuiha.lab.load.database import Records
-from tuiha.lab.load.deliver import deliver
-from tuiha.lab.load.mailer import MailTarget, compose
+from tuiha.lab.load.mailer import MailTarget, compose, deliver
 from tuiha.lab.load.setup import setting
 from tuiha.lab.runtime import binaries
 

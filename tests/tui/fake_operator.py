@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from tests.tui.samples import AT
-from tuiha.model.intent import Way
-from tuiha.model.operations import misuse
-from tuiha.model.plans import CheckVerdict, OperationStatus, StepStatus, nothing
-from tuiha.model.statements import plain
+from tuiha.model.operations.catalogue import misuse
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.plans import CheckVerdict, OperationStatus, StepStatus, nothing
+from tuiha.model.operations.statements import plain
 from tuiha.operate.api import Operator
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id

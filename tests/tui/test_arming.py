@@ -12,7 +12,6 @@ from tests.tui.fake_operator import FakeOperator, switchover
 from tests.tui.samples import down
 from tests.tui.test_app import lines, seen, text
 from tuiha.tui.app import Dashboard
-from tuiha.tui.operations.lock import ARMED_FOR
 from tuiha.tui.operations.node_keys import ACTING_KEYS
 from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import CONFIRM_KEYS, ConfirmScreen
@@ -22,6 +21,7 @@ from tuiha.tui.operations.screens.plan import PLAN_KEYS, PlanScreen
 from tuiha.tui.operations.screens.rebalance import REBALANCE_KEYS
 from tuiha.tui.operations.screens.result import RESULT_KEYS
 from tuiha.tui.operations.screens.run import RUN_KEYS, RunScreen
+from tuiha.tui.operations.state import ARMED_FOR
 from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
 from tuiha.tui.views.users.devices import DEVICES_KEYS
 from tuiha.tui.views.users.screen import USERS_KEYS

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import dashboard, home, lines, seen, text
-from tuiha.model.operations import OPERATIONS
+from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.tui.app import Dashboard
 from tuiha.tui.command.grammar import COMMANDS, Unclear, complete, completed, parse
 from tuiha.tui.command.palette import PaletteScreen

@@ -13,11 +13,11 @@ from tests.tui.test_app import seen, text
 from tuiha.model.users import names
 from tuiha.tui.app import Dashboard
 from tuiha.tui.kit.paced import LONGEST, _end
-from tuiha.tui.operations.lock import ARMED_FOR
 from tuiha.tui.operations.operator import Trouble
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen
+from tuiha.tui.operations.state import ARMED_FOR
 
 
 async def test_the_right_keys_at_the_pace_of_a_hand_start_it() -> None:

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from tests.tui.fake_operator import CHECKS, FakeOperator, bad, ended, operation, switchover
 from tests.tui.samples import AT, SAMPLES, SampleFeed
 from tests.tui.test_app import seen, text
-from tuiha.model.plans import Extent, Loss, Unit
-from tuiha.model.statements import plain
+from tuiha.model.operations.plans import Extent, Loss, Unit
+from tuiha.model.operations.statements import plain
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.theme import load_theme

@@ -17,7 +17,7 @@ import pytest
 from tests.tui.pty_terminal import Terminal
 from tests.tui.signals import before_it_starts, begun, by_hand, dashboard, live, shown, to_screen
 from tests.until import wait_until
-from tuiha.cli.background import InBackground
+from tuiha.cli.commands.run.demo import InBackground
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool

@@ -14,7 +14,7 @@ from tests.tui.samples import AT, SampleFeed, degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tests.tui.test_users_view import page
 from tuiha.model.facts import Snapshot
-from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.problems.operation import operation_problems
 from tuiha.model.problems.operation import running as running_in
 from tuiha.tui.app import Dashboard

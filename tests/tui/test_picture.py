@@ -12,11 +12,10 @@ from tuiha.model.reports import ServerState, SprayerState
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.marks import bar, buckets, gauge, nice_limit, plot, sparkline
 from tuiha.tui.draw.spans import Line, plain, width_of
-from tuiha.tui.draw.strokes import HEAVY, LIGHT, Strokes
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.views.detail.sheet import detail_lines
-from tuiha.tui.views.home.picture import picture, picture_rows
+from tuiha.tui.views.home.picture import HEAVY, LIGHT, Strokes, picture, picture_rows
 from tuiha.tui.views.home.picture_database import mail_lines
 
 

@@ -14,7 +14,7 @@ from tests.tui.samples import degraded, healthy
 from tests.tui.test_app import lines, seen, text
 from tuiha.model.codes import Effect, Lost, ProblemCode, plan
 from tuiha.model.facts import NodeKind, Problem, Protection, Severity
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.lines.choices import Judged
 from tuiha.tui.operations.operator import Trouble

@@ -23,7 +23,7 @@ from tuiha.tui.alarms import BELL, Alarms
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.ascii import in_ascii
 from tuiha.tui.looks import Looks
-from tuiha.tui.operations.lock import ARMED_FOR, arm
+from tuiha.tui.operations.state import ARMED_FOR, arm
 from tuiha.tui.theme import load_theme
 
 NAMES = (

@@ -9,7 +9,7 @@ import pytest
 from tests.tui.acting import QUICK, at_once, by_hand, made, on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator, bad, ended, operation, switchover
 from tests.tui.test_app import lines, seen, text
-from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.result import ResultScreen
 from tuiha.tui.operations.screens.run import RunScreen

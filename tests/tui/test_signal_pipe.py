@@ -8,7 +8,7 @@ import sys
 SCENE = """
 import asyncio, os, signal, threading
 from contextlib import ExitStack
-from tuiha.tui.terminal.signals import on_signals
+from tuiha.tui.terminal.app import on_signals
 
 async def main():
     loop, told = asyncio.get_running_loop(), asyncio.Event()

@@ -19,10 +19,10 @@ from tests.tui.pty_terminal import Terminal
 from tests.tui.samples import AT, SAMPLES, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tuiha.config.errors import ConfigError, Problem
-from tuiha.tui.draw.letters import large, width_of_large
 from tuiha.tui.theme import load_theme
 from tuiha.tui.views.wall.feeds import Watched
 from tuiha.tui.views.wall.picker import Picker
+from tuiha.tui.views.wall.picture import large, width_of_large
 from tuiha.tui.views.wall.screen import Wall
 from tuiha.watch.child.messages import News, receive
 from tuiha.watch.recording.reader import Recording

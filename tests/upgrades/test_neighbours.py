@@ -12,9 +12,9 @@ from tests.operate.core.test_journal import a_plan
 from tuiha.drivers.ledgers.record import parse, written
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import parse_status
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
+from tuiha.model.operations.statements import plain
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.model.statements import plain
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.records.state import from_document, read_state
 

@@ -11,7 +11,7 @@ from tests.model.looks import NOW, SERVERS, failing, mail, member, primary, reco
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.durability import Durability, Follower, Loose
 from tuiha.model.facts import Look, Polled, PolledMail, R, Snapshot
-from tuiha.model.intent import Condition, Intent, Way
+from tuiha.model.operations.intent import Condition, Intent, Way
 from tuiha.model.problems.causes import Cause
 from tuiha.model.problems.mail_trouble import ClusterReport, Sight, TroubleReport
 from tuiha.model.reports import (

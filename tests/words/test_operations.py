@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.model.evidence import Back, Doing, Done, Ending, Fault, Known, Left, Loses, StepId
-from tuiha.model.judgements import DONE_BY_MANAGER, Found, Mend, Wanted
-from tuiha.model.plans import OperationStatus
-from tuiha.model.statements import Code, Statement, of_document, plain
+from tuiha.model.operations.evidence import Back, Doing, Done, Ending, Fault, Known, Left, Loses, StepId
+from tuiha.model.operations.judgements import DONE_BY_MANAGER, Found, Mend, Wanted
+from tuiha.model.operations.plans import OperationStatus
+from tuiha.model.operations.statements import Code, Statement, of_document, plain
 from tuiha.words.operations import TABLES, known, text
 from tuiha.words.results import MEANINGS, WORDS
 

@@ -17,9 +17,9 @@ from tests.words.operations_language import language_of_x
 from tuiha.cli.operations.documents import operation as document
 from tuiha.cli.operations.follow import exit_code
 from tuiha.model.databases.durability import Gap
-from tuiha.model.evidence import Done, Ending, Fault, Loses, StepId
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.operations.evidence import Done, Ending, Fault, Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, nothing, something
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.plans.weight import voided_by
 from tuiha.operate.records.state import OperationState, from_document, read_state, recorded

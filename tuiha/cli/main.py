@@ -174,7 +174,7 @@ def _meant(word: str) -> str:
     """What somebody may have meant by a word that is no command: an operation, which is planned first, or a command."""
     import difflib
 
-    from tuiha.model.operations import OPERATIONS
+    from tuiha.model.operations.catalogue import OPERATIONS
 
     if word in OPERATIONS:
         return f"; `tuiha plan {word}` plans that operation"

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 
 from tuiha.cli.configuration import opened
-from tuiha.model.operations import OPERATIONS
+from tuiha.model.operations.catalogue import OPERATIONS
 
 
 def _kinds(_: argparse.Namespace) -> Iterable[str]:

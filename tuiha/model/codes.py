@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.model.databases.durability import BY_HAND, Durability, Gap
-from tuiha.model.intent import Way
+from tuiha.model.operations.intent import Way
 from tuiha.model.problems.mail_trouble import TroubleReport
 from tuiha.model.reports import Managed, Transaction
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tuiha.model.databases.active import Standing, standing
-from tuiha.model.databases.dispute import dispute
-from tuiha.model.databases.split import split
+from tuiha.model.databases.split import dispute, split
 from tuiha.model.facts import Look, Polled, R, Snapshot
 from tuiha.model.problems.mail_sights import closed, sights, with_sights
 from tuiha.model.problems.mail_trouble import summed

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.model.intent import Way
+from tuiha.model.operations.intent import Way
 from tuiha.operate.plans.draft import make_plan
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.actor import whoami
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Store, store_of
-from tuiha.operate.run import apply, started, stop
+from tuiha.operate.run import apply, started
+from tuiha.operate.run import started as stop
 
 __all__ = ["Operator", "whoami"]
 

@@ -1,4 +1,4 @@
-"""What carries out the kinds of operations: a class for each name in the catalogue (`tuiha.model.operations`)."""
+"""The classes that carry out the kinds of operations, by their names in `tuiha.model.operations.catalogue`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
 """Leases of the pool servers, and the one rule for how long they may hold.
 
-A lease is a row that its server renews by a synchronous commit (lease_functions.py). The row says for how many seconds
+A lease is a row that its server renews by a synchronous commit. The row says for how many seconds
 it lasts. A lease that was never released ends by itself, counted from before its last renewal was sent.
 """
 
 from __future__ import annotations
+
+import hashlib
+
+from tuiha.pooldb.connection import Connection
 
 _DRIFT = 1.01  # a clock that runs one in a hundred slower is broken
 
@@ -62,3 +66,67 @@ SELECT server, (to_jsonb(l) ->> 'seconds')::float8 AS seconds FROM lease l
 """
 
 MAY_READ_LEASES = "SELECT to_regclass('public.lease') IS NOT NULL AND has_table_privilege('public.lease', 'SELECT')"
+
+
+# FOR SHARE: a coordinator that fences the epoch waits for renewals in flight, and later ones see FENCED.
+# greatest: a renewal whose connection was cut while it waited may be done after a later one, and must not make the
+# lease look older than it is. Never in the future, though: the database's clock may have been set back.
+CREATE = """
+CREATE OR REPLACE FUNCTION public.renew_lease(name text, seen bigint, secret text, lasts double precision)
+RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH current AS (SELECT epoch FROM public.pool_epoch WHERE epoch = seen AND state = 'ACTIVE' FOR SHARE)
+    INSERT INTO public.lease AS l (server, epoch, instance, renewed_at, seconds)
+    SELECT name, epoch, encode(sha256(convert_to(secret, 'UTF8')), 'hex'), clock_timestamp(), lasts FROM current
+    ON CONFLICT (server) DO UPDATE
+       SET epoch = excluded.epoch, instance = excluded.instance, seconds = excluded.seconds,
+           renewed_at = greatest(excluded.renewed_at, least(l.renewed_at, clock_timestamp()))
+     WHERE l.instance = excluded.instance
+        OR l.renewed_at < clock_timestamp() - make_interval(secs => greatest(excluded.seconds, l.seconds))
+    RETURNING epoch
+$$;
+COMMENT ON FUNCTION public.renew_lease(text, bigint, text, double precision) IS 'A pool server renews its own lease';
+CREATE OR REPLACE FUNCTION public.release_lease(name text, secret text, seen bigint)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE public.lease SET epoch = 0
+     WHERE server = name AND instance = encode(sha256(convert_to(secret, 'UTF8')), 'hex') AND epoch <= seen
+$$;
+COMMENT ON FUNCTION public.release_lease(text, text, bigint) IS 'A pool server has let go of its lease of an epoch';
+CREATE OR REPLACE FUNCTION public.leave_lease(name text, secret text)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM public.lease WHERE server = name AND instance = encode(sha256(convert_to(secret, 'UTF8')), 'hex')
+$$;
+COMMENT ON FUNCTION public.leave_lease(text, text) IS 'A pool server leaves';
+REVOKE ALL ON FUNCTION public.renew_lease(text, bigint, text, double precision),
+    public.release_lease(text, text, bigint), public.leave_lease(text, text) FROM PUBLIC;
+"""
+GRANT = """
+GRANT EXECUTE ON FUNCTION public.renew_lease(text, bigint, text, double precision),
+    public.release_lease(text, text, bigint), public.leave_lease(text, text) TO tuiha_pool;
+"""
+CLOSE = "REVOKE INSERT, UPDATE, DELETE ON public.lease FROM tuiha_pool"
+_HAS = "SELECT to_regprocedure('public.leave_lease(text, text)') IS NOT NULL"
+_OPEN = "SELECT has_table_privilege('tuiha_pool', to_regclass('public.lease'), 'INSERT')"
+
+# A session whose commits wait for nobody, or that hears no warning, renews nothing.
+RENEW = """
+SELECT CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply')
+             AND current_setting('client_min_messages') NOT IN ('error', 'fatal', 'panic')
+            THEN public.renew_lease($1, $2, $3, $4) END
+"""
+RELEASE = "SELECT public.release_lease($1, $2, $3)"
+LEAVE = "SELECT public.leave_lease($1, $2)"
+
+
+async def are_there(connection: Connection) -> bool:
+    """Whether the database has the functions."""
+    return bool(await connection.fetchval(_HAS))
+
+
+async def are_the_only_way(connection: Connection) -> bool:
+    """Whether the role of the pool servers, which has to exist, has lost its right on the table, or never had it."""
+    return await connection.fetchval(_OPEN) is False
+
+
+def digest(secret: str) -> str:
+    """What the table shows of a server's secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -10,7 +10,7 @@ from random import random
 
 import asyncpg
 
-from tuiha.pooldb import lease_functions
+from tuiha.pooldb import leases as lease_functions
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.epochs import TIMELINE
 from tuiha.pooldb.statements.servers import RELEASE_LOCK, TAKE_LOCK

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import ActiveBinding, Binding
 
-from tuiha.model.operations import KEYS
+from tuiha.model.operations.catalogue import KEYS
 
 HOME = "home"
 SHOWN = {

@@ -13,9 +13,9 @@ from pathlib import Path
 from tuiha.config.settings import Pool
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.factory import open_poller
+from tuiha.watch.feed import Subscribers
 from tuiha.watch.history import History
 from tuiha.watch.poller import Poller
-from tuiha.watch.subscribers import Subscribers
 
 EVENTS = 1000  # kept
 STOP = 3.0  # seconds that the thread gets to end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuiha.model.judgements import Found, Mend, Wanted
+from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.words import count, names
 from tuiha.words.templates import Template, clock, told
 

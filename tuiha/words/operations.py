@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuiha.model.evidence import Ending, Known, Left, Loses
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Ending, Known, Left, Loses
+from tuiha.model.operations.statements import Statement
 from tuiha.words.checks import FOUND, MENDS, WANTED
 from tuiha.words.steps import BACK, DOING, DONE, FAULTS, STEPS
 from tuiha.words.templates import Template, complete, rendered

@@ -30,8 +30,8 @@ from tuiha.model.codes import (
 )
 from tuiha.model.databases.durability import Gap
 from tuiha.model.facts import Problem
-from tuiha.model.intent import Way
-from tuiha.model.ways import KEYS
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.ways import KEYS
 from tuiha.model.words import count, names, span
 from tuiha.words import obstacles
 from tuiha.words.durability import reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.model.plans import OperationStatus
+from tuiha.model.operations.plans import OperationStatus
 
 WORDS: Mapping[OperationStatus, str] = {
     OperationStatus.RUNNING: "RUNNING",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuiha.model.evidence import Back, Doing, Done, Fault, StepId
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault, StepId
 from tuiha.model.words import count, names
 from tuiha.words.templates import Template, told
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuiha.model.statements import Plain, Statement
+from tuiha.model.operations.statements import Plain, Statement
 from tuiha.model.words import count, names
 
 Template = str | Callable[..., str]

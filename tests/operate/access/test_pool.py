@@ -23,7 +23,7 @@ from tuiha.config import secrets
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
 from tuiha.operate.plans.kinds import Refused, StepUnknown

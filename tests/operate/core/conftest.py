@@ -21,7 +21,7 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
-from tuiha.model import operations
+from tuiha.model.operations import catalogue as operations
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
 from tuiha.operate.plans import draft as planning

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuiha.model import operations
-from tuiha.model.operations import Group, Operation, Option, takes
-from tuiha.model.plans import CheckVerdict, nothing
-from tuiha.model.statements import Statement, plain
+from tuiha.model.operations import catalogue as operations
+from tuiha.model.operations.catalogue import Group, Operation, Option, takes
+from tuiha.model.operations.plans import CheckVerdict, nothing
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World

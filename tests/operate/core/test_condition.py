@@ -15,7 +15,7 @@ from tuiha.cli.output.status import status_text
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
-from tuiha.model.intent import SILENCE, Condition, Way
+from tuiha.model.operations.intent import SILENCE, Condition, Way
 from tuiha.model.problems.operation import running
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run import intent as intents

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.operate.core.test_journal import a_plan
-from tuiha.model.evidence import Done
-from tuiha.model.plans import CheckVerdict, Extent, Moment, StepStatus
-from tuiha.model.statements import Plain
+from tuiha.model.operations.evidence import Done
+from tuiha.model.operations.plans import CheckVerdict, Extent, Moment, StepStatus
+from tuiha.model.operations.statements import Plain
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.records.state import OperationState, from_document, read_state

@@ -10,7 +10,7 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.model import intent
+from tuiha.model.operations import intent
 from tuiha.operate.database.steps.base import not_ours
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world

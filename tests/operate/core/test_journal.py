@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.conftest import Studio
-from tuiha.model.evidence import Loses
-from tuiha.model.plans import CheckVerdict, nothing
-from tuiha.model.statements import plain
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.plans import CheckVerdict, nothing
+from tuiha.model.operations.statements import plain
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.journal import Journal, read_journal, read_records

@@ -11,8 +11,7 @@ import pytest
 from tests.drivers.etcdnode import EtcdNode
 from tests.operate.core.conftest import RECORD, Studio
 from tests.until import until
-from tuiha.drivers.ledgers.etcd import EtcdLedger
-from tuiha.drivers.ledgers.keys import in_base64
+from tuiha.drivers.ledgers.etcd import EtcdLedger, in_base64
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.run import intent as intents
 

@@ -15,8 +15,8 @@ import pytest
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
-from tuiha.model import intent as model
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations import intent as model
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.remote import refuse_if_elsewhere

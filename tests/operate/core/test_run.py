@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.operate.core.conftest import RECORD, Studio
-from tuiha.model.intent import Way
+from tuiha.model.operations.intent import Way
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.run import intent as intents

@@ -12,7 +12,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import store_of
-from tuiha.operate.run import stop as stopping
+from tuiha.operate.run import started as stopping
 
 
 @pytest.mark.parametrize("what", ["unknown", "die"])

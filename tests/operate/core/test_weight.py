@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tuiha.model.databases.durability import Gap
-from tuiha.model.evidence import Loses
-from tuiha.model.plans import Extent, Loss, Unit, nothing, something
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.plans import Extent, Loss, Unit, nothing, something
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, plan_id
 from tuiha.operate.plans.weight import voided_by

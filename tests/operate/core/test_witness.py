@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.operate.core.test_journal import a_plan
-from tuiha.model.evidence import Known
-from tuiha.model.statements import plain
+from tuiha.model.operations.evidence import Known
+from tuiha.model.operations.statements import plain
 from tuiha.operate.plans.kinds import Passed, Refused, Word
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.journal import Journal, read_journal

@@ -10,8 +10,8 @@ import pytest
 
 from tuiha.model.databases.durability import Durability, Loose
 from tuiha.model.databases.way_back import LogIn, Needs, Rehearsal, mends_nothing, not_ours, obstacles
-from tuiha.model.evidence import Done
-from tuiha.model.plans import CheckVerdict, Moment
+from tuiha.model.operations.evidence import Done
+from tuiha.model.operations.plans import CheckVerdict, Moment
 from tuiha.model.reports import (
     DatabaseReport,
     DatabaseRole,

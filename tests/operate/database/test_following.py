@@ -9,7 +9,7 @@ import pytest
 
 from tests.operate.database.test_epochs import JOB
 from tests.operate.support import Told
-from tuiha.model.statements import Statement, plain
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.database.steps import replication as pair
 from tuiha.operate.database.steps.replication import Protect, ProtectAfter
 from tuiha.operate.reach.world import World

@@ -21,7 +21,7 @@ from tuiha.lab.pool.account import unprivileged
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime import binaries
 from tuiha.model.check.finding import Level
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate.database import KINDS
 from tuiha.operate.database.steps import rejoin as rejoining
 from tuiha.operate.database.steps.base import Foreign

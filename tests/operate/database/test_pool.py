@@ -16,9 +16,9 @@ from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate import api
 from tuiha.operate.database import KINDS
 from tuiha.operate.plans.kinds import Refused, StepFailed

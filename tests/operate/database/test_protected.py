@@ -28,7 +28,7 @@ from tuiha.lab.runtime.binaries import find
 from tuiha.model.databases import durability as rule
 from tuiha.model.databases.durability import Gap, gaps
 from tuiha.model.facts import Snapshot, Verdict
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.model.quotes import literal, slot
 from tuiha.model.reports import ServerState, Standby
 from tuiha.operate.database import KINDS, sight

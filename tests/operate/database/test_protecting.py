@@ -14,8 +14,8 @@ from tests.operate.support import Told
 from tuiha.drivers.databases import durability
 from tuiha.drivers.databases.positions import FOLLOWER_HAS, FOLLOWER_STREAM, IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.evidence import Loses
-from tuiha.model.plans import nothing
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.plans import nothing
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import remains

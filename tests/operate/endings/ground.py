@@ -24,7 +24,7 @@ from tuiha.cli.commands.look.status import code
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.model.intent import Condition
+from tuiha.model.operations.intent import Condition
 from tuiha.model.problems.operation import running
 from tuiha.operate import api
 from tuiha.operate.plans.look import answering, look
@@ -170,7 +170,7 @@ async def ground() -> AsyncIterator[Ground]:
     """A pool of three servers with some users."""
     async with EmbeddedPool(servers=3, users=18, load=False) as pool, \
             open_world(load(pool.config_path), pool.folder) as world:
-        with mock.patch.object(start, "RUNNER", RUNNER), mock.patch("tuiha.model.intent.SILENCE", 3.0):
+        with mock.patch.object(start, "RUNNER", RUNNER), mock.patch("tuiha.model.operations.intent.SILENCE", 3.0):
             yield Ground(pool, world)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tuiha.model.operations import misuse
+from tuiha.model.operations.catalogue import misuse
 
 
 @pytest.mark.parametrize(("kind", "target", "said"), [

@@ -11,8 +11,8 @@ from unittest import mock
 
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.stage import Control, Stage
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.reports import Standby
-from tuiha.model.statements import Statement, plain
 from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps.base import change_ledger, followers, set_parameter, until

@@ -17,8 +17,8 @@ from tests.proof.operations.lives import LIFE, Crash, Life
 from tests.proof.virtual import PROCESS, Process
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.evidence import Fault
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.evidence import Fault
+from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate import api
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check

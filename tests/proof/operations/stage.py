@@ -29,7 +29,7 @@ from tests.proof.operations.reaching import Hand, Member, opener
 from tests.proof.parties import Server
 from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
-from tuiha.model.plans import CheckId
+from tuiha.model.operations.plans import CheckId
 from tuiha.model.reports import Standby
 from tuiha.operate.database import failover, kinds, remains
 from tuiha.operate.database import stream as streaming
@@ -46,7 +46,7 @@ from tuiha.operate.run import apply, intent, reclaim, runner
 from tuiha.operate.run import attempt as stepping
 from tuiha.operate.run import launch as start
 from tuiha.operate.run import started as running
-from tuiha.operate.run import stop as stopping
+from tuiha.operate.run import started as stopping
 from tuiha.pooldb import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over

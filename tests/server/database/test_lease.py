@@ -13,8 +13,7 @@ from tests.drivers.conftest import Pair
 from tests.drivers.daemons import PASSWORD
 from tests.server.support import PATIENCE, Attach, Attached, Node, attached, insert
 from tests.until import until
-from tuiha.pooldb.lease_functions import LEAVE, RELEASE, RENEW, digest
-from tuiha.pooldb.leases import MAY_HOLD
+from tuiha.pooldb.leases import LEAVE, MAY_HOLD, RELEASE, RENEW, digest
 from tuiha.server.database.access import Unavailable
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%renew_lease%'"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tuiha.server.database.shared import Together
+from tuiha.server.database.gate import Together
 
 
 class Question:

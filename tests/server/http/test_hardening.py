@@ -14,7 +14,7 @@ from tests.server.http.peer import peer
 from tests.server.interfaces import FORWARDED_BY, SERVER, TOKENS, Running, counts
 from tuiha.server.http.limits import Rates
 from tuiha.server.http.tokens import Tokens
-from tuiha.server.logs import JsonFormatter, _malformed
+from tuiha.server.main import JsonFormatter, _malformed
 from tuiha.server.pool.forwarder import target
 from tuiha.server.pool.signatures import Proof
 

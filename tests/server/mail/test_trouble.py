@@ -8,7 +8,7 @@ import imaplib
 import pytest
 
 from tests.server.mail.world import World
-from tuiha.lab.drill.acts.mailbox import put
+from tuiha.lab.drill.faults.mail import put
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable

@@ -13,7 +13,7 @@ from tests.server.mail.fake import fake_mail_server
 from tests.server.mail.test_bad_days import SLOW as SLOWLY
 from tests.server.mail.test_bad_days import users_of
 from tests.server.mail.world import PATIENCE, World
-from tuiha.server.mail.turns import LEAST, SLOW, Turns
+from tuiha.server.mail.servers import LEAST, SLOW, Turns
 
 QUICK = SLOW / 10
 PATIENT = replace(SLOWLY, turn=300.0)  # so that a turn is kept for as long as a log-in takes

@@ -21,9 +21,9 @@ from tests.until import until
 from tuiha.drivers.mail.client import ImapClient
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.users import DemoUser
+from tuiha.lab.pool.assembly import Ports
 from tuiha.lab.pool.children import Command
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.pool.ports import Ports
 from tuiha.lab.runtime import binaries
 from tuiha.pooldb.migrations import migrate
 from tuiha.server.database.access import OutcomeUnknown

@@ -16,8 +16,7 @@ from tuiha.model.codes import ProblemCode
 from tuiha.model.facts import Protection, Severity, Snapshot
 from tuiha.model.problems.concerned import concerned
 from tuiha.model.reports import ServerState
-from tuiha.watch.recording.codec import DecodeError, Json, pack, unpack
-from tuiha.watch.recording.difference import SAME, applied, difference
+from tuiha.watch.recording.codec import SAME, DecodeError, Json, applied, difference, pack, unpack
 from tuiha.words.next import command
 from tuiha.words.problems import means, state, what
 from tuiha.words.states import note

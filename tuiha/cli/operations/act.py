@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import progress, say
-from tuiha.model.plans import CheckVerdict
+from tuiha.model.operations.plans import CheckVerdict
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan

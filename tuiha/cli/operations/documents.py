@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiha.cli.output.documents import Document, moment
 
 if TYPE_CHECKING:
-    from tuiha.model.statements import Statement
+    from tuiha.model.operations.statements import Statement
     from tuiha.operate.plans.plan import Plan
     from tuiha.operate.records.state import OperationState, StepState
 

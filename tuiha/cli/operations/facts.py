@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuiha.model.intent import Way
-from tuiha.model.plans import OperationStatus, StepStatus
-from tuiha.model.ways import against
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.ways import against
 from tuiha.tui.operations.operator import OperationFacts, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.output.streams import put, say
-from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.operations.plans import OperationStatus, StepStatus
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
-from tuiha.model.intent import Way
-from tuiha.model.plans import CheckVerdict, StepStatus
-from tuiha.model.ways import against
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.plans import CheckVerdict, StepStatus
+from tuiha.model.operations.ways import against
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan

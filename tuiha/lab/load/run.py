@@ -17,9 +17,8 @@ import aiohttp
 from tuiha.lab.load import checker, figures
 from tuiha.lab.load.books import History, Message
 from tuiha.lab.load.database import NoDatabase, Records
-from tuiha.lab.load.deliver import deliver
 from tuiha.lab.load.devices import Fleet, Pace, User
-from tuiha.lab.load.mailer import Deliver, Mailer
+from tuiha.lab.load.mailer import Deliver, Mailer, deliver
 from tuiha.lab.load.planted import read_planted
 from tuiha.lab.load.setup import Setting
 from tuiha.lab.load.sprayed import Sprayed, now

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import json
+import os
+import random
+import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tuiha.lab.parts import enterprise, etcd, mail, users
@@ -14,11 +20,127 @@ from tuiha.lab.parts.haproxy import SprayerError, Sprayers
 from tuiha.lab.parts.mail import Mail
 from tuiha.lab.parts.postgres import Pair, system_identifier
 from tuiha.lab.pool import configuration
-from tuiha.lab.pool.children import Children, ChildState, Command
+from tuiha.lab.pool.children import ChildError, Children, ChildState, Command
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.pool.nurseries import Nursery, take_orphans_in
-from tuiha.lab.pool.ports import Ports
 from tuiha.lab.runtime import binaries, python
+from tuiha.lab.runtime.python import Python
+
+_PR_SET_CHILD_SUBREAPER = 36
+_IMPORTED = 60.0  # seconds: the imports, on a very busy machine
+
+
+def take_orphans_in(yes: bool) -> None:
+    """Whether this process becomes the parent of descendants whose parent ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)
+
+
+class Nursery:
+    """One nursery, for the processes of one plan: name -> module and its arguments."""
+
+    def __init__(self, name: str, imports: str, plan: Mapping[str, Sequence[str]], python: Python, cwd: Path,
+                 children: Children) -> None:
+        self._name = name
+        self._children = children
+        self._plan = plan
+        self._command = {part: Command(python.module(*words), cwd=cwd, env=python.env) for part, words in plan.items()}
+        logs = {part: children.open_log(part) for part in plan}
+        try:
+            fitted = {part: [str(logs[part]), *words] for part, words in plan.items()}
+            argv = python.module("tuiha.lab.pool.nursery", imports, json.dumps(fitted), str(os.getpid()))
+            self._child = children.start(name, Command(argv, cwd=cwd, env=python.env, talks=True, ends=True,
+                                                       files=tuple(logs.values())))
+        finally:
+            for descriptor in logs.values():
+                os.close(descriptor)
+        self._reader: asyncio.StreamReader | None = None
+
+    async def release(self, *names: str) -> None:
+        """Start processes of the plan; returns when they are children. Raises ChildError."""
+        process = self._child.process
+        assert process.stdin is not None
+        try:
+            process.stdin.write("".join(f"{name}\n" for name in names).encode())
+            process.stdin.flush()
+            async with asyncio.timeout(_IMPORTED):
+                reader = await self._answers()
+                for _ in names:
+                    words = (await reader.readline()).split()
+                    if len(words) != 2:
+                        raise ChildError(f"{self._name} ended too early. {self._children.last_words(self._name)}")
+                    name = words[0].decode()
+                    self._children.adopt(name, int(words[1]), self._command[name])
+        except BrokenPipeError:
+            raise ChildError(f"{self._name} ended. {self._children.last_words(self._name)}") from None
+        except TimeoutError:
+            raise ChildError(f"{self._name} does not answer after {_IMPORTED:g} s") from None
+
+    async def _answers(self) -> asyncio.StreamReader:
+        if self._reader is None:
+            reader = asyncio.StreamReader()
+            await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), self._child.process.stdout)
+            self._reader = reader
+        return self._reader
+
+    def close(self) -> None:
+        """Let the nursery end; what it started goes on."""
+        if self._child.process.stdin is not None:
+            self._child.process.stdin.close()
+
+
+# Below the ports that the kernel gives to outgoing connections: nothing takes one while its owner is down.
+PORTS = range(18000, 32000)
+
+
+class Ports:
+    """Ports that one process has claimed for its children.
+
+    A port that is free to bind is not enough: two pools that start at once would choose the same, and a part that is
+    down for a moment would find its port taken. A claim is a socket with the port in its abstract name, which the
+    kernel gives to one process of a network namespace and takes back when that ends, however it ends.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[int, socket.socket] = {}
+
+    def take(self, count: int) -> list[int]:
+        """Claim so many ports that nothing listens on. Raises OSError when there are not enough."""
+        found: list[int] = []
+        candidates = random.sample(PORTS, len(PORTS))
+        while len(found) < count and candidates:
+            port = candidates.pop()
+            if port not in self._claims and self._claim(port):
+                found.append(port)
+        if len(found) < count:
+            for port in found:
+                self._claims.pop(port).close()
+            raise OSError(f"{count} free ports were wanted on 127.0.0.1 between {PORTS.start} and {PORTS.stop}, "
+                          f"{len(found)} were found")
+        return found
+
+    def _claim(self, port: int) -> bool:
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0tuiha-port-{port}")
+        except OSError:
+            claim.close()
+            return False
+        if not is_free(port):
+            claim.close()
+            return False
+        self._claims[port] = claim
+        return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing has that port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
 
 DATABASES = ("db1", "db2")
 SPRAYERS = ("spray1", "spray2")

@@ -21,7 +21,7 @@ from pathlib import Path
 import tuiha
 from tuiha.lab.pool.account import everyone_can_reach
 from tuiha.lab.pool.layout import Layout
-from tuiha.lab.runtime.mirror import mirror
+from tuiha.lab.runtime.binaries import mirror
 
 # What the processes import; it is copied with all that these require.
 DISTRIBUTIONS = ("aiohttp", "asyncpg", "platformdirs", "prometheus-client", "psutil", "pydantic", "pyyaml",

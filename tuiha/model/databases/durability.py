@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuiha.model.databases.replication import Replication
 from tuiha.model.quotes import Standbys, standbys
-from tuiha.model.replication import Replication
 
 IN_STEP = frozenset({"sync", "quorum"})  # sync_state of a secondary that commits wait for
 # One that begins, or takes a backup, acknowledges nothing. One that begins has no slot yet; while the connection before

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from tuiha.model.codes import Action, Next, OperationFacts, ProblemCode
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
-from tuiha.model.intent import Condition, Intent, Way, at_rest, judged, parse, silence
-from tuiha.model.ways import possible
+from tuiha.model.operations.intent import Condition, Intent, Way, at_rest, judged, parse, silence
+from tuiha.model.operations.ways import possible
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from tuiha.model.codes import (
     serve,
 )
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
-from tuiha.model.intent import takes_from
+from tuiha.model.operations.intent import takes_from
 from tuiha.model.problems.databases import after_stray, database_problems
 from tuiha.model.problems.mail import mail_problems
 from tuiha.model.problems.operation import first_of, operation_problems

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuiha.model.evidence import Done, Loses, StepId
 from tuiha.model.facts import Snapshot
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, Extent, Loss, Unit, nothing
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Done, Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, Extent, Loss, Unit, nothing
+from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names, no_user, short
 from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
 from tuiha.operate.mail import service

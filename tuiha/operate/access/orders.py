@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.evidence import Back, Doing, Done, Fault
 from tuiha.model.facts import ServerFacts, Snapshot
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.mail import service
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look

@@ -11,11 +11,11 @@ from tuiha.model.databases.obstacles import LONG, smaller
 from tuiha.model.databases.obstacles import obstacles as obstacles_of
 from tuiha.model.databases.way_back import AT_LEAST, Needs, not_ours
 from tuiha.model.databases.way_back import obstacles as in_the_way
-from tuiha.model.judgements import NO_ANSWER, Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict
+from tuiha.model.operations.judgements import NO_ANSWER, Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict
+from tuiha.model.operations.statements import Statement, plain, stated
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, EpochState, ServerReport, ServerTarget, Standby
-from tuiha.model.statements import Statement, plain, stated
 from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.plans.plan import Check
 from tuiha.words.durability import reason, remedy

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuiha.model.evidence import Loses
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage, unserved
 from tuiha.operate.database.sight import Sight, look

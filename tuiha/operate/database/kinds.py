@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from tuiha.model.evidence import Known
-from tuiha.model.plans import Loss, Moment
+from tuiha.model.operations.evidence import Known
+from tuiha.model.operations.plans import Loss, Moment
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import STEADY, EpochState
-from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.remains import left_by, unprotected
 from tuiha.operate.database.sight import Sight, look

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.evidence import Loses, StepId
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.operations.evidence import Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, nothing, something
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import Failover
 from tuiha.operate.database.sight import NodeSight, Sight

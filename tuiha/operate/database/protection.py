@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tuiha.model.databases.durability import same_name
-from tuiha.model.evidence import Loses
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, nothing, something
-from tuiha.model.replication import Replication
+from tuiha.model.databases.replication import Replication
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, nothing, something
 from tuiha.model.reports import DatabaseRole, Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from tuiha.drivers.databases.positions import IS_PRIMARY_OR_RECEIVES
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.databases.durability import Durability, follows_first, gaps
-from tuiha.model.evidence import Left
+from tuiha.model.operations.evidence import Left
+from tuiha.model.operations.statements import Statement
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, EpochState, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import Job, sql, waited_for
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Plan

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuiha.drivers.databases.positions import FOLLOWER_STREAM
 from tuiha.model.databases.durability import IN_STEP
-from tuiha.model.replication import Replication
+from tuiha.model.databases.replication import Replication
 from tuiha.operate.reach.sql import Coordinator, DatabaseGone
 from tuiha.pooldb.errors import DatabaseError
 

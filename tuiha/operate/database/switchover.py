@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.model.evidence import Loses
-from tuiha.model.plans import Loss, Moment, nothing
+from tuiha.model.operations.evidence import Loses
+from tuiha.model.operations.plans import Loss, Moment, nothing
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.sight import Sight, look

@@ -13,12 +13,12 @@ import aiohttp
 
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
-from tuiha.model.evidence import Back, Doing, Done, Fault
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict
+from tuiha.model.operations.statements import Statement, stated
 from tuiha.model.reports import MailState
-from tuiha.model.statements import Statement, stated
 from tuiha.model.words import names
 from tuiha.operate.plans.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tuiha.model.databases.durability import IN_STEP, same_name
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict
-from tuiha.model.replication import Replication
+from tuiha.model.databases.replication import Replication
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.model.reports import LEADERLESS, Managed
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.sight import NodeSight, Sight

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DatabaseDriver, DriverError
 from tuiha.model.databases.managed import not_here
-from tuiha.model.evidence import Known, Loses
-from tuiha.model.judgements import DONE_BY_MANAGER, Mend
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
+from tuiha.model.operations.evidence import Known, Loses
+from tuiha.model.operations.judgements import DONE_BY_MANAGER, Mend
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, Moment, nothing, something
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import LEADERLESS, EpochRow, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database import checks
 from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.evidence import Doing, Done, Fault, StepId
+from tuiha.model.operations.evidence import Doing, Done, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import Job, PairStep, read_ledger, tell_all, until
 from tuiha.operate.database.steps.rejoin import Follows, PartnerFollows
 from tuiha.operate.database.steps.servers import Attach, Verify

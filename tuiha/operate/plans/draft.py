@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.operations import misuse
-from tuiha.model.plans import CheckId, CheckVerdict
+from tuiha.model.operations.catalogue import misuse
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.operate.catalogue import KINDS
 from tuiha.operate.plans.kinds import Kind, Misused
 from tuiha.operate.plans.plan import Check, Plan

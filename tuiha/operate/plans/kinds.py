@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from tuiha.model.statements import Statement, plain
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.reach.world import World
 from tuiha.words.operations import text
@@ -71,7 +71,7 @@ class Step(Protocol):
 class Kind(Protocol):
     """One kind of operation."""
 
-    name: str  # as in the catalogue (`tuiha.model.operations`), which says what it takes
+    name: str  # as in the catalogue (`tuiha.model.operations.catalogue`), which says what it takes
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         """Read fresh facts and plan; target and options are as the catalogue has them.

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from tuiha.config.tls import is_loopback
 from tuiha.model.facts import ServerFacts, Snapshot, Verdict
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.model.reports import ServerState
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.world import World

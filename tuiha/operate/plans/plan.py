@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.plans import CheckVerdict, Loss
-from tuiha.model.statements import Statement
+from tuiha.model.operations.plans import CheckVerdict, Loss
+from tuiha.model.operations.statements import Statement
 from tuiha.words.operations import text
 
 SCHEMA = "tuiha.plan/1"

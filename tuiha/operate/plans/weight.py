@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.plans import Extent
+from tuiha.model.operations.plans import Extent
 from tuiha.model.reports import DatabaseRole
 from tuiha.operate.plans.plan import Plan, plan_id
 

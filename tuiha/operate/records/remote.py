@@ -13,8 +13,8 @@ from typing import Any
 from tuiha.config.settings import Pool
 from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.plans import StepStatus, something
-from tuiha.model.statements import plain
+from tuiha.model.operations.plans import StepStatus, something
+from tuiha.model.operations.statements import plain
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.state import RUNNING, OperationState, StepState, from_document, read_state, status_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuiha.model.plans import (
+from tuiha.model.operations.plans import (
     CheckVerdict,
     Extent,
     Loss,
@@ -21,8 +21,8 @@ from tuiha.model.plans import (
     nothing,
     something,
 )
-from tuiha.model.statements import Plain, Statement, of_document, plain
-from tuiha.model.ways import Standing
+from tuiha.model.operations.statements import Plain, Statement, of_document, plain
+from tuiha.model.operations.ways import Standing
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 from tuiha.words.operations import known, text
 

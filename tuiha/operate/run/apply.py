@@ -13,8 +13,8 @@ from typing import Any
 
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError, LedgerDriver
-from tuiha.model.evidence import Ending
-from tuiha.model.plans import CheckVerdict, OperationStatus
+from tuiha.model.operations.evidence import Ending
+from tuiha.model.operations.plans import CheckVerdict, OperationStatus
 from tuiha.operate.plans.draft import plan_again
 from tuiha.operate.plans.kinds import Misused, Refused
 from tuiha.operate.plans.plan import Check, Plan

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.model.evidence import Fault
-from tuiha.model.plans import StepStatus
-from tuiha.model.statements import Statement, plain
+from tuiha.model.operations.evidence import Fault
+from tuiha.model.operations.plans import StepStatus
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone

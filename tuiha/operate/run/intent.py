@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
-from tuiha.model.intent import Condition, Intent, Way, judged, parse, silence, takes_from
-from tuiha.model.plans import OperationStatus
+from tuiha.model.operations.intent import Condition, Intent, Way, judged, parse, silence, takes_from
+from tuiha.model.operations.plans import OperationStatus
+from tuiha.model.operations.ways import Standing, open_ways
 from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
-from tuiha.model.ways import Standing, open_ways
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.state import OperationState

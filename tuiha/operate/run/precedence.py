@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.evidence import Ending
-from tuiha.model.intent import BEAT
-from tuiha.model.judgements import Mend, Wanted
-from tuiha.model.plans import CheckId, CheckVerdict, OperationStatus
+from tuiha.model.operations.evidence import Ending
+from tuiha.model.operations.intent import BEAT
+from tuiha.model.operations.judgements import Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, OperationStatus
+from tuiha.model.operations.statements import Statement, plain
+from tuiha.model.operations.ways import against, possible
 from tuiha.model.reports import LedgerRecord
-from tuiha.model.statements import Statement, plain
-from tuiha.model.ways import against, possible
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World

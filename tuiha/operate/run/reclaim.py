@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.drivers.protocols import LeasedLedger
-from tuiha.model.evidence import Back, Done, Ending, Fault, Loses, StepId
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.operations import WAY
-from tuiha.model.plans import CheckId, CheckVerdict, Loss, OperationStatus, nothing
+from tuiha.model.operations.catalogue import WAY
+from tuiha.model.operations.evidence import Back, Done, Ending, Fault, Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, OperationStatus, nothing
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.reports import STEADY, LedgerRecord
-from tuiha.model.statements import Statement, plain
 from tuiha.operate.database import leftover
 from tuiha.operate.database.leftover import Way
 from tuiha.operate.database.sight import look

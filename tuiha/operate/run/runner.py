@@ -21,16 +21,15 @@ from pathlib import Path
 from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
-from tuiha.model.evidence import REMAINS, Ending, Fault
-from tuiha.model.intent import BEAT, Condition, at_rest
-from tuiha.model.plans import OperationStatus, StepStatus
-from tuiha.model.statements import Statement
-from tuiha.model.ways import against
+from tuiha.model.operations.evidence import REMAINS, Ending, Fault
+from tuiha.model.operations.intent import BEAT, Condition, at_rest
+from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.statements import Statement
+from tuiha.model.operations.ways import against
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import ReadsBack, Refused, Step
 from tuiha.operate.reach.world import World, open_world
-from tuiha.operate.records.journal import Journal, read_records
-from tuiha.operate.records.journal_copy import keep_in_database
+from tuiha.operate.records.journal import Journal, keep_in_database, read_records
 from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.model.evidence import Ending
-from tuiha.model.intent import Way
-from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.operations.evidence import Ending
+from tuiha.model.operations.intent import Way, at_rest
+from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.ways import Against, against
 from tuiha.model.quotes import shell
-from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.records.journal import Journal
@@ -190,3 +191,52 @@ async def _given_back(pool: Pool, base: Path, state: OperationState) -> bool:
             return False
         await intents.release(ledger, found)
         return True
+
+
+_STARTING = 60.0  # seconds: whoever started it may not have come to its runner yet
+
+
+async def stop(pool: Pool, base: Path, name: str, who: str) -> str:
+    """Cancel an operation: a living runner is asked to, one that stands half-way is left as it is; returns its id.
+
+    Raises Refused, NotThere, NoCredentials, DriverError (the ledger cannot be written; nothing was changed).
+    """
+    folder = store_of(pool, base).find(name)
+    state = folder.state()
+    reason = against(Way.CANCEL, state.standing)
+    if reason is not None:
+        raise Refused(refusal(Way.CANCEL, reason, state))
+    if state.standing.running:
+        folder.ask("cancel", who)
+        return folder.id
+    if not state.ever_began and 0.0 <= time.time() - (state.started_at or 0.0) < _STARTING:  # not: clock set back
+        raise Refused(f"operation {folder.id} is only just starting; try again in a minute")
+    lock = folder.lock()
+    if lock is None:
+        raise Refused(f"operation {folder.id} is running")
+    try:
+        await _leave(pool, base, folder, state, who)
+    finally:
+        os.close(lock)
+    return folder.id
+
+
+async def _leave(pool: Pool, base: Path, folder: Folder, state: OperationState, who: str) -> None:
+    """Give the pool back, then say so in the journal. Raises Refused where half-way is no place to stay."""
+    async with open_world(pool, base) as world:
+        ledger = ledger_of(world)
+        record = await ledger.poll()
+        if not at_rest(record.phase):
+            back = f" or `tuiha undo {folder.id}`" if against(Way.UNDO, state.standing) is None else ""
+            raise Refused(f"operation {folder.id} has changed the ledger's phase to {record.phase}, and it cannot stay "
+                          f"so: `tuiha resume {folder.id}`{back}")
+        found = intents.parse(record.intent)
+        ours = found if found is not None and found.id == folder.id else None
+        revision = await intents.release(ledger, ours) if ours is not None else state.revision
+    journal = Journal(folder.journal)
+    try:
+        await journal.write("cancel", who=who, undo=False)
+        await journal.write("result", state=OperationStatus.CANCELLED, changed=state.ever_began, outcome={},
+                            revision=revision, **recorded("text", Ending.LEFT(who=who, operation=folder.id)))
+    finally:
+        journal.close()

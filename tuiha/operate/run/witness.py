@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuiha.model.evidence import Known
-from tuiha.model.plans import StepStatus
-from tuiha.model.statements import Statement, plain
+from tuiha.model.operations.evidence import Known
+from tuiha.model.operations.plans import StepStatus
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
 from tuiha.operate.reach.world import World

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.evidence import Back, Done
-from tuiha.model.plans import CheckId, CheckVerdict, Loss
-from tuiha.model.statements import Statement, stated
+from tuiha.model.operations.evidence import Back, Done
+from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss
+from tuiha.model.operations.statements import Statement, stated
 from tuiha.model.users.names import canonical
 from tuiha.operate.plans.kinds import Progress
 from tuiha.operate.plans.look import answering, look

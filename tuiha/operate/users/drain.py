@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tuiha.model.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.facts import ServerFacts, Snapshot
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, nothing
+from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import ServerTarget
-from tuiha.model.statements import Statement
 from tuiha.model.words import names
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole

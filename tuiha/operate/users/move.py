@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuiha.model.evidence import Loses, StepId
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.plans import CheckId, nothing
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names, no_user
 from tuiha.operate.plans.kinds import Refused, Step
 from tuiha.operate.plans.look import look, whole

@@ -14,8 +14,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tuiha.model.evidence import Doing, Fault
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Doing, Fault
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.kinds import Progress, StepUnknown
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
-from tuiha.model.operations import BAND, TRIGGER
+from tuiha.model.operations.catalogue import BAND, TRIGGER
 from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.evidence import Back, Done, Fault, Loses, StepId
-from tuiha.model.judgements import Found, Mend, Wanted
-from tuiha.model.operations import BAND, TRIGGER
-from tuiha.model.plans import CheckId, nothing
-from tuiha.model.statements import Statement
+from tuiha.model.operations.catalogue import BAND, TRIGGER
+from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
+from tuiha.model.operations.judgements import Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId, nothing
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import ADMIN, Haproxy
-from tuiha.model.evidence import Back, Doing, Done, Fault
-from tuiha.model.judgements import NO_ANSWER, Found, Mend, Wanted
-from tuiha.model.plans import CheckId
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault
+from tuiha.model.operations.judgements import NO_ANSWER, Found, Mend, Wanted
+from tuiha.model.operations.plans import CheckId
+from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.reports import BackendReport, BackendState
-from tuiha.model.statements import Statement, plain
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.world import World

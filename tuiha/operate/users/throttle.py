@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tuiha.model.bucket import Bucket
-from tuiha.model.operations import IN_FLIGHT, RATE, Option
+from tuiha.model.operations.catalogue import IN_FLIGHT, RATE, Option
 from tuiha.operate.plans.kinds import Misused
 
 _FULL_INDEX = 5  # an availability index under it: the target has no breath

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED
-from tuiha.pooldb.lease_functions import RENEW
+from tuiha.pooldb.leases import RENEW
 from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
 from tuiha.server.database.attachment import Attachment, Place, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround

@@ -17,7 +17,7 @@ from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.errors import DatabaseError
-from tuiha.pooldb.lease_functions import LEAVE
+from tuiha.pooldb.leases import LEAVE
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.pooldb.statements.mail import ENROL_MAIL_SERVER, MAIL_SERVICE
 from tuiha.pooldb.statements.servers import (

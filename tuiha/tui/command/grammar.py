@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuiha.model.facts import Snapshot
-from tuiha.model.operations import NOTHING, OPERATIONS, Operation, Takes, misuse, takes
+from tuiha.model.operations.catalogue import NOTHING, OPERATIONS, Operation, Takes, misuse, takes
 from tuiha.tui.keys import HOME, VIEWS
 from tuiha.tui.kit.offers import Offer
 from tuiha.tui.operations.application import OperatingApplication as Dashboard

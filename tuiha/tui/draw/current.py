@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuiha.model.facts import Severity
-from tuiha.model.intent import Condition
-from tuiha.model.operations import Group, of_group
+from tuiha.model.operations.catalogue import Group, of_group
+from tuiha.model.operations.intent import Condition
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.draw.marks import CURSOR
 from tuiha.tui.draw.spans import Line, Span, fit, spread

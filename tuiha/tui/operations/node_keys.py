@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuiha.model.facts import NodeKind
-from tuiha.model.operations import KEYS, OPERATIONS, Operation
+from tuiha.model.operations.catalogue import KEYS, OPERATIONS, Operation
 from tuiha.model.reports import MAIL_AWAY, DatabaseState
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key, operation_keys

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tuiha.model.plans import OperationStatus, StepStatus
-from tuiha.model.ways import Standing
+from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.ways import Standing
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.model.facts import Snapshot
-from tuiha.model.operations import KEYS, OPERATIONS, REASON
+from tuiha.model.operations.catalogue import KEYS, OPERATIONS, REASON
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice
 from tuiha.tui.operations.operator import OperationFacts, Trouble

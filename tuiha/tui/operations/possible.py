@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.model import ways
-from tuiha.model.intent import Way
-from tuiha.model.ways import KEYS, Against
+from tuiha.model.operations import ways
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.ways import KEYS, Against
 from tuiha.tui.operations.operator import OperationFacts
 
 MEANS: Mapping[Way, str] = {  # "x once more ..."

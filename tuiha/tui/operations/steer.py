@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from textual import events
 
-from tuiha.model.intent import Way
-from tuiha.model.ways import KEYS
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.ways import KEYS
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.paced import PACE

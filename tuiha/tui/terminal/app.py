@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, ClassVar
 
 from rich.color import ColorSystem
@@ -16,11 +18,73 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tuiha.tui.terminal.driver import TerminalDriver
-from tuiha.tui.terminal.image import Image
-from tuiha.tui.terminal.pieces import pieces_of
-from tuiha.tui.terminal.signals import on_signals
+from tuiha.tui.terminal.image import Image, Piece
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette
+
+_AT_ONCE = 4096  # bytes; a byte a signal
+
+
+@contextmanager
+def on_signals(numbers: Iterable[signal.Signals], call: Callable[[], object]) -> Iterator[None]:
+    """Meanwhile the call is made on the loop that runs now when one of these signals comes. In the main thread only.
+
+    `loop.add_signal_handler` is not used: it has the signal's number come through the socket that wakes the loop up,
+    which is full, and the signal lost, when a thread has told the loop some three hundred things that it has not got
+    round to, keys that were pasted for instance. Here signals have a pipe of their own.
+    """
+    loop, wanted = asyncio.get_running_loop(), frozenset(numbers)
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+
+    def read() -> None:
+        with suppress(BlockingIOError):
+            if wanted.intersection(os.read(reading, _AT_ONCE)):
+                call()
+
+    loop.add_reader(reading, read)
+    woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, _noted) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(woken)
+        loop.remove_reader(reading)
+        for end in (reading, writing):
+            os.close(end)
+
+
+def _noted(number: int, frame: object) -> None:
+    """Nothing more: the signal's number is in the pipe."""
+
+
+def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[Piece]:
+    """The pieces of a whole frame or of a partial one."""
+    if isinstance(update, LayoutUpdate):
+        yield from _whole(update)
+    else:
+        yield from _partial(update)
+
+
+def _whole(update: LayoutUpdate) -> Iterator[Piece]:
+    for y, line in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in line:
+            yield x, y, strip
+            x += strip.cell_length
+
+
+def _partial(update: ChopsUpdate) -> Iterator[Piece]:
+    for y, start, end in update.spans:
+        for x, strip in update.chops[y].items():
+            if strip is None or x >= end or x + strip.cell_length <= start:
+                continue
+            first, last = max(start, x), min(end, x + strip.cell_length)
+            yield first, y, strip.crop(first - x, last - x)
+
 
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 

@@ -12,10 +12,12 @@ from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Spra
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
+from tuiha.drivers.agents import open_agents
+from tuiha.drivers.agents.actions import Rehearsing
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone
 from tuiha.drivers.mail.delegation import log_in_for
-from tuiha.drivers.protocols import DriverError
+from tuiha.drivers.protocols import AgentError, DriverError
 from tuiha.drivers.reach import cause_of, host_and_port, why
 from tuiha.drivers.site import Site
 from tuiha.drivers.sprayers.haproxy import ADMIN, open_haproxy
@@ -27,14 +29,34 @@ from tuiha.model.check.manager import managed_findings
 from tuiha.model.check.rehearsals import rehearsal_findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import Standing, standing
+from tuiha.model.databases.way_back import Rehearsal
 from tuiha.model.facts import Look, Protection
 from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.watch.check.inspection import inspection
-from tuiha.watch.check.rehearsal import rehearsals
 from tuiha.watch.factory import guarded, open_poller, rules_of
 from tuiha.watch.once import EXTRA, first_look
 from tuiha.watch.reader import connect
+
+
+async def rehearsals(pool: Pool, base: Path) -> list[Rehearsal]:
+    """What each agent says of the way of its database to the partner."""
+    nodes = {node.name: node for node in pool.database.nodes}
+    agents = {name: agent for name, agent in open_agents(pool, base).items() if isinstance(agent, Rehearsing)}
+    asked = []
+    for name, agent in agents.items():
+        partner = next((other for other in nodes if other != name), None)
+        if partner is not None:
+            asked.append(_rehearse(name, partner, agent))
+    return list(await asyncio.gather(*asked))
+
+
+async def _rehearse(name: str, partner: str, agent: Rehearsing) -> Rehearsal:
+    try:
+        return await agent.rehearse(partner)
+    except AgentError as error:
+        return Rehearsal(name, partner, error=str(error))
+
 
 # Seconds for a log-in at a mail server: who gives a wrong password is kept waiting there on purpose (Dovecot: from 2 s
 # on, and longer each time), and must not be taken for a server that hangs.

@@ -17,8 +17,8 @@ from tuiha.model.codes import Ended, Ending, EventKind
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.watch.child.launch import Process, launched
 from tuiha.watch.child.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
+from tuiha.watch.feed import Subscribers
 from tuiha.watch.history import History
-from tuiha.watch.subscribers import Subscribers
 from tuiha.words.events import ending
 
 EVENTS = 1000  # kept

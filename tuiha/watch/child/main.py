@@ -22,7 +22,7 @@ from tuiha.watch.child.messages import LAST, News, Refusal, Started, outline_of,
 from tuiha.watch.watcher import Watcher
 
 if TYPE_CHECKING:
-    from tuiha.watch.recording.optional import Recording
+    from tuiha.watch.recording.setup import Recording
 
 ENDED = 0  # the exit code when nobody listens any more
 LOOK = 1.0  # seconds between two looks at whether the watcher is still there
@@ -80,7 +80,7 @@ class _Watching:
 
     def _recorded(self) -> Recording:
         """Begin to record."""
-        from tuiha.watch.recording.optional import Recording
+        from tuiha.watch.recording.setup import Recording
 
         recording = Recording(self._pool, self._base)
         recording.start(self._watcher)

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tuiha.model.facts import Protection, Severity, Snapshot, Verdict
-from tuiha.model.intent import Condition
+from tuiha.model.operations.intent import Condition
 from tuiha.model.problems.operation import running
 
 Sample = tuple[dict[str, str], "float | None"]

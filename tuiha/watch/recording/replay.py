@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
+from tuiha.watch.feed import Subscribers
 from tuiha.watch.history import SPAN, History
 from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.store import Block, RecordingError
-from tuiha.watch.subscribers import Subscribers
 
 SETTLE = 0.15  # seconds without a move until history and older events are put together
 NODES = 20_000  # that are read for it, at most: a large pool's history is coarser

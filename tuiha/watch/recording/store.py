@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.config.errors import ConfigError, Problem
-from tuiha.watch.recording.codec import DecodeError, Json
-from tuiha.watch.recording.difference import applied
+from tuiha.watch.recording.codec import DecodeError, Json, applied
 
 VERSION = 1  # of the schema; a file of a higher one is not touched
 APPLICATION = 0x74756861  # "tuha": what marks the file as ours

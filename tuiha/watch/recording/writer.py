@@ -13,8 +13,7 @@ from pathlib import Path
 from tuiha.model.events import events
 from tuiha.model.facts import Snapshot
 from tuiha.watch.recording import store
-from tuiha.watch.recording.codec import Json, pack
-from tuiha.watch.recording.difference import SAME, difference
+from tuiha.watch.recording.codec import SAME, Json, difference, pack
 from tuiha.watch.recording.store import BLOCK, Frame, transaction
 
 

@@ -7,7 +7,7 @@ import argparse
 from tuiha.cli import exits
 from tuiha.cli.names import completed_by
 from tuiha.cli.operations.follow import CODES, add_following
-from tuiha.model.plans import OperationStatus
+from tuiha.model.operations.plans import OperationStatus
 
 HELP = f"""Stop a running operation where that is safe: after its step, or between two users of a rebalance.
 

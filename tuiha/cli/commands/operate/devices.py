@@ -10,7 +10,7 @@ from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
-from tuiha.model.operations import shell_words
+from tuiha.model.operations.catalogue import shell_words
 from tuiha.model.quotes import shell
 
 KINDS = shell_words("devices")

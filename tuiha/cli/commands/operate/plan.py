@@ -8,7 +8,7 @@ import json
 from tuiha.cli import exits
 from tuiha.cli.names import completed_by
 from tuiha.cli.output.streams import progress, put, say
-from tuiha.model.operations import OPERATIONS, Option
+from tuiha.model.operations.catalogue import OPERATIONS, Option
 
 
 def _kinds() -> str:

@@ -13,7 +13,7 @@ from tuiha.cli.exits import CommandError
 from tuiha.cli.numbers import whole
 from tuiha.cli.operations.act import act, add_acting, refuse_acting
 from tuiha.cli.output.streams import put, say
-from tuiha.model.operations import shell_words
+from tuiha.model.operations.catalogue import shell_words
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import NoMail, UnreadableRow, UserRow

@@ -14,10 +14,10 @@ from typing import Any
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
-from tuiha.model.intent import Way
-from tuiha.model.plans import StepStatus
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.plans import StepStatus
+from tuiha.model.operations.ways import Against, against
 from tuiha.model.reports import Standby
-from tuiha.model.ways import Against, against
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.operate import again, concluded
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.model.intent import Way
-from tuiha.model.ways import open_ways
+from tuiha.model.operations.intent import Way
+from tuiha.model.operations.ways import open_ways
 from tuiha.operate.plans.kinds import Refused
 from tuiha.operate.reach.sql import DatabaseGone
 

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import imaplib
 import json
+import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from tuiha.lab.drill.acts.hands import Hands, Put
-from tuiha.lab.drill.acts.mailbox import put
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage, until
+from tuiha.lab.load.books import Place
 from tuiha.lab.load.devices import User
+from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser
 from tuiha.model.codes import ProblemCode
 from tuiha.pooldb.errors import UNREAD
+
+_SECONDS = 20.0
+_INBOX = "INBOX"
+_PUT = re.compile(rb"\[APPENDUID \d+ (\d+)\]")
+
+
+async def put(server: MailTarget, user: str, message: bytes, keywords: Sequence[str] = ()) -> Place:
+    """Put a mail into a user's INBOX; where it is. Raises NotReached."""
+    try:
+        return await asyncio.to_thread(_append, server, user, message, keywords)
+    except (OSError, imaplib.IMAP4.error) as error:
+        raise NotReached(f"{server.name} did not take a mail for {user}: {error}") from None
+
+
+def _append(server: MailTarget, user: str, message: bytes, keywords: Sequence[str]) -> Place:
+    with imaplib.IMAP4(server.host, server.port, _SECONDS) as session:
+        log_in = f"{user}\0{server.user}\0{server.password}".encode()
+        session.authenticate("PLAIN", lambda _: log_in)
+        flags = f"({' '.join(keywords)})" if keywords else ""
+        answer, words = session.append(_INBOX, flags, "", message)
+    found = _PUT.search(words[0] if words and isinstance(words[0], bytes) else b"")
+    if answer != "OK" or found is None:
+        raise imaplib.IMAP4.error(f"{answer} {words!r}")
+    return _INBOX, int(found[1])
+
 
 _MANY = 30.0  # seconds for what must come to be, and has no limit of its own
 _STEP = 0.25

@@ -15,10 +15,10 @@ from tuiha.drivers.databases.commands import RELOAD, SETTING
 from tuiha.drivers.databases.positions import IN_RECOVERY, SYSTEM_IDENTIFIER
 from tuiha.drivers.protocols import Agent, AgentError, Conflict, DriverError
 from tuiha.model.databases.durability import Durability
-from tuiha.model.evidence import Back, Fault, StepId
+from tuiha.model.operations.evidence import Back, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import PlannedStep
 from tuiha.operate.reach.control import ControlError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tuiha.model.evidence import Back, Done, Fault, StepId
+from tuiha.model.operations.evidence import Back, Done, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import STEADY, EpochState, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import PairStep, change_ledger, note_standby, read_ledger, sql
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.reach.world import World

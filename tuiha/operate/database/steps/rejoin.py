@@ -13,9 +13,9 @@ from tuiha.drivers.agents.actions import Measuring, Rehearsing
 from tuiha.drivers.databases.commands import CHECKPOINT, DATA_BYTES, SETTINGS
 from tuiha.drivers.protocols import Agent, AgentError
 from tuiha.model.databases.way_back import AT_LEAST, Rehearsal, mends_nothing, obstacles
-from tuiha.model.evidence import Doing, Done, Fault, StepId
+from tuiha.model.operations.evidence import Doing, Done, Fault, StepId
+from tuiha.model.operations.statements import Code, Statement, plain
 from tuiha.model.quotes import slot
-from tuiha.model.statements import Code, Statement, plain
 from tuiha.operate.database.checks import room_for_copy
 from tuiha.operate.database.slots import drop_slot, make_slot
 from tuiha.operate.database.steps.base import PairStep, answering, own_agent, own_database, sql, until, value

@@ -19,10 +19,10 @@ from tuiha.drivers.databases.positions import (
 )
 from tuiha.drivers.protocols import AgentError
 from tuiha.model.databases.durability import gaps
-from tuiha.model.evidence import Back, Doing, Done, Fault, StepId
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import (
     STEP,
     Foreign,

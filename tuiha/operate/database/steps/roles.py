@@ -6,9 +6,9 @@ import asyncio
 
 from tuiha.drivers.databases.commands import CHECKPOINT, COUNT_SESSIONS, END_SESSIONS, PROMOTE
 from tuiha.drivers.databases.positions import FLUSHED, IN_RECOVERY, REPLAYED
-from tuiha.model.evidence import Back, Done, Fault, StepId
+from tuiha.model.operations.evidence import Back, Done, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import EpochState, LedgerRecord, Standby
-from tuiha.model.statements import Statement
 from tuiha.operate.database.steps.base import (
     Job,
     PairStep,

@@ -10,8 +10,8 @@ from typing import Any
 
 from tuiha.drivers.databases.commands import SESSIONS_BY_SERVER
 from tuiha.drivers.protocols import AgentError
-from tuiha.model.evidence import Back, Doing, Done, Fault, StepId
-from tuiha.model.statements import Statement
+from tuiha.model.operations.evidence import Back, Doing, Done, Fault, StepId
+from tuiha.model.operations.statements import Statement
 from tuiha.operate.database.steps.base import PairStep, sql, tell_all
 from tuiha.operate.database.steps.roles import pool_users, refuse_if_promoted
 from tuiha.operate.plans.kinds import Progress, StepFailed, StepUnknown

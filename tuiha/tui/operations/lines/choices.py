@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiha.model.facts import NodeKind, Snapshot
-from tuiha.model.operations import Group, Operation, of_group
+from tuiha.model.operations.catalogue import Group, Operation, of_group
 from tuiha.tui.draw.head import ordered_pair
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from tuiha.model.operations import OPERATIONS
-from tuiha.model.plans import CheckVerdict, Extent
+from tuiha.model.operations.catalogue import OPERATIONS
+from tuiha.model.operations.plans import CheckVerdict, Extent
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, left, right, spread, width_of

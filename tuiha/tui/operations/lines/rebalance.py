@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuiha.model.operations import BAND, IN_FLIGHT, RATE, TRIGGER, Option
+from tuiha.model.operations.catalogue import BAND, IN_FLIGHT, RATE, TRIGGER, Option
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuiha.model.plans import OperationStatus
+from tuiha.model.operations.plans import OperationStatus
 from tuiha.model.problems.operation import Running
 from tuiha.model.words import span
 from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight

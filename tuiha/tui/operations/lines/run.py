@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tuiha.model.plans import OperationStatus, StepStatus
+from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.words import count, span
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.lists import wrapped

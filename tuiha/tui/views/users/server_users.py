@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.views.users.pages import Answered, UserPages
-from tuiha.tui.views.users.server_rows import server_user_lines
+from tuiha.tui.views.users.rows import server_user_lines
 
 if TYPE_CHECKING:
     from tuiha.tui.operations.state import Operations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.model.statements import Code
+from tuiha.model.operations.statements import Code
 
 
 class Found(Code):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tuiha.model.statements import Statement
+from tuiha.model.operations.statements import Statement
 
 
 class CheckVerdict(StrEnum):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.intent import Way, at_rest
-from tuiha.model.plans import OperationStatus
+from tuiha.model.operations.intent import Way, at_rest
+from tuiha.model.operations.plans import OperationStatus
 
 
 class Against(StrEnum):

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
-from tuiha.model.operations import OPERATIONS
+from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.model.reports import LEADERLESS, STEADY
 
 BEAT = 2.0  # seconds between two signs of life of a runner

@@ -20,7 +20,7 @@ from random import Random
 import aiohttp
 
 from tuiha.config.load import load
-from tuiha.lab.load.devices import User, read_users
+from tuiha.lab.load.devices import LoadUser, read_users
 from tuiha.lab.pool.layout import Layout
 
 IN_FLIGHT = 400
@@ -72,7 +72,7 @@ class Door:
             return answer.status
 
 
-async def honest(door: Door, users: Sequence[User]) -> list[float]:
+async def honest(door: Door, users: Sequence[LoadUser]) -> list[float]:
     """Seconds of each user's first log-in, one after another; what is told to ask again does."""
     found = []
     for number, user in enumerate(users):

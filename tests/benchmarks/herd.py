@@ -26,7 +26,7 @@ from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.load.process import LoadProcess
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 
 SERVERS, USERS, DEVICES = 4, 400, 5
@@ -97,7 +97,7 @@ class Outcome:
         return self.whole is not None and self.whole <= WHOLE and not self.taken and not wrong
 
 
-async def taken_for_dead(pool: Control) -> list[str]:
+async def taken_for_dead(pool: LabControl) -> list[str]:
     """Events that say of a server that it is gone: none was."""
     settings = load(pool.config_path)
     port = settings.database.nodes[0].address.rpartition(":")[2]

@@ -27,10 +27,10 @@ from tuiha.drivers.mail.client import ImapFailure
 from tuiha.lab.parts.proxy import Proxy
 from tuiha.server.database.access import Unavailable
 from tuiha.server.mail import Bound, Cluster, Credentials, MailServer, Monitor
-from tuiha.server.mail.health import Kept, Look, Phase, Way
-from tuiha.server.mail.journal import Journal
-from tuiha.server.mail.record import Cursor, Entry, Known
-from tuiha.server.mail.servers import Standing, Standings
+from tuiha.server.mail.health import Kept, Phase, ProbeLook, ProbeWay
+from tuiha.server.mail.journal import MailJournal
+from tuiha.server.mail.record import Cursor, KnownMailbox, MailboxStep
+from tuiha.server.mail.servers import MailStanding, Standings
 
 QUIET = 20.0  # seconds after which a connection is cut
 REACH = 5.0  # seconds until everybody is connected again
@@ -52,11 +52,11 @@ class Memory:
     async def enrol(self, _: object) -> None:
         """There are no rows."""
 
-    async def known(self, bound: Bound) -> Known:
+    async def known(self, bound: Bound) -> KnownMailbox:
         """What was recorded."""
-        return Known(self.assigned.get(bound.user_id), dict(self.cursors.get(bound.user_id, {})))
+        return KnownMailbox(self.assigned.get(bound.user_id), dict(self.cursors.get(bound.user_id, {})))
 
-    async def record(self, bound: Bound, entry: Entry) -> None:
+    async def record(self, bound: Bound, entry: MailboxStep) -> None:
         """Keep how far the mailbox was read, and where."""
         self.cursors.setdefault(bound.user_id, {})[entry.mail_server] = entry.cursor
         self.assigned[bound.user_id] = entry.mail_server
@@ -80,7 +80,7 @@ class OldRule:
         self._failed: dict[str, dict[int, float]] = {}
         self._failed_before, self._served_before = standings.failed, standings.served
 
-    def failed(self, standing: Standing, user_id: int, phase: Phase, failure: ImapFailure) -> None:
+    def failed(self, standing: MailStanding, user_id: int, phase: Phase, failure: ImapFailure) -> None:
         """Count users, whatever the probe says."""
         self._failed_before(standing, user_id, phase, failure)
         now = self._standings._clock()
@@ -89,9 +89,9 @@ class OldRule:
         recent = [user for user, at in found.items() if now - at <= 10.0]
         if len(recent) >= 3 and not standing.health.gone:
             found.clear()
-            self._standings.looked(standing, Look(Kept.SILENT, Way.NOT_TRIED, str(failure)), now + 1.0)
+            self._standings.looked(standing, ProbeLook(Kept.SILENT, ProbeWay.NOT_TRIED, str(failure)), now + 1.0)
 
-    def served(self, standing: Standing, user_id: int) -> None:
+    def served(self, standing: MailStanding, user_id: int) -> None:
         """A user that was served made the others' failures their own."""
         self._failed.pop(standing.name, None)
         self._served_before(standing, user_id)
@@ -140,7 +140,7 @@ def monitor_of(ports: list[int], users: int, memory: Memory, rate: float, *, old
     login = Credentials("someone", "secret")
     monitor = Monitor("s1", NoDatabase(), [Cluster("east", servers, login, login, logins_per_second=rate)],
                       lambda _: None, **other)
-    journal = cast(Journal, memory)
+    journal = cast(MailJournal, memory)
     monitor._journal, monitor._tools = journal, replace(monitor._tools, journal=journal)
     if old_rule:
         rule, standings = OldRule(monitor._standings), cast(Any, monitor._standings)

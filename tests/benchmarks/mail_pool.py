@@ -24,12 +24,12 @@ from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.drill.acts.guests import Guest
 from tuiha.lab.drill.observation.mailwatch import MailWatch, logs_of
-from tuiha.lab.load.devices import User, read_users
+from tuiha.lab.load.devices import LoadUser, read_users
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
 from tuiha.lab.parts import users as mail_users
 from tuiha.lab.pool.account import unprivileged
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 
 HERE = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ class Scene:
     """A running pool with a device for each user."""
 
     folder: Path
-    users: Sequence[User]
+    users: Sequence[LoadUser]
     session: aiohttp.ClientSession
     target: MailTarget  # where mails are put
     watch: MailWatch = field(init=False)
@@ -82,7 +82,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def pool_of(checkout: Path, servers: int, users: int) -> AsyncIterator[Control]:
+async def pool_of(checkout: Path, servers: int, users: int) -> AsyncIterator[LabControl]:
     """An embedded pool whose every process is that version's."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _POOL, str(servers), str(users), cwd=checkout, stdin=asyncio.subprocess.PIPE,
@@ -92,7 +92,7 @@ async def pool_of(checkout: Path, servers: int, users: int) -> AsyncIterator[Con
     try:
         async with asyncio.timeout(_PATIENCE):
             folder = (await child.stdout.readline()).decode().strip()
-        yield Control(Path(folder))
+        yield LabControl(Path(folder))
     finally:
         child.stdin.close()
         await child.wait()
@@ -123,7 +123,7 @@ async def on_dovecot(checkout: Path, servers: int, count: int) -> AsyncIterator[
         yield await stack.enter_async_context(crowded(pool, users, target)), cluster.folder / "mail"
 
 
-def first_cluster(pool: Control) -> MailTarget:
+def first_cluster(pool: LabControl) -> MailTarget:
     """Where mails are put into the mailboxes of the first mail cluster."""
     east = load(pool.config_path).mail[0]
     host, _, port = east.servers[0].address.rpartition(":")
@@ -131,7 +131,7 @@ def first_cluster(pool: Control) -> MailTarget:
                       resolve(east.monitor.password, pool.folder))
 
 
-async def _all_in_first_cluster(pool: Control) -> None:
+async def _all_in_first_cluster(pool: LabControl) -> None:
     settings = load(pool.config_path)
     host, _, port = settings.database.nodes[0].address.rpartition(":")
     connection = await asyncpg.connect(host=host, port=int(port), user="postgres", database=settings.database.name,
@@ -140,11 +140,11 @@ async def _all_in_first_cluster(pool: Control) -> None:
     await connection.close()
 
 
-async def _stopped(pool: Control, name: str) -> None:
+async def _stopped(pool: LabControl, name: str) -> None:
     await until(pool.state, met=lambda state: state.part(name).state != "running", pause=0.1)
 
 
-async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
+async def _led_to(pool: LabControl, cluster: dovecot.Cluster) -> None:
     """Start every pool server again with a configuration in which the first mail cluster is Dovecot."""
     import yaml
 
@@ -171,7 +171,7 @@ async def _led_to(pool: Control, cluster: dovecot.Cluster) -> None:
 
 
 @asynccontextmanager
-async def crowded(pool: Control, users: Sequence[User], target: MailTarget) -> AsyncIterator[Scene]:
+async def crowded(pool: LabControl, users: Sequence[LoadUser], target: MailTarget) -> AsyncIterator[Scene]:
     """A device for each user, once all have a mail connection."""
     token = Layout(pool.folder).read_secret("viewer")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:

@@ -26,7 +26,7 @@ from tests.benchmarks.mail_pool import HERE, pool_of
 from tests.benchmarks.requests import Target, measure, pinned, targets
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 
 FACTORS = (1, 2, 5, 10)
@@ -131,7 +131,7 @@ class Beats:
         return gaps[min(len(gaps) - 1, round(0.99 * len(gaps)))] if gaps else float("inf")
 
 
-async def _database(pool: Control) -> Any:
+async def _database(pool: LabControl) -> Any:
     address = load(pool.config_path).database.nodes[0].address
     return await asyncpg.connect(host="127.0.0.1", port=int(address.rpartition(":")[2]), user="postgres",
                                  database="tuiha", ssl=False, password=Layout(pool.folder).read_secret("postgres"))

@@ -28,7 +28,7 @@ from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.reach.world import open_world
-from tuiha.operate.users.planner import Part, Place, Users, plan_moves
+from tuiha.operate.users.planner import ServerPart, ServerPlace, UserArrays, plan_moves
 from tuiha.operate.users.rebalance import Rebalance
 
 HEAD = ["what", "figure", "reach", "", ""]
@@ -36,11 +36,14 @@ _PLANNING = "--planning"
 _LIMIT = 120.0
 
 
-def big_pool(users: int, servers: int) -> tuple[list[Place], Users]:
+def big_pool(users: int, servers: int) -> tuple[list[ServerPlace], UserArrays]:
     """Servers and users: the last server is new and empty, the first is draining."""
     chance = random.Random(20261122)
-    places = [Place(f"s{n}", 3 * users // servers, Part.GIVES if n == 0 else Part.TAKES) for n in range(servers)]
-    found = Users()
+    places = [
+        ServerPlace(f"s{n}", 3 * users // servers, ServerPart.GIVES if n == 0 else ServerPart.TAKES)
+        for n in range(servers)
+    ]
+    found = UserArrays()
     for number in range(1, users + 1):
         found.add(number, chance.randrange(servers - 1), min(100.0, chance.paretovariate(1.5)), chance.random() < 0.01)
     return places, found
@@ -54,7 +57,7 @@ def planned(users: int, servers: int) -> list[Row]:
     took = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     worst = max(load.weight_after / load.target for load in moves.loads if load.target)
-    left = sum(load.users_after for load in moves.loads if load.part is Part.GIVES)
+    left = sum(load.users_after for load in moves.loads if load.part is ServerPart.GIVES)
     return [
         Row(f"plan {users:,} users on {servers} servers", f"{took:.2f} s", "2 s", good=took <= 2.0,
             note=f"fullest {worst - 1:+.1%} of its share then, {left} left on the draining one"),

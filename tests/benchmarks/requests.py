@@ -31,7 +31,7 @@ from tests.benchmarks.mail_pool import HERE, pool_of
 from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.load.devices import read_users
-from tuiha.lab.pool.control import Control, State
+from tuiha.lab.pool.control import LabControl, State
 
 USERS, CONNECTIONS, SECONDS, ROUNDS = 200, 32, 4.0, 3
 KINDS = ("bare", "refused", "direct", "forwarded", "sprayer")
@@ -133,7 +133,7 @@ def _request(path: str, name: str, password: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: pool\r\nAuthorization: Basic {login}\r\n\r\n".encode()
 
 
-async def targets(pool: Control) -> dict[str, Target]:
+async def targets(pool: LabControl) -> dict[str, Target]:
     """Register a device for each user; where those of one server are asked directly, forwarded, and by the sprayer."""
     settings = load(pool.config_path)
     one, other = settings.servers[0], settings.servers[-1]
@@ -181,7 +181,7 @@ async def _program(text: str, wanted: bytes = b"200") -> AsyncIterator[Target]:
         await child.wait()
 
 
-async def pinned(pool: Control) -> None:
+async def pinned(pool: LabControl) -> None:
     """The first server has core 0; whatever else there is has the other."""
     state = await pool.state()
     for part in state.parts:

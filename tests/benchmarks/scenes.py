@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.benchmarks.stage import Row, Stage, seconds, until
-from tuiha.lab.pool.control import ControlError
+from tuiha.lab.pool.control import LabControlError
 
 POLL = 10.0  # seconds that the devices' long polls wait
 
@@ -19,7 +19,7 @@ async def scene(stage: Stage, what: str, reach: str, play: Play) -> Row:
     before = stage.figures()
     try:
         figure, note, good = await play(stage)
-    except ControlError as error:
+    except LabControlError as error:
         figure, note, good = "refused", str(error), False
     lost = await stage.drained()
     await asyncio.sleep(POLL + 1.0)  # what this scene cost an attempt ends before the next costs another
@@ -148,6 +148,6 @@ async def _heal(stage: Stage, name: str, how: str) -> tuple[str, bool]:
     """Undo it and wait for the pool to be whole: what to say of that, and whether it is."""
     try:
         await {"kill": stage.pool.start, "pause": stage.pool.resume}[how](name)
-    except ControlError as error:
+    except LabControlError as error:
         return f"{(await stage.healthy())[0]}; {error}", False
     return await stage.healthy()

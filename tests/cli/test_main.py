@@ -15,7 +15,7 @@ import pytest
 from tuiha import __version__
 from tuiha.cli import exits, main
 from tuiha.cli.main import COMMANDS, build_parser, with_default
-from tuiha.config.load import ConfigError, Problem
+from tuiha.config.load import ConfigError, ConfigProblem
 
 Captured = pytest.CaptureFixture[str]
 
@@ -114,7 +114,7 @@ def fails_with(error: BaseException) -> Callable[[], int]:
 
 
 @pytest.mark.parametrize(("error", "code", "message"), [
-    (ConfigError(Problem("is missing", "write it", "control", Path("a.yaml"), 3)), 2,
+    (ConfigError(ConfigProblem("is missing", "write it", "control", Path("a.yaml"), 3)), 2,
      "tuiha: a.yaml:3: control: is missing; write it\n"),
     (exits.CommandError("no", exits.REFUSED), 4, "tuiha: no\n"),
     (KeyboardInterrupt(), 130, ""),

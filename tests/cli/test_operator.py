@@ -16,9 +16,9 @@ from tuiha.config.places import data_file
 from tuiha.config.settings import Pool
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate.plans.plan import Plan
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.watch.child.messages import outline_of
-from tuiha.watch.lookup import Page
+from tuiha.watch.lookup import UserPage
 
 PATIENCE = 60.0
 
@@ -45,13 +45,13 @@ async def answer(ask: Callable[[Callable[[Any], None]], object]) -> Any:
         return await found
 
 
-async def followed(operator: PoolOperator, operation: str) -> list[OperationFacts]:
+async def followed(operator: PoolOperator, operation: str) -> list[StartedOperation]:
     """Everything that is told until the operation has ended."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
-    told: list[OperationFacts] = []
+    told: list[StartedOperation] = []
 
-    def tell(news: OperationFacts | Trouble) -> None:
-        assert isinstance(news, OperationFacts), news
+    def tell(news: StartedOperation | OperatorTrouble) -> None:
+        assert isinstance(news, StartedOperation), news
         told.append(news)
         if news.ended:
             loop.call_soon_threadsafe(done.set)
@@ -63,13 +63,13 @@ async def followed(operator: PoolOperator, operation: str) -> list[OperationFact
     return told
 
 
-async def on_another_host(pool: EmbeddedPool, operation: str) -> OperationFacts:
+async def on_another_host(pool: EmbeddedPool, operation: str) -> StartedOperation:
     """The operation as an operator sees it who has none of this host's journals: from the database."""
     operator = operator_of(load(pool.config_path), pool.folder, pool.config_path)
     loop, found = asyncio.get_running_loop(), asyncio.Event()
-    seen: list[OperationFacts] = []
+    seen: list[StartedOperation] = []
 
-    def told(known: tuple[OperationFacts, ...] | Trouble) -> None:
+    def told(known: tuple[StartedOperation, ...] | OperatorTrouble) -> None:
         if isinstance(known, tuple) and any(one.id == operation for one in known):
             seen.append(next(one for one in known if one.id == operation))
             loop.call_soon_threadsafe(found.set)
@@ -92,7 +92,7 @@ async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytes
             plan = await answer(lambda call: operator.ask(lambda who: who.plan("drain", ("s1",)), call))
             assert isinstance(plan, Plan), plan
             refused = await answer(lambda call: operator.ask(lambda who: who.apply(plan, "s2", "test"), call))
-            assert isinstance(refused, Trouble)
+            assert isinstance(refused, OperatorTrouble)
             assert await answer(operator.operations) == ()
             started = await answer(lambda call: operator.ask(lambda who: who.apply(plan, plan.confirm, "test"), call))
             assert isinstance(started, str), started
@@ -104,13 +104,13 @@ async def test_a_server_is_drained_through_it(tmp_path: Path, monkeypatch: pytes
             (known,) = await answer(operator.operations)
             assert (known.id, known.reason, known.settled) == (started, "test", True)
             late = await answer(lambda call: operator.ask(lambda who: who.cancel(started), call))
-            assert isinstance(late, Trouble)
+            assert isinstance(late, OperatorTrouble)
             unknown = await answer(lambda call: operator.ask(lambda who: who.plan("drain", ("s9",)), call))
-            assert isinstance(unknown, Trouble)
+            assert isinstance(unknown, OperatorTrouble)
             assert "s9" in unknown.text
             user = pool.users_path.read_text().partition("\t")[0]
             page = await answer(lambda call: operator.find_users(user, "", 10, call))
-            assert isinstance(page, Page), page
+            assert isinstance(page, UserPage), page
             assert (page.users[0].name, set(page.servers), page.active) == (user, {"s1", "s2"}, True)
         finally:
             operator.close()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tui.pty_terminal import Terminal
 from tuiha.cli.main import COMMANDS, build_parser
-from tuiha.cli.output.help import Formatter
+from tuiha.cli.output.help import HelpFormatter
 from tuiha.config.places import data_file
 
 EXAMPLE = str(data_file("config/pool.example.yaml"))
@@ -54,7 +54,7 @@ def test_help_fits_and_breaks_no_word(columns: str, monkeypatch: pytest.MonkeyPa
 
 def test_tables_in_help_keep_their_columns() -> None:
     text = "Rows:\n\n  short   " + "word " * 12 + "\n  a-name  one two"
-    filled = Formatter("tuiha", width=60)._fill_text(text, 60, "")
+    filled = HelpFormatter("tuiha", width=60)._fill_text(text, 60, "")
     assert filled.splitlines()[2:] == [
         "  short   word word word word word word word word word word",
         "          word word", "  a-name  one two"]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.test_load import GOOD
-from tuiha.config.load import ConfigError, Problem, load
+from tuiha.config.load import ConfigError, ConfigProblem, load
 
 PIECES = st.one_of(
     st.text(max_size=12),
@@ -42,12 +42,12 @@ def test_a_configuration_or_a_message(tmp_path: Path, text: str) -> None:
         assert problem.line is None or 1 <= problem.line <= len(text.splitlines()) + 2
 
 
-def problems_of(file: Path) -> tuple[Problem, ...]:
+def problems_of(file: Path) -> tuple[ConfigProblem, ...]:
     """What is wrong with a file; nothing when it is a configuration."""
     try:
         load(file)
     except ConfigError as error:
-        return error.problems or (Problem(""),)
+        return error.problems or (ConfigProblem(""),)
     return ()
 
 

@@ -14,7 +14,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.gateway import Gateway
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError, LedgerDriver, MailDriver, ServerDriver, SprayerDriver
-from tuiha.drivers.servers.pool import PoolServer
+from tuiha.drivers.servers.pool import PoolServerDriver
 from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.model.facts import Polled
 from tuiha.model.problems.causes import Cause
@@ -35,7 +35,7 @@ async def cause(driver: Driver) -> Cause:
 async def test_nothing_listens(tmp_path: Path) -> None:
     port = free_port()
     drivers: list[Driver] = [
-        PoolServer("s1", f"http://127.0.0.1:{port}", "x"), Haproxy("spray1", f"tcp:127.0.0.1:{port}"),
+        PoolServerDriver("s1", f"http://127.0.0.1:{port}", "x"), Haproxy("spray1", f"tcp:127.0.0.1:{port}"),
         Imap("mail1", f"127.0.0.1:{port}", "plain", "probe", "x"),
         EtcdLedger(Gateway([f"http://127.0.0.1:{port}"], 5.0), "/tuiha", "demo"),
     ]
@@ -52,7 +52,7 @@ async def test_a_file_is_missing_or_damaged(tmp_path: Path) -> None:
 
 async def test_no_answer_in_time_is_silence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        driver = PoolServer("s1", f"http://127.0.0.1:{mute.getsockname()[1]}", "x")
+        driver = PoolServerDriver("s1", f"http://127.0.0.1:{mute.getsockname()[1]}", "x")
         target = Target(driver, Polled("s1", driver.address), 0.2)
         poll = target.begin()
         assert poll is not None

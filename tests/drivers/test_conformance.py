@@ -34,7 +34,7 @@ from tuiha.drivers.conformance import (
     SERVER,
     SPRAYER,
     Broken,
-    Polled,
+    PolledContract,
     check_agent,
     check_ledger,
     check_replacing,
@@ -44,9 +44,9 @@ from tuiha.drivers.databases.postgres import Postgres
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import Agent, AgentError, DriverError, Stopped
-from tuiha.drivers.servers.pool import PoolServer
+from tuiha.drivers.servers.pool import PoolServerDriver
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.model.databases.durability import Durability, Follower
+from tuiha.model.databases.durability import Durability, LogReceiver
 from tuiha.model.reports import LedgerRecord, ServerReport
 
 
@@ -62,8 +62,11 @@ async def pool_server() -> AsyncIterator[str]:
 
 async def test_a_pool_server_conforms() -> None:
     async with pool_server() as address:
-        seen = await SERVER.check(lambda there: PoolServer("s1", f"http://{there}", "token", None, "demo"), address,
-                                  well=lambda report: report == FULL)
+        seen = await SERVER.check(
+            lambda there: PoolServerDriver("s1", f"http://{there}", "token", None, "demo"),
+            address,
+            well=lambda report: report == FULL,
+        )
     assert "refused" in seen.refused
 
 
@@ -259,7 +262,9 @@ async def test_a_driver_that_keeps_the_contract_passes() -> None:
     (Talks, "one short line"),
     (Hasty, "no deadline of its own"),
 ])
-async def test_a_driver_that_breaks_a_rule_is_found(driver: Callable[[str], Polled[ServerReport]], rule: str) -> None:
+async def test_a_driver_that_breaks_a_rule_is_found(
+    driver: Callable[[str], PolledContract[ServerReport]], rule: str
+) -> None:
     async with well() as address:
         with pytest.raises((Broken, DriverError), match=rule):
             await SERVER.check(driver, address, well=lambda report: report.users == 5)
@@ -346,11 +351,11 @@ async def test_an_agent_that_breaks_a_rule_is_found(tmp_path: Path) -> None:
 
 
 def test_misfits_are_found_however_deep() -> None:
-    durability = Durability("db2", (Follower("db2", "streaming", "sync"),))
+    durability = Durability("db2", (LogReceiver("db2", "streaming", "sync"),))
     report = looks.primary().report
     assert report is not None
     assert [*misfits(replace(report, durability=durability), type(report))] == []
-    deep = replace(durability, followers=(Follower("db2", "streaming", None),))  # type: ignore[arg-type]
+    deep = replace(durability, followers=(LogReceiver("db2", "streaming", None),))  # type: ignore[arg-type]
     assert [*misfits(replace(report, durability=deep), type(report))] != []
     assert [*misfits(replace(report, timeline=True), type(report))] == ["timeline is True, not int"]
     assert [*misfits(replace(report, replay_lag_seconds=float("nan")), type(report))] == ["replay_lag_seconds is nan"]

@@ -21,9 +21,9 @@ from tests.until import until
 from tuiha.config import tls
 from tuiha.config.values import Tls
 from tuiha.drivers.ledgers.etcd import EtcdLedger
-from tuiha.drivers.ledgers.gateway import Answer, Gateway, Login
+from tuiha.drivers.ledgers.gateway import Gateway, GatewayAnswer, Login
 from tuiha.drivers.protocols import Conflict, DriverError
-from tuiha.lab.parts.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, ProxyWay, Trap
 from tuiha.model.reports import LedgerRecord, Standby
 
 INTENT = json.dumps({"id": "op1", "host": "here"})
@@ -64,7 +64,7 @@ def through(port: int, record: LedgerRecord, *more: str, timeout: float = 5.0) -
 # A lost answer
 
 
-LOST = Trap(Way.TO_CLIENT, b'"succeeded":true', delivered=False)
+LOST = Trap(ProxyWay.TO_CLIENT, b'"succeeded":true', delivered=False)
 
 
 async def test_a_change_whose_answer_is_lost_is_found_to_be_made(node: EtcdNode, record: LedgerRecord) -> None:
@@ -101,7 +101,7 @@ async def test_a_lost_answer_is_found_below_later_changes(
     async with closing(node.ledger(record.pool)) as ledger, closing(node.ledger(record.pool)) as other:
         ask = ledger._gateway.ask
 
-        async def lost(path: str, body: dict[str, Any], rounds: int = 1) -> Answer:
+        async def lost(path: str, body: dict[str, Any], rounds: int = 1) -> GatewayAnswer:
             if not path.endswith("txn"):
                 return await ask(path, body, rounds)
             monkeypatch.undo()
@@ -109,7 +109,7 @@ async def test_a_lost_answer_is_found_below_later_changes(
             for epoch in (8, 9):
                 seen = await other.poll()
                 await other.replace(seen, replace(seen, epoch=epoch))
-            return Answer((await ask(path, body, rounds)).body, repeated=True)
+            return GatewayAnswer((await ask(path, body, rounds)).body, repeated=True)
 
         monkeypatch.setattr(ledger._gateway, "ask", lost)
         mine = await ledger.replace(record, replace(record, epoch=2))
@@ -122,7 +122,7 @@ async def test_when_etcd_is_gone_after_a_change_nobody_claims_to_know(node: Etcd
     async with (Proxy("127.0.0.1", node.port) as proxy,
                 closing(through(proxy.port, record, timeout=0.3)) as ledger):
         await ledger.poll()
-        proxy.one_way(Way.TO_TARGET)
+        proxy.one_way(ProxyWay.TO_TARGET)
         with pytest.raises(DriverError, match="Whether the ledger was changed is not known: read it again"):
             await ledger.replace(record, replace(record, epoch=2))
         proxy.mend()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuiha.drivers.http.exchange import Answer, Exchange
+from tuiha.drivers.http.exchange import Exchange, HttpAnswer
 from tuiha.drivers.protocols import DriverError
 
 LIMIT = 100
@@ -57,7 +57,7 @@ async def canned(*pieces: bytes, close: bool = False) -> AsyncIterator[tuple[Can
         listening.close()
 
 
-async def ask(exchange: Exchange, path: str = "/", **headers: str) -> Answer:
+async def ask(exchange: Exchange, path: str = "/", **headers: str) -> HttpAnswer:
     return await exchange.ask("GET", f"http://other.example{path}", headers, None, LIMIT, 5.0)
 
 

@@ -13,9 +13,9 @@ from tests.drivers.conftest import Pair, Sprayer
 from tests.drivers.daemons import PASSWORD
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
-from tuiha.config.plugins import Kind, find, offered
+from tuiha.config.plugins import DriverKind, find, offered
 from tuiha.config.settings import Pool
-from tuiha.drivers.conformance import DATABASE, Outcome
+from tuiha.drivers.conformance import DATABASE, ContractOutcome
 from tuiha.drivers.factory import open_drivers, server_opener
 from tuiha.drivers.installed import imported
 from tuiha.drivers.site import Site
@@ -100,9 +100,9 @@ async def test_the_documents_database_is_watched_and_conforms(package: Path, pai
     first = await drivers.databases["db1"].poll()
     await drivers.close()
     assert (first.role, first.writable, first.epoch) == (DatabaseRole.PRIMARY, True, None)
-    opener = imported(Kind.DATABASES, "bare", "database.driver")
+    opener = imported(DriverKind.DATABASES, "bare", "database.driver")
     node = pool.database.nodes[0]
-    seen: Outcome[DatabaseReport] = await DATABASE.check(
+    seen: ContractOutcome[DatabaseReport] = await DATABASE.check(
         lambda address: opener(node.model_copy(update={"address": address}), Site(pool, package)), pair.db1.address,
         well=lambda report: report.system_identifier == first.system_identifier)
     assert seen.refused == "connection refused"
@@ -112,7 +112,7 @@ async def test_the_documents_sprayer_is_watched_and_conforms(package: Path, pair
     pool = on_this_machine(package, pair.db1.address)
     assert pool.sprayers[0].socket is None
     trial = importlib.import_module("my_package.trial")
-    seen: Outcome[SprayerReport] = await trial.check(package / "small.yaml", sprayer.stats)
+    seen: ContractOutcome[SprayerReport] = await trial.check(package / "small.yaml", sprayer.stats)
     assert seen.refused == "connection refused"
     assert {one.server: one.checked for one in seen.report.backends} == {"s1": True, "s2": False}
     assert seen.report.backends[1].state is BackendState.UP
@@ -153,9 +153,9 @@ def test_every_kind_is_looked_up_and_checked(package: Path, there: str, instead:
         load(package / "pool.yaml")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(DriverKind))
 def test_ours_are_found_without_metadata_and_cannot_be_replaced(
-    package: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    package: Path, kind: DriverKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {name for name, entry in offered(kind).items() if entry.value.startswith("tuiha.")}
     assert names, kind

@@ -22,7 +22,7 @@ from tuiha.drivers.mail.client import (
     Security,
     Selected,
 )
-from tuiha.drivers.mail.envelopes import Answers, Part
+from tuiha.drivers.mail.envelopes import EnvelopePart, FetchAnswers
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 
@@ -80,9 +80,9 @@ async def test_nonsense_in_envelopes_is_as_if_it_had_not_come(answer: bytes) -> 
 
     async with talking(reply) as (client, _):
         await client.uids(1)
-        answers = Answers(frozenset((4, 5)).__contains__)
-        await client.fetch((4, 5), Part.HEADER, answers)
-        assert list(answers.envelopes(Part.HEADER)) in ([4], [])
+        answers = FetchAnswers(frozenset((4, 5)).__contains__)
+        await client.fetch((4, 5), EnvelopePart.HEADER, answers)
+        assert list(answers.envelopes(EnvelopePart.HEADER)) in ([4], [])
         assert client.connected
 
 

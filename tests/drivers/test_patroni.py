@@ -25,7 +25,7 @@ from tuiha.drivers.conformance import DATABASE
 from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.databases.patroni_rest import PatroniRest, document, parse_cluster, parse_config, parse_node
 from tuiha.drivers.databases.postgres import Postgres
-from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, Told, concluded
+from tuiha.drivers.ledgers.patroni import NoLeader, PatroniLedger, PatroniWord, concluded
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Managed, Standby
 
@@ -174,9 +174,12 @@ async def test_https_is_verified(trusts: bool, words: str | None) -> None:
         await runner.cleanup()
 
 
-def told(cluster: Any = CLUSTER, node: Any = LEADER, lock: bool = True) -> Told:
-    return Told(None if cluster is None else parse_cluster(cluster), None if node is None else parse_node(node, lock),
-                "connection refused")
+def told(cluster: Any = CLUSTER, node: Any = LEADER, lock: bool = True) -> PatroniWord:
+    return PatroniWord(
+        None if cluster is None else parse_cluster(cluster),
+        None if node is None else parse_node(node, lock),
+        "connection refused",
+    )
 
 
 def members(**changes: Any) -> dict[str, Any]:
@@ -198,7 +201,7 @@ NOBODY = members(db1={"role": "replica", "state": "stopped"})
     ({"db1": told(), "db2": told(PROMOTED, NEW)}, (4, "db2", "STALE")),
     ({"db1": told(BEFORE, {**LEADER, "timeline": 2}), "db2": told(PROMOTED, NEW)}, (4, "db2", "STALE")),
 ])
-def test_who_leads(answers: dict[str, Told], found: tuple[int, str, str]) -> None:
+def test_who_leads(answers: dict[str, PatroniWord], found: tuple[int, str, str]) -> None:
     record = concluded("west", answers)
     assert (record.epoch, record.active, str(record.standby)) == found
     assert (record.timeline, record.system_identifier, record.phase) == (record.epoch, SYSTEM, "STEADY")
@@ -211,7 +214,7 @@ def test_who_leads(answers: dict[str, Told], found: tuple[int, str, str]) -> Non
     ({"db1": told(None, None), "db2": told(PROMOTED, NEW, False)}, "leader db2 is not a primary at this moment"),
     ({"db2": told(CLUSTER, STANDBY, False)}, "leader is db1, which is not at database.nodes"),
 ])
-def test_nobody_leads(answers: dict[str, Told], words: str) -> None:
+def test_nobody_leads(answers: dict[str, PatroniWord], words: str) -> None:
     with pytest.raises(DriverError, match=words):
         concluded("west", answers)
 
@@ -262,7 +265,7 @@ def test_no_document_breaks_it(found: dict[str, Any]) -> None:
     parse_config(found)
     with suppress(DriverError):
         cluster = parse_cluster(found)
-        assert concluded("west", {"db1": Told(cluster, node), "0": Told(cluster, node)}).epoch > 0
+        assert concluded("west", {"db1": PatroniWord(cluster, node), "0": PatroniWord(cluster, node)}).epoch > 0
 
 
 @given(st.binary(max_size=200))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.drivers.daemons import free_port
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.servers.pool import PoolServer, parse_status
+from tuiha.drivers.servers.pool import PoolServerDriver, parse_status
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 FULL = ServerReport(
@@ -49,9 +49,9 @@ async def server(answer: Answer) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def polled(answer: Answer) -> AsyncIterator[PoolServer]:
+async def polled(answer: Answer) -> AsyncIterator[PoolServerDriver]:
     async with server(answer) as address:
-        driver = PoolServer("s1", address, "the token", pool="demo")
+        driver = PoolServerDriver("s1", address, "the token", pool="demo")
         try:
             yield driver
         finally:
@@ -132,7 +132,7 @@ async def test_other_answers(answer: Answer, message: str) -> None:
 
 
 async def test_refused() -> None:
-    driver = PoolServer("s1", f"http://127.0.0.1:{free_port()}", "t")
+    driver = PoolServerDriver("s1", f"http://127.0.0.1:{free_port()}", "t")
     with pytest.raises(DriverError, match=r"^connection refused$"):
         await driver.poll()
     await driver.close()
@@ -142,7 +142,7 @@ async def test_a_hung_server_is_left_at_the_caller_s_deadline() -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        driver = PoolServer("s1", f"http://127.0.0.1:{mute.getsockname()[1]}", "t")
+        driver = PoolServerDriver("s1", f"http://127.0.0.1:{mute.getsockname()[1]}", "t")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await driver.poll()
@@ -156,14 +156,14 @@ async def test_not_http_at_all() -> None:
 
     other = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with other:
-        driver = PoolServer("s1", f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}", "t")
+        driver = PoolServerDriver("s1", f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}", "t")
         with pytest.raises(DriverError):
             await driver.poll()
         await driver.close()
 
 
 async def test_the_token_never_leaves_the_machine_in_plain_text() -> None:
-    driver = PoolServer("s1", "http://192.0.2.1:8000", "t")
+    driver = PoolServerDriver("s1", "http://192.0.2.1:8000", "t")
     with pytest.raises(DriverError, match="needs https://"):
         await driver.poll()
     await driver.close()

@@ -21,7 +21,7 @@ from tuiha.drivers.ledgers.gateway import Gateway
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.http import HttpServer
-from tuiha.drivers.servers.pool import PoolServer
+from tuiha.drivers.servers.pool import PoolServerDriver
 from tuiha.drivers.servers.traveler import TravelerServer
 from tuiha.drivers.sprayers.haproxy import Haproxy
 
@@ -74,7 +74,7 @@ KINDS = {
         Gateway([f"https://localhost:{port}"], QUICK, context), "/tests", "demo"), b"POST /v3/kv/range"),
     "haproxy": Kind(lambda port, context: Haproxy(
         "sprayer1", f"tcp:localhost:{port}", "pool", None, context), b"show "),
-    "pool server": Kind(lambda port, context: PoolServer(
+    "pool server": Kind(lambda port, context: PoolServerDriver(
         "s1", f"https://localhost:{port}", SECRET, context), b"GET /control/status"),
     "http server": Kind(lambda port, context: HttpServer(
         "s1", f"https://localhost:{port}", "demo", "/health", None, SECRET, context), b"GET /health"),

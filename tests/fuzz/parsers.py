@@ -24,7 +24,7 @@ from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.devices import history as changes
 from tuiha.server.devices import users
 from tuiha.server.http import tokens
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 from tuiha.server.pool import signatures as proof
 
 
@@ -68,10 +68,10 @@ def _answer(raw: bytes) -> object:
 
 
 def _fetched(raw: bytes) -> object:
-    found = envelopes.Answers(lambda uid: uid < 100, 7)
+    found = envelopes.FetchAnswers(lambda uid: uid < 100, 7)
     for line in raw.split(b"\n"):
         found.take(wire.Response(_parts(line)))
-    return [found.envelopes(part) for part in envelopes.Part], found.without_identity()
+    return [found.envelopes(part) for part in envelopes.EnvelopePart], found.without_identity()
 
 
 def _searched(raw: bytes) -> object:
@@ -165,21 +165,42 @@ def targets(folder: Path) -> list[Target]:
     return [
         Target("IMAP values", lambda raw: values.parse(_parts(raw)), [_FETCH, b'* LIST (\\A) "/" "a\\"b" NIL'], imap),
         Target("IMAP envelope", lambda raw: envelopes.piece(wire.Response(_parts(raw))).envelope(), [_FETCH], imap),
-        Target("IMAP header", lambda raw: [headers.decoded(one) for one in headers.header_fields(raw).values()],
-               [_FETCH[80:]], imap),
-        Target("IMAP FETCH", _fetched,
-               [_FETCH, b"* 1 EXPUNGE", b"* 2 FETCH (FLAGS (\\Seen) UID 8 ENVELOPE (NIL NIL NIL))"], ()),
+        Target(
+            "IMAP header",
+            lambda raw: [headers.decoded(one) for one in headers.header_fields(raw).values()],
+            [_FETCH[80:]],
+            imap,
+        ),
+        Target(
+            "IMAP FETCH",
+            _fetched,
+            [_FETCH, b"* 1 EXPUNGE", b"* 2 FETCH (FLAGS (\\Seen) UID 8 ENVELOPE (NIL NIL NIL))"],
+            (),
+        ),
         Target("IMAP SEARCH", _searched, [b"* SEARCH 1 2 7 (MODSEQ 5)", b'* ESEARCH (TAG "a") UID ALL 1:3,9'], ()),
-        Target("IMAP IDLE", lambda raw: _connection(b"+ go\r\n" + raw), [
-            b"* 4 EXISTS\r\n* OK Still here\r\n* 2 FETCH (FLAGS ({3}\r\nabc))\r\n* VANISHED 1:2\r\na1 OK done\r\n",
-        ], ()),
-        Target("IMAP BODYSTRUCTURE", lambda raw: values.items(wire.Response(_parts(raw)), frozenset({b"UID"})), [
-            b'* 1 FETCH (BODYSTRUCTURE (("TEXT" "PLAIN" ("CHARSET" \0utf-8\0) NIL NIL "7BIT" 9 1) "MIXED") UID 7)',
-        ], imap),
+        Target(
+            "IMAP IDLE",
+            lambda raw: _connection(b"+ go\r\n" + raw),
+            [
+                b"* 4 EXISTS\r\n* OK Still here\r\n* 2 FETCH (FLAGS ({3}\r\nabc))\r\n* VANISHED 1:2\r\na1 OK done\r\n",
+            ],
+            (),
+        ),
+        Target(
+            "IMAP BODYSTRUCTURE",
+            lambda raw: values.items(wire.Response(_parts(raw)), frozenset({b"UID"})),
+            [
+                b'* 1 FETCH (BODYSTRUCTURE (("TEXT" "PLAIN" ("CHARSET" \0utf-8\0) NIL NIL "7BIT" 9 1) "MIXED") UID 7)',
+            ],
+            imap,
+        ),
         Target("HAProxy rows", _rows, [_TYPED]),
         Target("HAProxy information", lambda raw: runtime.typed_info(_text(raw)), [_TYPED[1:-1]]),
-        Target("HAProxy map", lambda raw: [runtime.map_size(_text(raw), "/m"), *haproxy.entries(_text(raw))],
-               [b"0x55d anna s1\n0x55e ben\\ n s2"]),
+        Target(
+            "HAProxy map",
+            lambda raw: [runtime.map_size(_text(raw), "/m"), *haproxy.entries(_text(raw))],
+            [b"0x55d anna s1\n0x55e ben\\ n s2"],
+        ),
         Target("HTTP answer", _answer, _ANSWERS, (DriverError, EOFError)),
         Target("HTTP redirect", lambda raw: asking.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]),
         Target("etcd gateway", _etcd, [_RANGE]),
@@ -188,16 +209,29 @@ def targets(folder: Path) -> list[Target]:
         Target("server status", pool.parse_status, [_STATUS]),
         Target("server problem", pool._detail, [b'{"title": "no", "detail": "because"}']),
         Target("traveler answer", _traveler, [b'{"index": 80, "name": "t1", "status": "Available"}']),
-        Target("JSON pointer", lambda raw: http.whole(http.pointed(traveler._document(raw), "/pool/users")),
-               [b'{"pool": {"users": 12}}'],
-               (DriverError, LookupError)),
+        Target(
+            "JSON pointer",
+            lambda raw: http.whole(http.pointed(traveler._document(raw), "/pool/users")),
+            [b'{"pool": {"users": 12}}'],
+            (DriverError, LookupError),
+        ),
         Target("device KEY", lambda raw: changes.read_key(_text(raw), 7), [_KEY.encode()], ()),
         Target("inside of a KEY", _inside_key, [base64.urlsafe_b64decode(_KEY + "=" * (-len(_KEY) % 4))], ()),
-        Target("Basic user and password", lambda raw: users._credentials(f"Basic {base64.b64encode(raw).decode()}"),
-               [b"anna:secret"], (Problem,)),
-        Target("Basic header", lambda raw: users._credentials(_header(raw)), [b"Basic YW5uYTpzZWNyZXQ="], (Problem,)),
+        Target(
+            "Basic user and password",
+            lambda raw: users._credentials(f"Basic {base64.b64encode(raw).decode()}"),
+            [b"anna:secret"],
+            (HttpProblem,),
+        ),
+        Target(
+            "Basic header", lambda raw: users._credentials(_header(raw)), [b"Basic YW5uYTpzZWNyZXQ="], (HttpProblem,)
+        ),
         Target("bearer header", lambda raw: _TOKENS.role(_header(raw)), [b"Bearer operator"], ()),
-        Target("forwarding marker", lambda raw: proof.Proof("s1", lambda: _TOKENS).holds(_header(raw), "GET /", "x"),
-               [b"s1 " + b"a" * 32 + b" " + b"0" * 64], ()),
+        Target(
+            "forwarding marker",
+            lambda raw: proof.Proof("s1", lambda: _TOKENS).holds(_header(raw), "GET /", "x"),
+            [b"s1 " + b"a" * 32 + b" " + b"0" * 64],
+            (),
+        ),
         Target("configuration", _configuration(folder), [example], (ConfigError,)),
     ]

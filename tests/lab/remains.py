@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.until import until
 from tuiha.lab.pool import reaper
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 
 DEADLINE = 30.0
 
@@ -38,7 +38,7 @@ def _segments() -> frozenset[int]:
 
 async def traces(folder: Path) -> Traces:
     """Note all that belongs to a running pool."""
-    state = await Control(folder).state()
+    state = await LabControl(folder).state()
     roots = {part.pid for part in state.parts if part.pid is not None}
     roots |= {state.supervisor} | ({state.watchdog} if state.watchdog is not None else set())
     table = reaper.processes()

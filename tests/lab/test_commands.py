@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.remains import traces, until_nothing_is_left
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 
 pytestmark = pytest.mark.pool
 
@@ -72,9 +72,9 @@ async def test_up_lab_and_down() -> None:
 async def test_what_a_killed_pool_left_is_cleaned_up_by_the_next_command() -> None:
     folder = up()
     noted = await traces(folder)
-    state = await Control(folder).state()
+    state = await LabControl(folder).state()
     assert state.watchdog is not None
-    await Control(folder).pause("db1")
+    await LabControl(folder).pause("db1")
     os.kill(state.supervisor, signal.SIGSTOP)  # so that it does not start another watchdog
     os.kill(state.watchdog, signal.SIGKILL)
     os.kill(state.supervisor, signal.SIGKILL)

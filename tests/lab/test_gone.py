@@ -13,7 +13,7 @@ import pytest
 from tests.lab.remains import Traces, traces, until_nothing_is_left
 from tests.until import until
 from tuiha.lab.embedded import EmbeddedPool, StartError
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 
 pytestmark = pytest.mark.pool
 
@@ -30,13 +30,13 @@ asyncio.run(main())
 """
 
 
-async def _parent() -> tuple[asyncio.subprocess.Process, Control]:
+async def _parent() -> tuple[asyncio.subprocess.Process, LabControl]:
     """Another process that runs a pool."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _PARENT, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2])
     assert process.stdout is not None
     folder = Path((await process.stdout.readline()).decode().strip())
-    return process, Control(folder)
+    return process, LabControl(folder)
 
 
 def _is_whole(noted: Traces) -> bool:

@@ -21,10 +21,10 @@ from tests.until import until
 from tuiha.config.load import load
 from tuiha.drivers.factory import server_opener
 from tuiha.drivers.protocols import DriverError
-from tuiha.drivers.servers.pool import PoolServer
+from tuiha.drivers.servers.pool import PoolServerDriver
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool import reaper
-from tuiha.lab.pool.control import ControlError
+from tuiha.lab.pool.control import LabControlError
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
 
@@ -106,7 +106,7 @@ async def test_a_token_is_changed_while_servers_and_watchers_run(pool: EmbeddedP
         os.kill(pid, signal.SIGHUP)
 
     async def becomes(token: str, accepted: bool) -> None:
-        one = PoolServer("s1", address, token)
+        one = PoolServerDriver("s1", address, token)
         async with asyncio.timeout(30):
             while True:
                 try:
@@ -143,12 +143,12 @@ async def test_kill_ends_a_database_with_its_sessions_and_start_brings_it_back(p
     await pool.kill("db2")
     assert all(reaper.stat(pid) is None for pid in tree)
     assert (await pool.state()).part("db2").state == "killed"
-    with pytest.raises(ControlError, match="db2 is not running"):
+    with pytest.raises(LabControlError, match="db2 is not running"):
         await pool.kill("db2")
     await pool.start("db2")
     port = (await pool.state()).part("db2").port
     await until(lambda: _listens(port), "db2 listens again")
-    with pytest.raises(ControlError, match="db2 is running"):
+    with pytest.raises(LabControlError, match="db2 is running"):
         await pool.start("db2")
 
 
@@ -158,12 +158,12 @@ async def test_pause_stops_all_of_a_part_and_resume_lets_it_go_on(pool: Embedded
     try:
         await until(lambda: {state_of(pid) for pid in tree} == {"T"}, "all of db1 is stopped")
         assert (await pool.state()).part("db1").state == "paused"
-        with pytest.raises(ControlError, match="paused already"):
+        with pytest.raises(LabControlError, match="paused already"):
             await pool.pause("db1")
     finally:
         await pool.resume("db1")
     await until(lambda: "T" not in {state_of(pid) for pid in tree if reaper.stat(pid)}, "db1 goes on")
-    with pytest.raises(ControlError, match="not paused"):
+    with pytest.raises(LabControlError, match="not paused"):
         await pool.resume("db1")
 
 
@@ -181,9 +181,9 @@ async def test_a_part_that_ends_by_itself_is_noticed(pool: EmbeddedPool) -> None
 
 async def test_wrong_orders_are_refused_in_words(pool: EmbeddedPool) -> None:
     for order in (pool.kill, pool.pause, pool.resume, pool.start):
-        with pytest.raises(ControlError, match=r"there is no part 'db7'.*db1, db2"):
+        with pytest.raises(LabControlError, match=r"there is no part 'db7'.*db1, db2"):
             await order("db7")
-    with pytest.raises(ControlError, match="load was never started"):
+    with pytest.raises(LabControlError, match="load was never started"):
         await pool.kill("load")
     reader, writer = await asyncio.open_unix_connection(str(pool.folder / "lab.sock"))
     for nonsense in (b"\n", b"[]\n", b"{}\n", b'{"do": ["kill"]}\n', b'{"do": "explode"}\n', b"\xff\xfe\n"):

@@ -18,7 +18,7 @@ from tuiha.lab.parts.haproxy import Sprayers
 from tuiha.lab.parts.postgres import Pair
 from tuiha.lab.pool import configuration, layout, reaper
 from tuiha.lab.pool.assembly import Nursery, take_orphans_in
-from tuiha.lab.pool.children import Child, ChildError, Children, ChildState, Command
+from tuiha.lab.pool.children import Child, ChildCommand, ChildError, Children, ChildState
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.pool.watchdog import Watchdog
 from tuiha.lab.runtime import binaries
@@ -98,8 +98,8 @@ def children(tmp_path: Path) -> Iterator[tuple[Children, list[str]]]:
     assert not folder.exists()
 
 
-def _command(*argv: str) -> Command:
-    return Command(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"]})
+def _command(*argv: str) -> ChildCommand:
+    return ChildCommand(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"]})
 
 
 _FAMILY = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\ntime.sleep(600)\n"

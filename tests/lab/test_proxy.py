@@ -13,7 +13,7 @@ import pytest
 
 from tests.drivers.daemons import free_port
 from tests.until import until
-from tuiha.lab.parts.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, ProxyWay, Trap
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LIMIT = 20.0
@@ -90,7 +90,7 @@ async def test_it_passes_everything_both_ways_and_the_end_too(proxy: Proxy, echo
     async with asyncio.timeout(LIMIT):
         assert await ends[0].read() == b""
     assert echo.ended == ["end"]
-    assert proxy.passed == {Way.TO_TARGET: len(large), Way.TO_CLIENT: len(large)}
+    assert proxy.passed == {ProxyWay.TO_TARGET: len(large), ProxyWay.TO_CLIENT: len(large)}
     await until(lambda: proxy.connections == 0, "the connection is over")
 
 
@@ -123,8 +123,8 @@ async def test_a_cut_tells_nobody_and_what_it_held_flows_on(proxy: Proxy, echo: 
         assert await late[0].readexactly(1) == b"!"
 
 
-@pytest.mark.parametrize(("way", "arrives"), [(Way.TO_TARGET, b"seen"), (Way.TO_CLIENT, b"")])
-async def test_one_way(proxy: Proxy, echo: Echo, way: Way, arrives: bytes) -> None:
+@pytest.mark.parametrize(("way", "arrives"), [(ProxyWay.TO_TARGET, b"seen"), (ProxyWay.TO_CLIENT, b"")])
+async def test_one_way(proxy: Proxy, echo: Echo, way: ProxyWay, arrives: bytes) -> None:
     ends = await reach(proxy)
     await say(ends, b"x")
     echo.heard = b""
@@ -178,7 +178,7 @@ async def test_half_open_the_client_talks_to_nobody(proxy: Proxy, echo: Echo) ->
 async def test_a_trap_resets_in_mid_commit(proxy: Proxy, echo: Echo, delivered: bool) -> None:
     ends, other = await reach(proxy), await reach(proxy)
     await say(ends, b"BEGIN")
-    proxy.trap(Trap(Way.TO_TARGET, b"COMMIT", delivered))
+    proxy.trap(Trap(ProxyWay.TO_TARGET, b"COMMIT", delivered))
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await say(ends, b"COMMIT")
     await until(lambda: echo.ended != [], "the target sees the end")

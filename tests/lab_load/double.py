@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tuiha.lab.load.books import Row
+from tuiha.lab.load.books import HistoryRow
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
@@ -41,9 +41,9 @@ class DoublePool:
             history.append({"seq": len(history) + 1, "kind": "new", "message_id": message_id})
             self.came.notify_all()
 
-    def rows(self, known: dict[str, int]) -> list[Row]:
+    def rows(self, known: dict[str, int]) -> list[HistoryRow]:
         return [
-            Row(user, change["seq"], 1, "new", "INBOX", change["message_id"])
+            HistoryRow(user, change["seq"], 1, "new", "INBOX", change["message_id"])
             for user, seq in sorted(known.items())
             for change in self.changes[user]
             if change["seq"] > seq

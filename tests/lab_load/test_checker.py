@@ -5,34 +5,46 @@ from __future__ import annotations
 import random
 
 from tuiha.lab.load import checker
-from tuiha.lab.load.books import Change, DeviceBook, Gap, History, Message, Outcome, Row, plain_id
+from tuiha.lab.load.books import (
+    DeliveredChange,
+    DeliveredMessage,
+    DeviceBook,
+    HistoryGap,
+    HistoryRow,
+    Outcome,
+    RecordedHistory,
+    plain_id,
+)
 
 NOW = 1000.0
 
 
-def accepted(message_id: str, user: str = "ann", started: float = 10.0) -> Message:
-    return Message(message_id, user, started, started + 1, Outcome.ACCEPTED)
+def accepted(message_id: str, user: str = "ann", started: float = 10.0) -> DeliveredMessage:
+    return DeliveredMessage(message_id, user, started, started + 1, Outcome.ACCEPTED)
 
 
 def book(*ids: str, first: int = 1, due_from: float = 5.0, user: str = "ann", device: str = "d1") -> DeviceBook:
     made = DeviceBook(user, device)
     made.registered(due_from)
-    made.took(Change(first + n, "new", message_id) for n, message_id in enumerate(ids))
+    made.took(DeliveredChange(first + n, "new", message_id) for n, message_id in enumerate(ids))
     return made
 
 
-def history(*ids: str, user: str = "ann", generations: list[int] | None = None) -> History:
-    made = History()
+def history(*ids: str, user: str = "ann", generations: list[int] | None = None) -> RecordedHistory:
+    made = RecordedHistory()
     made.add(
-        Row(user, n + 1, generations[n] if generations else 1, "new", "INBOX", message_id)
+        HistoryRow(user, n + 1, generations[n] if generations else 1, "new", "INBOX", message_id)
         for n, message_id in enumerate(ids)
     )
     return made
 
 
 def judge(
-    messages: list[Message], books: list[DeviceBook], rows: History | None, fetched: dict[str, int] | None = None
-) -> checker.Verdict:
+    messages: list[DeliveredMessage],
+    books: list[DeviceBook],
+    rows: RecordedHistory | None,
+    fetched: dict[str, int] | None = None,
+) -> checker.LoadVerdict:
     of_user: dict[str, list[DeviceBook]] = {}
     for one in books:
         of_user.setdefault(one.user, []).append(one)
@@ -61,20 +73,20 @@ def test_a_loss_on_one_device_of_two_is_found() -> None:
 
 def test_a_skipped_number_is_a_loss_and_counted_once() -> None:
     torn = book("a")
-    torn.took([Change(3, "new", "c")])
-    assert torn.gaps == [Gap(1, 3)]
+    torn.took([DeliveredChange(3, "new", "c")])
+    assert torn.gaps == [HistoryGap(1, 3)]
     found = judge([accepted("a"), accepted("b"), accepted("c")], [torn], history("a", "b", "c"), {"ann": 3})
     assert [f.what for f in found.lost] == ["b"]
 
 
 def test_a_skipped_number_is_a_loss_even_without_the_history() -> None:
     torn = book("a")
-    torn.took([Change(3, "new", "c")])
+    torn.took([DeliveredChange(3, "new", "c")])
     assert [f.what for f in judge([], [torn], None).lost] == ["seq 2"]
 
 
 def test_a_maybe_that_arrived_must_reach_every_device_and_one_that_did_not_must_not() -> None:
-    maybe = Message("m", "ann", 10.0, 12.0, Outcome.MAYBE)
+    maybe = DeliveredMessage("m", "ann", 10.0, 12.0, Outcome.MAYBE)
     assert judge([maybe], [book("a")], history("a"), {"ann": 1}).good
     found = judge([maybe], [book("a")], history("a", "m"), {"ann": 2})
     assert [f.what for f in found.lost] == ["m"]
@@ -96,7 +108,7 @@ def test_a_device_that_never_registered_is_owed_nothing() -> None:
 
 def test_planted_doubles_are_found() -> None:
     twice = book("a", "b")
-    twice.took([Change(2, "new", "b")])  # behind the key: the same number again
+    twice.took([DeliveredChange(2, "new", "b")])  # behind the key: the same number again
     assert [f.what for f in judge([], [twice], history("a", "b")).doubled] == ["seq 2"]
     renumbered = book("a", "b", "a")  # the same message under another number
     found = judge([], [renumbered], None)
@@ -106,7 +118,7 @@ def test_planted_doubles_are_found() -> None:
 def test_a_restart_from_a_new_key_is_no_excuse_for_a_second_copy() -> None:
     again = book("a")
     again.restarted()
-    again.took([Change(1, "new", "a"), Change(2, "new", "b")])
+    again.took([DeliveredChange(1, "new", "a"), DeliveredChange(2, "new", "b")])
     assert again.restarts == 1
     assert [f.what for f in judge([], [again], history("a", "b")).doubled] == ["a"]
 
@@ -129,7 +141,7 @@ def test_a_change_that_the_history_lacks_is_found_only_when_the_history_was_read
 
 def test_a_gap_in_the_history_is_found_across_readings() -> None:
     rows = history("a")
-    rows.add([Row("ann", 3, 1, "new", "INBOX", "c")])
+    rows.add([HistoryRow("ann", 3, 1, "new", "INBOX", "c")])
     assert [f.what for f in judge([], [], rows).history_gaps] == ["seq 2..2"]
 
 
@@ -143,10 +155,10 @@ def test_overdue_only_after_the_grace() -> None:
 def test_settled() -> None:
     books = {"ann": [book("a"), book(device="d2")]}
     assert not checker.settled(accepted("a"), books)
-    books["ann"][1].took([Change(1, "new", "a")])
+    books["ann"][1].took([DeliveredChange(1, "new", "a")])
     assert checker.settled(accepted("a"), books)
-    assert checker.settled(Message("r", "ann", 1.0, 2.0, Outcome.REFUSED), books)
-    assert not checker.settled(Message("s", "ann", 10.0), books)
+    assert checker.settled(DeliveredMessage("r", "ann", 1.0, 2.0, Outcome.REFUSED), books)
+    assert not checker.settled(DeliveredMessage("s", "ann", 10.0), books)
 
 
 def test_any_single_planted_fault_in_a_random_run_is_found() -> None:
@@ -157,7 +169,7 @@ def test_any_single_planted_fault_in_a_random_run_is_found() -> None:
         victim = chance.randrange(len(ids))
         whole, torn = book(*ids), DeviceBook("ann", "torn")
         torn.registered(5.0)
-        changes = [Change(n + 1, "new", one) for n, one in enumerate(ids)]
+        changes = [DeliveredChange(n + 1, "new", one) for n, one in enumerate(ids)]
         doubled = bool(seed % 2)
         torn.took(changes[: victim + 1] if doubled else changes[:victim])
         torn.took(changes[victim if doubled else victim + 1 :])

@@ -13,11 +13,11 @@ from aiohttp import web
 from tests.lab_load.double import DoublePool, sprayers
 from tests.until import until
 from tuiha.lab.load import devices
-from tuiha.lab.load.devices import Fleet, Pace, User, device_count, read_users
+from tuiha.lab.load.devices import DevicePace, Fleet, LoadUser, device_count, read_users
 from tuiha.lab.load.sprayed import Sprayed
 from tuiha.lab.load.tally import Tally
 
-ANN = User("ann", "secret")
+ANN = LoadUser("ann", "secret")
 
 
 class Running:
@@ -35,12 +35,16 @@ class Running:
 
 @asynccontextmanager
 async def fleet(
-    pool: DoublePool, users: list[User] | None = None, per_user: float = 1.0, patience: float = 8.0, wait: float = 5.0
+    pool: DoublePool,
+    users: list[LoadUser] | None = None,
+    per_user: float = 1.0,
+    patience: float = 8.0,
+    wait: float = 5.0,
 ) -> AsyncIterator[Running]:
     tally = Tally()
     async with sprayers(pool) as addresses, aiohttp.ClientSession() as session:
         sprayed = Sprayed(addresses, tally, session, patience)
-        made = Fleet(users or [ANN], per_user, sprayed, tally, Pace(wait=wait, ramp=1000, looks=5))
+        made = Fleet(users or [ANN], per_user, sprayed, tally, DevicePace(wait=wait, ramp=1000, looks=5))
         task = asyncio.create_task(made.run())
         try:
             yield Running(pool, made, tally)
@@ -50,7 +54,7 @@ async def fleet(
 
 
 async def test_every_device_gets_every_change_once() -> None:
-    users = [User(f"user{n}", "secret") for n in range(10)]
+    users = [LoadUser(f"user{n}", "secret") for n in range(10)]
     async with fleet(DoublePool(), users, per_user=1.5) as running:
         await running.registered()
         for n in range(30):
@@ -160,7 +164,7 @@ async def test_no_good_answer_from_either_is_a_failure_each_time() -> None:
 async def test_a_sprayer_that_is_not_there() -> None:
     pool, tally = DoublePool(), Tally()
     async with sprayers(pool, 1) as addresses, aiohttp.ClientSession() as session:
-        made = Fleet([ANN], 1, Sprayed(["127.0.0.1:1", *addresses], tally, session), tally, Pace(ramp=1000))
+        made = Fleet([ANN], 1, Sprayed(["127.0.0.1:1", *addresses], tally, session), tally, DevicePace(ramp=1000))
         task = asyncio.create_task(made.run())
         running = Running(pool, made, tally)
         await running.registered()
@@ -244,7 +248,7 @@ async def test_the_first_answer_of_a_user_is_left_out_of_the_direct_share() -> N
 
 
 def test_users_file() -> None:
-    assert read_users("ann\tsecret\n\nbob\tpass word\n") == [User("ann", "secret"), User("bob", "pass word")]
+    assert read_users("ann\tsecret\n\nbob\tpass word\n") == [LoadUser("ann", "secret"), LoadUser("bob", "pass word")]
     with pytest.raises(ValueError, match="line 2"):
         read_users("ann\tsecret\nbob\n")
 

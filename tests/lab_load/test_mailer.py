@@ -8,7 +8,7 @@ from email import message_from_bytes
 import pytest
 
 from tests.until import until
-from tuiha.lab.load.books import Message, Outcome, plain_id
+from tuiha.lab.load.books import DeliveredMessage, Outcome, plain_id
 from tuiha.lab.load.mailer import Mailer, MailTarget, NotDelivered, Unknown, compose
 
 MAIL1 = MailTarget("mail1", "127.0.0.1", 1, "plain", "monitor", "secret")
@@ -77,6 +77,6 @@ def test_users_of_other_clusters_only() -> None:
 
 
 def test_the_message_is_well_formed() -> None:
-    parsed = message_from_bytes(compose(Message("id@host", "ann", 0.0)))
+    parsed = message_from_bytes(compose(DeliveredMessage("id@host", "ann", 0.0)))
     assert plain_id(parsed["Message-ID"]) == "id@host"
     assert not parsed.defects

@@ -17,12 +17,12 @@ from tests.until import until
 from tuiha.config.load import load
 from tuiha.config.secrets import resolve
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.load.books import History, Message
-from tuiha.lab.load.checker import Finding, Verdict, monitored_twice
-from tuiha.lab.load.database import NoDatabase, Node, Records
+from tuiha.lab.load.books import DeliveredMessage, RecordedHistory
+from tuiha.lab.load.checker import CheckerFinding, LoadVerdict, monitored_twice
+from tuiha.lab.load.database import LoadDatabase, NoDatabase, Records
 from tuiha.lab.load.mailer import MailTarget, NotDelivered, compose, deliver
 from tuiha.lab.load.process import LoadFailed, LoadProcess
-from tuiha.lab.load.setup import Setting, setting
+from tuiha.lab.load.setup import LoadSetting, setting
 from tuiha.lab.load.trace import traced
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
@@ -36,7 +36,7 @@ async def pool() -> AsyncIterator[EmbeddedPool]:
         yield running
 
 
-def plain(pool: EmbeddedPool) -> Setting:
+def plain(pool: EmbeddedPool) -> LoadSetting:
     return setting(load(pool.config_path), pool.folder)
 
 
@@ -86,7 +86,7 @@ async def test_a_second_monitor_in_the_real_history_is_found(pool: EmbeddedPool)
     """Negative control: a row with an older generation, as a monitor without the generation check would write it."""
     records = Records(plain(pool).databases)
     users = dict.fromkeys(await records.clusters(), 0)
-    history = History()
+    history = RecordedHistory()
     history.add(await records.history(users))
     assert monitored_twice(history) == []
     user = next(name for name, rows in history.users.items() if rows.last_seq)
@@ -120,7 +120,7 @@ async def test_delivery_to_a_real_mail_server(pool: EmbeddedPool) -> None:
     targets = plain(pool).clusters["east"]
     clusters = await Records(plain(pool).databases).clusters()
     user = next(user for user, cluster in clusters.items() if cluster == "east")
-    await deliver(targets[0], user, compose(Message("real@test", user, 0.0)))
+    await deliver(targets[0], user, compose(DeliveredMessage("real@test", user, 0.0)))
     for broken in (
         MailTarget("wrong", targets[0].host, targets[0].port, "plain", targets[0].user, "wrong"),
         MailTarget("gone", "127.0.0.1", 1, "plain", targets[0].user, targets[0].password),
@@ -134,9 +134,9 @@ async def test_of_a_lost_message_it_is_told_whether_it_is_in_its_mailbox(pool: E
     records = Records(there.databases)
     homes = await records.clusters()
     user = next(iter(homes))
-    await deliver(there.clusters[homes[user]][0], user, compose(Message("kept@test", user, 0.0)))
-    lost = tuple(Finding(user, "device1", what, detail="never recorded") for what in ("kept@test", "gone@test"))
-    found = await traced(Verdict(lost, (), (), (), ()), records, there.clusters, homes)
+    await deliver(there.clusters[homes[user]][0], user, compose(DeliveredMessage("kept@test", user, 0.0)))
+    lost = tuple(CheckerFinding(user, "device1", what, detail="never recorded") for what in ("kept@test", "gone@test"))
+    found = await traced(LoadVerdict(lost, (), (), (), ()), records, there.clusters, homes)
     kept, gone = (finding.detail for finding in found.lost)
     assert re.match(r"never recorded, UID \d+ in the mailbox, (read up to before UID \d+ by mail|never read)", kept)
     assert re.match(r"never recorded, not among the mailbox's \d+ messages", gone)
@@ -144,7 +144,7 @@ async def test_of_a_lost_message_it_is_told_whether_it_is_in_its_mailbox(pool: E
 
 async def test_reading_goes_on_at_the_secondary(pool: EmbeddedPool) -> None:
     nodes = plain(pool).databases
-    gone = Node("gone", "127.0.0.1", 1, nodes[0].database, nodes[0].user, nodes[0].password)
+    gone = LoadDatabase("gone", "127.0.0.1", 1, nodes[0].database, nodes[0].user, nodes[0].password)
     assert len(await Records([gone, nodes[1]]).clusters()) == 20
     with pytest.raises(NoDatabase, match="gone"):
         await Records([gone]).clusters()

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from tests.lab_load.double import DoublePool, sprayers
-from tuiha.lab.load.books import Row
+from tuiha.lab.load.books import HistoryRow
 from tuiha.lab.load.database import NoDatabase, Records
-from tuiha.lab.load.devices import Pace, User
+from tuiha.lab.load.devices import DevicePace, LoadUser
 from tuiha.lab.load.figures import failed
 from tuiha.lab.load.mailer import MailTarget
-from tuiha.lab.load.run import LoadError, Options, run
-from tuiha.lab.load.setup import Setting
+from tuiha.lab.load.run import LoadError, LoadOptions, run
+from tuiha.lab.load.setup import LoadSetting
 from tuiha.lab.load.tally import Latencies
 
 MAIL = MailTarget("mail1", "127.0.0.1", 1, "plain", "monitor", "secret")
-USERS = [User(f"user{n}", "secret") for n in range(6)]
+USERS = [LoadUser(f"user{n}", "secret") for n in range(6)]
 
 
 class DoubleRecords(Records):
@@ -37,7 +37,7 @@ class DoubleRecords(Records):
     async def spread(self) -> dict[str, int]:
         return {"s1": len(USERS)}
 
-    async def history(self, known: Mapping[str, int]) -> list[Row]:
+    async def history(self, known: Mapping[str, int]) -> list[HistoryRow]:
         if not self._answers:
             raise NoDatabase("db1: no answer for 5 s")
         return self._pool.rows(dict(known))
@@ -57,9 +57,9 @@ async def load(pool: DoublePool, folder: Path, answers: bool = True) -> dict[str
         await pool.deliver(user, message_id)
 
     async with sprayers(pool) as addresses:
-        setting = Setting(addresses, {"c1": [MAIL]}, [], 8.0)
-        options = Options(
-            folder / "load.json", seconds=2.0, rate=20, grace=2.0, pace=Pace(wait=1.0, ramp=200, looks=20)
+        setting = LoadSetting(addresses, {"c1": [MAIL]}, [], 8.0)
+        options = LoadOptions(
+            folder / "load.json", seconds=2.0, rate=20, grace=2.0, pace=DevicePace(wait=1.0, ramp=200, looks=20)
         )
         return await run(setting, USERS, options, asyncio.Event(), DoubleRecords(pool, answers), deliver)
 
@@ -101,9 +101,9 @@ async def test_a_history_that_cannot_be_read_fails_the_run(tmp_path: Path) -> No
 
 
 async def test_no_user_of_the_file_is_in_the_database(tmp_path: Path) -> None:
-    setting = Setting(["127.0.0.1:1"], {"c1": [MAIL]}, [], 8.0)
+    setting = LoadSetting(["127.0.0.1:1"], {"c1": [MAIL]}, [], 8.0)
     with pytest.raises(LoadError, match="none of the users"):
-        await run(setting, [User("nobody", "x")], Options(tmp_path / "load.json"), asyncio.Event(),
+        await run(setting, [LoadUser("nobody", "x")], LoadOptions(tmp_path / "load.json"), asyncio.Event(),
                   DoubleRecords(DoublePool()))
 
 

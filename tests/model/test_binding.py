@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.model.users.placement import Biases, Bound, Candidate, choose, share_out
+from tuiha.model.users.placement import Biases, BoundUser, Candidate, choose, share_out
 
 
 def server(name: str, index: int = 80, *, alive: bool = True, users: int = 100, capacity: int = 1000) -> Candidate:
@@ -17,7 +17,7 @@ def pool(*servers: Candidate) -> dict[str, Candidate]:
     return {one.name: one for one in servers}
 
 
-ON_S1 = Bound("s1", 3, locked=False, expired=False, pinned=False)
+ON_S1 = BoundUser("s1", 3, locked=False, expired=False, pinned=False)
 
 
 def test_a_new_user_goes_where_its_device_arrived_among_equals() -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.model.looks import failing, healthy, primary, record, secondary, server, with_database, with_server
-from tuiha.model.check.findings import Expected, findings
+from tuiha.model.check.findings import ExpectedPool, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
-from tuiha.model.databases.durability import Durability, Follower, Loose
+from tuiha.model.databases.durability import Durability, LogReceiver, Loose
 from tuiha.model.facts import Look
 from tuiha.model.problems.causes import Cause
 from tuiha.model.quotes import reset
@@ -20,10 +20,10 @@ from tuiha.words.next import command
 from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, server_remedy, sprayer_remedy
 
 SIX = (Cause.EXPIRED, Cause.NO_TLS, Cause.NO_STANDBY, Cause.REFUSED, Cause.PASSWORD, Cause.ACCESS)
-EXPECTED = Expected(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)
+EXPECTED = ExpectedPool(frozenset({"s1", "s2", "s3", "s4"}), None, True, True)
 
 
-def remedies(look: Look, subject: str, expected: Expected = EXPECTED) -> str:
+def remedies(look: Look, subject: str, expected: ExpectedPool = EXPECTED) -> str:
     return " | ".join(said(one).fix for one in findings(look, standing(look, None), expected) if one.subject == subject)
 
 
@@ -67,7 +67,7 @@ def test_commits_are_never_made_to_wait_for_a_secondary_that_is_not_there() -> N
     assert remedies(streaming, "db1").startswith("tuiha plan protect")
 
 
-def degraded(names: str, *followers: Follower) -> Look:
+def degraded(names: str, *followers: LogReceiver) -> Look:
     """The pool went on without db2, which does not follow."""
     rows = tuple(ReplicationRow(one.name, one.state, one.sync_state, 0, None) for one in followers)
     alone = primary(synchronous_names=names, replication=rows, durability=Durability(names, followers, ("db2",)))
@@ -75,7 +75,7 @@ def degraded(names: str, *followers: Follower) -> Look:
     return replace(look, ledger=record(standby=Standby.STALE))
 
 
-ARCHIVE = Follower("archive", "streaming", "sync")
+ARCHIVE = LogReceiver("archive", "streaming", "sync")
 
 
 @pytest.mark.parametrize("look", [degraded(""), degraded("*", ARCHIVE), degraded("*")])

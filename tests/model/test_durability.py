@@ -10,10 +10,10 @@ import pytest
 from tests.model.looks import SERVERS, healthy, primary, with_database
 from tuiha.drivers.databases.durability import read
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
+from tuiha.model.check.findings import ExpectedPool, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
-from tuiha.model.databases.durability import Durability, Follower, Gap, gaps, same_name
+from tuiha.model.databases.durability import Durability, Gap, LogReceiver, gaps, same_name
 from tuiha.model.reports import ReplicationRow
 from tuiha.words.durability import remedy
 
@@ -47,7 +47,7 @@ def test_a_setting_is_reset_where_it_was_made(found: Durability, mends: str) -> 
     ("2 (archive)", "async", {Gap.ANOTHER, Gap.BEHIND}),
 ])
 def test_a_quorum_of_one_waits_for_exactly_that_one(names: str, sync_state: str, found: set[Gap]) -> None:
-    follower = Follower("db2", "streaming", sync_state, "db2")
+    follower = LogReceiver("db2", "streaming", sync_state, "db2")
     assert gaps(Durability(names, (follower,), ("db2",)), "db2", "db2") == found
 
 
@@ -56,10 +56,10 @@ def test_names_are_compared_without_case_as_postgresql_does() -> None:
     assert same_name("DB2", "db2")
     assert not same_name("db20", "db2")
     assert not same_name(None, "db2")
-    follower = Follower("DB2", "streaming", "sync", "db2")
+    follower = LogReceiver("DB2", "streaming", "sync", "db2")
     look = with_database(healthy(), primary(
         synchronous_names="FIRST 1 (db2)", replication=(ReplicationRow("DB2", "streaming", "sync", 0, None),),
         durability=Durability("FIRST 1 (db2)", (follower,), ("db2",))))
-    expected = Expected(frozenset(SERVERS), None, ledger=True, operator=True)
+    expected = ExpectedPool(frozenset(SERVERS), None, ledger=True, operator=True)
     assert [one for one in findings(look, standing(look, None), expected) if one.level is not Level.OK] == []
     assert (conclude(look).protection, conclude(look).problems) == (conclude(healthy()).protection, ())

@@ -21,16 +21,16 @@ from tests.model.looks import (
 )
 from tuiha.model.check.facts import FindingCode, Tried
 from tuiha.model.check.finding import Finding, Level
-from tuiha.model.check.findings import Attempt, Expected, findings
+from tuiha.model.check.findings import Attempt, ExpectedPool, findings
 from tuiha.model.databases.active import standing
 from tuiha.model.facts import Look
 from tuiha.model.reports import BackendReport, BackendState, ReplicationRow, Standby
 from tuiha.words.findings import said
 
-EXPECTED = Expected(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
+EXPECTED = ExpectedPool(frozenset(SERVERS), SYSTEM, ledger=True, operator=True)
 
 
-def found(look: Look, expected: Expected = EXPECTED) -> dict[str, list[Finding]]:
+def found(look: Look, expected: ExpectedPool = EXPECTED) -> dict[str, list[Finding]]:
     """Findings that are not ok, by subject; each must say what it means and what to do."""
     result: dict[str, list[Finding]] = {}
     for finding in findings(look, standing(look, None), expected):
@@ -41,7 +41,7 @@ def found(look: Look, expected: Expected = EXPECTED) -> dict[str, list[Finding]]
     return result
 
 
-def what(look: Look, subject: str, expected: Expected = EXPECTED) -> str:
+def what(look: Look, subject: str, expected: ExpectedPool = EXPECTED) -> str:
     return "; ".join(said(f).what for f in found(look, expected)[subject])
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.model.looks import NOW, healthy, server
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
+from tuiha.model.check.findings import ExpectedPool, findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
 from tuiha.model.events import events
@@ -15,7 +15,7 @@ from tuiha.model.problems.mail_trouble import (
     MOST_EXAMPLES,
     MOST_REASONS,
     ClusterReport,
-    Sight,
+    MailSight,
     TroubleReport,
     ranked,
     summed,
@@ -34,7 +34,7 @@ def refused(users: int, *names: str, since: float = NOW - 60.0) -> ClusterReport
         TroubleReport("login-refused", users, since, names, "who are you?"),))
 
 
-def look(*reports: ClusterReport | None, sights: tuple[tuple[Sight, ...] | None, ...] = ()) -> Look:
+def look(*reports: ClusterReport | None, sights: tuple[tuple[MailSight, ...] | None, ...] = ()) -> Look:
     """A healthy pool of which s1, s2, ... report so of users, and so of mail servers."""
     made = healthy()
     every = [server(s.name, mail=None if place >= len(reports) or reports[place] is None else (reports[place],),
@@ -78,7 +78,7 @@ def test_mailboxes_ahead_of_their_cursors_are_a_problem_with_their_number() -> N
     assert (snapshot.verdict, problem.severity) == (Verdict.DEGRADED, Severity.WARNING)
     assert what(problem) == "LATE  7 mailboxes ahead of their cursors"
     hurt = look(late, late)
-    expected = Expected(frozenset(), None, ledger=True, operator=True)
+    expected = ExpectedPool(frozenset(), None, ledger=True, operator=True)
     assert [one.level for one in findings(hurt, standing(hurt, None), expected)
             if said(one).what.startswith("8 mailboxes ahead")] == [Level.WARNING]
 
@@ -119,13 +119,17 @@ GONE = "probe: connection refused"
 def test_a_mail_server_that_any_pool_server_hears_is_up() -> None:
     lost = replace(look(WELL), mail=tuple(replace(m, error="no answer", failures=9) for m in look(WELL).mail))
     assert mail(conclude(lost), "mail1").state == MailState.DOWN, "the watcher's own polls"
-    told = look(WELL, WELL, sights=((Sight("mail1", 0.4, 1.5, "ready"),), (Sight("mail1", 30.0, 1.5, "", GONE),)))
+    told = look(
+        WELL, WELL, sights=((MailSight("mail1", 0.4, 1.5, "ready"),), (MailSight("mail1", 30.0, 1.5, "", GONE),))
+    )
     facts = mail(conclude(replace(told, mail=lost.mail)), "mail1")
     assert (facts.state, facts.latency_ms) == (MailState.UP, 1.5)
 
 
 def test_a_mail_server_that_no_pool_server_hears_is_down_and_says_why() -> None:
-    told = look(WELL, WELL, sights=((Sight("mail1", 8.0, 1.5, "", GONE),), (Sight("mail1", 7.0, 1.5, "", GONE),)))
+    told = look(
+        WELL, WELL, sights=((MailSight("mail1", 8.0, 1.5, "", GONE),), (MailSight("mail1", 7.0, 1.5, "", GONE),))
+    )
     snapshot = conclude(told)
     facts = mail(snapshot, "mail1")
     assert (facts.state, facts.error, facts.failing_since) == (MailState.DOWN, GONE, NOW - 7.0)
@@ -134,13 +138,13 @@ def test_a_mail_server_that_no_pool_server_hears_is_down_and_says_why() -> None:
 
 
 def test_one_that_never_answered_is_down_when_a_probe_says_so() -> None:
-    gone, begun = Sight("mail1", None, None, "", GONE), Sight("mail1", None)
+    gone, begun = MailSight("mail1", None, None, "", GONE), MailSight("mail1", None)
     assert mail(conclude(look(WELL, sights=((gone,),))), "mail1").state == MailState.DOWN
     assert mail(conclude(look(WELL, sights=((begun,),))), "mail1").state == MailState.UP, "it has just begun"
 
 
 def test_a_closed_one_is_a_problem() -> None:
-    snapshot = conclude(look(WELL, sights=((Sight("mail1", 0.1, 1.0, "", None, "the directory is away"),),)))
+    snapshot = conclude(look(WELL, sights=((MailSight("mail1", 0.1, 1.0, "", None, "the directory is away"),),)))
     assert mail(snapshot, "mail1").state == MailState.UP
     problem, = snapshot.problems
     assert what(problem) == "CLOSED  lets nobody in: the directory is away"
@@ -148,15 +152,18 @@ def test_a_closed_one_is_a_problem() -> None:
 
 
 def test_what_a_server_that_does_not_answer_said_before_counts_no_more() -> None:
-    told = look(WELL, sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
+    told = look(WELL, sights=((MailSight("mail1", 9.0, 1.0, "", GONE),),))
     silent = replace(told, servers=tuple(replace(s, error="no answer", failures=1) for s in told.servers))
     assert mail(conclude(silent), "mail1").state == MailState.UP, "the watcher's own poll"
 
 
 def test_check_names_users_without_mail_and_mail_servers_that_a_pool_server_does_not_use() -> None:
-    hurt = look(refused(2, "anna", "bob"), sights=((Sight("mail1", 9.0, 1.0, "", GONE),),))
-    found = [f for f in findings(hurt, standing(hurt, None), Expected(frozenset(), None, ledger=True, operator=True))
-             if f.subject in ("east", "mail1") and f.level != Level.OK]
+    hurt = look(refused(2, "anna", "bob"), sights=((MailSight("mail1", 9.0, 1.0, "", GONE),),))
+    found = [
+        f
+        for f in findings(hurt, standing(hurt, None), ExpectedPool(frozenset(), None, ledger=True, operator=True))
+        if f.subject in ("east", "mail1") and f.level != Level.OK
+    ]
     assert [said(f).what for f in found] == [
         f"pool server s1 does not use it: {GONE}", "2 users without mail: log-in refused"]
     assert all(said(f).means and said(f).fix for f in found)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.model.looks import SERVERS, healthy, primary, secondary, sprayer, with_database
 from tuiha.model.check.finding import Level
-from tuiha.model.check.findings import Expected, findings
+from tuiha.model.check.findings import ExpectedPool, findings
 from tuiha.model.check.manager import managed_findings
 from tuiha.model.conclude import conclude
 from tuiha.model.databases.active import standing
@@ -18,7 +18,7 @@ from tuiha.model.reports import BackendReport, BackendState, Obstacles, Replicat
 from tuiha.words.findings import said
 from tuiha.words.problems import what as what_of
 
-EXPECTED = Expected(frozenset(SERVERS), None, True, True)
+EXPECTED = ExpectedPool(frozenset(SERVERS), None, True, True)
 
 
 def on_primary(**found: object) -> Look:

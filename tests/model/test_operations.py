@@ -24,7 +24,7 @@ from tuiha.model.operations.catalogue import (
     takes,
 )
 from tuiha.operate.catalogue import KINDS
-from tuiha.operate.database.leftover import Way
+from tuiha.operate.database.leftover import LeftoverWay
 from tuiha.operate.patroni.kinds import Dispatched
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -59,7 +59,7 @@ def test_what_one_kind_says_of_another_is_so() -> None:
     assert len({key.id for key in KEYS}) == len(KEYS)
     offered = {kind.name for kind in OPERATIONS.values() if kind.offer}
     assert offered == {kind for key in KEYS if len(key.kinds) > 1 for kind in key.kinds}
-    assert set(WAY.choices) == set(Way)
+    assert set(WAY.choices) == set(LeftoverWay)
     assert {name: kind.name for name, kind in shell_words("users").items()} == {
         "disable": "disable-user", "enable": "enable-user", "forget": "forget-user"}
 

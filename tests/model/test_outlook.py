@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tuiha.model.users.outlook import outlook
-from tuiha.model.users.placement import Bound, Candidate, choose
+from tuiha.model.users.placement import BoundUser, Candidate, choose
 
 S1 = Candidate("s1", "127.0.0.1:1", 60, True, 40, 100)
 S2 = Candidate("s2", "127.0.0.1:2", 80, True, 20, 100)
 S3 = Candidate("s3", "127.0.0.1:3", 70, True, 30, 100)
-BOUND = Bound("s1", 4, False, False, False)
+BOUND = BoundUser("s1", 4, False, False, False)
 
 
 def pool(*servers: Candidate) -> dict[str, Candidate]:
@@ -40,7 +40,7 @@ def test_it_stays_where_it_has_the_most_points() -> None:
     ((), BOUND, None, "s1 is gone"),
 ])
 def test_every_reason(
-    servers: tuple[Candidate, ...], bound: Bound | None, following: str | None, why: str
+    servers: tuple[Candidate, ...], bound: BoundUser | None, following: str | None, why: str
 ) -> None:
     known = {server.name: server for server in servers}
     found = outlook(known, bound)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuiha.model.operations.statements import Statement
-from tuiha.operate.plans.kinds import Kind
+from tuiha.operate.plans.kinds import OperationKind
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World
 from tuiha.words.operations import text
@@ -30,12 +30,12 @@ class Told:
         return self.cancel_at is not None and self.done >= self.cancel_at
 
 
-async def run(world: World, kind: Kind, plan: Plan, only: Sequence[int] = ()) -> dict[int, str]:
+async def run(world: World, kind: OperationKind, plan: Plan, only: Sequence[int] = ()) -> dict[int, str]:
     """Run the steps (or only some) within their limits; their evidence by number, as people read it."""
     return {number: text(said) for number, said in (await read_back(world, kind, plan, only)).items()}
 
 
-async def read_back(world: World, kind: Kind, plan: Plan, only: Sequence[int] = ()) -> dict[int, Statement]:
+async def read_back(world: World, kind: OperationKind, plan: Plan, only: Sequence[int] = ()) -> dict[int, Statement]:
     """Run the steps (or only some) within their limits; their evidence by number."""
     assert len(kind.steps(plan)) == len(plan.steps)
     evidence = {}
@@ -46,14 +46,14 @@ async def read_back(world: World, kind: Kind, plan: Plan, only: Sequence[int] = 
     return evidence
 
 
-async def undo(world: World, kind: Kind, plan: Plan) -> None:
+async def undo(world: World, kind: OperationKind, plan: Plan) -> None:
     """Take all steps back, the last one first."""
     for step in reversed(kind.steps(plan)):
         await step.undo(world, Told())
 
 
 async def planned(
-    world: World, kind: Kind, *target: str, options: Mapping[str, str] | None = None
+    world: World, kind: OperationKind, *target: str, options: Mapping[str, str] | None = None
 ) -> Plan:
     """A plan on fresh facts, that can be saved and read again."""
     from tuiha.operate.records.state import from_document

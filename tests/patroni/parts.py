@@ -16,7 +16,7 @@ from tuiha.drivers.factory import open_ledger
 from tuiha.lab.drill.build import watched
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import Stage
-from tuiha.lab.pool.control import Control, ControlError, Part, State
+from tuiha.lab.pool.control import LabControl, LabControlError, PoolPart, State
 from tuiha.model.reports import LedgerRecord
 
 Act = Callable[[], object]
@@ -32,7 +32,7 @@ class Hurt:
     resume: Act | None = None
 
 
-class Parts(Control):
+class Parts(LabControl):
     """`leader` is the host of whoever leads when the load begins; `postgres` and `patroni` are what runs on it."""
 
     def __init__(self, pool: PatroniPool, leader: PatroniNode) -> None:
@@ -68,13 +68,13 @@ class Parts(Control):
 
     async def state(self) -> State:
         """Pool servers, as far as drills ask."""
-        parts = [Part(name, "running" if child.process.poll() is None else "killed", child.process.pid,
-                      self.pool.servers[name]) for name, child in self.pool.running.items()]
+        parts = [PoolPart(name, "running" if child.process.poll() is None else "killed", child.process.pid,
+                          self.pool.servers[name]) for name, child in self.pool.running.items()]
         return State(True, tuple(parts), 0, None)
 
     async def _do(self, name: str, act: Act | None) -> None:
         if act is None:
-            raise ControlError(f"that cannot be done to {name}")
+            raise LabControlError(f"that cannot be done to {name}")
         await asyncio.to_thread(act)
 
 
@@ -117,4 +117,4 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
             finally:
                 await asyncio.to_thread(pool.close)
     except (AssertionError, subprocess.SubprocessError, RuntimeError) as error:
-        raise ControlError(f"the pool under Patroni did not start: {error}") from error
+        raise LabControlError(f"the pool under Patroni did not start: {error}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tuiha.config.plugins import OURS, Kind
+from tuiha.config.plugins import OURS, DriverKind
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,5 +80,5 @@ def test_the_wheel_offers_our_drivers_as_anybody_offers_theirs(wheel: Path, tmp_
     """What is installed is what the registry has for code that runs without being installed."""
     zipfile.ZipFile(wheel).extractall(tmp_path)
     (found,) = distributions(name="tuiha", path=[str(tmp_path)])
-    for kind in Kind:
+    for kind in DriverKind:
         assert {entry.name: entry.value for entry in found.entry_points.select(group=kind)} == OURS[kind]

@@ -14,7 +14,7 @@ from tuiha.drivers.protocols import Conflict
 from tuiha.model.reports import Standby
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attacher import Attacher
-from tuiha.server.database.attachment import Place
+from tuiha.server.database.attachment import DatabasePlace
 from tuiha.server.database.fence import Fence
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.lease import LeaseKeeper
@@ -118,7 +118,10 @@ class Server:
         self.fence = Fence()
         self.attacher = Attacher(
             pool="demo",
-            places=[Place(node, node, 5432, "tuiha", "tuiha_pool", "", None, f"tuiha:{name}") for node in world.nodes],
+            places=[
+                DatabasePlace(node, node, 5432, "tuiha", "tuiha_pool", "", None, f"tuiha:{name}")
+                for node in world.nodes
+            ],
             ledger=world.ledger,
             system_identifier=None,
             gate=self.gate,
@@ -129,7 +132,7 @@ class Server:
             prepare=self._prepared,
         )
 
-    async def _prepared(self, _: Place) -> None:
+    async def _prepared(self, _: DatabasePlace) -> None:
         """The schema is there."""
 
     async def run(self) -> None:

@@ -18,7 +18,7 @@ from tests.drivers.authority import Certificates
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.pool.control import ControlError
+from tuiha.lab.pool.control import LabControlError
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.check.finding import Finding, Level
 from tuiha.watch.check.probes import check
@@ -126,7 +126,7 @@ class Scene:
 
     async def restart(self, name: str) -> None:
         """Restart a part; returns when it is started."""
-        with suppress(ControlError):  # it ended by itself
+        with suppress(LabControlError):  # it ended by itself
             await self.pool.kill(name)
         await self.pool.start(name)
 

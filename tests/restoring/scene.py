@@ -20,7 +20,7 @@ import asyncpg
 from tuiha.config.load import load
 from tuiha.drivers.reach import host_and_port
 from tuiha.lab.embedded import EmbeddedPool
-from tuiha.lab.load.books import Message
+from tuiha.lab.load.books import DeliveredMessage
 from tuiha.lab.load.database import Records
 from tuiha.lab.load.mailer import MailTarget, compose, deliver
 from tuiha.lab.load.setup import setting
@@ -50,7 +50,7 @@ class Scene:
         ids = [f"{self.sent + number}@restoring" for number in range(1, count + 1)]
         self.sent += count
         for one in ids:
-            await deliver(self.mail, self.user, compose(Message(one, self.user, 0.0)))
+            await deliver(self.mail, self.user, compose(DeliveredMessage(one, self.user, 0.0)))
         return [f"<{one}>" for one in ids]
 
     async def ask(self) -> tuple[int, dict[str, Any]]:

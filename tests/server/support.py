@@ -13,7 +13,7 @@ from tests.drivers.daemons import PASSWORD
 from tests.until import until
 from tuiha.drivers.protocols import LedgerDriver
 from tuiha.server.database.attacher import Attacher
-from tuiha.server.database.attachment import Place
+from tuiha.server.database.attachment import DatabasePlace
 from tuiha.server.database.fence import Fence
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.lease import LeaseKeeper
@@ -30,10 +30,10 @@ async def insert(connection: Any, text: str = "hello") -> None:
     await connection.execute("INSERT INTO event (severity, subject, text) VALUES ('note', 't', $1)", text)
 
 
-def place(pair: Pair, name: str = "db1", server: str = "s1") -> Place:
+def place(pair: Pair, name: str = "db1", server: str = "s1") -> DatabasePlace:
     """Where a database of the pair is, for a pool server."""
     node = pair.db1 if name == "db1" else pair.db2
-    return Place(name, "127.0.0.1", node.port, "tuiha", "tuiha_pool", PASSWORD, None, f"tuiha:{server}")
+    return DatabasePlace(name, "127.0.0.1", node.port, "tuiha", "tuiha_pool", PASSWORD, None, f"tuiha:{server}")
 
 
 @dataclass
@@ -66,7 +66,7 @@ async def attached(
     `beside`: its lease is renewed on a lifeline, as a pool server's is. `patience`: how long this loop may stand still.
     """
 
-    async def prepared(_: Place) -> None:
+    async def prepared(_: DatabasePlace) -> None:
         """The schema is there."""
 
     gate, fence, heard = Gate(hold, 1000), Fence(fence_interval), list[str]()

@@ -12,15 +12,15 @@ from typing import Any, TypeVar, cast
 
 from tests.tui.samples import AT
 from tuiha.model.operations.catalogue import misuse
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import CheckVerdict, OperationStatus, StepStatus, nothing
 from tuiha.model.operations.statements import plain
 from tuiha.operate.api import Operator
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.tui.operations.lines.choices import Judged
-from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
-from tuiha.watch.lookup import NoAnswer, Page
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation, StepFacts
+from tuiha.watch.lookup import NoPage, UserPage
 from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def bad(name: str, verdict: CheckVerdict = CheckVerdict.BAD) -> Check:
                  plain(f"wait for db2, or type override {name}"))
 
 
-def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other: Any) -> OperationFacts:
+def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other: Any) -> StartedOperation:
     """A made-up operation in which `at` steps are done; while it runs the next one is under way."""
     steps = tuple(
         StepFacts(
@@ -75,14 +75,14 @@ def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other
         )
         for place, step in enumerate(STEPS)
     )
-    facts = OperationFacts(
+    facts = StartedOperation(
         id="7f3a9c41d02e", kind="switchover", target=(), who="oncall@bastion", reason="db1 kernel patch", state=state,
         steps=steps, started_at=AT - 5,
     )
     return replace(facts, **other)
 
 
-def ended(state: OperationStatus = OperationStatus.DONE) -> OperationFacts:
+def ended(state: OperationStatus = OperationStatus.DONE) -> StartedOperation:
     """A made-up result."""
     return operation(
         6, state, seconds=3.2, outcome={"outage_ms": 84.0, "requests_delayed": 31, "requests_failed": 0},
@@ -100,20 +100,20 @@ class Acting:
     async def plan(self, kind: str, target: Sequence[str] = (), options: Mapping[str, str] | None = None) -> Plan:
         self._desk.calls.append(("plan", kind, tuple(target)))
         planned, judged = self._desk.planned, self._desk.judged.get(kind, Judged())
-        if isinstance(planned, Trouble):
-            raise Refused(planned.text)
+        if isinstance(planned, OperatorTrouble):
+            raise OperationRefused(planned.text)
         if against := misuse(kind, target, options or {}) or judged.against:  # only what they take is planned here, too
-            raise Refused(against)
+            raise OperationRefused(against)
         planned = replace(planned, kind=kind, target=tuple(target)) if planned.kind != kind else planned
         return replace(planned, checks=(*planned.checks, *map(bad, judged.bad)))
 
     async def apply(self, plan: Plan, confirm: str, reason: str = "", overrides: Sequence[str] = ()) -> str:
         self._desk.calls.append(("apply", plan.id, confirm, reason, tuple(overrides)))
-        if isinstance(self._desk.started, Trouble):
-            raise Refused(self._desk.started.text)
+        if isinstance(self._desk.started, OperatorTrouble):
+            raise OperationRefused(self._desk.started.text)
         return self._desk.started
 
-    async def steer(self, way: Way, name: str) -> str:
+    async def steer(self, way: IntentWay, name: str) -> str:
         self._desk.calls.append((str(way), name))
         return name
 
@@ -126,22 +126,22 @@ class FakeOperator:
 
     def __init__(self, refusal: str | None = None) -> None:
         self.refusal = refusal
-        self.planned: Plan | Trouble = switchover()
+        self.planned: Plan | OperatorTrouble = switchover()
         self.judged: dict[str, Judged] = {}  # by kind; the others can be done
-        self.started: str | Trouble = "7f3a9c41d02e"
-        self.known: tuple[OperationFacts, ...] = ()
+        self.started: str | OperatorTrouble = "7f3a9c41d02e"
+        self.known: tuple[StartedOperation, ...] = ()
         self.calls: list[tuple[Any, ...]] = []
         self.threads: list[threading.Thread] = []
-        self._told: list[Callable[[OperationFacts | Trouble], None]] = []
-        self.now: OperationFacts = operation(0)
-        self.page: Page | NoAnswer = NoAnswer("this fake has no users")
-        self.devices: tuple[DeviceRow, ...] | NoAnswer = NoAnswer("this fake has no devices")
+        self._told: list[Callable[[StartedOperation | OperatorTrouble], None]] = []
+        self.now: StartedOperation = operation(0)
+        self.page: UserPage | NoPage = NoPage("this fake has no users")
+        self.devices: tuple[DeviceRow, ...] | NoPage = NoPage("this fake has no devices")
 
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         """The calls of that name."""
         return [call for call in self.calls if call[0] == name]
 
-    def tell(self, facts: OperationFacts) -> None:
+    def tell(self, facts: StartedOperation) -> None:
         """Tell those who follow."""
         self.now = facts
         for told in list(self._told):
@@ -158,37 +158,37 @@ class FakeOperator:
         thread.start()
 
     def ask(
-        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> Callable[[], None]:
-        told: T | Trouble
+        told: T | OperatorTrouble
         try:
             next(work(cast("Operator", Acting(self))).__await__())  # it waits for nothing: it ends at once
         except StopIteration as end:
             told = end.value
-        except Refused as error:
-            told = Trouble(str(error))
+        except OperationRefused as error:
+            told = OperatorTrouble(str(error))
         self._later(answer, told)
         return lambda: None
 
     def operations(
-        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+        self, answer: Callable[[tuple[StartedOperation, ...] | OperatorTrouble], None], *, elsewhere: bool = True
     ) -> None:
         self.calls.append(("operations",))
         self._later(answer, self.known)
 
-    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         self.calls.append(("find_users", pattern, after, limit))
         self._later(answer, self.page)
 
-    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         self.calls.append(("users_on", server, after, limit))
         self._later(answer, self.page)
 
-    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoPage], None]) -> None:
         self.calls.append(("devices_of", user))
         self._later(answer, self.devices)
 
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+    def follow(self, operation: str, told: Callable[[StartedOperation | OperatorTrouble], None]) -> Callable[[], None]:
         self.calls.append(("follow", operation))
         self._told.append(told)
         self._later(told, self.now)

@@ -13,7 +13,7 @@ from tests.tui.test_app import seen, text
 from tuiha.model.users import names
 from tuiha.tui.app import Dashboard
 from tuiha.tui.kit.paced import LONGEST, _end
-from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen
@@ -104,7 +104,7 @@ async def test_a_changed_fact_voids_the_plan_and_is_shown() -> None:
 
 async def test_a_refusal_is_shown_and_nothing_has_happened() -> None:
     operator = FakeOperator()
-    operator.started = Trouble("another operation runs: drain s2 by ann@desk, step 2 of 4")
+    operator.started = OperatorTrouble("another operation runs: drain s2 by ann@desk, step 2 of 4")
     async with running(operator) as pilot:
         await to_confirm(pilot)
         await by_hand(pilot, "d", "b", "2", "ctrl+x")
@@ -133,7 +133,7 @@ def test_there_is_room_for_the_longest_name_and_its_end_is_shown() -> None:
 
 async def test_continue_before_the_plan_is_there_says_so() -> None:
     operator = FakeOperator()
-    operator.planned = Trouble("ann is disabled already: left")
+    operator.planned = OperatorTrouble("ann is disabled already: left")
     async with running(operator) as pilot:
         cast("Dashboard", pilot.app).ways.open_plan("disable-user", ("ann",))
         await on(pilot, PlanScreen)

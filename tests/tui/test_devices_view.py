@@ -15,7 +15,7 @@ from tests.tui.test_users_view import THEN, opened, page, row
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.views.users.devices import DevicesScreen
 from tuiha.tui.views.users.screen import UsersScreen
-from tuiha.watch.lookup import NoAnswer
+from tuiha.watch.lookup import NoPage
 from tuiha.watch.reader import DeviceRow
 
 OLD = THEN - timedelta(hours=5)
@@ -111,7 +111,7 @@ async def test_devices_are_listed_and_one_is_revoked() -> None:
 
 async def test_devices_that_cannot_be_read_say_why() -> None:
     operator = with_ann()
-    operator.devices = NoAnswer("the pool has no user ann")
+    operator.devices = NoPage("the pool has no user ann")
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))

@@ -25,7 +25,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.operations.lines.rebalance import LIMITS, options_of
 from tuiha.tui.operations.lines.rows import OperationRow
 from tuiha.tui.operations.lines.run import run_lines
-from tuiha.tui.operations.operator import OperationFacts, StepFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation, StepFacts
 from tuiha.tui.operations.screens.list import OperationList
 from tuiha.tui.operations.screens.rebalance import RebalanceScreen
 from tuiha.tui.operations.screens.result import ResultScreen
@@ -45,7 +45,7 @@ def feed_of(app: object) -> SampleFeed:
     return cast("SampleFeed", cast("Dashboard", app).feed)
 
 
-def half(state: OperationStatus = OperationStatus.INTERRUPTED) -> OperationFacts:
+def half(state: OperationStatus = OperationStatus.INTERRUPTED) -> StartedOperation:
     """One whose runner died at its second step."""
     return replace(operation(1, state), next="tuiha resume 7f3a9c41d02e", seconds=None)
 
@@ -89,7 +89,7 @@ async def test_what_stopped_half_way_goes_on_or_back_with_two_presses(key: str, 
     (replace(half(), elsewhere=True, host="desk"), "c", "it was started on desk"),
     (replace(half(), undoable=False), "b", "has no way back"), (half(), "x", "does not run any more"),
 ])
-async def test_what_cannot_be_done_says_why(known: OperationFacts, key: str, reason: str) -> None:
+async def test_what_cannot_be_done_says_why(known: StartedOperation, key: str, reason: str) -> None:
     operator = FakeOperator()
     operator.known = (known,)
     async with running(operator) as pilot:
@@ -120,7 +120,7 @@ async def test_one_that_another_terminal_starts_is_told_and_a_attaches() -> None
 async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_copy() -> None:
     class Elsewhere(FakeOperator):
         def follow(self, operation: str, told):  # type: ignore[no-untyped-def]
-            self._later(told, Trouble("there is no operation '...' here"))
+            self._later(told, OperatorTrouble("there is no operation '...' here"))
             return lambda: None
 
     operator = Elsewhere()

@@ -17,7 +17,7 @@ from tuiha.model.facts import NodeKind, Problem, Protection, Severity
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.lines.choices import Judged
-from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.menu import MenuScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.rebalance import RebalanceScreen
@@ -143,7 +143,7 @@ async def test_f_on_a_mail_server_plans_for_it() -> None:
 
 async def test_what_cannot_be_planned_says_why() -> None:
     operator = FakeOperator()
-    operator.planned = Trouble("another operation runs: rebalance by ann@desk, step 2")
+    operator.planned = OperatorTrouble("another operation runs: rebalance by ann@desk, step 2")
     async with running(operator) as pilot:
         await pilot.press("r")
         await seen(pilot, lambda: "rebalance by ann@desk" in text(pilot))

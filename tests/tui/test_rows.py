@@ -12,13 +12,13 @@ from tests.tui.samples import AT, SAMPLES, degraded, healthy, many, odd, server,
 from tuiha.model.facts import NodeKind
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import NODES, Sight, cells_of, placed, row_line, title_line
+from tuiha.tui.draw.columns import NODES, ColumnSight, cells_of, placed, row_line, title_line
 from tuiha.tui.draw.filter import parse
 from tuiha.tui.draw.rows import ORDERS, Row, arranged, rows_of
 from tuiha.tui.draw.spans import clean, plain, width_of
 from tuiha.tui.draw.trends import Trends
 
-SIGHT = Sight(AT, Trends(lambda node, metric: ()))
+SIGHT = ColumnSight(AT, Trends(lambda node, metric: ()))
 
 
 def named(rows: tuple[Row, ...]) -> list[str]:

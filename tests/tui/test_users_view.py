@@ -18,8 +18,8 @@ from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.views.users.pages import PAGE
 from tuiha.tui.views.users.screen import UsersScreen
-from tuiha.watch.lookup import NoAnswer, Page
-from tuiha.watch.reader import NoMail, UserRow
+from tuiha.watch.lookup import NoPage, UserPage
+from tuiha.watch.reader import UserRow, UserWithoutMail
 
 SERVERS = {
     "s1": Candidate("s1", "127.0.0.1:1", 60, True, 40, 100),
@@ -35,8 +35,8 @@ def row(name: str, server: str | None = "s1", **other: Any) -> UserRow:
     return UserRow(name=name, server=server, **{**facts, "generation": 4, **other})
 
 
-def page(*names: str, more: bool = False) -> Page:
-    return Page(tuple(map(row, names)), more, SERVERS, Biases(), "db1", True)
+def page(*names: str, more: bool = False) -> UserPage:
+    return UserPage(tuple(map(row, names)), more, SERVERS, Biases(), "db1", True)
 
 
 class Slow(FakeOperator):
@@ -44,12 +44,12 @@ class Slow(FakeOperator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open: list[tuple[str, str, Callable[[Page | NoAnswer], None]]] = []
+        self.open: list[tuple[str, str, Callable[[UserPage | NoPage], None]]] = []
 
-    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         self.open.append((pattern, after, answer))
 
-    def reply(self, pattern: str, found: Page | NoAnswer) -> None:
+    def reply(self, pattern: str, found: UserPage | NoPage) -> None:
         for _, _, answer in [one for one in self.open if one[0] == pattern]:
             self._later(answer, found)
 
@@ -80,9 +80,9 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
 async def test_a_user_without_mail_is_marked_and_never_called_monitored() -> None:
     operator = FakeOperator()
     since = THEN - timedelta(seconds=46)
-    none = NoMail("no-answer", "connection refused", since, "mail2")
-    operator.page = Page((row("ann"), row("bob", no_mail=none), row("cid", mail_server=None), row("dan", None)),
-                         False, SERVERS, Biases(), "db1", True)
+    none = UserWithoutMail("no-answer", "connection refused", since, "mail2")
+    operator.page = UserPage((row("ann"), row("bob", no_mail=none), row("cid", mail_server=None), row("dan", None)),
+                             False, SERVERS, Biases(), "db1", True)
     async with running(operator) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "bob" in text(pilot))
@@ -132,7 +132,7 @@ async def test_the_screen_goes_on_while_nothing_is_answered() -> None:
         assert "all names: reading" in text(pilot)
         await pilot.press("x")
         await seen(pilot, lambda: "names from 'x': reading" in text(pilot))
-        operator.reply("x", NoAnswer("the database did not answer in 5 s"))
+        operator.reply("x", NoPage("the database did not answer in 5 s"))
         await seen(pilot, lambda: "did not answer in 5 s" in text(pilot))
 
 

@@ -32,7 +32,7 @@ from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.views.mail.rows import cluster_lines, mail_items
 from tuiha.tui.views.sprayers.rows import holding, sprayer_items
 from tuiha.tui.views.users.pages import PAGE
-from tuiha.watch.lookup import NoAnswer
+from tuiha.watch.lookup import NoPage
 from tuiha.watch.recording.codec import pack, unpack
 
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (40, 8))
@@ -335,7 +335,7 @@ async def test_a_servers_detail_lists_its_users_and_reads_on_at_the_end() -> Non
         await seen(pilot, lambda: names[-1] in text(pilot))
         await seen(pilot, lambda: ("users_on", "s1", PAGE, PAGE) in operator.asked("users_on"))
         assert len(operator.asked("users_on")) == 2
-        operator.page = NoAnswer("no database answers")
+        operator.page = NoPage("no database answers")
         await pilot.press("escape", "j", "enter")
         await seen(pilot, lambda: ("users_on", "s2", 0, PAGE) in operator.asked("users_on"))
         await pilot.press("G")

@@ -18,7 +18,7 @@ from tests.drivers.daemons import free_port
 from tests.tui.pty_terminal import Terminal
 from tests.tui.samples import AT, SAMPLES, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 from tuiha.tui.theme import load_theme
 from tuiha.tui.views.wall.feeds import Watched
 from tuiha.tui.views.wall.picker import Picker
@@ -101,7 +101,7 @@ async def test_pools_take_turns_and_all_are_named() -> None:
 
 async def test_a_pool_that_cannot_be_watched_does_not_hide_the_others() -> None:
     def start() -> None:
-        raise ConfigError(Problem("the token cannot be read"))
+        raise ConfigError(ConfigProblem("the token cannot be read"))
 
     bad = Watched("west", SampleFeed(None), start)
     async with wall(watched("healthy", "east"), bad).run_test(size=(80, 24)) as pilot:

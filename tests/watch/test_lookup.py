@@ -15,7 +15,7 @@ from tests.cli.conftest import Configured, binaries, configured, folder, prepare
 from tests.until import until
 from tuiha.config.load import load
 from tuiha.pooldb.statements.pages import PAGE_OF_SERVER, PAGE_OF_USERS
-from tuiha.watch.lookup import NoAnswer, Page, UserLookup
+from tuiha.watch.lookup import NoPage, UserLookup, UserPage
 from tuiha.watch.reader import DeviceRow, Reader, UserRow, bounds, read_devices, read_users, read_users_on
 
 __all__ = ["binaries", "configured", "folder", "prepared_pair"]
@@ -27,21 +27,21 @@ class Asked:
     """What was answered, in the order of the answers."""
 
     def __init__(self) -> None:
-        self.answers: list[Page | NoAnswer] = []
+        self.answers: list[UserPage | NoPage] = []
         self.threads: set[str] = set()
         self._came = threading.Condition()
 
-    def __call__(self, answer: Page | NoAnswer) -> None:
+    def __call__(self, answer: UserPage | NoPage) -> None:
         with self._came:
             self.answers.append(answer)
             self.threads.add(threading.current_thread().name)
             self._came.notify_all()
 
-    def first(self) -> Page:
+    def first(self) -> UserPage:
         with self._came:
             assert self._came.wait_for(lambda: self.answers, PATIENCE)
         answer = self.answers[0]
-        assert isinstance(answer, Page), answer
+        assert isinstance(answer, UserPage), answer
         return answer
 
 
@@ -113,7 +113,7 @@ def test_a_database_that_does_not_answer_has_a_deadline(configured: Configured) 
             await until(partial(bool, asked.answers))
             lookup.close()
             told = asked.answers[0]
-            assert isinstance(told, NoAnswer)
+            assert isinstance(told, NoPage)
             assert "did not answer in 0.3 s" in told.text
 
     asyncio.run(ask())
@@ -258,15 +258,15 @@ def test_who_may_not_come_in_also_of_a_pool_of_the_version_before(lookup: UserLo
 
 def test_devices_are_looked_up_too(lookup: UserLookup, configured: Configured) -> None:
     configured.admin(lambda c: c.execute(_DISABLED))
-    answers: list[tuple[DeviceRow, ...] | NoAnswer] = []
+    answers: list[tuple[DeviceRow, ...] | NoPage] = []
     for user in ("user000007", "nobody"):
         came = threading.Event()
 
-        def take(answer: tuple[DeviceRow, ...] | NoAnswer, came: threading.Event = came) -> None:
+        def take(answer: tuple[DeviceRow, ...] | NoPage, came: threading.Event = came) -> None:
             answers.append(answer)
             came.set()
 
         lookup.devices(user, take)
         assert came.wait(PATIENCE)
     assert [one.name for one in answers[0]] == ["a", "b"]  # type: ignore[union-attr]
-    assert answers[1] == NoAnswer("the pool has no user nobody")
+    assert answers[1] == NoPage("the pool has no user nobody")

@@ -12,7 +12,7 @@ from tests.server.mail.fake import fake_mail_server
 from tuiha.drivers.mail.imap import Imap
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import PolledMail
-from tuiha.model.problems.mail_trouble import Sight
+from tuiha.model.problems.mail_trouble import MailSight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 from tuiha.watch.poller import Poller
@@ -65,7 +65,7 @@ class Told:
     capabilities = frozenset({"poll"})
 
     def __init__(self) -> None:
-        self.sights: tuple[Sight, ...] | None = None
+        self.sights: tuple[MailSight, ...] | None = None
 
     async def poll(self) -> ServerReport:
         report = server("s1").report
@@ -87,7 +87,7 @@ async def test_a_mail_server_of_which_a_pool_server_reports_is_not_polled() -> N
     async with asyncio.TaskGroup() as group:
         await poller.round(group, 1.0)
         assert asked.polls == 1, "nobody reports yet"
-        told.sights = (Sight("mail1", 0.1, 1.0, "ready"),)
+        told.sights = (MailSight("mail1", 0.1, 1.0, "ready"),)
         await poller.round(group, 1.0)
         for _ in range(5):
             await poller.round(group, 1.0)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.until import wait_until
 from tests.watch.doubles import Fleet, settings
-from tuiha.config.load import ConfigError, Problem
+from tuiha.config.load import ConfigError, ConfigProblem
 from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import Snapshot
@@ -73,7 +73,7 @@ def test_poll_now_does_not_wait_for_the_interval() -> None:
 
 def test_a_missing_token_is_raised_where_it_is_started() -> None:
     def make(pool: Pool, base: Path) -> Poller:
-        raise ConfigError(Problem("file viewer.token cannot be read (No such file or directory)"))
+        raise ConfigError(ConfigProblem("file viewer.token cannot be read (No such file or directory)"))
 
     with pytest.raises(ConfigError, match=r"viewer\.token"):
         Watcher(settings(), Path(), make).start()

@@ -9,11 +9,11 @@ from typing import Any
 
 from tests.model.looks import NOW, SERVERS, failing, mail, member, primary, record, secondary, server, sprayer
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.durability import Durability, Follower, Loose
+from tuiha.model.databases.durability import Durability, LogReceiver, Loose
 from tuiha.model.facts import Look, Polled, PolledMail, R, Snapshot
-from tuiha.model.operations.intent import Condition, Intent, Way
+from tuiha.model.operations.intent import Condition, Intent, IntentWay
 from tuiha.model.problems.causes import Cause
-from tuiha.model.problems.mail_trouble import ClusterReport, Sight, TroubleReport
+from tuiha.model.problems.mail_trouble import ClusterReport, MailSight, TroubleReport
 from tuiha.model.reports import (
     LEADERLESS,
     BackendReport,
@@ -95,9 +95,18 @@ def _server(luck: Luck, name: str, at: float) -> Polled[ServerReport]:
     trouble = TroubleReport(luck.one(("mailbox", "login-refused", "eclipse")), luck.one((1, 7)),
                             luck.one((None, NOW - 50)), luck.one(((), ("anna", "bob"))), luck.one(("", "locked")))
     fields = luck.some(
-        0.2, state=tuple(ServerState), reason=("cpu 97 %", "drain by x"), target=(ServerTarget.DRAIN,), users=(0, 100),
-        lease_seconds=(0.0, 4.9), mail=((ClusterReport("east", 100, 90, 2, 8, (trouble,), ahead=9),),),
-        mail_servers=((Sight("mail1", 0.1, 4.0, "hi", None, "the directory is away"),), (Sight("mail1", None),)))
+        0.2,
+        state=tuple(ServerState),
+        reason=("cpu 97 %", "drain by x"),
+        target=(ServerTarget.DRAIN,),
+        users=(0, 100),
+        lease_seconds=(0.0, 4.9),
+        mail=((ClusterReport("east", 100, 90, 2, 8, (trouble,), ahead=9),),),
+        mail_servers=(
+            (MailSight("mail1", 0.1, 4.0, "hi", None, "the directory is away"),),
+            (MailSight("mail1", None),),
+        ),
+    )
     fields |= luck.some(0.04, pool=("west",), system_identifier=("99",), copy=("its system is another",),
                         database=("db2",), epoch=(13,))
     return luck.lost(server(name, at, **fields))
@@ -105,7 +114,7 @@ def _server(luck: Luck, name: str, at: float) -> Polled[ServerReport]:
 
 def _database(luck: Luck, make: Callable[..., Polled[DatabaseReport]], name: str, at: float,
               members: tuple[MemberRow, ...], rows: tuple[MailRow, ...]) -> Polled[DatabaseReport]:
-    follower = Follower("db2", "streaming", "sync", "db2")
+    follower = LogReceiver("db2", "streaming", "sync", "db2")
     fields = luck.some(
         0.1, synchronous_names=("", "db2", "db3", "*", "2 (db2)"),
         replication=((), (ReplicationRow("db2", "streaming", "async", 5, None),),
@@ -138,9 +147,20 @@ def _mail(luck: Luck, name: str, at: float) -> PolledMail:
 
 
 def _ledger(luck: Luck, at: float) -> Polled[LedgerRecord] | None:
-    intent = Intent("20260101-000000-beef", luck.one(("failover", "rebalance", "drain")), "op", "host", at - 100,
-                    luck.one((0, 2)), "stop s1", luck.one(tuple(Condition)), luck.one((None, at - 1, at - 50)),
-                    luck.one(((Way.RESUME,), (Way.UNDO, Way.CANCEL))), luck.falls(0.5), targets=("s1",))
+    intent = Intent(
+        "20260101-000000-beef",
+        luck.one(("failover", "rebalance", "drain")),
+        "op",
+        "host",
+        at - 100,
+        luck.one((0, 2)),
+        "stop s1",
+        luck.one(tuple(Condition)),
+        luck.one((None, at - 1, at - 50)),
+        luck.one(((IntentWay.RESUME,), (IntentWay.UNDO, IntentWay.CANCEL))),
+        luck.falls(0.5),
+        targets=("s1",),
+    )
     kept = record(**luck.some(0.1, epoch=(11, 13), phase=(LEADERLESS, "SWITCHING"), standby=(Standby.STALE,),
                               intent=(intent.text(),)))
     return luck.one((None, luck.lost(kept, 0.5), *(kept,) * 6))

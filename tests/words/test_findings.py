@@ -9,13 +9,13 @@ import pytest
 
 from tuiha.model.check import facts
 from tuiha.model.check.doctor import WANTED
-from tuiha.model.check.facts import Back, FindingCode, Way
+from tuiha.model.check.facts import BackFact, FindingCode, RemedyWay
 from tuiha.model.check.finding import Finding, Level, bad, ok, warning
 from tuiha.model.check.inspection import Default
 from tuiha.model.databases.durability import Durability, Gap
 from tuiha.model.databases.way_back import not_ours
 from tuiha.model.problems.causes import Cause
-from tuiha.words.findings import _ADVICE, _TEXTS, Said, said
+from tuiha.words.findings import _ADVICE, _TEXTS, FindingWords, said
 from tuiha.words.remedies import database_remedy, mail_remedy
 
 ROOT = Path(__file__).parents[2]
@@ -34,101 +34,103 @@ def test_the_document_has_every_code() -> None:
 
 
 def test_what_is_ok_needs_no_remedy() -> None:
-    room = facts.Room(1500, 2000)
-    assert said(ok(_C.CAPACITY, "capacity", room)) == Said(
+    room = facts.RoomFact(1500, 2000)
+    assert said(ok(_C.CAPACITY, "capacity", room)) == FindingWords(
         "1,500 users; with one server less there is room for 2,000")
     assert said(warning(_C.CAPACITY, "capacity", room)).fix == "add a server"
 
 
 @pytest.mark.parametrize(("finding", "words"), [
     (bad(_C.DATABASE_OF_OTHER_POOL, "db1", facts.Mismatch("west", "east")),
-     Said("it is the database of the pool 'west'", "'east' would use another pool's data",
-          "correct the address at database.nodes, or the pool's name")),
+     FindingWords("it is the database of the pool 'west'", "'east' would use another pool's data",
+                  "correct the address at database.nodes, or the pool's name")),
     (ok(_C.ROLE_LOG_IN, "db1", facts.RoleLogIn(None, None, "owner", "tuiha_owner", "tuiha", True)),
-     Said("database role tuiha_owner is accepted")),
+     FindingWords("database role tuiha_owner is accepted")),
     (bad(_C.ROLE_LOG_IN, "db1", facts.RoleLogIn("refused", Cause.PASSWORD, "owner", "tuiha_owner", "tuiha", True)),
-     Said("database role tuiha_owner: refused", "what this role is for will fail on this database",
-          database_remedy(Cause.PASSWORD, "db1", "owner", "tuiha_owner", "tuiha", True))),
+     FindingWords("database role tuiha_owner: refused", "what this role is for will fail on this database",
+                  database_remedy(Cause.PASSWORD, "db1", "owner", "tuiha_owner", "tuiha", True))),
     (warning(_C.NO_AGENT, "db1"),
-     Said("it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what an agent "
-          "does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)")),
+     FindingWords("it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, "
+                  "and what an agent "
+                  "does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)")),
     (bad(_C.NO_ACTIVE_DATABASE, "east"),
-     Said("no database names itself active in pool_epoch", "servers cannot take leases",
-          "start a pool server: the first one creates the schema and the row")),
+     FindingWords("no database names itself active in pool_epoch", "servers cannot take leases",
+                  "start a pool server: the first one creates the schema and the row")),
     (bad(_C.NO_EPOCH_ROW, "db1"),
-     Said("it has no epoch row", "it is not (yet) the database of a pool",
-          "start a pool server: the first one creates the schema")),
+     FindingWords("it has no epoch row", "it is not (yet) the database of a pool",
+                  "start a pool server: the first one creates the schema")),
     (bad(_C.OTHER_SYSTEM, "db2", facts.OtherSystem("6", facts.Source.LEDGER, "5")),
-     Said("its system identifier is 6, by the ledger it must be 5",
-          "it is another physical database: it holds none of the pool's data",
-          f"{not_ours('db2')}. If the pool is new: correct database.system_identifier")),
-    (bad(_C.ENDLESS_WAIT, "db1", facts.Commits("db2", Durability("2 (db2)", ()), frozenset({Gap.MORE}),
-                                               Back(Way.PROTECT, "db2"))),
-     Said("synchronous_standby_names is 2 (db2), not FIRST 1 (db2)", "no commit is acknowledged",
-          "tuiha plan protect")),
+     FindingWords("its system identifier is 6, by the ledger it must be 5",
+                  "it is another physical database: it holds none of the pool's data",
+                  f"{not_ours('db2')}. If the pool is new: correct database.system_identifier")),
+    (bad(_C.ENDLESS_WAIT, "db1", facts.CommitsFact("db2", Durability("2 (db2)", ()), frozenset({Gap.MORE}),
+                                                   BackFact(RemedyWay.PROTECT, "db2"))),
+     FindingWords("synchronous_standby_names is 2 (db2), not FIRST 1 (db2)", "no commit is acknowledged",
+                  "tuiha plan protect")),
     (bad(_C.REHEARSAL, "db2", facts.Rehearsed("db1", "no answer")),
-     Said("the agent's rehearsal: no answer", "operations may not be able to stop, start and rewind db2",
-          "see that what listens at the agent's socket runs and may use what it names (docs/operations.md, Agents)")),
+     FindingWords("the agent's rehearsal: no answer", "operations may not be able to stop, start and rewind db2",
+                  "see that what listens at the agent's socket runs and may use what it names "
+                                                                                               "(docs/operations.md, Agents)")),
     (bad(_C.REHEARSAL, "db2", facts.Rehearsed("db1", "no answer", command=True)),
-     Said("the agent's rehearsal: no answer", "operations may not be able to stop, start and rewind db2",
-          "try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
-          "(docs/operations.md, Agents)")),
+     FindingWords("the agent's rehearsal: no answer", "operations may not be able to stop, start and rewind db2",
+                  "try it by hand: the agent's command with `rehearse`, the database's name and its partner's appended "
+                  "(docs/operations.md, Agents)")),
     (ok(_C.REHEARSAL, "db2", facts.Rehearsed("db1")),
-     Said("the agent's rehearsal went well: it can be rewound to, copied from and follow db1")),
+     FindingWords("the agent's rehearsal went well: it can be rewound to, copied from and follow db1")),
     *((bad(code, "db2", facts.WayBack("db1", "it is not so", "make it so")),
-       Said("it is not so", "after a change of roles db2 would not follow db1: the pool would be unprotected",
-            "make it so"))
+       FindingWords("it is not so", "after a change of roles db2 would not follow db1: the pool would be unprotected",
+                    "make it so"))
       for code in (_C.WAY_BACK_IDENTITY, _C.WAY_BACK_REPLICATION, _C.WAY_BACK_SLOT, _C.WAY_BACK_RECOVERY,
                    _C.WAY_BACK_REWIND, _C.WAY_BACK_COPY)),
     (bad(_C.DEFAULT_OF_SESSIONS, "db1", facts.OfSessions(Default("role", "x", "anna", "tuiha"), kept=True)),
-     Said("role = x is set for role anna in database tuiha",
-          "no session can undo it: tuiha refuses to work in such a one",
-          'ALTER ROLE "anna" IN DATABASE "tuiha" RESET role')),
+     FindingWords("role = x is set for role anna in database tuiha",
+                  "no session can undo it: tuiha refuses to work in such a one",
+                  'ALTER ROLE "anna" IN DATABASE "tuiha" RESET role')),
     (warning(_C.DEFAULT_OF_SESSIONS, "db1", facts.OfSessions(Default("statement_timeout", "1s"))),
-     Said("statement_timeout = 1s is set for all roles",
-          "tuiha's own sessions go before it; any other program's, and psql's, do not",
-          "ALTER ROLE ALL RESET statement_timeout")),
+     FindingWords("statement_timeout = 1s is set for all roles",
+                  "tuiha's own sessions go before it; any other program's, and psql's, do not",
+                  "ALTER ROLE ALL RESET statement_timeout")),
     (warning(_C.DEFAULT_IN_FILE, "db1", facts.OfSessions(Default("lock_timeout", "1s", file="/etc/p.conf"))),
-     Said("lock_timeout is 1s for all sessions",
-          "tuiha's own sessions go before it; any other program's, and psql's, do not",
-          "take lock_timeout out of /etc/p.conf; then SELECT pg_reload_conf()")),
+     FindingWords("lock_timeout is 1s for all sessions",
+                  "tuiha's own sessions go before it; any other program's, and psql's, do not",
+                  "take lock_timeout out of /etc/p.conf; then SELECT pg_reload_conf()")),
     (warning(_C.DEFAULT_IN_FILE, "db1", facts.OfSessions(Default("lock_timeout", "1s", file="postgresql.auto.conf"))),
-     Said("lock_timeout is 1s for all sessions",
-          "tuiha's own sessions go before it; any other program's, and psql's, do not",
-          "ALTER SYSTEM RESET lock_timeout; then SELECT pg_reload_conf()")),
-    (warning(_C.ROLE_SEES_NO_FOLLOWERS, "db1", facts.Role("tuiha_pool", "pool")),
-     Said("role tuiha_pool does not see who follows this database",
-          "another program with the secondary's name could acknowledge commits, and nobody would notice",
-          "GRANT pg_read_all_stats TO tuiha_pool")),
+     FindingWords("lock_timeout is 1s for all sessions",
+                  "tuiha's own sessions go before it; any other program's, and psql's, do not",
+                  "ALTER SYSTEM RESET lock_timeout; then SELECT pg_reload_conf()")),
+    (warning(_C.ROLE_SEES_NO_FOLLOWERS, "db1", facts.RoleFact("tuiha_pool", "pool")),
+     FindingWords("role tuiha_pool does not see who follows this database",
+                  "another program with the secondary's name could acknowledge commits, and nobody would notice",
+                  "GRANT pg_read_all_stats TO tuiha_pool")),
     (bad(_C.LEDGER_TIMELINE, "ledger", facts.Timelines("db1", 1, 2)),
-     Said("it says timeline 1, db1 is on timeline 2",
-          "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
-          "docs/backup.md says what to do after a restore")),
+     FindingWords("it says timeline 1, db1 is on timeline 2",
+                  "somebody promoted it, or restored it from a backup: what was acknowledged may be missing in it",
+                  "docs/backup.md says what to do after a restore")),
     (ok(_C.FOREIGN_SERVER, "app1", facts.Attached("UP", "http")),
-     Said("UP, of another system (http): it is only looked at")),
+     FindingWords("UP, of another system (http): it is only looked at")),
     (bad(_C.VERSIONS_APART, "tuiha", facts.Versions((("0.1.0", ("s1", "s2")), ("0.3.0", ("s3",))))),
-     Said("versions differ: s1, s2: 0.1.0; s3: 0.3.0",
-          "they are more than one version apart: nobody tried them together",
-          "update the older ones, one version at a time (docs/upgrades.md)")),
+     FindingWords("versions differ: s1, s2: 0.1.0; s3: 0.3.0",
+                  "they are more than one version apart: nobody tried them together",
+                  "update the older ones, one version at a time (docs/upgrades.md)")),
     (ok(_C.SPRAYER_STEERING, "spray1", facts.Steering(None, None, "operator")),
-     Said("the socket at sprayers[].operator, for drain and enable, is accepted")),
+     FindingWords("the socket at sprayers[].operator, for drain and enable, is accepted")),
     (bad(_C.SPRAYER_STEERING, "spray1", facts.Steering("it has level user, not admin", Cause.OTHER, "socket")),
-     Said("the socket at sprayers[].socket, for drain and enable,: it has level user, not admin",
-          "no server can be drained or enabled from here: spray1 would refuse",
-          "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)")),
+     FindingWords("the socket at sprayers[].socket, for drain and enable,: it has level user, not admin",
+                  "no server can be drained or enabled from here: spray1 would refuse",
+                  "name its socket of level admin at sprayers[].operator (docs/operations.md, Sprayers)")),
     (bad(_C.MAIL_UNUSABLE, "mail1", facts.Unusable("mail1:993", "no answer in 2 s", Cause.SILENT, "west")),
-     Said("the probe user cannot use it at mail1:993: no answer in 2 s",
-          "mail of cluster west cannot be monitored through it", mail_remedy(Cause.SILENT, "mail1", "probe"))),
+     FindingWords("the probe user cannot use it at mail1:993: no answer in 2 s",
+                  "mail of cluster west cannot be monitored through it", mail_remedy(Cause.SILENT, "mail1", "probe"))),
     (ok(_C.MONITOR_LOG_IN, "mail1", facts.MonitorLogIn(None, None, "tuiha-monitor", "probe", False)),
-     Said("tuiha-monitor, acting as probe, is accepted")),
+     FindingWords("tuiha-monitor, acting as probe, is accepted")),
     (bad(_C.MONITOR_LOG_IN, "mail1", facts.MonitorLogIn("no", Cause.PASSWORD, "tuiha-monitor", "probe", True)),
-     Said("tuiha-monitor, acting as probe,: no", "no user's mailbox can be monitored through it",
-          "correct mail.monitor; it must be allowed to act for every user (as a master user)")),
+     FindingWords("tuiha-monitor, acting as probe,: no", "no user's mailbox can be monitored through it",
+                  "correct mail.monitor; it must be allowed to act for every user (as a master user)")),
     (bad(_C.MONITOR_LOG_IN, "mail1", facts.MonitorLogIn("no", Cause.SILENT, "tuiha-monitor", "probe", False)),
-     Said("tuiha-monitor, acting as probe,: no", "no user's mailbox can be monitored through it",
-          mail_remedy(Cause.SILENT, "mail1", "monitor"))),
+     FindingWords("tuiha-monitor, acting as probe,: no", "no user's mailbox can be monitored through it",
+                  mail_remedy(Cause.SILENT, "mail1", "monitor"))),
 ])
-def test_the_sentences(finding: Finding, words: Said) -> None:
+def test_the_sentences(finding: Finding, words: FindingWords) -> None:
     assert said(finding) == words
     if finding.level is not Level.OK:
         assert words.means
@@ -136,7 +138,7 @@ def test_the_sentences(finding: Finding, words: Said) -> None:
 
 
 def test_no_name_from_outside_is_taken_for_a_template() -> None:
-    odd = facts.Setting("fsync", "{of} {0}", "/etc/{f}.conf")
-    assert said(bad(_C.SETTING, "db{1}", odd)) == Said(
+    odd = facts.SettingFact("fsync", "{of} {0}", "/etc/{f}.conf")
+    assert said(bad(_C.SETTING, "db{1}", odd)) == FindingWords(
         "fsync is {of} {0}", "a power failure loses what was acknowledged",
         "write fsync = on in /etc/{f}.conf, then SELECT pg_reload_conf()")

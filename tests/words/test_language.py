@@ -19,7 +19,7 @@ from tuiha.model.codes import EventKind, ProblemCode
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
 from tuiha.tui.alarms import Alarms
-from tuiha.tui.draw.columns import Sight
+from tuiha.tui.draw.columns import ColumnSight
 from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import event_lines, problem_lines
 from tuiha.tui.draw.rows import rows_of
@@ -70,7 +70,7 @@ def looks_of(lines: Iterable[Line]) -> list[Any]:
 def screens(snapshot: Snapshot, happened: tuple[Event, ...], width: int) -> list[Any]:
     """Every drawing that has a sentence in it, without its letters."""
     view = View(snapshot.pool, snapshot.at + 1, snapshot=snapshot, events=happened)
-    trends, sight = Trends(SampleFeed(snapshot).history), Sight(snapshot.at, Trends(SampleFeed(snapshot).history))
+    trends, sight = Trends(SampleFeed(snapshot).history), ColumnSight(snapshot.at, Trends(SampleFeed(snapshot).history))
     drawn = [*head(view, width, KEYS), *problem_lines(snapshot.problems, view.now, width),
              *event_lines(happened, width, 8), *picture(snapshot, trends, width, 8), *panel_lines(snapshot, width, 12)]
     for row in rows_of(snapshot, view.now):

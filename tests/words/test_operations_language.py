@@ -25,7 +25,7 @@ from tuiha.operate.plans.weight import voided_by
 from tuiha.operate.records.state import OperationState, from_document, read_state, recorded
 from tuiha.tui.operations.lines.plan import plan_lines, wanted
 from tuiha.tui.operations.lines.run import result_lines
-from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.operator import StartedOperation
 
 Seen = list[tuple[Any, ...]]
 
@@ -124,6 +124,6 @@ def test_plans_and_results_are_read_back(words: Any) -> None:
         assert [(step["id"], step["says"]["code"]) for step in found["steps"]] == [
             (StepId.HOLD, Done.HELD), (StepId.PROMOTE, Fault.LIMIT_PASSED)]
         assert found["steps"][0]["says"]["figures"] == {"servers": 2, "held_at": 1795366738.5}
-        facts = OperationFacts("1", "failover", ("db2",), "ada", "", state.status, (), 1.0)
+        facts = StartedOperation("1", "failover", ("db2",), "ada", "", state.status, (), 1.0)
         assert result_lines(facts, 100)[0].spans
         assert exit_code(state) == 5

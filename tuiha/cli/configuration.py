@@ -39,7 +39,7 @@ def opened(arguments: argparse.Namespace) -> tuple[Pool, Path]:
 
 def reading(pool: Pool, base: Path, work: Callable[[Reader], Awaitable[T]]) -> T:
     """Read from the pool's active database; says on stderr when another had to do. Raises CommandError."""
-    from tuiha.watch.reader import Unreachable, reader
+    from tuiha.watch.reader import ReaderUnreachable, reader
 
     async def read() -> T:
         async with reader(pool, base) as source:
@@ -50,7 +50,7 @@ def reading(pool: Pool, base: Path, work: Callable[[Reader], Awaitable[T]]) -> T
     try:
         with progress("waiting for the database"):
             return asyncio.run(read())
-    except Unreachable as error:
+    except ReaderUnreachable as error:
         raise CommandError(f"no database of {pool.pool} can be read:\n{error}\n"
                            "`tuiha status` shows the whole pool; `tuiha check` says what to fix.",
                            exits.UNREACHABLE) from None

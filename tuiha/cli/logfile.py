@@ -16,7 +16,7 @@ NAME = "dashboard.log"
 MOST_BYTES = 1_000_000  # and as much again in the file before it
 
 
-class Formatter(logging.Formatter):
+class LogFormatter(logging.Formatter):
     """Time (UTC), level, logger, message, and the traceback of what was unexpected; nothing that is secret."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ def log_to_file(name: str = NAME) -> Path | None:
         handler: logging.Handler = _PrivateFile(path, maxBytes=MOST_BYTES, backupCount=1, encoding="utf-8")
     except (OSError, ConfigError):
         handler, path = logging.NullHandler(), Path(os.devnull)
-    handler.setFormatter(Formatter())
+    handler.setFormatter(LogFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk must not write on the screen

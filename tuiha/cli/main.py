@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 from tuiha import __version__
 from tuiha.cli import exits
-from tuiha.cli.output.help import Formatter
+from tuiha.cli.output.help import HelpFormatter
 from tuiha.cli.output.streams import flush, say, write
 
 DEFAULT = "dashboard"
@@ -58,7 +58,7 @@ first steps:
 """
 
 
-class Command(Protocol):
+class CommandModule(Protocol):
     """What a command's module offers."""
 
     HELP: str
@@ -102,10 +102,10 @@ class _CommandParser(argparse.ArgumentParser):
         self.exit(exits.USAGE, f"{self.prog}: {message}\n`{self.prog} --help` shows what it takes.\n")
 
 
-def command(name: str) -> Command:
+def command(name: str) -> CommandModule:
     """Import a command's module."""
     module: Any = importlib.import_module(f"tuiha.cli.commands.{COMMANDS[name][0]}.{name}")
-    checked: Command = module
+    checked: CommandModule = module
     return checked
 
 
@@ -116,7 +116,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
         description="Runs and shows a high-availability mail sync pool: "
                     "pool servers, a database pair, sprayers, mail.",
         epilog=_EPILOG,
-        formatter_class=Formatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tuiha {__version__}")
@@ -125,7 +125,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
                                   prog=parser.prog)  # else it is worked out from the usage, with what that imports
     for name, (_, line) in COMMANDS.items():
         child = kinds.add_parser(name, help=line, description=line, allow_abbrev=False,
-                                 formatter_class=Formatter)
+                                 formatter_class=HelpFormatter)
         child.command = name
         _add_config(child, default=argparse.SUPPRESS)
         if whole:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from tuiha.config.errors import ConfigError, Location, Problem, field_name
+from tuiha.config.errors import ConfigError, ConfigProblem, Location, field_name
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_NODES = 500_000  # what aliases may unfold to
@@ -91,7 +91,7 @@ def read(file: Path) -> Document:
 
 
 def _refused(file: Path, what: str, remedy: str, line: int | None = None) -> ConfigError:
-    return ConfigError(Problem(what, remedy, file=file, line=line))
+    return ConfigError(ConfigProblem(what, remedy, file=file, line=line))
 
 
 def _text(file: Path) -> str:
@@ -122,7 +122,7 @@ def _text(file: Path) -> str:
     return text
 
 
-def _explain(file: Path, text: str, error: yaml.YAMLError) -> Problem:
+def _explain(file: Path, text: str, error: yaml.YAMLError) -> ConfigProblem:
     """What a parser's error means, without a word of the file."""
     mark = getattr(error, "problem_mark", None)
     said = " ".join(str(getattr(error, name, None) or "") for name in ("context", "problem", "reason"))
@@ -136,7 +136,9 @@ def _explain(file: Path, text: str, error: yaml.YAMLError) -> Problem:
             what, remedy = meaning, advice
             break
     column = "" if mark is None else f" (column {mark.column + 1})"
-    return Problem(f"not valid YAML{column}: {what}", remedy, file=file, line=None if mark is None else mark.line + 1)
+    return ConfigProblem(
+        f"not valid YAML{column}: {what}", remedy, file=file, line=None if mark is None else mark.line + 1
+    )
 
 
 class _Lines:
@@ -145,7 +147,7 @@ class _Lines:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.found: dict[Location, int] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self.nodes = 0
 
     def visit(self, node: yaml.Node, location: Location) -> None:
@@ -179,7 +181,7 @@ class _Lines:
             self.visit(value, here)
 
     def _problem(self, what: str, remedy: str, location: Location, line: int) -> None:
-        self.problems.append(Problem(what, remedy, field_name(location), self.file, line))
+        self.problems.append(ConfigProblem(what, remedy, field_name(location), self.file, line))
 
 
 _MERGE = "tag:yaml.org,2002:merge"

@@ -17,7 +17,7 @@ def field_name(location: Location) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One thing that is wrong. Holds no value from the file that could be a secret."""
 
     what: str
@@ -36,9 +36,9 @@ class Problem:
 class ConfigError(Exception):
     """The configuration cannot be used. `str()` is fit for a screen: one line for each problem, no secrets."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: ConfigProblem) -> None:
         super().__init__(*problems)
-        self.problems: tuple[Problem, ...] = problems
+        self.problems: tuple[ConfigProblem, ...] = problems
 
     def __str__(self) -> str:
         """Each problem on a line of its own, in the order of the file."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuiha.config import places
-from tuiha.config.load import ConfigError, Problem
+from tuiha.config.load import ConfigError, ConfigProblem
 
 VARIABLE = "TUIHA_CONFIG"
 FOLDER = "pools"  # in the configuration folder: one file for each further pool
@@ -33,12 +33,12 @@ def find(explicit: Path | None) -> Path:
     if len(further) == 1:
         return further[0]
     if further:
-        raise ConfigError(Problem(f"there are {len(further)} pools: {', '.join(file.stem for file in further)}",
-                                  f"name one with --config {further[0]}"))
+        raise ConfigError(ConfigProblem(f"there are {len(further)} pools: {', '.join(file.stem for file in further)}",
+                                        f"name one with --config {further[0]}"))
     running = places.running_pool()
     if running is not None:
         return running / places.EMBEDDED_CONFIGURATION
-    raise ConfigError(Problem(
+    raise ConfigError(ConfigProblem(
         f"there is no configuration: not ./{usual[0]}, not {usual[1]}, and no embedded pool is running",
         f"name one with --config FILE or {VARIABLE}, or start an embedded pool with 'tuiha up'"))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.errors import ConfigError, Location, Problem, field_name
+from tuiha.config.errors import ConfigError, ConfigProblem, Location, field_name
 
 if TYPE_CHECKING:  # pydantic and yaml cost time that commands without a configuration need not pay
     from pydantic import BaseModel
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # pydantic and yaml cost time that commands without a configu
     from tuiha.config.document import Document
     from tuiha.config.settings import Pool
 
-__all__ = ["ConfigError", "Problem", "load"]
+__all__ = ["ConfigError", "ConfigProblem", "load"]
 
 
 def load(path: Path) -> Pool:
@@ -40,11 +40,11 @@ def load(path: Path) -> Pool:
     return pool
 
 
-def _at(document: Document, location: Location, what: str, remedy: str) -> Problem:
-    return Problem(what, remedy, field_name(location), document.file, document.line(location))
+def _at(document: Document, location: Location, what: str, remedy: str) -> ConfigProblem:
+    return ConfigProblem(what, remedy, field_name(location), document.file, document.line(location))
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
+def _in_order(problems: list[ConfigProblem]) -> list[ConfigProblem]:
     return sorted(set(problems), key=lambda problem: (problem.line or 0, problem.field))
 
 

@@ -34,7 +34,7 @@ class Lease(Settings):
     slack: Seconds = 0.2
 
 
-class Hold(Settings):
+class HoldSettings(Settings):
     """Requests that wait while the database is away."""
 
     seconds: Seconds = 10.0
@@ -71,7 +71,7 @@ class Watch(Settings):
     down_after: Annotated[int, Field(gt=0)] = 3  # failed polls in a row
 
 
-class Recording(Settings):
+class RecordingSettings(Settings):
     """What a dashboard and `tuiha record` keep of what they saw."""
 
     enabled: bool = True

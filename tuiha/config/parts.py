@@ -29,7 +29,7 @@ from tuiha.model.users.names import NameRule
 Options = dict[str, str]  # of a driver that another package offers: texts by name
 
 
-class HttpServer(Settings):
+class HttpServerSettings(Settings):
     """What a server that is not one of ours tells over HTTP."""
 
     health: UrlPath = "/health"  # 2xx: it serves
@@ -37,7 +37,7 @@ class HttpServer(Settings):
     token: Secret | None = None
 
 
-class TravelerServer(Settings):
+class TravelerSettings(Settings):
     """A server of an HCL Traveler pool (not tried on a live server)."""
 
     user: Annotated[str, Field(min_length=1)]  # an administrator
@@ -55,8 +55,8 @@ class Server(Settings):
     driver: Name = "pool"  # pool, http, traveler, or one that is installed
     capacity: Annotated[int, Field(gt=0)] = 2000  # users it is sized for
     tls: Tls | None = None  # its own certificate, when address is https
-    http: HttpServer = HttpServer()
-    traveler: TravelerServer | None = None
+    http: HttpServerSettings = HttpServerSettings()
+    traveler: TravelerSettings | None = None
     options: Options = {}
 
     @model_validator(mode="after")
@@ -82,7 +82,7 @@ class Roles(Settings):
     owner: Role | None = None  # owns the schema; servers migrate with it when given, else with pool
 
 
-class Agent(Settings):
+class AgentSettings(Settings):
     """What stops, starts and rewinds one database: a supervisor's socket, or a program."""
 
     driver: Name = "command"  # socket, command, or one that is installed
@@ -99,7 +99,7 @@ class Agent(Settings):
         return value
 
     @model_validator(mode="after")
-    def _some_way(self) -> Agent:
+    def _some_way(self) -> AgentSettings:
         wanted = {"socket": self.socket, "command": self.command}
         if wanted.get(self.driver, "of another driver") is None:
             raise ValueError("names no way; write socket or command")
@@ -111,12 +111,12 @@ class DatabaseNode(Settings):
 
     name: Name
     address: HostPort
-    agent: Agent | None = None  # None: a person stops and starts it
+    agent: AgentSettings | None = None  # None: a person stops and starts it
     rest: Url | None = None  # of Patroni's REST interface
     options: Options = {}
 
 
-class Patroni(Settings):
+class PatroniSettings(Settings):
     """How Patroni is reached, when it manages the pair."""
 
     scope: Annotated[str, Field(min_length=1)] | None = None  # its name of the cluster; another one is refused
@@ -126,7 +126,7 @@ class Patroni(Settings):
     tls: Tls | None = None  # of https:// addresses
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> Patroni:
+    def _both_or_none(self) -> PatroniSettings:
         if (self.user is None) != (self.password is None):
             raise ValueError("has a user without a password, or a password without a user; write both or none")
         return self
@@ -142,7 +142,7 @@ class Database(Settings):
     system_identifier: Identifier | None = None
     tls: Tls | None = None
     connections: Annotated[int, Field(ge=2, le=500)] = 8  # per pool server
-    patroni: Patroni | None = None
+    patroni: PatroniSettings | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -190,7 +190,7 @@ class Sprayer(Settings):
         return self
 
 
-class MailServer(Settings):
+class MailServerSettings(Settings):
     """One server of a mail cluster."""
 
     name: Name
@@ -199,14 +199,14 @@ class MailServer(Settings):
     options: Options = {}
 
 
-class Login(Settings):
+class LoginSettings(Settings):
     """A log-in at a mail server."""
 
     user: str
     password: Secret
 
 
-class MonitorLogin(Login):
+class MonitorLogin(LoginSettings):
     """The log-in that acts for every user."""
 
     acts: Literal["identity", "master"] = "identity"  # SASL PLAIN's authorization identity, or USER*MASTER
@@ -218,9 +218,9 @@ class MailCluster(Settings):
 
     cluster: Name
     driver: Name = "imap"  # or one that is installed
-    servers: Annotated[list[MailServer], Field(min_length=1)]
+    servers: Annotated[list[MailServerSettings], Field(min_length=1)]
     monitor: MonitorLogin  # may read every user's mailbox
-    probe: Login  # an ordinary user, for the watcher
+    probe: LoginSettings  # an ordinary user, for the watcher
     tls: Tls | None = None
     logins_per_second: Annotated[float, Field(gt=0)] = 100.0  # to one server, from one pool server
     login_burst: Annotated[int, Field(gt=0)] = 50
@@ -289,14 +289,14 @@ class Names(Settings):
         return NameRule(self.lower, self.strip, self.domain, self.with_domain)
 
 
-class Users(Settings):
+class UserSettings(Settings):
     """Who may use the pool, and what is one user."""
 
     provision: Literal["mail", "none"] = "mail"
     names: Names = Names()
 
 
-class Control(Settings):
+class ControlSettings(Settings):
     """Tokens of the control interface."""
 
     viewer: Secret

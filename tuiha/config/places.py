@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 
 CONFIGURATION = "tuiha.yaml"  # what a configuration is called where nobody named one
 EMBEDDED_CONFIGURATION = "pool.yaml"  # in the run folder of an embedded pool
@@ -89,9 +89,9 @@ def _private(folder: Path) -> Path:
         if folder.stat().st_uid == os.geteuid() and not folder.is_symlink() and not _is_private(folder):
             folder.chmod(0o700)  # only then: the file system may be read-only
     except OSError as error:
-        raise ConfigError(Problem(f"folder {folder} cannot be used ({error.strerror})",
-                                  "check its permissions and its disk")) from None
+        raise ConfigError(ConfigProblem(f"folder {folder} cannot be used ({error.strerror})",
+                                        "check its permissions and its disk")) from None
     if not _is_private(folder):
-        raise ConfigError(Problem(f"folder {folder} belongs to somebody else, or is a link",
-                                  "remove it, or set XDG_RUNTIME_DIR to a folder of your own with mode 0700"))
+        raise ConfigError(ConfigProblem(f"folder {folder} belongs to somebody else, or is a link",
+                                        "remove it, or set XDG_RUNTIME_DIR to a folder of your own with mode 0700"))
     return folder

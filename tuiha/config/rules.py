@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tuiha.config.errors import Location, field_name
 from tuiha.config.pace import Heartbeat, Lease
 from tuiha.config.parts import Database, Ledger, MailCluster, Server, Sprayer
-from tuiha.config.plugins import Kind, unknown
+from tuiha.config.plugins import DriverKind, unknown
 
 Found = tuple[Location, str, str]
 
@@ -36,14 +36,14 @@ def _drivers(
     ledger: Ledger | None,
 ) -> Iterator[Found]:
     """Drivers that no package offers."""
-    named: list[tuple[Location, Kind, str]] = [
-        *((("servers", i, "driver"), Kind.SERVERS, server.driver) for i, server in enumerate(servers)),
-        (("database", "driver"), Kind.DATABASES, database.driver),
-        *((("database", "nodes", i, "agent", "driver"), Kind.AGENTS, node.agent.driver)
+    named: list[tuple[Location, DriverKind, str]] = [
+        *((("servers", i, "driver"), DriverKind.SERVERS, server.driver) for i, server in enumerate(servers)),
+        (("database", "driver"), DriverKind.DATABASES, database.driver),
+        *((("database", "nodes", i, "agent", "driver"), DriverKind.AGENTS, node.agent.driver)
           for i, node in enumerate(database.nodes) if node.agent is not None),
-        *((("sprayers", i, "driver"), Kind.SPRAYERS, sprayer.driver) for i, sprayer in enumerate(sprayers)),
-        *((("mail", i, "driver"), Kind.MAIL, cluster.driver) for i, cluster in enumerate(mail)),
-        *([] if ledger is None else [(("ledger", "driver"), Kind.LEDGERS, ledger.driver)]),
+        *((("sprayers", i, "driver"), DriverKind.SPRAYERS, sprayer.driver) for i, sprayer in enumerate(sprayers)),
+        *((("mail", i, "driver"), DriverKind.MAIL, cluster.driver) for i, cluster in enumerate(mail)),
+        *([] if ledger is None else [(("ledger", "driver"), DriverKind.LEDGERS, ledger.driver)]),
     ]
     for place, kind, driver in named:
         remedy = unknown(kind, driver)

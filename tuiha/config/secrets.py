@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from tuiha.config.values import Secret, Settings
@@ -61,7 +61,7 @@ def resolve_all(secrets: Mapping[str, Secret], base: Path) -> dict[str, str]:
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="secrets") as threads:
         waiting = {name: threads.submit(resolve, secret, base) for name, secret in secrets.items()}
     found: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     for name, future in waiting.items():
         try:
             found[name] = future.result()

@@ -7,8 +7,17 @@ from typing import Annotated
 from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from tuiha.config.pace import Alerts, Binding, Heartbeat, Hold, Lease, Limits, Recording, Watch
-from tuiha.config.parts import Control, Database, Ledger, MailCluster, MailServer, Server, Sprayer, Users
+from tuiha.config.pace import Alerts, Binding, Heartbeat, HoldSettings, Lease, Limits, RecordingSettings, Watch
+from tuiha.config.parts import (
+    ControlSettings,
+    Database,
+    Ledger,
+    MailCluster,
+    MailServerSettings,
+    Server,
+    Sprayer,
+    UserSettings,
+)
 from tuiha.config.rules import broken_rules
 from tuiha.config.values import Name, Settings
 
@@ -38,16 +47,16 @@ class Pool(Settings):
     sprayers: list[Sprayer] = []
     mail: list[MailCluster] = []
     ledger: Ledger | None = None
-    users: Users = Users()
-    control: Control
+    users: UserSettings = UserSettings()
+    control: ControlSettings
     heartbeat: Heartbeat = Heartbeat()
     binding: Binding = Binding()
     lease: Lease = Lease()
-    hold: Hold = Hold()
+    hold: HoldSettings = HoldSettings()
     limits: Limits = Limits()
     watch: Watch = Watch()
     alerts: Alerts | None = None
-    recording: Recording = Recording()
+    recording: RecordingSettings = RecordingSettings()
     keys: OwnKeys = {}  # id of an action of the dashboard -> its keys; the dashboard checks them
 
     @property
@@ -55,7 +64,7 @@ class Pool(Settings):
         """The servers that speak our control interface: only they are told anything, or shown a token."""
         return [server for server in self.servers if server.driver == "pool"]
 
-    def cluster_of(self, server: MailServer) -> MailCluster:
+    def cluster_of(self, server: MailServerSettings) -> MailCluster:
         """The cluster of a mail server of these settings."""
         return next(cluster for cluster in self.mail if server in cluster.servers)
 

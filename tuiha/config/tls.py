@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tuiha.config.errors import ConfigError, Location, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem, Location
 
 if TYPE_CHECKING:
-    from tuiha.config.parts import Database, MailCluster, MailServer, Server, Sprayer
+    from tuiha.config.parts import Database, MailCluster, MailServerSettings, Server, Sprayer
     from tuiha.config.settings import Pool
     from tuiha.config.values import Settings, Tls
 
@@ -88,7 +88,7 @@ def refuse_plain_text(address: str, field: str) -> None:
     """Raise ConfigError when an http:// address would be reached from other machines: it carries passwords."""
     url = urlsplit(address)
     if url.scheme == "http" and not is_loopback(url.hostname or ""):
-        raise ConfigError(Problem(
+        raise ConfigError(ConfigProblem(
             _LEAVES, "listen on a loopback address, or give the server an https:// entry with tls under `servers:`",
             field))
 
@@ -105,7 +105,7 @@ def for_patroni(database: Database, base: Path) -> ssl.SSLContext | None:
     return client(None if told is None else told.tls, base) if secure else None
 
 
-def for_mail(cluster: MailCluster, server: MailServer, base: Path) -> ssl.SSLContext | None:
+def for_mail(cluster: MailCluster, server: MailServerSettings, base: Path) -> ssl.SSLContext | None:
     """The context to reach a mail server with; None when its security is plain. Raises ConfigError."""
     return None if server.security == "plain" else client(cluster.tls, base)
 
@@ -177,8 +177,8 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0]
 
 
-def _nowhere(server: Server, what: str, remedy: str) -> Problem:
-    return Problem(what, remedy, f"server {server.name}")
+def _nowhere(server: Server, what: str, remedy: str) -> ConfigProblem:
+    return ConfigProblem(what, remedy, f"server {server.name}")
 
 
 def _load_ca(context: ssl.SSLContext, tls: Tls, file: Path) -> None:

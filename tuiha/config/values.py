@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuiha.config.errors import Problem
+from tuiha.config.errors import ConfigProblem
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -132,10 +132,10 @@ class Located(Settings):
         """Note the place in the configuration."""
         self._file, self._line, self._field = file, line, field
 
-    def problem(self, what: str, remedy: str = "", key: str = "") -> Problem:
+    def problem(self, what: str, remedy: str = "", key: str = "") -> ConfigProblem:
         """A problem with these settings, or with one key of them, at the place where they were written."""
         field = f"{self._field}.{key}" if self._field and key else self._field or key
-        return Problem(what, remedy, field, self._file, self._line)
+        return ConfigProblem(what, remedy, field, self._file, self._line)
 
 
 Source = tuple[Path | None, str | None, tuple[str, ...]]  # the file, the variable, or the command of a secret

@@ -44,14 +44,14 @@ async def days_left(host: str, port: int, context: ssl.SSLContext, before: Greet
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownCertificate:
     """The certificate that is shown to whoever connects, trusted or not."""
 
     days: float  # until it expires; below 0: it has
     named: bool  # it is for the host that was asked for
 
 
-async def shown(host: str, port: int) -> Shown | None:
+async def shown(host: str, port: int) -> ShownCertificate | None:
     """What a server shows to strangers; None when it speaks no TLS. Raises DriverError. Has no deadline of its own.
 
     Who signed it is not judged: whom devices trust is not known here.
@@ -60,16 +60,16 @@ async def shown(host: str, port: int) -> Shown | None:
     if raw is None:
         return None
     try:
-        return Shown(await days_left(host, port, _trusting(raw)), True)
+        return ShownCertificate(await days_left(host, port, _trusting(raw)), True)
     except DriverError as error:
         if error.cause not in (Cause.EXPIRED, Cause.OTHER_NAME):
             raise
         expired = error.cause is Cause.EXPIRED
     if expired:
-        return Shown(-1.0, True)
+        return ShownCertificate(-1.0, True)
     context = _trusting(raw)
     context.check_hostname = False  # it is somebody else's: how long it is valid all the same
-    return Shown(await days_left(host, port, context), False)
+    return ShownCertificate(await days_left(host, port, context), False)
 
 
 async def _raw_certificate(host: str, port: int) -> bytes | None:

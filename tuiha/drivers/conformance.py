@@ -41,7 +41,7 @@ def _rule(holds: bool, rule: str) -> None:
         raise Broken(rule)
 
 
-class Polled(Protocol[R_co]):
+class PolledContract(Protocol[R_co]):
     """A driver that is polled, of any kind."""
 
     capabilities: frozenset[str]
@@ -54,7 +54,7 @@ class Polled(Protocol[R_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
+class ContractOutcome(Generic[R]):
     """The answers of a driver while its contract was checked."""
 
     report: R  # of the target that is well
@@ -68,9 +68,9 @@ class Contract(Generic[R]):
     report: type[R]
 
     async def check(
-        self, make: Callable[[str], Polled[R]], address: str,
+        self, make: Callable[[str], PolledContract[R]], address: str,
         well: Callable[[R], bool] = lambda report: True, error: Callable[[R], str | None] = lambda report: None,
-    ) -> Outcome[R]:
+    ) -> ContractOutcome[R]:
         """Check a driver against a target that is well, and against peers that are not. Raises Broken.
 
         `make` gives a new driver for a HOST:PORT; `address` is the HOST:PORT of the target. `well` says whether a
@@ -95,14 +95,14 @@ class Contract(Generic[R]):
         await self._hangs(make)
         for said in _NONSENSE:
             await self._nonsense(make, said, well, error)
-        return Outcome(report, refused)
+        return ContractOutcome(report, refused)
 
     def _is_whole(self, report: R) -> None:
         _rule(isinstance(report, self.report), f"poll answers a {self.report.__name__}, not {type(report).__name__}")
         for place in misfits(report, self.report):
             raise Broken(f"every value of a report is of its type: {place}")
 
-    async def _nobody_there(self, make: Callable[[str], Polled[R]], error: Callable[[R], str | None]) -> str:
+    async def _nobody_there(self, make: Callable[[str], PolledContract[R]], error: Callable[[R], str | None]) -> str:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             driver = make(f"127.0.0.1:{free.getsockname()[1]}")
@@ -114,7 +114,7 @@ class Contract(Generic[R]):
             raise Broken("an address where nothing listens is a DriverError")
         return said
 
-    async def _hangs(self, make: Callable[[str], Polled[R]]) -> None:
+    async def _hangs(self, make: Callable[[str], PolledContract[R]]) -> None:
         with _Peer.running(None) as peer:
             driver = make(peer.address)
             try:
@@ -133,7 +133,7 @@ class Contract(Generic[R]):
                 await driver.close()
 
     async def _nonsense(
-        self, make: Callable[[str], Polled[R]], said: bytes, well: Callable[[R], bool],
+        self, make: Callable[[str], PolledContract[R]], said: bytes, well: Callable[[R], bool],
         error: Callable[[R], str | None],
     ) -> None:
         with _Peer.running(said) as peer:
@@ -157,7 +157,7 @@ SPRAYER = Contract(SprayerReport)
 MAIL = Contract(MailReport)
 
 
-async def _said(driver: Polled[R], error: Callable[[R], str | None]) -> tuple[R | None, str | None]:
+async def _said(driver: PolledContract[R], error: Callable[[R], str | None]) -> tuple[R | None, str | None]:
     """A report, and the error in words."""
     found: list[R] = []
     try:

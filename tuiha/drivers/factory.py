@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.config import secrets
-from tuiha.config.plugins import Kind
+from tuiha.config.plugins import DriverKind
 from tuiha.drivers.installed import imported
 from tuiha.drivers.protocols import (
     DatabaseDriver,
@@ -53,13 +53,13 @@ def open_drivers(pool: Pool, base: Path) -> Drivers:
     found = secrets.resolve_all(wanted, base)
     site = Site(pool, base, known={wanted[name].source: text for name, text in found.items()})
     opener = server_opener(pool, base, found["viewer"], lambda: secrets.resolve(pool.control.viewer, base))
-    database = imported(Kind.DATABASES, pool.database.driver, "database.driver")
+    database = imported(DriverKind.DATABASES, pool.database.driver, "database.driver")
     return Drivers(
         servers={server.name: opener(server.name, server.address) for server in pool.servers},
         databases={node.name: database(node, site) for node in pool.database.nodes},
-        sprayers={sprayer.name: imported(Kind.SPRAYERS, sprayer.driver, f"sprayers.{sprayer.name}.driver")(
+        sprayers={sprayer.name: imported(DriverKind.SPRAYERS, sprayer.driver, f"sprayers.{sprayer.name}.driver")(
             sprayer, site) for sprayer in pool.sprayers},
-        mail={server.name: imported(Kind.MAIL, cluster.driver, f"mail.{cluster.cluster}.driver")(server, site)
+        mail={server.name: imported(DriverKind.MAIL, cluster.driver, f"mail.{cluster.cluster}.driver")(server, site)
               for cluster in pool.mail for server in cluster.servers},
         ledger=open_ledger(pool, base),
         open_server=opener,
@@ -83,7 +83,7 @@ def server_opener(
         server = known.get(name) or Server.model_construct(name=name, address=address)
         if server.driver == "pool" and server.address != address:
             server = server.model_copy(update={"address": address})
-        driver: ServerDriver = imported(Kind.SERVERS, server.driver, f"servers.{name}.driver")(
+        driver: ServerDriver = imported(DriverKind.SERVERS, server.driver, f"servers.{name}.driver")(
             server, ours if server.driver == "pool" else others)
         return driver
 
@@ -96,7 +96,7 @@ def open_ledger(pool: Pool, base: Path) -> LedgerDriver | None:
     Under Patroni its store says which database is active; a configured ledger keeps operations apart, no more.
     """
     settings, site = pool.ledger, Site(pool, base)
-    own = None if settings is None else imported(Kind.LEDGERS, settings.driver, "ledger.driver")(settings, site)
+    own = None if settings is None else imported(DriverKind.LEDGERS, settings.driver, "ledger.driver")(settings, site)
     return own if pool.database.manager is None else _managed_ledger(site, own)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 
 _START = 120.0  # seconds for all parts to answer, on a very busy machine
@@ -34,7 +34,7 @@ class RunningAlready(StartError):
     """This user's embedded pool runs already, and only one can be the one that commands find."""
 
 
-class EmbeddedPool(Control):
+class EmbeddedPool(LabControl):
     """A pool of real servers, as an asynchronous context manager.
 
     `announce` makes it the pool that `tuiha status` and its like find; there can be one. `say` is called with a

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuiha.model.databases.durability import BY_HAND, Durability, Gap
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.problems.mail_trouble import TroubleReport
 from tuiha.model.reports import Managed, Transaction
 
@@ -220,7 +220,7 @@ class OperationFacts(Facts):
     action: str  # what the step does, as its runner wrote it
     targets: tuple[str, ...] = ()  # nodes that it is about
     silent: float | None = None  # seconds; None: its runner lives, or gives no sign of life
-    ways: tuple[Way, ...] = ()
+    ways: tuple[IntentWay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,12 +319,12 @@ class Obstacle(Facts):
     kept: int | None = None  # bytes
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ObstacleKind:
         """How a plan's check of it is called."""
         return _KINDS[self.code]
 
 
-class Kind(StrEnum):
+class ObstacleKind(StrEnum):
     """A kind of obstacle. Checks of plans are called so."""
 
     BACKUP = "backup"
@@ -334,14 +334,14 @@ class Kind(StrEnum):
     SLOT = "slot"
 
 
-_KINDS: Mapping[ProblemCode, Kind] = {
-    ProblemCode.REPLAY_PAUSED: Kind.REPLAY,
-    ProblemCode.PREPARED_TRANSACTIONS: Kind.PREPARED,
-    ProblemCode.LONG_TRANSACTIONS: Kind.LONG,
-    ProblemCode.BACKUP_RUNNING: Kind.BACKUP,
-    ProblemCode.SLOT_UNUSED: Kind.SLOT,
-    ProblemCode.SLOT_LOST: Kind.SLOT,
-    ProblemCode.SLOT_KEEPS: Kind.SLOT,
+_KINDS: Mapping[ProblemCode, ObstacleKind] = {
+    ProblemCode.REPLAY_PAUSED: ObstacleKind.REPLAY,
+    ProblemCode.PREPARED_TRANSACTIONS: ObstacleKind.PREPARED,
+    ProblemCode.LONG_TRANSACTIONS: ObstacleKind.LONG,
+    ProblemCode.BACKUP_RUNNING: ObstacleKind.BACKUP,
+    ProblemCode.SLOT_UNUSED: ObstacleKind.SLOT,
+    ProblemCode.SLOT_LOST: ObstacleKind.SLOT,
+    ProblemCode.SLOT_KEEPS: ObstacleKind.SLOT,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.model.databases.active import Standing, standing
+from tuiha.model.databases.active import ActiveStanding, standing
 from tuiha.model.databases.split import dispute, split
 from tuiha.model.facts import Look, Polled, R, Snapshot
 from tuiha.model.problems.mail_sights import closed, sights, with_sights
@@ -80,7 +80,7 @@ def _intent_since(intent: str | None, at: float, previous: Snapshot | None) -> f
     return previous.intent_since if previous.intent == intent else at
 
 
-def _users(stand: Standing) -> int | None:
+def _users(stand: ActiveStanding) -> int | None:
     """Users of the pool: the rows of app_user, else those that are bound to a server."""
     report = stand.primary.report if stand.primary is not None else None
     if report is not None and report.users is not None:

@@ -54,7 +54,7 @@ _VERDICT: Mapping[Verdict, Severity] = {
 }
 
 
-class Node(Protocol):
+class NodeFacts(Protocol):
     """What the facts of all nodes have in common."""
 
     @property
@@ -67,7 +67,7 @@ class Node(Protocol):
     def note(self) -> str: ...  # noqa: D102
 
 
-N = TypeVar("N", bound=Node)
+N = TypeVar("N", bound=NodeFacts)
 
 
 def events(old: Snapshot, new: Snapshot) -> tuple[Event, ...]:
@@ -119,7 +119,7 @@ def _nodes(old: Sequence[N], new: Sequence[N], kind: NodeKind, event: Make) -> I
         yield event(Severity.NOTE, gone.name, EventKind.LEFT, Came(kind))
 
 
-def _change(was: Node, now: Node) -> StateChange:
+def _change(was: NodeFacts, now: NodeFacts) -> StateChange:
     return StateChange(
         was.state, now.state, now.state in _UP, now.note,
         out_of_service=isinstance(now, MailFacts) and now.in_service is False and now.error is None,

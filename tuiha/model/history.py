@@ -13,7 +13,7 @@ _CLOSE = 0.001  # seconds: times are kept as numbers in one place and as timesta
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """One record of the chain, and what its events are now."""
 
     number: int
@@ -41,7 +41,7 @@ class Chain:
     began: float | None = None  # when the first operation in it was started
     _head: str = ""
 
-    def add(self, links: Iterable[Link]) -> None:
+    def add(self, links: Iterable[ChainLink]) -> None:
         """The next records, in order."""
         for link in links:
             self.broken = self.broken or next(self._wrong(link), "")
@@ -51,7 +51,7 @@ class Chain:
                 self.newest[content["id"]] = content
                 self.began = self.began if self.began is not None else _number(content.get("started_at"))
 
-    def _wrong(self, link: Link) -> Iterator[str]:
+    def _wrong(self, link: ChainLink) -> Iterator[str]:
         named = f"record {link.number} (operation {link.operation})"
         if link.number != self.records + 1:
             yield f"record {self.records + 1} is missing"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.databases.durability import Durability, Follower
-from tuiha.model.problems.mail_trouble import ClusterReport, Sight
+from tuiha.model.databases.durability import Durability, LogReceiver
+from tuiha.model.problems.mail_trouble import ClusterReport, MailSight
 
 
 class ServerState(StrEnum):
@@ -119,7 +119,7 @@ class ServerReport:
     host_processors: int | None = None
     clock: float | None = None  # unix seconds by its host's clock when it answered
     mail: tuple[ClusterReport, ...] | None = None  # users with and without mail; None: a version that does not say
-    mail_servers: tuple[Sight, ...] | None = None  # what its probes see; None: a version that does not say
+    mail_servers: tuple[MailSight, ...] | None = None  # what its probes see; None: a version that does not say
     spelling: str | None = None  # the rule of users' names that it goes by, in words
     copy: str | None = None  # it reaches a copy of the active database, and takes no lease there: how it knows
 
@@ -270,7 +270,7 @@ class DatabaseReport:
     def waits_for(self) -> Durability:
         """What its commits wait for; by the names and the followers alone where nothing else was asked."""
         return self.durability or Durability(
-            self.synchronous_names or "", tuple(Follower(r.name, r.state, r.sync_state) for r in self.replication))
+            self.synchronous_names or "", tuple(LogReceiver(r.name, r.state, r.sync_state) for r in self.replication))
 
 
 class BackendState(StrEnum):

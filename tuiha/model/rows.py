@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from tuiha.model.databases.active import Standing
+from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import same_name
 from tuiha.model.facts import (
     BackendFacts,
@@ -49,7 +49,7 @@ def _reached(polled: Polled[R], rules: Rules, up: S, gone: S, unknown: S) -> S:
     return unknown if polled.report is None else up
 
 
-def server_facts(polled: Polled[ServerReport], stand: Standing, rules: Rules) -> ServerFacts:
+def server_facts(polled: Polled[ServerReport], stand: ActiveStanding, rules: Rules) -> ServerFacts:
     """Conclude on one pool server."""
     member = stand.members.get(polled.name)
     report = None if down(polled, rules) else polled.report
@@ -88,7 +88,7 @@ def _told(report: ServerReport | DatabaseReport | None, names: tuple[str, ...]) 
     return {} if report is None else {name: getattr(report, name) for name in names}
 
 
-def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: Standing, rules: Rules,
+def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand: ActiveStanding, rules: Rules,
                   ) -> ServerState:
     if polled.report is not None and not down(polled, rules):
         return polled.report.state
@@ -104,7 +104,7 @@ def runs(polled: Polled[ServerReport], member: MemberRow, rules: Rules) -> bool:
     return member.heartbeat_age <= rules.beating or (member.leased and polled.cause not in NOT_THERE)
 
 
-def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules, speed: float | None,
+def database_facts(polled: Polled[DatabaseReport], stand: ActiveStanding, rules: Rules, speed: float | None,
                    ) -> DatabaseFacts:
     """Conclude on one database of the pair."""
     report = polled.report
@@ -137,7 +137,7 @@ def database_facts(polled: Polled[DatabaseReport], stand: Standing, rules: Rules
     )
 
 
-def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
+def replication_row(name: str, stand: ActiveStanding) -> ReplicationRow | None:
     """The primary's replication row of a secondary, when the newest poll has one."""
     report = stand.primary_report
     if report is None or name == stand.active:
@@ -145,7 +145,7 @@ def replication_row(name: str, stand: Standing) -> ReplicationRow | None:
     return next((r for r in report.replication if same_name(r.name, name)), None)
 
 
-def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rules) -> DatabaseState:
+def _database_state(polled: Polled[DatabaseReport], stand: ActiveStanding, rules: Rules) -> DatabaseState:
     state = _reached(polled, rules, DatabaseState.UP, DatabaseState.DOWN, DatabaseState.UNKNOWN)
     report = polled.report
     if state is DatabaseState.UP and report is not None and report.writable \
@@ -154,7 +154,7 @@ def _database_state(polled: Polled[DatabaseReport], stand: Standing, rules: Rule
     return state
 
 
-def _lag_bytes(polled: Polled[DatabaseReport], row: ReplicationRow | None, stand: Standing, rules: Rules,
+def _lag_bytes(polled: Polled[DatabaseReport], row: ReplicationRow | None, stand: ActiveStanding, rules: Rules,
                ) -> int | None:
     if row is not None and row.lag_bytes is not None:
         return row.lag_bytes
@@ -203,7 +203,7 @@ def sprayer_facts(polled: Polled[SprayerReport], rules: Rules, speed: float | No
     )
 
 
-def mail_facts(polled: PolledMail, stand: Standing, rules: Rules, closed: str | None = None) -> MailFacts:
+def mail_facts(polled: PolledMail, stand: ActiveStanding, rules: Rules, closed: str | None = None) -> MailFacts:
     """Conclude on one mail server; `closed`: why it lets nobody in, as a pool server sees it."""
     row = stand.mail.get(polled.name)
     state = _reached(polled, rules, MailState.UP, MailState.DOWN, MailState.UNKNOWN)

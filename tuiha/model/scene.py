@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tuiha.model.codes import Dispute, Split
-from tuiha.model.databases.active import Standing
+from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import DatabaseFacts, Look, MailFacts, ServerFacts, SprayerFacts
 from tuiha.model.problems.mail_trouble import WithoutMail
@@ -23,7 +23,7 @@ class Scene:
     """A look with the facts concluded so far."""
 
     look: Look
-    stand: Standing
+    stand: ActiveStanding
     rules: Rules
     servers: tuple[ServerFacts, ...]
     databases: tuple[DatabaseFacts, ...]

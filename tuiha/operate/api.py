@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.config.settings import Pool
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.operate.plans.draft import make_plan
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.actor import whoami
@@ -58,9 +58,9 @@ class Operator:
         """Bring an operation to its end; returns its id. Raises what `resume` raises."""
         return await started.resume(self.pool, self.base, self.config, name, self.who)
 
-    async def steer(self, way: Way, name: str) -> str:
+    async def steer(self, way: IntentWay, name: str) -> str:
         """Cancel an operation, take it back or bring it to its end; returns its id. Raises what each of them raises."""
-        ways = {Way.CANCEL: self.cancel, Way.UNDO: self.undo, Way.RESUME: self.resume}
+        ways = {IntentWay.CANCEL: self.cancel, IntentWay.UNDO: self.undo, IntentWay.RESUME: self.resume}
         return await ways[way](name)
 
     async def save(self, plan: Plan) -> None:

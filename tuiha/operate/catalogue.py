@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuiha.operate import access, database, mail, users
-from tuiha.operate.plans.kinds import Kind
+from tuiha.operate.plans.kinds import OperationKind
 from tuiha.operate.run.reclaim import Reclaim
 
-KINDS: Mapping[str, Callable[[], Kind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS,
+KINDS: Mapping[str, Callable[[], OperationKind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS,
                                          Reclaim.name: Reclaim}

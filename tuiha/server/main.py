@@ -16,11 +16,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.settings import Pool
-from tuiha.server.http.audit import Line, refusals
+from tuiha.server.http.audit import AuditLine, refusals
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.notify import ServiceManager
 from tuiha.server.parts import PoolServer
-from tuiha.server.setup import CannotServe, Identity, identity
+from tuiha.server.setup import CannotServe, ServerIdentity, identity
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -57,7 +57,7 @@ def _malformed(record: logging.LogRecord) -> bool:
         peer = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
         if not refusals.may():
             return False
-        vars(record).update(Line(peer).fields())
+        vars(record).update(AuditLine(peer).fields())
         record.levelno, record.levelname = logging.INFO, "INFO"
         record.msg, record.args = "a malformed request was refused", ()
         record.exc_info = record.exc_text = None
@@ -87,7 +87,7 @@ async def serve(
     await serve_as(pool, base, identity(pool, base, name, listen), again)
 
 
-async def serve_as(pool: Pool, base: Path, me: Identity, again: Callable[[], Pool] | None = None) -> None:
+async def serve_as(pool: Pool, base: Path, me: ServerIdentity, again: Callable[[], Pool] | None = None) -> None:
     """Serve with an identity, which says where to listen and which address others are told. Raises CannotServe."""
     log_to_stderr(me.name)
     stop, hangup = asyncio.Event(), asyncio.Event()
@@ -125,7 +125,7 @@ async def _renew(
         manager.ready()
 
 
-def _cannot_listen(me: Identity, error: OSError) -> str:
+def _cannot_listen(me: ServerIdentity, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{me.name} cannot listen on {me.host}:{me.port}: the port is in use. "

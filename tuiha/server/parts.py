@@ -28,7 +28,7 @@ from tuiha.server.control.api import Control
 from tuiha.server.control.rights import Rights
 from tuiha.server.database.access import OutcomeUnknown, Unavailable
 from tuiha.server.database.attacher import Attacher
-from tuiha.server.database.attachment import Lane, Place, in_lane
+from tuiha.server.database.attachment import DatabasePlace, Lane, in_lane
 from tuiha.server.database.fence import Fence
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.ground import Ground
@@ -62,7 +62,7 @@ from tuiha.server.pool.pusher import Pusher
 from tuiha.server.pool.refusals import Refusals
 from tuiha.server.pool.router import Router
 from tuiha.server.pool.signatures import Proof
-from tuiha.server.setup import Identity, clusters, places
+from tuiha.server.setup import ServerIdentity, clusters, places
 
 log = logging.getLogger("tuiha.serve")
 _RECONCILE = 2.0  # seconds between two looks at this server's bindings, when no notification comes
@@ -72,7 +72,7 @@ _HAND_OVER = 8.0  # seconds that leaving may take
 class PoolServer:
     """Makes the parts, runs them, and leaves the pool in order. Raises ConfigError for a secret that is not there."""
 
-    def __init__(self, pool: Pool, base: Path, me: Identity, manager: ServiceManager | None = None) -> None:
+    def __init__(self, pool: Pool, base: Path, me: ServerIdentity, manager: ServiceManager | None = None) -> None:
         """`manager`: of the services on this host; None: nothing is told."""
         self.pool = pool
         self.me = me
@@ -224,13 +224,13 @@ class PoolServer:
         self.waiters.wake_all()
         await self.waiters.gone(2.0)
 
-    async def _prepare(self, place: Place) -> None:
+    async def _prepare(self, place: DatabasePlace) -> None:
         """What comes before an attachment. Raises what LOST lists, WrongPool, WrongDatabase."""
         await self._migrated(place)
         if self._following is not None:
             await self._following.prepare(place)
 
-    async def _migrated(self, place: Place) -> None:
+    async def _migrated(self, place: DatabasePlace) -> None:
         """Create or update the schema, once, if this database is writable. Raises what LOST lists, WrongPool."""
         if place.name in self._prepared or self.attacher.was_attached:
             return  # the other database of the pair is a physical copy; what it really is gets verified after this

@@ -11,7 +11,7 @@ from tuiha.config import secrets
 from tuiha.config.parts import MailCluster, Role
 from tuiha.config.settings import Pool
 from tuiha.config.tls import for_database, for_mail, listening, refuse_plain_text
-from tuiha.server.database.attachment import Place
+from tuiha.server.database.attachment import DatabasePlace
 from tuiha.server.mail.cluster import Cluster
 
 
@@ -20,7 +20,7 @@ class CannotServe(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ServerIdentity:
     """Which pool server this is, and where it listens."""
 
     name: str
@@ -31,7 +31,7 @@ class Identity:
     ssl: tls.SSLContext | None
 
 
-def identity(pool: Pool, base: Path, name: str, listen: str | None) -> Identity:
+def identity(pool: Pool, base: Path, name: str, listen: str | None) -> ServerIdentity:
     """This server's entry in the configuration, or what `--listen` says. Raises CannotServe."""
     entry = next((server for server in pool.servers if server.name == name), None)
     if entry is None and listen is None:
@@ -48,7 +48,7 @@ def identity(pool: Pool, base: Path, name: str, listen: str | None) -> Identity:
     if host is None or port is None:
         raise CannotServe(f"'{url.netloc}' names no host and port to listen on; write for example 127.0.0.1:8080")
     refuse_plain_text(f"{url.scheme}://{url.netloc}", "--listen")
-    return Identity(
+    return ServerIdentity(
         name,
         f"{url.scheme}://{url.netloc}",
         host,
@@ -58,14 +58,14 @@ def identity(pool: Pool, base: Path, name: str, listen: str | None) -> Identity:
     )
 
 
-def places(pool: Pool, base: Path, server: str, role: Role) -> list[Place]:
+def places(pool: Pool, base: Path, server: str, role: Role) -> list[DatabasePlace]:
     """The databases of the pair, reached with one role. Raises ConfigError."""
     password, context = secrets.resolve(role.password, base), for_database(pool.database, base)
     found = []
     for node in pool.database.nodes:
         host, _, port = node.address.rpartition(":")
         found.append(
-            Place(
+            DatabasePlace(
                 node.name, host.strip("[]"), int(port), pool.database.name, role.user, password, context,
                 f"tuiha:{server}",
             )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textual.keys import Keys, _character_to_key
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 from tuiha.tui import command, operations, replay, views
 from tuiha.tui.draw.spans import clean
 from tuiha.tui.keys import SHOWN, Key, shown
@@ -59,15 +59,15 @@ def keymap(wanted: Mapping[str, Sequence[str]], place: Place) -> dict[str, str]:
         return {}
     tables = {screen.TITLE_TEXT or screen.__name__: screen.KEYS for screen in all_screens()}
     known = {key.id: key for keys in tables.values() for key in keys}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     taken: dict[str, tuple[str, ...]] = {}
     for id, names in wanted.items():
         found = list(_against(id, names, known))
-        problems += [Problem(what, remedy, f"keys.{clean(id)}", *place(id)) for what, remedy in found]
+        problems += [ConfigProblem(what, remedy, f"keys.{clean(id)}", *place(id)) for what, remedy in found]
         if not found:
             taken[id] = tuple(textual_name(name) or name for name in names)
     problems += [
-        Problem(what, remedy, f"keys.{id}", *place(id)) for id, what, remedy in clashes(tables, taken)
+        ConfigProblem(what, remedy, f"keys.{id}", *place(id)) for id, what, remedy in clashes(tables, taken)
     ]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))

@@ -45,20 +45,20 @@ def shown(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundKey:
     """What a declared key is bound to now: keymaps can change the keys."""
 
     key: Key
     names: tuple[str, ...]
 
 
-def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[Bound, ...]:
+def bound(keys: Iterable[Key], active: Mapping[str, ActiveBinding]) -> tuple[BoundKey, ...]:
     """The declared keys that are active, with the keys that trigger them, in the order declared."""
     names: dict[str, list[str]] = {}
     for name, entry in active.items():
         if entry.binding.id is not None and entry.enabled:
             names.setdefault(entry.binding.id, []).append(shown(name))
-    return tuple(Bound(key, tuple(names[key.id])) for key in keys if key.id in names)
+    return tuple(BoundKey(key, tuple(names[key.id])) for key in keys if key.id in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.color import Color
 from rich.style import Style
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 from tuiha.config.places import config_folder, data_file
 from tuiha.tui.draw.spans import clean
 
@@ -117,7 +117,7 @@ def _path(name: str) -> Path:
         return shipped[name]
     near = difflib.get_close_matches(name, list(shipped), 1)
     hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(sorted(shipped))}"
-    raise ThemeError(Problem(f"there is no theme '{clean(name)}' in {own.parent} nor among tuiha's own", hint))
+    raise ThemeError(ConfigProblem(f"there is no theme '{clean(name)}' in {own.parent} nor among tuiha's own", hint))
 
 
 def _shipped() -> dict[str, Path]:
@@ -132,18 +132,18 @@ def read_theme(path: Path) -> Palette:
     try:
         content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ThemeError(Problem(f"cannot be read: {error.strerror}", file=path)) from error
+        raise ThemeError(ConfigProblem(f"cannot be read: {error.strerror}", file=path)) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ThemeError(Problem(f"this is not YAML: {clean(str(error))}", file=path)) from error
+        raise ThemeError(ConfigProblem(f"this is not YAML: {clean(str(error))}", file=path)) from error
     if not isinstance(content, dict):
-        raise ThemeError(Problem("this is not a theme", f"write the keys {', '.join(_KEYS)}", file=path))
+        raise ThemeError(ConfigProblem("this is not a theme", f"write the keys {', '.join(_KEYS)}", file=path))
     _known(path, "", content, _KEYS)
     colours = content.get("colors")
     if not isinstance(colours, dict):
-        raise ThemeError(Problem("missing", f"write a colour for each of {', '.join(COLOURS)}", "colors", path))
+        raise ThemeError(ConfigProblem("missing", f"write a colour for each of {', '.join(COLOURS)}", "colors", path))
     dark = content.get("dark", True)
     if not isinstance(dark, bool):
-        raise ThemeError(Problem(f"{dark!r} is neither true nor false", "write one of them", "dark", path))
+        raise ThemeError(ConfigProblem(f"{dark!r} is neither true nor false", "write one of them", "dark", path))
     return Palette(str(content.get("name", path.stem)), dark, _colours(path, colours), path)
 
 
@@ -156,7 +156,7 @@ def _colours(path: Path, colours: dict[object, object]) -> dict[str, str]:
         if not _drawable(name, look):
             wrong = "missing" if value is None else f"{value!r} is not a colour"
             remedy = f'write six hexadecimal digits in quotes, for example {name}: "#4cc2ff", or a name such as cyan'
-            raise ThemeError(Problem(wrong, remedy, f"colors.{name}", path))
+            raise ThemeError(ConfigProblem(wrong, remedy, f"colors.{name}", path))
         checked[name] = look
     return checked
 
@@ -175,7 +175,7 @@ def _known(path: Path, prefix: str, content: dict[object, object], known: tuple[
         if key not in known:
             near = difflib.get_close_matches(str(key), known, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(known)}"
-            raise ThemeError(Problem("unknown key", hint, f"{prefix}{clean(str(key))}", path))
+            raise ThemeError(ConfigProblem("unknown key", hint, f"{prefix}{clean(str(key))}", path))
 
 
 def contrast(one: str, other: str) -> float:

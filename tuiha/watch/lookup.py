@@ -25,7 +25,7 @@ KEPT = 5.0  # seconds after a question in which the next one uses the same conne
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class UserPage:
     """Users in the order of their names, and the servers that they could be on."""
 
     users: tuple[UserRow, ...]
@@ -37,7 +37,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoPage:
     """Why there is no page, in words for people."""
 
     text: str
@@ -56,7 +56,7 @@ class UserLookup:
         self._used = 0.0
         self._free: asyncio.Lock | None = None
 
-    def find(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """At most `limit` users after the name `after`; `pattern` as in `tuiha users`. Answers on the thread."""
 
         async def read(source: Reader) -> list[UserRow]:
@@ -66,7 +66,7 @@ class UserLookup:
 
         self._answer(lambda: self._page(read, limit), answer)
 
-    def find_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_on(self, server: str, after: int, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """At most `limit` users that a server monitors, after the one with the id `after`. Answers on the thread."""
 
         async def read(source: Reader) -> list[UserRow]:
@@ -76,18 +76,18 @@ class UserLookup:
 
         self._answer(lambda: self._page(read, limit), answer)
 
-    def devices(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+    def devices(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoPage], None]) -> None:
         """The devices of a user. Answers on the thread."""
 
-        async def read(source: Reader) -> tuple[DeviceRow, ...] | NoAnswer:
+        async def read(source: Reader) -> tuple[DeviceRow, ...] | NoPage:
             from tuiha.watch.reader import read_devices
 
             found = await read_devices(source, user)
-            return NoAnswer(no_user(user)) if found is None else tuple(found)
+            return NoPage(no_user(user)) if found is None else tuple(found)
 
         self._answer(lambda: self._asked(self._settings(), read), answer)
 
-    def _answer(self, ask: Callable[[], Awaitable[T]], answer: Callable[[T | NoAnswer], None]) -> None:
+    def _answer(self, ask: Callable[[], Awaitable[T]], answer: Callable[[T | NoPage], None]) -> None:
         async def work() -> T:
             try:
                 async with asyncio.timeout(self._deadline):
@@ -96,7 +96,7 @@ class UserLookup:
                 raise TimeoutError(f"the database did not answer in {self._deadline:g} s") from None
 
         def failed(error: Exception) -> None:
-            answer(NoAnswer(str(error) or type(error).__name__))
+            answer(NoPage(str(error) or type(error).__name__))
 
         if self._give_up is not None:
             self._give_up()
@@ -106,16 +106,16 @@ class UserLookup:
         """End the thread, and the connection with it."""
         self._background.close()
 
-    async def _page(self, read: Read, limit: int) -> Page:
+    async def _page(self, read: Read, limit: int) -> UserPage:
         pool = self._settings()
 
-        async def page(source: Reader) -> Page:
+        async def page(source: Reader) -> UserPage:
             from tuiha.watch.reader import read_candidates
 
             servers = await read_candidates(source, pool.heartbeat.window)
             rows = await read(source)
-            return Page(tuple(rows[:limit]), len(rows) > limit, servers,
-                        Biases(pool.binding.local_bias, pool.binding.current_bias), source.database, source.active)
+            return UserPage(tuple(rows[:limit]), len(rows) > limit, servers,
+                            Biases(pool.binding.local_bias, pool.binding.current_bias), source.database, source.active)
 
         return await self._asked(pool, page)
 

@@ -65,7 +65,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class NoMail:
+class UserWithoutMail:
     """Why a user has no mail, as the server that monitors the user writes it."""
 
     reason: str  # a model.mail_trouble.Trouble
@@ -93,7 +93,7 @@ class UserRow:
     disabled_at: datetime | None = None  # by an operator; None: not disabled
     disabled_reason: str | None = None
     revoked: int = 0  # of its devices
-    no_mail: NoMail | None = None  # why its mail is not monitored right now
+    no_mail: UserWithoutMail | None = None  # why its mail is not monitored right now
 
     @property
     def disabled(self) -> bool:
@@ -132,7 +132,7 @@ class UnreadableRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OperationRow:
+class RecordedOperation:
     """A row of `operation`: the copy that a runner left when its operation ended."""
 
     id: str
@@ -146,7 +146,7 @@ class OperationRow:
     journal: str  # JSON: the records
 
 
-class Unreachable(Exception):
+class ReaderUnreachable(Exception):
     """No database of the pair could be read. The text names each with its reason."""
 
 
@@ -164,14 +164,14 @@ async def reader(pool: Pool, base: Path) -> AsyncIterator[Reader]:
     tried = await asyncio.gather(*(_try(pool, node, role, password, context) for node in pool.database.nodes))
     readers = sorted((r for r in tried if isinstance(r, Reader)), key=lambda r: not r.active)
     if not readers:
-        raise Unreachable("\n".join(f"{node.name} at {node.address}: {why}"
-                                    for node, why in zip(pool.database.nodes, tried, strict=True)))
+        raise ReaderUnreachable("\n".join(f"{node.name} at {node.address}: {why}"
+                                          for node, why in zip(pool.database.nodes, tried, strict=True)))
     for other in readers[1:]:
         other.connection.terminate()
     try:
         yield readers[0]
     except UNREAD as error:
-        raise Unreachable(f"{readers[0].database}: {explain(error, role.user, pool.database.name)}") from None
+        raise ReaderUnreachable(f"{readers[0].database}: {explain(error, role.user, pool.database.name)}") from None
     finally:
         readers[0].connection.terminate()
 
@@ -228,10 +228,10 @@ async def read_events(source: Reader, limit: int) -> list[EventRow]:
     return [EventRow(**row) for row in reversed(rows)]
 
 
-async def read_operations(source: Reader, limit: int) -> list[OperationRow]:
+async def read_operations(source: Reader, limit: int) -> list[RecordedOperation]:
     """The newest `limit` operations that have ended, newest first."""
     rows = await source.connection.fetch(NEWEST_OPERATIONS, limit)
-    return [OperationRow(**row) for row in rows]
+    return [RecordedOperation(**row) for row in rows]
 
 
 async def read_candidates(source: Reader, window: float) -> dict[str, Candidate]:
@@ -275,7 +275,9 @@ async def _with_trouble(source: Reader, rows: list[UserRow]) -> list[UserRow]:
         found = await source.connection.fetch(TROUBLES, [row.id for row in rows])
     except NoTable:
         return rows
-    told = {row["user_id"]: NoMail(row["reason"], row["text"], row["since"], row["mail_server"]) for row in found}
+    told = {
+        row["user_id"]: UserWithoutMail(row["reason"], row["text"], row["since"], row["mail_server"]) for row in found
+    }
     return [replace(row, no_mail=told.get(row.id)) for row in rows]
 
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.model.check.doctor import SKEW
-from tuiha.model.check.facts import Back, Commits, FindingCode, Limit, Role, Setting, Source, Versions, Way
+from tuiha.model.check.facts import (
+    BackFact,
+    CommitsFact,
+    FindingCode,
+    LimitFact,
+    RemedyWay,
+    RoleFact,
+    SettingFact,
+    Source,
+    Versions,
+)
 from tuiha.model.check.finding import Finding, Level
 from tuiha.model.codes import Obstacle, Oddity
 from tuiha.model.databases.durability import by_hand
@@ -25,7 +35,7 @@ from tuiha.words.remedies import database_remedy, ledger_remedy, mail_remedy, se
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FindingWords:
     """The sentences of one finding. `means` and `fix` are empty when it is ok."""
 
     what: str
@@ -33,13 +43,13 @@ class Said:
     fix: str = ""
 
 
-def said(finding: Finding) -> Said:
+def said(finding: Finding) -> FindingWords:
     """The sentences of a finding."""
     text = _TEXTS[finding.code]
     what = _made(text.what, finding)
     if finding.level is Level.OK:
-        return Said(what)
-    return Said(what, _made(text.means, finding), _made(text.fix, finding))
+        return FindingWords(what)
+    return FindingWords(what, _made(text.means, finding), _made(text.fix, finding))
 
 
 # A template, with `of` (the subject) and `f` (the facts) in it; or a function of these two.
@@ -71,29 +81,31 @@ def _rejoin(database: str, counted: bool) -> str:
     return f"{'tuiha plan degrade, then ' if counted else ''}tuiha plan rejoin {database}"
 
 
-def _rejoin_as(back: Back) -> str:
+def _rejoin_as(back: BackFact) -> str:
     called = f"if it calls itself {names(back.called)}, write application_name={back.database} into its " \
              "primary_conninfo; else " if back.called else ""
     return f"{called}{_rejoin(back.database, back.counted)}; its log says why it does not follow"
 
 
-_BACK: Mapping[Way, Callable[[Back], str]] = {
-    Way.MANAGER: lambda back: f"patronictl list; {back.manager} has commits wait for {back.database} by itself as soon "
-                              "as it streams",
-    Way.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} counts on it again as soon as it streams",
-    Way.BRING_BACK: lambda back: f"bring {back.database} back first."
-                                 + (" If it stays away: tuiha plan degrade" if back.waits else ""),
-    Way.REJOIN: _rejoin_as,
-    Way.PROTECT: lambda back: "tuiha plan protect",
+_BACK: Mapping[RemedyWay, Callable[[BackFact], str]] = {
+    RemedyWay.MANAGER: lambda back: (
+        f"patronictl list; {back.manager} has commits wait for {back.database} by itself as soon as it streams"
+    ),
+    RemedyWay.MANAGER_COUNTS: lambda back: f"patronictl list; {back.manager} counts on it again as soon as it streams",
+    RemedyWay.BRING_BACK: lambda back: (
+        f"bring {back.database} back first." + (" If it stays away: tuiha plan degrade" if back.waits else "")
+    ),
+    RemedyWay.REJOIN: _rejoin_as,
+    RemedyWay.PROTECT: lambda back: "tuiha plan protect",
 }
 
 
 def _back(of: str, facts: Any) -> str:
-    back: Back = facts.back
+    back: BackFact = facts.back
     return _BACK[back.way](back)
 
 
-def _unprotected_fix(of: str, facts: Commits) -> str:
+def _unprotected_fix(of: str, facts: CommitsFact) -> str:
     return remedy(facts.commits, facts.partner, facts.gaps) if by_hand(facts.gaps) else _back(of, facts)
 
 
@@ -142,11 +154,11 @@ _ADVICE: Mapping[str, _Advice] = {
 }
 
 
-def _place(setting: Setting) -> str:
+def _place(setting: SettingFact) -> str:
     return setting.file or "its configuration"
 
 
-def _write(of: str, setting: Setting) -> str:
+def _write(of: str, setting: SettingFact) -> str:
     """Where the right value is written, and how it comes to count. A value of ALTER SYSTEM goes before any file."""
     advice = _ADVICE[setting.name]
     then = "restart it" if advice.at_start else "SELECT pg_reload_conf()"
@@ -197,7 +209,7 @@ _LEARNS = "whoever learns its password"
 _SOMEBODY_REFUSED = "on a failover, when everybody connects at once, somebody is refused"
 
 
-def _role(what: str) -> Callable[[str, Role], str]:
+def _role(what: str) -> Callable[[str, RoleFact], str]:
     """A sentence on a role's items."""
     return lambda of, role: f"role {role.role} {what.format(items=names(role.items), right=role.right)}"
 
@@ -207,26 +219,26 @@ def _sql(statement: str) -> Callable[[str, Any], str]:
     return lambda of, facts: statement.format(role=identifier(facts.role), f=facts)
 
 
-def _copies(role: Role) -> bool:
+def _copies(role: RoleFact) -> bool:
     return "REPLICATION" in role.items or "SUPERUSER" in role.items
 
 
-def _powers_mean(of: str, role: Role) -> str:
+def _powers_mean(of: str, role: RoleFact) -> str:
     return f"{_LEARNS} can copy the whole cluster, every password's hash included" if _copies(role) \
         else f"{_LEARNS} can do far more than {role.task} has to"
 
 
-def _powers_fix(of: str, role: Role) -> str:
+def _powers_fix(of: str, role: RoleFact) -> str:
     first = f"{_FUNCTIONS}; then " if role.task == "coordinator" and "REPLICATION" in role.items else ""
     return f"{first}ALTER ROLE {identifier(role.role)} {' '.join('NO' + power for power in role.items)}"
 
 
-def _tables_fix(of: str, role: Role) -> str:
+def _tables_fix(of: str, role: RoleFact) -> str:
     tables = ", ".join(identifier(table) for table in role.items)
     return f"REVOKE {role.right} ON {tables} FROM {identifier(role.role)}, PUBLIC"
 
 
-def _membership_fix(of: str, role: Role) -> str:
+def _membership_fix(of: str, role: RoleFact) -> str:
     return f"REVOKE {identifier(role.items[0])} FROM {identifier(role.role)}"
 
 
@@ -235,17 +247,17 @@ def _column_fix(of: str, facts: Any) -> str:
             f"FROM {identifier(facts.role)}")
 
 
-def _creates_fix(of: str, role: Role) -> str:
+def _creates_fix(of: str, role: RoleFact) -> str:
     return "; ".join(f"REVOKE {'CREATE, TEMPORARY' if place.startswith('database') else 'CREATE'} ON "
                      f"{place.partition(' ')[0].upper()} {identifier(place.partition(' ')[2])} "
                      f"FROM {identifier(role.role)}, PUBLIC" for place in role.items)
 
 
-def _revoked(what: str) -> Callable[[str, Role], str]:
+def _revoked(what: str) -> Callable[[str, RoleFact], str]:
     return lambda of, role: f"REVOKE {what} {', '.join(role.items)} FROM {identifier(role.role)}"
 
 
-def _lease_fix(of: str, role: Role) -> str:
+def _lease_fix(of: str, role: RoleFact) -> str:
     return ("when `tuiha status` shows this version on all servers, and you will not go back: "
             f"REVOKE {', '.join(role.items)} ON lease FROM {identifier(role.role)}")
 
@@ -260,7 +272,7 @@ def _password(of: str, facts: Any) -> str:
         else f"is valid for {count(int(facts.days), 'day')} more (VALID UNTIL)")
 
 
-def _limited(kind: str) -> Callable[[str, Limit], str]:
+def _limited(kind: str) -> Callable[[str, LimitFact], str]:
     return lambda of, limit: f"ALTER {kind} {identifier(limit.name)} CONNECTION LIMIT -1"
 
 

@@ -12,7 +12,7 @@ from tuiha.model.words import count, names, size, span
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ObstacleWords:
     """The sentences of one finding."""
 
     what: str
@@ -28,10 +28,10 @@ class _Text:
     remedy: Callable[[Any], str]
 
 
-def found(one: Obstacle | Oddity) -> Found:
+def found(one: Obstacle | Oddity) -> ObstacleWords:
     """The sentences of an obstacle or an oddity."""
     text = _TEXTS[one.code]
-    return Found(text.what(one), text.means, text.remedy(one))
+    return ObstacleWords(text.what(one), text.means, text.remedy(one))
 
 
 def state(one: Obstacle | Oddity) -> str:

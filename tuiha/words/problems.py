@@ -30,7 +30,7 @@ from tuiha.model.codes import (
 )
 from tuiha.model.databases.durability import Gap
 from tuiha.model.facts import Problem
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
 from tuiha.model.words import count, names, span
 from tuiha.words import obstacles
@@ -120,14 +120,14 @@ def _disputed(facts: Dispute) -> str:
 # The operation that has the pool
 
 
-_WAYS: Mapping[Way, str] = {
-    Way.RESUME: "finishes it",
-    Way.UNDO: "takes it back",
-    Way.CANCEL: "leaves it as it is and frees the pool",
+_WAYS: Mapping[IntentWay, str] = {
+    IntentWay.RESUME: "finishes it",
+    IntentWay.UNDO: "takes it back",
+    IntentWay.CANCEL: "leaves it as it is and frees the pool",
 }
 
 
-def way_out(operation: str, host: str, ways: tuple[Way, ...]) -> str:
+def way_out(operation: str, host: str, ways: tuple[IntentWay, ...]) -> str:
     """The ways out of an operation that does not run any more, each as command and key."""
     told = "; ".join(f"`tuiha {way} {operation}` (key {ATTACHES}, then {KEYS[way]} twice) {_WAYS[way]}"
                      for way in ways)

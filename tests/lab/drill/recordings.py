@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuiha.lab.drill.observation.records import Ack, LeaseRow, Read, Recording, Sample, Status
+from tuiha.lab.drill.observation.records import Ack, DrillRecording, LeaseRow, Read, Sample, Status
 
 LEASE = 5.0
 TICK = 0.2
@@ -31,9 +31,9 @@ def ticks(begin: float, end: float) -> list[float]:
     return [begin + TICK * number for number in range(round((end - begin) / TICK))]
 
 
-def switched() -> Recording:
+def switched() -> DrillRecording:
     """A good change of database: both servers are on db1 until 10, on db2 from 10.1, renewing every second."""
-    recording = Recording()
+    recording = DrillRecording()
     for at in ticks(1, 20):
         old = at < 10
         base = 0.0 if old else 10.1

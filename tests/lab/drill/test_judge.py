@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.drill.recordings import LEASE, ack, read, sample, status, switched, ticks
 from tuiha.lab.drill.observation import judge
-from tuiha.lab.drill.observation.records import LeaseRow, Recording, Status
+from tuiha.lab.drill.observation.records import DrillRecording, LeaseRow, Status
 
 
 def test_a_good_change_of_database_is_neither_split_nor_late() -> None:
@@ -27,14 +27,14 @@ def test_a_server_that_stays_on_the_old_database_is_a_split() -> None:
 
 
 def test_two_databases_in_one_epoch_are_a_split() -> None:
-    recording = Recording(statuses=[status("s1", 1.0, "db1", 3), status("s2", 1.0, "db2", 3)])
+    recording = DrillRecording(statuses=[status("s1", 1.0, "db1", 3), status("s2", 1.0, "db2", 3)])
     assert judge.split(recording) == ["epoch 3: s1 on db1 and s2 on db2"]
 
 
 def test_looks_that_may_have_been_at_the_same_time_prove_nothing() -> None:
     """s1 was asked before s2 answered: it may have let go before s2 began."""
     slow = Status("s1", 9.9, 10.3, "db1", 1, 0.1)
-    recording = Recording(statuses=[status("s2", 10.0, "db2", 2), slow])
+    recording = DrillRecording(statuses=[status("s2", 10.0, "db2", 2), slow])
     assert judge.split(recording) == []
 
 
@@ -75,9 +75,9 @@ def test_a_server_that_let_the_former_leader_go_has_no_lease() -> None:
     assert judge.split(recording) == []
 
 
-def _until(moment: float) -> Recording:
+def _until(moment: float) -> DrillRecording:
     """s1 renews until a moment; the databases are looked at for much longer."""
-    recording = Recording()
+    recording = DrillRecording()
     for at in ticks(1, 30):
         row = LeaseRow("s1", 1, float(int(min(at, moment))))
         recording.samples.append(sample("db1", at, leases=[row]))

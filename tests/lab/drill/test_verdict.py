@@ -16,7 +16,7 @@ from tuiha.cli.commands.run import drill as command
 from tuiha.cli.main import main
 from tuiha.lab.drill.matrix.unattended import table
 from tuiha.lab.drill.scenario import Scenario
-from tuiha.lab.drill.verdict import Run, Verdict, conclude, not_run
+from tuiha.lab.drill.verdict import DrillVerdict, Run, conclude, not_run
 from tuiha.lab.runtime import binaries
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "drill.md"
@@ -95,7 +95,7 @@ def _schema() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("verdict", [conclude(PLAIN, good()), not_run(PLAIN, "no pool")], ids=["run", "not run"])
-def test_the_document_is_what_the_page_says(verdict: Verdict) -> None:
+def test_the_document_is_what_the_page_says(verdict: DrillVerdict) -> None:
     document = json.loads(json.dumps(verdict.document()))
     jsonschema.Draft202012Validator(_schema()).validate(document)
     assert [*document] == _schema()["required"]

@@ -26,13 +26,13 @@ from tuiha.lab.pool.layout import Layout
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate import api
 from tuiha.operate.access.kinds import AllowDevice, DisableUser, EnableUser, ForgetUser, RevokeDevice
-from tuiha.operate.plans.kinds import Refused, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
-from tuiha.operate.users.move import Move
+from tuiha.operate.users.move import MoveUser
 from tuiha.words.operations import text
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
@@ -93,15 +93,15 @@ async def test_a_revoked_device_is_refused_wherever_it_asks(pool: EmbeddedPool, 
             for server in SERVERS:
                 assert (await phone.poll(server, 0)).status == 403
                 assert (await phone.register(server)).status == 403
-        with pytest.raises(Refused, match="revoked already"):
+        with pytest.raises(OperationRefused, match="revoked already"):
             await kind.plan(world, (user, held[0].name), {})
-        with pytest.raises(Refused, match="has no device x; its devices: phone-s1"):
+        with pytest.raises(OperationRefused, match="has no device x; its devices: phone-s1"):
             await kind.plan(world, (user, "x"), {})
         kind_back = AllowDevice()
         await run(world, kind_back, await planned(world, kind_back, user, "phone-s2"))
         assert (await held[1].poll("s1", 0)).status == 410, "it was registered while it was refused: no key"
         assert (await held[1].poll("s3", 0)).status == 200
-        with pytest.raises(Refused, match="not revoked"):
+        with pytest.raises(OperationRefused, match="not revoked"):
             await kind_back.plan(world, (user, "phone-s2"), {})
 
 
@@ -178,12 +178,12 @@ async def test_what_comes_while_a_user_is_disabled_is_told_once_it_is_enabled(
         phone.password = "another"
         assert (await phone.poll("s1", 0)).status == 401
         phone.password = password
-        with pytest.raises(Refused, match="disabled already: left"):
+        with pytest.raises(OperationRefused, match="disabled already: left"):
             await kind.plan(world, (user,), {})
-        with pytest.raises(Refused, match="no server monitors"):
-            await Move().plan(world, (user, "s2"), {})
+        with pytest.raises(OperationRefused, match="no server monitors"):
+            await MoveUser().plan(world, (user, "s2"), {})
         await run(world, back, await planned(world, back, user))
-        with pytest.raises(Refused, match="not disabled"):
+        with pytest.raises(OperationRefused, match="not disabled"):
             await back.plan(world, (user,), {})
         await phone.until("s3", "<meanwhile@x>")
         assert phone.got == ["<before@x>", "<meanwhile@x>"], "each once"
@@ -215,7 +215,7 @@ async def test_a_user_that_is_moved_and_disabled_at_the_same_time_is_monitored_b
         phone = Phone(session, addresses, user, password)
         await phone.register("s1")
         await bind(world, {user: "s1"})
-        move, disable = Move(), DisableUser()
+        move, disable = MoveUser(), DisableUser()
         moving, disabling = await planned(world, move, user, "s2"), await planned(world, disable, user)
         async with open_world(load(pool.config_path), pool.folder) as another:
             await asyncio.gather(run(another, move, moving), run(world, disable, disabling))
@@ -283,7 +283,7 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
         pids = [json.loads(line).get("pid") for line in journal.read_text().splitlines()]
         os.kill([pid for pid in pids if pid][-1], signal.SIGKILL)
         assert [state async for state in api.Operator(settings, base, path).follow(operation)][-1].interrupted
-        with pytest.raises(Refused, match="point of no return"):
+        with pytest.raises(OperationRefused, match="point of no return"):
             await api.Operator(settings, base, path, "eve").undo(operation)
         for _ in range(3):  # on a machine that is too busy for a server to answer in time, more than once
             await api.Operator(settings, base, path, "eve@studio").resume(operation)
@@ -295,7 +295,7 @@ async def test_a_long_history_is_forgotten_also_when_the_runner_dies_in_it(
             assert not await Active(world).value(f"SELECT count(*) FROM {table} = $1", user_id), table
         again = await phone.poll("s2", 0)
         assert again.status == 404, "the mail server's word makes the user again, without devices: the plan said so"
-        with pytest.raises(Refused, match="no user nobody"):
+        with pytest.raises(OperationRefused, match="no user nobody"):
             await ForgetUser().plan(world, ("nobody",), {})
 
 

@@ -20,7 +20,7 @@ from tuiha.model.operations import catalogue as operations
 from tuiha.model.operations.catalogue import Group, Operation, Option, takes
 from tuiha.model.operations.plans import CheckVerdict, nothing
 from tuiha.model.operations.statements import Statement, plain
-from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
 from tuiha.operate.run.reclaim import Reclaim
@@ -113,7 +113,7 @@ class Paint:
 
     async def plan(self, world: World, target: Sequence[str], options: Mapping[str, str]) -> Plan:
         if len(target) != 1 or target[0] not in ("red", "blue"):
-            raise Refused(f"there is no colour {' '.join(target)}; there are red and blue")
+            raise OperationRefused(f"there is no colour {' '.join(target)}; there are red and blue")
         found = wall(world.base)
         facts = {"wall": {"owner": found["owner"], "size": found["size"]}, "brush": options.get("brush", "small")}
         checks = (

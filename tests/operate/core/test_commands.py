@@ -23,7 +23,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.operate.plans.draft import journal_room
 from tuiha.operate.records.remote import merged, of_row
 from tuiha.operate.run import intent as intents
-from tuiha.watch.reader import OperationRow
+from tuiha.watch.reader import RecordedOperation
 
 Captured = pytest.CaptureFixture[str]
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -217,7 +217,9 @@ async def test_the_operation_of_another_host_is_shown_and_says_where_its_journal
 
 def test_copies_are_merged_with_what_is_here() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    row = OperationRow("b", "paint", "red", "done", "eve", None, at, at, '[{"record": "start", "at": 1, "host": "h9"}]')
+    row = RecordedOperation(
+        "b", "paint", "red", "done", "eve", None, at, at, '[{"record": "start", "at": 1, "host": "h9"}]'
+    )
     other = of_row(row)
     assert (other.state, other.host, other.plan.target, other.alive) == ("done", "h9", ("red",), None)
     assert other.settled

@@ -15,9 +15,9 @@ from tuiha.cli.output.status import status_text
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.conclude import conclude
 from tuiha.model.facts import Polled, Severity, Snapshot, Verdict
-from tuiha.model.operations.intent import SILENCE, Condition, Way
+from tuiha.model.operations.intent import SILENCE, Condition, IntentWay
 from tuiha.model.problems.operation import running
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.run import intent as intents
 from tuiha.watch.export.exposition import exposition
 from tuiha.words.next import command, key
@@ -108,8 +108,8 @@ async def test_what_may_be_done_follows_the_steps(studio: Studio) -> None:
     plan = await studio.plan()
     start = intents.Intent("x", "paint", "ada", "host", 1.0)
     ways = {number: intents.at_step(start, plan, number, "").ways for number in (0, 2, 3, 4)}
-    assert ways == {0: (Way.RESUME, Way.UNDO), 2: (Way.RESUME, Way.UNDO),
-                    3: (Way.RESUME, Way.CANCEL), 4: (Way.RESUME, Way.CANCEL)}
-    with pytest.raises(Refused):
+    assert ways == {0: (IntentWay.RESUME, IntentWay.UNDO), 2: (IntentWay.RESUME, IntentWay.UNDO),
+                    3: (IntentWay.RESUME, IntentWay.CANCEL), 4: (IntentWay.RESUME, IntentWay.CANCEL)}
+    with pytest.raises(OperationRefused):
         intents.refuse_unless_it_gives_way(studio.ledger, replace(start, gives_way=True), "rebalance")
     assert all(state.settled for state in studio.by().operations())

@@ -12,7 +12,7 @@ from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.operations import intent
 from tuiha.operate.database.steps.base import not_ours
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.reach.world import open_world
 from tuiha.operate.run import intent as intents
 from tuiha.words.operations import text
@@ -68,7 +68,7 @@ async def test_it_is_not_taken_unless_the_plan_said_so(studio: Studio) -> None:
     fault = studio.fault(2, "before", "wait")
     operation = await studio.apply(await studio.plan("sketch"))
     await studio.until(operation, lambda state: state.steps[1].state == "running")
-    with pytest.raises(Refused, match=f"did not say that it takes the pool from operation {operation}"):
+    with pytest.raises(OperationRefused, match=f"did not say that it takes the pool from operation {operation}"):
         await studio.apply(plan)
     fault.unlink()
     assert (await studio.end(operation)).state == "done"

@@ -13,7 +13,7 @@ from tests.operate.core.conftest import Studio
 from tuiha.model.operations.evidence import Loses
 from tuiha.model.operations.plans import CheckVerdict, nothing
 from tuiha.model.operations.statements import plain
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.journal import Journal, read_journal, read_records
 from tuiha.operate.records.state import read_state
@@ -241,7 +241,7 @@ async def test_a_folder_is_run_by_one(tmp_path: Path) -> None:
     assert lock is not None
     assert folder.alive()
     assert folder.lock() is None
-    with pytest.raises(Refused, match="is running"):
+    with pytest.raises(OperationRefused, match="is running"):
         await start_runner(folder, tmp_path / "tuiha.yaml", "ada")
     os.close(lock)
     assert not folder.alive()

@@ -16,7 +16,7 @@ from tuiha.cli import exits
 from tuiha.cli.main import main
 from tuiha.drivers.protocols import DriverError
 from tuiha.operate import api
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.store import NotKept, NotThere, store_of
 from tuiha.operate.run import launch as start
 
@@ -75,11 +75,11 @@ async def test_a_ledger_that_cannot_be_written_leaves_nothing_to_be_resumed(stud
 
 
 @pytest.mark.parametrize(("changes", "error", "said"), [
-    ({"confirm": "yes"}, Refused, "asks for the name 'wall' to be typed, and 'yes' was typed"),
+    ({"confirm": "yes"}, OperationRefused, "asks for the name 'wall' to be typed, and 'yes' was typed"),
     ({"expires_at": "later"}, NotThere, "cannot be read; make it again"),
-    ({"target": ["green"]}, Refused, "is void, the pool has changed: there is no colour green"),
-    ({"target": ["blue"]}, Refused, "is void"),
-    ({"details": {"options": {"brush": "large"}}}, Refused, "is void"),
+    ({"target": ["green"]}, OperationRefused, "is void, the pool has changed: there is no colour green"),
+    ({"target": ["blue"]}, OperationRefused, "is void"),
+    ({"details": {"options": {"brush": "large"}}}, OperationRefused, "is void"),
 ])
 async def test_a_plan_that_somebody_edited(
     studio: Studio, changes: dict[str, Any], error: type[Exception], said: str

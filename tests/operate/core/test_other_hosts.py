@@ -12,7 +12,7 @@ from tests.drivers.etcdnode import EtcdNode
 from tests.operate.core.conftest import RECORD, Studio
 from tests.until import until
 from tuiha.drivers.ledgers.etcd import EtcdLedger, in_base64
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.run import intent as intents
 
 ELSEWHERE = "another-host"
@@ -63,7 +63,7 @@ async def test_it_is_gone_on_with_elsewhere_when_its_host_is_gone_and_not_before
     operation = await shared.apply(await shared.plan())
     await shared.end(operation)
     other = await _moved(node, operation)
-    with pytest.raises(Refused, match=f"is run from {ELSEWHERE}, which holds it still"):
+    with pytest.raises(OperationRefused, match=f"is run from {ELSEWHERE}, which holds it still"):
         await shared.by().resume(operation)
     await other.close()  # its process is gone
     here = node.ledger("studio")

@@ -15,7 +15,7 @@ from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.operate import api
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator
 from tuiha.operate.reach.world import World, open_world
@@ -75,7 +75,7 @@ async def refused_with_a_viewers_token(running: EmbeddedPool) -> None:
     path.write_text(yaml.safe_dump(settings))
     pool = load(path)
     plan = await api.Operator(pool, running.folder, path).plan("drain", ["s2"])
-    with pytest.raises(Refused, match="does not let this token act"):
+    with pytest.raises(OperationRefused, match="does not let this token act"):
         await api.Operator(pool, running.folder, path, "mallory").apply(plan, "s2", "", [])
 
 

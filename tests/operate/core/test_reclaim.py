@@ -17,7 +17,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.protocols import Conflict
 from tuiha.model.operations import intent as model
 from tuiha.model.operations.plans import CheckVerdict
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.remote import refuse_if_elsewhere
 from tuiha.operate.records.state import OperationState
@@ -74,7 +74,7 @@ async def test_a_cut_journal_is_taken_back_before_the_point_of_no_return_and_not
     operation = await dead(studio, step, when)
     cut_to(studio.folder(operation).journal, 2, torn=step % 2 == 0)
     if step >= 3:  # the wall is painted, or may be: what is left of the journal knows nothing of it
-        with pytest.raises(Refused, match="may be past its point of no return"):
+        with pytest.raises(OperationRefused, match="may be past its point of no return"):
             await studio.by("eve").undo(operation)
         assert studio.ledger.intent is not None
         return
@@ -116,14 +116,16 @@ async def test_a_lost_folder_has_a_way_out(studio: Studio, what: str) -> None:
     else:
         (path / "plan.json").write_text("{")
     for command in ("resume", "undo", "cancel"):
-        with pytest.raises(Refused, match=r"on this host by ada@studio, and its folder .* `tuiha plan reclaim`"):
+        with pytest.raises(
+            OperationRefused, match=r"on this host by ada@studio, and its folder .* `tuiha plan reclaim`"
+        ):
             await refuse_if_elsewhere(studio.pool, studio.base, operation[-4:], command)
     with pytest.raises(Busy, match="tuiha plan reclaim"):
         await studio.apply(await studio.plan())
     plan = await the_plan(studio)
     assert (plan.target, plan.confirm, plan.details["way"]) == ((operation,), "studio", "release")
     assert not plan.stopped_by
-    with pytest.raises(Refused, match="asks for the name 'studio'"):
+    with pytest.raises(OperationRefused, match="asks for the name 'studio'"):
         await studio.apply(plan, confirm="wall")
     mine = await studio.apply(plan, confirm="studio")
     state = await studio.end(mine)
@@ -136,11 +138,11 @@ async def test_the_host_in_the_ledger_is_gone_for_good(studio: Studio) -> None:
     ledger = FileLedger(studio.base / "ledger.json", "studio")
     there = intents.Intent("20260101-000000-beef", "paint", "eve", "host9", 1.0, 2, "wall prepare")
     await intents.take(ledger, await ledger.poll(), there)
-    with pytest.raises(Refused, match=r"On that host: tuiha resume .* gone for good: `tuiha plan reclaim`"):
+    with pytest.raises(OperationRefused, match=r"On that host: tuiha resume .* gone for good: `tuiha plan reclaim`"):
         await refuse_if_elsewhere(studio.pool, studio.base, "beef", "resume")
     plan = await the_plan(studio)
     assert [(check.name, check.verdict) for check in plan.stopped_by] == [("host", CheckVerdict.BAD)]
-    with pytest.raises(Refused, match="--override host"):
+    with pytest.raises(OperationRefused, match="--override host"):
         await studio.apply(plan, confirm="studio")
     assert (await reclaim(studio, "host")).state == "done"
     assert studio.ledger.intent is None
@@ -174,7 +176,7 @@ async def test_a_living_runner_keeps_its_pool_also_without_its_folder(studio: St
     os.kill(pid, signal.SIGKILL)
     gate.unlink()
     while studio.ledger.intent is not None:
-        with suppress(Refused):  # the process ends in this moment
+        with suppress(OperationRefused):  # the process ends in this moment
             assert (await reclaim(studio)).state == "done"
 
 
@@ -186,17 +188,17 @@ async def test_a_reclaimed_operation_is_closed_and_not_resumed(studio: Studio) -
     state = studio.by().operation(operation)
     assert (state.state, state.settled) == ("cancelled", True)
     before = studio.wall
-    with pytest.raises(Refused, match="changed it since"):
+    with pytest.raises(OperationRefused, match="changed it since"):
         await studio.by().resume(operation)
     assert studio.wall == before
 
 
 @pytest.mark.parametrize("target", ["beef", "20200101"])
 async def test_there_is_nothing_to_reclaim(studio: Studio, target: str) -> None:
-    with pytest.raises(Refused, match="nothing to reclaim"):
+    with pytest.raises(OperationRefused, match="nothing to reclaim"):
         await the_plan(studio)
     await dead(studio)
-    with pytest.raises(Refused, match="has the pool, not"):
+    with pytest.raises(OperationRefused, match="has the pool, not"):
         await studio.by().plan("reclaim", [target])
 
 

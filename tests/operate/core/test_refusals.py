@@ -18,7 +18,7 @@ from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
 from tuiha.cli.operations.follow import acted
 from tuiha.drivers.protocols import DriverError
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import NoCredentials
 from tuiha.operate.records.store import NotThere
@@ -28,7 +28,7 @@ from tuiha.operate.run.apply import changed_facts
 
 async def refused(studio: Studio, plan: Plan, match: str, **changes: object) -> None:
     before = studio.ledger, studio.wall
-    with pytest.raises(Refused, match=match):
+    with pytest.raises(OperationRefused, match=match):
         await studio.apply(plan, **changes)
     assert (studio.ledger, studio.wall) == before
     assert studio.store.folders() == []
@@ -93,9 +93,9 @@ async def test_never_is_never(studio: Studio) -> None:
 
 
 async def test_a_target_that_does_not_exist(studio: Studio) -> None:
-    with pytest.raises(Refused, match="there is no colour green"):
+    with pytest.raises(OperationRefused, match="there is no colour green"):
         await studio.plan(colour="green")
-    with pytest.raises(Refused, match="no kind of operation 'pant'; did you mean 'paint'"):
+    with pytest.raises(OperationRefused, match="no kind of operation 'pant'; did you mean 'paint'"):
         await studio.plan("pant")
 
 
@@ -108,7 +108,7 @@ async def test_without_credentials_nobody_plans(studio: Studio) -> None:
 async def test_without_a_ledger_nobody_applies(studio: Studio) -> None:
     plan = await studio.plan()
     del studio.settings["ledger"]
-    with pytest.raises(Refused, match="names no ledger"):
+    with pytest.raises(OperationRefused, match="names no ledger"):
         await studio.apply(plan)
 
 
@@ -137,7 +137,7 @@ async def test_of_two_operators_at_once_one_wins(studio: Studio) -> None:
                                  return_exceptions=True)
     started = [operation for operation in found if isinstance(operation, str)]
     assert len(started) == 1
-    assert sum(isinstance(operation, Refused) for operation in found) == 1
+    assert sum(isinstance(operation, OperationRefused) for operation in found) == 1
     assert (await studio.end(started[0])).state == "done"
     assert len(studio.store.folders()) == 1
 
@@ -187,11 +187,11 @@ async def test_an_operators_token_may(studio: Studio) -> None:
 async def test_what_is_over_stays_over(studio: Studio) -> None:
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
-    with pytest.raises(Refused, match="is over: done"):
+    with pytest.raises(OperationRefused, match="is over: done"):
         await studio.by().resume(operation)
-    with pytest.raises(Refused, match="is done; to lead back, plan the opposite"):
+    with pytest.raises(OperationRefused, match="is done; to lead back, plan the opposite"):
         await studio.by("eve").undo(operation)
-    with pytest.raises(Refused, match="is over: done"):
+    with pytest.raises(OperationRefused, match="is over: done"):
         await studio.by("eve").cancel(operation)
     with pytest.raises(NotThere, match="no operation 'nothing' here"):
         await studio.by("eve").cancel("nothing")
@@ -199,7 +199,7 @@ async def test_what_is_over_stays_over(studio: Studio) -> None:
 
 async def test_an_operation_that_never_began_is_not_resumed(studio: Studio) -> None:
     folder = studio.store.create(await studio.plan())
-    with pytest.raises(Refused, match="never began"):
+    with pytest.raises(OperationRefused, match="never began"):
         await studio.by().resume(folder.id)
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from tests.operate.core.conftest import RECORD, Studio
-from tuiha.model.operations.intent import Way
-from tuiha.operate.plans.kinds import Refused
+from tuiha.model.operations.intent import IntentWay
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.run import intent as intents
 
@@ -51,7 +51,7 @@ async def test_the_ledger_says_whose_and_which_step(studio: Studio) -> None:
     assert intent is not None
     assert (intent.id, intent.kind, intent.owner, intent.step) == (operation, "paint", "ada@studio", 2)
     plan = await studio.plan(colour="blue")
-    with pytest.raises(Refused, match=r"paint, at step 2 \(wall prepare\), started by ada@studio") as refused:
+    with pytest.raises(OperationRefused, match=r"paint, at step 2 \(wall prepare\), started by ada@studio") as refused:
         await studio.apply(plan, who="eve@elsewhere")
     assert operation in str(refused.value)
     gate.unlink()
@@ -86,7 +86,7 @@ async def test_a_killed_runner_is_taken_back(studio: Studio, step: int, when: st
     state = await studio.end(operation)
     assert (state.state, state.changed, state.text) == ("undone", False, "taken back by eve; nothing is left of it")
     assert is_as_before(studio)
-    with pytest.raises(Refused, match="over: undone"):
+    with pytest.raises(OperationRefused, match="over: undone"):
         await studio.by().resume(operation)
 
 
@@ -94,7 +94,7 @@ async def test_no_way_back_after_the_point_of_no_return(studio: Studio) -> None:
     studio.fault(3, "before", "die")
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
-    with pytest.raises(Refused, match="past its point of no return"):
+    with pytest.raises(OperationRefused, match="past its point of no return"):
         await studio.by("eve").undo(operation)
 
 
@@ -102,8 +102,8 @@ async def test_one_that_runs_past_it_can_neither_be_cancelled_nor_taken_back(stu
     gate = studio.fault(4, "before", "wait")
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[3].state == "running")
-    for way in (Way.CANCEL, Way.UNDO):
-        with pytest.raises(Refused, match="past its point of no return"):
+    for way in (IntentWay.CANCEL, IntentWay.UNDO):
+        with pytest.raises(OperationRefused, match="past its point of no return"):
             await studio.by("eve").steer(way, operation)
     gate.unlink()
     assert (await studio.end(operation)).state == "done"
@@ -179,7 +179,7 @@ async def test_a_living_runner_turns_back_when_asked(studio: Studio, how: str) -
     studio.fault(2, "after", "wait")
     operation = await studio.apply(await studio.plan())
     await studio.until(operation, lambda s: s.steps[1].state == "running")
-    await studio.by("eve").steer(Way(how), operation)
+    await studio.by("eve").steer(IntentWay(how), operation)
     state = await studio.end(operation)
     assert (state.state, state.changed) == ({"cancel": "cancelled", "undo": "undone"}[how], False)
     assert state.text.startswith(f"{'cancelled' if how == 'cancel' else 'taken back'} by eve")
@@ -211,14 +211,14 @@ async def test_a_half_done_operation_is_not_resumed_over_a_newer_one(studio: Stu
     older.rename(older.with_name("20200101-000000-abcd"))
     (studio.base / "fault-2-after").unlink()
     await studio.end(await studio.apply(await studio.plan("sketch", "blue")))
-    with pytest.raises(Refused, match="changed it since"):
+    with pytest.raises(OperationRefused, match="changed it since"):
         await studio.by().resume("20200101-000000-abcd")
 
 
 async def test_a_runner_that_runs_is_not_started_twice(studio: Studio) -> None:
     gate = studio.fault(1, "after", "wait")
     operation = await studio.apply(await studio.plan())
-    with pytest.raises(Refused, match="is running"):
+    with pytest.raises(OperationRefused, match="is running"):
         await studio.by().resume(operation)
     gate.unlink()
     assert (await studio.end(operation)).state == "done"
@@ -245,7 +245,7 @@ async def test_it_is_gone_on_with_where_it_is_run(studio: Studio) -> None:
     elsewhere = intents.Intent(operation, "paint", "ada", "another-host", 1.0)
     await FileLedger(studio.base / "ledger.json", "studio").replace(
         studio.ledger, replace(studio.ledger, intent=elsewhere.text()))
-    with pytest.raises(Refused, match="is run from another-host"):
+    with pytest.raises(OperationRefused, match="is run from another-host"):
         await studio.by().resume(operation)
 
 

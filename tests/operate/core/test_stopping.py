@@ -9,7 +9,7 @@ import pytest
 
 from tests.operate.core.conftest import Studio
 from tuiha.drivers.ledgers.file import FileLedger
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import store_of
 from tuiha.operate.run import started as stopping
@@ -45,7 +45,7 @@ async def test_one_with_a_point_of_no_return_is_not_left_half_way(studio: Studio
     studio.fault(2, "after", "die")
     operation = await studio.apply(await studio.plan())
     await studio.end(operation)
-    with pytest.raises(Refused, match="resume"):
+    with pytest.raises(OperationRefused, match="resume"):
         await studio.by("eve").cancel(operation)
     assert studio.ledger.intent is not None
 
@@ -70,7 +70,7 @@ async def test_one_that_never_began_is_ended_when_it_is_surely_not_starting(
     journal = Journal(folder.journal)
     await journal.write("start", id=folder.id, who="eve", host="here", reason="", overrides=[])
     journal.close()
-    with pytest.raises(Refused, match="only just starting"):
+    with pytest.raises(OperationRefused, match="only just starting"):
         await studio.by("eve").cancel(folder.id)
     monkeypatch.setattr(stopping, "_STARTING", 0.0)
     await studio.by("eve").cancel(folder.id)
@@ -85,7 +85,7 @@ async def test_one_that_changed_the_ledgers_phase_is_not_left_half_way(studio: S
     ledger = FileLedger(studio.base / "ledger.json", "studio")
     record = await ledger.poll()
     await ledger.replace(record, replace(record, phase="SWITCHING"))
-    with pytest.raises(Refused, match="SWITCHING"):
+    with pytest.raises(OperationRefused, match="SWITCHING"):
         await studio.by("eve").cancel(operation)
     assert json.loads(studio.ledger.intent or "{}")["id"] == operation
 
@@ -110,6 +110,6 @@ async def test_what_was_cancelled_is_not_resumed_when_another_host_has_changed_t
         folder = store_of(studio.pool, studio.base).find(other)
         assert [state async for state in studio.by().follow(folder.id)][-1].state == "done"
     before = studio.ledger, studio.wall
-    with pytest.raises(Refused, match=f"{operation} gave the pool back, and it was changed since; plan again"):
+    with pytest.raises(OperationRefused, match=f"{operation} gave the pool back, and it was changed since; plan again"):
         await studio.by().resume(operation)
     assert (studio.ledger, studio.wall) == before

@@ -12,7 +12,7 @@ import pytest
 from tuiha.model.databases.durability import Gap
 from tuiha.model.operations.evidence import Loses
 from tuiha.model.operations.plans import Extent, Loss, Unit, nothing, something
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan, plan_id
 from tuiha.operate.plans.weight import voided_by
 from tuiha.operate.run.apply import refuse_unless_same
@@ -90,7 +90,7 @@ def test_what_the_checks_judge_again_voids_nothing(what: str) -> None:
 @pytest.mark.parametrize("what", WEIGHTY)
 def test_what_makes_another_decision_voids(what: str) -> None:
     old, new = changed(WEIGHTY[what])
-    with pytest.raises(Refused, match=r"is void, the pool has changed: .* -> "):
+    with pytest.raises(OperationRefused, match=r"is void, the pool has changed: .* -> "):
         refuse_unless_same(old, new)
 
 

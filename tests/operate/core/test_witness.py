@@ -11,15 +11,15 @@ import pytest
 from tests.operate.core.test_journal import a_plan
 from tuiha.model.operations.evidence import Known
 from tuiha.model.operations.statements import plain
-from tuiha.operate.plans.kinds import Passed, Refused, Word
+from tuiha.operate.plans.kinds import OperationRefused, OperationWitnessed, Passed
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.journal import Journal, read_journal
 from tuiha.operate.records.state import OperationState, found, read_state
 from tuiha.operate.run.intent import Intent, at_step
-from tuiha.operate.run.witness import Finding, Truth, finding, refuse_to_undo
+from tuiha.operate.run.witness import Truth, WitnessFinding, finding, refuse_to_undo
 
 INTENT = Intent("x", "switchover", "ada", "here", 1.0, past=False)
-NO = Word(Passed.NO)
+NO = OperationWitnessed(Passed.NO)
 
 
 def running(*steps: int, undo: tuple[int, ...] = ()) -> list[dict[str, object]]:
@@ -47,7 +47,7 @@ def ledgers(records: list[dict[str, object]], plan: Plan) -> Intent:
     return intent
 
 
-def after(state: OperationState, intent: Intent | None, word: Word | None = NO) -> OperationState:
+def after(state: OperationState, intent: Intent | None, word: OperationWitnessed | None = NO) -> OperationState:
     better = finding(state, intent, word)
     return state if better is None else found(state, better.fields)
 
@@ -87,7 +87,7 @@ def test_a_whole_journal_is_as_it_was() -> None:
 
 def test_the_databases_word_counts_more_than_a_journal() -> None:
     state = read_state("x", a_plan(), running(1, 2), alive=False)
-    known = after(state, replace(INTENT, step=2), Word(Passed.YES, 3, Known.OUT_OF_RECOVERY(new="db2")))
+    known = after(state, replace(INTENT, step=2), OperationWitnessed(Passed.YES, 3, Known.OUT_OF_RECOVERY(new="db2")))
     assert [step.state for step in known.steps] == ["done", "done", "done", "unknown"]
     assert known.past_no_return
     assert known.steps[2].evidence == "db2 is out of recovery"
@@ -103,16 +103,16 @@ def test_an_older_version_says_nothing_of_the_point_of_no_return() -> None:
 
 def test_undo_needs_a_witness() -> None:
     plan = a_plan()
-    silent = Word(Passed.UNKNOWN, how=Known.SILENT(new="db2"))
+    silent = OperationWitnessed(Passed.UNKNOWN, how=Known.SILENT(new="db2"))
     whole = read_state("x", plan, running(1, 2), alive=False)
     refuse_to_undo(Truth(whole, None, silent), replace(INTENT, step=2))  # the ledger knows that step 3 is not begun
     for intent in (replace(INTENT, step=2, past=None), None):
-        with pytest.raises(Refused, match="db2 does not answer"):
+        with pytest.raises(OperationRefused, match="db2 does not answer"):
             refuse_to_undo(Truth(whole, None, silent), intent)
         refuse_to_undo(Truth(whole, None, NO), intent)
     past = after(read_state("x", plan, [], False, "lost"), replace(INTENT, step=3, past=True))
-    with pytest.raises(Refused, match="past its point of no return"):
-        refuse_to_undo(Truth(past, Finding(2, 4, False, plain("lost")), NO), replace(INTENT, step=3, past=True))
+    with pytest.raises(OperationRefused, match="past its point of no return"):
+        refuse_to_undo(Truth(past, WitnessFinding(2, 4, False, plain("lost")), NO), replace(INTENT, step=3, past=True))
 
 
 def test_an_intent_of_an_earlier_version() -> None:

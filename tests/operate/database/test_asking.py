@@ -67,7 +67,7 @@ class Pair(Patroni):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_LOOK", 0.01)
-    monkeypatch.setattr(asking.Ask, "limit", 5.3)
+    monkeypatch.setattr(asking.AskPatroni, "limit", 5.3)
 
 
 async def test_it_is_done_when_the_new_one_leads() -> None:

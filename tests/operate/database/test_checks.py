@@ -35,7 +35,7 @@ from tuiha.operate.database.sight import NodeSight, ServerSight, Sight
 from tuiha.operate.database.steps.base import followers
 from tuiha.operate.database.switchover import Switchover
 from tuiha.operate.patroni.checks import candidate, follows
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import plan_id
 from tuiha.words.operations import text
 
@@ -317,18 +317,18 @@ def test_degrade_gives_up_only_what_is_gone() -> None:
     assert red(Degrade(), with_report(healthy(), "db1", replication=())) == {}
     alone = with_report(healthy(), "db1", synchronous_names="")
     alone = replace(alone, ledger=replace(alone.ledger, standby=Standby.STALE))
-    with pytest.raises(Refused, match="degraded already"):
+    with pytest.raises(OperationRefused, match="degraded already"):
         Degrade().refuse(alone)
 
 
 def test_protect_needs_somebody_who_follows() -> None:
-    with pytest.raises(Refused, match="protected already"):
+    with pytest.raises(OperationRefused, match="protected already"):
         ProtectKind().refuse(healthy())
     assert red(ProtectKind(), with_report(healthy(), "db1", replication=()))["follows"] == NEVER
 
 
 def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> None:
-    with pytest.raises(Refused, match="follows db1 already"):
+    with pytest.raises(OperationRefused, match="follows db1 already"):
         RejoinKind().refuse(healthy())
     stray = with_report(with_report(healthy(), "db1", replication=()), "db2", role=DatabaseRole.PRIMARY, writable=True)
     assert red(RejoinKind(), stray) == {"protection": BAD, "stray": WARNING}
@@ -340,7 +340,7 @@ def test_a_partner_is_known_by_its_name_without_case() -> None:
     named = with_report(healthy(), "db1", replication=(ReplicationRow("DB2", "streaming", "sync", 0, 0.0),))
     assert red(Switchover(), named) == {}
     assert red(Degrade(), named) == {"follows": BAD}
-    with pytest.raises(Refused, match="follows db1 already"):
+    with pytest.raises(OperationRefused, match="follows db1 already"):
         RejoinKind().refuse(named)
 
 

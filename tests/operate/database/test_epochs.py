@@ -12,7 +12,7 @@ from tuiha.config.pace import Lease
 from tuiha.config.settings import Pool
 from tuiha.operate.database.steps.base import Job, Memory
 from tuiha.operate.database.steps.epochs import BeginEpoch
-from tuiha.operate.database.steps.roles import Fence
+from tuiha.operate.database.steps.roles import FenceStep
 from tuiha.operate.database.steps.servers import LetGo, leases_end
 from tuiha.operate.plans.kinds import StepFailed
 from tuiha.operate.reach.world import World
@@ -57,7 +57,7 @@ async def test_anything_else_is_no_new_epoch(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("wrong", [{"state": "ACTIVE"}, {"epoch": 5}, {"active": "db2"}])
 async def test_a_fence_that_is_not_to_be_read_back_is_none(wrong: dict[str, Any]) -> None:
     with pytest.raises(StepFailed):
-        await Fence(JOB, 4).run(world(**{"epoch": 4, "active": "db1", "state": "FENCED", **wrong}), Told())
+        await FenceStep(JOB, 4).run(world(**{"epoch": 4, "active": "db1", "state": "FENCED", **wrong}), Told())
 
 
 def test_leases_are_waited_for_with_drift_and_slack() -> None:

@@ -24,8 +24,8 @@ from tuiha.model.check.finding import Level
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate.database import KINDS
 from tuiha.operate.database.steps import rejoin as rejoining
-from tuiha.operate.database.steps.base import Foreign
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.database.steps.base import ForeignDatabase
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.world import World, open_world
 from tuiha.watch.check.probes import check
@@ -83,7 +83,7 @@ async def refused_for_it(world: World, kind: str) -> None:
     """The plan has a verdict that no override passes; or there is no plan at all."""
     try:
         plan = await planned(world, KINDS[kind]())
-    except Refused:
+    except OperationRefused:
         return
     never = {(one.name, one.subject) for one in plan.checks if one.verdict is CheckVerdict.NEVER}
     assert ("identity", "db2") in never, (kind, plan.stopped_by)
@@ -126,12 +126,12 @@ async def test_nothing_touches_it(monkeypatch: pytest.MonkeyPatch) -> None:
         await pool.start("db2")
         await treasure(pool, "db2")
         await all_refused(world)  # it runs, and lets nobody of the pool in
-        with pytest.raises(Foreign, match="db2 is FOREIGN"):  # the plan did not know
+        with pytest.raises(ForeignDatabase, match="db2 is FOREIGN"):  # the plan did not know
             await touched(world, before)
         assert await whole()
         await let_the_pool_in(pool, "db2")
         await all_refused(world)  # it answers by itself
-        with pytest.raises(Foreign, match="db2 is FOREIGN"):
+        with pytest.raises(ForeignDatabase, match="db2 is FOREIGN"):
             await touched(world, before)
         told = await recommended(pool)
         assert any("correct the address of db2" in fix for fix in told)

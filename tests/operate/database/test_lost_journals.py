@@ -23,7 +23,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.pool.layout import Layout
 from tuiha.operate import api
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.history import verify
 from tuiha.operate.records.journal import read_records
@@ -96,7 +96,7 @@ async def test_lost_journals_split_nothing_and_have_a_way_out(capsys: pytest.Cap
 
         operation = await operator.killed_in(8)  # db2 is promoted
         cut_in(operator.journal(operation), 7)
-        with pytest.raises(Refused, match="point of no return"):
+        with pytest.raises(OperationRefused, match="point of no return"):
             await api.Operator(settings, base, config, "test").undo(operation)
         assert not await is_active(world, "db1")
         shutil.rmtree(operator.journal(operation).parent)

@@ -21,7 +21,7 @@ from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
 from tuiha.operate.database import KINDS
-from tuiha.operate.plans.kinds import Refused, StepFailed
+from tuiha.operate.plans.kinds import OperationRefused, StepFailed
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World, open_world
@@ -231,7 +231,7 @@ async def test_without_its_secondary_the_pool_goes_on_when_told_and_a_fresh_copy
         record = await ledger(world)
         assert (record.active, record.standby) == ("db1", Standby.STALE)
         await served_by(world)
-        with pytest.raises(Refused, match="degraded already"):
+        with pytest.raises(OperationRefused, match="degraded already"):
             await planned(world, KINDS["degrade"]())
         # Without a control file it can be neither rewound nor started.
         (pool.folder / "db2" / "data" / "global" / "pg_control").unlink()

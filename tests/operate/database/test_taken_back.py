@@ -60,7 +60,7 @@ async def test_a_fence_whose_commit_waits_does_not_come_true_later() -> None:
         kind = KINDS["switchover"]()
         plan = await planned(world, kind)
         *before, fence = kind.steps(plan)[:4]
-        assert isinstance(fence, roles.Fence)
+        assert isinstance(fence, roles.FenceStep)
         for step in before:
             await step.run(world, Told())
         await pool.pause("db2")

@@ -35,7 +35,7 @@ def dies_in(step: int) -> None:
     """From now on the process does not survive that step."""
     real = stepping.attempt
 
-    async def attempt(work: Any, *more: Any) -> stepping.Done:
+    async def attempt(work: Any, *more: Any) -> stepping.AttemptDone:
         done = await real(work, *more)
         if work.__name__ == "run" and work.__self__.planned.number == step:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ from tuiha.lab.load.process import LoadProcess
 from tuiha.operate.mail import service
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
 from tuiha.operate.plans.draft import make_plan
-from tuiha.operate.plans.kinds import Misused, Refused
+from tuiha.operate.plans.kinds import Misused, OperationRefused
 from tuiha.operate.plans.look import look
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World, open_world
@@ -58,7 +58,7 @@ async def test_out_and_back_under_load(pool: EmbeddedPool, world: World) -> None
         evidence = await run(world, kind, plan)
         assert evidence[2].startswith(f"{FIRST} 0 users (0 by the servers)")
         assert await service.through(Active(world), CLUSTER) == {SECOND: 16}
-        with pytest.raises(Refused, match="already"):
+        with pytest.raises(OperationRefused, match="already"):
             await kind.plan(world, (FIRST,), {})
         last = await planned(world, kind, SECOND)
         assert [check.name for check in last.stopped_by] == ["partner"]
@@ -104,7 +104,7 @@ async def test_a_mail_server_that_is_dead(pool: EmbeddedPool, world: World) -> N
 
 
 async def test_what_makes_no_sense(world: World) -> None:
-    with pytest.raises(Refused, match="no mail server mail9"):
+    with pytest.raises(OperationRefused, match="no mail server mail9"):
         await FailoverMail().plan(world, ("mail9",), {})
     with pytest.raises(Misused):
         await make_plan(world.pool, world.base, "return-mail")

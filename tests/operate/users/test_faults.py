@@ -18,7 +18,7 @@ from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.users.common import pairs_of
 from tuiha.operate.users.drain import Drain
 from tuiha.operate.users.rebalance import MoveStep, Rebalance
-from tuiha.operate.users.throttle import Pace
+from tuiha.operate.users.throttle import MovePace
 from tuiha.words.operations import text
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
@@ -52,7 +52,7 @@ async def test_cancelled_and_taken_up_again(pool: EmbeddedPool, world: World) ->
     assert f"{wanted - moved} stay" in evidence
     assert told.done == moved
     # All in one batch, so that it mixes users who were moved before with those who were not.
-    again = await MoveStep(plan.steps[0], pairs_of(plan.details), Pace(0.0, 200)).run(world, Told())
+    again = await MoveStep(plan.steps[0], pairs_of(plan.details), MovePace(0.0, 200)).run(world, Told())
     assert text(again) == f"{wanted - moved} users moved, {moved} users there already"
     assert (await monitored_once(world))["s1"] == 40 - wanted
 

@@ -16,13 +16,13 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
 from tuiha.model.facts import Snapshot
 from tuiha.operate.plans.draft import make_plan
-from tuiha.operate.plans.kinds import Misused, Refused, StepFailed
+from tuiha.operate.plans.kinds import Misused, OperationRefused, StepFailed
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.users.drain import Drain, Enable
 from tuiha.operate.users.forget import ForgetServer
-from tuiha.operate.users.move import Move
+from tuiha.operate.users.move import MoveUser
 from tuiha.operate.users.rebalance import Rebalance
 
 pytestmark = [pytest.mark.pool, pytest.mark.asyncio(loop_scope="module")]
@@ -61,7 +61,7 @@ async def test_rebalance(pool: EmbeddedPool, world: World) -> None:
 async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:
     user, other = names(pool)[:2]
     await bind(world, {user: "s1", other: "s1"})
-    kind = Move()
+    kind = MoveUser()
     plan = await planned(world, kind, f" {user.upper()}", "s3")  # as an operator may spell it
     assert plan.stopped_by == ()
     assert (plan.target, plan.confirm) == ((user, "s3"), "s3")
@@ -71,7 +71,7 @@ async def test_move_one_user(pool: EmbeddedPool, world: World) -> None:
     assert (await bound(world))[user] == "s1"
     await monitored_once(world)
     for wrong in ((user, "s1"), (user, "s9"), ("nobody", "s1")):
-        with pytest.raises(Refused):
+        with pytest.raises(OperationRefused):
             await kind.plan(world, wrong, {})
     with pytest.raises(Misused):
         await make_plan(world.pool, world.base, "move", (user,))
@@ -155,7 +155,9 @@ async def test_a_server_that_is_gone_for_good_is_forgotten_and_one_that_lives_is
     await until(lambda: may_be_forgotten(world, "s3"))
     plan = await planned(world, kind, "s3")
     assert await run(world, kind, plan) == {1: "s3 has no row in the pool"}
-    with pytest.raises(Refused, match="s3 has no row in the pool; it is shown because this host's configuration"):
+    with pytest.raises(
+        OperationRefused, match="s3 has no row in the pool; it is shown because this host's configuration"
+    ):
         await kind.plan(world, ("s3",), {})
     await pool.start("s3")
     await until(lambda: answers(world, "s3"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuiha.operate.plans.kinds import Refused
-from tuiha.operate.users.throttle import Pace, Throttle, pace_of
+from tuiha.operate.plans.kinds import OperationRefused
+from tuiha.operate.users.throttle import MovePace, Throttle, pace_of
 
 
 class Clock:
@@ -17,22 +17,22 @@ class Clock:
 
 
 def test_the_usual_pace() -> None:
-    assert pace_of({}) == Pace(20.0, 5)
-    assert Pace(20.0, 5).seconds(1200) == 60
+    assert pace_of({}) == MovePace(20.0, 5)
+    assert MovePace(20.0, 5).seconds(1200) == 60
     assert pace_of({"rate": "0"}).rate == 0
     assert pace_of({"rate": "0"}).in_flight > 5
-    assert pace_of({"rate": "0", "in-flight": "7"}) == Pace(0, 7)
+    assert pace_of({"rate": "0", "in-flight": "7"}) == MovePace(0, 7)
 
 
 @pytest.mark.parametrize("options", [{"rate": "fast"}, {"rate": "-1"}, {"in-flight": "0"}, {"rate": "nan"}])
 def test_a_pace_that_makes_no_sense(options: dict[str, str]) -> None:
-    with pytest.raises(Refused, match="write a number"):
+    with pytest.raises(OperationRefused, match="write a number"):
         pace_of(options)
 
 
 def test_no_more_than_the_rate_however_often_it_is_asked() -> None:
     clock = Clock()
-    throttle = Throttle(Pace(20.0, 5), clock)
+    throttle = Throttle(MovePace(20.0, 5), clock)
     started = 0
     for _ in range(1000):  # ten seconds in steps of 10 ms
         clock.now += 0.01
@@ -45,7 +45,7 @@ def test_no_more_than_the_rate_however_often_it_is_asked() -> None:
 
 
 def test_halving_and_coming_back() -> None:
-    throttle = Throttle(Pace(20.0, 8), Clock())
+    throttle = Throttle(MovePace(20.0, 8), Clock())
     throttle.judge(2, 0.01)
     assert (throttle.rate, throttle.in_flight, throttle.halved) == (10.0, 4, True)
     throttle.judge(50, 3.0)  # the database is slow
@@ -59,6 +59,6 @@ def test_halving_and_coming_back() -> None:
 
 
 def test_without_a_rate_there_is_no_throttle() -> None:
-    throttle = Throttle(Pace(0.0, 200), Clock())
+    throttle = Throttle(MovePace(0.0, 200), Clock())
     throttle.judge(-50, 9.0)
     assert (throttle.allowance(), throttle.rate, throttle.in_flight, throttle.halved) == (200, 0.0, 200, False)

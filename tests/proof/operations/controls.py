@@ -17,8 +17,8 @@ from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.steps import base as steps
 from tuiha.operate.database.steps.base import change_ledger, followers, set_parameter, until
 from tuiha.operate.database.steps.replication import Protect
-from tuiha.operate.database.steps.roles import CatchUp, Fence, Stop
-from tuiha.operate.database.steps.servers import Hold, LetGo
+from tuiha.operate.database.steps.roles import CatchUp, FenceStep, Stop
+from tuiha.operate.database.steps.servers import HoldStep, LetGo
 from tuiha.operate.database.stream import streams
 from tuiha.operate.plans.kinds import Progress, StepFailed
 from tuiha.operate.plans.plan import Plan
@@ -107,7 +107,7 @@ LEFT_OUT: Mapping[str, LeftOut] = {one.name: one for one in (
     LeftOut("that wait when resumed", "failover, a server deaf", _instead((LetGo, "run", _waits_no_more)),
             (3, 5), 6),
     LeftOut("hold, fence and stop", "switchover",
-            _instead(*((step, "run", _done) for step in (Hold, Fence, Stop, CatchUp)))),
+            _instead(*((step, "run", _done) for step in (HoldStep, FenceStep, Stop, CatchUp)))),
     LeftOut("the catch-up", "switchover, unprotected", _instead((CatchUp, "run", _done))),
     LeftOut("the ledger's compare-and-set", "failover or degrade", _blind_ledger, first=125),
     LeftOut("protect's wait for the secondary", "protect, then failover",

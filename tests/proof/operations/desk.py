@@ -20,7 +20,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.evidence import Fault
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.operate import api
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.records.state import OperationState
@@ -28,7 +28,7 @@ from tuiha.operate.records.store import Folder, NotThere, store_of
 from tuiha.operate.run import intent, runner
 from tuiha.words.operations import text
 
-_NO = (Refused, DriverError, DatabaseGone, NotThere)
+_NO = (OperationRefused, DriverError, DatabaseGone, NotThere)
 
 
 class Desk:

@@ -37,7 +37,7 @@ from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import Coordinator
 from tuiha.operate.reach.world import World
 from tuiha.server.control.api import Control
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 
 class Member:
@@ -125,7 +125,7 @@ class Wire:
         try:
             answer = await member.handlers[path](request)
             status, found = answer.status, json.loads(answer.text)
-        except Problem as problem:
+        except HttpProblem as problem:
             status, found = problem.status, {"title": problem.title}
         await ground.travel()
         if ground.loses():

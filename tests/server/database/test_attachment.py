@@ -13,7 +13,7 @@ from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.server.database.access import Unavailable
-from tuiha.server.database.attachment import Place, Session
+from tuiha.server.database.attachment import DatabasePlace, Session
 
 
 async def test_a_session_that_the_database_drops_ends_the_attachment(attach: Attach, node: Node) -> None:
@@ -117,7 +117,7 @@ async def test_who_waited_for_a_session_does_not_connect_when_the_attachment_is_
     one = await attach(hold=0.2)
     tried: list[str] = []
 
-    async def connects(place: Place, *_: object) -> Session:
+    async def connects(place: DatabasePlace, *_: object) -> Session:
         tried.append(place.name)
         raise TimeoutError
 

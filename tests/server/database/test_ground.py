@@ -12,11 +12,11 @@ import pytest
 
 from tuiha.drivers.databases import durability
 from tuiha.server.database import ground
-from tuiha.server.database.attachment import Attachment, Place, Session
+from tuiha.server.database.attachment import Attachment, DatabasePlace, Session
 from tuiha.server.database.fence import Fence
 from tuiha.server.database.ground import Ground, NoGround
 
-DB1, DB2 = (Place(name, "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "") for name in ("db1", "db2"))
+DB1, DB2 = (DatabasePlace(name, "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "") for name in ("db1", "db2"))
 ATTACHMENT = cast(Attachment, SimpleNamespace(place=DB1, epoch=3))
 Answers = dict[str, Callable[[], Any]]
 
@@ -58,7 +58,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Ground:
 
 def secondary(monkeypatch: pytest.MonkeyPatch, **answers: Callable[[], Any]) -> None:
     """What the partner answers."""
-    async def connect(place: Place, *_: Any, **__: Any) -> Session:
+    async def connect(place: DatabasePlace, *_: Any, **__: Any) -> Session:
         assert place is DB2
         return session(**answers)
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tuiha.server.database.identity import Expected, Identity, WrongDatabase, verify
+from tuiha.server.database.identity import DatabaseIdentity, Expected, WrongDatabase, verify
 
-RIGHT = Identity("7001", 1, True, "demo", 3, "db1", "ACTIVE")
+RIGHT = DatabaseIdentity("7001", 1, True, "demo", 3, "db1", "ACTIVE")
 
 
 def test_the_active_database_of_the_pool_is_right() -> None:
@@ -30,6 +30,8 @@ def test_the_active_database_of_the_pool_is_right() -> None:
         (replace(RIGHT, timeline=2), Expected(3, "db1", "7001", 1), "db1 is on timeline 2, and epoch 3"),
     ],
 )
-def test_anything_else_is_refused_with_the_reason(found: Identity, expected: Expected | None, words: str) -> None:
+def test_anything_else_is_refused_with_the_reason(
+    found: DatabaseIdentity, expected: Expected | None, words: str
+) -> None:
     with pytest.raises(WrongDatabase, match=words):
         verify("db1", found, "demo", expected, "7001")

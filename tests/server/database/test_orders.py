@@ -12,8 +12,8 @@ from tests.server.support import Attach, Attached, Node
 from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.database.identity import Identity
-from tuiha.server.database.orders import Order, by_database, by_ledger, leaving, refusal, void
+from tuiha.server.database.identity import DatabaseIdentity
+from tuiha.server.database.orders import DatabaseOrder, by_database, by_ledger, leaving, refusal, void
 
 WRONG = [(99, "db1"), (99, "db2"), (2, "db1"), (2, "db2")]
 
@@ -87,11 +87,11 @@ async def test_over_http_it_is_a_conflict_and_the_server_goes_on_serving(pool: R
 
 
 RECORD = LedgerRecord("demo", 4, "db1", Standby.SYNC, "7", 1)
-ACTIVE = Identity("7", 1, True, "demo", 5, "db2", "ACTIVE")
+ACTIVE = DatabaseIdentity("7", 1, True, "demo", 5, "db2", "ACTIVE")
 
 
 def test_what_a_database_says_counts_only_for_this_very_pool_and_system() -> None:
-    order = Order(5, "db2")
+    order = DatabaseOrder(5, "db2")
     assert by_database(order, "demo", "7", None, ACTIVE)
     assert by_database(order, "demo", None, replace(RECORD, intent="o1"), ACTIVE), "an operation is about to write it"
     assert not by_database(order, "demo", "7", RECORD, ACTIVE), "the ledger names another one, and nobody changes it"
@@ -104,15 +104,15 @@ def test_what_a_database_says_counts_only_for_this_very_pool_and_system() -> Non
 def test_the_ledger_says_who_may_leave_and_when_an_order_is_void() -> None:
     busy = replace(RECORD, intent="o1")
     secondary = replace(ACTIVE, epoch=4, active="db1", writable=False)
-    assert by_ledger(Order(4, "db1"), RECORD)
-    assert not by_ledger(Order(4, "db2"), RECORD)
-    assert leaving(Order(4, "db2"), "demo", busy, "not asked")
-    assert not leaving(Order(5, "db2"), "demo", busy, "not asked")
-    assert not leaving(Order(4, "db2"), "demo", RECORD, secondary)
-    assert leaving(Order(4, "db2"), "demo", None, secondary)
-    assert not leaving(Order(9, "db2"), "demo", None, secondary)
-    assert void(Order(4, "db2"), RECORD)
-    assert not void(Order(4, "db2"), busy)
-    assert void(Order(4, "db2"), replace(busy, epoch=5))
-    why = refusal(Order(4, "db2"), None, "no answer")
+    assert by_ledger(DatabaseOrder(4, "db1"), RECORD)
+    assert not by_ledger(DatabaseOrder(4, "db2"), RECORD)
+    assert leaving(DatabaseOrder(4, "db2"), "demo", busy, "not asked")
+    assert not leaving(DatabaseOrder(5, "db2"), "demo", busy, "not asked")
+    assert not leaving(DatabaseOrder(4, "db2"), "demo", RECORD, secondary)
+    assert leaving(DatabaseOrder(4, "db2"), "demo", None, secondary)
+    assert not leaving(DatabaseOrder(9, "db2"), "demo", None, secondary)
+    assert void(DatabaseOrder(4, "db2"), RECORD)
+    assert not void(DatabaseOrder(4, "db2"), busy)
+    assert void(DatabaseOrder(4, "db2"), replace(busy, epoch=5))
+    why = refusal(DatabaseOrder(4, "db2"), None, "no answer")
     assert "no ledger can be read here; db2 could not be asked (no answer)" in why

@@ -184,6 +184,6 @@ async def test_an_attached_server_goes_along(pool: Pool) -> None:
 
 
 def place_of_nobody() -> Any:
-    from tuiha.server.database.attachment import Place
+    from tuiha.server.database.attachment import DatabasePlace
 
-    return Place("db1", "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "tuiha:s1")
+    return DatabasePlace("db1", "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "tuiha:s1")

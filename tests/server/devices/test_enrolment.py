@@ -17,7 +17,7 @@ from tuiha.server.database.access import Unavailable
 from tuiha.server.devices.enrolment import Provisioner
 from tuiha.server.devices.user import User
 from tuiha.server.devices.users import Users
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 from tuiha.server.mail.cluster import Cluster, Credentials
 from tuiha.server.mail.cluster import MailServer as Server
 
@@ -59,14 +59,14 @@ async def test_a_password_that_changed_at_the_mail_server_replaces_the_old_one(
     await log_in(users, "emil", "old")
     cluster.add_user("emil", "new")
     await log_in(users, "emil", "new")
-    with pytest.raises(Problem, match="Not logged in"):
+    with pytest.raises(HttpProblem, match="Not logged in"):
         await log_in(users, "emil", "old")
 
 
 async def test_whom_the_mail_server_refuses_is_nobody(users: Users, node: Node, cluster: MailCluster) -> None:  # noqa: F811
     cluster.add_user("finn", "right")
     for name, password in (("finn", "wrong"), ("nobody", "right")):
-        with pytest.raises(Problem, match="Not logged in"):
+        with pytest.raises(HttpProblem, match="Not logged in"):
             await log_in(users, name, password)
     assert await node.admin.fetchval("SELECT count(*) FROM app_user") == 0
 
@@ -76,7 +76,7 @@ async def test_the_monitor_s_own_log_in_is_nobody(attach: Attach, cluster: MailC
     one = await attach()
     cluster.add_user(name.lower(), "the right one")
     mail = known_to("east", *cluster.ports)
-    with pytest.raises(Problem, match="Not logged in"):
+    with pytest.raises(HttpProblem, match="Not logged in"):
         await log_in(Users(one.gate, Provisioner([replace(mail, separator="*")], one.gate)), name, "the right one")
     other = replace(mail, monitor=Credentials("another", "x"))  # control: here it is a name like any other
     await log_in(Users(one.gate, Provisioner([other], one.gate)), name, "the right one")

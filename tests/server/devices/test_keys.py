@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiha.server.devices.history import Key, make_key, read_key
+from tuiha.server.devices.history import SyncKey, make_key, read_key
 from tuiha.server.devices.passwords import Remembered, hash_password, verify_password
 
 BIG = st.integers(0, 2**62)
@@ -59,8 +59,8 @@ def test_a_key_that_no_server_made_is_unknown_however_long(inside: str) -> None:
 
 @given(BIG, BIG, st.lists(st.tuples(BIG, BIG), max_size=6).map(tuple))
 def test_a_key_with_joined_histories_is_read_back(device: int, seq: int, joined: tuple[tuple[int, int], ...]) -> None:
-    key = Key(device, seq, joined)
-    assert Key.of(key.text()) == key
+    key = SyncKey(device, seq, joined)
+    assert SyncKey.of(key.text()) == key
     assert len(key.text()) <= 400
     assert read_key(key.text(), device) == (None if joined else seq)
 
@@ -69,7 +69,7 @@ def test_a_key_with_joined_histories_is_read_back(device: int, seq: int, joined:
     "2.7.1", "1.7.1.1-1", "2.7.1.1-1.1-1.1-1.1-1.1-1.1-1.1-1", "3.7.1", "2.7.1.-1", "1.07.1"])
 def test_a_joined_key_that_no_server_made_is_unknown(inside: str) -> None:
     whole = f"{inside}.{zlib.crc32(inside.encode()):08x}"
-    assert Key.of(base64.urlsafe_b64encode(whole.encode()).decode().rstrip("=")) is None
+    assert SyncKey.of(base64.urlsafe_b64encode(whole.encode()).decode().rstrip("=")) is None
 
 
 def test_the_longest_key_is_known() -> None:

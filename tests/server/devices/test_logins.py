@@ -21,7 +21,7 @@ from tuiha.server.devices.turns import FairTurns, Turns
 from tuiha.server.devices.user import User
 from tuiha.server.devices.users import Users
 from tuiha.server.http.clients import CLIENT
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 from tuiha.server.mail.cluster import Cluster, Credentials, MailServer
 
 MANY = 1000
@@ -61,7 +61,7 @@ async def log_in(checked: Users, name: str, password: str, address: str = "") ->
 async def outcomes(*asked: Awaitable[Any]) -> Counter[str]:
     """How many came to what."""
     found = await asyncio.gather(*asked, return_exceptions=True)
-    return Counter(str(one.status) if isinstance(one, Problem) else type(one).__name__ for one in found)
+    return Counter(str(one.status) if isinstance(one, HttpProblem) else type(one).__name__ for one in found)
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
@@ -112,7 +112,7 @@ async def test_one_users_password_is_not_guessed_by_asking_all_at_once_at_two_se
     assert found["401"] == guesses.NAME
     assert set(found) <= {"401", "429", "Unavailable"}
     assert (await log_in(servers[0], "bert", "secret")).name == "bert"
-    with pytest.raises(Problem, match="Too many wrong passwords"):
+    with pytest.raises(HttpProblem, match="Too many wrong passwords"):
         await log_in(servers[1], "anna", "secret")
     await node.admin.execute("UPDATE wrong_login SET since = since - interval '61 seconds'")
     assert (await log_in(servers[1], "anna", "secret")).name == "anna", "a minute later"
@@ -122,7 +122,7 @@ async def test_a_user_who_is_forgotten_during_the_log_in_is_no_error(attach: Att
     """The address is noted while another transaction deletes the user: it was answered 500."""
     user, = await node.add_users("anna")
     one = await attach()
-    counted = await guesses.Guesses(one.gate).count({guesses.Limit.NAME: "anna"})
+    counted = await guesses.Guesses(one.gate).count({guesses.GuessLimit.NAME: "anna"})
     deleting = node.admin.transaction()
     await deleting.start()
     await node.admin.execute("DELETE FROM app_user WHERE id = $1", user)
@@ -148,7 +148,7 @@ async def test_who_was_let_in_before_from_an_address_is_not_locked_out_by_guesse
     assert (await log_in(checked, "anna", "secret", "203.0.113.9")).name == "anna", "a remembered password is no guess"
     again = Users(one.gate)  # the server was restarted
     assert (await log_in(again, "anna", "secret", "192.0.2.1")).name == "anna"
-    with pytest.raises(Problem, match="Too many wrong passwords"):
+    with pytest.raises(HttpProblem, match="Too many wrong passwords"):
         await log_in(Users(one.gate), "anna", "secret", "203.0.113.9")
     guessed = await outcomes(*(log_in(again, "anna", f"x{n}", "192.0.2.1") for n in range(40)))
     assert guessed["401"] == guesses.ADMITTED, "nor is that address free to guess"
@@ -216,7 +216,7 @@ async def test_a_cheap_hash_is_made_again_at_log_in(attach: Attach, node: Node) 
     costs = {row["name"]: cost_of(row["password_hash"]) for row in await node.admin.fetch("SELECT * FROM app_user")}
     assert costs == {"old": 17, "random": 4}
     assert (await log_in(checked, "old", "secret")).verifier.startswith("scrypt$17$")
-    with pytest.raises(Problem, match="Not logged in"):
+    with pytest.raises(HttpProblem, match="Not logged in"):
         await log_in(checked, "old", "wrong")
 
 
@@ -224,13 +224,13 @@ async def test_an_address_that_fails_slows_down_only_itself(
     attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting(monkeypatch)
-    monkeypatch.setattr(guesses, "_MOST", dict(guesses._MOST) | {guesses.Limit.ADDRESS: 15})
+    monkeypatch.setattr(guesses, "_MOST", dict(guesses._MOST) | {guesses.GuessLimit.ADDRESS: 15})
     await node.add_users("anna", "bert")
     one = await attach()
     checked = Users(one.gate)
     found = await outcomes(*(log_in(checked, f"name{n}", "x", "203.0.113.9") for n in range(40)))
     assert found == Counter({"401": 15, "429": 25})
-    with pytest.raises(Problem, match="Too many wrong passwords"):
+    with pytest.raises(HttpProblem, match="Too many wrong passwords"):
         await log_in(checked, "anna", "secret", "203.0.113.9")
     assert (await log_in(checked, "bert", "secret", "192.0.2.1")).name == "bert"
 

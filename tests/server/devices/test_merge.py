@@ -20,7 +20,7 @@ from tuiha.server.devices import history as changes
 from tuiha.server.devices.api import Devices
 from tuiha.server.devices.merge import settle_names
 from tuiha.server.devices.user import User
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 HOME = NameRule(domain="example.org")
 
@@ -137,7 +137,7 @@ async def test_who_is_refused_under_one_spelling_is_refused(node: Node) -> None:
     await node.admin.execute("UPDATE device SET revoked_at = now() WHERE user_id = $1 AND name = 'phone'", capital)
     await settle(node)
     for phone in (first, second):
-        with pytest.raises(Problem, match="revoked"):
+        with pytest.raises(HttpProblem, match="revoked"):
             await step(node, phone, "anna")
     await node.add_changes(anna, "a")
     before = tablet.key
@@ -150,7 +150,7 @@ async def test_who_is_refused_under_one_spelling_is_refused(node: Node) -> None:
     row = await node.admin.fetchrow("SELECT disabled_at, disabled_reason FROM app_user WHERE name = 'ben'")
     assert row["disabled_at"] is not None
     assert row["disabled_reason"] == "left"
-    key = changes.Key.of(before)
+    key = changes.SyncKey.of(before)
     assert key is not None
     await node.admin.execute("UPDATE device SET revoked_at = now()")  # while it waits: its key goes nowhere
     joined = await changes.find_joined(node.admin, anna, key)
@@ -188,7 +188,7 @@ async def test_a_device_that_is_allowed_again_has_none_of_its_keys_of_before(nod
     await step(node, phone, "anna")
     await node.admin.execute("UPDATE device SET revoked_at = now()")
     async with node.admin.transaction():
-        await rights.allow(node.admin, rights.Named(anna, "anna", "phone"))
+        await rights.allow(node.admin, rights.NamedUser(anna, "anna", "phone"))
     with pytest.raises(AssertionError, match="410"):
         await step(node, phone, "anna")
 
@@ -316,7 +316,7 @@ async def test_every_device_has_every_message_once(node: Node, small_pages: None
         await fetch(node, phone, "anna")
         assert phone.has.count("later") == 1
         assert len(phone.has) == len(story.messages) + 1
-        assert changes.Key.of(phone.key).joined == (), "short again"  # type: ignore[union-attr]
+        assert changes.SyncKey.of(phone.key).joined == (), "short again"  # type: ignore[union-attr]
 
 
 async def test_without_translation_changes_are_lost(node: Node, small_pages: None) -> None:
@@ -373,7 +373,7 @@ async def test_a_monitor_of_before_records_nothing_any_more(node: Node) -> None:
     await node.bind("s1", [anna, capital])
     await settle(node)
     at = await node.admin.fetchval("SELECT now()")
-    entry = record.Entry("m1", record.Cursor(1, 2), [Message(1, "new", "s", at)])
+    entry = record.MailboxStep("m1", record.Cursor(1, 2), [Message(1, "new", "s", at)])
     for user in (anna, capital):
         with pytest.raises(Superseded):
             await record.record(node.admin, "s1", Bound(user, "anna", "east", 1), entry)

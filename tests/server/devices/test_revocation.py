@@ -195,7 +195,7 @@ async def test_an_answer_that_was_read_before_is_not_released_after(
     read, go = asyncio.Event(), asyncio.Event()
     after = changes.after
 
-    async def slow(*arguments: Any) -> changes.Page:
+    async def slow(*arguments: Any) -> changes.ChangePage:
         page = await after(*arguments)
         read.set()
         await go.wait()

@@ -11,7 +11,7 @@ import pytest
 from tuiha.server.devices import room as rules
 from tuiha.server.devices.room import LEAST, MOST, Room
 from tuiha.server.http.marks import FULL
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 
 class Clock:
@@ -39,7 +39,7 @@ async def test_whoever_was_passed_on_to_a_full_server_is_told_at_once_when_to_co
     one, _ = room()
     async with AsyncExitStack() as stack:
         await fill(stack, one)
-        with pytest.raises(Problem) as told:
+        with pytest.raises(HttpProblem) as told:
             async with one.stay(True, True):
                 pass
     assert (told.value.status, told.value.headers[FULL]) == (503, "1")
@@ -51,7 +51,7 @@ async def waiting(one: Room, known: bool, order: list[str], name: str) -> None:
     try:
         async with one.stay(known, False):
             order.append(name)
-    except Problem:
+    except HttpProblem:
         order.append(f"not {name}")
 
 
@@ -86,7 +86,7 @@ async def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     one, _ = room()
     async with AsyncExitStack() as stack:
         await fill(stack, one)
-        with pytest.raises(Problem):
+        with pytest.raises(HttpProblem):
             async with one.stay(True, False):
                 pass
     assert one.working == 0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tuiha.drivers.mail.client import ImapError
 from tuiha.server.devices.enrolment import refused
-from tuiha.server.devices.recheck import ASK_AGAIN, Terms, Word, believed
+from tuiha.server.devices.recheck import ASK_AGAIN, PasswordWord, Terms, believed
 
 SECONDS = st.floats(0, 1e6)
 TERMS = st.builds(Terms, recheck=st.floats(1, 1e6), grace=SECONDS)
@@ -16,33 +16,33 @@ CHANCE = st.floats(0, 1)
 
 @given(SECONDS, TERMS, CHANCE)
 def test_a_word_is_never_believed_longer_than_the_setting(confirmed: float, terms: Terms, chance: float) -> None:
-    assert confirmed + believed(Word(confirmed, chance=chance), terms) <= terms.recheck + 1e-6
+    assert confirmed + believed(PasswordWord(confirmed, chance=chance), terms) <= terms.recheck + 1e-6
 
 
 @given(SECONDS, SECONDS, TERMS, CHANCE)
 def test_an_outage_is_outlasted_for_so_long_and_no_longer(
     confirmed: float, unanswered: float, terms: Terms, chance: float
 ) -> None:
-    left = believed(Word(confirmed, unanswered, chance=chance), terms)
+    left = believed(PasswordWord(confirmed, unanswered, chance=chance), terms)
     assert confirmed + left <= max(terms.recheck, terms.grace) + 1e-6
 
 
 @given(SECONDS, TERMS, CHANCE)
 def test_a_doubted_user_is_asked_about_at_once(confirmed: float, terms: Terms, chance: float) -> None:
-    assert believed(Word(confirmed, doubted=True, chance=chance), terms) <= 0
+    assert believed(PasswordWord(confirmed, doubted=True, chance=chance), terms) <= 0
 
 
 def test_what_was_refused_is_asked_again_after_a_minute() -> None:
     terms = Terms(900, 86400)
-    assert believed(Word(0, refused=10), terms) == ASK_AGAIN - 10
-    assert believed(Word(0, refused=ASK_AGAIN), terms) == 0
-    assert believed(Word(1000, unanswered=10), terms) == ASK_AGAIN - 10
-    assert believed(Word(86390, unanswered=0), terms) == 10
+    assert believed(PasswordWord(0, refused=10), terms) == ASK_AGAIN - 10
+    assert believed(PasswordWord(0, refused=ASK_AGAIN), terms) == 0
+    assert believed(PasswordWord(1000, unanswered=10), terms) == ASK_AGAIN - 10
+    assert believed(PasswordWord(86390, unanswered=0), terms) == 10
 
 
 def test_users_who_came_together_do_not_ask_together() -> None:
     terms = Terms(900, 86400)
-    turns = {round(believed(Word(0, chance=n / 100), terms)) for n in range(100)}
+    turns = {round(believed(PasswordWord(0, chance=n / 100), terms)) for n in range(100)}
     assert (min(turns) >= 450, max(turns), len(turns)) == (True, 900, 100)
 
 

@@ -19,7 +19,7 @@ from tuiha.server.http.bodies import (
     schemas,
 )
 from tuiha.server.http.openapi import document
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 ONE = {"user_id": 1, "generation": 2}
 ADA = {"user_id": 1, "user": "ada"}
@@ -50,7 +50,7 @@ NAME = "is a text of 1 to 256 printable characters."
     (RevokeOrder, {**ADA, "device": "x", "reason": ""}, "reason", "reason is a text of 1 to 256 characters."),
 ])
 def test_the_first_field_that_does_not_fit(kind: type[Body], said: dict[str, Any], field: str, detail: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         fitting(said, kind)
     found = caught.value
     assert (found.status, found.title, found.detail, found.members) == (400, f"Field {field}", detail, {"field": field})

@@ -22,7 +22,7 @@ from tuiha.server.http.app import _whole, _with_problems, server_options
 from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import AT_A_TIME, Guard, GuardedSite
 from tuiha.server.http.limits import Quotas, Rates
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 GET = b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -43,7 +43,7 @@ async def guarded(
     @asynccontextmanager
     async def place(request: web.Request) -> AsyncIterator[None]:
         if full and request.method == "PUT":
-            raise Problem(503, "Full")
+            raise HttpProblem(503, "Full")
         yield
 
     guard = Guard(Limits(**limits), sheds=sheds)
@@ -233,7 +233,7 @@ def test_only_a_sprayer_says_from_which_address_a_device_speaks() -> None:
 def test_an_address_has_so_many_requests_at_once() -> None:
     quotas = Quotas(Limits(requests_per_address=2))
     with quotas.one_of("192.0.2.1"), quotas.one_of("192.0.2.1"):
-        with pytest.raises(Problem, match="at once"), quotas.one_of("192.0.2.1"):
+        with pytest.raises(HttpProblem, match="at once"), quotas.one_of("192.0.2.1"):
             pass
         with quotas.one_of("192.0.2.2"):
             pass
@@ -245,7 +245,7 @@ def test_a_new_device_s_name_each_time_is_no_way_round_the_rate() -> None:
     quotas = Quotas(Limits(rate=1, burst=3, user_rate=2, user_burst=10))
     for number in range(10):
         quotas.request(1, f"device{number}", 0.0)
-    with pytest.raises(Problem, match="of this user"):
+    with pytest.raises(HttpProblem, match="of this user"):
         quotas.request(1, "another", 0.0)
     quotas.request(2, "phone", 0.0)
 

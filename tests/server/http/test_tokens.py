@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuiha.config.errors import ConfigError
-from tuiha.config.parts import Control
+from tuiha.config.parts import ControlSettings
 from tuiha.server.http import audit
 from tuiha.server.http.tokens import Tokens, weak
 from tuiha.server.pool.signatures import VALID, Proof
@@ -40,8 +40,8 @@ def test_a_weak_token_is_refused_with_its_place_and_how_to_make_one(tmp_path: Pa
     for name, text in (("viewer", secrets.token_hex(32)), ("operator", "s3cret")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
-    Tokens.read(Control.model_validate({"viewer": {"file": "viewer"}}), tmp_path)
-    chosen = Control.model_validate({"viewer": {"file": "viewer"}, "operator": {"file": "operator"}})
+    Tokens.read(ControlSettings.model_validate({"viewer": {"file": "viewer"}}), tmp_path)
+    chosen = ControlSettings.model_validate({"viewer": {"file": "viewer"}, "operator": {"file": "operator"}})
     with pytest.raises(ConfigError, match=r"operator token can be guessed.*openssl rand -hex 32") as refusal:
         Tokens.read(chosen, tmp_path)
     assert "s3cret" not in str(refusal.value)
@@ -72,7 +72,7 @@ def test_what_is_said_of_any_body_is_json_and_bounded(body: bytes) -> None:
 
 def test_refused_requests_have_a_bounded_number_of_lines() -> None:
     async def flood() -> int:
-        refusals = audit.Refusals(rate=1.0, burst=5)
+        refusals = audit.RefusalCounts(rate=1.0, burst=5)
         lines = sum(refusals.may() for _ in range(1000))
         refusals.sum_up()
         return lines

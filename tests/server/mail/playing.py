@@ -22,10 +22,9 @@ from tuiha.drivers.mail.wire import Wire
 from tuiha.server.mail import Bound, follow
 from tuiha.server.mail import mailbox as reading
 from tuiha.server.mail.follow import Follower, ReadAround, Tools
-from tuiha.server.mail.messages import Known as KnownChange
-from tuiha.server.mail.messages import Message, copies
+from tuiha.server.mail.messages import KnownChange, Message, copies
 from tuiha.server.mail.pace import Pace
-from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry, Known
+from tuiha.server.mail.record import Cursor, CursorElsewhere, KnownMailbox, MailboxStep
 
 Cutter = Callable[[bytes], list[bytes]]  # what the server sends at once -> the pieces in which it arrives
 _COMMANDS = (
@@ -126,7 +125,7 @@ class Book:
     cursor: Cursor | None = None
     changes: list[tuple[KnownChange, Message]] = field(default_factory=list)
 
-    async def record(self, bound: Bound, entry: Entry) -> None:
+    async def record(self, bound: Bound, entry: MailboxStep) -> None:
         """As record.record."""
         if (self.cursor and self.cursor.place) != (entry.after and entry.after.place):
             raise CursorElsewhere("the transcript has one monitor")
@@ -200,7 +199,7 @@ async def play(
             await log_in_for(client, "anna", "monitor", "secret")
             selected = await client.select("INBOX", read_only=True)
             follower._cursor, follower.again = book.cursor, None
-            known = Known("mail1" if book.cursor else None, {"mail1": book.cursor} if book.cursor else {})
+            known = KnownMailbox("mail1" if book.cursor else None, {"mail1": book.cursor} if book.cursor else {})
             await follower._catch_up(client, place, known, selected)  # type: ignore[arg-type]
             while await client.idle(0.0) == "exists" or follower.again is not None:
                 now[0] = max(now[0], follower.again or 0.0)

@@ -16,7 +16,7 @@ from tests.server.mail.world import QUICK
 from tests.until import until
 from tuiha.model.problems.mail_trouble import AFTER, Trouble
 from tuiha.server.mail import Bound, Monitor
-from tuiha.server.mail.endings import Endings, Limit
+from tuiha.server.mail.endings import Endings, QuietLimit
 
 USERS = 30
 PACE = replace(QUICK, deadline=1.0, turn=0.3, backoff=0.05, backoff_limit=0.2, look_interval=0.2)
@@ -163,7 +163,7 @@ def test_the_interval_that_fits() -> None:
     for wave in range(2):
         for user in range(100):
             found.ended(60.0 * wave + user / 100, 50.0 + user / 100, user)
-    assert found.limit(70.0) == Limit(200, 50.0, 40)
+    assert found.limit(70.0) == QuietLimit(200, 50.0, 40)
     assert found.limit(80.0) is None, "once in a while"
 
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tuiha.server.mail.messages import Known, Message, copies
+from tuiha.server.mail.messages import KnownChange, Message, copies
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIL = Message(7, "<invoice@shop>", "invoice", NOW, 1000, NOW)
-THERE = Known(1, "<invoice@shop>", "invoice", NOW + timedelta(hours=1), 1000, NOW, None, None)
+THERE = KnownChange(1, "<invoice@shop>", "invoice", NOW + timedelta(hours=1), 1000, NOW, None, None)
 
 
 def test_a_copy_is_equal_in_message_id_size_date_and_subject() -> None:

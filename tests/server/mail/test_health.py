@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiha.drivers.mail.client import ImapError, ImapFailure, ImapGone
-from tuiha.server.mail.health import Blame, Health, Judgement, Kept, Look, Phase, Way, blame, judge
+from tuiha.server.mail.health import Blame, Health, Judgement, Kept, Phase, ProbeLook, ProbeWay, blame, judge
 
 BEFORE = (Phase.CONNECT, Phase.LOGIN, Phase.SELECT)
 ENDED = (ImapGone("connection refused"), ImapGone("no answer within 10 s"), ImapGone("the server says BYE: enough"),
@@ -45,35 +45,35 @@ def test_a_refusal_of_one_user_is_no_question(phase: Phase, failure: ImapFailure
 
 @pytest.mark.parametrize(("kept", "way", "connected", "judgement"), [
     # the kept connection answers, and nobody asked for more
-    (Kept.ANSWERED, Way.NOT_TRIED, 0, Judgement.AS_BEFORE),
-    (Kept.ANSWERED, Way.NOT_TRIED, 9, Judgement.AS_BEFORE),
+    (Kept.ANSWERED, ProbeWay.NOT_TRIED, 0, Judgement.AS_BEFORE),
+    (Kept.ANSWERED, ProbeWay.NOT_TRIED, 9, Judgement.AS_BEFORE),
     # killed: what was open ended, and it refuses; never reached at all
-    (Kept.ENDED, Way.UNREACHED, 9, Judgement.GONE),
-    (Kept.NONE, Way.UNREACHED, 9, Judgement.GONE),
-    (Kept.NONE, Way.UNREACHED, 0, Judgement.GONE),
+    (Kept.ENDED, ProbeWay.UNREACHED, 9, Judgement.GONE),
+    (Kept.NONE, ProbeWay.UNREACHED, 9, Judgement.GONE),
+    (Kept.NONE, ProbeWay.UNREACHED, 0, Judgement.GONE),
     # hung: silent for the deadline, here and on a new connection
-    (Kept.SILENT, Way.NOT_TRIED, 9, Judgement.GONE),
-    (Kept.SILENT, Way.BARRED, 9, Judgement.GONE),
+    (Kept.SILENT, ProbeWay.NOT_TRIED, 9, Judgement.GONE),
+    (Kept.SILENT, ProbeWay.BARRED, 9, Judgement.GONE),
     # one process of it hangs, a middlebox or a reload cut the connections, an administrator ended the probe's
-    (Kept.SILENT, Way.IN, 9, Judgement.OPEN),
-    (Kept.ENDED, Way.IN, 9, Judgement.OPEN),
-    (Kept.ENDED, Way.IN, 0, Judgement.OPEN),
+    (Kept.SILENT, ProbeWay.IN, 9, Judgement.OPEN),
+    (Kept.ENDED, ProbeWay.IN, 9, Judgement.OPEN),
+    (Kept.ENDED, ProbeWay.IN, 0, Judgement.OPEN),
     # users fail and the probe is let in: their own affair
-    (Kept.ANSWERED, Way.IN, 0, Judgement.OPEN),
+    (Kept.ANSWERED, ProbeWay.IN, 0, Judgement.OPEN),
     # the probe's own user is locked out, or has too many connections: the server answers
-    (Kept.NONE, Way.REFUSED, 0, Judgement.OPEN),
-    (Kept.ANSWERED, Way.REFUSED, 9, Judgement.OPEN),
+    (Kept.NONE, ProbeWay.REFUSED, 0, Judgement.OPEN),
+    (Kept.ANSWERED, ProbeWay.REFUSED, 9, Judgement.OPEN),
     # the listener stopped, too many connections from this address, the directory of users is away
-    (Kept.ANSWERED, Way.UNREACHED, 9, Judgement.CLOSED),
-    (Kept.ANSWERED, Way.BARRED, 9, Judgement.CLOSED),
-    (Kept.ENDED, Way.BARRED, 9, Judgement.CLOSED),
+    (Kept.ANSWERED, ProbeWay.UNREACHED, 9, Judgement.CLOSED),
+    (Kept.ANSWERED, ProbeWay.BARRED, 9, Judgement.CLOSED),
+    (Kept.ENDED, ProbeWay.BARRED, 9, Judgement.CLOSED),
     # the same, with nobody to keep
-    (Kept.ANSWERED, Way.UNREACHED, 0, Judgement.GONE),
-    (Kept.ANSWERED, Way.BARRED, 0, Judgement.GONE),
-    (Kept.NONE, Way.BARRED, 0, Judgement.GONE),
+    (Kept.ANSWERED, ProbeWay.UNREACHED, 0, Judgement.GONE),
+    (Kept.ANSWERED, ProbeWay.BARRED, 0, Judgement.GONE),
+    (Kept.NONE, ProbeWay.BARRED, 0, Judgement.GONE),
 ])
-def test_what_a_look_means(kept: Kept, way: Way, connected: int, judgement: Judgement) -> None:
-    assert judge(Look(kept, way, "why"), connected) is judgement
+def test_what_a_look_means(kept: Kept, way: ProbeWay, connected: int, judgement: Judgement) -> None:
+    assert judge(ProbeLook(kept, way, "why"), connected) is judgement
 
 
 def test_no_number_of_users_in_trouble_makes_a_server_gone() -> None:
@@ -82,7 +82,7 @@ def test_no_number_of_users_in_trouble_makes_a_server_gone() -> None:
         health.failed(user)
     assert health.doubted
     health.asks()
-    assert not health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 0)
+    assert not health.looked(ProbeLook(Kept.ANSWERED, ProbeWay.IN), 1.0, 0)
     assert not health.gone
     assert not health.doubted
 
@@ -91,7 +91,7 @@ def test_users_whose_trouble_is_their_own_cause_no_second_look_until_they_were_i
     health = Health()
     health.failed(1)
     health.asks()
-    health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 9)
+    health.looked(ProbeLook(Kept.ANSWERED, ProbeWay.IN), 1.0, 9)
     health.failed(1)
     assert not health.doubted
     health.failed(2)
@@ -107,29 +107,29 @@ def test_who_fails_while_the_probe_looks_is_not_acquitted_by_it() -> None:
     health.failed(1)
     health.asks()
     health.failed(2)
-    health.looked(Look(Kept.ANSWERED, Way.IN), 1.0, 9)
+    health.looked(ProbeLook(Kept.ANSWERED, ProbeWay.IN), 1.0, 9)
     assert health.doubted
 
 
 def test_a_look_is_not_believed_when_a_user_had_an_answer_meanwhile() -> None:
     health = Health()
     health.answered(10.5)
-    assert not health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "no answer"), 10.0, 9)
+    assert not health.looked(ProbeLook(Kept.SILENT, ProbeWay.NOT_TRIED, "no answer"), 10.0, 9)
     assert not health.gone
-    assert health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "no answer"), 11.0, 9)
+    assert health.looked(ProbeLook(Kept.SILENT, ProbeWay.NOT_TRIED, "no answer"), 11.0, 9)
     assert health.why == "no answer"
-    assert not health.looked(Look(Kept.SILENT, Way.NOT_TRIED, "again"), 12.0, 9), "it tips once"
+    assert not health.looked(ProbeLook(Kept.SILENT, ProbeWay.NOT_TRIED, "again"), 12.0, 9), "it tips once"
 
 
 def test_a_closed_server_is_open_when_anybody_gets_in_and_gone_when_nobody_is_left() -> None:
-    barred = Look(Kept.ANSWERED, Way.BARRED, "the directory is away")
+    barred = ProbeLook(Kept.ANSWERED, ProbeWay.BARRED, "the directory is away")
     health = Health()
     assert not health.looked(barred, 1.0, 5)
     assert health.closed == "the directory is away"
     health.served(1, 2.0)
     assert health.closed is None
     health.looked(barred, 3.0, 5)
-    health.looked(Look(Kept.ANSWERED, Way.NOT_TRIED), 4.0, 5)
+    health.looked(ProbeLook(Kept.ANSWERED, ProbeWay.NOT_TRIED), 4.0, 5)
     assert health.closed, "a sign of life is no log-in"
     assert health.looked(barred, 5.0, 0)
     assert health.gone
@@ -137,10 +137,10 @@ def test_a_closed_server_is_open_when_anybody_gets_in_and_gone_when_nobody_is_le
 
 def test_it_comes_back_only_when_told() -> None:
     health = Health()
-    health.looked(Look(Kept.ENDED, Way.UNREACHED, "refused"), 0.0, 9)
+    health.looked(ProbeLook(Kept.ENDED, ProbeWay.UNREACHED, "refused"), 0.0, 9)
     health.answered(1.0)
     health.served(1, 2.0)
-    health.looked(Look(Kept.NONE, Way.IN), 3.0, 0)
+    health.looked(ProbeLook(Kept.NONE, ProbeWay.IN), 3.0, 0)
     assert health.gone
     health.bring_back()
     assert not health.gone

@@ -11,7 +11,7 @@ from tests.server.mail.world import World
 from tests.until import until
 from tuiha.server.mail import Bound, record
 from tuiha.server.mail.messages import Message
-from tuiha.server.mail.record import Cursor, Entry
+from tuiha.server.mail.record import Cursor, MailboxStep
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIL = Message(1, "<a@x>", "invoice", NOW, 1000, NOW)
@@ -28,15 +28,15 @@ ON CONFLICT (user_id, mail_server, mailbox) DO UPDATE SET uidnext = excluded.uid
 """
 
 
-async def write(lab: World, user: Bound, entry: Entry) -> int:
+async def write(lab: World, user: Bound, entry: MailboxStep) -> int:
     async with lab.access.transaction() as connection:
         return await record.record(connection, "s1", user, entry)
 
 
-def first(node: str, *uids: int, below: int = 100) -> Entry:
+def first(node: str, *uids: int, below: int = 100) -> MailboxStep:
     """The first look at a mailbox that holds equal messages."""
     found = [replace(MAIL, uid=uid, at=NOW + timedelta(seconds=uid if node == "mail1" else 3600)) for uid in uids]
-    return Entry(node, Cursor(1, uids[-1] + 1, 1, below), found)
+    return MailboxStep(node, Cursor(1, uids[-1] + 1, 1, below), found)
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ async def test_equal_messages_are_several_changes_and_their_copies_none(lab: Wor
     assert await write(lab, user, one) == 0, "the same transaction once more"
     two = first("mail2", 5, 6, 9)
     assert await write(lab, user, two) == 1, "the third is one more"
-    later = Entry("mail2", Cursor(1, 11, 1, 100), [replace(MAIL, uid=10, at=NOW + timedelta(days=1))], two.cursor)
+    later = MailboxStep("mail2", Cursor(1, 11, 1, 100), [replace(MAIL, uid=10, at=NOW + timedelta(days=1))], two.cursor)
     assert await write(lab, user, replace(later, cursor=replace(later.cursor, copies_below=10))) == 1
-    back = Entry("mail1", Cursor(1, 9, 1, 100), [replace(MAIL, uid=uid) for uid in (7, 8)], one.cursor)
+    back = MailboxStep("mail1", Cursor(1, 9, 1, 100), [replace(MAIL, uid=uid) for uid in (7, 8)], one.cursor)
     assert await write(lab, user, back) == 0, "what the other server had first"
     assert await lab.changes(user) == ["<a@x>"] * 4
 
@@ -62,7 +62,7 @@ async def test_equal_messages_are_several_changes_and_their_copies_none(lab: Wor
 async def test_a_new_look_recognizes_everything_once(lab: World, user: Bound) -> None:
     one = first("mail1", 1, 2)
     await write(lab, user, one)
-    again = Entry("mail1", Cursor(2, 4, 2, 100), [replace(MAIL, uid=uid) for uid in (1, 2, 3)], one.cursor)
+    again = MailboxStep("mail1", Cursor(2, 4, 2, 100), [replace(MAIL, uid=uid) for uid in (1, 2, 3)], one.cursor)
     assert await write(lab, user, again) == 1
 
 
@@ -72,7 +72,7 @@ async def test_a_message_after_the_first_look_is_new_whatever_it_is_called(lab: 
     other = first("mail2", 4, below=5)
     assert await write(lab, user, other) == 0
     for uid, what in ((5, replace(MAIL, at=NOW + timedelta(days=1))), (6, replace(MAIL, subject="corrected"))):
-        entry = Entry("mail2", Cursor(1, uid + 1, 1, 5), [replace(what, uid=uid)], Cursor(1, uid))
+        entry = MailboxStep("mail2", Cursor(1, uid + 1, 1, 5), [replace(what, uid=uid)], Cursor(1, uid))
         assert await write(lab, user, entry) == 1
 
 
@@ -89,7 +89,7 @@ async def test_a_server_of_the_version_before_and_its_rows(lab: World, user: Bou
     known = await record.known(lab.database, "s1", user)
     assert known.cursors == {"mail1": Cursor(1, 2)}
     assert await write(lab, user, first("mail2", 5)) == 0, "known by Message-ID and subject"
-    new = Entry("mail1", Cursor(1, 3), [replace(MAIL, uid=2, at=NOW + timedelta(days=1))], Cursor(1, 2))
+    new = MailboxStep("mail1", Cursor(1, 3), [replace(MAIL, uid=2, at=NOW + timedelta(days=1))], Cursor(1, 2))
     assert await write(lab, user, new) == 1
     await lab.database.execute(OLD_ADD, user.user_id, 3, "<b@x>", "next", NOW)  # and back to the version before
     await lab.database.execute(OLD_MARK, user.user_id, 4)
@@ -98,7 +98,7 @@ async def test_a_server_of_the_version_before_and_its_rows(lab: World, user: Bou
 async def test_a_substitute_is_told_to_the_operator_a_few_times_an_hour(lab: World, user: Bound) -> None:
     found = [replace(MAIL, uid=uid, unreadable="the server says BYE", message_id=f"sha256:{uid}")
              for uid in range(1, 9)]
-    assert await write(lab, user, Entry("mail1", Cursor(1, 9), found)) == 8
+    assert await write(lab, user, MailboxStep("mail1", Cursor(1, 9), found)) == 8
     rows = await lab.database.fetch("SELECT severity, text FROM event WHERE subject = $1 ORDER BY id", user.name)
     assert len(rows) == record.EVENTS
     assert rows[0]["severity"] == "warning"

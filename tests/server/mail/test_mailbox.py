@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import pytest
 
-from tuiha.drivers.mail.envelopes import Envelope, Part
-from tuiha.server.mail.mailbox import ALONE, LOGINS, Reading, Suspects
+from tuiha.drivers.mail.envelopes import Envelope, EnvelopePart
+from tuiha.server.mail.mailbox import ALONE, LOGINS, MailboxReading, Suspects
 
 NAMED = "the server says BYE: FETCH failed: Internal error"
 
@@ -19,9 +19,15 @@ def envelope(uid: int) -> Envelope:
 class Server:
     """Ends the connection, or refuses, when it is asked for a header of certain messages."""
 
-    def __init__(self, uids: Collection[int], kills: Collection[int] = (), refuses: Collection[int] = (),
-                 reason: str = NAMED, in_order: bool = True, deadly: Collection[Part] = (Part.HEADER, Part.ENVELOPE),
-                 ) -> None:
+    def __init__(
+        self,
+        uids: Collection[int],
+        kills: Collection[int] = (),
+        refuses: Collection[int] = (),
+        reason: str = NAMED,
+        in_order: bool = True,
+        deadly: Collection[EnvelopePart] = (EnvelopePart.HEADER, EnvelopePart.ENVELOPE),
+    ) -> None:
         self.uids, self.kills, self.refuses, self.reason = sorted(uids), set(kills), set(refuses), reason
         self.in_order, self.deadly = in_order, deadly
         self.logins, self.commands, self.gave_up = 1, 0, 0
@@ -30,7 +36,7 @@ class Server:
     def read(self) -> list[Envelope]:
         suspects, found = Suspects(), list[Envelope]()
         while True:
-            reading = Reading([uid for uid in self.uids if not found or uid > found[-1].uid], suspects)
+            reading = MailboxReading([uid for uid in self.uids if not found or uid > found[-1].uid], suspects)
             if self._connection(reading, suspects, found):
                 if suspects.until is None:
                     return found
@@ -39,7 +45,7 @@ class Server:
             self.logins += 1
             assert self.logins < 1000
 
-    def _connection(self, reading: Reading, suspects: Suspects, found: list[Envelope]) -> bool:
+    def _connection(self, reading: MailboxReading, suspects: Suspects, found: list[Envelope]) -> bool:
         while (ask := reading.ask(self.now)) is not None:
             self.commands += 1
             if not ask.uids:
@@ -100,7 +106,7 @@ def test_the_only_message_of_a_mailbox_is_tried_for_some_seconds() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 200])
 def test_a_server_that_sends_no_header_is_asked_for_envelopes(count: int) -> None:
-    server = Server(range(1, count + 1), refuses=range(1, count + 1), deadly=(Part.HEADER,))
+    server = Server(range(1, count + 1), refuses=range(1, count + 1), deadly=(EnvelopePart.HEADER,))
     assert [one.uid for one in server.read() if not one.unreadable] == list(range(1, count + 1))
 
 
@@ -113,14 +119,14 @@ def test_several_bad_ones() -> None:
 def test_a_server_that_ends_by_itself_makes_no_substitutes() -> None:
     suspects = Suspects()
     for _ in range(2):  # twice it went away in the middle of an answer
-        reading = Reading(range(1, 11), suspects)
+        reading = MailboxReading(range(1, 11), suspects)
         ask = reading.ask(0.0)
         assert ask is not None
         reading.came({uid: envelope(uid) for uid in (1, 2)}, ask, {})
         reading.lost(ask, "the server says BYE: shutting down", 0.0)
-    reading = Reading(range(1, 11), suspects)
+    reading = MailboxReading(range(1, 11), suspects)
     while (ask := reading.ask(0.0)) is not None:
-        assert ask.part is Part.HEADER
+        assert ask.part is EnvelopePart.HEADER
         reading.came({uid: envelope(uid) for uid in ask.uids}, ask, {})
     last, found = reading.ready()
     assert (last, len(found)) == (10, 10)
@@ -130,17 +136,17 @@ def test_a_server_that_ends_by_itself_makes_no_substitutes() -> None:
 def test_a_server_that_answers_nothing_at_all_is_not_the_messages_fault() -> None:
     suspects, now, lost = Suspects(searched=True), 0.0, True
     for _ in range(40):
-        ask = Reading([5], suspects).ask(now)
+        ask = MailboxReading([5], suspects).ask(now)
         if ask is None:
             assert suspects.until is not None, "given up"
             now = suspects.until
             continue
-        lost = Reading([5], suspects).lost(ask, "no answer", now)
+        lost = MailboxReading([5], suspects).lost(ask, "no answer", now)
     assert not lost, "and it is not tried again at once for ever"
 
 
 def test_a_cursor_passes_only_what_is_recorded_or_does_not_exist() -> None:
-    reading = Reading([1, 2, 3], Suspects())
+    reading = MailboxReading([1, 2, 3], Suspects())
     ask = reading.ask(0.0)
     assert ask is not None
     reading.came({1: envelope(1), 3: envelope(3)}, ask, {})

@@ -20,17 +20,17 @@ from tuiha.pooldb.statements.mail import (
 )
 from tuiha.server.mail import Bound, Superseded, record
 from tuiha.server.mail.messages import Message
-from tuiha.server.mail.record import Cursor, CursorElsewhere, Entry
+from tuiha.server.mail.record import Cursor, CursorElsewhere, MailboxStep
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def entry(uidnext: int, *names: str, node: str = "mail1") -> Entry:
+def entry(uidnext: int, *names: str, node: str = "mail1") -> MailboxStep:
     found = [Message(number, name, "about", NOW) for number, name in enumerate(names, 1)]
-    return Entry(node, Cursor(1, uidnext), found)
+    return MailboxStep(node, Cursor(1, uidnext), found)
 
 
-async def write(lab: World, user: Bound, what: Entry, server: str = "s1") -> int:
+async def write(lab: World, user: Bound, what: MailboxStep, server: str = "s1") -> int:
     async with lab.access.transaction() as connection:
         return await record.record(connection, server, user, what)
 
@@ -72,7 +72,7 @@ async def test_who_reads_on_from_elsewhere_writes_nothing(
     user = await lab.user()
     await record.enrol(lab.database, [lab.cluster()])
     if there is not None:
-        await write(lab, user, Entry("mail2", there))
+        await write(lab, user, MailboxStep("mail2", there))
     with pytest.raises(CursorElsewhere):
         await write(lab, user, replace(entry(9, "a", node="mail2"), after=after))
     assert await lab.changes(user) == []

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tuiha.server.mail.cluster import Cluster, Credentials, MailServer, home
-from tuiha.server.mail.health import Kept, Look, Way
+from tuiha.server.mail.health import Kept, ProbeLook, ProbeWay
 from tuiha.server.mail.pace import Pace
-from tuiha.server.mail.servers import Standing, Standings
+from tuiha.server.mail.servers import MailStanding, Standings
 
 
 class Told:
@@ -25,13 +25,13 @@ class Told:
 
     def kill(self, name: str) -> None:
         self.now += 1.0
-        self.standings.looked(self.by_name[name], Look(Kept.NONE, Way.UNREACHED, "no answer"), self.now)
+        self.standings.looked(self.by_name[name], ProbeLook(Kept.NONE, ProbeWay.UNREACHED, "no answer"), self.now)
 
     def answer(self, name: str) -> None:
-        self.standings.looked(self.by_name[name], Look(Kept.NONE, Way.IN), self.now)
+        self.standings.looked(self.by_name[name], ProbeLook(Kept.NONE, ProbeWay.IN), self.now)
 
     def chosen(self, user: int, assigned: str | None = None, shunned: str | None = None) -> str | None:
-        found: Standing | None = self.standings.choose(user, "east", assigned, shunned)
+        found: MailStanding | None = self.standings.choose(user, "east", assigned, shunned)
         return None if found is None else found.name
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.benchmarks.mail_simulated import SERVERS, Scene, simulate
 from tuiha.server.mail import Pace
 from tuiha.server.mail.endings import TOGETHER
-from tuiha.server.mail.servers import Standing
+from tuiha.server.mail.servers import MailStanding
 
 EACH = Scene(monitors=4, users=240, rate=10.0)
 TOGETHER_CUT = replace(EACH, together=True)
@@ -55,17 +55,17 @@ def test_under_the_old_rule_of_blame_servers_are_gone_and_users_move() -> None:
 
 def test_without_a_spread_a_herd_logs_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    monkeypatch.setattr(Standing, "spread", lambda standing, now, lasted: 0.0)
+    monkeypatch.setattr(MailStanding, "spread", lambda standing, now, lasted: 0.0)
     found, _ = simulate(TOGETHER_CUT, SECONDS / 2)
     assert max(found.logins) >= HERD
 
 
 def test_spread_again_by_each_cut_they_would_take_ever_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    def further(standing: Standing, now: float, lasted: bool) -> float | None:
+    def further(standing: MailStanding, now: float, lasted: bool) -> float | None:
         together, _ = standing.endings.together(now)
         return together / standing.cluster.logins_per_second if together >= TOGETHER else None
 
-    monkeypatch.setattr(Standing, "spread", further)
+    monkeypatch.setattr(MailStanding, "spread", further)
     found, _ = simulate(EACH, SECONDS)
     assert found.longest > 5.0

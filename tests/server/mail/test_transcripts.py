@@ -13,7 +13,7 @@ from tests.fuzz.transcripts import MEMORY, mutated, passed_over
 from tests.server.mail.playing import Played, at, longest, play, without_pauses
 from tuiha.drivers.mail import envelopes
 from tuiha.drivers.mail.client import Lowest
-from tuiha.server.mail.mailbox import Ask, Reading
+from tuiha.server.mail.mailbox import MailboxQuestion, MailboxReading
 
 CORPUS = {one.name: one for one in corpus()}
 SHORT = [one for one in CORPUS.values() if "megabytes" not in one.name]
@@ -78,10 +78,10 @@ def test_damaged_transcripts_end_in_order_and_pass_nothing_over() -> None:
 
 async def test_control_a_cursor_that_follows_what_came_passes_messages_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The old rule: what an answer leaves out is not asked for again."""
-    def believes(self: Reading, ask: Ask, exists: object, now: float) -> None:
+    def believes(self: MailboxReading, ask: MailboxQuestion, exists: object, now: float) -> None:
         self._done |= dict.fromkeys(self.missing(ask))
 
-    monkeypatch.setattr(Reading, "answered", believes)
+    monkeypatch.setattr(MailboxReading, "answered", believes)
     transcript = CORPUS["Office 365: a message is left out of the answers"]
     assert passed_over(transcript, await play(transcript)) == [2]
 

@@ -11,7 +11,7 @@ from tests.server.mail.world import World
 from tuiha.lab.drill.faults.mail import put
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
-from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable
+from tuiha.lab.parts.mailtrouble import PlannedRefusal, Unfetchable
 from tuiha.lab.parts.oddmail import Odd, compose
 from tuiha.lab.parts.users import DemoUser
 from tuiha.server.mail import Bound
@@ -82,9 +82,9 @@ async def test_a_user_is_refused_and_let_in_again(lab: World) -> None:
             return session.select("INBOX", readonly=True)[0]
 
     assert await asyncio.to_thread(select) == "OK"
-    await mail.set_user(lab.processes.mail, known, **{Refusal.SELECT: "NO [SERVERBUG] Not now"})
+    await mail.set_user(lab.processes.mail, known, **{PlannedRefusal.SELECT: "NO [SERVERBUG] Not now"})
     assert await asyncio.to_thread(select) == "NO"
-    await mail.set_user(lab.processes.mail, known, **{Refusal.LOGIN: "NO [LIMIT] Too many"})
+    await mail.set_user(lab.processes.mail, known, **{PlannedRefusal.LOGIN: "NO [LIMIT] Too many"})
     with pytest.raises(imaplib.IMAP4.error, match="LIMIT"):
         await asyncio.to_thread(select)
     await mail.remove_user(lab.processes.mail, known)

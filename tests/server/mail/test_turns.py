@@ -13,7 +13,7 @@ from tests.server.mail.fake import fake_mail_server
 from tests.server.mail.test_bad_days import SLOW as SLOWLY
 from tests.server.mail.test_bad_days import users_of
 from tests.server.mail.world import PATIENCE, World
-from tuiha.server.mail.servers import LEAST, SLOW, Turns
+from tuiha.server.mail.servers import LEAST, SLOW, LoginTurns
 
 QUICK = SLOW / 10
 PATIENT = replace(SLOWLY, turn=300.0)  # so that a turn is kept for as long as a log-in takes
@@ -26,7 +26,7 @@ Rounds = Callable[..., Awaitable[list[int]]]
 
 
 @asynccontextmanager
-async def crowd(turns: Turns) -> AsyncIterator[Rounds]:
+async def crowd(turns: LoginTurns) -> AsyncIterator[Rounds]:
     """More users than turns; `rounds(seconds, count)` has as many log-ins as there are turns take so long, so often."""
     told: asyncio.Queue[float] = asyncio.Queue()
 
@@ -55,12 +55,12 @@ async def crowd(turns: Turns) -> AsyncIterator[Rounds]:
 
 
 async def test_while_it_is_quick_each_lets_one_more_in_up_to_the_most() -> None:
-    async with crowd(Turns(40)) as rounds:
+    async with crowd(LoginTurns(40)) as rounds:
         assert await rounds(QUICK, 4) == [2 * LEAST, 4 * LEAST, 8 * LEAST, 40]
 
 
 async def test_when_it_is_slow_half_as_many_are_let_in_and_then_one_more_in_each_round() -> None:
-    async with crowd(Turns(1000)) as rounds:
+    async with crowd(LoginTurns(1000)) as rounds:
         most = (await rounds(QUICK, 3))[-1]
         slowed = (await rounds(2 * SLOW))[-1]
         assert slowed <= most // 2 + most // 8  # it is noticed by a mean: not with the first
@@ -70,14 +70,14 @@ async def test_when_it_is_slow_half_as_many_are_let_in_and_then_one_more_in_each
 
 
 async def test_however_slow_it_is_a_few_are_let_in() -> None:
-    async with crowd(Turns(1000)) as rounds:
+    async with crowd(LoginTurns(1000)) as rounds:
         assert (await rounds(QUICK, 2) + await rounds(100 * SLOW, 6))[-1] == LEAST
-    async with crowd(Turns(1)) as rounds:
+    async with crowd(LoginTurns(1)) as rounds:
         assert await rounds(QUICK, 3) + await rounds(100 * SLOW, 3) == [1] * 6
 
 
 async def test_one_that_was_slow_alone_says_nothing() -> None:
-    turns = Turns(1000)
+    turns = LoginTurns(1000)
     async with crowd(turns) as rounds:
         before = (await rounds(QUICK, 3))[-1]
         turns.took(4 * SLOW)
@@ -85,12 +85,12 @@ async def test_one_that_was_slow_alone_says_nothing() -> None:
 
 
 async def test_a_server_far_away_is_not_slow() -> None:
-    async with crowd(Turns(40)) as rounds:
+    async with crowd(LoginTurns(40)) as rounds:
         assert await rounds(2 * SLOW, 4) == [2 * LEAST, 4 * LEAST, 8 * LEAST, 40]
 
 
 async def test_few_users_do_not_show_what_it_can_do_for_many() -> None:
-    turns = Turns(1000)
+    turns = LoginTurns(1000)
     for _ in range(100):
         async with turns.one():
             turns.took(QUICK)
@@ -98,7 +98,7 @@ async def test_few_users_do_not_show_what_it_can_do_for_many() -> None:
 
 
 async def test_turns_are_taken_in_order_and_never_more_than_the_limit() -> None:
-    turns, inside, order, most = Turns(LEAST), 0, [], 0
+    turns, inside, order, most = LoginTurns(LEAST), 0, [], 0
 
     async def user(number: int) -> None:
         nonlocal inside, most
@@ -115,7 +115,7 @@ async def test_turns_are_taken_in_order_and_never_more_than_the_limit() -> None:
 
 
 async def test_whoever_is_cancelled_gives_the_turn_on() -> None:
-    turns = Turns(1)
+    turns = LoginTurns(1)
     async with turns.one():
         waiting = [asyncio.create_task(_one(turns)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_whoever_is_cancelled_gives_the_turn_on() -> None:
 
 
 async def test_a_log_in_that_hangs_gives_its_turn_to_the_next_once() -> None:
-    turns = Turns(1, longest=0.01)
+    turns = LoginTurns(1, longest=0.01)
     async with turns.one():  # for as long as it likes
         async with asyncio.timeout(PATIENCE), turns.one():
             assert turns._free.locked()
@@ -136,7 +136,7 @@ async def test_a_log_in_that_hangs_gives_its_turn_to_the_next_once() -> None:
     assert not turns._free.locked()
 
 
-async def _one(turns: Turns) -> None:
+async def _one(turns: LoginTurns) -> None:
     async with turns.one():
         await asyncio.sleep(0)
 
@@ -147,12 +147,12 @@ async def test_a_herd_does_not_stall_the_mail_server(lab: World) -> None:
 
 async def test_without_turns_everybody_is_there_at_once(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    monkeypatch.setattr(Turns, "one", _no_turn)
+    monkeypatch.setattr(LoginTurns, "one", _no_turn)
     assert await longest_queue(lab) > USERS / 2  # not all: the first are in before the last are there
 
 
 @asynccontextmanager
-async def _no_turn(turns: Turns) -> AsyncIterator[None]:
+async def _no_turn(turns: LoginTurns) -> AsyncIterator[None]:
     yield
 
 

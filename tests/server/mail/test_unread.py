@@ -8,9 +8,9 @@ import pytest
 
 from tests.drivers.transcripts import UNREADABLE, Transcript, corpus, read
 from tests.server.mail.playing import play, without_pauses
-from tuiha.drivers.mail.envelopes import Envelope, Part
+from tuiha.drivers.mail.envelopes import Envelope, EnvelopePart
 from tuiha.server.mail import mailbox as reading
-from tuiha.server.mail.mailbox import LOGINS, Ask, Reading, Suspects
+from tuiha.server.mail.mailbox import LOGINS, MailboxQuestion, MailboxReading, Suspects
 
 CORPUS = {one.name: one for one in corpus()}
 ORDINARY = CORPUS["SEARCH with MODSEQ"]
@@ -84,7 +84,7 @@ async def test_a_message_that_is_counted_and_not_shown_is_waited_for() -> None:
 
 
 async def test_control_without_a_look_at_the_gap_the_cursor_passes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Reading, "gaps", lambda self, exists: ())
+    monkeypatch.setattr(MailboxReading, "gaps", lambda self, exists: ())
     played = await play(ORDINARY, bend=hiding(4))
     assert list(played.book.recorded()) == [1, 5]
 
@@ -96,17 +96,17 @@ async def test_a_message_that_is_never_shown_does_not_keep_the_others_for_ever()
 
 def test_a_message_that_is_shown_and_cannot_be_read_is_no_gap() -> None:
     """Its sequence number does not come, as nothing of it comes; the ones behind it do not wait for it."""
-    one = Reading([5, 6], Suspects(), 5, (4, 4))
-    one.came({6: Envelope(6, "<6@x>", "six", None, 1)}, Ask((5, 6), Part.HEADER), {6: 6})
+    one = MailboxReading([5, 6], Suspects(), 5, (4, 4))
+    one.came({6: Envelope(6, "<6@x>", "six", None, 1)}, MailboxQuestion((5, 6), EnvelopePart.HEADER), {6: 6})
     assert one.gaps(6) == ((5, 5, 1),)
     one.looked(((5, 5, 1),), [5], True)
-    one.answered(Ask((5,), Part.HEADER), [], 0.0)
-    one.answered(Ask((5,), Part.HEADER), [], 0.0)
+    one.answered(MailboxQuestion((5,), EnvelopePart.HEADER), [], 0.0)
+    one.answered(MailboxQuestion((5,), EnvelopePart.HEADER), [], 0.0)
     assert one.ready() == (6, [Envelope(6, "<6@x>", "six", None, 1)])
 
 
-def failed(suspects: Suspects, uid: int, now: float) -> Reading:
-    one = Reading([uid], suspects)
+def failed(suspects: Suspects, uid: int, now: float) -> MailboxReading:
+    one = MailboxReading([uid], suspects)
     ask = one.ask(now)
     assert ask is not None
     one.refused(ask, "no", now)
@@ -123,11 +123,11 @@ def test_the_control_is_asked_before_a_message_is_blamed() -> None:
     suspects.read(3)
     again = one.ask(0.0)
     assert again is not None
-    assert (again.uids, again.part) == ((4,), Part.HEADER)
+    assert (again.uids, again.part) == ((4,), EnvelopePart.HEADER)
     one.refused(again, "no", 0.0)
     less = one.ask(0.0)
     assert less is not None
-    assert less.part is Part.ENVELOPE
+    assert less.part is EnvelopePart.ENVELOPE
 
 
 def test_the_only_message_of_a_mailbox_waits_less_than_one_whose_control_fails_too() -> None:
@@ -142,8 +142,8 @@ def test_the_only_message_of_a_mailbox_waits_less_than_one_whose_control_fails_t
 
 def test_new_mail_is_asked_for_while_nothing_can_be_read() -> None:
     suspects = Suspects(searched=True, fruitless=3, since=0.0, until=9.0)
-    suspects.troubles = {uid: reading.Trouble(Part.HEADER, "no", 0) for uid in (4, 5, 6)}
-    ask = Reading([4, 5, 6, 7], suspects).ask(1.0)
+    suspects.troubles = {uid: reading.MailboxTrouble(EnvelopePart.HEADER, "no", 0) for uid in (4, 5, 6)}
+    ask = MailboxReading([4, 5, 6, 7], suspects).ask(1.0)
     assert ask is not None
     assert ask.uids == (7,)
 

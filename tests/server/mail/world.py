@@ -22,7 +22,7 @@ from tuiha.drivers.mail.client import ImapClient
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.users import DemoUser
 from tuiha.lab.pool.assembly import Ports
-from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.children import ChildCommand
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime import binaries
 from tuiha.pooldb.migrations import migrate
@@ -60,17 +60,17 @@ class Processes:
         data, plain = str(folder / "data"), {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         initdb = [str(programs / "initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--locale=C",
                   "--encoding=UTF8", "--no-sync"]
-        self._spawn("initdb", Command(initdb, folder, plain), drop=True)
+        self._spawn("initdb", ChildCommand(initdb, folder, plain), drop=True)
         assert self.running.pop("initdb").wait() == 0, (self.layout.logs / "initdb.log").read_text()
         postgres = [str(programs / "postgres"), "-D", data, "-p", str(self.database_port),
                     "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-        self._spawn("db1", Command(postgres, folder, plain), drop=True)
+        self._spawn("db1", ChildCommand(postgres, folder, plain), drop=True)
         self.layout.make_node(mail.VALKEY)
         self._spawn(mail.VALKEY, self.mail.valkey(self._binaries), drop=True)
         for node in NODES:
             self.start(node)
 
-    def _spawn(self, name: str, command: Command, drop: bool) -> None:
+    def _spawn(self, name: str, command: ChildCommand, drop: bool) -> None:
         account = self.layout.account if drop else None
         with open(self.layout.logs / f"{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(
@@ -88,7 +88,7 @@ class Processes:
             return
         argv = [sys.executable, "-m", "tuiha.lab.parts.mailnode", *self.mail.arguments(node)]
         here = self.layout.folder
-        self._spawn(node, Command(argv, here, {**os.environ, "PYTHONPATH": os.getcwd()}), drop=False)
+        self._spawn(node, ChildCommand(argv, here, {**os.environ, "PYTHONPATH": os.getcwd()}), drop=False)
 
     def kill(self, node: str) -> None:
         """SIGKILL."""

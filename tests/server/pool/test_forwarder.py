@@ -52,7 +52,7 @@ async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
     async def in_vain(*_: Any) -> None:
         await asyncio.sleep(1.2)
 
-    async def counted(connection: Any, user: int, seq: int, *more: Any) -> changes.Page:
+    async def counted(connection: Any, user: int, seq: int, *more: Any) -> changes.ChangePage:
         looks.append(seq)
         return await after(connection, user, seq, *more)
 

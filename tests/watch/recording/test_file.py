@@ -18,7 +18,7 @@ from tuiha.model.facts import Snapshot, Verdict
 from tuiha.watch.recording.codec import pack, unpack
 from tuiha.watch.recording.reader import Recording
 from tuiha.watch.recording.store import APPLICATION, BLOCK, RecordingError
-from tuiha.watch.recording.writer import Keep, Taken, Writer
+from tuiha.watch.recording.writer import Keep, RecordingTaken, Writer
 
 
 def same(snapshot: Snapshot) -> Snapshot:
@@ -137,7 +137,7 @@ def test_there_is_one_writer_and_any_number_of_readers(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     first = Writer(path, "corp-east", KEEP)
     first.write(at_turn(0))
-    with pytest.raises(Taken):
+    with pytest.raises(RecordingTaken):
         Writer(path, "corp-east", KEEP)
     readers = [Recording(path), Recording(path)]
     first.write(at_turn(1))

@@ -6,23 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.operations.ways import against
-from tuiha.tui.operations.operator import OperationFacts, StepFacts
+from tuiha.tui.operations.operator import StartedOperation, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
     from tuiha.operate.records.state import OperationState, StepState
-    from tuiha.watch.reader import OperationRow
+    from tuiha.watch.reader import RecordedOperation
 
 
-def facts_of(state: OperationState, elsewhere: bool = False) -> OperationFacts:
+def facts_of(state: OperationState, elsewhere: bool = False) -> StartedOperation:
     """An operation as the screens take it; `elsewhere`: it was run from another host."""
     seconds = None
     if state.started_at is not None and state.ended_at is not None:
         seconds = state.ended_at - state.started_at
-    return OperationFacts(
+    return StartedOperation(
         id=state.id, kind=state.kind, target=state.plan.target, who=state.who, reason=state.reason, state=state.status,
         steps=tuple(map(_step, state.steps)), started_at=state.started_at or 0.0, seconds=seconds,
         outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
@@ -52,13 +52,13 @@ def _next(state: OperationState) -> str:
     """What the result says, and the command that comes next when something is left to be done."""
     if not state.settled and not state.standing.running:
         goes_on = f"tuiha resume {state.id}"
-        command = f"{goes_on}, or tuiha undo {state.id}" if against(Way.UNDO, state.standing) is None else goes_on
+        command = f"{goes_on}, or tuiha undo {state.id}" if against(IntentWay.UNDO, state.standing) is None else goes_on
         return f"{state.text}  {command}".strip()
     whole = state.state is OperationStatus.DONE and (state.outcome or {}).get("protected", True)
     return "" if whole else state.text
 
 
-def facts_of_row(row: OperationRow) -> OperationFacts:
+def facts_of_row(row: RecordedOperation) -> StartedOperation:
     """An operation from its copy in the database: with its steps when the plan was copied too."""
     from tuiha.operate.records.state import from_document, read_state, status_of
 
@@ -67,7 +67,7 @@ def facts_of_row(row: OperationRow) -> OperationFacts:
     if kept is not None:
         return facts_of(read_state(row.id, from_document(kept), records), elsewhere=True)
     ended, started = row.ended_at, row.started_at.timestamp()
-    return OperationFacts(
+    return StartedOperation(
         id=row.id, kind=row.kind, target=tuple((row.target or "").split()), who=row.who, reason=row.reason or "",
         state=status_of(row.state), steps=(), started_at=started, elsewhere=True,
         seconds=None if ended is None else ended.timestamp() - started,

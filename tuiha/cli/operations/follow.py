@@ -44,7 +44,7 @@ def add_following(parser: argparse.ArgumentParser) -> None:
 def acted(work: Coroutine[Any, Any, T]) -> T:
     """Run it; whatever it refuses or cannot reach becomes words and a code. Raises CommandError."""
     from tuiha.drivers.protocols import DriverError
-    from tuiha.operate.plans.kinds import Misused, Refused
+    from tuiha.operate.plans.kinds import Misused, OperationRefused
     from tuiha.operate.reach.control import ControlError
     from tuiha.operate.reach.sql import DatabaseGone
     from tuiha.operate.reach.world import NoCredentials
@@ -53,7 +53,7 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (Misused, exits.USAGE),  # before Refused, which it is too
-        (Refused, exits.REFUSED),
+        (OperationRefused, exits.REFUSED),
         (NoCredentials, exits.USAGE),
         (NotThere, exits.USAGE),
         (NotKept, exits.USAGE),

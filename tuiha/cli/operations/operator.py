@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.cli.operations.facts import facts_of, facts_of_row
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.watch.background import Background
 from tuiha.watch.child.messages import Outline
-from tuiha.watch.lookup import NoAnswer, Page, UserLookup
+from tuiha.watch.lookup import NoPage, UserLookup, UserPage
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
@@ -39,7 +39,7 @@ class PoolOperator:
         self._config_path = config_path
         self._background = Background("tuiha-operator")
         self._lookup = UserLookup(settings, base)
-        self._elsewhere: tuple[OperationFacts, ...] = ()
+        self._elsewhere: tuple[StartedOperation, ...] = ()
         self._read_at = -READ_EVERY
 
     @property
@@ -51,10 +51,12 @@ class PoolOperator:
             return "the configuration has no coordinator's role (database.roles.coordinator)"
         return None
 
-    def _run(self, work: Callable[[], Awaitable[T]], answer: Callable[[T | Trouble], None]) -> Callable[[], None]:
+    def _run(
+        self, work: Callable[[], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
+    ) -> Callable[[], None]:
         """Do it on the thread; a fault is an answer too: the screen says it. Returns what ends it."""
         return self._background.run(
-            work, answer, lambda error: answer(Trouble(str(error) or type(error).__name__))
+            work, answer, lambda error: answer(OperatorTrouble(str(error) or type(error).__name__))
         )
 
     def close(self) -> None:
@@ -65,7 +67,7 @@ class PoolOperator:
     # What screens ask
 
     def ask(
-        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> Callable[[], None]:
         """Have the operator do that."""
 
@@ -76,21 +78,21 @@ class PoolOperator:
 
         return self._run(acting, answer)
 
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+    def follow(self, operation: str, told: Callable[[StartedOperation | OperatorTrouble], None]) -> Callable[[], None]:
         """Tell each change."""
 
         async def work(operator: Operator) -> None:
             async for state in operator.follow(operation):
                 told(facts_of(state))
 
-        def ended(trouble: Trouble | None) -> None:
+        def ended(trouble: OperatorTrouble | None) -> None:
             if trouble is not None:
                 told(trouble)
 
         return self.ask(work, ended)
 
     def operations(
-        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+        self, answer: Callable[[tuple[StartedOperation, ...] | OperatorTrouble], None], *, elsewhere: bool = True
     ) -> None:
         """Those of this host, and those that other hosts have copied to the database, newest first.
 
@@ -98,7 +100,7 @@ class PoolOperator:
         asked.
         """
 
-        async def work() -> tuple[OperationFacts, ...]:
+        async def work() -> tuple[StartedOperation, ...]:
             states = await asyncio.to_thread(self._store().states, LISTED)
             here = tuple(facts_of(state) for state in states)
             if elsewhere and time.monotonic() - self._read_at >= READ_EVERY:
@@ -115,31 +117,31 @@ class PoolOperator:
 
         return store_at(self._outline.pool, self._outline.ledger, self._base)
 
-    async def _kept(self) -> tuple[OperationFacts, ...]:
+    async def _kept(self) -> tuple[StartedOperation, ...]:
         """The copies in the database; what was known before when it cannot be read now."""
-        from tuiha.watch.reader import Unreachable, read_operations, reader
+        from tuiha.watch.reader import ReaderUnreachable, read_operations, reader
 
         try:
             async with reader(self._settings(), self._base) as source:
                 rows = await read_operations(source, LISTED)
-        except Unreachable:
+        except ReaderUnreachable:
             return self._elsewhere
         return tuple(facts_of_row(row) for row in rows)
 
-    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """A page of users, with the watcher's role."""
         self._lookup.find(pattern, after, limit, answer)
 
-    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """A page of a server's users, with the watcher's role."""
         self._lookup.find_on(server, after, limit, answer)
 
-    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoPage], None]) -> None:
         """The devices of a user, with the watcher's role."""
         self._lookup.devices(user, answer)
 
 
-def _merged(here: Sequence[OperationFacts], elsewhere: Sequence[OperationFacts]) -> tuple[OperationFacts, ...]:
+def _merged(here: Sequence[StartedOperation], elsewhere: Sequence[StartedOperation]) -> tuple[StartedOperation, ...]:
     """All of them, newest first; what this host knows of its own is the truth."""
     known = {operation.id for operation in here}
     both = (*here, *(operation for operation in elsewhere if operation.id not in known))

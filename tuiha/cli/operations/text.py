@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiha.cli.output.documents import moment
 from tuiha.cli.output.table import aligned, cell, plain
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import CheckVerdict, StepStatus
 from tuiha.model.operations.ways import against
 
@@ -104,7 +104,7 @@ def next_step(state: OperationState) -> str:
         return f"Its journal is on {plain(state.host) or 'another host'}: there it is followed, resumed or taken back."
     if state.settled or state.standing.running:
         return ""
-    back = f", `tuiha undo {state.id}` takes it back" if against(Way.UNDO, state.standing) is None else ""
+    back = f", `tuiha undo {state.id}` takes it back" if against(IntentWay.UNDO, state.standing) is None else ""
     return f"It still has the pool: `tuiha resume {state.id}` finishes it{back}."
 
 

@@ -9,7 +9,7 @@ import textwrap
 _ROW = re.compile(r"(\s+\S.*?\s{2,})(\S.*)")  # an indented line of two columns
 
 
-class Formatter(argparse.HelpFormatter):
+class HelpFormatter(argparse.HelpFormatter):
     """Wraps descriptions paragraph by paragraph, and never in the middle of a word or at its hyphen."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def open_past(outline: Outline, base: Path, trouble: Callable[[], str | None]) -> Replay:
     """Look at a pool's recording. Raises ConfigError, with the reason why nothing is recorded if that is so."""
-    from tuiha.config.errors import ConfigError, Problem
+    from tuiha.config.errors import ConfigError, ConfigProblem
     from tuiha.watch.recording.replay import Replay
     from tuiha.watch.recording.setup import OFF, place
 
@@ -44,9 +44,9 @@ def open_past(outline: Outline, base: Path, trouble: Callable[[], str | None]) -
     except ConfigError:
         why = trouble()
         if not outline.recorded:
-            raise ConfigError(Problem(OFF)) from None
+            raise ConfigError(ConfigProblem(OFF)) from None
         if why is not None:
-            raise ConfigError(Problem(f"nothing is recorded: {why}")) from None
+            raise ConfigError(ConfigProblem(f"nothing is recorded: {why}")) from None
         raise
 
 

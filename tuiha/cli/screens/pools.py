@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from tuiha.tui.views.wall.feeds import Watched
@@ -69,6 +69,6 @@ def chosen(pools: Sequence[Opened], names: Sequence[str]) -> list[Opened]:
     missing = [name for name in names if name not in {pool.name for pool in pools}]
     if missing:
         known = ", ".join(pool.name for pool in pools)
-        raise ConfigError(Problem(f"there is no pool '{missing[0]}' among {known}",
-                                  "name its configuration with --config FILE, once for each pool"))
+        raise ConfigError(ConfigProblem(f"there is no pool '{missing[0]}' among {known}",
+                                        "name its configuration with --config FILE, once for each pool"))
     return [pool for pool in pools if not names or pool.name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.plugins import Kind
+from tuiha.config.plugins import DriverKind
 from tuiha.drivers.installed import imported
 from tuiha.drivers.protocols import Agent
 from tuiha.drivers.site import Site
@@ -17,5 +17,10 @@ if TYPE_CHECKING:
 def open_agents(pool: Pool, base: Path) -> dict[str, Agent]:
     """The agents of the pair by the names of their databases; a database without one is not in it."""
     site = Site(pool, base)
-    return {node.name: imported(Kind.AGENTS, node.agent.driver, f"database.nodes.{node.name}.agent.driver")(node, site)
-            for node in pool.database.nodes if node.agent is not None}
+    return {
+        node.name: imported(DriverKind.AGENTS, node.agent.driver, f"database.nodes.{node.name}.agent.driver")(
+            node, site
+        )
+        for node in pool.database.nodes
+        if node.agent is not None
+    }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tuiha.model.databases.durability import Durability, Follower, Loose, waits
+from tuiha.model.databases.durability import Durability, LogReceiver, Loose, waits
 
 # What a role or the database has set counts where the role may write in the pool's tables. The whole instance's value
 # is this session's own, unless the session brought one (`client`): then that one is judged.
@@ -51,7 +51,7 @@ def read(row: Mapping[str, Any]) -> Durability:
         loose.append(Loose(session["value"]))
     return Durability(
         names=row["names"],
-        followers=None if followers is None else tuple(Follower(**one) for one in json.loads(followers)),
+        followers=None if followers is None else tuple(LogReceiver(**one) for one in json.loads(followers)),
         slots=tuple(json.loads(row["slots"])),
         loose=tuple(loose),
     )

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuiha.drivers.databases.patroni_rest import Cluster, Config, Node, PatroniRest, open_rest
+from tuiha.drivers.databases.patroni_rest import Config, PatroniCluster, PatroniMember, PatroniRest, open_rest
 from tuiha.drivers.databases.postgres import Postgres, open_postgres
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import DatabaseReport, Managed
@@ -60,7 +60,7 @@ class Patroni:
         await self.rest.close()
 
 
-def understood(name: str, node: Node, cluster: Cluster | None, config: Config | None) -> Managed:
+def understood(name: str, node: PatroniMember, cluster: PatroniCluster | None, config: Config | None) -> Managed:
     """One picture of what Patroni says of a node. Without its store's word role and leader are unknown."""
     member = cluster.members.get(name) if cluster is not None else None
     return Managed(

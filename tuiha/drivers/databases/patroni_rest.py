@@ -56,7 +56,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class PatroniCluster:
     """`GET /cluster`."""
 
     members: Mapping[str, Member]
@@ -70,7 +70,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class PatroniMember:
     """`GET /patroni` and `GET /leader`: the node about itself."""
 
     holds_lock: bool  # by its own knowledge; only told by /leader
@@ -103,13 +103,13 @@ class PatroniRest:
         self._login = login
         self._asker = Asker(address, None, ssl, secret=False)
 
-    async def cluster(self) -> Cluster:
+    async def cluster(self) -> PatroniCluster:
         """The cluster, as its store has it now. Raises DriverError."""
         found = await self._asked("/cluster")
         self._refuse_other(found.get("scope"))
         return parse_cluster(found)
 
-    async def node(self, path: str = "/patroni") -> Node:
+    async def node(self, path: str = "/patroni") -> PatroniMember:
         """The node about itself; with `/leader` also whether it holds the lock. Raises DriverError."""
         status, found = await self._document(path)
         told = found.get("patroni")
@@ -173,7 +173,7 @@ def document(raw: bytes, path: str) -> Mapping[str, Any]:
     return found
 
 
-def parse_cluster(found: Mapping[str, Any]) -> Cluster:
+def parse_cluster(found: Mapping[str, Any]) -> PatroniCluster:
     """The cluster from an answer. Raises DriverError when it names no members, or two leaders."""
     listed = found.get("members")
     if not isinstance(listed, list):
@@ -185,7 +185,7 @@ def parse_cluster(found: Mapping[str, Any]) -> Cluster:
             members[name] = _member(name, one)
     if sum(member.leads for member in members.values()) > 1:
         raise DriverError("Patroni names two leaders")
-    return Cluster(members, found.get("pause") is True, _scheduled(found.get("scheduled_switchover")))
+    return PatroniCluster(members, found.get("pause") is True, _scheduled(found.get("scheduled_switchover")))
 
 
 def _member(name: str, one: Mapping[str, Any]) -> Member:
@@ -200,13 +200,13 @@ def _scheduled(found: object) -> str | None:
     return f"from {_text(found.get('from')) or '?'} to {_text(found.get('to')) or 'any'} at {_text(found.get('at'))}"
 
 
-def parse_node(found: Mapping[str, Any], holds_lock: bool) -> Node:
+def parse_node(found: Mapping[str, Any], holds_lock: bool) -> PatroniMember:
     """A node from an answer."""
     told = found.get("patroni")
     version = _text(told.get("version")) if isinstance(told, dict) else None
     identifier = found.get("database_system_identifier")
     text = str(identifier) if isinstance(identifier, int) and not isinstance(identifier, bool) else _text(identifier)
-    return Node(
+    return PatroniMember(
         holds_lock, _text(found.get("role")) in _PRIMARIES, _text(found.get("state")), _number(found.get("timeline")),
         text if text is not None and text.isdecimal() else None,
         found.get("pending_restart") is True, found.get("pause") is True, version,
@@ -238,10 +238,10 @@ def _number(value: object) -> int | None:
 
 def open_rest(node: DatabaseNode, site: Site) -> PatroniRest:
     """Patroni's interface of one node. Raises ConfigError."""
-    from tuiha.config.parts import Patroni
+    from tuiha.config.parts import PatroniSettings
 
     database = site.pool.database
-    settings = database.patroni or Patroni()
+    settings = database.patroni or PatroniSettings()
 
     def login() -> tuple[str, str] | None:
         """Read when something is to be changed: a host that only watches need not have it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiha.config import tls as certificates
 from tuiha.drivers.databases import durability, questions
-from tuiha.drivers.databases.questions import Answers
+from tuiha.drivers.databases.questions import NodeAnswers
 from tuiha.drivers.databases.refusals import refusal
 from tuiha.drivers.databases.session import opened
 from tuiha.drivers.databases.user_counts import Counting
@@ -98,8 +98,8 @@ class Postgres:
             timeout=_CONNECT_SECONDS,
         )
 
-    async def _ask(self, connection: Connection) -> Answers:
-        answers = Answers()
+    async def _ask(self, connection: Connection) -> NodeAnswers:
+        answers = NodeAnswers()
         answers.node = given(await connection.fetchrow(questions.NODE))
         if not answers.node["secondary"]:
             answers.replication = await self._unless_changed(connection, questions.REPLICATION)

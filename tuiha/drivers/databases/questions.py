@@ -98,7 +98,7 @@ COUNTED = ("binding", "mail_assignment", "app_user")
 POOL_TABLES = ("pool_epoch", "server", "mail_server", *COUNTED)
 
 
-class Answers:
+class NodeAnswers:
     """The rows of one poll. What was not asked, because the table is not there, is empty."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Counts:
         self.users = users
 
 
-def report(answers: Answers, window: float) -> DatabaseReport:
+def report(answers: NodeAnswers, window: float) -> DatabaseReport:
     """A report from the rows; `window` (seconds) is the heartbeat window. Raises DriverError for foreign values."""
     node = answers.node
     counts = answers.counts

@@ -27,7 +27,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What a server answered."""
 
     status: int
@@ -49,7 +49,7 @@ class Exchange:
 
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, seconds: float
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Ask for a URL of this origin; a body of at most `limit` bytes, all of it within `seconds`.
 
         Raises DriverError for an answer that is none or too long, OSError and EOFError for a connection that fails,
@@ -99,20 +99,20 @@ class Exchange:
         return "\r\n".join([*head, "", ""]).encode() + (body or b"")
 
 
-async def _answer(reader: asyncio.StreamReader, limit: int) -> tuple[Answer, bool]:
+async def _answer(reader: asyncio.StreamReader, limit: int) -> tuple[HttpAnswer, bool]:
     """One answer, and whether the connection can carry another. Raises DriverError, OSError, EOFError."""
     try:
         status, headers, kept = await _head(reader)
         while 100 <= status < 200:
             status, headers, kept = await _head(reader)
         if status in _BODILESS:
-            return Answer(status, headers, b""), kept
+            return HttpAnswer(status, headers, b""), kept
         if "chunked" in headers.get("transfer-encoding", "").lower():
-            return Answer(status, headers, await _chunks(reader, limit)), kept
+            return HttpAnswer(status, headers, await _chunks(reader, limit)), kept
         length = headers.get("content-length")
         if length is not None:
-            return Answer(status, headers, await _exactly(reader, _number(length, 10), limit)), kept
-        return Answer(status, headers, await _rest(reader, limit)), False
+            return HttpAnswer(status, headers, await _exactly(reader, _number(length, 10), limit)), kept
+        return HttpAnswer(status, headers, await _rest(reader, limit)), False
     except asyncio.LimitOverrunError:
         raise DriverError(_NOT_HTTP) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from tuiha.config.tls import is_loopback
-from tuiha.drivers.http.exchange import Answer, Exchange
+from tuiha.drivers.http.exchange import Exchange, HttpAnswer
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import cause_of, why
 
@@ -62,7 +62,7 @@ class Asker:
 
     async def _asked(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, seconds: float
-    ) -> Answer:
+    ) -> HttpAnswer:
         try:
             return await self._exchange.ask(method, url, {**self._headers, **headers}, body, limit, seconds)
         except (OSError, EOFError, ValueError) as error:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiha.config import tls as certificates
-from tuiha.drivers.ledgers.gateway import Answer, Gateway, Login, NoAnswer, Rejected
+from tuiha.drivers.ledgers.gateway import Gateway, GatewayAnswer, Login, NoAnswer, Rejected
 from tuiha.drivers.ledgers.record import SIZE_LIMIT, parse, written
 from tuiha.drivers.protocols import Conflict, DriverError
 from tuiha.model.problems.causes import Cause
@@ -110,7 +110,7 @@ _TRIES = 3  # the holder may change between a look and the transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class EtcdClaim:
     """Which operation, from which host."""
 
     operation: str
@@ -139,7 +139,7 @@ class EtcdLedger:
         self._folder = f"{prefix.rstrip('/')}/{pool}/"
         self._lease_seconds = lease_seconds
         self._lease: str | None = None
-        self._held: Claim | None = None
+        self._held: EtcdClaim | None = None
         self._revision = 0  # of the record, as written here last
         self._holder = 0  # revision of the key `holder`, as seen last
         self._keeping: asyncio.Task[None] | None = None
@@ -172,7 +172,7 @@ class EtcdLedger:
         async with self._changing:
             return await self._replace(old, new, claim, before.operation if taken and before is not None else None)
 
-    async def _replace(self, old: LedgerRecord, new: LedgerRecord, claim: Claim | None,
+    async def _replace(self, old: LedgerRecord, new: LedgerRecord, claim: EtcdClaim | None,
                        gives_way: str | None) -> LedgerRecord:
         mark = uuid.uuid4().hex
         repeated = False
@@ -210,7 +210,7 @@ class EtcdLedger:
         raw = written(replace(record, revision=0))
         return [put(self._key("record"), raw), put(self._key("write"), mark.encode())]
 
-    async def _holding(self, new: LedgerRecord, claim: Claim | None) -> list[dict[str, Any]]:
+    async def _holding(self, new: LedgerRecord, claim: EtcdClaim | None) -> list[dict[str, Any]]:
         """Take or keep the intent with a lease, or give it back."""
         if claim is None:
             return []
@@ -226,7 +226,9 @@ class EtcdLedger:
             raise DriverError("etcd granted no lease")
         return lease
 
-    async def _change(self, compare: Sequence[Mapping[str, Any]], success: Sequence[Mapping[str, Any]]) -> Answer:
+    async def _change(
+        self, compare: Sequence[Mapping[str, Any]], success: Sequence[Mapping[str, Any]]
+    ) -> GatewayAnswer:
         body = {"compare": compare, "success": success, "failure": [{"request_range": self._range()}]}
         try:
             return await self._gateway.ask("/v3/kv/txn", body, _WRITE_ROUNDS)
@@ -257,7 +259,7 @@ class EtcdLedger:
 
     # What follows from a change
 
-    def _changed(self, new: LedgerRecord, claim: Claim | None, revision: int) -> LedgerRecord:
+    def _changed(self, new: LedgerRecord, claim: EtcdClaim | None, revision: int) -> LedgerRecord:
         self._revision = revision
         if claim is not None and new.intent is not None:
             self._holder, self._held = revision, claim
@@ -272,7 +274,7 @@ class EtcdLedger:
         if record.revision != old.revision:
             raise Conflict(f"the ledger is at revision {record.revision}, not {old.revision}")
 
-    def _learn_holder(self, claim: Claim | None, holder: Value | None, gives_way: str | None) -> None:
+    def _learn_holder(self, claim: EtcdClaim | None, holder: Value | None, gives_way: str | None) -> None:
         """Go on with the holder as it is now. Raises DriverError when it is another one that does not give way."""
         if holder is None:
             self._holder, self._lease = 0, None  # a lease of ours ended, and took the key along
@@ -283,13 +285,13 @@ class EtcdLedger:
                               f"gone, its hold ends {self._lease_seconds} s after its last sign of life")
         self._holder = holder.revision
 
-    def _claim(self, intent: str | None) -> Claim | None:
+    def _claim(self, intent: str | None) -> EtcdClaim | None:
         if intent is None:
             return None
         try:
-            return Claim(str(json.loads(intent)["id"]), self._host)
+            return EtcdClaim(str(json.loads(intent)["id"]), self._host)
         except (ValueError, TypeError, KeyError, RecursionError):
-            return Claim(intent, self._host)
+            return EtcdClaim(intent, self._host)
 
     def _refuse_other(self, record: LedgerRecord) -> None:
         if record.pool != self._pool:
@@ -330,7 +332,7 @@ class EtcdLedger:
         result = answer.body.get("result")
         return isinstance(result, dict) and str(result.get("TTL", "0")) != "0"
 
-    async def _hold_again(self, claim: Claim) -> None:
+    async def _hold_again(self, claim: EtcdClaim) -> None:
         """The lease has ended while the operation goes on: hold the intent again, unless the ledger was changed."""
         self._lease = await self._granted()
         compare = [unchanged(self._key("record"), self._revision), unchanged(self._key("holder"), 0)]
@@ -345,13 +347,13 @@ class EtcdLedger:
             await asyncio.gather(keeping, return_exceptions=True)
 
 
-def _claimed(value: Value) -> Claim:
+def _claimed(value: Value) -> EtcdClaim:
     """Who holds the intent; one that cannot be read is somebody's all the same."""
     try:
         found = json.loads(value.raw)
-        return Claim(str(found["operation"]), str(found["host"]))
+        return EtcdClaim(str(found["operation"]), str(found["host"]))
     except (ValueError, TypeError, KeyError, RecursionError):
-        return Claim("unknown", "an unknown host")
+        return EtcdClaim("unknown", "an unknown host")
 
 
 def open_etcd_ledger(ledger: Ledger, site: Site) -> EtcdLedger:

@@ -51,7 +51,7 @@ class NoAnswer(DriverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GatewayAnswer:
     """What etcd answered."""
 
     body: Mapping[str, Any]
@@ -79,7 +79,7 @@ class Gateway:
         self._token: str | None = None  # "" when etcd wants none
         self._session: aiohttp.ClientSession | None = None
 
-    async def ask(self, path: str, body: Mapping[str, Any], rounds: int = 1) -> Answer:
+    async def ask(self, path: str, body: Mapping[str, Any], rounds: int = 1) -> GatewayAnswer:
         """Post to the endpoints in turn until one answers, and all of them again in further rounds.
 
         Only what may happen twice is asked for. Raises NoAnswer, and Rejected when all that answered refused.
@@ -101,7 +101,7 @@ class Gateway:
                 else:
                     self._endpoints.remove(endpoint)
                     self._endpoints.insert(0, endpoint)
-                    return Answer(found, unsure)
+                    return GatewayAnswer(found, unsure)
         raise self._told(failed, unsure)
 
     def _told(self, failed: Mapping[str, DriverError], unsure: bool) -> DriverError:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tuiha.drivers.databases.patroni_rest import Cluster, Node, PatroniRest
+from tuiha.drivers.databases.patroni_rest import PatroniCluster, PatroniMember, PatroniRest
 from tuiha.drivers.protocols import DriverError, LeasedLedger, LedgerDriver
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Standby
 
@@ -26,11 +26,11 @@ class NoLeader(DriverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PatroniWord:
     """What one node's Patroni says; None where it does not answer, with why."""
 
-    cluster: Cluster | None
-    node: Node | None
+    cluster: PatroniCluster | None
+    node: PatroniMember | None
     error: str = ""
 
 
@@ -114,17 +114,17 @@ def open_patroni_ledger(pool: str, rests: Mapping[str, PatroniRest], intents: Le
     return PatroniLedger(pool, rests, intents)
 
 
-async def _told(rest: PatroniRest) -> Told:
+async def _told(rest: PatroniRest) -> PatroniWord:
     cluster, node = await asyncio.gather(rest.cluster(), rest.node("/leader"), return_exceptions=True)
     errors = [str(answer) for answer in (cluster, node) if isinstance(answer, DriverError)]
     for answer in (cluster, node):
         if isinstance(answer, BaseException) and not isinstance(answer, DriverError):
             raise answer
-    return Told(None if isinstance(cluster, BaseException) else cluster,
-                None if isinstance(node, BaseException) else node, errors[0] if errors else "")
+    return PatroniWord(None if isinstance(cluster, BaseException) else cluster,
+                       None if isinstance(node, BaseException) else node, errors[0] if errors else "")
 
 
-def concluded(pool: str, told: Mapping[str, Told]) -> LedgerRecord:
+def concluded(pool: str, told: Mapping[str, PatroniWord]) -> LedgerRecord:
     """Who leads, by what all nodes say. Raises DriverError when nobody does, or nobody can be asked.
 
     A node that was cut off from the store may still tell of the leader of before: the highest timeline counts. The
@@ -147,7 +147,7 @@ def concluded(pool: str, told: Mapping[str, Told]) -> LedgerRecord:
     return LedgerRecord(pool, timeline, leader, Standby.STALE if stale else Standby.SYNC, identifier, timeline)
 
 
-def _claim(cluster: Cluster, told: Mapping[str, Told]) -> tuple[int, str, bool] | None:
+def _claim(cluster: PatroniCluster, told: Mapping[str, PatroniWord]) -> tuple[int, str, bool] | None:
     """Timeline, leader, and whether nobody is in step, by one node's answer; None when it names no leader that is one.
 
     Of two answers that differ in the last alone the careful one is the greater.
@@ -165,7 +165,7 @@ def _claim(cluster: Cluster, told: Mapping[str, Told]) -> tuple[int, str, bool] 
     return timeline, leader, not in_step
 
 
-def _nobody(clusters: Mapping[str, Cluster], told: Mapping[str, Told]) -> DriverError:
+def _nobody(clusters: Mapping[str, PatroniCluster], told: Mapping[str, PatroniWord]) -> DriverError:
     leaders = {cluster.leader for cluster in clusters.values()} - {None}
     strange = sorted(str(leader) for leader in leaders if leader not in told)
     if strange:

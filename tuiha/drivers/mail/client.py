@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal as OneOf
 
-from tuiha.drivers.mail.envelopes import Answers, Envelope, Part, readable_piece, search_date, uids_in
+from tuiha.drivers.mail.envelopes import Envelope, EnvelopePart, FetchAnswers, readable_piece, search_date, uids_in
 from tuiha.drivers.mail.idle import Idle, News
 from tuiha.drivers.mail.talk import Talk, plain
 from tuiha.drivers.mail.values import number
@@ -276,7 +276,7 @@ class ImapClient:
 
     async def any_from(self, first_uid: int) -> bool:
         """Whether the mailbox has a message with a UID of at least `first_uid`; costs the server next to nothing."""
-        return bool((await self._listed(first_uid, Part.UID, 1)).uids)
+        return bool((await self._listed(first_uid, EnvelopePart.UID, 1)).uids)
 
     @property
     def exists(self) -> int:
@@ -302,7 +302,7 @@ class ImapClient:
 
     async def oldest(self) -> int:
         """The lowest UID in the mailbox; 0 when the server shows none. It is asked by number, which costs little."""
-        answers = Answers(lambda uid: True)
+        answers = FetchAnswers(lambda uid: True)
         try:
             async with self._talk.call():
                 await self._talk.command([b"FETCH 1 (UID)"], answers.take)
@@ -313,7 +313,7 @@ class ImapClient:
 
     async def newest(self) -> int:
         """The highest UID in the mailbox; 0 when it is empty."""
-        return max((await self._listed("*", Part.UID, 1)).uids, default=0) if self._talk.exists else 0
+        return max((await self._listed("*", EnvelopePart.UID, 1)).uids, default=0) if self._talk.exists else 0
 
     async def uids(self, first_uid: int, since: date | None = None) -> list[int]:
         """The lowest LISTED UIDs from `first_uid` on of messages that exist; `since`: arrived on that day or later.
@@ -326,14 +326,14 @@ class ImapClient:
         self.hides = False
         found = await self._search(first, since)
         if found is None and since is not None and self._talk.exists > LISTED:  # the history is among the last of them
-            return (await self._listed(first, Part.SIZE, LISTED, since, self._talk.exists - LISTED + 1)).uids
+            return (await self._listed(first, EnvelopePart.SIZE, LISTED, since, self._talk.exists - LISTED + 1)).uids
         if not found and (since is None or self._talk.exists <= LISTED):
-            shown = await self._listed(first, Part.UID if since is None else Part.SIZE, LISTED, since)
+            shown = await self._listed(first, EnvelopePart.UID if since is None else EnvelopePart.SIZE, LISTED, since)
             found, self.hides = shown.uids, shown.top < self._talk.exists or shown.gaps > 0
         return found or []
 
     async def _listed(
-        self, first: int | OneOf["*"], part: Part, most: int, since: date | None = None, place: int = 0
+        self, first: int | OneOf["*"], part: EnvelopePart, most: int, since: date | None = None, place: int = 0
     ) -> _Shown:
         """UIDs by FETCH. n:* always names the last message, also when its UID is smaller than n.
 
@@ -415,28 +415,28 @@ class ImapClient:
             return list(uids)
         found = lowest.found()
         if len(found) < len(wanted):
-            answers = Answers(wanted.__contains__)
-            await self._fetch(uids, Part.UID, answers)
-            found = sorted({*found, *answers.envelopes(Part.UID)})
+            answers = FetchAnswers(wanted.__contains__)
+            await self._fetch(uids, EnvelopePart.UID, answers)
+            found = sorted({*found, *answers.envelopes(EnvelopePart.UID)})
         return found
 
-    async def fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
+    async def fetch(self, uids: Sequence[int], part: EnvelopePart, answers: FetchAnswers) -> None:
         """Ask for a part of messages; `answers` takes what is said of them, also when the call fails half-way."""
         asked = part
-        if part is Part.HEADER and self._whole:
-            asked = Part.WHOLE_HEADER
+        if part is EnvelopePart.HEADER and self._whole:
+            asked = EnvelopePart.WHOLE_HEADER
         try:
             await self._fetch(uids, asked, answers)
         except ImapError as error:
-            if error.response != "BAD" or asked is not Part.HEADER:
+            if error.response != "BAD" or asked is not EnvelopePart.HEADER:
                 raise
             self._whole = True  # it takes a part of a section for a mistake (or this message is bad in any case)
-            await self._fetch(uids, Part.WHOLE_HEADER, answers)
+            await self._fetch(uids, EnvelopePart.WHOLE_HEADER, answers)
         if cut := answers.without_identity():
             with suppress(ImapError):
-                await self._fetch(cut, Part.IDENTITY, answers)
+                await self._fetch(cut, EnvelopePart.IDENTITY, answers)
 
-    async def _fetch(self, uids: Sequence[int], part: Part, answers: Answers) -> None:
+    async def _fetch(self, uids: Sequence[int], part: EnvelopePart, answers: FetchAnswers) -> None:
         async with self._talk.call():
             await self._talk.command([b"UID FETCH " + _uid_set(uids) + b" " + part.value.encode("ascii")], answers.take)
 
@@ -449,9 +449,9 @@ class ImapClient:
         while uids := await self.uids(first_uid, since):
             for start in range(0, len(uids), BATCH):
                 batch = uids[start : start + BATCH]
-                answers = Answers(frozenset(batch).__contains__)
-                await self.fetch(batch, Part.HEADER, answers)
-                found += [one for _, one in sorted(answers.envelopes(Part.HEADER).items())]
+                answers = FetchAnswers(frozenset(batch).__contains__)
+                await self.fetch(batch, EnvelopePart.HEADER, answers)
+                found += [one for _, one in sorted(answers.envelopes(EnvelopePart.HEADER).items())]
             first_uid = uids[-1] + 1
             if len(uids) < LISTED:
                 break

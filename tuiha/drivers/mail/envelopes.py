@@ -23,7 +23,7 @@ _IDENTITY = re.compile(r"<[^<>]+>")
 _WANTED = frozenset({b"ENVELOPE"})
 
 
-class Part(Enum):
+class EnvelopePart(Enum):
     """What is asked of messages: the first that a message yields is kept."""
 
     HEADER = f"({_ABOUT} {_FIELDS}<0.{HEADER_BYTES}>)"
@@ -141,7 +141,7 @@ def _address(parts: list[Value]) -> str:
     return f"{name} <{plain}>" if name else plain
 
 
-class Answers:
+class FetchAnswers:
     """What the answers to one FETCH command say of the messages that were asked for.
 
     They may come in any order and in several responses for one message; these are put together by their sequence
@@ -210,10 +210,10 @@ class Answers:
         """Messages whose Message-ID may be in what was cut off."""
         return [uid for uid, one in self.pieces().items() if one.cut and "message-id" not in (one.fields or {})]
 
-    def envelopes(self, part: Part) -> dict[int, Envelope]:
+    def envelopes(self, part: EnvelopePart) -> dict[int, Envelope]:
         """The messages of which all came that `part` asks for, by UID."""
         found = self.pieces()
-        bare = part in (Part.SIZE, Part.ARRIVAL, Part.UID)
+        bare = part in (EnvelopePart.SIZE, EnvelopePart.ARRIVAL, EnvelopePart.UID)
         return {uid: one.envelope() for uid, one in found.items() if bare or one.fields is not None}
 
 

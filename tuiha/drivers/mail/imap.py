@@ -14,7 +14,7 @@ from tuiha.model.problems.causes import Cause
 from tuiha.model.reports import MailReport
 
 if TYPE_CHECKING:
-    from tuiha.config.parts import MailServer
+    from tuiha.config.parts import MailServerSettings
     from tuiha.drivers.site import Site
 
 
@@ -111,7 +111,7 @@ class Imap:
             await client.logout()
 
 
-def open_imap(server: MailServer, site: Site) -> Imap:
+def open_imap(server: MailServerSettings, site: Site) -> Imap:
     """The driver of one mail server, with the probe's log-in of its cluster."""
     cluster = site.pool.cluster_of(server)
     return Imap(server.name, server.address, server.security, cluster.probe.user, site.secret(cluster.probe.password),

@@ -22,7 +22,7 @@ _IN_SECTION = re.compile(rb'(?:[^"\]]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 _ORIGIN = re.compile(rb"\](?:[ \t]*<[\d.]*>)?")  # some repeat the length as well, or put a blank before it
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """What a token is."""
 
     OPEN = "("
@@ -35,13 +35,13 @@ class Kind(Enum):
 class Token:
     """One token; `data` is the text of an atom or string."""
 
-    kind: Kind
+    kind: ValueKind
     data: bytes = b""
 
     @property
     def value(self) -> bytes | None:
         """The text; None for NIL."""
-        return None if self.kind is Kind.ATOM and self.data.upper() == b"NIL" else self.data
+        return None if self.kind is ValueKind.ATOM and self.data.upper() == b"NIL" else self.data
 
 
 def tokens(parts: Sequence[bytes]) -> Iterator[Token]:
@@ -50,7 +50,7 @@ def tokens(parts: Sequence[bytes]) -> Iterator[Token]:
     for place, part in enumerate(parts):
         if place % 2:
             if section is None:
-                yield Token(Kind.STRING, part)
+                yield Token(ValueKind.STRING, part)
             else:
                 section.append(part)
             continue
@@ -59,7 +59,7 @@ def tokens(parts: Sequence[bytes]) -> Iterator[Token]:
             if section is not None:
                 at, done = _section(part, at, section)
                 if done:
-                    yield Token(Kind.ATOM, b"".join(section))
+                    yield Token(ValueKind.ATOM, b"".join(section))
                     section = None
                 continue
             found = _TOKEN.match(part, at)
@@ -87,12 +87,12 @@ def _section(part: bytes, at: int, section: list[bytes]) -> tuple[int, bool]:
 
 def _token(found: re.Match[bytes]) -> Token:
     if found["open"] is not None:
-        return Token(Kind.OPEN)
+        return Token(ValueKind.OPEN)
     if found["close"] is not None:
-        return Token(Kind.CLOSE)
+        return Token(ValueKind.CLOSE)
     if found["quoted"] is not None:
-        return Token(Kind.STRING, re.sub(rb"\\(.)", rb"\1", found["quoted"], flags=re.DOTALL))
-    return Token(Kind.ATOM, found["atom"])
+        return Token(ValueKind.STRING, re.sub(rb"\\(.)", rb"\1", found["quoted"], flags=re.DOTALL))
+    return Token(ValueKind.ATOM, found["atom"])
 
 
 def parse(parts: Sequence[bytes]) -> list[Value]:
@@ -103,9 +103,9 @@ def parse(parts: Sequence[bytes]) -> list[Value]:
     rest = tokens(parts)
     values: list[Value] = []
     for token in rest:
-        if token.kind is Kind.CLOSE:
+        if token.kind is ValueKind.CLOSE:
             raise ImapError("the server's answer is not well formed: ')' without '('")
-        values.append(_nested(rest, 1) if token.kind is Kind.OPEN else token.value)
+        values.append(_nested(rest, 1) if token.kind is ValueKind.OPEN else token.value)
     return values
 
 
@@ -114,16 +114,16 @@ def _nested(rest: Iterator[Token], depth: int) -> list[Value]:
         raise ImapError("the server's answer is nested too deeply")
     inner: list[Value] = []
     for token in rest:
-        if token.kind is Kind.CLOSE:
+        if token.kind is ValueKind.CLOSE:
             return inner
-        inner.append(_nested(rest, depth + 1) if token.kind is Kind.OPEN else token.value)
+        inner.append(_nested(rest, depth + 1) if token.kind is ValueKind.OPEN else token.value)
     raise ImapError("the server's answer is not well formed: a parenthesis is left open")
 
 
 def _step_over(rest: Iterator[Token]) -> None:
     depth = 1
     for token in rest:
-        depth += (token.kind is Kind.OPEN) - (token.kind is Kind.CLOSE)
+        depth += (token.kind is ValueKind.OPEN) - (token.kind is ValueKind.CLOSE)
         if depth == 0:
             return
 
@@ -137,19 +137,19 @@ def items(response: Response, wanted: frozenset[bytes]) -> dict[bytes, Value]:
     rest = tokens(response.parts)
     found: dict[bytes, Value] = {}
     for token in rest:  # up to the list
-        if token.kind is Kind.OPEN:
+        if token.kind is ValueKind.OPEN:
             break
     for token in rest:
-        if token.kind is Kind.CLOSE:
+        if token.kind is ValueKind.CLOSE:
             break
-        if token.kind is Kind.OPEN:  # something without a name
+        if token.kind is ValueKind.OPEN:  # something without a name
             _step_over(rest)
             continue
         name = token.data.upper()
         value = next(rest, None)
-        if value is None or value.kind is Kind.CLOSE:
+        if value is None or value.kind is ValueKind.CLOSE:
             break
-        if value.kind is not Kind.OPEN:
+        if value.kind is not ValueKind.OPEN:
             found.setdefault(name, value.value)
         elif name in wanted:
             found[name] = _nested(rest, 1)

@@ -16,7 +16,7 @@ from tuiha.drivers.http.keepalive import Asker
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause
-from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, Sight, TroubleReport
+from tuiha.model.problems.mail_trouble import MOST_EXAMPLES, MOST_REASONS, ClusterReport, MailSight, TroubleReport
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _REFUSALS = {
 }
 
 
-class PoolServer:
+class PoolServerDriver:
     """Polls one pool server; keeps its connection open.
 
     `pool` is the name of our pool: a server of another one is refused. None accepts any. `renew` reads the token again
@@ -205,9 +205,9 @@ def _trouble(found: Mapping[str, object]) -> TroubleReport:
                          tuple(names[:MOST_EXAMPLES]), _maybe_text(found, "text") or "")
 
 
-def _sight(found: Mapping[str, object]) -> Sight:
-    return Sight(_text(found, "name"), _real(found, "seconds"), _real(found, "latency_ms"),
-                 _maybe_text(found, "greeting") or "", _maybe_text(found, "gone"), _maybe_text(found, "closed"))
+def _sight(found: Mapping[str, object]) -> MailSight:
+    return MailSight(_text(found, "name"), _real(found, "seconds"), _real(found, "latency_ms"),
+                     _maybe_text(found, "greeting") or "", _maybe_text(found, "gone"), _maybe_text(found, "closed"))
 
 
 _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
@@ -243,7 +243,7 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, object], str], object]] = {
 }
 
 
-def open_pool_server(server: Server, site: Site) -> PoolServer:
+def open_pool_server(server: Server, site: Site) -> PoolServerDriver:
     """The driver of one of tuiha's own servers, which is shown the token of the control interface."""
-    return PoolServer(server.name, server.address, site.token, certificates.for_server(server, site.base),
-                      site.pool.pool, site.renew)
+    return PoolServerDriver(server.name, server.address, site.token, certificates.for_server(server, site.base),
+                            site.pool.pool, site.renew)

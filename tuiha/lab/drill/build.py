@@ -17,7 +17,7 @@ from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
 from tuiha.lab.drill.acts.disks import small_disks
 from tuiha.lab.drill.acts.hands import Hands
-from tuiha.lab.drill.needs import Needs, needs
+from tuiha.lab.drill.needs import ScenarioNeeds, needs
 from tuiha.lab.drill.network import spread
 from tuiha.lab.drill.observation.observer import Observer
 from tuiha.lab.drill.scenario import Scenario
@@ -25,10 +25,10 @@ from tuiha.lab.drill.stage import Stage
 from tuiha.lab.drill.wires import Wired, groups, wire
 from tuiha.lab.embedded import EmbeddedPool, StartError
 from tuiha.lab.load.database import Records
-from tuiha.lab.load.devices import User, read_users
+from tuiha.lab.load.devices import LoadUser, read_users
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.load.setup import setting
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 
 _WITNESS = 3  # every third user is the witness's; the others are the load's
 _LOAD = ("--rate", "20", "--wait", "5", "--ramp", "60")
@@ -62,7 +62,7 @@ async def staged(scenario: Scenario, say: Callable[[str], None]) -> AsyncIterato
 
 
 @asynccontextmanager
-async def watched(pool: Control, scenario: Scenario, kind: type[Stage] = Stage) -> AsyncIterator[Stage]:
+async def watched(pool: LabControl, scenario: Scenario, kind: type[Stage] = Stage) -> AsyncIterator[Stage]:
     """Load and observer on a pool that runs; both end with the stage. Raises LoadFailed."""
     settings = load(pool.config_path)
     lines = pool.users_path.read_text().splitlines(keepends=True)
@@ -90,7 +90,7 @@ async def watched(pool: Control, scenario: Scenario, kind: type[Stage] = Stage) 
 
 @asynccontextmanager
 async def hands(
-    stage: Stage, scenario: Scenario, of_load: Sequence[User], spare: Sequence[User], planted: Path
+    stage: Stage, scenario: Scenario, of_load: Sequence[LoadUser], spare: Sequence[LoadUser], planted: Path
 ) -> AsyncIterator[None]:
     """Hands at mailboxes and eyes on mail connections, in a scenario of mail."""
     if scenario.mail is None:
@@ -108,7 +108,7 @@ async def hands(
             await stage.hands.end()
 
 
-async def _wired(pool: EmbeddedPool, settings: Pool, wanted: Needs, say: Callable[[str], None]) -> Wired | None:
+async def _wired(pool: EmbeddedPool, settings: Pool, wanted: ScenarioNeeds, say: Callable[[str], None]) -> Wired | None:
     """The network that the scenario's faults need; None when they need none."""
     if not wanted.links and not wanted.hurtable and not wanted.settings:
         return None

@@ -11,7 +11,7 @@ Setting = tuple[str, str, object]  # section of the configuration (a list: of ea
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ScenarioNeeds:
     """Links with a proxy, servers that can be hurt from inside, parts on a small disk, settings of the servers."""
 
     links: tuple[Link, ...] = ()
@@ -20,11 +20,11 @@ class Needs:
     settings: tuple[Setting, ...] = ()
 
 
-def needs(acts: Iterable[object]) -> Needs:
+def needs(acts: Iterable[object]) -> ScenarioNeeds:
     """Everything that the acts name, those within an operation too."""
     every = list(_flat(acts))
-    return Needs(*(tuple(dict.fromkeys(one for act in every for one in getattr(act, name, ())))
-                   for name in ("links", "hurtable", "disks", "settings")))
+    return ScenarioNeeds(*(tuple(dict.fromkeys(one for act in every for one in getattr(act, name, ())))
+                           for name in ("links", "hurtable", "disks", "settings")))
 
 
 def lacking(acts: Iterable[object], root: bool) -> str | None:

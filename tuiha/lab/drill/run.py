@@ -17,10 +17,10 @@ from tuiha.lab.drill.observation.mailwatch import judge
 from tuiha.lab.drill.observation.observer import ObserverFailed, kept
 from tuiha.lab.drill.scenario import Scenario
 from tuiha.lab.drill.stage import NotReached, Stage, steady
-from tuiha.lab.drill.verdict import Verdict
+from tuiha.lab.drill.verdict import DrillVerdict
 from tuiha.lab.embedded import StartError
 from tuiha.lab.load.process import LoadFailed
-from tuiha.lab.pool.control import ControlError
+from tuiha.lab.pool.control import LabControlError
 from tuiha.pooldb.errors import UNREAD
 
 LONGEST = 240.0  # seconds from the first act to the last
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 Place = Callable[[Scenario, Say], AbstractAsyncContextManager[Stage]]
 
 
-async def drill(scenario: Scenario, say: Say, place: Place = staged) -> Verdict:
+async def drill(scenario: Scenario, say: Say, place: Place = staged) -> DrillVerdict:
     """Run a scenario and judge it. Never raises for what a pool does: a drill that could not be run says so.
 
     `place` makes the pool with its load and observer; without it an embedded one.
@@ -48,13 +48,13 @@ async def drill(scenario: Scenario, say: Say, place: Place = staged) -> Verdict:
         return verdict.not_run(scenario, f"{type(error).__name__}: {error}")
 
 
-async def _on(stage: Stage, scenario: Scenario, say: Say) -> Verdict:
+async def _on(stage: Stage, scenario: Scenario, say: Say) -> DrillVerdict:
     missed: list[str] = []
     try:
         await steady(stage)
         async with asyncio.timeout(LONGEST):
             await _play(stage, scenario, say)
-    except (NotReached, ControlError) as error:
+    except (NotReached, LabControlError) as error:
         missed.append(str(error))
     except TimeoutError:
         missed.append(f"not over after {LONGEST:g} s")

@@ -19,7 +19,7 @@ from tuiha.lab.drill.observation.records import Status
 from tuiha.lab.drill.wires import Wired, groups, ports_of
 from tuiha.lab.load.process import LoadProcess
 from tuiha.lab.pool.account import unprivileged
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.reports import LedgerRecord
 from tuiha.operate.api import Operator
@@ -37,7 +37,7 @@ class NotReached(Exception):
 class Stage:
     """A running drill, as the acts of a scenario see it."""
 
-    pool: Control
+    pool: LabControl
     settings: Pool
     observer: Observer
     load: LoadProcess

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuiha.lab.drill.observation import judge
 from tuiha.lab.drill.observation.mailwatch import MailFigures
-from tuiha.lab.drill.observation.records import Recording
+from tuiha.lab.drill.observation.records import DrillRecording
 from tuiha.lab.drill.scenario import MailLimits, Scenario
 
 SCHEMA = "tuiha.drill/1"
@@ -20,7 +20,7 @@ _LOST = ("lost", "unrecorded", "history_gaps")  # of the load's report
 class Run:
     """What came out of one run of a scenario."""
 
-    recording: Recording
+    recording: DrillRecording
     load: Mapping[str, Any]  # the report of devices and mailer
     kept: Mapping[str, frozenset[str]]  # user of the witness -> devices in the database at the end
     lease: float  # seconds
@@ -63,7 +63,7 @@ def _worst(seconds: tuple[float, ...]) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DrillVerdict:
     """What is printed of one drill."""
 
     scenario: str
@@ -112,7 +112,7 @@ class Verdict:
         }
 
 
-def conclude(scenario: Scenario, run: Run) -> Verdict:
+def conclude(scenario: Scenario, run: Run) -> DrillVerdict:
     """Judge one run."""
     recording, load = run.recording, run.load
     lost, late = judge.lost(recording.acks, run.kept), judge.late(recording, run.lease)
@@ -131,7 +131,7 @@ def conclude(scenario: Scenario, run: Run) -> Verdict:
     found = {**{kind: tuple(texts) for kind, texts in load["examples"].items()},
              "lost": (*lost, *load["examples"].get("lost", ())), "late": tuple(late), "split": tuple(split),
              "gone": () if run.mail is None else run.mail.gone}
-    return Verdict(
+    return DrillVerdict(
         scenario.name, not broken, **counts, outage_ms=round(outage * 1000),
         requests_failed=load["failures"], requests_delayed=load["delayed"], substitutes=load["substitutes"],
         operation=run.operation, mail=run.mail,
@@ -141,7 +141,7 @@ def conclude(scenario: Scenario, run: Run) -> Verdict:
     )
 
 
-def _limits(scenario: Scenario, load: Mapping[str, Any], outage: float, recording: Recording) -> list[str]:
+def _limits(scenario: Scenario, load: Mapping[str, Any], outage: float, recording: DrillRecording) -> list[str]:
     """What else the scenario says must hold, and does not; and what the checker did not get to see."""
     failed, limit = load["failures"], scenario.failed
     checks = (
@@ -174,6 +174,6 @@ def _of_mail(limits: MailLimits, run: MailRun, load: Mapping[str, Any]) -> list[
     return [text for wrong, text in checks if wrong]
 
 
-def not_run(scenario: Scenario, why: str) -> Verdict:
+def not_run(scenario: Scenario, why: str) -> DrillVerdict:
     """A drill that could not be run or judged."""
-    return Verdict(scenario.name, False, None, None, None, None, None, None, None, None, broken=(why,))
+    return DrillVerdict(scenario.name, False, None, None, None, None, None, None, None, None, broken=(why,))

@@ -21,7 +21,7 @@ from tuiha.drivers.sprayers.haproxy import Haproxy
 from tuiha.lab.drill.needs import Setting
 from tuiha.lab.drill.network import COORDINATOR, MEMBERS, Link, Network
 from tuiha.lab.pool.account import unprivileged
-from tuiha.lab.pool.control import Control
+from tuiha.lab.pool.control import LabControl
 from tuiha.lab.pool.layout import Layout
 
 _CHILD = "tuiha.lab.drill.child"
@@ -45,7 +45,7 @@ def groups(settings: Pool) -> dict[str, tuple[str, ...]]:
             "sprayers": tuple(sprayer.name for sprayer in settings.sprayers)}
 
 
-async def wire(pool: Control, settings: Pool, links: Iterable[Link], hurtable: Iterable[str],
+async def wire(pool: LabControl, settings: Pool, links: Iterable[Link], hurtable: Iterable[str],
                changed: Sequence[Setting] = ()) -> Wired:
     """Put a proxy into each link; `hurtable` servers are started so that they can be hurt from inside.
 
@@ -65,7 +65,7 @@ async def wire(pool: Control, settings: Pool, links: Iterable[Link], hurtable: I
 class Wired:
     """A pool whose connections go through a network."""
 
-    def __init__(self, pool: Control, settings: Pool, changed: Sequence[Setting] = ()) -> None:
+    def __init__(self, pool: LabControl, settings: Pool, changed: Sequence[Setting] = ()) -> None:
         self.network = Network()
         self.ports: dict[Link, int] = {}
         self.direct = ports_of(settings)

@@ -33,20 +33,20 @@ def _arguments() -> argparse.Namespace:
 
 async def _run(arguments: argparse.Namespace) -> int:
     from tuiha.config.load import load
-    from tuiha.lab.load.devices import Pace, read_users
+    from tuiha.lab.load.devices import DevicePace, read_users
     from tuiha.lab.load.figures import failed
-    from tuiha.lab.load.run import Options, run
+    from tuiha.lab.load.run import LoadOptions, run
     from tuiha.lab.load.setup import setting
 
     pool = await asyncio.to_thread(load, arguments.config)
     users = read_users(await asyncio.to_thread(arguments.users.read_text))
-    options = Options(
+    options = LoadOptions(
         stats=arguments.stats or arguments.config.parent / "load.json",
         seconds=arguments.seconds,
         rate=arguments.rate,
         devices_per_user=arguments.devices_per_user,
         grace=arguments.grace,
-        pace=Pace(arguments.wait, arguments.ramp),
+        pace=DevicePace(arguments.wait, arguments.ramp),
         planted=arguments.planted,
     )
     stop = asyncio.Event()

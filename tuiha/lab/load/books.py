@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DeliveredMessage:
     """One message that the mailer delivered, or tried to."""
 
     id: str  # without angle brackets
@@ -34,7 +34,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DeliveredChange:
     """One change as a device got it."""
 
     seq: int
@@ -45,7 +45,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class HistoryGap:
     """Sequence numbers that a device was never given: from `after` + 1 to `before` - 1."""
 
     after: int
@@ -70,14 +70,14 @@ class DeviceBook:
     changes: int = 0
     restarts: int = 0  # answers of 410: the device started again from another key
     doubles: list[str] = field(default_factory=list)  # message ids and "seq N" that came again
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[HistoryGap] = field(default_factory=list)
 
     def registered(self, now: float) -> None:
         """The device has its first key; registering again later changes nothing that is due."""
         if self.due_from is None:
             self.due_from = now
 
-    def took(self, changes: Iterable[Change]) -> None:
+    def took(self, changes: Iterable[DeliveredChange]) -> None:
         """The device took an answer with these changes and moved to the answer's key."""
         for change in changes:
             self.changes += 1
@@ -85,12 +85,12 @@ class DeviceBook:
                 self.doubles.append(f"seq {change.seq}")
                 continue
             if self.last_seq is not None and change.seq > self.last_seq + 1:
-                self.gaps.append(Gap(self.last_seq, change.seq))
+                self.gaps.append(HistoryGap(self.last_seq, change.seq))
             self.last_seq = change.seq
             if change.kind == "new":
                 self._new(change)
 
-    def _new(self, change: Change) -> None:
+    def _new(self, change: DeliveredChange) -> None:
         if change.place is not None:
             self.places.setdefault(change.place, []).append(change.seq)
         if change.unreadable and change.place is not None:
@@ -102,7 +102,7 @@ class DeviceBook:
             self.doubles.append(change.message_id)
         self.seen[change.message_id] = change.seq
 
-    def told(self, message: Message) -> list[int]:
+    def told(self, message: DeliveredMessage) -> list[int]:
         """The sequence numbers of the changes that told of a message, by its id or by its place; each once."""
         by_id = [self.seen[message.id]] if message.id in self.seen else []
         by_place = [] if message.place is None else self.places.get(message.place, [])
@@ -118,7 +118,7 @@ class DeviceBook:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class HistoryRow:
     """One row of the table `change`."""
 
     user: str
@@ -142,12 +142,12 @@ class UserHistory:
     others: set[int] = field(default_factory=set)  # sequence numbers of changes of other kinds
     backwards: list[int] = field(default_factory=list)  # sequence numbers with a generation below the one before
     twice: list[str] = field(default_factory=list)  # message ids that were recorded again
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[HistoryGap] = field(default_factory=list)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: HistoryRow) -> None:
         """Take the next row, in order of the sequence numbers."""
         if self.last_seq and row.seq != self.last_seq + 1:
-            self.gaps.append(Gap(self.last_seq, row.seq))
+            self.gaps.append(HistoryGap(self.last_seq, row.seq))
         if row.generation < self.generation:
             self.backwards.append(row.seq)
         self.last_seq, self.generation = row.seq, max(self.generation, row.generation)
@@ -166,12 +166,12 @@ class UserHistory:
 
 
 @dataclass(slots=True)
-class History:
+class RecordedHistory:
     """The sync history of all users, as far as it was read."""
 
     users: dict[str, UserHistory] = field(default_factory=dict)
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[HistoryRow]) -> None:
         """Take rows that were read, per user in order of the sequence numbers."""
         for row in rows:
             self.users.setdefault(row.user, UserHistory()).add(row)

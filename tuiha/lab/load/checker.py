@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuiha.lab.load.books import DeviceBook, History, Message, Outcome, UserHistory, named
+from tuiha.lab.load.books import DeliveredMessage, DeviceBook, Outcome, RecordedHistory, UserHistory, named
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckerFinding:
     """One thing that is wrong."""
 
     user: str
@@ -37,15 +37,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LoadVerdict:
     """All that is wrong. Empty tuples mean that nothing is."""
 
-    lost: tuple[Finding, ...]
-    doubled: tuple[Finding, ...]
-    monitored_twice: tuple[Finding, ...]
-    unrecorded: tuple[Finding, ...]
-    history_gaps: tuple[Finding, ...]
-    substitutes: tuple[Finding, ...] = ()  # not wrong: mails that a device was told of by a substitute
+    lost: tuple[CheckerFinding, ...]
+    doubled: tuple[CheckerFinding, ...]
+    monitored_twice: tuple[CheckerFinding, ...]
+    unrecorded: tuple[CheckerFinding, ...]
+    history_gaps: tuple[CheckerFinding, ...]
+    substitutes: tuple[CheckerFinding, ...] = ()  # not wrong: mails that a device was told of by a substitute
 
     @property
     def good(self) -> bool:
@@ -56,7 +56,7 @@ class Verdict:
 Books = Mapping[str, Sequence[DeviceBook]]  # user -> the books of the user's devices
 
 
-def missing(message: Message, books: Sequence[DeviceBook]) -> list[DeviceBook]:
+def missing(message: DeliveredMessage, books: Sequence[DeviceBook]) -> list[DeviceBook]:
     """The devices that must see this accepted message and have not: those registered before its delivery began."""
     return [
         book
@@ -65,10 +65,10 @@ def missing(message: Message, books: Sequence[DeviceBook]) -> list[DeviceBook]:
     ]
 
 
-def overdue(messages: Iterable[Message], books: Books, now: float, grace: float) -> list[Finding]:
+def overdue(messages: Iterable[DeliveredMessage], books: Books, now: float, grace: float) -> list[CheckerFinding]:
     """Accepted messages that a device should have by now: unseen `grace` seconds after they were accepted."""
     return [
-        Finding(message.user, book.device, message.id, now - message.ended_at)
+        CheckerFinding(message.user, book.device, message.id, now - message.ended_at)
         for message in messages
         if message.outcome is Outcome.ACCEPTED and message.ended_at is not None
         and now - message.ended_at > grace
@@ -76,7 +76,7 @@ def overdue(messages: Iterable[Message], books: Books, now: float, grace: float)
     ]
 
 
-def settled(message: Message, books: Books) -> bool:
+def settled(message: DeliveredMessage, books: Books) -> bool:
     """Whether nothing is due of a message any more: no device must see it, or all that must have."""
     if message.outcome in (Outcome.REFUSED, Outcome.MAYBE):
         return True
@@ -99,61 +99,61 @@ def skipped(book: DeviceBook, history: UserHistory, fetched: int) -> Iterator[st
             yield names.get(seq, f"seq {seq}")
 
 
-def doubled(books: Iterable[DeviceBook]) -> list[Finding]:
+def doubled(books: Iterable[DeviceBook]) -> list[CheckerFinding]:
     """Changes that came to a device again although it had moved on."""
-    return [Finding(book.user, book.device, what) for book in books for what in book.doubles]
+    return [CheckerFinding(book.user, book.device, what) for book in books for what in book.doubles]
 
 
-def told_twice(messages: Iterable[Message], books: Books) -> list[Finding]:
+def told_twice(messages: Iterable[DeliveredMessage], books: Books) -> list[CheckerFinding]:
     """Messages whose place is known and that a device was told of in two ways, as by a substitute and by its id."""
     return [
-        Finding(message.user, book.device, message.id, detail=f"as {' and '.join(map(str, book.told(message)))}")
+        CheckerFinding(message.user, book.device, message.id, detail=f"as {' and '.join(map(str, book.told(message)))}")
         for message in messages
         for book in books.get(message.user, ())
         if message.place is not None and len(book.told(message)) > 1
     ]
 
 
-def substitutes(books: Iterable[DeviceBook]) -> list[Finding]:
+def substitutes(books: Iterable[DeviceBook]) -> list[CheckerFinding]:
     """What devices were told of by a substitute."""
-    return [Finding(book.user, book.device, named(place)) for book in books for place in book.substitutes]
+    return [CheckerFinding(book.user, book.device, named(place)) for book in books for place in book.substitutes]
 
 
-def monitored_twice(history: History) -> list[Finding]:
+def monitored_twice(history: RecordedHistory) -> list[CheckerFinding]:
     """Signs of two monitors for one user."""
     return [
-        Finding(user, None, what)
+        CheckerFinding(user, None, what)
         for user, rows in sorted(history.users.items())
         for what in (*(f"seq {seq}" for seq in rows.backwards), *rows.twice)
     ]
 
 
-def unrecorded(books: Iterable[DeviceBook], history: History) -> list[Finding]:
+def unrecorded(books: Iterable[DeviceBook], history: RecordedHistory) -> list[CheckerFinding]:
     """Messages that a device holds and the sync history lacks. The history must have been read after the devices."""
     nothing = UserHistory()
     return [
-        Finding(book.user, book.device, message_id)
+        CheckerFinding(book.user, book.device, message_id)
         for book in books
         for message_id in book.seen
         if message_id not in history.users.get(book.user, nothing).ids
     ] + [
-        Finding(book.user, book.device, named(place))
+        CheckerFinding(book.user, book.device, named(place))
         for book in books
         for place in book.substitutes
         if place not in history.users.get(book.user, nothing).substitutes
     ]
 
 
-def history_gaps(history: History) -> list[Finding]:
+def history_gaps(history: RecordedHistory) -> list[CheckerFinding]:
     """Numbers missing in a user's sequence."""
     return [
-        Finding(user, None, f"seq {gap.after + 1}..{gap.before - 1}")
+        CheckerFinding(user, None, f"seq {gap.after + 1}..{gap.before - 1}")
         for user, rows in sorted(history.users.items())
         for gap in rows.gaps
     ]
 
 
-def _in_detail(finding: Finding, history: History, book: DeviceBook | None) -> Finding:
+def _in_detail(finding: CheckerFinding, history: RecordedHistory, book: DeviceBook | None) -> CheckerFinding:
     """Where a lost message is, and how far its device: was it not recorded, or not handed out?"""
     seq = history.users.get(finding.user, UserHistory()).ids.get(finding.what)
     words = ["never recorded" if seq is None else f"recorded as {seq}"]
@@ -165,8 +165,12 @@ def _in_detail(finding: Finding, history: History, book: DeviceBook | None) -> F
 
 
 def verify(
-    messages: Collection[Message], books: Books, history: History | None, fetched: Mapping[str, int], now: float
-) -> Verdict:
+    messages: Collection[DeliveredMessage],
+    books: Books,
+    history: RecordedHistory | None,
+    fetched: Mapping[str, int],
+    now: float,
+) -> LoadVerdict:
     """Judge a whole run after mailer and devices have stopped.
 
     `history` was read after that; `fetched`: user -> the last sequence number at a time from which on the devices
@@ -175,13 +179,13 @@ def verify(
     """
     every = [book for own in books.values() for book in own]
     lost = {(f.user, f.device, f.what): f for f in overdue(messages, books, now, grace=0.0)}
-    known = history or History()
+    known = history or RecordedHistory()
     for book in every:
         of_user = known.users.get(book.user, UserHistory())
         for what in skipped(book, of_user, fetched.get(book.user, 0)):
-            lost.setdefault((book.user, book.device, what), Finding(book.user, book.device, what))
+            lost.setdefault((book.user, book.device, what), CheckerFinding(book.user, book.device, what))
     told: dict[tuple[str, str | None], DeviceBook] = {(book.user, book.device): book for book in every}
-    return Verdict(
+    return LoadVerdict(
         lost=tuple(_in_detail(one, known, told.get((one.user, one.device))) for one in lost.values()),
         doubled=(*doubled(every), *told_twice(messages, books)),
         monitored_twice=tuple(monitored_twice(known)),

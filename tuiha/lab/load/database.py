@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tuiha.drivers.databases.positions import IN_RECOVERY
-from tuiha.lab.load.books import Row, plain_id
+from tuiha.lab.load.books import HistoryRow, plain_id
 from tuiha.pooldb.connection import Connection, OwnConnection
 from tuiha.pooldb.errors import UNREAD
 from tuiha.pooldb.statements.audit import (
@@ -31,7 +31,7 @@ class NoDatabase(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class LoadDatabase:
     """How to reach one database of the pair."""
 
     name: str
@@ -54,7 +54,7 @@ class Node:
 class Records:
     """Reads from the primary, or from a secondary while there is none. Each reading has a connection of its own."""
 
-    def __init__(self, nodes: list[Node], timeout: float = 5.0) -> None:
+    def __init__(self, nodes: list[LoadDatabase], timeout: float = 5.0) -> None:
         self._nodes = nodes
         self._timeout = timeout
 
@@ -83,13 +83,13 @@ class Records:
         rows = await self._read(lambda connection: connection.fetch(CURSORS_OF, user))
         return {row["mail_server"]: row["uidnext"] for row in rows}
 
-    async def history(self, known: Mapping[str, int]) -> list[Row]:
+    async def history(self, known: Mapping[str, int]) -> list[HistoryRow]:
         """Rows of the sync history behind the sequence number that is known of each user. Raises NoDatabase."""
         names, seqs = list(known), list(known.values())
         rows = await self._read(lambda connection: connection.fetch(HISTORY_BEYOND, names, seqs))
         return [
-            Row(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
-                plain_id(row["message_id"] or ""), row["uid"], row["unreadable"])
+            HistoryRow(row["name"], row["seq"], row["generation"], row["kind"], row["mailbox"],
+                       plain_id(row["message_id"] or ""), row["uid"], row["unreadable"])
             for row in rows
         ]
 
@@ -104,7 +104,9 @@ class Records:
                     failures.append(str(error))
         raise NoDatabase("; ".join(dict.fromkeys(failures)))
 
-    async def _read_from(self, node: Node, query: Callable[[Connection], Awaitable[T]], primary_only: bool) -> T:
+    async def _read_from(
+        self, node: LoadDatabase, query: Callable[[Connection], Awaitable[T]], primary_only: bool
+    ) -> T:
 
         connection = None
         try:

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tuiha.lab.load.books import Change, DeviceBook, plain_id
-from tuiha.lab.load.sprayed import Answer, Entry, Request, Sprayed, now
+from tuiha.lab.load.books import DeliveredChange, DeviceBook, plain_id
+from tuiha.lab.load.sprayed import DeviceAnswer, Request, Sprayed, UserEntry, now
 from tuiha.lab.load.tally import Tally
 
 _REFUSED = 10.0  # seconds until a device asks again that may not come in
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class LoadUser:
     """A user of the pool with the password that the devices know."""
 
     name: str
@@ -30,7 +30,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DevicePace:
     """How devices behave."""
 
     wait: float = 25.0  # of a long poll, seconds
@@ -38,7 +38,7 @@ class Pace:
     looks: float = 10.0  # requests a second, of all devices together, that do not wait
 
 
-def read_users(text: str) -> list[User]:
+def read_users(text: str) -> list[LoadUser]:
     """Users from lines of name, tabulator, password. Raises ValueError that names the line."""
     users = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -47,7 +47,7 @@ def read_users(text: str) -> list[User]:
             continue
         if not (name and tab and password):
             raise ValueError(f"line {number}: expected a name, a tabulator and a password")
-        users.append(User(name, password))
+        users.append(LoadUser(name, password))
     return users
 
 
@@ -56,10 +56,10 @@ def device_count(index: int, per_user: float) -> int:
     return int((index + 1) * per_user) - int(index * per_user)
 
 
-class Device:
+class SimulatedDevice:
     """One device of a user."""
 
-    def __init__(self, entry: Entry, book: DeviceBook, sprayed: Sprayed, tally: Tally, wait: float) -> None:
+    def __init__(self, entry: UserEntry, book: DeviceBook, sprayed: Sprayed, tally: Tally, wait: float) -> None:
         self.entry = entry
         self.book = book
         self._sprayed = sprayed
@@ -106,57 +106,63 @@ class Device:
             self._tally.nonsense()
             await asyncio.sleep(1.0)
 
-    async def _took(self, answer: Answer) -> None:
+    async def _took(self, answer: DeviceAnswer) -> None:
         changes = [_change(item) for item in answer.body["changes"]]
         self._key = str(answer.body["key"])
         self.book.took(changes)
         self._tally.changes += len(changes)
 
-    async def _restart(self, answer: Answer) -> None:
+    async def _restart(self, answer: DeviceAnswer) -> None:
         self._key = str(answer.body["key"])
         self.book.restarted()
         self._tally.restarts += 1
 
-    async def _unknown(self, answer: Answer) -> None:
+    async def _unknown(self, answer: DeviceAnswer) -> None:
         await asyncio.sleep(0.5)
         await self._register()
 
-    async def _refused(self, answer: Answer) -> None:
+    async def _refused(self, answer: DeviceAnswer) -> None:
         """The user is disabled or the device revoked: asking again changes nothing, until an operator does."""
         await asyncio.sleep(_REFUSED)
 
 
-_AFTER = {200: Device._took, 201: Device._took, 410: Device._restart, 404: Device._unknown, 403: Device._refused}
+_AFTER = {
+    200: SimulatedDevice._took,
+    201: SimulatedDevice._took,
+    410: SimulatedDevice._restart,
+    404: SimulatedDevice._unknown,
+    403: SimulatedDevice._refused,
+}
 
 
-def _basic(user: User) -> str:
+def _basic(user: LoadUser) -> str:
     """The Authorization header of HTTP Basic."""
     return "Basic " + b64encode(f"{user.name}:{user.password}".encode()).decode("ascii")
 
 
-def _change(item: dict[str, Any]) -> Change:
+def _change(item: dict[str, Any]) -> DeliveredChange:
     place = (str(item["mailbox"]), int(item["uid"])) if item.get("mailbox") and item.get("uid") else None
-    return Change(int(item["seq"]), str(item["kind"]), plain_id(str(item.get("message_id") or "")), place,
-                  bool(item.get("unreadable")))
+    return DeliveredChange(int(item["seq"]), str(item["kind"]), plain_id(str(item.get("message_id") or "")), place,
+                           bool(item.get("unreadable")))
 
 
 class Fleet:
     """All devices of all users."""
 
     def __init__(
-        self, users: Sequence[User], per_user: float, sprayed: Sprayed, tally: Tally, pace: Pace
+        self, users: Sequence[LoadUser], per_user: float, sprayed: Sprayed, tally: Tally, pace: DevicePace
     ) -> None:
         self._pace = pace
         self.books: dict[str, list[DeviceBook]] = {}
-        self.devices: list[Device] = []
+        self.devices: list[SimulatedDevice] = []
         for index, user in enumerate(users):
-            entry = Entry(user.name, _basic(user))  # a user's devices share it: they are in one place
+            entry = UserEntry(user.name, _basic(user))  # a user's devices share it: they are in one place
             books = [
                 DeviceBook(user.name, f"{user.name}-device{number}")
                 for number in range(1, device_count(index, per_user) + 1)
             ]
             self.books[user.name] = books
-            self.devices += [Device(entry, book, sprayed, tally, pace.wait) for book in books]
+            self.devices += [SimulatedDevice(entry, book, sprayed, tally, pace.wait) for book in books]
 
     async def run(self) -> None:
         """Start the devices one by one, then keep them going; ends by being cancelled."""
@@ -170,7 +176,7 @@ class Fleet:
         """Have a random registered device look at /v1/me now and then; at most 100 looks at a time."""
         room = asyncio.Semaphore(100)
 
-        async def look(device: Device) -> None:
+        async def look(device: SimulatedDevice) -> None:
             try:
                 await device.look()
             finally:

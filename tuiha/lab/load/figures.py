@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tuiha.lab.load import checker
-from tuiha.lab.load.books import History, Outcome
+from tuiha.lab.load.books import Outcome, RecordedHistory
 from tuiha.lab.load.devices import Fleet
 from tuiha.lab.load.mailer import Mailer
 from tuiha.lab.load.tally import Tally
@@ -45,7 +45,7 @@ def common(tally: Tally, fleet: Fleet, mailer: Mailer, seconds: float) -> dict[s
 
 
 def live(
-    tally: Tally, fleet: Fleet, mailer: Mailer, history: History, seconds: float, moment: float
+    tally: Tally, fleet: Fleet, mailer: Mailer, history: RecordedHistory, seconds: float, moment: float
 ) -> dict[str, Any]:
     """The live figures. `lost`: missing for longer than a minute; the report at the end has no such patience.
 
@@ -63,9 +63,9 @@ def live(
     }
 
 
-def verdict(found: checker.Verdict, spread: dict[str, int] | None, history_read: bool) -> dict[str, Any]:
+def verdict(found: checker.LoadVerdict, spread: dict[str, int] | None, history_read: bool) -> dict[str, Any]:
     """What the report adds: what is wrong, with examples, and how many users each server has at the end."""
-    kinds: dict[str, tuple[checker.Finding, ...]] = {kind: getattr(found, kind) for kind in WRONG}
+    kinds: dict[str, tuple[checker.CheckerFinding, ...]] = {kind: getattr(found, kind) for kind in WRONG}
     return {kind: len(findings) for kind, findings in kinds.items()} | {
         "substitutes": len(found.substitutes),  # mails that cannot be read, as devices were told of them
         "history_read": history_read,  # without it, only what mailer and devices recorded was judged

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
 from tuiha.drivers.mail.delegation import log_in_for
-from tuiha.lab.load.books import Message, Outcome
+from tuiha.lab.load.books import DeliveredMessage, Outcome
 from tuiha.lab.load.sprayed import now
 
 Security = Literal["plain", "starttls", "tls"]
@@ -66,7 +66,7 @@ class Mailer:
         self._rate = rate
         self._avoid_until: dict[str, float] = {}
         self.counts: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.open: dict[str, Message] = {}  # until the checker finds them settled
+        self.open: dict[str, DeliveredMessage] = {}  # until the checker finds them settled
         self.failures: dict[str, int] = {}  # per mail server: attempts that did not deliver
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,13 +85,13 @@ class Mailer:
                     continue
 
     async def _one(self, user: str, cluster: str) -> None:
-        message = Message(f"{uuid4().hex}@load.tuiha", user, now())
+        message = DeliveredMessage(f"{uuid4().hex}@load.tuiha", user, now())
         self.open[message.id] = message
         outcome = await self._through_cluster(cluster, message)
         self.counts[outcome] += 1
         self.open[message.id] = replace(message, ended_at=now(), outcome=outcome)
 
-    async def _through_cluster(self, cluster: str, message: Message) -> Outcome:
+    async def _through_cluster(self, cluster: str, message: DeliveredMessage) -> Outcome:
         """Try the servers of the cluster, those that answered lately first."""
         moment = now()
         text = compose(message)
@@ -113,7 +113,7 @@ class Mailer:
         self.failures[server.name] = self.failures.get(server.name, 0) + 1
 
 
-def compose(message: Message) -> bytes:
+def compose(message: DeliveredMessage) -> bytes:
     """The message as it is delivered: RFC 5322, with its id as Message-ID."""
     lines = (
         "From: load@tuiha.invalid",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tuiha.lab.load.books import Message, Outcome
+from tuiha.lab.load.books import DeliveredMessage, Outcome
 
 
-def plant(path: Path, message: Message) -> None:
+def plant(path: Path, message: DeliveredMessage) -> None:
     """Add a message that a mail server accepted; its place must be known."""
     assert message.place is not None
     mailbox, uid = message.place
@@ -21,12 +21,12 @@ def plant(path: Path, message: Message) -> None:
         file.write(line + "\n")
 
 
-def read_planted(path: Path | None) -> list[Message]:
+def read_planted(path: Path | None) -> list[DeliveredMessage]:
     """All messages that were added so far; none without a file."""
     if path is None or not path.exists():
         return []
     return [
-        Message(one["id"], one["user"], one["started_at"], one["ended_at"], Outcome.ACCEPTED,
-                (one["mailbox"], one["uid"]))
+        DeliveredMessage(one["id"], one["user"], one["started_at"], one["ended_at"], Outcome.ACCEPTED,
+                         (one["mailbox"], one["uid"]))
         for one in map(json.loads, path.read_text(encoding="utf-8").splitlines())
     ]

@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 
 from tuiha.lab.load import checker, figures
-from tuiha.lab.load.books import History, Message
+from tuiha.lab.load.books import DeliveredMessage, RecordedHistory
 from tuiha.lab.load.database import NoDatabase, Records
-from tuiha.lab.load.devices import Fleet, Pace, User
+from tuiha.lab.load.devices import DevicePace, Fleet, LoadUser
 from tuiha.lab.load.mailer import Deliver, Mailer, deliver
 from tuiha.lab.load.planted import read_planted
-from tuiha.lab.load.setup import Setting
+from tuiha.lab.load.setup import LoadSetting
 from tuiha.lab.load.sprayed import Sprayed, now
 from tuiha.lab.load.tally import Tally
 from tuiha.lab.load.trace import traced
@@ -31,7 +31,7 @@ class LoadError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class LoadOptions:
     """How a load runs."""
 
     stats: Path  # the file of live figures
@@ -39,14 +39,14 @@ class Options:
     rate: float = 5.0  # messages a second
     devices_per_user: float = 1.5
     grace: float = 15.0  # the longest wait for the rest, seconds, after the mailer stopped
-    pace: Pace = field(default_factory=Pace)
+    pace: DevicePace = field(default_factory=DevicePace)
     planted: Path | None = None  # a file of messages that somebody else delivered (see `planted.py`)
 
 
 async def run(
-    setting: Setting,
-    users: list[User],
-    options: Options,
+    setting: LoadSetting,
+    users: list[LoadUser],
+    options: LoadOptions,
     stop: asyncio.Event,
     records: Records | None = None,
     by: Deliver = deliver,
@@ -66,7 +66,7 @@ async def run(
         return await _Load(options, records, mailer, fleet, tally, stop).play()
 
 
-async def _homes(records: Records, setting: Setting, users: list[User], stop: asyncio.Event) -> dict[str, str]:
+async def _homes(records: Records, setting: LoadSetting, users: list[LoadUser], stop: asyncio.Event) -> dict[str, str]:
     """User -> mail cluster, of the users of this load; a database that is just starting gets half a minute."""
     deadline = now() + 30.0
     while True:
@@ -87,7 +87,7 @@ class _Load:
     """The running parts of a load."""
 
     def __init__(
-        self, options: Options, records: Records, mailer: Mailer, fleet: Fleet, tally: Tally, stop: asyncio.Event
+        self, options: LoadOptions, records: Records, mailer: Mailer, fleet: Fleet, tally: Tally, stop: asyncio.Event
     ) -> None:
         self._options = options
         self._records = records
@@ -95,7 +95,7 @@ class _Load:
         self._fleet = fleet
         self._tally = tally
         self._stop = stop
-        self._history = History()  # as far as it was read while the load runs
+        self._history = RecordedHistory()  # as far as it was read while the load runs
         self._started = now()
 
     async def play(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class _Load:
         """
         deadline = now() + self._options.grace
         await _until(lambda: not self._unsettled() and not self._missing({}), deadline)
-        history = await self._whole_history() or History()
+        history = await self._whole_history() or RecordedHistory()
         fetched = {user: rows.last_seq for user, rows in history.users.items()}
         await _until(lambda: not self._missing(fetched), deadline)
         try:
@@ -142,7 +142,7 @@ class _Load:
         """Whether a device still lacks something."""
         return bool(checker.verify(self._due(), self._fleet.books, None, fetched, now()).lost)
 
-    def _due(self) -> list[Message]:
+    def _due(self) -> list[DeliveredMessage]:
         """Every message that may still be due, those included that somebody else delivered."""
         return [*self._mailer.open.values(), *read_planted(self._options.planted)]
 
@@ -153,9 +153,9 @@ class _Load:
                 del self._mailer.open[message.id]
         return bool(self._mailer.open)
 
-    async def _whole_history(self) -> History | None:
+    async def _whole_history(self) -> RecordedHistory | None:
         """The sync history of the users, read from its beginning; None when no database answers."""
-        history = History()
+        history = RecordedHistory()
         try:
             history.add(await self._records.history(dict.fromkeys(self._fleet.books, 0)))
         except NoDatabase as error:

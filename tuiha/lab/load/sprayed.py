@@ -19,7 +19,7 @@ LONGEST_DELAY = 60.0  # seconds: the most that a device obeys of a Retry-After
 BACK_OFF = (0.2, 5.0)  # seconds: the first and the longest pause after a failed request
 
 
-class NoAnswer(Exception):
+class NoSprayer(Exception):
     """One attempt brought no good answer; the text is a short reason, fit for counting."""
 
 
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeviceAnswer:
     """A good answer."""
 
     status: int
@@ -52,7 +52,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Entry:
+class UserEntry:
     """A user's way into the pool: log-in, the sprayer used now, and whether anybody answered the user yet."""
 
     user: str
@@ -81,7 +81,7 @@ class Sprayed:
         self._patience = patience
         self._scheme = scheme
 
-    async def ask(self, entry: Entry, request: Request) -> Answer:
+    async def ask(self, entry: UserEntry, request: Request) -> DeviceAnswer:
         """The good answer to a request, however long that takes: repeated, the same, until there is one."""
         self._tally.requests += 1
         pause = BACK_OFF[0]
@@ -91,15 +91,15 @@ class Sprayed:
             except Later as later:
                 self._tally.delayed += 1
                 await asyncio.sleep(min(later.seconds, LONGEST_DELAY) + random.uniform(0, 0.25))
-            except NoAnswer as reason:
+            except NoSprayer as reason:
                 self._tally.failures += 1
                 self._tally.failed_because(f"failed: {reason}")
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, BACK_OFF[1])
 
-    async def _everywhere(self, entry: Entry, request: Request) -> Answer:
+    async def _everywhere(self, entry: UserEntry, request: Request) -> DeviceAnswer:
         """Each sprayer once (a single one twice), beginning with the one in use. Raises Later, or the last NoAnswer."""
-        last = NoAnswer("not asked")
+        last = NoSprayer("not asked")
         for number in range(max(2, len(self._sprayers))):
             if number:
                 self._tally.retries += 1
@@ -107,13 +107,13 @@ class Sprayed:
             used = entry.sprayer
             try:
                 return await self._once(entry, request, self._sprayers[used])
-            except NoAnswer as reason:
+            except NoSprayer as reason:
                 last = reason
                 if entry.sprayer == used:  # another device of the user may have gone on already
                     entry.sprayer = (used + 1) % len(self._sprayers)
         raise last
 
-    async def _once(self, entry: Entry, request: Request, sprayer: str) -> Answer:
+    async def _once(self, entry: UserEntry, request: Request, sprayer: str) -> DeviceAnswer:
         timeout = aiohttp.ClientTimeout(total=request.wait + self._patience, sock_connect=CONNECT)
         headers = {"Authorization": entry.authorization} | ({"Cookie": entry.passes} if entry.passes else {})
         learned = entry.first_answered
@@ -130,21 +130,21 @@ class Sprayed:
                 retry_after = response.headers.get("Retry-After")
                 if response.status in (429, 503) and retry_after is not None:
                     raise Later(_seconds(retry_after))
-                raise NoAnswer(f"HTTP {response.status}")
+                raise NoSprayer(f"HTTP {response.status}")
         except aiohttp.ConnectionTimeoutError as error:
-            raise NoAnswer("no connection in time") from error
+            raise NoSprayer("no connection in time") from error
         except TimeoutError as error:
-            raise NoAnswer(f"no answer in time (wait {request.wait:g} s)") from error
+            raise NoSprayer(f"no answer in time (wait {request.wait:g} s)") from error
         except aiohttp.ClientConnectorError as error:
-            raise NoAnswer("no connection") from error
+            raise NoSprayer("no connection") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswer(type(error).__name__) from error
+            raise NoSprayer(type(error).__name__) from error
 
     def _counted(
-        self, entry: Entry, sprayer: str, response: aiohttp.ClientResponse, body: object, learned: bool
-    ) -> Answer:
+        self, entry: UserEntry, sprayer: str, response: aiohttp.ClientResponse, body: object, learned: bool
+    ) -> DeviceAnswer:
         if not isinstance(body, dict):
-            raise NoAnswer("not a JSON object")
+            raise NoSprayer("not a JSON object")
         tally = self._tally
         tally.by_sprayer[sprayer] = tally.by_sprayer.get(sprayer, 0) + 1
         forwarded = "X-Tuiha-Forwarded-By" in response.headers
@@ -152,7 +152,7 @@ class Sprayed:
             tally.answers += 1
             tally.direct += not forwarded
         entry.first_answered = True
-        return Answer(response.status, body, response.headers.get("X-Tuiha-Server"), forwarded)
+        return DeviceAnswer(response.status, body, response.headers.get("X-Tuiha-Server"), forwarded)
 
 
 def _seconds(retry_after: str) -> float:

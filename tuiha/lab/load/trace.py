@@ -10,7 +10,7 @@ from dataclasses import replace
 from tuiha.drivers.mail.client import ImapClient, ImapFailure
 from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.lab.load.books import plain_id
-from tuiha.lab.load.checker import Finding, Verdict
+from tuiha.lab.load.checker import CheckerFinding, LoadVerdict
 from tuiha.lab.load.database import NoDatabase, Records
 from tuiha.lab.load.mailer import MailTarget
 
@@ -20,8 +20,8 @@ _LONGEST = 10.0  # seconds for all of it: the report must come
 
 
 async def traced(
-    verdict: Verdict, records: Records, clusters: Mapping[str, Sequence[MailTarget]], homes: Mapping[str, str]
-) -> Verdict:
+    verdict: LoadVerdict, records: Records, clusters: Mapping[str, Sequence[MailTarget]], homes: Mapping[str, str]
+) -> LoadVerdict:
     """The verdict, with what is known of the mailboxes of some users who lost messages. `homes`: user -> cluster."""
     told: dict[str, str] = {}
     users = list(dict.fromkeys(one.user for one in verdict.lost if one.user in homes))[:_USERS]
@@ -34,7 +34,7 @@ async def traced(
     return replace(verdict, lost=tuple(_with(one, told.get(one.what)) for one in verdict.lost))
 
 
-def _with(finding: Finding, told: str | None) -> Finding:
+def _with(finding: CheckerFinding, told: str | None) -> CheckerFinding:
     return finding if told is None else replace(finding, detail=f"{finding.detail}, {told}")
 
 

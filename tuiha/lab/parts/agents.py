@@ -16,7 +16,7 @@ from typing import Any
 
 from tuiha.config.places import data_file
 from tuiha.lab.parts.postgres import PROOF, SUPERUSER, Pair, system_identifier
-from tuiha.lab.pool.children import ChildError, Children, Command
+from tuiha.lab.pool.children import ChildCommand, ChildError, Children
 from tuiha.model.quotes import conninfo, pgpass
 
 _SECONDS = 55.0  # inside the agent's own limit in the configuration
@@ -121,8 +121,8 @@ class Agents:
         }
         layout.write(settings, "".join(f"{word}={shlex.quote(value)}\n" for word, value in words.items()))
         layout.write(script, data_file("config/agent/tuiha-node-agent").read_text(encoding="utf-8"))
-        command = Command(["/bin/sh", str(script), "rehearse", name, source], cwd=folder, ends=True,
-                          env={**self._pair.environment, "TUIHA_NODE_AGENT": str(settings)})
+        command = ChildCommand(["/bin/sh", str(script), "rehearse", name, source], cwd=folder, ends=True,
+                               env={**self._pair.environment, "TUIHA_NODE_AGENT": str(settings)})
         log = layout.logs / f"{name}-rehearse.log"
         before = log.stat().st_size if log.exists() else 0
         try:
@@ -143,9 +143,9 @@ class Agents:
             recovering = interrupted(pair.data(name))
         if recovering:
             # pg_rewind would see nothing to rewind: its recovery is brought to its end first, as it does after a crash.
-            single = Command([str(pair.programs / "postgres"), "--single", "-F", "-D", str(pair.data(name)), "-c",
-                              f"config_file={settings}", "template1"], cwd=pair.layout.node(name), ends=True,
-                             env=pair.environment)
+            single = ChildCommand([str(pair.programs / "postgres"), "--single", "-F", "-D", str(pair.data(name)), "-c",
+                                   f"config_file={settings}", "template1"], cwd=pair.layout.node(name), ends=True,
+                                  env=pair.environment)
             await self._children.finish(f"{name}-recovery", single, _SECONDS)
         await self._run(name, "pg_rewind", "-D", str(pair.data(name)), "--no-sync",
                         f"--source-server={self._where(source, SUPERUSER)} dbname=postgres",
@@ -159,8 +159,8 @@ class Agents:
         await asyncio.to_thread(layout.remove, fresh)
         await self._run(name, "pg_basebackup", "-D", str(fresh), "-X", "stream", "-c", "fast", "-w", "--no-sync",
                         "-d", self._where(source, "tuiha_replica"), user="tuiha_replica", source=source)
-        verify = Command([str(self._pair.programs / "pg_verifybackup"), "-q", str(fresh)],
-                         cwd=layout.node(name), ends=True, env=self._pair.environment)
+        verify = ChildCommand([str(self._pair.programs / "pg_verifybackup"), "-q", str(fresh)],
+                              cwd=layout.node(name), ends=True, env=self._pair.environment)
         await self._children.finish(f"{name}-pg_verifybackup", verify, _SECONDS)
         ours = (await self._identity(name, ""))["system_identifier"]
         with layout.acting():
@@ -209,8 +209,8 @@ class Agents:
         passwords = folder / f"{program}.pgpass"
         line = pgpass("127.0.0.1", str(self._port(source)), "*", user, layout.read_secret(user))
         layout.write(passwords, f"{line}\n")
-        command = Command([str(self._pair.programs / program), *arguments], cwd=folder, ends=True,
-                          env={**self._pair.environment, "PGPASSFILE": str(passwords)})
+        command = ChildCommand([str(self._pair.programs / program), *arguments], cwd=folder, ends=True,
+                               env={**self._pair.environment, "PGPASSFILE": str(passwords)})
         try:
             await self._children.finish(f"{name}-{program}", command, _SECONDS)
         finally:

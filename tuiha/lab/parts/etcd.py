@@ -12,7 +12,7 @@ from tuiha.drivers.ledgers.etcd import EtcdLedger
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.gateway import Gateway
 from tuiha.drivers.protocols import DriverError, LedgerDriver
-from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.children import ChildCommand
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime.binaries import MissingServers
 
@@ -96,11 +96,11 @@ class Etcd:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def command(self, program: Path) -> Command:
+    def command(self, program: Path) -> ChildCommand:
         """How it is started."""
         folder = self.layout.node(NAME)
-        return Command(arguments(program, folder, self.port, self.peer_port), cwd=folder,
-                       env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
+        return ChildCommand(arguments(program, folder, self.port, self.peer_port), cwd=folder,
+                            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
 
     def settings(self) -> dict[str, Any]:
         """The section `ledger` of the pool's configuration; operations are kept in the run folder."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.sprayers.haproxy import Haproxy
-from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.children import ChildCommand
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime.binaries import Binaries
 from tuiha.model.reports import BackendState
@@ -128,10 +128,10 @@ class Sprayers:
         self.layout.write(folder / "haproxy.cfg", text)
         self.layout.write(self.map(name), "")
 
-    def command(self, name: str, binaries: Binaries) -> Command:
+    def command(self, name: str, binaries: Binaries) -> ChildCommand:
         """How one sprayer is started."""
         folder = self.layout.node(name)
-        return Command(
+        return ChildCommand(
             [str(binaries.haproxy), "-db", "-L", name, "-f", str(folder / "haproxy.cfg")],
             cwd=folder, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
         )

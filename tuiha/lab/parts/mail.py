@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiha.lab.parts.users import DemoUser
-from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.children import ChildCommand
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime.binaries import Binaries
 
@@ -40,10 +40,10 @@ class Mail:
         """Valkey's socket."""
         return self.layout.node(VALKEY) / "valkey.sock"
 
-    def valkey(self, binaries: Binaries) -> Command:
+    def valkey(self, binaries: Binaries) -> ChildCommand:
         """How Valkey is started: no TCP port, and what it holds survives a kill."""
         folder = self.layout.node(VALKEY)
-        return Command(
+        return ChildCommand(
             [str(binaries.valkey), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
              "--dir", str(folder), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
              "--databases", str(len(CLUSTERS)), "--notify-keyspace-events", "Kt", "--loglevel", "notice"],

@@ -32,7 +32,7 @@ class Unfetchable(StrEnum):
     CLOSE = "$lab-close"
 
 
-class Refusal(StrEnum):
+class PlannedRefusal(StrEnum):
     """What is refused to a user; the values are fields of the user's row."""
 
     LOGIN = "refuse-login"
@@ -87,10 +87,10 @@ class Troubles:
             return False
         fields = json.loads(row)
         self._shut.pop(user, None)
-        if Refusal.SELECT in fields:
-            self._shut[user] = fields[Refusal.SELECT]
-        if Refusal.LOGIN in fields:
-            raise _refusal(fields[Refusal.LOGIN])
+        if PlannedRefusal.SELECT in fields:
+            self._shut[user] = fields[PlannedRefusal.SELECT]
+        if PlannedRefusal.LOGIN in fields:
+            raise _refusal(fields[PlannedRefusal.LOGIN])
         return True
 
     def install(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.lab.pool.children import Command
+from tuiha.lab.pool.children import ChildCommand
 from tuiha.lab.pool.layout import Layout
 from tuiha.model.quotes import conninfo, pgpass, setting, slot
 
@@ -108,30 +108,30 @@ class Pair:
         """The environment of every PostgreSQL program."""
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
-    def command(self, name: str) -> Command:
+    def command(self, name: str) -> ChildCommand:
         """How one database is started: as a direct child, without pg_ctl, whose waiting polls at 100 ms."""
         settings = self.layout.node(name) / "postgresql.conf"
-        return Command(
+        return ChildCommand(
             [str(self.programs / "postgres"), "-D", str(self.data(name)), "-c", f"config_file={settings}"],
             cwd=self.layout.node(name), env=self.environment,
             death_signal=signal.SIGINT,  # end the sessions, stop cleanly, leave no shared memory
         )
 
-    def initdb(self) -> Command:
+    def initdb(self) -> ChildCommand:
         """How the data folder of the first database is made."""
         first = self.names[0]
-        return Command(
+        return ChildCommand(
             [str(self.programs / "initdb"), "-D", str(self.data(first)), "-U", SUPERUSER, "--auth=scram-sha-256",
              f"--pwfile={self.layout.secret('postgres')}", "--encoding=UTF8", "--locale=C", "--no-instructions",
              "--no-sync"],
             cwd=self.layout.node(first), env=self.environment, ends=True,
         )
 
-    def copy(self) -> Command:
+    def copy(self) -> ChildCommand:
         """How the second is made from the first, which has never run: a whole database is in the files."""
         first, second = self.names
-        return Command(["cp", "-a", str(self.data(first)), str(self.data(second))],
-                       cwd=self.layout.folder, env=self.environment, ends=True)
+        return ChildCommand(["cp", "-a", str(self.data(first)), str(self.data(second))],
+                            cwd=self.layout.folder, env=self.environment, ends=True)
 
     def prepare(self) -> None:
         """Make the folders and write the settings of both databases."""

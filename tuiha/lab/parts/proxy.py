@@ -27,7 +27,7 @@ _NOW = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset at once
 _Kept = asyncio.Queue[tuple[float, bytes | None]]
 
 
-class Way(Enum):
+class ProxyWay(Enum):
     """A direction through the proxy."""
 
     TO_TARGET = "to the target"
@@ -42,7 +42,7 @@ class Trap:
     reset: a commit that is done while nobody hears of it. Without it the pattern never arrives.
     """
 
-    way: Way
+    way: ProxyWay
     pattern: bytes
     delivered: bool
 
@@ -54,7 +54,7 @@ class _Connection:
     client: asyncio.StreamWriter
     target: asyncio.StreamWriter
     orphan: bool = False  # the target's side is gone and the client has not been told
-    ends: dict[Way, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=dict)
+    ends: dict[ProxyWay, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=dict)
     passed_at: float = field(default_factory=time.monotonic)  # when a byte passed last
 
     def reset(self) -> None:
@@ -75,7 +75,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[_Connection] = set()
-        self._open = {way: asyncio.Event() for way in Way}
+        self._open = {way: asyncio.Event() for way in ProxyWay}
         self._latency = 0.0
         self._refusing = False
         self._trap: Trap | None = None
@@ -83,7 +83,7 @@ class Proxy:
         self.accepted = 0  # connections since the start
         self.trapped = 0  # connections that a trap has reset
         self.quieted = 0  # connections that were reset because nothing passed
-        self.passed = dict.fromkeys(Way, 0)  # bytes delivered in each direction
+        self.passed = dict.fromkeys(ProxyWay, 0)  # bytes delivered in each direction
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -121,7 +121,7 @@ class Proxy:
         self._latency, self._refusing, self._trap = 0.0, False, None
         for connection in [one for one in self._connections if one.orphan]:
             connection.reset()
-        for way in Way:
+        for way in ProxyWay:
             self._open[way].set()
 
     def latency(self, seconds: float) -> None:
@@ -130,10 +130,10 @@ class Proxy:
 
     def cut(self) -> None:
         """Let nothing through in either direction. Nobody is told: connections stay, new ones are accepted and mute."""
-        for way in Way:
+        for way in ProxyWay:
             self._open[way].clear()
 
-    def one_way(self, open_way: Way) -> None:
+    def one_way(self, open_way: ProxyWay) -> None:
         """Let through in this direction only."""
         self.cut()
         self._open[open_way].set()
@@ -186,7 +186,7 @@ class Proxy:
         while True:
             self.cut()
             await asyncio.sleep(cut)
-            for way in Way:
+            for way in ProxyWay:
                 self._open[way].set()
             await asyncio.sleep(whole)
 
@@ -214,18 +214,18 @@ class Proxy:
             _reset(client)
 
     async def _pass(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        await self._open[Way.TO_TARGET].wait()
+        await self._open[ProxyWay.TO_TARGET].wait()
         try:
             async with asyncio.timeout(_CONNECT):
                 answers, target = await asyncio.open_connection(*self._to)
         except OSError:  # also a timeout: the client sees a reset, as from a host without such a port
             return
         connection = _Connection(client, target)
-        connection.ends = {Way.TO_TARGET: (reader, target), Way.TO_CLIENT: (answers, client)}
+        connection.ends = {ProxyWay.TO_TARGET: (reader, target), ProxyWay.TO_CLIENT: (answers, client)}
         self._connections.add(connection)
         try:
             async with asyncio.TaskGroup() as ways:
-                for way in Way:
+                for way in ProxyWay:
                     ways.create_task(self._carry(connection, way))
             await _finish(client)
             await _finish(target)
@@ -233,14 +233,14 @@ class Proxy:
             self._connections.discard(connection)
             _reset(target)
 
-    async def _carry(self, connection: _Connection, way: Way) -> None:
+    async def _carry(self, connection: _Connection, way: ProxyWay) -> None:
         """Carry one direction to its end."""
         kept: _Kept = asyncio.Queue(_AHEAD)
         async with asyncio.TaskGroup() as both:
             both.create_task(self._take(connection, way, kept))
             both.create_task(self._deliver(connection, way, kept))
 
-    async def _take(self, connection: _Connection, way: Way, kept: _Kept) -> None:
+    async def _take(self, connection: _Connection, way: ProxyWay, kept: _Kept) -> None:
         reader, _ = connection.ends[way]
         clock = asyncio.get_running_loop()
         data: bytes | None = b"begin"
@@ -251,7 +251,7 @@ class Proxy:
                 data = None
             await kept.put((clock.time() + self._latency, data))
 
-    async def _deliver(self, connection: _Connection, way: Way, kept: _Kept) -> None:
+    async def _deliver(self, connection: _Connection, way: ProxyWay, kept: _Kept) -> None:
         _, writer = connection.ends[way]
         clock = asyncio.get_running_loop()
         while True:
@@ -259,7 +259,7 @@ class Proxy:
             await asyncio.sleep(max(0.0, due - clock.time()))
             await self._open[way].wait()
             if connection.orphan:
-                if way is Way.TO_CLIENT or not data:
+                if way is ProxyWay.TO_CLIENT or not data:
                     return
                 continue
             if data is None:
@@ -279,13 +279,13 @@ class Proxy:
                 await writer.drain()
                 self.passed[way] += len(data)
 
-    async def _springs(self, connection: _Connection, way: Way, data: bytes) -> bool:
+    async def _springs(self, connection: _Connection, way: ProxyWay, data: bytes) -> bool:
         """Whether the trap was set off by this; the connection is over then."""
         trap = self._trap
         if trap is None or trap.way is not way or trap.pattern not in data:
             return False
         self._trap = None
-        if trap.delivered and way is Way.TO_TARGET:
+        if trap.delivered and way is ProxyWay.TO_TARGET:
             connection.target.write(data)
             await connection.target.drain()
             _reset(connection.client)

@@ -20,7 +20,7 @@ from tuiha.lab.parts.haproxy import SprayerError, Sprayers
 from tuiha.lab.parts.mail import Mail
 from tuiha.lab.parts.postgres import Pair, system_identifier
 from tuiha.lab.pool import configuration
-from tuiha.lab.pool.children import ChildError, Children, ChildState, Command
+from tuiha.lab.pool.children import ChildCommand, ChildError, Children, ChildState
 from tuiha.lab.pool.layout import Layout
 from tuiha.lab.runtime import binaries, python
 from tuiha.lab.runtime.python import Python
@@ -42,13 +42,15 @@ class Nursery:
         self._name = name
         self._children = children
         self._plan = plan
-        self._command = {part: Command(python.module(*words), cwd=cwd, env=python.env) for part, words in plan.items()}
+        self._command = {
+            part: ChildCommand(python.module(*words), cwd=cwd, env=python.env) for part, words in plan.items()
+        }
         logs = {part: children.open_log(part) for part in plan}
         try:
             fitted = {part: [str(logs[part]), *words] for part, words in plan.items()}
             argv = python.module("tuiha.lab.pool.nursery", imports, json.dumps(fitted), str(os.getpid()))
-            self._child = children.start(name, Command(argv, cwd=cwd, env=python.env, talks=True, ends=True,
-                                                       files=tuple(logs.values())))
+            self._child = children.start(name, ChildCommand(argv, cwd=cwd, env=python.env, talks=True, ends=True,
+                                                            files=tuple(logs.values())))
         finally:
             for descriptor in logs.values():
                 os.close(descriptor)
@@ -162,7 +164,7 @@ class OrderError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PoolOptions:
     """What kind of pool is built."""
 
     servers: int = 4
@@ -177,7 +179,7 @@ Say = Callable[[str], None]
 class Assembly:
     """The parts of one embedded pool. Everything here runs on the supervisor's event loop."""
 
-    def __init__(self, layout: Layout, options: Options, children: Children, say: Say) -> None:
+    def __init__(self, layout: Layout, options: PoolOptions, children: Children, say: Say) -> None:
         self._layout = layout
         self._options = options
         self._children = children
@@ -198,7 +200,7 @@ class Assembly:
         self._etcd = etcd.Etcd(layout, self._ports[etcd.NAME], self._ports[etcd.PEER]) if in_etcd else None
         self._users = users.make(options.users)
         self._growing = asyncio.Lock()
-        self._commands: dict[str, Callable[[], Command]] = {}
+        self._commands: dict[str, Callable[[], ChildCommand]] = {}
 
     # Building
 
@@ -311,8 +313,8 @@ class Assembly:
 
     # How parts are started
 
-    def _run(self, module: str, *arguments: str) -> Command:
-        return Command(self._python.module(module, *arguments), cwd=self._layout.folder, env=self._python.env)
+    def _run(self, module: str, *arguments: str) -> ChildCommand:
+        return ChildCommand(self._python.module(module, *arguments), cwd=self._layout.folder, env=self._python.env)
 
     def _server(self, name: str) -> list[str]:
         """Module and arguments of a pool server."""
@@ -326,7 +328,7 @@ class Assembly:
         return ["tuiha.lab.load", "--config", str(self._layout.config), "--users", str(self._layout.users),
                 "--stats", str(self._layout.node(LOAD) / "load.json")]
 
-    def _sprayer(self, name: str) -> Command:
+    def _sprayer(self, name: str) -> ChildCommand:
         self._sprayers.write(name, self._servers)  # a started sprayer knows servers that were added meanwhile
         return self._sprayers.command(name, self._programs)
 

@@ -41,7 +41,7 @@ class ChildError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ChildCommand:
     """How a child is started, or a program that only does one thing."""
 
     argv: Sequence[str]
@@ -93,7 +93,7 @@ class Child:
 
     name: str
     process: subprocess.Popen[bytes] | Adopted
-    command: Command
+    command: ChildCommand
     state: ChildState = ChildState.RUNNING
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,7 +118,7 @@ class Children:
         """The child of a name, living or not; None when there never was one."""
         return self._children.get(name)
 
-    def start(self, name: str, command: Command) -> Child:
+    def start(self, name: str, command: ChildCommand) -> Child:
         """Start a child. Raises ChildError when one of that name lives, or the program cannot be run."""
         old = self._children.get(name)
         if old is not None and old.alive:
@@ -129,7 +129,7 @@ class Children:
             raise ChildError(f"{name} could not be started: {error}") from error
         return self._keep(Child(name, process, command))
 
-    def adopt(self, name: str, pid: int, command: Command) -> Child:
+    def adopt(self, name: str, pid: int, command: ChildCommand) -> Child:
         """Take in a child that another process started; `command` would start it again."""
         return self._keep(Child(name, Adopted(pid), command))
 
@@ -142,7 +142,7 @@ class Children:
         """A file descriptor of a child's log, for the child to write to."""
         return os.open(self._logs / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
-    def _spawn(self, name: str, command: Command) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: ChildCommand) -> subprocess.Popen[bytes]:
         parent = os.getpid()
 
         def before_exec() -> None:  # runs in the child, after it has dropped its rights
@@ -223,7 +223,7 @@ class Children:
         _signal_all({child.process.pid}, signal.SIGCONT)
         child.state = ChildState.RUNNING
 
-    async def finish(self, name: str, command: Command, seconds: float) -> None:
+    async def finish(self, name: str, command: ChildCommand, seconds: float) -> None:
         """Start a child that does one thing and ends. Raises ChildError when it fails or takes too long."""
         child = self.start(name, command)
         deadline = time.monotonic() + seconds

@@ -17,12 +17,12 @@ _GONE = 20.0
 _STEP = 0.02
 
 
-class ControlError(Exception):
+class LabControlError(Exception):
     """An order was refused, or the supervisor does not answer. The text is for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PoolPart:
     """One part of an embedded pool."""
 
     name: str
@@ -36,16 +36,16 @@ class State:
     """All parts, and the processes that look after them."""
 
     ready: bool
-    parts: tuple[Part, ...]
+    parts: tuple[PoolPart, ...]
     supervisor: int
     watchdog: int | None
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> PoolPart:
         """One part by name. Raises KeyError."""
         return {part.name: part for part in self.parts}[name]
 
 
-class Control:
+class LabControl:
     """A client of one supervisor."""
 
     def __init__(self, folder: Path) -> None:
@@ -87,7 +87,7 @@ class Control:
     async def state(self) -> State:
         """What every part is doing. Raises ControlError."""
         told = await self._order("state")
-        return State(bool(told["ready"]), tuple(Part(**part) for part in told["parts"]), int(told["pid"]),
+        return State(bool(told["ready"]), tuple(PoolPart(**part) for part in told["parts"]), int(told["pid"]),
                      told["watchdog"])
 
     async def stop(self) -> None:
@@ -100,7 +100,7 @@ class Control:
         deadline = time.monotonic() + _GONE
         while self.folder.exists():
             if time.monotonic() > deadline:
-                raise ControlError(f"the pool was told to stop, but {self.folder} is still there after {_GONE:g} s")
+                raise LabControlError(f"the pool was told to stop, but {self.folder} is still there after {_GONE:g} s")
             await asyncio.sleep(_STEP)
 
     async def _order(self, do: str, name: str = "", **more: Any) -> dict[str, Any]:
@@ -114,11 +114,11 @@ class Control:
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
-            raise ControlError(f"the embedded pool at {self.folder} does not answer "
-                               f"({error or 'no answer in time'}); `tuiha down` cleans up") from error
+            raise LabControlError(f"the embedded pool at {self.folder} does not answer "
+                                  f"({error or 'no answer in time'}); `tuiha down` cleans up") from error
         if not line:
-            raise ControlError(f"the embedded pool at {self.folder} ended before it answered")
+            raise LabControlError(f"the embedded pool at {self.folder} ended before it answered")
         answer: dict[str, Any] = json.loads(line)
         if not answer.pop("ok"):
-            raise ControlError(str(answer["error"]))
+            raise LabControlError(str(answer["error"]))
         return answer

@@ -29,7 +29,7 @@ from tuiha.lab.parts.mail import MailSetupError
 from tuiha.lab.parts.postgres import DatabaseSetupError
 from tuiha.lab.pool import pointer
 from tuiha.lab.pool.account import NoAccount, unprivileged
-from tuiha.lab.pool.assembly import Assembly, Options, OrderError
+from tuiha.lab.pool.assembly import Assembly, OrderError, PoolOptions
 from tuiha.lab.pool.children import Child, ChildError, Children
 from tuiha.lab.pool.layout import make_folder, prepare
 from tuiha.lab.pool.watchdog import Watchdog
@@ -45,7 +45,7 @@ Answer = dict[str, Any]
 class Supervisor:
     """Builds the pool, then carries out orders until it is told to stop."""
 
-    def __init__(self, options: Options, announce: bool) -> None:
+    def __init__(self, options: PoolOptions, announce: bool) -> None:
         account = unprivileged()
         self._announce = announce
         self._options = options
@@ -227,7 +227,7 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _run(options: Options, announce: bool, lifeline: bool) -> int:
+async def _run(options: PoolOptions, announce: bool, lifeline: bool) -> int:
     try:
         return await Supervisor(options, announce).run(lifeline)
     except Exception as error:  # noqa: BLE001 - the last place where a failure can become words
@@ -252,7 +252,7 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    options = Options(arguments.servers, arguments.users, not arguments.no_load, arguments.ledger)
+    options = PoolOptions(arguments.servers, arguments.users, not arguments.no_load, arguments.ledger)
     return asyncio.run(_run(options, arguments.announce, arguments.lifeline))
 
 

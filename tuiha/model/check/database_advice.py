@@ -11,9 +11,9 @@ from tuiha.model.check.facts import (
     Collated,
     CollationOnHosts,
     FindingCode,
-    Limit,
+    LimitFact,
     OfSessions,
-    Role,
+    RoleFact,
     Seconds,
     Validity,
 )
@@ -37,7 +37,7 @@ def database_advice(active: str | None, servers: int, per_server: int, seen: Ins
             yield from _access(node.name, task, role, wanted if task == "pool" else _FEW)
         if 0 <= node.connection_limit < wanted + _FEW:
             yield warning(FindingCode.DATABASE_CONNECTION_LIMIT, node.name,
-                          Limit(node.database, node.connection_limit, wanted))
+                          LimitFact(node.database, node.connection_limit, wanted))
         for default in node.defaults:
             if not default.file and not fits(default.name, default.value):
                 yield _default(node, default)
@@ -49,12 +49,12 @@ def database_advice(active: str | None, servers: int, per_server: int, seen: Ins
 
 def _access(database: str, task: str, role: RoleAccess, wanted: int) -> Iterator[Finding]:
     if not role.login:
-        yield bad(FindingCode.ROLE_NO_LOGIN, database, Role(role.name, task))
+        yield bad(FindingCode.ROLE_NO_LOGIN, database, RoleFact(role.name, task))
     if role.valid_days is not None and role.valid_days <= SOON:
         level = bad if role.valid_days <= 0 else warning
         yield level(FindingCode.ROLE_PASSWORD_EXPIRES, database, Validity(role.name, task, role.valid_days))
     if 0 <= role.limit < wanted:
-        yield warning(FindingCode.ROLE_CONNECTION_LIMIT, database, Limit(role.name, role.limit, wanted))
+        yield warning(FindingCode.ROLE_CONNECTION_LIMIT, database, LimitFact(role.name, role.limit, wanted))
 
 
 def _default(node: DatabaseInspection, default: Default) -> Finding:

@@ -13,18 +13,18 @@ from tuiha.model.check.database_advice import database_advice
 from tuiha.model.check.facts import (
     Expires,
     FindingCode,
-    Front,
+    FrontFact,
     Lag,
-    Limit,
-    Named,
+    LimitFact,
+    NamedFact,
     Number,
     OpenPath,
     PerNode,
     Renamed,
-    Role,
-    Room,
+    RoleFact,
+    RoomFact,
     Seconds,
-    Setting,
+    SettingFact,
     Soonest,
     Spellings,
     TwoUsers,
@@ -32,7 +32,7 @@ from tuiha.model.check.facts import (
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.grants import too_much
 from tuiha.model.check.inspection import DatabaseInspection, Inspection, RoleRights
-from tuiha.model.databases.active import Standing
+from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import same_name
 from tuiha.model.databases.obstacles import SIZES, smaller
 from tuiha.model.facts import Look
@@ -60,7 +60,7 @@ _KEPT_FROM_SERVERS = frozenset({"pool_epoch", "schema_version", "lease", "operat
 _COORDINATORS = frozenset({"synchronous_standby_names", "primary_conninfo", "primary_slot_name"})
 
 
-def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]:
+def advice(look: Look, stand: ActiveStanding, seen: Inspection) -> tuple[Finding, ...]:
     """All that the doctor finds."""
     return (*_settings(look, seen), *_rights(stand, seen), *_access(seen), *_clocks(look, seen), *_lag(stand),
             *_capacity(look, stand, seen), *_certificates(seen), *_unverified(seen), *_files(seen),
@@ -70,7 +70,7 @@ def advice(look: Look, stand: Standing, seen: Inspection) -> tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedSetting:
     """A setting of PostgreSQL that matters when something fails, and whether its value will do."""
 
     name: str
@@ -90,22 +90,22 @@ def _between(least: int, most: int) -> Callable[[str], bool]:
     return lambda value: least <= int(value) <= most
 
 
-WANTED: tuple[Wanted, ...] = (
-    Wanted("fsync", _is("on")),
-    Wanted("full_page_writes", _is("on")),
-    Wanted("synchronous_commit", _is("on", "remote_apply")),
-    Wanted("wal_level", _is("replica", "logical")),
-    Wanted("hot_standby", _is("on")),
-    Wanted("max_wal_senders", _at_least(2)),
-    Wanted("max_replication_slots", _at_least(1)),
-    Wanted("wal_keep_size", _at_least(64), serious=False),
-    Wanted("max_slot_wal_keep_size", _at_least(0), serious=False),
-    Wanted("wal_receiver_timeout", _between(1, PARTNER_LOST), serious=False),
-    Wanted("wal_sender_timeout", _between(1, PARTNER_LOST), serious=False),
-    Wanted("tcp_user_timeout", _between(1, GIVEN_UP), serious=False),
-    Wanted("recovery_min_apply_delay", _is("0")),
-    Wanted("recovery_target_timeline", _is("latest")),
-    Wanted("password_encryption", _is("scram-sha-256"), serious=False),
+WANTED: tuple[WantedSetting, ...] = (
+    WantedSetting("fsync", _is("on")),
+    WantedSetting("full_page_writes", _is("on")),
+    WantedSetting("synchronous_commit", _is("on", "remote_apply")),
+    WantedSetting("wal_level", _is("replica", "logical")),
+    WantedSetting("hot_standby", _is("on")),
+    WantedSetting("max_wal_senders", _at_least(2)),
+    WantedSetting("max_replication_slots", _at_least(1)),
+    WantedSetting("wal_keep_size", _at_least(64), serious=False),
+    WantedSetting("max_slot_wal_keep_size", _at_least(0), serious=False),
+    WantedSetting("wal_receiver_timeout", _between(1, PARTNER_LOST), serious=False),
+    WantedSetting("wal_sender_timeout", _between(1, PARTNER_LOST), serious=False),
+    WantedSetting("tcp_user_timeout", _between(1, GIVEN_UP), serious=False),
+    WantedSetting("recovery_min_apply_delay", _is("0")),
+    WantedSetting("recovery_target_timeline", _is("latest")),
+    WantedSetting("password_encryption", _is("scram-sha-256"), serious=False),
 )
 
 
@@ -127,7 +127,7 @@ def _sizes(seen: Inspection) -> Iterator[Finding]:
                 (node.name, node.settings[name]) for node in seen.databases if name in node.settings)))
     for node in seen.databases:
         if node.unlogged:
-            yield warning(_Code.UNLOGGED_TABLES, node.name, Named(node.unlogged))
+            yield warning(_Code.UNLOGGED_TABLES, node.name, NamedFact(node.unlogged))
         most = int(node.settings.get("max_replication_slots", node.slots + 1))
         if 0 < most <= node.slots:
             yield warning(_Code.NO_FREE_SLOT, node.name, Number(most))
@@ -138,22 +138,22 @@ def _unfit(node: DatabaseInspection) -> Iterator[Finding]:
         value = node.settings.get(wanted.name)
         if value is not None and not wanted.fits(value):
             level = bad if wanted.serious else warning
-            yield level(_Code.SETTING, node.name, Setting(wanted.name, value, node.files.get(wanted.name, "")))
+            yield level(_Code.SETTING, node.name, SettingFact(wanted.name, value, node.files.get(wanted.name, "")))
 
 
 def _special(node: DatabaseInspection, seen: Inspection, needed: int) -> Iterator[Finding]:
     settings = node.settings
     if settings.get("wal_log_hints") == "off" and settings.get("data_checksums") == "off":
         yield warning(_Code.NOT_REWINDABLE, node.name,
-                      Setting("wal_log_hints", "off", node.files.get("wal_log_hints", "")))
+                      SettingFact("wal_log_hints", "off", node.files.get("wal_log_hints", "")))
     if seen.tls and settings.get("ssl") == "off":
         yield bad(_Code.SSL_OFF, node.name)
     connections = int(settings.get("max_connections", needed))
     if connections < needed:
-        yield warning(_Code.MAX_CONNECTIONS, node.name, Limit("max_connections", connections, needed))
+        yield warning(_Code.MAX_CONNECTIONS, node.name, LimitFact("max_connections", connections, needed))
     place = node.files.get("synchronous_standby_names", "")
     if place and not place.endswith("postgresql.auto.conf"):
-        yield bad(_Code.NAMES_IN_FILE, node.name, Setting("synchronous_standby_names", file=place))
+        yield bad(_Code.NAMES_IN_FILE, node.name, SettingFact("synchronous_standby_names", file=place))
 
 
 def _access(seen: Inspection) -> Iterator[Finding]:
@@ -166,18 +166,18 @@ def _access(seen: Inspection) -> Iterator[Finding]:
         yield warning(_Code.ACCESS_HIDDEN, hidden[0].name)
 
 
-def _rights(stand: Standing, seen: Inspection) -> Iterator[Finding]:
+def _rights(stand: ActiveStanding, seen: Inspection) -> Iterator[Finding]:
     node = next((one for one in seen.databases if one.name == stand.active), None)
     if node is None:
         return  # the secondary has the same roles, a little later
     found = [finding for task, role in node.roles.items() for finding in _role(task, role, node.name)]
-    yield from found or ([ok(_Code.RIGHTS, node.name, Named(tuple(role.name for role in node.roles.values())))]
+    yield from found or ([ok(_Code.RIGHTS, node.name, NamedFact(tuple(role.name for role in node.roles.values())))]
                          if node.roles else [])
 
 
 def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
-    def of(*items: str) -> Role:
-        return Role(role.name, task, items)
+    def of(*items: str) -> RoleFact:
+        return RoleFact(role.name, task, items)
 
     if not role.exists:
         yield bad(_Code.NO_ROLE, database, of())
@@ -202,14 +202,14 @@ def _role(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
 
 def _too_little(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     if role.unread:
-        yield bad(_Code.ROLE_READS_TOO_LITTLE, database, Role(role.name, task, role.unread))
+        yield bad(_Code.ROLE_READS_TOO_LITTLE, database, RoleFact(role.name, task, role.unread))
     closed = sorted(set(role.unwritten) - _KEPT_FROM_SERVERS)
     if task == "pool" and closed:
-        yield bad(_Code.ROLE_WRITES_TOO_LITTLE, database, Role(role.name, task, tuple(closed)))
+        yield bad(_Code.ROLE_WRITES_TOO_LITTLE, database, RoleFact(role.name, task, tuple(closed)))
     if task == "pool" and not role.monitors and "pg_read_all_stats" not in role.member_of:
-        yield warning(_Code.ROLE_SEES_NO_FOLLOWERS, database, Role(role.name, task))
+        yield warning(_Code.ROLE_SEES_NO_FOLLOWERS, database, RoleFact(role.name, task))
     if task in ("watcher", "coordinator") and not role.monitors:
-        yield bad(_Code.ROLE_MONITORS_NOTHING, database, Role(role.name, task))
+        yield bad(_Code.ROLE_MONITORS_NOTHING, database, RoleFact(role.name, task))
 
 
 def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def _clocks(look: Look, seen: Inspection) -> Iterator[Finding]:
         yield ok(_Code.CLOCKS, "clocks", Number(len(ahead)))
 
 
-def _lag(stand: Standing) -> Iterator[Finding]:
+def _lag(stand: ActiveStanding) -> Iterator[Finding]:
     primary, secondary = stand.primary_report, stand.secondary
     if primary is None or secondary is None:
         return
@@ -235,7 +235,7 @@ def _lag(stand: Standing) -> Iterator[Finding]:
         yield warning(_Code.LAG, secondary.name, Lag(row.lag_bytes or 0, row.lag_seconds or 0.0))
 
 
-def _capacity(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
+def _capacity(look: Look, stand: ActiveStanding, seen: Inspection) -> Iterator[Finding]:
     users = sum(member.users for member in stand.members.values())
     serving = {server.name: seen.capacities.get(server.name, 0) for server in look.servers
                if server.report is not None and server.report.state is not ServerState.WITHDRAWN}
@@ -243,7 +243,7 @@ def _capacity(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding
         return
     left = sum(serving.values()) - max(serving.values())
     level = warning if len(serving) < 2 or left < users else ok
-    yield level(_Code.CAPACITY, "capacity", Room(users, left))
+    yield level(_Code.CAPACITY, "capacity", RoomFact(users, left))
 
 
 def _certificates(seen: Inspection) -> Iterator[Finding]:
@@ -263,14 +263,14 @@ def _fronts(look: Look, seen: Inspection) -> Iterator[Finding]:
         if one.sprayer not in there:
             continue
         if one.error is not None:
-            yield bad(_Code.FRONT_UNREACHABLE, one.sprayer, Front(one.address, one.error))
+            yield bad(_Code.FRONT_UNREACHABLE, one.sprayer, FrontFact(one.address, one.error))
         elif not one.secure and not one.local:
-            yield bad(_Code.FRONT_PLAIN_TEXT, one.sprayer, Front(one.address))
+            yield bad(_Code.FRONT_PLAIN_TEXT, one.sprayer, FrontFact(one.address))
         elif one.days is not None and one.days <= SOON:
             level = bad if one.days <= URGENT else warning
-            yield level(_Code.FRONT_CERTIFICATE, one.sprayer, Front(one.address, days=one.days))
+            yield level(_Code.FRONT_CERTIFICATE, one.sprayer, FrontFact(one.address, days=one.days))
         elif not one.named:
-            yield bad(_Code.FRONT_NAME, one.sprayer, Front(one.address))
+            yield bad(_Code.FRONT_NAME, one.sprayer, FrontFact(one.address))
 
 
 def _unverified(seen: Inspection) -> Iterator[Finding]:
@@ -283,7 +283,7 @@ def _files(seen: Inspection) -> Iterator[Finding]:
         yield bad(_Code.OPEN_LOCK if one.lock else _Code.OPEN_FILE, one.what, OpenPath(one.path, one.mode))
 
 
-def _names(look: Look, stand: Standing, seen: Inspection) -> Iterator[Finding]:
+def _names(look: Look, stand: ActiveStanding, seen: Inspection) -> Iterator[Finding]:
     """Users whose names the next start of a server changes, or joins; and servers that go by another rule."""
     node = next((one for one in seen.databases if one.name == stand.active), None)
     found = node.mailboxes if node is not None else ()

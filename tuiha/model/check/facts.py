@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from tuiha.model.check.inspection import Default
-from tuiha.model.codes import Kind, Obstacle, Oddity
+from tuiha.model.codes import Obstacle, ObstacleKind, Oddity
 from tuiha.model.databases.durability import Durability, Gap
 from tuiha.model.facts import Problem
 from tuiha.model.problems.causes import Cause
@@ -166,39 +166,39 @@ class FindingCode(StrEnum):
     OPEN_LOCK = "open-lock"
 
 
-OBSTACLES: Mapping[Kind, FindingCode] = {
-    Kind.REPLAY: FindingCode.REPLAY_PAUSED,
-    Kind.PREPARED: FindingCode.PREPARED_TRANSACTIONS,
-    Kind.LONG: FindingCode.LONG_TRANSACTIONS,
-    Kind.BACKUP: FindingCode.BACKUP_RUNNING,
-    Kind.SLOT: FindingCode.SLOT,
+OBSTACLES: Mapping[ObstacleKind, FindingCode] = {
+    ObstacleKind.REPLAY: FindingCode.REPLAY_PAUSED,
+    ObstacleKind.PREPARED: FindingCode.PREPARED_TRANSACTIONS,
+    ObstacleKind.LONG: FindingCode.LONG_TRANSACTIONS,
+    ObstacleKind.BACKUP: FindingCode.BACKUP_RUNNING,
+    ObstacleKind.SLOT: FindingCode.SLOT,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FindingFacts:
     """The facts of a finding beside its code and subject; each kind has a class of its own."""
 
 
-NONE: Final = Facts()
+NONE: Final = FindingFacts()
 
 
 @dataclass(frozen=True, slots=True)
-class Named(Facts):
+class NamedFact(FindingFacts):
     """Names of things."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Facts):
+class Number(FindingFacts):
     """How many there are."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch(Facts):
+class Mismatch(FindingFacts):
     """A value, and the value that it should be."""
 
     found: str
@@ -206,21 +206,21 @@ class Mismatch(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class PerNode(Facts):
+class PerNode(FindingFacts):
     """A value on each of several nodes."""
 
     values: tuple[tuple[str, str], ...]  # node, value
 
 
 @dataclass(frozen=True, slots=True)
-class Versions(Facts):
+class Versions(FindingFacts):
     """Versions that differ, each with the nodes that have it."""
 
     nodes: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable(Facts):
+class UnreachableFact(FindingFacts):
     """A node that cannot be asked."""
 
     address: str
@@ -229,7 +229,7 @@ class Unreachable(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class UnreachableDatabase(Unreachable):
+class UnreachableDatabase(UnreachableFact):
     """A database that the watcher cannot ask."""
 
     role: str
@@ -241,7 +241,7 @@ class UnreachableDatabase(Unreachable):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried(Facts):
+class Tried(FindingFacts):
     """Something that was tried beside the watcher's own log-ins."""
 
     error: str | None  # None: it went well
@@ -278,7 +278,7 @@ class Steering(Tried):
 
 
 @dataclass(frozen=True, slots=True)
-class Described(Facts):
+class Described(FindingFacts):
     """A database that is as it should be."""
 
     role: str
@@ -297,7 +297,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OtherSystem(Facts):
+class OtherSystem(FindingFacts):
     """A database of another system."""
 
     system: str
@@ -305,7 +305,7 @@ class OtherSystem(Facts):
     expected: str
 
 
-class Way(StrEnum):
+class RemedyWay(StrEnum):
     """How commits come to wait for the secondary again."""
 
     MANAGER = "manager"  # it has them wait
@@ -316,10 +316,10 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class BackFact:
     """How a database protects the pool again."""
 
-    way: Way
+    way: RemedyWay
     database: str = ""
     manager: str = ""
     counted: bool = False  # the ledger still counts on it: the pool gives it up first
@@ -328,7 +328,7 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
-class Stray(Facts):
+class Stray(FindingFacts):
     """A database that is writable, though another one is active."""
 
     active: str
@@ -337,35 +337,35 @@ class Stray(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Commits(Facts):
+class CommitsFact(FindingFacts):
     """The settings that commits wait by, where they do not wait for the secondary alone."""
 
     partner: str
     commits: Durability
     gaps: frozenset[Gap]
-    back: Back
+    back: BackFact
 
 
 @dataclass(frozen=True, slots=True)
-class Unsure(Facts):
+class Unsure(FindingFacts):
     """A secondary that may lack acknowledged writes."""
 
     partner: str
-    back: Back
+    back: BackFact
 
 
 @dataclass(frozen=True, slots=True)
-class Replicates(Facts):
+class ReplicatesFact(FindingFacts):
     """How a secondary follows that should follow synchronously."""
 
     partner: str
     streaming: bool
     sync_state: str
-    back: Back
+    back: BackFact
 
 
 @dataclass(frozen=True, slots=True)
-class Lag(Facts):
+class Lag(FindingFacts):
     """How far a secondary is behind."""
 
     bytes: int
@@ -373,14 +373,14 @@ class Lag(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class InTheWay(Facts):
+class InTheWay(FindingFacts):
     """An obstacle to a change of roles."""
 
     obstacle: Obstacle
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed(Facts):
+class Rehearsed(FindingFacts):
     """How an agent's rehearsal of the way back went."""
 
     partner: str
@@ -389,7 +389,7 @@ class Rehearsed(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack(Facts):
+class WayBack(FindingFacts):
     """Something in the way back to a partner."""
 
     partner: str
@@ -398,7 +398,7 @@ class WayBack(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Setting(Facts):
+class SettingFact(FindingFacts):
     """A setting of PostgreSQL, and the file that it is written in."""
 
     name: str
@@ -407,7 +407,7 @@ class Setting(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit(Facts):
+class LimitFact(FindingFacts):
     """Connections that are allowed, and those that may be wanted. `name`: of the role or the database."""
 
     name: str
@@ -416,7 +416,7 @@ class Limit(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class OfSessions(Facts):
+class OfSessions(FindingFacts):
     """A default of sessions."""
 
     default: Default
@@ -424,7 +424,7 @@ class OfSessions(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Collated(Facts):
+class Collated(FindingFacts):
     """A collation whose version is another one than when indexes were made."""
 
     collation: str  # empty: the database's own
@@ -434,7 +434,7 @@ class Collated(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class CollationOnHosts(Facts):
+class CollationOnHosts(FindingFacts):
     """A collation of different versions on the hosts."""
 
     collation: str
@@ -442,7 +442,7 @@ class CollationOnHosts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Seconds(Facts):
+class Seconds(FindingFacts):
     """A number of seconds; `expected` is what they should be, where one value is right."""
 
     seconds: float
@@ -453,7 +453,7 @@ class Seconds(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Role(Facts):
+class RoleFact(FindingFacts):
     """A database role, the task that it is for, and the items that it has or lacks."""
 
     role: str
@@ -463,7 +463,7 @@ class Role(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Facts):
+class ColumnFact(FindingFacts):
     """A right on a single column."""
 
     role: str
@@ -474,7 +474,7 @@ class Column(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Validity(Facts):
+class Validity(FindingFacts):
     """How long a role's password is valid."""
 
     role: str
@@ -483,7 +483,7 @@ class Validity(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule(Facts):
+class Rule(FindingFacts):
     """A line of pg_hba.conf."""
 
     line: int
@@ -496,7 +496,7 @@ class Rule(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class OfManager(Facts):
+class ManagerFact(FindingFacts):
     """Something about the manager of the pair."""
 
     manager: str
@@ -505,7 +505,7 @@ class OfManager(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class ManagedNode(Facts):
+class ManagedNode(FindingFacts):
     """The manager's report of a node that is well."""
 
     manager: str
@@ -515,7 +515,7 @@ class ManagedNode(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Synchronous(Facts):
+class Synchronous(FindingFacts):
     """How commits wait under the manager."""
 
     on: bool
@@ -523,7 +523,7 @@ class Synchronous(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Behind(Facts):
+class Behind(FindingFacts):
     """A leader whose timeline is before the pool's epoch."""
 
     timeline: int
@@ -534,7 +534,7 @@ class Behind(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Facts):
+class RecordFact(FindingFacts):
     """The ledger's record."""
 
     epoch: int
@@ -543,7 +543,7 @@ class Record(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class TwoRecords(Facts):
+class TwoRecordsFact(FindingFacts):
     """The ledger and the database's own row, which differ."""
 
     epoch: int
@@ -553,7 +553,7 @@ class TwoRecords(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Timelines(Facts):
+class Timelines(FindingFacts):
     """The ledger's timeline, and the active database's."""
 
     active: str
@@ -562,7 +562,7 @@ class Timelines(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class OfOperation(Facts):
+class OfOperation(FindingFacts):
     """The operation that has the pool."""
 
     problem: Problem
@@ -572,7 +572,7 @@ class OfOperation(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Attached(Facts):
+class Attached(FindingFacts):
     """A pool server that is as it should be."""
 
     state: str
@@ -582,7 +582,7 @@ class Attached(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Leaseless(Facts):
+class Leaseless(FindingFacts):
     """A pool server without a lease."""
 
     state: str
@@ -590,7 +590,7 @@ class Leaseless(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Room(Facts):
+class RoomFact(FindingFacts):
     """Users, and the room for users with one server less."""
 
     users: int
@@ -598,7 +598,7 @@ class Room(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Sprays(Facts):
+class Sprays(FindingFacts):
     """A sprayer that is as it should be."""
 
     version: str
@@ -607,14 +607,14 @@ class Sprays(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Odd(Facts):
+class OddFact(FindingFacts):
     """Something odd in how a sprayer sees the servers."""
 
     oddity: Oddity
 
 
 @dataclass(frozen=True, slots=True)
-class Front(Facts):
+class FrontFact(FindingFacts):
     """A sprayer's port for devices."""
 
     address: str
@@ -623,21 +623,21 @@ class Front(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class OfCluster(Facts):
+class OfCluster(FindingFacts):
     """A mail server of a cluster."""
 
     cluster: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable(Unreachable):
+class Unusable(UnreachableFact):
     """A mail server that the probe cannot use."""
 
     cluster: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotUsed(Facts):
+class NotUsed(FindingFacts):
     """A mail server that a pool server does not use."""
 
     server: str
@@ -645,14 +645,14 @@ class NotUsed(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class NoMail(Facts):
+class NoMailFact(FindingFacts):
     """Users without mail, for one reason."""
 
     trouble: TroubleReport
 
 
 @dataclass(frozen=True, slots=True)
-class TwoUsers(Facts):
+class TwoUsers(FindingFacts):
     """Two users that are one, or that have one name."""
 
     user: str
@@ -663,7 +663,7 @@ class TwoUsers(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Renamed(Facts):
+class Renamed(FindingFacts):
     """Names that change."""
 
     number: int
@@ -671,7 +671,7 @@ class Renamed(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Spellings(Facts):
+class Spellings(FindingFacts):
     """The rule of users' names here, and those that servers go by."""
 
     here: str
@@ -682,7 +682,7 @@ class Spellings(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Expires(Facts):
+class Expires(FindingFacts):
     """A certificate that expires."""
 
     address: str
@@ -690,7 +690,7 @@ class Expires(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Soonest(Facts):
+class Soonest(FindingFacts):
     """Certificates, and the first of them to expire."""
 
     number: int
@@ -699,7 +699,7 @@ class Soonest(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPath(Facts):
+class OpenPath(FindingFacts):
     """A file that others can change or hold."""
 
     path: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.check.facts import NONE, Facts, FindingCode
+from tuiha.model.check.facts import NONE, FindingCode, FindingFacts
 
 
 class Level(StrEnum):
@@ -23,19 +23,19 @@ class Finding:
     level: Level
     code: FindingCode
     subject: str
-    facts: Facts = NONE
+    facts: FindingFacts = NONE
 
 
-def bad(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
+def bad(code: FindingCode, subject: str, facts: FindingFacts = NONE) -> Finding:
     """Something that does not work, or will not when it is needed."""
     return Finding(Level.BAD, code, subject, facts)
 
 
-def warning(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
+def warning(code: FindingCode, subject: str, facts: FindingFacts = NONE) -> Finding:
     """Something to think about."""
     return Finding(Level.WARNING, code, subject, facts)
 
 
-def ok(code: FindingCode, subject: str, facts: Facts = NONE) -> Finding:
+def ok(code: FindingCode, subject: str, facts: FindingFacts = NONE) -> Finding:
     """A check that went well."""
     return Finding(Level.OK, code, subject, facts)

@@ -8,41 +8,41 @@ from dataclasses import dataclass, field
 from tuiha.model.check.facts import (
     OBSTACLES,
     Attached,
-    Back,
-    Commits,
+    BackFact,
+    CommitsFact,
     Described,
-    Facts,
     FindingCode,
+    FindingFacts,
     InTheWay,
     Leaseless,
     Mismatch,
-    Named,
-    NoMail,
+    NamedFact,
+    NoMailFact,
     NotUsed,
     Number,
-    Odd,
+    OddFact,
     OfCluster,
     OfOperation,
     OtherSystem,
-    Record,
-    Replicates,
+    RecordFact,
+    RemedyWay,
+    ReplicatesFact,
     Seconds,
     Source,
     Sprays,
     Stray,
     Timelines,
     Tried,
-    TwoRecords,
-    Unreachable,
+    TwoRecordsFact,
     UnreachableDatabase,
+    UnreachableFact,
     Unsure,
     Unusable,
     Versions,
-    Way,
 )
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.check.versions import neighbours
-from tuiha.model.databases.active import Standing
+from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import IN_STEP, Gap, follows_first, same_name
 from tuiha.model.databases.obstacles import LONG, obstacles
 from tuiha.model.facts import Look, Polled
@@ -72,7 +72,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedPool:
     """What the configuration says about the pool."""
 
     servers: frozenset[str]
@@ -90,21 +90,21 @@ class Expected:
     manager: str | None = None  # who else decides which database is active
 
 
-def findings(look: Look, stand: Standing, expected: Expected) -> tuple[Finding, ...]:
+def findings(look: Look, stand: ActiveStanding, expected: ExpectedPool) -> tuple[Finding, ...]:
     """All findings, node by node in the order of the configuration."""
     return (*_tokens(expected), *_databases(look, stand, expected), *_ledger(look, stand, expected),
             *_servers(look, stand, expected), *_sprayers(look), *_mail(look), *_without_mail(look),
             *_attempts(expected))
 
 
-def _tokens(expected: Expected) -> Iterator[Finding]:
+def _tokens(expected: ExpectedPool) -> Iterator[Finding]:
     if expected.same_tokens:
         yield bad(_Code.SAME_TOKENS, "control")
     elif not expected.operator:
         yield warning(_Code.NO_OPERATOR_TOKEN, "control")
 
 
-def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
+def _databases(look: Look, stand: ActiveStanding, expected: ExpectedPool) -> Iterator[Finding]:
     for node in look.databases:
         if node.report is None or node.error is not None:
             yield bad(_Code.DATABASE_UNREACHABLE, node.name, UnreachableDatabase(
@@ -125,11 +125,13 @@ def _databases(look: Look, stand: Standing, expected: Expected) -> Iterator[Find
     yield from _versions(majors, _Code.DATABASE_VERSIONS, "PostgreSQL")
 
 
-def _described(report: DatabaseReport) -> Facts:
+def _described(report: DatabaseReport) -> FindingFacts:
     return Described(report.role, report.writable, report.timeline, report.system_identifier, report.version)
 
 
-def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
+def _identity(
+    name: str, report: DatabaseReport, look: Look, stand: ActiveStanding, expected: ExpectedPool
+) -> Iterator[Finding]:
     row = report.epoch
     if row is not None and row.pool != look.pool:
         yield bad(_Code.DATABASE_OF_OTHER_POOL, name, Mismatch(row.pool, look.pool))
@@ -145,7 +147,7 @@ def _identity(name: str, report: DatabaseReport, look: Look, stand: Standing, ex
             return
 
 
-def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | None) -> Iterator[Finding]:
+def _role(name: str, report: DatabaseReport, stand: ActiveStanding, manager: str | None) -> Iterator[Finding]:
     if stand.active is None:
         return
     if name == stand.active and not report.writable:
@@ -158,14 +160,14 @@ def _role(name: str, report: DatabaseReport, stand: Standing, manager: str | Non
     row = _row(report, secondary.name)
     back = _back(report, row, stand, secondary, manager)
     if stand.holes:
-        yield bad(_Code.UNPROTECTED, name, Commits(secondary.name, report.waits_for, stand.holes, back))
+        yield bad(_Code.UNPROTECTED, name, CommitsFact(secondary.name, report.waits_for, stand.holes, back))
         return
     if Gap.MORE in stand.gaps:
-        yield bad(_Code.ENDLESS_WAIT, name, Commits(secondary.name, report.waits_for, frozenset({Gap.MORE}), back))
+        yield bad(_Code.ENDLESS_WAIT, name, CommitsFact(secondary.name, report.waits_for, frozenset({Gap.MORE}), back))
     if stand.doubted and (stand.ledger is None or stand.ledger.standby is Standby.SYNC):  # else the ledger's finding
         yield warning(_Code.DOUBTED, name, Unsure(secondary.name, _counts_again(stand, manager)))
     if row is None or row.sync_state not in IN_STEP:
-        yield warning(_Code.NOT_SYNCHRONOUS, name, Replicates(
+        yield warning(_Code.NOT_SYNCHRONOUS, name, ReplicatesFact(
             secondary.name, row is not None, "" if row is None else row.sync_state, back))
 
 
@@ -173,39 +175,39 @@ def _row(report: DatabaseReport, secondary: str) -> ReplicationRow | None:
     return next((row for row in report.replication if same_name(row.name, secondary)), None)
 
 
-def _counted(stand: Standing) -> bool:
+def _counted(stand: ActiveStanding) -> bool:
     """Whether the ledger counts on the secondary."""
     return stand.ledger is not None and stand.ledger.standby is Standby.SYNC
 
 
-def _back(report: DatabaseReport, row: ReplicationRow | None, stand: Standing, secondary: Polled[DatabaseReport],
-          manager: str | None) -> Back:
+def _back(report: DatabaseReport, row: ReplicationRow | None, stand: ActiveStanding, secondary: Polled[DatabaseReport],
+          manager: str | None) -> BackFact:
     """How commits come to wait for the secondary. Never by hand: with the name set and nobody there they all hang."""
     if manager is not None:
-        return Back(Way.MANAGER, secondary.name, manager)
+        return BackFact(RemedyWay.MANAGER, secondary.name, manager)
     if secondary.error is not None or secondary.report is None:
-        return Back(Way.BRING_BACK, secondary.name, waits=bool(report.synchronous_names))
+        return BackFact(RemedyWay.BRING_BACK, secondary.name, waits=bool(report.synchronous_names))
     if row is None:
         other = [one.name for one in report.replication if one.name] if secondary.report.receiving else []
-        return Back(Way.REJOIN, secondary.name, counted=_counted(stand), called=tuple(other))
-    return Back(Way.PROTECT, secondary.name)
+        return BackFact(RemedyWay.REJOIN, secondary.name, counted=_counted(stand), called=tuple(other))
+    return BackFact(RemedyWay.PROTECT, secondary.name)
 
 
-def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
+def _ledger(look: Look, stand: ActiveStanding, expected: ExpectedPool) -> Iterator[Finding]:
     if not expected.ledger:
         yield warning(_Code.NO_LEDGER, "ledger")
         return
     polled, record = look.ledger, stand.ledger
     if polled is None or record is None or polled.error is not None:
         error, cause = ("not read", None) if polled is None else (str(polled.error), polled.cause)
-        yield bad(_Code.LEDGER_UNREADABLE, "ledger", Unreachable("", error, cause))
+        yield bad(_Code.LEDGER_UNREADABLE, "ledger", UnreachableFact("", error, cause))
         return
     primary = stand.primary_report
     row = primary.epoch if primary is not None else None
     if record.pool != look.pool:
         yield bad(_Code.LEDGER_OF_OTHER_POOL, "ledger", Mismatch(record.pool, look.pool))
     elif row is not None and (record.epoch, record.active) != (row.epoch, row.active):
-        yield bad(_Code.LEDGER_DISAGREES, "ledger", TwoRecords(record.epoch, record.active, row.epoch, row.active))
+        yield bad(_Code.LEDGER_DISAGREES, "ledger", TwoRecordsFact(record.epoch, record.active, row.epoch, row.active))
     elif primary is not None and record.intent is None and record.timeline != primary.timeline:
         yield bad(_Code.LEDGER_TIMELINE, "ledger", Timelines(record.active, record.timeline, primary.timeline))
     elif record.intent is not None:
@@ -213,23 +215,23 @@ def _ledger(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding
         for problem in operation_problems(look.pool, found, record.phase):
             yield warning(_Code.OPERATION, "ledger", OfOperation(problem))
     else:
-        yield ok(_Code.LEDGER, "ledger", Record(record.epoch, record.active, record.standby))
+        yield ok(_Code.LEDGER, "ledger", RecordFact(record.epoch, record.active, record.standby))
         if record.standby == Standby.STALE:
             partner = "" if stand.secondary is None else stand.secondary.name
             yield warning(_Code.STALE, "ledger", Unsure(partner, _counts_again(stand, expected.manager)))
 
 
-def _counts_again(stand: Standing, manager: str | None) -> Back:
+def _counts_again(stand: ActiveStanding, manager: str | None) -> BackFact:
     """How the ledger comes to count on the secondary."""
     if manager is not None:
-        return Back(Way.MANAGER_COUNTS, manager=manager)
+        return BackFact(RemedyWay.MANAGER_COUNTS, manager=manager)
     report, secondary = stand.primary_report, stand.secondary
     if report is None or secondary is None or not follows_first(stand.gaps):
-        return Back(Way.PROTECT)
+        return BackFact(RemedyWay.PROTECT)
     return _back(report, _row(report, secondary.name), stand, secondary, None)
 
 
-def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Finding]:
+def _servers(look: Look, stand: ActiveStanding, expected: ExpectedPool) -> Iterator[Finding]:
     if not look.servers:
         yield bad(_Code.NO_SERVER, look.pool)
     reports: list[tuple[str, str]] = []
@@ -237,7 +239,7 @@ def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Findin
         report = server.report
         if report is None or server.error is not None:
             yield bad(_Code.SERVER_UNREACHABLE, server.name,
-                      Unreachable(server.address, str(server.error), server.cause))
+                      UnreachableFact(server.address, str(server.error), server.cause))
             continue
         reports.append((server.name, report.version))
         if server.name in expected.foreign:
@@ -254,7 +256,7 @@ def _servers(look: Look, stand: Standing, expected: Expected) -> Iterator[Findin
         yield from _versions(own, _Code.VERSIONS, "tuiha")
 
 
-def _server(name: str, report: ServerReport, look: Look, stand: Standing) -> Iterator[Finding]:
+def _server(name: str, report: ServerReport, look: Look, stand: ActiveStanding) -> Iterator[Finding]:
     if report.pool != look.pool:
         yield bad(_Code.SERVER_OF_OTHER_POOL, name, Mismatch(report.pool, look.pool))
         return
@@ -290,14 +292,14 @@ def _sprayers(look: Look) -> Iterator[Finding]:
         report = sprayer.report
         if report is None or sprayer.error is not None:
             yield bad(_Code.SPRAYER_UNREACHABLE, sprayer.name,
-                      Unreachable(sprayer.address, str(sprayer.error), sprayer.cause))
+                      UnreachableFact(sprayer.address, str(sprayer.error), sprayer.cause))
             continue
         backends = {b.server for b in report.backends}
         missing, strange = known - backends, backends - known
         if missing:
-            yield warning(_Code.BACKEND_MISSING, sprayer.name, Named(tuple(sorted(missing))))
+            yield warning(_Code.BACKEND_MISSING, sprayer.name, NamedFact(tuple(sorted(missing))))
         if strange:
-            yield warning(_Code.BACKEND_UNKNOWN, sprayer.name, Named(tuple(sorted(strange))))
+            yield warning(_Code.BACKEND_UNKNOWN, sprayer.name, NamedFact(tuple(sorted(strange))))
         yield from odd.get(sprayer.name, [])
         if not missing and not strange and sprayer.name not in odd:
             yield ok(_Code.SPRAYER, sprayer.name, Sprays(report.version, len(backends), report.sessions))
@@ -311,7 +313,7 @@ def _oddities(look: Look) -> dict[str, list[Finding]]:
     there = {s.name: s.report for s in look.sprayers if s.report is not None and s.fresh}
     for one in oddities(there, serving):
         level = bad if one.serious else warning
-        odd.setdefault(one.sprayer, []).append(level(_Code.SPRAYER_ODDITY, one.sprayer, Odd(one)))
+        odd.setdefault(one.sprayer, []).append(level(_Code.SPRAYER_ODDITY, one.sprayer, OddFact(one)))
     return odd
 
 
@@ -338,10 +340,10 @@ def _without_mail(look: Look) -> Iterator[Finding]:
         if cluster.late:
             yield warning(_Code.MAIL_LATE, cluster.cluster, Number(cluster.ahead))
         for trouble in cluster.troubles:
-            yield warning(_Code.WITHOUT_MAIL, cluster.cluster, NoMail(trouble))
+            yield warning(_Code.WITHOUT_MAIL, cluster.cluster, NoMailFact(trouble))
 
 
-def _attempts(expected: Expected) -> Iterator[Finding]:
+def _attempts(expected: ExpectedPool) -> Iterator[Finding]:
     for attempt in expected.attempts:
         level = ok if attempt.tried.error is None else bad
         yield level(attempt.code, attempt.subject, attempt.tried)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tuiha.model.check.facts import Column, FindingCode, Role
+from tuiha.model.check.facts import ColumnFact, FindingCode, RoleFact
 from tuiha.model.check.finding import Finding, bad, warning
 from tuiha.model.check.inspection import RoleRights
 
@@ -55,34 +55,34 @@ def too_much(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     most = MOST.get(task, Most())
     others = sorted(set(role.member_of) - most.roles - _OWNERS)
     for other in others:
-        yield bad(FindingCode.ROLE_MEMBERSHIP, database, Role(role.name, task, (other,)))
+        yield bad(FindingCode.ROLE_MEMBERSHIP, database, RoleFact(role.name, task, (other,)))
     if not others and not role.owns and task in MOST:  # most of what follows would come with other roles
         yield from _granted(task, most, role, database)
 
 
 def _granted(task: str, most: Most, role: RoleRights, database: str) -> Iterator[Finding]:
     for right, tables in _tables(task, most, role).items():
-        yield bad(FindingCode.ROLE_TABLES, database, Role(role.name, task, tuple(sorted(tables)), right))
+        yield bad(FindingCode.ROLE_TABLES, database, RoleFact(role.name, task, tuple(sorted(tables)), right))
     yield from _leases(task, role, database)
     for told in sorted(set(role.columns) - most.columns):
         right, _, place = told.partition(" ")
         table, _, column = place.partition(".")
-        yield bad(FindingCode.ROLE_COLUMN, database, Column(role.name, task, right, table, column))
+        yield bad(FindingCode.ROLE_COLUMN, database, ColumnFact(role.name, task, right, table, column))
     functions = sorted(one for one in role.functions if one.partition("(")[0].rpartition(".")[2] not in most.functions)
     if functions:
-        yield warning(FindingCode.ROLE_FUNCTIONS, database, Role(role.name, task, tuple(functions)))
+        yield warning(FindingCode.ROLE_FUNCTIONS, database, RoleFact(role.name, task, tuple(functions)))
     parameters = sorted(set(role.granted_parameters) - most.parameters)
     if parameters:
-        yield bad(FindingCode.ROLE_PARAMETERS, database, Role(role.name, task, tuple(parameters)))
+        yield bad(FindingCode.ROLE_PARAMETERS, database, RoleFact(role.name, task, tuple(parameters)))
     if role.creates:
-        yield bad(FindingCode.ROLE_CREATES, database, Role(role.name, task, role.creates))
+        yield bad(FindingCode.ROLE_CREATES, database, RoleFact(role.name, task, role.creates))
 
 
 def _leases(task: str, role: RoleRights, database: str) -> Iterator[Finding]:
     """Servers of the version before write their leases themselves; a role that may do so can end another server's."""
     may = sorted({told.partition(" ")[0] for told in role.grants if told.endswith(" lease")} & _WRITES)
     if task == "pool" and may:
-        yield warning(FindingCode.ROLE_LEASES, database, Role(role.name, task, tuple(may)))
+        yield warning(FindingCode.ROLE_LEASES, database, RoleFact(role.name, task, tuple(may)))
 
 
 def _tables(task: str, most: Most, role: RoleRights) -> Mapping[str, set[str]]:

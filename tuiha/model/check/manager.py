@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tuiha.model.check.facts import Behind, FindingCode, ManagedNode, Named, OfManager, Synchronous
+from tuiha.model.check.facts import Behind, FindingCode, ManagedNode, ManagerFact, NamedFact, Synchronous
 from tuiha.model.check.finding import Finding, bad, ok, warning
 from tuiha.model.databases.durability import IN_STEP, same_name
 from tuiha.model.facts import Look
@@ -27,19 +27,19 @@ def _strangers(look: Look, manager: str) -> Iterator[Finding]:
     rows = [row for node in look.databases if node.fresh and node.report is not None for row in node.report.replication]
     for name in sorted({row.name for row in rows if row.sync_state in IN_STEP}):
         if not any(same_name(name, one) for one in known):
-            yield bad(FindingCode.UNKNOWN_MEMBER, manager, OfManager(manager, member=name))
+            yield bad(FindingCode.UNKNOWN_MEMBER, manager, ManagerFact(manager, member=name))
 
 
 def _nodes(said: Mapping[str, Managed], manager: str) -> Iterator[Finding]:
     for name, one in said.items():
         if one.error is not None:
-            yield bad(FindingCode.MANAGER_UNREACHABLE, name, OfManager(manager, one.error))
+            yield bad(FindingCode.MANAGER_UNREACHABLE, name, ManagerFact(manager, one.error))
         elif one.role is None:
-            yield bad(FindingCode.MANAGER_TELLS_NO_ROLE, name, OfManager(manager))
+            yield bad(FindingCode.MANAGER_TELLS_NO_ROLE, name, ManagerFact(manager))
         else:
             yield ok(FindingCode.MANAGED, name, ManagedNode(manager, one.version, one.role, one.state))
         if one.pending_restart:
-            yield warning(FindingCode.PENDING_RESTART, name, OfManager(manager))
+            yield warning(FindingCode.PENDING_RESTART, name, ManagerFact(manager))
 
 
 def _behind(look: Look, manager: str) -> Iterator[Finding]:
@@ -53,10 +53,10 @@ def _behind(look: Look, manager: str) -> Iterator[Finding]:
 def _cluster(known: list[Managed], manager: str) -> Iterator[Finding]:
     leaders = {one.leader for one in known if one.leader is not None}
     if known and len(leaders) != 1:
-        yield bad(FindingCode.MANAGER_LEADER, manager, Named(tuple(sorted(leaders))))
+        yield bad(FindingCode.MANAGER_LEADER, manager, NamedFact(tuple(sorted(leaders))))
     if any(one.synchronous is False for one in known):
         yield bad(FindingCode.MANAGER_SYNCHRONOUS, manager, Synchronous(False))
     elif any(one.synchronous for one in known):
         yield ok(FindingCode.MANAGER_SYNCHRONOUS, manager, Synchronous(True, any(one.strict for one in known)))
     if any(one.paused for one in known):
-        yield warning(FindingCode.MANAGER_PAUSED, manager, OfManager(manager))
+        yield warning(FindingCode.MANAGER_PAUSED, manager, ManagerFact(manager))

@@ -12,7 +12,7 @@ from tuiha.model.reports import DatabaseReport, EpochRow, LedgerRecord, MailRow,
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ActiveStanding:
     """The pool's record, and the active database's tables as far as they are known."""
 
     active: str | None  # name of the active database
@@ -51,7 +51,7 @@ class Standing:
         return bool(self.holes) and self.kept and report is not None and report.managed is None
 
 
-def standing(look: Look, previous: Snapshot | None) -> Standing:
+def standing(look: Look, previous: Snapshot | None) -> ActiveStanding:
     """Find the active database: the highest epoch that anybody names wins, a database's own row first."""
     claims = sorted(_claims(look), reverse=True)
     active = claims[0][2] if claims else _only_writable(look) or (previous.active if previous else None)
@@ -62,7 +62,7 @@ def standing(look: Look, previous: Snapshot | None) -> Standing:
     source = primary if primary is not None and (primary.fresh or secondary is None or not secondary.fresh) \
         else secondary
     report = source.report if source is not None else None
-    return Standing(
+    return ActiveStanding(
         active=active,
         epoch=epoch,
         ledger=look.ledger.report if look.ledger is not None else None,

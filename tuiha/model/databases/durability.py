@@ -51,7 +51,7 @@ BY_HAND = frozenset({Gap.LOOSE, Gap.TWINS, Gap.STRANGER, Gap.DOUBLE})  # no oper
 
 
 @dataclass(frozen=True, slots=True)
-class Follower:
+class LogReceiver:
     """A connection that receives this database's log: a row of pg_stat_replication."""
 
     name: str  # application_name
@@ -75,7 +75,7 @@ class Durability:
     """What a database's commits wait for, as the database says."""
 
     names: str  # synchronous_standby_names
-    followers: tuple[Follower, ...] | None  # None: this role may not see them
+    followers: tuple[LogReceiver, ...] | None  # None: this role may not see them
     slots: tuple[str, ...] = ()  # physical replication slots
     loose: tuple[Loose, ...] = ()
     lacking: bool = False  # the partner itself was asked: it lacks what the connection with its name had confirmed

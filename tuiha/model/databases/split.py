@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from tuiha.model.codes import Dispute, Evidence, Place, Split
-from tuiha.model.databases.active import Standing
+from tuiha.model.databases.active import ActiveStanding
 from tuiha.model.databases.durability import IN_STEP
 from tuiha.model.facts import Look, Polled, R
 from tuiha.model.reports import DatabaseRole, EpochState, ServerReport, ServerState
@@ -130,7 +130,7 @@ MARGIN = 0.5  # seconds by which a renewal must be younger than the watcher's fi
 _AWAY = frozenset({ServerState.FENCED, ServerState.HELD})
 
 
-def dispute(look: Look, earlier: Look | None, stand: Standing, rules: Rules) -> Dispute | None:
+def dispute(look: Look, earlier: Look | None, stand: ActiveStanding, rules: Rules) -> Dispute | None:
     """Who sees what, or None when they agree (or nobody knows)."""
     primary = stand.primary
     if primary is None:
@@ -157,7 +157,7 @@ def _renewed(server: Polled[ServerReport], database: str, rules: Rules) -> float
     return server.seen_at - (server.duration_ms or 0.0) / 1000 - max(0.0, rules.lease - report.lease_seconds)
 
 
-def _can_commit(stand: Standing) -> bool:
+def _can_commit(stand: ActiveStanding) -> bool:
     """Whether a server with a good line to the active database could renew its lease on it."""
     report = stand.primary_report
     if report is None or not report.writable or report.epoch is None:

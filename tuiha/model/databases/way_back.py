@@ -59,7 +59,7 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class WayBackObstacle:
     """Something in the way back."""
 
     needs: Needs
@@ -69,7 +69,9 @@ class Obstacle:
     known: bool = True  # False: it could not be found out
 
 
-def obstacles(seen: Rehearsal, system: str, leading: Mapping[str, str], secondary: bool | None) -> Iterator[Obstacle]:
+def obstacles(
+    seen: Rehearsal, system: str, leading: Mapping[str, str], secondary: bool | None
+) -> Iterator[WayBackObstacle]:
     """What keeps a database from following its partner, or may.
 
     `system`: the pool's system identifier; `leading`: settings of the partner that this one must not have less of;
@@ -77,24 +79,28 @@ def obstacles(seen: Rehearsal, system: str, leading: Mapping[str, str], secondar
     """
     node, partner = seen.node, seen.partner
     if seen.error is not None:
-        yield Obstacle(Needs.REHEARSAL, seen.error, f"rehearsed by {node}'s agent",
-                       f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
+        yield WayBackObstacle(Needs.REHEARSAL, seen.error, f"rehearsed by {node}'s agent",
+                              f"see that the agent of {node} can be asked: `tuiha check`", known=seen.tried)
         return
     if seen.system_identifier != system:
         there = "no database" if seen.system_identifier is None else f"system {seen.system_identifier}"
         empty = f"correct DATA of {node}'s agent; `tuiha plan rejoin {node}` copies the database again"
-        yield Obstacle(Needs.IDENTITY, f"its agent's data folder holds {there}", f"system {system}",
-                       empty if seen.system_identifier is None else not_ours(node))
+        yield WayBackObstacle(Needs.IDENTITY, f"its agent's data folder holds {there}", f"system {system}",
+                              empty if seen.system_identifier is None else not_ours(node))
     yield from _strings(seen, system, secondary)
     yield from _start(seen, leading)
     wanted = slot(node)
     used = seen.settings.get("primary_slot_name", wanted)
     if used != wanted:
-        yield Obstacle(Needs.SLOT, used or "none", wanted, f"write primary_slot_name = '{wanted}' into the settings of "
-                       f"{node}: this slot is made for it on {partner}")
+        yield WayBackObstacle(
+            Needs.SLOT,
+            used or "none",
+            wanted,
+            f"write primary_slot_name = '{wanted}' into the settings of {node}: this slot is made for it on {partner}",
+        )
 
 
-def _strings(seen: Rehearsal, system: str, secondary: bool | None) -> Iterator[Obstacle]:
+def _strings(seen: Rehearsal, system: str, secondary: bool | None) -> Iterator[WayBackObstacle]:
     """The three log-ins."""
     node, partner = seen.node, seen.partner
     look = f"its password file, and the line for replication in pg_hba.conf of {partner}"
@@ -105,39 +111,52 @@ def _strings(seen: Rehearsal, system: str, secondary: bool | None) -> Iterator[O
         where = f"{setting} of {node}" if needs is Needs.REPLICATION else f"{setting} of {node}'s agent"
         limit = f"{node} may log in to {partner}"
         if login is None:
-            yield Obstacle(needs, f"{where} was not tried", limit,
-                           "an agent tries no string with a password in it: name a password file there", known=False)
+            yield WayBackObstacle(
+                needs,
+                f"{where} was not tried",
+                limit,
+                "an agent tries no string with a password in it: name a password file there",
+                known=False,
+            )
         elif login.error is not None:
-            yield Obstacle(needs, f"{where}: {login.error}", limit, f"correct {where}, {also}")
+            yield WayBackObstacle(needs, f"{where}: {login.error}", limit, f"correct {where}, {also}")
         elif login.system_identifier != system:
-            yield Obstacle(needs, f"{where} leads to system {login.system_identifier}", f"{partner}, system {system}",
-                           f"correct the address in {where}")
+            yield WayBackObstacle(
+                needs,
+                f"{where} leads to system {login.system_identifier}",
+                f"{partner}, system {system}",
+                f"correct the address in {where}",
+            )
         elif None not in (secondary, login.secondary) and login.secondary is not secondary:
             role = "a secondary" if login.secondary else "a primary"
-            yield Obstacle(needs, f"{where} leads to {role}, and {partner} is none", partner,
-                           f"correct the address in {where}: it may lead {node} to itself")
+            yield WayBackObstacle(needs, f"{where} leads to {role}, and {partner} is none", partner,
+                                  f"correct the address in {where}: it may lead {node} to itself")
         elif needs is Needs.REPLICATION and not same_name(login.name, node):
-            yield Obstacle(needs, f"{node} would follow as '{login.name}'", f"application_name={node}",
-                           f"write application_name={node} into primary_conninfo of {node}")
+            yield WayBackObstacle(needs, f"{node} would follow as '{login.name}'", f"application_name={node}",
+                                  f"write application_name={node} into primary_conninfo of {node}")
 
 
-def _start(seen: Rehearsal, leading: Mapping[str, str]) -> Iterator[Obstacle]:
+def _start(seen: Rehearsal, leading: Mapping[str, str]) -> Iterator[WayBackObstacle]:
     """The settings with which it would start."""
     node, partner, settings = seen.node, seen.partner, seen.settings
     said = [name for name in _TARGETS if settings.get(name)]
     if settings.get("recovery_target_timeline", "latest") != "latest":
         said.append("recovery_target_timeline")
     if said:
-        yield Obstacle(Needs.RECOVERY, f"{names(said)} of {node} is set", "none, and the latest timeline",
-                       f"take {names(said)} out of the settings of {node}: it would stop on its old history")
+        yield WayBackObstacle(Needs.RECOVERY, f"{names(said)} of {node} is set", "none, and the latest timeline",
+                              f"take {names(said)} out of the settings of {node}: it would stop on its old history")
     if settings.get("hot_standby", "on") != "on":
-        yield Obstacle(Needs.RECOVERY, f"hot_standby of {node} is off", "on",
-                       f"write hot_standby = on into the settings of {node}: as the secondary it would answer nobody")
+        yield WayBackObstacle(
+            Needs.RECOVERY,
+            f"hot_standby of {node} is off",
+            "on",
+            f"write hot_standby = on into the settings of {node}: as the secondary it would answer nobody",
+        )
     less = [name for name in AT_LEAST if name in settings and name in leading
             and int(settings[name]) < int(leading[name])]
     if less:
-        yield Obstacle(Needs.RECOVERY, f"less on {node}: {names(less)}", f"as much as on {partner}",
-                       f"make {names(less)} of {node} as large as on {partner}")
+        yield WayBackObstacle(Needs.RECOVERY, f"less on {node}: {names(less)}", f"as much as on {partner}",
+                              f"make {names(less)} of {node} as large as on {partner}")
 
 
 def not_ours(node: str) -> str:
@@ -146,6 +165,6 @@ def not_ours(node: str) -> str:
             f"DATA of its agent; or have its owner stop it and move its data folder away from {node}'s host")
 
 
-def mends_nothing(found: Obstacle) -> bool:
+def mends_nothing(found: WayBackObstacle) -> bool:
     """Whether a rewind or a fresh copy leaves an obstacle as it is: then the data folder stays as it is, too."""
     return found.known and found.needs in (Needs.REPLICATION, Needs.SLOT, Needs.RECOVERY)

@@ -26,7 +26,7 @@ class Condition(StrEnum):
     UNKNOWN = "unknown"  # a step's outcome could not be read back
 
 
-class Way(StrEnum):
+class IntentWay(StrEnum):
     """What an operator may do with one that does not run any more."""
 
     RESUME = "resume"
@@ -47,7 +47,7 @@ class Intent:
     action: str = ""  # what that step does, in words
     condition: Condition = Condition.RUNNING  # as its runner wrote it
     beat: float | None = None  # unix seconds of the runner's last sign of life; None: an earlier version gives none
-    ways: tuple[Way, ...] = field(default=(Way.RESUME,))
+    ways: tuple[IntentWay, ...] = field(default=(IntentWay.RESUME,))
     gives_way: bool = False  # nothing of the database's roles is half changed by it
     undoing: bool = False  # the step is being taken back
     targets: tuple[str, ...] = ()  # nodes that it, or its step, is about; an earlier version does not say
@@ -74,7 +74,7 @@ def parse(text: str | None) -> Intent | None:
             str(found["id"]), str(found["kind"]), str(found["owner"]), str(found["host"]), float(found["since"]),
             int(found.get("step", 0)), str(found.get("action", "")),
             Condition(found.get("condition", Condition.RUNNING)), None if beat is None else float(beat),
-            tuple(Way(way) for way in found.get("ways", (Way.RESUME,))), found.get("gives_way") is True,
+            tuple(IntentWay(way) for way in found.get("ways", (IntentWay.RESUME,))), found.get("gives_way") is True,
             found.get("undoing") is True, tuple(str(name) for name in found.get("targets", ())),
             found["past"] if isinstance(found.get("past"), bool) else None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuiha.model.operations.intent import Way, at_rest
+from tuiha.model.operations.intent import IntentWay, at_rest
 from tuiha.model.operations.plans import OperationStatus
 
 
@@ -26,12 +26,16 @@ class Against(StrEnum):
     ELSEWHERE = "elsewhere"  # its journal is on another host
 
 
-KEYS: Mapping[Way, str] = {Way.RESUME: "c", Way.UNDO: "b", Way.CANCEL: "x"}  # the dashboard's, on an operation
+KEYS: Mapping[IntentWay, str] = {
+    IntentWay.RESUME: "c",
+    IntentWay.UNDO: "b",
+    IntentWay.CANCEL: "x",
+}  # the dashboard's, on an operation
 _SETTLED = frozenset({OperationStatus.DONE, OperationStatus.UNDONE, OperationStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OperationStanding:
     """All of an operation that decides what can be done about it."""
 
     status: OperationStatus
@@ -60,29 +64,29 @@ class Standing:
         return self.settled and not (self.status is OperationStatus.CANCELLED and self.changed)
 
 
-def against(way: Way, found: Standing) -> Against | None:
+def against(way: IntentWay, found: OperationStanding) -> Against | None:
     """Why an operation cannot be resumed, taken back or cancelled; None when it can."""
     reason = _RULES[way](found)
     return Against.ELSEWHERE if reason is None and found.elsewhere else reason
 
 
-def open_ways(found: Standing) -> tuple[Way, ...]:
+def open_ways(found: OperationStanding) -> tuple[IntentWay, ...]:
     """What can be done about it, what finishes it first."""
-    return tuple(way for way in Way if against(way, found) is None)
+    return tuple(way for way in IntentWay if against(way, found) is None)
 
 
-def possible(ways: tuple[Way, ...], phase: str) -> tuple[Way, ...]:
+def possible(ways: tuple[IntentWay, ...], phase: str) -> tuple[IntentWay, ...]:
     """The ways of one that stands half-way in the ledger's phase: it cannot stay so while roles are half changed."""
-    return tuple(way for way in ways if way is not Way.CANCEL or at_rest(phase)) or (Way.RESUME,)
+    return tuple(way for way in ways if way is not IntentWay.CANCEL or at_rest(phase)) or (IntentWay.RESUME,)
 
 
-def _resume(found: Standing) -> Against | None:
+def _resume(found: OperationStanding) -> Against | None:
     if found.running:
         return Against.RUNS
     return Against.OVER if found.over else None
 
 
-def _undo(found: Standing) -> Against | None:
+def _undo(found: OperationStanding) -> Against | None:
     if found.status is OperationStatus.DONE:
         return Against.DONE
     if found.over:
@@ -92,7 +96,7 @@ def _undo(found: Standing) -> Against | None:
     return None if found.undoable else Against.NO_WAY_BACK
 
 
-def _cancel(found: Standing) -> Against | None:
+def _cancel(found: OperationStanding) -> Against | None:
     """Of one that runs: whether it may be asked to stop. Of one that stands half-way: whether it may be left so."""
     if found.settled:
         return Against.OVER
@@ -103,6 +107,6 @@ def _cancel(found: Standing) -> Against | None:
     return None if found.undoable or found.returns else Against.NO_WAY_BACK
 
 
-_RULES: Mapping[Way, Callable[[Standing], Against | None]] = {
-    Way.RESUME: _resume, Way.UNDO: _undo, Way.CANCEL: _cancel,
+_RULES: Mapping[IntentWay, Callable[[OperationStanding], Against | None]] = {
+    IntentWay.RESUME: _resume, IntentWay.UNDO: _undo, IntentWay.CANCEL: _cancel,
 }

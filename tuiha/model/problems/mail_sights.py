@@ -10,25 +10,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tuiha.model.facts import Look, Polled, PolledMail
-from tuiha.model.problems.mail_trouble import Sight
+from tuiha.model.problems.mail_trouble import MailSight
 from tuiha.model.reports import MailReport, ServerReport
 from tuiha.model.rules import Rules
 
 _DOUBT = 5  # times as long must a mail server be silent that no pool server calls gone
 
-Sights = Mapping[str, Mapping[str, Sight]]  # mail server -> pool server -> what it sees
+Sights = Mapping[str, Mapping[str, MailSight]]  # mail server -> pool server -> what it sees
 
 
 def sights(look: Look) -> Sights:
     """What the servers that answer report."""
-    found: dict[str, dict[str, Sight]] = {}
+    found: dict[str, dict[str, MailSight]] = {}
     for polled in look.servers:
         for sight in _told(polled):
             found.setdefault(sight.name, {})[polled.name] = sight
     return found
 
 
-def _told(polled: Polled[ServerReport]) -> tuple[Sight, ...]:
+def _told(polled: Polled[ServerReport]) -> tuple[MailSight, ...]:
     return polled.report.mail_servers or () if polled.fresh and polled.report is not None else ()
 
 
@@ -40,7 +40,7 @@ def with_sights(look: Look, rules: Rules) -> Look:
         for mail in look.mail))
 
 
-def _seen(mail: PolledMail, told: Mapping[str, Sight], reported_at: Mapping[str, float | None], interval: float,
+def _seen(mail: PolledMail, told: Mapping[str, MailSight], reported_at: Mapping[str, float | None], interval: float,
           rules: Rules) -> PolledMail:
     """One that answers any pool server is there."""
     answered = [(sight.seconds, name, sight) for name, sight in told.items() if sight.seconds is not None]
@@ -61,6 +61,6 @@ def _seen(mail: PolledMail, told: Mapping[str, Sight], reported_at: Mapping[str,
         duration_ms=sight.latency_ms)
 
 
-def closed(told: Mapping[str, Sight]) -> str | None:
+def closed(told: Mapping[str, MailSight]) -> str | None:
     """Why a mail server lets nobody in, as a pool server sees it that keeps users there; None when it does."""
     return next((sight.closed for sight in told.values() if sight.closed and not sight.gone), None)

@@ -52,7 +52,7 @@ class ClusterReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class MailSight:
     """A mail server as one pool server's probe sees it."""
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tuiha.model.codes import Action, Next, OperationFacts, ProblemCode
 from tuiha.model.facts import NodeKind, Problem, Severity, Snapshot
-from tuiha.model.operations.intent import Condition, Intent, Way, at_rest, judged, parse, silence
+from tuiha.model.operations.intent import Condition, Intent, IntentWay, at_rest, judged, parse, silence
 from tuiha.model.operations.ways import possible
 
 
@@ -54,7 +54,7 @@ class Running:
         return self.intent.action
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def ways(self) -> tuple[IntentWay, ...]:
         """What may be done with it when it does not run any more."""
         return self.intent.ways
 
@@ -70,8 +70,8 @@ _CONDITIONS: Mapping[Condition, tuple[Severity, ProblemCode]] = {
     Condition.HALF_WAY: (Severity.WARNING, ProblemCode.OPERATION_HALF_WAY),
     Condition.UNKNOWN: (Severity.WARNING, ProblemCode.OPERATION_UNKNOWN),
 }
-_ACTIONS: Mapping[Way, Action] = {
-    Way.RESUME: Action.RESUME, Way.UNDO: Action.UNDO, Way.CANCEL: Action.CANCEL,
+_ACTIONS: Mapping[IntentWay, Action] = {
+    IntentWay.RESUME: Action.RESUME, IntentWay.UNDO: Action.UNDO, IntentWay.CANCEL: Action.CANCEL,
 }
 
 

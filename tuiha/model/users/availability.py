@@ -33,7 +33,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LoadLimits:
     """Where a resource counts as exhausted."""
 
     cpu: float = 0.95
@@ -44,9 +44,9 @@ class Limits:
     queue: int = 1000
 
 
-def pressures(load: Load, limits: Limits | None = None) -> dict[str, float]:
+def pressures(load: Load, limits: LoadLimits | None = None) -> dict[str, float]:
     """The pressure of every resource; 1 is exhausted."""
-    most = limits or Limits()
+    most = limits or LoadLimits()
     used = {
         "cpu": load.cpu / most.cpu,
         "memory": load.memory / most.memory,
@@ -58,7 +58,7 @@ def pressures(load: Load, limits: Limits | None = None) -> dict[str, float]:
     return {**{name: max(0.0, 2 * share - 1) for name, share in used.items()}, "users": load.users / load.capacity}
 
 
-def availability_index(load: Load, limits: Limits | None = None) -> int:
+def availability_index(load: Load, limits: LoadLimits | None = None) -> int:
     """The index of a server that nobody withdrew: -100..100, see the formula above."""
     highest = max(pressures(load, limits).values())
     if highest < 1:
@@ -66,7 +66,7 @@ def availability_index(load: Load, limits: Limits | None = None) -> int:
     return max(-100, -1 - round(99 * (highest - 1)))
 
 
-def scarcest(load: Load, limits: Limits | None = None) -> str:
+def scarcest(load: Load, limits: LoadLimits | None = None) -> str:
     """The resource that decides the index, with its pressure, for people: `users 82 %`."""
     name, pressure = max(pressures(load, limits).items(), key=lambda item: item[1])
     return f"{name} {pressure:.0%}".replace("%", " %")

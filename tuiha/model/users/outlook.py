@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuiha.model.users.availability import WITHDRAWN
-from tuiha.model.users.placement import Biases, Bound, Candidate, choose, share_out
+from tuiha.model.users.placement import Biases, BoundUser, Candidate, choose, share_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Outlook:
 
 
 def outlook(
-    candidates: Mapping[str, Candidate], bound: Bound | None, weight: float = 1.0, biases: Biases | None = None
+    candidates: Mapping[str, Candidate], bound: BoundUser | None, weight: float = 1.0, biases: Biases | None = None
 ) -> Outlook:
     """Decide on present facts as a server would when the user's device comes in.
 
@@ -72,7 +72,7 @@ def against(candidate: Candidate) -> str:
 
 
 def _why(
-    candidates: Mapping[str, Candidate], bound: Bound | None, here: str | None, following: str | None,
+    candidates: Mapping[str, Candidate], bound: BoundUser | None, here: str | None, following: str | None,
     points: tuple[Points, ...],
 ) -> str:
     if bound is None:

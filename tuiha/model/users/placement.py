@@ -35,7 +35,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundUser:
     """A user's binding as the database holds it."""
 
     server: str
@@ -54,7 +54,7 @@ class Biases:
 
 
 def choose(
-    candidates: Mapping[str, Candidate], bound: Bound | None, local: str, biases: Biases | None = None
+    candidates: Mapping[str, Candidate], bound: BoundUser | None, local: str, biases: Biases | None = None
 ) -> str | None:
     """The server that should monitor a user whose device just reached `local`.
 

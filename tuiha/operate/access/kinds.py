@@ -12,9 +12,17 @@ from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, Extent, Loss, Unit, nothing
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names, no_user, short
-from tuiha.operate.access.orders import REASON, ForgetStep, Order, OrderStep, SeenStep, unaware, users_disabled
+from tuiha.operate.access.orders import (
+    REASON,
+    AccessOrder,
+    ForgetUserStep,
+    OrderStep,
+    SeenStep,
+    unaware,
+    users_disabled,
+)
 from tuiha.operate.mail import service
-from tuiha.operate.plans.kinds import Refused, Step
+from tuiha.operate.plans.kinds import OperationRefused, Step
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -51,11 +59,11 @@ async def _find(world: World, user: str) -> _Found:
         user = await common.spelled(world, active, user)
         rows = await active.rows(USER_TO_CHANGE, user)
     except DatabaseGone as error:
-        raise Refused(f"the user cannot be read: {error}") from error
+        raise OperationRefused(f"the user cannot be read: {error}") from error
     except NoColumn:
-        raise Refused("the pool's servers are of a version that disables nobody: upgrade them first") from None
+        raise OperationRefused("the pool's servers are of a version that disables nobody: upgrade them first") from None
     if not rows:
-        raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")
+        raise OperationRefused(f"{no_user(user)}; to find one: tuiha users PATTERN")
     old = await unaware(world, snapshot)
     checks = [
         whole(snapshot), service.told_by(snapshot),
@@ -72,7 +80,7 @@ async def _as_spelled(world: World, target: Sequence[str]) -> tuple[str, ...]:
     try:
         return (await common.spelled(world, Active(world), target[0]), *target[1:])
     except DatabaseGone as error:
-        raise Refused(f"the user cannot be read: {error}") from error
+        raise OperationRefused(f"the user cannot be read: {error}") from error
 
 
 class DisableUser:
@@ -86,7 +94,7 @@ class DisableUser:
         found = await _find(world, user)
         user = found.user
         if found.row["disabled"]:
-            raise Refused(f"{user} is disabled already: {found.row['reason']}")
+            raise OperationRefused(f"{user} is disabled already: {found.row['reason']}")
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
@@ -118,7 +126,7 @@ class EnableUser:
         found = await _find(world, user)
         user = found.user
         if not found.row["disabled"]:
-            raise Refused(f"{user} is not disabled")
+            raise OperationRefused(f"{user} is not disabled")
         draft = common.Draft(
             confirm=user,
             checks=found.checks,
@@ -153,7 +161,7 @@ class ForgetUser:
         try:
             changes = (await found.active.rows(COUNT_CHANGES, found.row["id"], seconds=30.0))[0][0]
         except DatabaseGone as error:
-            raise Refused(f"the history cannot be read: {error}") from error
+            raise OperationRefused(f"the history cannot be read: {error}") from error
         devices, mail = found.row["devices"], world.pool.users.provision == "mail"
         draft = common.Draft(
             confirm=user,
@@ -182,7 +190,7 @@ class ForgetUser:
         return [
             _disable(plan),
             SeenStep(plan.steps[1], user_id, alone=True),
-            ForgetStep(plan.steps[2], plan.target[0], user_id, plan.details["changes"]),
+            ForgetUserStep(plan.steps[2], plan.target[0], user_id, plan.details["changes"]),
             SeenStep(plan.steps[3], user_id),
         ]
 
@@ -203,7 +211,7 @@ class RevokeDevice:
         user = found.user
         row = await _device(found, device)
         if row["revoked"]:
-            raise Refused(f"{user}'s device {device} is revoked already")
+            raise OperationRefused(f"{user}'s device {device} is revoked already")
         draft = common.Draft(
             confirm=device,
             checks=[
@@ -242,7 +250,7 @@ class AllowDevice:
         row = await _device(found, device)
         disabled = found.row["disabled"]
         if not row["revoked"]:
-            raise Refused(f"{user}'s device {device} is not revoked")
+            raise OperationRefused(f"{user}'s device {device} is not revoked")
         draft = common.Draft(
             confirm=device,
             checks=[
@@ -286,19 +294,19 @@ async def _device(found: _Found, device: str) -> Any:
     try:
         rows = {row["name"]: row for row in await found.active.rows(DEVICES_TO_REVOKE, found.row["id"])}
     except DatabaseGone as error:
-        raise Refused(f"the devices cannot be read: {error}") from error
+        raise OperationRefused(f"the devices cannot be read: {error}") from error
     if device not in rows:
-        raise Refused(f"{found.user} has no device {short(device)}; its devices: {names(rows) or 'none'}")
+        raise OperationRefused(f"{found.user} has no device {short(device)}; its devices: {names(rows) or 'none'}")
     return rows[device]
 
 
-def _revoked(plan: Plan) -> tuple[Order, Order]:
+def _revoked(plan: Plan) -> tuple[AccessOrder, AccessOrder]:
     """The order to revoke the plan's device, and the one to allow it."""
     user, device = plan.target
     who = {"user": user, "user_id": plan.facts["user"], "device": device}
     state = (IS_REVOKED, (who["user_id"], device))
     return (
-        Order("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True,
-              Done.REVOKED(device=device)),
-        Order("devices/allow", who, *state, False, Done.ALLOWED(device=device)),
+        AccessOrder("devices/revoke", who | {"reason": plan.details["reason"][:REASON]}, *state, True,
+                    Done.REVOKED(device=device)),
+        AccessOrder("devices/allow", who, *state, False, Done.ALLOWED(device=device)),
     )

@@ -33,7 +33,7 @@ _LOOK = 2.0  # seconds until those who have not said that they saw it are looked
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AccessOrder:
     """What a server is told, and how its effect is read in the database."""
 
     path: str
@@ -44,13 +44,13 @@ class Order:
     evidence: Statement
 
 
-def users_disabled(user: str, user_id: int, reason: str) -> tuple[Order, Order]:
+def users_disabled(user: str, user_id: int, reason: str) -> tuple[AccessOrder, AccessOrder]:
     """The order to disable a user, and the one to enable it."""
     who = {"user": user, "user_id": user_id}
     state = (IS_DISABLED_BY_ID, (user_id,))
     return (
-        Order("users/disable", who | {"reason": reason[:REASON]}, *state, True, Done.DISABLED(user=user)),
-        Order("users/enable", who, *state, False, Done.ENABLED(user=user)),
+        AccessOrder("users/disable", who | {"reason": reason[:REASON]}, *state, True, Done.DISABLED(user=user)),
+        AccessOrder("users/enable", who, *state, False, Done.ENABLED(user=user)),
     )
 
 
@@ -74,7 +74,7 @@ def _why(failures: Failures) -> Statement:
     return Fault.NO_TELLER_TOLD(failures={name: str(error) for name, error in failures})
 
 
-async def give(world: World, order: Order) -> Statement:
+async def give(world: World, order: AccessOrder) -> Statement:
     """Give an order and read its effect back. Raises StepFailed when it was refused, else StepUnknown."""
     _, failures = await _tell(world, service.tellers(await look(world)), order.path, order.body)
     found = await Active(world).value(order.statement, *order.arguments, patience=_PATIENCE)
@@ -90,8 +90,8 @@ class OrderStep:
     """One order; undone by the opposite one, which all servers have seen then too."""
 
     planned: PlannedStep
-    order: Order
-    back: Order | None  # None: what it orders was so before
+    order: AccessOrder
+    back: AccessOrder | None  # None: what it orders was so before
 
     async def run(self, world: World, progress: Progress) -> Statement:
         """Give the order. Raises StepFailed, StepUnknown."""
@@ -181,7 +181,7 @@ async def unaware(world: World, snapshot: Snapshot) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetStep:
+class ForgetUserStep:
     """A user's history is deleted in parts, and the user with the last one."""
 
     planned: PlannedStep

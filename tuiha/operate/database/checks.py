@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tuiha.model.codes import Kind
+from tuiha.model.codes import ObstacleKind
 from tuiha.model.databases.durability import Durability, Gap, gaps, same_name
 from tuiha.model.databases.obstacles import LONG, smaller
 from tuiha.model.databases.obstacles import obstacles as obstacles_of
@@ -244,13 +244,13 @@ def lag(sight: Sight) -> Check:
 
 def replaying(node: NodeSight) -> Iterator[Check]:
     """Nobody has paused the replay: what it has received would never be there."""
-    yield from _seen(node, LONG, Kind.REPLAY)
+    yield from _seen(node, LONG, ObstacleKind.REPLAY)
 
 
-_NONE = {Kind.REPLAY: Found.REPLAYS()}  # what a plan says of an obstacle that is not there; else "none"
+_NONE = {ObstacleKind.REPLAY: Found.REPLAYS()}  # what a plan says of an obstacle that is not there; else "none"
 
 
-def _seen(node: NodeSight, longest: float, *kinds: Kind) -> Iterator[Check]:
+def _seen(node: NodeSight, longest: float, *kinds: ObstacleKind) -> Iterator[Check]:
     """Obstacles as `tuiha check` and the screen judge them, each of these kinds as one check."""
     if node.report is None or node.report.obstacles is None:
         return
@@ -267,7 +267,7 @@ def obstacles(sight: Sight) -> Iterator[Check]:
     found, there = active.obstacles, partner.obstacles
     if not found or not there:
         return  # `answers` says so
-    yield from _seen(active, sight.hold, Kind.BACKUP, Kind.PREPARED, Kind.LONG)
+    yield from _seen(active, sight.hold, ObstacleKind.BACKUP, ObstacleKind.PREPARED, ObstacleKind.LONG)
     yield check(found["unlogged"] == 0, CheckId.UNLOGGED, active.name, Found.UNLOGGED(unlogged=found["unlogged"]),
                 Found.NONE(), Mend.UNLOGGED())
     age = found["checkpoint"]

@@ -13,9 +13,9 @@ from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage, unserved
 from tuiha.operate.database.sight import Sight, look
-from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
+from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, RecordStep
 from tuiha.operate.database.steps.rejoin import RejoinIfThere
-from tuiha.operate.database.steps.replication import Cut, FenceOld, ProtectAfter, Replay, ResetConnection
+from tuiha.operate.database.steps.replication import Cut, FenceOld, ProtectAfter, ReplayStep, ResetConnection
 from tuiha.operate.database.steps.roles import Promote
 from tuiha.operate.database.steps.servers import Attach, LetGo, Verify
 from tuiha.operate.plans.plan import Check, Plan
@@ -30,8 +30,21 @@ class Failover(PairKind):
 
     name = "failover"
     phase = "FAILOVER"
-    sketch = (Announce, Cut, FenceOld, Replay, LetGo, Promote, BeginEpoch, Record, Attach, Verify, ResetConnection,
-              RejoinIfThere, ProtectAfter)
+    sketch = (
+        Announce,
+        Cut,
+        FenceOld,
+        ReplayStep,
+        LetGo,
+        Promote,
+        BeginEpoch,
+        RecordStep,
+        Attach,
+        Verify,
+        ResetConnection,
+        RejoinIfThere,
+        ProtectAfter,
+    )
 
     async def see(self, world: World) -> Sight:
         """Every server tries the active database three times: one that reaches it counts more than all others."""

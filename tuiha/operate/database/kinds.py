@@ -15,9 +15,9 @@ from tuiha.operate.database import checks
 from tuiha.operate.database.remains import left_by, unprotected
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.base import Job, PairStep
-from tuiha.operate.database.steps.epochs import BeginEpoch, Record
-from tuiha.operate.database.steps.roles import Fence, Promote, promoted, row_of
-from tuiha.operate.plans.kinds import Passed, Refused, Step, Word
+from tuiha.operate.database.steps.epochs import BeginEpoch, RecordStep
+from tuiha.operate.database.steps.roles import FenceStep, Promote, promoted, row_of
+from tuiha.operate.plans.kinds import OperationRefused, OperationWitnessed, Passed, Step
 from tuiha.operate.plans.plan import Check, Plan, plan_id
 from tuiha.operate.reach.world import World
 
@@ -65,7 +65,7 @@ class PairKind:
         sight = about(await self.see(world), target)
         name = self.node(sight)
         if target and target[0] != name:
-            raise Refused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {target[0]}")
+            raise OperationRefused(f"{self.name} is about {name} (active is {sight.ledger.active}), not {target[0]}")
         self.refuse(sight)
         job = self.job(sight)
         facts = {**facts_of(sight), "servers": self.server_facts(sight)}
@@ -98,28 +98,34 @@ class PairKind:
         """No figures beside the steps."""
         return {}
 
-    async def word(self, world: World, plan: Plan) -> Word:
+    async def word(self, world: World, plan: Plan) -> OperationWitnessed:
         """By the ledger and by the database that was to become active."""
         if plan.point_of_no_return is None:
-            return Word(Passed.NO)
+            return OperationWitnessed(Passed.NO)
         job = Job.of(plan.details)
         assert world.drivers.ledger is not None
         record = await world.drivers.ledger.poll()
         if (record.epoch, record.active) == (job.epoch + 1, job.new):
-            return Word(Passed.YES, self._number(Record), Known.NAMED_ACTIVE(new=job.new, epoch=record.epoch))
+            return OperationWitnessed(
+                Passed.YES, self._number(RecordStep), Known.NAMED_ACTIVE(new=job.new, epoch=record.epoch)
+            )
         if (record.epoch, record.active) != (job.epoch, job.old):
-            return Word(Passed.UNKNOWN, over=Known.ACTIVE_INSTEAD(active=record.active, epoch=record.epoch))
+            return OperationWitnessed(
+                Passed.UNKNOWN, over=Known.ACTIVE_INSTEAD(active=record.active, epoch=record.epoch)
+            )
         found = await promoted(world, job)
         if found is not Passed.YES:
             how = Known.SILENT(new=job.new)
-            return Word(found, how=how if found is Passed.UNKNOWN else Known.IN_RECOVERY(new=job.new))
+            return OperationWitnessed(found, how=how if found is Passed.UNKNOWN else Known.IN_RECOVERY(new=job.new))
         begun = await row_of(world, job.new) == (job.epoch + 1, job.new, EpochState.ACTIVE)
         over = Known.OLD_SERVES(new=job.new, old=job.old) if await self._served(world, job) else None
-        return Word(found, self._number(BeginEpoch if begun else Promote), Known.OUT_OF_RECOVERY(new=job.new), over)
+        return OperationWitnessed(
+            found, self._number(BeginEpoch if begun else Promote), Known.OUT_OF_RECOVERY(new=job.new), over
+        )
 
     async def _served(self, world: World, job: Job) -> bool:
         """Whether the old database gives leases although this kind of operation has it fenced before the promotion."""
-        fences = Fence in self.sketch
+        fences = FenceStep in self.sketch
         return fences and await row_of(world, job.old, writable=True) == (job.epoch, job.old, EpochState.ACTIVE)
 
     def _number(self, step: type[PairStep]) -> int:

@@ -29,7 +29,7 @@ _SKETCHES = {kind.phase: kind.sketch for kind in (Switchover, Failover)}
 _NO_RETURN = {phase: sketch.index(Promote) + 1 for phase, sketch in _SKETCHES.items()}
 
 
-class Way(StrEnum):
+class LeftoverWay(StrEnum):
     """How an operation that nobody can go on with is brought to an end."""
 
     RELEASE = "release"  # no role is half changed: give the pool back, what was done stays
@@ -37,7 +37,7 @@ class Way(StrEnum):
     FINISH = "finish"  # its secondary takes its place
 
 
-class Role(StrEnum):
+class NodeRole(StrEnum):
     """What a database is by its own word."""
 
     PRIMARY = "primary"
@@ -46,21 +46,21 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LeftoverScene:
     """All that the way out depends on."""
 
     phase: str  # the ledger's
     standby: Standby  # SYNC: the partner has every acknowledged write
-    active: Role  # of the database that the ledger names
+    active: NodeRole  # of the database that the ledger names
     startable: bool  # it has an agent
-    partner: Role
+    partner: NodeRole
     past: bool  # the partner may have been told to promote itself
 
 
-def scene(sight: Sight, past: bool) -> Scene:
+def scene(sight: Sight, past: bool) -> LeftoverScene:
     """The scene, from what was seen."""
-    return Scene(sight.ledger.phase, sight.ledger.standby, _role(sight.active), sight.active.agent,
-                 _role(sight.partner), past)
+    return LeftoverScene(sight.ledger.phase, sight.ledger.standby, _role(sight.active), sight.active.agent,
+                         _role(sight.partner), past)
 
 
 def perhaps_past(phase: str, step: int, undoing: bool, past: bool | None) -> bool:
@@ -70,21 +70,21 @@ def perhaps_past(phase: str, step: int, undoing: bool, past: bool | None) -> boo
     return step >= _NO_RETURN.get(phase, 0) > 0 if past is None else past
 
 
-def way_out(scene: Scene) -> Way:
+def way_out(scene: LeftoverScene) -> LeftoverWay:
     """Which way leads out of a scene; the checks judge whether it may be gone."""
     if scene.phase == STEADY:
-        return Way.RELEASE
-    if scene.partner is Role.PRIMARY:
-        return Way.FINISH
-    if scene.partner is Role.SILENT:
-        return Way.BACK
+        return LeftoverWay.RELEASE
+    if scene.partner is NodeRole.PRIMARY:
+        return LeftoverWay.FINISH
+    if scene.partner is NodeRole.SILENT:
+        return LeftoverWay.BACK
     if scene.past:
-        return Way.FINISH
-    back = scene.active is Role.PRIMARY or scene.startable or scene.standby is not Standby.SYNC
-    return Way.BACK if back else Way.FINISH
+        return LeftoverWay.FINISH
+    back = scene.active is NodeRole.PRIMARY or scene.startable or scene.standby is not Standby.SYNC
+    return LeftoverWay.BACK if back else LeftoverWay.FINISH
 
 
-class Back(PairStep):
+class LeftoverBack(PairStep):
     """A step of the operation that was left, taken back. It has no way back of its own."""
 
     undoable = False
@@ -109,43 +109,55 @@ class Back(PairStep):
         return await self.step.undo(world, progress)
 
 
-def steps(way: Way, job: Job) -> list[PairStep]:
+def steps(way: LeftoverWay, job: Job) -> list[PairStep]:
     """The steps of a way, in order. None is taken back: half of a way is where it began, or worse."""
-    if way is Way.FINISH:
+    if way is LeftoverWay.FINISH:
         made = [step(job, number) for number, step in enumerate(Failover.sketch, 1)]
         for one in made:
             one.undoable = False  # type: ignore[misc]
         return made
-    if way is Way.RELEASE:
+    if way is LeftoverWay.RELEASE:
         return []
     sketch = _SKETCHES.get(job.phase, (Announce,))
     taken = [step(job, 0) for step in sketch if step.undoable and step.undo is not PairStep.undo]
-    return [Back(step, number) for number, step in enumerate(reversed(taken), 1)]
+    return [LeftoverBack(step, number) for number, step in enumerate(reversed(taken), 1)]
 
 
-def judged(way: Way, scene: Scene, sight: Sight) -> Iterator[Check]:
+def judged(way: LeftoverWay, scene: LeftoverScene, sight: Sight) -> Iterator[Check]:
     """The checks of a way."""
     active, partner = sight.active, sight.partner
-    if way is Way.RELEASE:
+    if way is LeftoverWay.RELEASE:
         return
-    serves = partner if way is Way.FINISH else active
+    serves = partner if way is LeftoverWay.FINISH else active
     if serves.report is not None:  # one that is stopped is started on the way, and asked by its steps
         yield checks.identity(sight, serves)
-    if way is Way.FINISH:
-        yield checks.check(scene.partner is not Role.SILENT, CheckId.ANSWERS, partner.name, scene.partner,
+    if way is LeftoverWay.FINISH:
+        yield checks.check(scene.partner is not NodeRole.SILENT, CheckId.ANSWERS, partner.name, scene.partner,
                            Found.ANSWERS(), Mend.START_OR_BACK(partner=partner.name), CheckVerdict.NEVER)
-        yield checks.check(scene.partner is Role.PRIMARY or scene.standby is Standby.SYNC, CheckId.PROTECTION, "ledger",
-                           scene.standby, Standby.SYNC, Mend.BACK(partner=partner.name))
+        yield checks.check(
+            scene.partner is NodeRole.PRIMARY or scene.standby is Standby.SYNC,
+            CheckId.PROTECTION,
+            "ledger",
+            scene.standby,
+            Standby.SYNC,
+            Mend.BACK(partner=partner.name),
+        )
         yield checks.leases(sight)
     else:
         yield _promoted(scene, partner)
-        yield checks.check(scene.active is Role.PRIMARY or scene.startable, CheckId.ANSWERS, active.name, scene.active,
-                           Wanted.PRIMARY_OR_AGENT(), Mend.START_FIRST(database=active.name))
+        yield checks.check(
+            scene.active is NodeRole.PRIMARY or scene.startable,
+            CheckId.ANSWERS,
+            active.name,
+            scene.active,
+            Wanted.PRIMARY_OR_AGENT(),
+            Mend.START_FIRST(database=active.name),
+        )
 
 
-def _promoted(scene: Scene, partner: NodeSight) -> Check:
+def _promoted(scene: LeftoverScene, partner: NodeSight) -> Check:
     """The former primary is used again only when the partner was surely not promoted, or somebody answers for it."""
-    if scene.partner is Role.PRIMARY:
+    if scene.partner is NodeRole.PRIMARY:
         return checks.check(False, CheckId.PROMOTION, partner.name, Found.PROMOTED(), Found.NOT_PROMOTED(),
                             Mend.FINISH(), CheckVerdict.NEVER)
     sure = not scene.past
@@ -154,10 +166,10 @@ def _promoted(scene: Scene, partner: NodeSight) -> Check:
                         Mend.BRING_BACK_OR_OVERRIDE(partner=partner.name))
 
 
-def loses(way: Way, sight: Sight) -> Loss:
+def loses(way: LeftoverWay, sight: Sight) -> Loss:
     """What can be lost."""
     active, partner = sight.active.name, sight.partner.name
-    if way is Way.BACK:
+    if way is LeftoverWay.BACK:
         return nothing(Loses.SERVES_AGAIN(active=active, partner=partner))
     return nothing(Loses.ON_PARTNER(partner=partner)) if sight.ledger.standby is Standby.SYNC else (
         something(Loses.AT_PROMOTION(active=active, partner=partner)))
@@ -170,7 +182,7 @@ def job_of(sight: Sight) -> Job:
                str(record.standby), record.phase, sight.told)
 
 
-def _role(node: NodeSight) -> Role:
+def _role(node: NodeSight) -> NodeRole:
     if node.report is None:
-        return Role.SILENT
-    return Role.PRIMARY if node.writable else Role.SECONDARY if node.secondary else Role.SILENT
+        return NodeRole.SILENT
+    return NodeRole.PRIMARY if node.writable else NodeRole.SECONDARY if node.secondary else NodeRole.SILENT

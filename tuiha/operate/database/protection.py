@@ -15,7 +15,7 @@ from tuiha.operate.database.kinds import PairKind
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.rejoin import RejoinHere
 from tuiha.operate.database.steps.replication import GiveUp, ProtectHere
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.reach.world import World
 
@@ -47,7 +47,7 @@ class Degrade(PairKind):
         """Refuse when nobody is waited for."""
         report = sight.active.report
         if sight.ledger.standby is Standby.STALE and report is not None and report.synchronous_names == "":
-            raise Refused(f"the pool is degraded already: {sight.active.name} waits for nobody")
+            raise OperationRefused(f"the pool is degraded already: {sight.active.name} waits for nobody")
 
     def server_facts(self, sight: Sight) -> dict[str, Any]:
         """None: their leases end by themselves while commits wait for the secondary, and it changes nothing here."""
@@ -76,7 +76,7 @@ class ProtectKind(PairKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it is so."""
         if sight.ledger.standby is Standby.SYNC and checks.synchronous(sight).verdict is CheckVerdict.OK:
-            raise Refused(f"the pool is protected already: {sight.partner.name} is synchronous")
+            raise OperationRefused(f"the pool is protected already: {sight.partner.name} is synchronous")
 
     def checks(self, sight: Sight) -> list[Check]:
         """The secondary follows the active database."""
@@ -105,7 +105,9 @@ class RejoinKind(PairKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         if _follows(sight):
-            raise Refused(f"{sight.partner.name} follows {sight.active.name} already; `tuiha plan protect` protects")
+            raise OperationRefused(
+                f"{sight.partner.name} follows {sight.active.name} already; `tuiha plan protect` protects"
+            )
 
     def checks(self, sight: Sight) -> list[Check]:
         """The active database works; the ledger does not count on the partner; it can be stopped and started."""

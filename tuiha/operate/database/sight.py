@@ -15,7 +15,7 @@ from tuiha.model.databases.obstacles import LONG
 from tuiha.model.databases.way_back import Rehearsal
 from tuiha.model.reports import DatabaseReport, DatabaseRole, LedgerRecord, ServerReport, ServerState, Standby
 from tuiha.operate.database.steps.base import lacks
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.look import safe
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
@@ -127,13 +127,13 @@ async def look(world: World, *, partner: bool = False, active: int = 0, rehearse
     Raises Refused when the ledger or the pair is not there.
     """
     if world.drivers.ledger is None or len(world.databases) < 2:
-        raise Refused("the configuration has no ledger, or one database only: there are no roles to change")
+        raise OperationRefused("the configuration has no ledger, or one database only: there are no roles to change")
     try:
         ledger = await world.drivers.ledger.poll()
     except DriverError as error:
-        raise Refused(f"{error}; without the ledger no role may change") from None
+        raise OperationRefused(f"{error}; without the ledger no role may change") from None
     if ledger.active not in world.databases:
-        raise Refused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
+        raise OperationRefused(f"the ledger names {ledger.active} active, which is not a database of the configuration")
     probes = {name: (active, _PROBE_GONE) if name == ledger.active else (int(partner), _PROBE)
               for name in world.databases}
     async with asyncio.TaskGroup() as group:

@@ -11,11 +11,11 @@ from tuiha.model.reports import Standby
 from tuiha.operate.database import checks
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.sight import Sight, look
-from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, Record
+from tuiha.operate.database.steps.epochs import Announce, BeginEpoch, RecordStep
 from tuiha.operate.database.steps.rejoin import RejoinClean
 from tuiha.operate.database.steps.replication import Protect
-from tuiha.operate.database.steps.roles import CatchUp, Fence, Prepare, Promote, Stop
-from tuiha.operate.database.steps.servers import Attach, Hold, Verify
+from tuiha.operate.database.steps.roles import CatchUp, FenceStep, Prepare, Promote, Stop
+from tuiha.operate.database.steps.servers import Attach, HoldStep, Verify
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 
@@ -27,7 +27,7 @@ class Switchover(PairKind):
 
     name = "switchover"
     phase = "SWITCHING"
-    sketch = (Announce, Prepare, Hold, Fence, Stop, CatchUp, Promote, BeginEpoch, Record, Attach, Verify,
+    sketch = (Announce, Prepare, HoldStep, FenceStep, Stop, CatchUp, Promote, BeginEpoch, RecordStep, Attach, Verify,
               RejoinClean, Protect)
 
     async def see(self, world: World) -> Sight:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
-from tuiha.operate.plans.kinds import Kind
+from tuiha.operate.plans.kinds import OperationKind
 
-KINDS: dict[str, Callable[[], Kind]] = {kind.name: kind for kind in (FailoverMail, ReturnMail)}
+KINDS: dict[str, Callable[[], OperationKind]] = {kind.name: kind for kind in (FailoverMail, ReturnMail)}

@@ -10,7 +10,7 @@ from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names
 from tuiha.operate.mail import service
-from tuiha.operate.plans.kinds import Refused, Step
+from tuiha.operate.plans.kinds import OperationRefused, Step
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -32,7 +32,7 @@ class FailoverMail:
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
         if found.in_service is False:
-            raise Refused(f"{server} is out of service already")
+            raise OperationRefused(f"{server} is out of service already")
         others = service.partners(snapshot, cluster, server)
         skipped = service.without(snapshot, options)
         users, tellers = await _users(world, cluster.cluster, server), len(service.tellers(snapshot))
@@ -127,5 +127,5 @@ async def _users(world: World, cluster: str, server: str | None) -> int:
     try:
         found = await service.through(Active(world), cluster)
     except DatabaseGone as error:
-        raise Refused(f"the users cannot be read: {error}") from error
+        raise OperationRefused(f"the users cannot be read: {error}") from error
     return sum(found.values()) if server is None else found.get(server, 0)

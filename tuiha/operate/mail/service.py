@@ -20,7 +20,7 @@ from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.model.operations.statements import Statement, stated
 from tuiha.model.reports import MailState
 from tuiha.model.words import names
-from tuiha.operate.plans.kinds import Misused, Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import Misused, OperationRefused, Progress, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -42,7 +42,7 @@ def cluster_of(world: World, server: str) -> MailCluster:
         if any(member.name == server for member in cluster.servers):
             return cluster
     known = [member.name for cluster in world.pool.mail for member in cluster.servers]
-    raise Refused(f"the pool has no mail server {server}; it has {names(known)}")
+    raise OperationRefused(f"the pool has no mail server {server}; it has {names(known)}")
 
 
 def partners(snapshot: Snapshot, cluster: MailCluster, server: str) -> list[MailFacts]:

@@ -18,7 +18,7 @@ from tuiha.operate.database.failover import gone
 from tuiha.operate.database.kinds import PairKind, outage
 from tuiha.operate.database.sight import Sight, look
 from tuiha.operate.database.steps.base import Job
-from tuiha.operate.database.steps.servers import Hold
+from tuiha.operate.database.steps.servers import HoldStep
 from tuiha.operate.patroni import checks as managed_checks
 from tuiha.operate.patroni.steps import (
     Agreed,
@@ -32,7 +32,15 @@ from tuiha.operate.patroni.steps import (
     begun,
     patroni_of,
 )
-from tuiha.operate.plans.kinds import Kind, Passed, ReadsBack, Refused, Step, Witness, Word
+from tuiha.operate.plans.kinds import (
+    OperationKind,
+    OperationRefused,
+    OperationWitnessed,
+    Passed,
+    ReadsBack,
+    Step,
+    Witness,
+)
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 
@@ -42,7 +50,7 @@ _OURS = frozenset({CheckId.SLOTS, CheckId.SETTINGS})  # obstacles that only our 
 class Dispatched:
     """A kind of operation on the pair: ours, or the manager's when the pair has one."""
 
-    def __init__(self, ours: Callable[[], Kind], theirs: Callable[[], Kind] | None = None) -> None:
+    def __init__(self, ours: Callable[[], OperationKind], theirs: Callable[[], OperationKind] | None = None) -> None:
         """`theirs` is None when the manager does it by itself."""
         self._ours, self._theirs = ours(), theirs() if theirs is not None else None
         self.name = self._ours.name
@@ -58,7 +66,7 @@ class Dispatched:
         if manager is None:
             return await self._ours.plan(world, target, options)
         if self._theirs is None:
-            raise Refused(not_here(self.name, manager))
+            raise OperationRefused(not_here(self.name, manager))
         plan = await self._theirs.plan(world, target, options)
         told = tuple(_in_their_words(check, manager) for check in plan.checks)
         return replace(plan, checks=told, details={**plan.details, managed_checks.MANAGER: manager})
@@ -71,10 +79,10 @@ class Dispatched:
         """Figures of the result."""
         return self._kind(plan).outcome(plan, evidence)
 
-    async def word(self, world: World, plan: Plan) -> Word:
+    async def word(self, world: World, plan: Plan) -> OperationWitnessed:
         """By the ledger and the databases, or by the manager. Raises DriverError."""
         kind = self._kind(plan)
-        return await kind.word(world, plan) if isinstance(kind, Witness) else Word(Passed.NO)
+        return await kind.word(world, plan) if isinstance(kind, Witness) else OperationWitnessed(Passed.NO)
 
     async def left(self, world: World, plan: Plan) -> Sequence[Statement]:
         """What is otherwise than before, when it was taken back; what the manager does, it sees to itself."""
@@ -86,7 +94,7 @@ class Dispatched:
         kind = self._kind(plan)
         return await kind.lacking(world, plan) if isinstance(kind, ReadsBack) else ()
 
-    def _kind(self, plan: Plan) -> Kind:
+    def _kind(self, plan: Plan) -> OperationKind:
         return self._theirs if plan.details.get(managed_checks.MANAGER) and self._theirs is not None else self._ours
 
 
@@ -100,27 +108,27 @@ def _in_their_words(check: Check, manager: str) -> Check:
 class PatroniKind(PairKind):
     """A kind of operation that Patroni carries out: whether it did is Patroni's word."""
 
-    async def word(self, world: World, plan: Plan) -> Word:
+    async def word(self, world: World, plan: Plan) -> OperationWitnessed:
         """Whether the new leader leads. Raises DriverError."""
         number = plan.point_of_no_return
         if number is None:
-            return Word(Passed.NO)
+            return OperationWitnessed(Passed.NO)
         job = Job.of(plan.details)
         if await begun(world, job) is not None:
-            return Word(Passed.YES, number, Known.LEADS_BY_PATRONI(new=job.new))
+            return OperationWitnessed(Passed.YES, number, Known.LEADS_BY_PATRONI(new=job.new))
         assert world.drivers.ledger is not None
         record = await world.drivers.ledger.poll()
         if record.phase == LEADERLESS:
-            return Word(Passed.UNKNOWN, how=Known.NOBODY_LEADS())
+            return OperationWitnessed(Passed.UNKNOWN, how=Known.NOBODY_LEADS())
         over = None if record.active == job.old else Known.LEADS_INSTEAD(leader=record.active)
-        return Word(Passed.NO, how=Known.LEADS_INSTEAD(leader=record.active), over=over)
+        return OperationWitnessed(Passed.NO, how=Known.LEADS_INSTEAD(leader=record.active), over=over)
 
 
 class PatroniSwitchover(PatroniKind):
     """Patroni stops its leader cleanly and promotes the one in step; servers hold and follow."""
 
     name = "switchover"
-    sketch = (Agreed, Hold, AskSwitchover, Follow, VerifyThere, OldFollows)
+    sketch = (Agreed, HoldStep, AskSwitchover, Follow, VerifyThere, OldFollows)
 
     async def see(self, world: World) -> Sight:
         """With a probe of every server to the secondary."""
@@ -205,7 +213,7 @@ class PatroniRejoin(PatroniKind):
     def refuse(self, sight: Sight) -> None:
         """Refuse when it follows."""
         if managed_checks.streaming(sight, sight.partner.name):
-            raise Refused(f"{sight.partner.name} follows {sight.active.name} already")
+            raise OperationRefused(f"{sight.partner.name} follows {sight.active.name} already")
 
     def checks(self, sight: Sight) -> list[Check]:
         """The leader works, and its partner's Patroni answers."""

@@ -79,7 +79,7 @@ class Agreed(PairStep):
         return Done.AGREED(old=job.old, timeline=record.timeline, new=job.new, said=in_words(said), begun_at=moment)
 
 
-class Ask(PairStep):
+class AskPatroni(PairStep):
     """What changes the roles: asked of Patroni, done by it. It cannot be called back."""
 
     place = "Patroni"
@@ -132,7 +132,7 @@ class Ask(PairStep):
         raise StepFailed(Fault.REFUSED_BY_PATRONI(why=why, old=self.job.old, failed=failed))
 
 
-class AskSwitchover(Ask):
+class AskSwitchover(AskPatroni):
     """POST /switchover: the leader stops cleanly, the one in step takes over."""
 
     id = StepId.ASK_SWITCHOVER
@@ -143,7 +143,7 @@ class AskSwitchover(Ask):
         return {"leader": self.job.old, "candidate": self.job.new}
 
 
-class AskFailover(Ask):
+class AskFailover(AskPatroni):
     """POST /failover: the candidate takes over, whatever has become of the leader."""
 
     id = StepId.ASK_FAILOVER

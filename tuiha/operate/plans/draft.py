@@ -12,7 +12,7 @@ from tuiha.model.operations.catalogue import misuse
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, CheckVerdict
 from tuiha.operate.catalogue import KINDS
-from tuiha.operate.plans.kinds import Kind, Misused
+from tuiha.operate.plans.kinds import Misused, OperationKind
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.store import store_of
@@ -22,7 +22,7 @@ _MB = 1024 * 1024
 _ROOM = 16 * _MB  # bytes that a journal may need, many times over
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> OperationKind:
     """A kind of operation by its name. Raises Misused."""
     if name not in KINDS:
         raise Misused(misuse(name, (), {}))
@@ -55,7 +55,7 @@ def _refuse_misuse(kind: str, target: Sequence[str], options: Mapping[str, str])
         raise Misused(wrong)
 
 
-async def _planned(world: World, kind: Kind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
+async def _planned(world: World, kind: OperationKind, target: Sequence[str], options: Mapping[str, str]) -> Plan:
     plan = await kind.plan(world, target, options)
     room = journal_room(store_of(world.pool, world.base).root)
     rival, more = ((), {}) if "over" in plan.details else await rivalry(world, kind.name)  # that takes it from anybody

@@ -17,11 +17,11 @@ from tuiha.operate.reach.world import World
 from tuiha.words.operations import text
 
 
-class Refused(Exception):
+class OperationRefused(Exception):
     """The operation may not be done; nothing was changed. The text says why and what to do (exit code 4)."""
 
 
-class Misused(Refused):
+class Misused(OperationRefused):
     """The question itself is wrong: an unknown kind, option or check, or too few targets (exit code 2)."""
 
 
@@ -68,7 +68,7 @@ class Step(Protocol):
         """Take it back, also when it was done only in part or not at all; returns the evidence."""
 
 
-class Kind(Protocol):
+class OperationKind(Protocol):
     """One kind of operation."""
 
     name: str  # as in the catalogue (`tuiha.model.operations.catalogue`), which says what it takes
@@ -95,7 +95,7 @@ class Passed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class OperationWitnessed:
     """What the systems that an operation changes say of it, whatever its journal holds."""
 
     passed: Passed
@@ -108,7 +108,7 @@ class Word:
 class Witness(Protocol):
     """A kind of operation that can ask whether its point of no return was passed."""
 
-    async def word(self, world: World, plan: Plan) -> Word:
+    async def word(self, world: World, plan: Plan) -> OperationWitnessed:
         """Ask, and change nothing. Raises DriverError when the ledger does not answer."""
 
 

@@ -20,7 +20,7 @@ _SILENT = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FactChange:
     """A fact that is another one now."""
 
     path: tuple[str, ...]
@@ -28,21 +28,21 @@ class Change:
     after: Any
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], at: tuple[str, ...] = ()) -> Iterator[Change]:
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], at: tuple[str, ...] = ()) -> Iterator[FactChange]:
     """The facts that differ, down to the values that do."""
     for name in sorted(old.keys() | new.keys(), key=str):
         before, after = old.get(name, NEVER_ASKED), new.get(name, NEVER_ASKED)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             yield from changes(before, after, (*at, name))
         elif before != after:
-            yield Change((*at, name), before, after)
+            yield FactChange((*at, name), before, after)
 
 
-def _never(change: Change, active: str) -> bool:
+def _never(change: FactChange, active: str) -> bool:
     return False
 
 
-def _of_one_that_answers(change: Change, active: str) -> bool:
+def _of_one_that_answers(change: FactChange, active: str) -> bool:
     """A database that falls silent is judged by the checks. One that takes writes and was silent before is a rival."""
     if change.after == _SILENT:
         return False
@@ -51,16 +51,16 @@ def _of_one_that_answers(change: Change, active: str) -> bool:
     return True
 
 
-def _to_primary(change: Change, active: str) -> bool:
+def _to_primary(change: FactChange, active: str) -> bool:
     """That a rival is a secondary again only improves."""
     return change.path[1] == active or change.after == DatabaseRole.PRIMARY
 
 
-def _both_known(change: Change, active: str) -> bool:
+def _both_known(change: FactChange, active: str) -> bool:
     return None not in (change.before, change.after)
 
 
-Rule = Callable[[Change, str], bool]
+Rule = Callable[[FactChange, str], bool]
 
 # By the path of a fact, `*` for any name: whether its change voids a plan about the databases. All others do.
 OF_THE_PAIR: tuple[tuple[tuple[str, ...], Rule], ...] = (
@@ -85,11 +85,11 @@ def voided_by(old: Plan, new: Plan) -> tuple[dict[str, Any], dict[str, Any]] | N
         return {}, {}
     found = [change for change in changes(old.facts, new.facts) if _voids(change, new.facts)]
     if old.loss.kind != new.loss.kind and new.loss.extent is not Extent.NONE:
-        found.append(Change(("loses",), old.loses, new.loses))
+        found.append(FactChange(("loses",), old.loses, new.loses))
     return (_nested(found, "before"), _nested(found, "after")) if found else None
 
 
-def _voids(change: Change, facts: Mapping[str, Any]) -> bool:
+def _voids(change: FactChange, facts: Mapping[str, Any]) -> bool:
     if "databases" not in facts:
         return True
     active = str(facts["ledger"]["active"])
@@ -101,7 +101,7 @@ def _fits(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
     return len(pattern) == len(path) and all(word in ("*", name) for word, name in zip(pattern, path, strict=True))
 
 
-def _nested(found: list[Change], side: str) -> dict[str, Any]:
+def _nested(found: list[FactChange], side: str) -> dict[str, Any]:
     """Changed facts in the shape that facts have."""
     facts: dict[str, Any] = {}
     for change in found:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tuiha.config.settings import Pool
-from tuiha.model.history import Chain, Link
+from tuiha.model.history import Chain, ChainLink
 from tuiha.operate.records.store import Store, store_of
 from tuiha.pooldb.errors import UNREAD, NoTable
 from tuiha.pooldb.statements.operations import LINKS, OPERATIONS_AFTER
-from tuiha.watch.reader import Reader, Unreachable, reader
+from tuiha.watch.reader import Reader, ReaderUnreachable, reader
 
 _AT_ONCE = 50  # records: each may hold the journal of a rebalance
 _SECONDS = 60.0  # for one batch, with the events that it seals
@@ -37,9 +37,9 @@ async def verify(pool: Pool, base: Path) -> Verified:
         try:
             chain = await _chain(source, Chain(anchors))
         except NoTable:
-            raise Unreachable("its history has no records yet: a pool server of this version adds them") from None
+            raise ReaderUnreachable("its history has no records yet: a pool server of this version adds them") from None
         except UNREAD as error:
-            raise Unreachable(f"the history cannot be read: {error or 'no answer'}") from None
+            raise ReaderUnreachable(f"the history cannot be read: {error or 'no answer'}") from None
     broken = ((chain.broken,) if chain.broken else ()) + tuple(damaged)
     return Verified(chain.records, journals, len(anchors), broken)
 
@@ -47,7 +47,7 @@ async def verify(pool: Pool, base: Path) -> Verified:
 async def _chain(source: Reader, chain: Chain) -> Chain:
     while True:
         rows = await source.connection.fetch(LINKS, chain.records, _AT_ONCE, timeout=_SECONDS)
-        chain.add(Link(**row) for row in rows)
+        chain.add(ChainLink(**row) for row in rows)
         if len(rows) < _AT_ONCE:
             break
     chain.end()

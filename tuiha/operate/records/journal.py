@@ -33,7 +33,7 @@ _DIGITS = 32  # of a checksum, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JournalReading:
     """What a journal holds: all records up to the first one that is not as it was written."""
 
     records: tuple[dict[str, Any], ...] = ()
@@ -49,13 +49,13 @@ class Reading:
         return self.damage or (f"record {len(self.records) + 1} is incomplete" if self.torn else "")
 
 
-def read_journal(path: Path) -> Reading:
+def read_journal(path: Path) -> JournalReading:
     """All records that are as they were written, oldest first; none when there is no file."""
     head = _digest("", f"journal of {path.parent.name}".encode())
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return Reading(head=head)
+        return JournalReading(head=head)
     *lines, rest = raw.split(b"\n")
     records: list[dict[str, Any]] = []
     size, numbered, chained = 0, True, False
@@ -63,12 +63,12 @@ def read_journal(path: Path) -> Reading:
         record, sealed, body = _parsed(line)
         why = _wrong(record, sealed, number, head, body, chained) or _foreign(record, number, path.parent.name)
         if record is None or why:
-            return Reading(tuple(records), f"{path}:{number} {why}", bool(rest), numbered, size, head)
+            return JournalReading(tuple(records), f"{path}:{number} {why}", bool(rest), numbered, size, head)
         head = _digest(head, body)
         size += len(line) + 1
         chained, numbered = chained or sealed, numbered and sealed
         records.append(record)
-    return Reading(tuple(records), "", bool(rest), numbered, size, head)
+    return JournalReading(tuple(records), "", bool(rest), numbered, size, head)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ class Journal:
             raise
         self._number, self._head = self._number + 1, head
 
-    def _mend(self, reading: Reading) -> None:
+    def _mend(self, reading: JournalReading) -> None:
         """The whole records and one of the damage, in one step; the file as it was stays beside it."""
         raw = self.path.read_bytes()
         number = 1 + len(list(self.path.parent.glob(f"{self.path.name}.damaged-*")))

@@ -15,12 +15,12 @@ from tuiha.drivers.factory import open_drivers
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.operations.plans import StepStatus, something
 from tuiha.model.operations.statements import plain
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.records.state import RUNNING, OperationState, StepState, from_document, read_state, status_of
 from tuiha.operate.records.store import NotThere, store_of
 from tuiha.operate.run import intent as intents
-from tuiha.watch.reader import OperationRow, Unreachable, read_operations, reader
+from tuiha.watch.reader import ReaderUnreachable, RecordedOperation, read_operations, reader
 
 _SECONDS = 5.0  # for the database, and for the ledger
 
@@ -36,11 +36,11 @@ class Elsewhere:
 async def elsewhere(pool: Pool, base: Path, limit: int) -> Elsewhere:
     """The newest operations in the database, and the running one; those of this host among them. Raises ConfigError."""
     untold: list[str] = []
-    rows: list[OperationRow] = []
+    rows: list[RecordedOperation] = []
     try:
         async with asyncio.timeout(_SECONDS), reader(pool, base) as source:
             rows = await read_operations(source, limit)
-    except (Unreachable, TimeoutError) as error:
+    except (ReaderUnreachable, TimeoutError) as error:
         untold.append(f"operations of other hosts that are over are not shown: {error or 'the database is silent'}")
     intent: intents.Intent | None = None
     try:
@@ -60,7 +60,7 @@ def merged(here: Sequence[OperationState], others: Sequence[OperationState], lim
     return sorted(found.values(), key=lambda state: state.started_at or 0.0, reverse=True)[:limit]
 
 
-def of_row(row: OperationRow) -> OperationState:
+def of_row(row: RecordedOperation) -> OperationState:
     """An operation from its copy."""
     records: list[Mapping[str, Any]] = json.loads(row.journal)
     kept = next((record["plan"] for record in records if record.get("record") == "plan"), None)
@@ -91,7 +91,7 @@ async def refuse_if_elsewhere(pool: Pool, base: Path, name: str, command: str) -
         found = await find(pool, base, name)
         if found is None:
             raise error from None
-        raise Refused(_absent(found, command, store_of(pool, base).root)) from None
+        raise OperationRefused(_absent(found, command, store_of(pool, base).root)) from None
 
 
 def _absent(state: OperationState, command: str, root: Path) -> str:

@@ -22,7 +22,7 @@ from tuiha.model.operations.plans import (
     something,
 )
 from tuiha.model.operations.statements import Plain, Statement, of_document, plain
-from tuiha.model.operations.ways import Standing
+from tuiha.model.operations.ways import OperationStanding
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 from tuiha.words.operations import known, text
 
@@ -127,9 +127,9 @@ class OperationState:
         return "interrupted" if self.interrupted else self.state
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> OperationStanding:
         """What decides what can still be done about it."""
-        return Standing(
+        return OperationStanding(
             OperationStatus(self.word), self.changed, self.left, self.ever_began,
             self.plan.point_of_no_return is None, self.past_no_return, self.undoable,
         )

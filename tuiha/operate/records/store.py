@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiha.config import places
 from tuiha.operate.plans.plan import Plan
-from tuiha.operate.records.journal import Reading, read_journal
+from tuiha.operate.records.journal import JournalReading, read_journal
 from tuiha.operate.records.state import OperationState, from_document, read_state
 
 if TYPE_CHECKING:  # a dashboard that only reads journals does without
@@ -140,7 +140,7 @@ class Folder:
         unknown = reading.damage if alive else reading.unknown  # a living runner may be writing its last line
         return read_state(self.id, self.plan(), reading.records, alive, unknown)
 
-    def reading(self) -> Reading:
+    def reading(self) -> JournalReading:
         """What the journal holds now."""
         return read_journal(self.journal)
 

@@ -16,7 +16,7 @@ from tuiha.drivers.protocols import DriverError, LedgerDriver
 from tuiha.model.operations.evidence import Ending
 from tuiha.model.operations.plans import CheckVerdict, OperationStatus
 from tuiha.operate.plans.draft import plan_again
-from tuiha.operate.plans.kinds import Misused, Refused
+from tuiha.operate.plans.kinds import Misused, OperationRefused
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.plans.weight import NEVER_ASKED, changes, voided_by
 from tuiha.operate.reach.control import ControlError
@@ -38,16 +38,18 @@ def refuse_unless_same(old: Plan, new: Plan) -> None:
     """Raises Refused when a fact is another one now that makes another decision of the plan."""
     if (void := voided_by(old, new)) is not None:
         facts = changed_facts(*void) or ["what the plan is about"]
-        raise Refused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
-                      f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
+        raise OperationRefused(f"plan {old.id} is void, the pool has changed: {'; '.join(facts)}.\n"
+                               f"Plan again: tuiha plan {' '.join((old.kind, *old.target))}")
 
 
 def refuse_unless_confirmed(plan: Plan, confirm: str) -> None:
     """Raises Refused unless the name that the plan asks for was typed."""
     if confirm != plan.confirm:
         typed = f"'{confirm}' was typed" if confirm else "nothing was typed"
-        raise Refused(f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
-                      f"With it: --confirm {shlex.quote(plan.confirm)}")
+        raise OperationRefused(
+            f"{plan.kind} asks for the name '{plan.confirm}' to be typed, and {typed}; nothing was done. "
+            f"With it: --confirm {shlex.quote(plan.confirm)}"
+        )
 
 
 def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> None:
@@ -61,14 +63,19 @@ def refuse_if_stopped(plan: Plan, overrides: Collection[str], reason: str) -> No
                       f"{', '.join(dict.fromkeys(check.name for check in plan.checks)) or 'none'}")
     never = [check for check in plan.checks if check.verdict is CheckVerdict.NEVER]
     if never:
-        raise Refused("it may not be done, and no override helps:\n" + _listed(never))
+        raise OperationRefused("it may not be done, and no override helps:\n" + _listed(never))
     left = [check for check in plan.stopped_by if check.name not in overrides]
     if left:
         names = dict.fromkeys(check.name for check in left)
-        raise Refused("checks stop it:\n" + _listed(left) + "\nTo do it all the same, type their names and a reason: "
-                      + " ".join(f"--override {name}" for name in names) + ' --reason "..."')
+        raise OperationRefused(
+            "checks stop it:\n"
+            + _listed(left)
+            + "\nTo do it all the same, type their names and a reason: "
+            + " ".join(f"--override {name}" for name in names)
+            + ' --reason "..."'
+        )
     if overrides and not reason.strip():
-        raise Refused('an override needs a reason: --reason "..."')
+        raise OperationRefused('an override needs a reason: --reason "..."')
 
 
 async def refuse_a_viewer(world: World) -> None:
@@ -83,8 +90,10 @@ async def refuse_a_viewer(world: World) -> None:
             if error.status is None:
                 continue
             if error.status in (401, 403):
-                raise Refused(f"server {server.name} does not let this token act ({error}). control.operator must be "
-                              "the operator's token, not the viewer's") from None
+                raise OperationRefused(
+                    f"server {server.name} does not let this token act ({error}). control.operator must be "
+                    "the operator's token, not the viewer's"
+                ) from None
         return
 
 
@@ -105,7 +114,9 @@ async def apply(
     """
     refuse_unless_confirmed(plan, confirm)
     if time.time() > plan.expires_at:
-        raise Refused(f"plan {plan.id} is too old; plan again: tuiha plan {' '.join((plan.kind, *plan.target))}")
+        raise OperationRefused(
+            f"plan {plan.id} is too old; plan again: tuiha plan {' '.join((plan.kind, *plan.target))}"
+        )
     async with loading_runner(config_path) as runner, open_world(pool, base) as world:
         ledger = ledger_of(world)
         seen = await ledger.poll()  # before the facts: whoever changes the ledger from here on is noticed
@@ -132,7 +143,7 @@ async def apply(
                 await intents.take(ledger, seen, mine, over)
             else:
                 await intents.take_from(ledger, seen, other, mine)
-        except (Refused, NotKept):
+        except (OperationRefused, NotKept):
             store.discard(folder)
             raise
         except DriverError as error:
@@ -153,8 +164,8 @@ async def _fresh(world: World, plan: Plan) -> Plan:
     """The plan on fresh facts. Raises Refused when the pool rules it out by now."""
     try:
         return await plan_again(world, plan)
-    except Refused as error:
-        raise Refused(f"plan {plan.id} is void, the pool has changed: {error}") from None
+    except OperationRefused as error:
+        raise OperationRefused(f"plan {plan.id} is void, the pool has changed: {error}") from None
 
 
 async def _never_began(ledger: LedgerDriver, folder: Folder, mine: intents.Intent, error: DriverError) -> None:
@@ -172,8 +183,8 @@ def ledger_of(world: World) -> LedgerDriver:
     """The ledger that keeps operations apart. Raises Refused when the pool has none."""
     ledger = world.drivers.ledger
     if ledger is None or "replace" not in ledger.capabilities:
-        raise Refused("the configuration names no ledger, and operations are kept apart by it: "
-                      "add `ledger:` with a path, or with endpoints of etcd")
+        raise OperationRefused("the configuration names no ledger, and operations are kept apart by it: "
+                               "add `ledger:` with a path, or with endpoints of etcd")
     return ledger
 
 

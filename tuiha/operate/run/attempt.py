@@ -13,7 +13,7 @@ from tuiha.drivers.protocols import Conflict, DriverError
 from tuiha.model.operations.evidence import Fault
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.operations.statements import Statement, plain
-from tuiha.operate.plans.kinds import Progress, Refused, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, Progress, StepFailed, StepUnknown
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
@@ -26,7 +26,7 @@ _ASK_SECONDS = 0.1  # between two looks for an operator's request
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class AttemptDone:
     """What came of a step."""
 
     state: StepStatus  # done, failed, unknown, stopped
@@ -65,14 +65,14 @@ class Teller:
 async def attempt(
     work: Callable[[World, Progress], Awaitable[Statement]], world: World, progress: Progress, limit: float,
     taken: asyncio.Event,
-) -> Done:
+) -> AttemptDone:
     """Run or undo a step. Only what a step calls a failure is certain not to have happened; all else is unknown.
 
     When another operation takes the pool meanwhile, the step has a moment to stop by itself; then it is dropped, as by
     a kill. Nothing begins when the pool was taken before.
     """
     if taken.is_set():
-        return Done(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
+        return AttemptDone(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
     trying = asyncio.create_task(_attempt(work, world, progress, limit))
     losing = asyncio.create_task(taken.wait())
     try:
@@ -80,7 +80,7 @@ async def attempt(
         if not trying.done():
             await asyncio.wait((trying,), timeout=_STOPPING)
         if not trying.done():
-            return Done(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
+            return AttemptDone(StepStatus.STOPPED, Fault.TAKEN(), 0.0)
         return trying.result()
     finally:
         trying.cancel()
@@ -89,14 +89,14 @@ async def attempt(
 
 async def _attempt(
     work: Callable[[World, Progress], Awaitable[Statement]], world: World, progress: Progress, limit: float
-) -> Done:
+) -> AttemptDone:
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit):
             state, said = StepStatus.DONE, await work(world, progress)
     except StepFailed as error:
         state, said = StepStatus.FAILED, error.said
-    except Refused as error:
+    except OperationRefused as error:
         state, said = StepStatus.FAILED, plain(str(error))
     except StepUnknown as error:
         state, said = StepStatus.UNKNOWN, error.said
@@ -109,4 +109,4 @@ async def _attempt(
         where = traceback.extract_tb(error.__traceback__)[-1]
         state, said = StepStatus.UNKNOWN, Fault.UNEXPECTED(error=type(error).__name__, line=where.lineno,
                                                            file=Path(where.filename).name)
-    return Done(state, said, round(time.monotonic() - began, 4))
+    return AttemptDone(state, said, round(time.monotonic() - began, 4))

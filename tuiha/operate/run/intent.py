@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuiha.drivers.protocols import Conflict, DriverError, LeasedLedger, LedgerDriver
-from tuiha.model.operations.intent import Condition, Intent, Way, judged, parse, silence, takes_from
+from tuiha.model.operations.intent import Condition, Intent, IntentWay, judged, parse, silence, takes_from
 from tuiha.model.operations.plans import OperationStatus
-from tuiha.model.operations.ways import Standing, open_ways
+from tuiha.model.operations.ways import OperationStanding, open_ways
 from tuiha.model.quotes import shell
 from tuiha.model.reports import LedgerRecord
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.state import OperationState
 
 __all__ = [
-    "Busy", "Condition", "Intent", "Way", "at_step", "note", "now", "parse", "refuse_if_elsewhere",
+    "Busy", "Condition", "Intent", "IntentWay", "at_step", "note", "now", "parse", "refuse_if_elsewhere",
     "refuse_if_touched", "refuse_unless_it_gives_way", "release", "take", "take_from", "words",
 ]
 
@@ -50,7 +50,9 @@ def at_step(intent: Intent, plan: Plan, number: int, action: str, *, back: bool 
     undo = back or (not past and all(step.undo or step.point_of_no_return
                                      for step in plan.steps if step.number <= number))
     stays = plan.point_of_no_return is None or past
-    here = Standing(OperationStatus.INTERRUPTED, returns=plan.point_of_no_return is None, past=past, undoable=undo)
+    here = OperationStanding(
+        OperationStatus.INTERRUPTED, returns=plan.point_of_no_return is None, past=past, undoable=undo
+    )
     targets = (*plan.target, *(step.target for step in plan.steps if step.number == number))
     return replace(intent, step=number, action=action, targets=tuple(dict.fromkeys(targets)),
                    condition=Condition.RUNNING, beat=time.time(), ways=open_ways(here),
@@ -63,7 +65,7 @@ def refuse_unless_it_gives_way(seen: LedgerRecord, other: Intent, kind: str) -> 
         raise Busy(other)
 
 
-class Busy(Refused):
+class Busy(OperationRefused):
     """Another operation has the pool."""
 
     def __init__(self, other: Intent) -> None:
@@ -88,7 +90,7 @@ async def take(ledger: LedgerDriver, seen: LedgerRecord, intent: Intent, over: s
         other = parse((await ledger.poll()).intent)
         if other is not None and other.id != intent.id:
             raise Busy(other) from None
-        raise Refused("the ledger changed in this moment; plan again") from None
+        raise OperationRefused("the ledger changed in this moment; plan again") from None
 
 
 async def take_from(ledger: LedgerDriver, seen: LedgerRecord, other: Intent, intent: Intent) -> None:
@@ -110,7 +112,7 @@ async def take_from(ledger: LedgerDriver, seen: LedgerRecord, other: Intent, int
             return
         except Conflict:
             await asyncio.sleep(_PAUSE)
-    raise Refused("the ledger changed in this moment; plan again")
+    raise OperationRefused("the ledger changed in this moment; plan again")
 
 
 async def note(ledger: LedgerDriver, current: Callable[[], Intent]) -> None:
@@ -134,8 +136,8 @@ def refuse_if_touched(seen: LedgerRecord, state: OperationState) -> None:
     """
     touched = state.revision not in (None, seen.revision) or _roles_changed(seen, state.plan)
     if seen.intent is None and touched:
-        raise Refused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
-                      f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
+        raise OperationRefused(f"operation {state.id} gave the pool back, and it was changed since; plan again: "
+                               f"{shell(['tuiha', 'plan', state.kind], state.plan.target)}")
 
 
 def _roles_changed(seen: LedgerRecord, plan: Plan) -> bool:
@@ -152,10 +154,12 @@ async def refuse_if_elsewhere(ledger: LedgerDriver, intent: Intent) -> None:
     if intent.host == socket.gethostname():
         return
     if not isinstance(ledger, LeasedLedger):
-        raise Refused(f"operation {intent.id} is run from {intent.host}; go on there")
+        raise OperationRefused(f"operation {intent.id} is run from {intent.host}; go on there")
     if await ledger.holder() is not None:
-        raise Refused(f"operation {intent.id} is run from {intent.host}, which holds it still; go on there, or here a "
-                      "quarter of a minute after that host or its runner has died")
+        raise OperationRefused(
+            f"operation {intent.id} is run from {intent.host}, which holds it still; go on there, or here a "
+            "quarter of a minute after that host or its runner has died"
+        )
 
 
 async def _change(ledger: LedgerDriver, intent: Intent, text: Callable[[], str | None]) -> int | None:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import Folder, writing
 
@@ -26,7 +26,7 @@ RUNNER: tuple[str, ...] = (sys.executable, "-m", "tuiha.operate.run.runner")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunnerOrder:
     """What a runner is to do."""
 
     operation: str
@@ -61,7 +61,7 @@ class Starter:
     def _handed_over(self, folder: Folder, by: str, undo: bool) -> None:
         lock = folder.lock()
         if lock is None:
-            raise Refused(f"operation {folder.id} is running")
+            raise OperationRefused(f"operation {folder.id} is running")
         try:
             folder.forget_requests()
             _open_again(folder, by, undo)
@@ -92,7 +92,7 @@ async def start_runner(folder: Folder, config_path: Path, by: str, *, undo: bool
         await runner.begin(folder, by, undo=undo)
 
 
-def handed(descriptor: int) -> Order | None:
+def handed(descriptor: int) -> RunnerOrder | None:
     """In the runner: wait for the operation; its log is stdout and stderr from then on. None when it was let go."""
     with socket.socket(fileno=descriptor) as channel:
         message, descriptors, _, _ = socket.recv_fds(channel, 4096, 2)
@@ -102,7 +102,7 @@ def handed(descriptor: int) -> Order | None:
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     os.close(log)
-    return Order(**json.loads(message), lock=lock)
+    return RunnerOrder(**json.loads(message), lock=lock)
 
 
 def _open_again(folder: Folder, by: str, undo: bool) -> None:

@@ -21,7 +21,7 @@ from tuiha.model.operations.plans import CheckId, CheckVerdict, OperationStatus
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.operations.ways import against, possible
 from tuiha.model.reports import LedgerRecord
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Check, Plan
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
@@ -74,15 +74,15 @@ def refuse_unless_told(old: Plan, fresh: Plan) -> None:
     """Raises Refused when the pool would be taken from an operation that the plan did not name."""
     other = fresh.details.get(TAKES_FROM)
     if other not in (None, old.details.get(TAKES_FROM)):
-        raise Refused(f"plan {old.id} did not say that it takes the pool from operation {other}; plan again: "
-                      f"tuiha plan {' '.join((old.kind, *old.target))}")
+        raise OperationRefused(f"plan {old.id} did not say that it takes the pool from operation {other}; plan again: "
+                               f"tuiha plan {' '.join((old.kind, *old.target))}")
 
 
 def gave_way(other: intents.Intent, state: OperationState) -> Statement:
     """The result of an operation that another one took the pool from."""
     then = replace(state.standing, status=OperationStatus.CANCELLED, changed=state.ever_began)
     return Ending.GAVE_WAY(kind=other.kind, taker=other.id, owner=other.owner, operation=state.id,
-                           undoable=against(intents.Way.UNDO, then) is None)
+                           undoable=against(intents.IntentWay.UNDO, then) is None)
 
 
 async def see_it_stopped(store: Store, other: intents.Intent, taker: intents.Intent) -> None:

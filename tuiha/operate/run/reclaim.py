@@ -24,10 +24,10 @@ from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, OperationS
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.model.reports import STEADY, LedgerRecord
 from tuiha.operate.database import leftover
-from tuiha.operate.database.leftover import Way
+from tuiha.operate.database.leftover import LeftoverWay
 from tuiha.operate.database.sight import look
 from tuiha.operate.database.steps.base import Job, read_ledger
-from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed
+from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.journal import Journal
@@ -90,7 +90,7 @@ class Reclaim:
         wanted = _wanted(options)
         ledger = world.drivers.ledger
         if ledger is None:
-            raise Refused("the configuration names no ledger: no operation can have the pool")
+            raise OperationRefused("the configuration names no ledger: no operation can have the pool")
         record = await ledger.poll()
         other = _reclaimed(record, target)
         way, checks, details, loss = await self._worked_out(world, record, other, wanted)
@@ -105,26 +105,28 @@ class Reclaim:
         return replace(made, id=plan_id(self.name, (other.id,), facts), steps=steps)
 
     async def _worked_out(
-        self, world: World, record: LedgerRecord, other: intents.Intent, wanted: Way | None
-    ) -> tuple[Way, Sequence[Check], dict[str, Any], Loss]:
+        self, world: World, record: LedgerRecord, other: intents.Intent, wanted: LeftoverWay | None
+    ) -> tuple[LeftoverWay, Sequence[Check], dict[str, Any], Loss]:
         if _steady(world, record):
-            if wanted not in (None, Way.RELEASE):
-                raise Refused(f"no role is half changed: the ledger is in phase {record.phase}")
-            return Way.RELEASE, (), {"past": bool(other.past)}, (
+            if wanted not in (None, LeftoverWay.RELEASE):
+                raise OperationRefused(f"no role is half changed: the ledger is in phase {record.phase}")
+            return LeftoverWay.RELEASE, (), {"past": bool(other.past)}, (
                 nothing(Loses.STAYS_AS_IS(operation=other.id)))
         sight = await look(world, partner=True)
         past = leftover.perhaps_past(record.phase, other.step, other.undoing, other.past)
         scene = leftover.scene(sight, past)
         way = wanted or leftover.way_out(scene)
-        if way is Way.RELEASE:
-            raise Refused(f"the ledger is in phase {record.phase}: `--option way=back` or `--option way=finish`")
+        if way is LeftoverWay.RELEASE:
+            raise OperationRefused(
+                f"the ledger is in phase {record.phase}: `--option way=back` or `--option way=finish`"
+            )
         details = {**leftover.job_of(sight).details(), "past": past}
         return way, tuple(leftover.judged(way, scene, sight)), details, leftover.loses(way, sight)
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The steps of the way, and the one that closes."""
-        way = Way(plan.details["way"])
-        pair = [] if way is Way.RELEASE else leftover.steps(way, Job.of(plan.details))
+        way = LeftoverWay(plan.details["way"])
+        pair = [] if way is LeftoverWay.RELEASE else leftover.steps(way, Job.of(plan.details))
         last = PlannedStep(len(pair) + 1, "ledger", StepId.CLOSE(operation=plan.details["over"]), 10.0,
                            undo=False)
         return [*pair, Close(last, str(plan.details["over"]))]
@@ -134,18 +136,18 @@ class Reclaim:
         return {"way": plan.details["way"], "reclaimed": plan.details["over"]}
 
 
-def _wanted(options: Mapping[str, str]) -> Way | None:
+def _wanted(options: Mapping[str, str]) -> LeftoverWay | None:
     word = options.get(WAY.name)
-    return None if word is None else Way(word)
+    return None if word is None else LeftoverWay(word)
 
 
 def _reclaimed(record: LedgerRecord, target: Sequence[str]) -> intents.Intent:
     """The operation that has the pool. Raises Refused when none has, or another one than the target."""
     other = intents.parse(record.intent)
     if other is None:
-        raise Refused("no operation has the pool: there is nothing to reclaim")
+        raise OperationRefused("no operation has the pool: there is nothing to reclaim")
     if target and not (other.id.startswith(target[0]) or other.id.endswith(target[0])):
-        raise Refused(f"operation {other.id} has the pool, not {target[0]}")
+        raise OperationRefused(f"operation {other.id} has the pool, not {target[0]}")
     return other
 
 

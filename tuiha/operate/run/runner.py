@@ -27,16 +27,16 @@ from tuiha.model.operations.plans import OperationStatus, StepStatus
 from tuiha.model.operations.statements import Statement
 from tuiha.model.operations.ways import against
 from tuiha.operate.plans.draft import kind_of
-from tuiha.operate.plans.kinds import ReadsBack, Refused, Step
+from tuiha.operate.plans.kinds import OperationRefused, ReadsBack, Step
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.journal import Journal, keep_in_database, read_records
 from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents
 from tuiha.operate.run.apply import ledger_of
-from tuiha.operate.run.attempt import Done, Teller, attempt
+from tuiha.operate.run.attempt import AttemptDone, Teller, attempt
 from tuiha.operate.run.cost import Cost, cost, counts
-from tuiha.operate.run.launch import Order, handed
+from tuiha.operate.run.launch import RunnerOrder, handed
 from tuiha.operate.run.precedence import gave_way
 from tuiha.operate.run.witness import Truth, ask, next_one, refuse_to_undo
 
@@ -138,7 +138,7 @@ class Runner:
         told = await self._begin(step, "step")
         teller = Teller(self._journal, number, self._asked)
         if step.planned.point_of_no_return and not await told:
-            done = Done(StepStatus.FAILED, Fault.UNTOLD(), 0.0)
+            done = AttemptDone(StepStatus.FAILED, Fault.UNTOLD(), 0.0)
         else:
             done = await attempt(step.run, self._world, teller, step.planned.limit_seconds, self._taken)
         state = StepStatus.STOPPED if done.state is StepStatus.DONE and teller.told else done.state
@@ -167,7 +167,7 @@ class Runner:
         asked = self._folder.asked("cancel") or self._folder.asked("undo")
         if asked is None:
             return False
-        return against(intents.Way.CANCEL, self._state().standing) is None
+        return against(intents.IntentWay.CANCEL, self._state().standing) is None
 
     async def _stop_asked(self) -> bool:
         """Do what an operator asked for, if anything: take it all back, or stop here."""
@@ -342,7 +342,7 @@ async def own_intent(world: World, state: OperationState) -> tuple[intents.Inten
     if ours is not None:
         await intents.refuse_if_elsewhere(ledger, ours)
     elif found is None and not state.ever_began:
-        raise Refused(f"operation {state.id} never began, and its facts may be old; plan again")
+        raise OperationRefused(f"operation {state.id} never began, and its facts may be old; plan again")
     truth = await ask(world, state, ours)
     mine = ours or intents.at_step(intents.Intent(state.id, state.kind, state.who, host, state.started_at or 0.0),
                                    state.plan, 0, "")
@@ -362,7 +362,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--undo", action="store_true")
     arguments = parser.parse_args(argv)
     pool, base = load(arguments.config), arguments.config.parent
-    order = Order(arguments.operation, arguments.undo) if arguments.handed is None else handed(arguments.handed)
+    order = RunnerOrder(arguments.operation, arguments.undo) if arguments.handed is None else handed(arguments.handed)
     if order is None:
         return 0
     folder = store_of(pool, base).find(order.operation)
@@ -377,7 +377,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _to_the_end(pool: Pool, base: Path, folder: Folder, lock: int, undo: bool) -> int:
     try:
         asyncio.run(run(pool, base, folder, lock, undo=undo))
-    except Refused as refused:
+    except OperationRefused as refused:
         print(refused, file=sys.stderr)  # noqa: T201
         return 4
     except Exception as error:  # noqa: BLE001 - the log is the last place; the operation is then interrupted

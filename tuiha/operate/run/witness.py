@@ -12,7 +12,7 @@ from tuiha.model.operations.evidence import Known
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.operations.statements import Statement, plain
 from tuiha.operate.plans.draft import kind_of
-from tuiha.operate.plans.kinds import Passed, Refused, Witness, Word
+from tuiha.operate.plans.kinds import OperationRefused, OperationWitnessed, Passed, Witness
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, StepState, found, recorded
 from tuiha.operate.run.intent import Intent
@@ -20,7 +20,7 @@ from tuiha.words.operations import text
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class WitnessFinding:
     """How far an operation came. It goes into the journal, and counts from then on."""
 
     done: int  # these steps, from the first on, are done
@@ -40,8 +40,8 @@ class Truth:
     """An operation as its journal, the ledger and the databases together have it."""
 
     state: OperationState
-    finding: Finding | None = None  # what the journal does not tell by itself
-    word: Word | None = None  # of the databases; None: the kind asks none
+    finding: WitnessFinding | None = None  # what the journal does not tell by itself
+    word: OperationWitnessed | None = None  # of the databases; None: the kind asks none
 
 
 async def ask(world: World, state: OperationState, intent: Intent | None) -> Truth:
@@ -52,17 +52,17 @@ async def ask(world: World, state: OperationState, intent: Intent | None) -> Tru
     kind = kind_of(state.kind)
     word = await kind.word(world, state.plan) if isinstance(kind, Witness) else None
     if word is not None and word.over:
-        raise Refused(f"operation {state.id} can neither be finished nor taken back: {text(word.over)}. "
-                      "`tuiha plan reclaim` works out what is left to be done")
+        raise OperationRefused(f"operation {state.id} can neither be finished nor taken back: {text(word.over)}. "
+                               "`tuiha plan reclaim` works out what is left to be done")
     back = state.back or (intent is not None and intent.undoing)
     if back and word is not None and word.passed is Passed.YES:
-        raise Refused(f"operation {state.id} was being taken back, and its point of no return is passed: "
-                      f"{text(word.how)}. `tuiha plan reclaim` works out what is left to be done")
+        raise OperationRefused(f"operation {state.id} was being taken back, and its point of no return is passed: "
+                               f"{text(word.how)}. `tuiha plan reclaim` works out what is left to be done")
     better = finding(state, intent, word)
     return Truth(state if better is None else found(state, better.fields), better, word)
 
 
-def finding(state: OperationState, intent: Intent | None, word: Word | None) -> Finding | None:
+def finding(state: OperationState, intent: Intent | None, word: OperationWitnessed | None) -> WitnessFinding | None:
     """What the ledger's intent and the databases know better than the journal; None when they know nothing better."""
     ledgers = _by_ledger(state, intent) if intent is not None and lost(state, intent) else None
     if word is None or word.passed is not Passed.YES:
@@ -70,7 +70,7 @@ def finding(state: OperationState, intent: Intent | None, word: Word | None) -> 
     known = ledgers.done if ledgers is not None else _done(state)
     if known >= word.done:
         return ledgers
-    return Finding(word.done, len(state.steps), False, word.how)
+    return WitnessFinding(word.done, len(state.steps), False, word.how)
 
 
 def lost(state: OperationState, intent: Intent) -> str:
@@ -92,15 +92,15 @@ def _tells(state: OperationState, named: StepState, intent: Intent) -> bool:
     return named.undoing or named.state is StepStatus.UNDONE or (state.back and named.state is StepStatus.UNKNOWN)
 
 
-def _by_ledger(state: OperationState, intent: Intent) -> Finding:
+def _by_ledger(state: OperationState, intent: Intent) -> WitnessFinding:
     """Steps run in order; each is named in the ledger when it begins, the point of no return before it is passed."""
     last, no_return = len(state.steps), state.plan.point_of_no_return
     before = last if no_return is None else no_return - 1
     why = Known.LEDGER_NAMES(lost=lost(state, intent), step=intent.step)
     if intent.undoing or state.back:
-        return Finding(0, before, True, Known.BACK_BEGUN(why=why))
+        return WitnessFinding(0, before, True, Known.BACK_BEGUN(why=why))
     maybe = no_return is None or intent.past is not False or intent.step > before
-    return Finding(max(0, intent.step - 1), last if maybe else before, False, why)
+    return WitnessFinding(max(0, intent.step - 1), last if maybe else before, False, why)
 
 
 def _done(state: OperationState) -> int:
@@ -111,7 +111,7 @@ def _done(state: OperationState) -> int:
     return len(state.steps)
 
 
-def next_one(state: OperationState) -> Finding | None:
+def next_one(state: OperationState) -> WitnessFinding | None:
     """The step after the last that was begun may have been begun, too: a journal that is cut right before that record
     looks whole, and the ledger is told while a step runs. Taking back a step that never began does nothing. None when
     there is no such step, as the point of no return is named in the ledger before it is passed.
@@ -120,7 +120,7 @@ def next_one(state: OperationState) -> Finding | None:
     no_return = state.plan.point_of_no_return or len(state.steps) + 1
     if state.back or begun + 1 >= no_return:
         return None
-    return Finding(_done(state), begun + 1, False, Known.MAY_BE_BEGUN(step=begun + 1))
+    return WitnessFinding(_done(state), begun + 1, False, Known.MAY_BE_BEGUN(step=begun + 1))
 
 
 def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
@@ -131,11 +131,13 @@ def refuse_to_undo(truth: Truth, intent: Intent | None) -> None:
     word = truth.word
     if truth.state.past_no_return:
         why = f" ({text(truth.finding.how)})" if truth.finding else ""
-        raise Refused(f"operation {truth.state.id} may be past its point of no return{why}: "
-                      f"`tuiha resume {truth.state.id}` finishes it, and a new operation leads back")
+        raise OperationRefused(f"operation {truth.state.id} may be past its point of no return{why}: "
+                               f"`tuiha resume {truth.state.id}` finishes it, and a new operation leads back")
     if word is None or word.passed is not Passed.UNKNOWN:
         return
     certain = intent is not None and intent.past is False
     if not certain and truth.state.ever_began:
-        raise Refused(f"operation {truth.state.id} is not taken back: {text(word.how)}. Bring it back, then repeat "
-                      "this; if it is gone for good: `tuiha plan reclaim`")
+        raise OperationRefused(
+            f"operation {truth.state.id} is not taken back: {text(word.how)}. Bring it back, then repeat "
+            "this; if it is gone for good: `tuiha plan reclaim`"
+        )

@@ -10,7 +10,7 @@ from tuiha.model.facts import ServerFacts, Snapshot
 from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.operate.plans.look import answering
 from tuiha.operate.reach.active_database import Active
-from tuiha.operate.users.planner import Moves, Part, Place, Users
+from tuiha.operate.users.planner import Moves, ServerPart, ServerPlace, UserArrays
 from tuiha.pooldb.statements.bindings import DEVICES_BY_SERVER, MAIL_OF, MOVABLE, STAYING
 from tuiha.pooldb.statements.servers import CAPACITIES
 
@@ -36,40 +36,40 @@ class Effects:
     logins: Mapping[str, int]  # mail server -> log-ins
 
 
-async def places(active: Active, snapshot: Snapshot) -> list[Place]:
+async def places(active: Active, snapshot: Snapshot) -> list[ServerPlace]:
     """The servers of the pool's table, each with the part it can play. Raises DatabaseGone."""
     reached = answering(snapshot)
     known = {server.name: server for server in snapshot.servers}
     return [
-        Place(row["name"], row["capacity"], _part(known.get(row["name"]), row["name"] in reached))
+        ServerPlace(row["name"], row["capacity"], _part(known.get(row["name"]), row["name"] in reached))
         for row in await active.rows(CAPACITIES)
     ]
 
 
-def _part(server: ServerFacts | None, answers: bool) -> Part:
+def _part(server: ServerFacts | None, answers: bool) -> ServerPart:
     if server is None or (not answers and not server.alive):
-        return Part.GIVES
+        return ServerPart.GIVES
     if not answers:
-        return Part.APART
+        return ServerPart.APART
     if server.target == ServerTarget.DRAIN:
-        return Part.GIVES
+        return ServerPart.GIVES
     takes = server.state == ServerState.UP and (server.availability_index or 0) >= 0
-    return Part.TAKES if takes else Part.KEEPS
+    return ServerPart.TAKES if takes else ServerPart.KEEPS
 
 
-async def users(active: Active, known: list[Place]) -> Users:
+async def users(active: Active, known: list[ServerPlace]) -> UserArrays:
     """All bound users. A server that has users and is not in the table is added to `known`: it is gone.
 
     Raises DatabaseGone.
     """
     numbers = {place.name: number for number, place in enumerate(known)}
-    found, last = Users(), 0
+    found, last = UserArrays(), 0
     while rows := await active.rows(MOVABLE, last, CHUNK):
         for user_id, server, weight, mark in rows:
             number = numbers.get(server)
             if number is None:
                 number = numbers[server] = len(known)
-                known.append(Place(server, 1, Part.GIVES))
+                known.append(ServerPlace(server, 1, ServerPart.GIVES))
             found.add(user_id, number, weight if weight > 0 else 0.0, mark)
         last = rows[-1]["user_id"]
         if len(rows) < CHUNK:

@@ -17,8 +17,8 @@ from tuiha.operate.plans.look import answering, look
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.world import World
-from tuiha.operate.users.mover import Mover, Pairs, Tally
-from tuiha.operate.users.throttle import Pace
+from tuiha.operate.users.mover import Mover, MoveTally, Pairs
+from tuiha.operate.users.throttle import MovePace
 from tuiha.pooldb.statements.users import SPELLED
 
 _VALID = 900.0  # seconds that a plan may be applied
@@ -83,25 +83,25 @@ def as_details(moves: Pairs) -> list[dict[str, Any]]:
     return [{"from": source, "to": target, "users": list(ids)} for (source, target), ids in moves.items()]
 
 
-def time_for(moves: int, pace: Pace) -> float:
+def time_for(moves: int, pace: MovePace) -> float:
     """The time limit of moving so many users, in seconds: twice what the pace needs, and a minute."""
     return round(60.0 + 2 * pace.seconds(moves) + moves / 100)
 
 
-async def move(world: World, moves: Pairs, pace: Pace, progress: Progress) -> Tally:
+async def move(world: World, moves: Pairs, pace: MovePace, progress: Progress) -> MoveTally:
     """Move users between the servers that answer. Raises StepUnknown."""
     servers = answering(await look(world))
     addresses = {name: server.address for name, server in servers.items()}
     return await Mover(world, Active(world), addresses, pace, progress).run(moves)
 
 
-def told(tally: Tally, cancelled: bool) -> Statement:
+def told(tally: MoveTally, cancelled: bool) -> Statement:
     """A tally as evidence."""
     return Done.MOVED(moved=tally.moved, already=tally.already, elsewhere=tally.elsewhere, left=tally.left,
                       cancelled=cancelled)
 
 
-def brought_back(tally: Tally) -> Statement:
+def brought_back(tally: MoveTally) -> Statement:
     """A tally as the evidence of an undo; users whose server does not answer stay where they are."""
     return (Back.PARTLY_MOVED if tally.left else Back.MOVED)(how=told(tally, False))
 

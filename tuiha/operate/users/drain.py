@@ -14,7 +14,7 @@ from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
 from tuiha.model.reports import ServerTarget
 from tuiha.model.words import names
-from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -23,11 +23,11 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common, sprayers
 from tuiha.operate.users.census import chunks, effects, places, users
-from tuiha.operate.users.mover import Tally
-from tuiha.operate.users.planner import Bounds, Moves, Part, Place, Users, plan_moves
+from tuiha.operate.users.mover import MoveTally
+from tuiha.operate.users.planner import Bounds, Moves, ServerPart, ServerPlace, UserArrays, plan_moves
 from tuiha.operate.users.presence import Presence
 from tuiha.operate.users.rebalance import details, said_users
-from tuiha.operate.users.throttle import Pace, pace_of
+from tuiha.operate.users.throttle import MovePace, pace_of
 from tuiha.pooldb.statements.bindings import SERVERS_OF, USERS_ON
 from tuiha.pooldb.statements.servers import TARGET
 from tuiha.words.operations import text
@@ -54,7 +54,7 @@ class Drain:
             moves = leaving(known, bound, servers)
             effect = await effects(active, moves)
         except DatabaseGone as error:
-            raise Refused(f"the users cannot be read: {error}") from error
+            raise OperationRefused(f"the users cannot be read: {error}") from error
         answers = answering(snapshot)
         draft = common.Draft(
             confirm=_confirmed(servers),
@@ -80,7 +80,7 @@ class Drain:
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Out of the sprayers, withdrawn, empty, verified, quiet."""
         servers, skipped = plan.target, frozenset(plan.details["away"])
-        pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
+        pace = MovePace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
         homes = {user: source for (source, _), users in common.pairs_of(plan.details).items() for user in users}
         one, two, three, four, five = plan.steps
         return [
@@ -151,7 +151,7 @@ def _known(snapshot: Snapshot, servers: Sequence[str]) -> dict[str, ServerFacts]
     known = {server.name: server for server in snapshot.servers}
     strange = [name for name in servers if name not in known]
     if strange:
-        raise Refused(f"the pool has no server {names(strange)}; it has {names(known)}")
+        raise OperationRefused(f"the pool has no server {names(strange)}; it has {names(known)}")
     return {name: known[name] for name in servers}
 
 
@@ -171,17 +171,19 @@ def _was(plan: Plan) -> dict[str, ServerTarget]:
     return {name: ServerTarget(word) for name, word in told.items()}
 
 
-def leaving(known: Sequence[Place], bound: Users, servers: Collection[str]) -> Moves:
+def leaving(known: Sequence[ServerPlace], bound: UserArrays, servers: Collection[str]) -> Moves:
     """The moves that empty these servers, and no others."""
-    parts = {Part.GIVES: Part.APART}
+    parts = {ServerPart.GIVES: ServerPart.APART}
     others = [
-        Place(place.name, place.capacity, Part.GIVES if place.name in servers else parts.get(place.part, place.part))
+        ServerPlace(
+            place.name, place.capacity, ServerPart.GIVES if place.name in servers else parts.get(place.part, place.part)
+        )
         for place in known
     ]
     return plan_moves(others, bound, _FORCED_ONLY)
 
 
-def _stages(servers: Sequence[str], found: Iterable[str], users: int, pace: Pace) -> list[PlannedStep]:
+def _stages(servers: Sequence[str], found: Iterable[str], users: int, pace: MovePace) -> list[PlannedStep]:
     """The steps of draining servers that these sprayers have."""
     front, them = names(found) or "sprayers", names(servers)
     return [
@@ -193,9 +195,9 @@ def _stages(servers: Sequence[str], found: Iterable[str], users: int, pace: Pace
     ]
 
 
-def room(known: Sequence[Place], bound: Users, servers: Collection[str]) -> list[Check]:
+def room(known: Sequence[ServerPlace], bound: UserArrays, servers: Collection[str]) -> list[Check]:
     """The checks that others take users, and have room for all of the pool's."""
-    takers = [place for place in known if place.part is Part.TAKES and place.name not in servers]
+    takers = [place for place in known if place.part is ServerPart.TAKES and place.name not in servers]
     capacity, them = sum(place.capacity for place in takers), names(servers)
     return [
         common.check(CheckId.LAST, them, bool(takers), Found.OTHER_TAKERS(takers=len(takers)), Wanted.AT_LEAST_ONE(),
@@ -282,11 +284,11 @@ class HandOverStep:
     planned: PlannedStep
     servers: tuple[str, ...]
     homes: Mapping[int, str]  # a user's id -> the server that it leaves
-    pace: Pace
+    pace: MovePace
 
     async def run(self, world: World, progress: Progress) -> Statement:
         """Plan who goes where on fresh facts and move them, until nobody is left. Raises StepFailed, StepUnknown."""
-        active, total = Active(world), Tally()
+        active, total = Active(world), MoveTally()
         for _ in range(_ROUNDS):
             known = await places(active, await look(world))
             moves = leaving(known, await users(active, known), self.servers)

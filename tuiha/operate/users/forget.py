@@ -12,7 +12,7 @@ from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names
 from tuiha.operate.mail import service
-from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -37,14 +37,18 @@ class ForgetServer:
         snapshot, active = await look(world), Active(world)
         facts = next((one for one in snapshot.servers if one.name == server), None)
         if facts is None:
-            raise Refused(f"the pool has no server {server}; it has {names(one.name for one in snapshot.servers)}")
+            raise OperationRefused(
+                f"the pool has no server {server}; it has {names(one.name for one in snapshot.servers)}"
+            )
         try:
             rows, users = await active.value(COUNT_SERVER, server), await active.value(USERS_ON, server)
         except DatabaseGone as error:
-            raise Refused(f"the pool's servers cannot be read: {error}") from error
+            raise OperationRefused(f"the pool's servers cannot be read: {error}") from error
         if not rows:
-            raise Refused(f"{server} has no row in the pool; it is shown because this host's configuration names it: "
-                          "remove it there")
+            raise OperationRefused(
+                f"{server} has no row in the pool; it is shown because this host's configuration names it: "
+                "remove it there"
+            )
         lives = server in answering(snapshot) or bool(facts.alive)
         configured = server in {one.name for one in world.pool.servers}
         found = await sprayers.seen(world, (server,))
@@ -74,7 +78,7 @@ class ForgetServer:
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Its row."""
-        return [ForgetStep(plan.steps[0], plan.target[0])]
+        return [ForgetServerStep(plan.steps[0], plan.target[0])]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the step."""
@@ -82,7 +86,7 @@ class ForgetServer:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetStep:
+class ForgetServerStep:
     """Any server that lives removes the row; that is read back from the database."""
 
     planned: PlannedStep

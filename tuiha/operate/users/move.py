@@ -10,7 +10,7 @@ from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
 from tuiha.model.words import names, no_user
-from tuiha.operate.plans.kinds import Refused, Step
+from tuiha.operate.plans.kinds import OperationRefused, Step
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -18,13 +18,13 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.census import places
-from tuiha.operate.users.planner import Part
+from tuiha.operate.users.planner import ServerPart
 from tuiha.operate.users.rebalance import MoveStep
-from tuiha.operate.users.throttle import Pace
+from tuiha.operate.users.throttle import MovePace
 from tuiha.pooldb.statements.bindings import USER_TO_MOVE
 
 
-class Move:
+class MoveUser:
     """Moves one user because an operator says so; pins and locks do not stop it, they are shown."""
 
     name = "move"
@@ -38,19 +38,19 @@ class Move:
             rows = await active.rows(USER_TO_MOVE, user)
             parts = {place.name: place.part for place in await places(active, snapshot)}
         except DatabaseGone as error:
-            raise Refused(f"the user cannot be read: {error}") from error
+            raise OperationRefused(f"the user cannot be read: {error}") from error
         if server not in parts:
-            raise Refused(f"the pool has no server {server}; it has {names(parts)}")
+            raise OperationRefused(f"the pool has no server {server}; it has {names(parts)}")
         row = _movable(rows, user, server)
         source = row["server"]
         draft = common.Draft(
             confirm=server,
             checks=[
                 whole(snapshot),
-                common.check(CheckId.ANSWERS, server, parts[server] in (Part.TAKES, Part.KEEPS),
+                common.check(CheckId.ANSWERS, server, parts[server] in (ServerPart.TAKES, ServerPart.KEEPS),
                              Found.PART(part=parts[server].value), Wanted.LIVES_AND_TAKES(), common.NEVER,
                              Mend.ENABLE_SERVER(server=server)),
-                common.check(CheckId.ROOM, server, parts[server] is not Part.KEEPS,
+                common.check(CheckId.ROOM, server, parts[server] is not ServerPart.KEEPS,
                              Found.PART(part=parts[server].value), Wanted.NOT_CONSTRAINED(), common.BAD,
                              Mend.CHOOSE_ANOTHER()),
                 common.check(CheckId.PINNED, user, not row["pinned"], Found.PINNED(pinned=row["pinned"]),
@@ -66,7 +66,7 @@ class Move:
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """The one move."""
-        return [MoveStep(plan.steps[0], common.pairs_of(plan.details), Pace())]
+        return [MoveStep(plan.steps[0], common.pairs_of(plan.details), MovePace())]
 
     def outcome(self, plan: Plan, evidence: Mapping[int, Statement]) -> Mapping[str, object]:
         """Nothing beside the step."""
@@ -75,10 +75,10 @@ class Move:
 
 def _movable(rows: Sequence[Any], user: str, server: str) -> Any:
     if not rows:
-        raise Refused(f"{no_user(user)}; to find one: tuiha users PATTERN")
+        raise OperationRefused(f"{no_user(user)}; to find one: tuiha users PATTERN")
     if rows[0]["nowhere"]:
-        raise Refused(f"no server monitors {user}, because no device was here for a long time. "
-                      "The next request chooses a server")
+        raise OperationRefused(f"no server monitors {user}, because no device was here for a long time. "
+                               "The next request chooses a server")
     if rows[0]["server"] == server:
-        raise Refused(f"{user} is monitored on {server} already")
+        raise OperationRefused(f"{user} is monitored on {server} already")
     return rows[0]

@@ -21,7 +21,7 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
-from tuiha.operate.users.throttle import Pace, Throttle
+from tuiha.operate.users.throttle import MovePace, Throttle
 from tuiha.pooldb.leases import RENEWED_AGO, oldest_renewal
 from tuiha.pooldb.statements.bindings import GENERATIONS_OF
 
@@ -39,7 +39,7 @@ class _TargetLost(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class MoveTally:
     """What became of the moves."""
 
     moved: int = 0
@@ -57,7 +57,7 @@ class Mover:
     """Carries moves out at the allowed pace. One use."""
 
     def __init__(
-        self, world: World, active: Active, addresses: Mapping[str, str], pace: Pace, progress: Progress
+        self, world: World, active: Active, addresses: Mapping[str, str], pace: MovePace, progress: Progress
     ) -> None:
         """`addresses`: of the servers that answer, by name."""
         self._world = world
@@ -73,9 +73,9 @@ class Mover:
         self._claim_seconds: float | None = None
         self._running = 0
         self._wake = asyncio.Event()
-        self.tally = Tally()
+        self.tally = MoveTally()
 
-    async def run(self, moves: Pairs) -> Tally:
+    async def run(self, moves: Pairs) -> MoveTally:
         """Move them all, or as many as can be. Raises StepUnknown when a move cannot be confirmed."""
         self._queues = {pair: deque(ids) for pair, ids in moves.items() if len(ids)}
         total = sum(len(queue) for queue in self._queues.values())

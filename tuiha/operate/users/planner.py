@@ -21,7 +21,7 @@ from tuiha.pooldb.statements.bindings import LOCKED, PINNED
 _CLOSE = 1e-6  # weights are 4-byte floats in the database: sums are not exact
 
 
-class Part(StrEnum):
+class ServerPart(StrEnum):
     """What a server may do in a rebalance."""
 
     TAKES = "takes"  # lives, accepts: gives and takes
@@ -30,16 +30,16 @@ class Part(StrEnum):
     APART = "apart"  # lives, but cannot be asked from here: it is left alone
 
 
-_SHARE = frozenset({Part.TAKES, Part.KEEPS})
+_SHARE = frozenset({ServerPart.TAKES, ServerPart.KEEPS})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerPlace:
     """A server as the planner sees it."""
 
     name: str
     capacity: int
-    part: Part
+    part: ServerPart
 
     @property
     def facts(self) -> dict[str, object]:
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
+class UserArrays:
     """Bound users, one in each position of all arrays, about 15 bytes a user."""
 
     ids: array[int] = field(default_factory=lambda: array("q"))
@@ -79,11 +79,11 @@ _BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ServerLoad:
     """One server before and after."""
 
     server: str
-    part: Part
+    part: ServerPart
     target: float  # weight
     users_before: int
     users_after: int
@@ -98,7 +98,7 @@ class Moves:
     chosen: Mapping[tuple[str, str], array[int]]  # (from, to) -> ids
     forced: int  # users on dead or draining servers
     minimum: int  # no plan that reaches the same has fewer moves
-    loads: tuple[Load, ...]
+    loads: tuple[ServerLoad, ...]
     off: float  # how far the server farthest from its target is off it, as a share of the target
     triggered: bool  # it was far enough for moving users that may stay
     short: Mapping[str, float] = field(default_factory=dict)  # server -> weight over its cap that may not leave it
@@ -110,7 +110,7 @@ class Moves:
         return sum(len(ids) for ids in self.chosen.values())
 
 
-def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) -> Moves:
+def plan_moves(places: Sequence[ServerPlace], users: UserArrays, bounds: Bounds = _BOUNDS) -> Moves:
     """The fewest moves that bring every server to its cap and leave nobody on servers that give.
 
     Without a server that takes users there are no moves, and `forced` says how many would have to.
@@ -123,9 +123,9 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
         s for s, place in enumerate(places)
         if off > bounds.trigger and place.part in _SHARE and weights[s] > caps[s] * (1 + _CLOSE)
     }
-    takers = [s for s, place in enumerate(places) if place.part is Part.TAKES]
+    takers = [s for s, place in enumerate(places) if place.part is ServerPart.TAKES]
     overloaded = {
-        s for s in over if places[s].part is Part.KEEPS or weights[s] > places[s].capacity * (1 + _CLOSE)
+        s for s in over if places[s].part is ServerPart.KEEPS or weights[s] > places[s].capacity * (1 + _CLOSE)
     }
     forced, movable = _leaving(places, users, over, overloaded)
     short = {s: weights[s] - caps[s] - sum(map(users.weight.__getitem__, movable[s])) for s in over}
@@ -138,7 +138,7 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
         forced=len(forced),
         minimum=len(forced) + len(voluntary),
         loads=tuple(
-            Load(place.name, place.part, goals[s], counts[s], after[0][s], weights[s], after[1][s])
+            ServerLoad(place.name, place.part, goals[s], counts[s], after[0][s], weights[s], after[1][s])
             for s, place in enumerate(places)
         ),
         off=off,
@@ -148,7 +148,7 @@ def plan_moves(places: Sequence[Place], users: Users, bounds: Bounds = _BOUNDS) 
     )
 
 
-def _sums(places: Sequence[Place], users: Users) -> tuple[list[int], list[float]]:
+def _sums(places: Sequence[ServerPlace], users: UserArrays) -> tuple[list[int], list[float]]:
     """Users and weight of every server."""
     counts, weights = [0] * len(places), [0.0] * len(places)
     for server, weight in zip(users.server, users.weight, strict=True):
@@ -157,18 +157,18 @@ def _sums(places: Sequence[Place], users: Users) -> tuple[list[int], list[float]
     return counts, weights
 
 
-def targets(places: Sequence[Place], weights: Sequence[float]) -> list[float]:
+def targets(places: Sequence[ServerPlace], weights: Sequence[float]) -> list[float]:
     """Every server's share of all weight, by capacity. A constrained server that has less than its share is left with
     what it has, and the others share the rest; a server that gives has no share, one that is left alone is not counted.
     """
     left = [s for s, place in enumerate(places) if place.part in _SHARE]
-    rest = sum(weight for weight, place in zip(weights, places, strict=True) if place.part is not Part.APART)
+    rest = sum(weight for weight, place in zip(weights, places, strict=True) if place.part is not ServerPart.APART)
     found = [0.0] * len(places)
     while left:
         capacity = sum(places[s].capacity for s in left)
         for s in left:
             found[s] = rest * places[s].capacity / capacity
-        settled = [s for s in left if places[s].part is Part.KEEPS and weights[s] < found[s]]
+        settled = [s for s in left if places[s].part is ServerPart.KEEPS and weights[s] < found[s]]
         for s in settled:
             found[s] = weights[s]
             rest -= weights[s]
@@ -178,7 +178,7 @@ def targets(places: Sequence[Place], weights: Sequence[float]) -> list[float]:
     return found
 
 
-def _farthest(places: Sequence[Place], weights: Sequence[float], goals: Sequence[float]) -> float:
+def _farthest(places: Sequence[ServerPlace], weights: Sequence[float], goals: Sequence[float]) -> float:
     shares = (
         abs(weights[s] - goal) / goal
         for s, goal in enumerate(goals) if goal > 0 and places[s].part in _SHARE
@@ -187,15 +187,15 @@ def _farthest(places: Sequence[Place], weights: Sequence[float], goals: Sequence
 
 
 def _leaving(
-    places: Sequence[Place], users: Users, over: set[int], overloaded: set[int]
+    places: Sequence[ServerPlace], users: UserArrays, over: set[int], overloaded: set[int]
 ) -> tuple[list[int], dict[int, list[int]]]:
     """Positions of the users that must leave, and of those that may leave the servers over their cap."""
     forced: list[int] = []
     movable: dict[int, list[int]] = {s: [] for s in over}
     where: list[list[int] | None] = [
-        forced if place.part is Part.GIVES else movable.get(s) for s, place in enumerate(places)
+        forced if place.part is ServerPart.GIVES else movable.get(s) for s, place in enumerate(places)
     ]
-    holds = [PINNED + 1 if place.part is Part.GIVES else PINNED if s in overloaded else LOCKED
+    holds = [PINNED + 1 if place.part is ServerPart.GIVES else PINNED if s in overloaded else LOCKED
              for s, place in enumerate(places)]  # the mark from which on a user stays
     for position, server in enumerate(users.server):
         into = where[server]
@@ -223,7 +223,7 @@ def fewest(positions: list[int], weight: Sequence[float], gap: float) -> list[in
 
 
 def _place(
-    movers: list[int], receivers: list[int], goals: Sequence[float], users: Users,
+    movers: list[int], receivers: list[int], goals: Sequence[float], users: UserArrays,
     after: tuple[list[int], list[float]],
 ) -> dict[tuple[int, int], array[int]]:
     """Give users, the heaviest first, to whoever has the largest relative room; `after` is kept true."""

@@ -11,7 +11,7 @@ from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
-from tuiha.operate.plans.kinds import Progress, Refused, Step, StepFailed, StepUnknown
+from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import look, whole
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep
 from tuiha.operate.reach.active_database import Active
@@ -19,9 +19,9 @@ from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.reach.world import World
 from tuiha.operate.users import common
 from tuiha.operate.users.census import Effects, Staying, chunks, effects, places, staying, users
-from tuiha.operate.users.planner import Bounds, Moves, Part, Place, plan_moves
+from tuiha.operate.users.planner import Bounds, Moves, ServerPart, ServerPlace, plan_moves
 from tuiha.operate.users.presence import Presence
-from tuiha.operate.users.throttle import Pace, number, pace_of
+from tuiha.operate.users.throttle import MovePace, number, pace_of
 from tuiha.pooldb.statements.bindings import SERVERS_OF, SPREAD
 from tuiha.words.operations import text
 
@@ -46,7 +46,7 @@ class Rebalance:
             found = await effects(active, moves)
             fixed = await staying(active, moves)
         except DatabaseGone as error:
-            raise Refused(f"the users cannot be read: {error}") from error
+            raise OperationRefused(f"the users cannot be read: {error}") from error
         draft = common.Draft(
             confirm=world.pool.pool,
             checks=[whole(snapshot), *_checks(known, moves, bounds), *stays(moves, fixed)],
@@ -66,7 +66,7 @@ class Rebalance:
 
     def steps(self, plan: Plan) -> Sequence[Step]:
         """Move, verify."""
-        pace = Pace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
+        pace = MovePace(plan.details["pace"]["rate"], plan.details["pace"]["in_flight"])
         bounds = Bounds(*plan.facts["bounds"])
         return [SpreadStep(plan.steps[0], common.pairs_of(plan.details), pace, bounds), AgreeStep(plan.steps[1])]
 
@@ -81,7 +81,7 @@ def bounds_of(options: Mapping[str, str]) -> Bounds:
     return Bounds(number(options, TRIGGER), number(options, BAND))
 
 
-def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:
+def details(moves: Moves, found: Effects, pace: MovePace) -> dict[str, Any]:
     """What screens show of moves, and what running them needs."""
     return {
         "moves": common.as_details(moves.chosen),
@@ -105,10 +105,10 @@ def details(moves: Moves, found: Effects, pace: Pace) -> dict[str, Any]:
     }
 
 
-def _checks(known: Sequence[Place], moves: Moves, bounds: Bounds) -> list[Check]:
-    takers = [place.name for place in known if place.part is Part.TAKES]
-    apart = [place.name for place in known if place.part is Part.APART]
-    keeping = [place.name for place in known if place.part is Part.KEEPS]
+def _checks(known: Sequence[ServerPlace], moves: Moves, bounds: Bounds) -> list[Check]:
+    takers = [place.name for place in known if place.part is ServerPart.TAKES]
+    apart = [place.name for place in known if place.part is ServerPart.APART]
+    keeping = [place.name for place in known if place.part is ServerPart.KEEPS]
     return [
         common.check(CheckId.TAKERS, "servers", bool(takers), Found.TAKERS(takers=len(takers), known=len(known)),
                      Wanted.AT_LEAST_ONE(), common.NEVER, Mend.ENABLE_OR_START()),
@@ -148,7 +148,7 @@ class MoveStep:
 
     planned: PlannedStep
     moves: Mapping[tuple[str, str], Sequence[int]]
-    pace: Pace
+    pace: MovePace
 
     async def run(self, world: World, progress: Progress) -> Statement:
         """Move. Raises StepFailed when nobody could be moved because the target does not answer, StepUnknown."""

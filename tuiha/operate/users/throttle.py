@@ -16,7 +16,7 @@ _FLOOR = 1.0  # users a second: it never stands still by itself
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MovePace:
     """What the operator allows."""
 
     rate: float = RATE.usual  # users a second; 0: as fast as it goes
@@ -27,10 +27,10 @@ class Pace:
         return moves / self.rate if self.rate else 0.0
 
 
-def pace_of(options: Mapping[str, str]) -> Pace:
+def pace_of(options: Mapping[str, str]) -> MovePace:
     """The pace in an operation's options `rate` and `in-flight`. Raises Misused."""
     rate = number(options, RATE)
-    return Pace(rate, int(number(options, IN_FLIGHT, None if rate else IN_FLIGHT.most)))
+    return MovePace(rate, int(number(options, IN_FLIGHT, None if rate else IN_FLIGHT.most)))
 
 
 def number(options: Mapping[str, str], option: Option, usual: float | None = None) -> float:
@@ -46,7 +46,7 @@ def number(options: Mapping[str, str], option: Option, usual: float | None = Non
 class Throttle:
     """Tokens for users, and the pace that is allowed right now. `clock` tells seconds."""
 
-    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(self, pace: MovePace, clock: Callable[[], float]) -> None:
         self._pace = pace
         self._clock = clock
         self._halvings = 0

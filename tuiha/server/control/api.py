@@ -19,7 +19,7 @@ from tuiha.pooldb.statements.mail import SET_SERVICE
 from tuiha.pooldb.statements.users import FIND_USER
 from tuiha.server.database.attacher import Attacher
 from tuiha.server.database.gate import Gate
-from tuiha.server.database.identity import Identity
+from tuiha.server.database.identity import DatabaseIdentity
 from tuiha.server.http.bodies import (
     MOST_USERS,
     AttachOrder,
@@ -32,7 +32,7 @@ from tuiha.server.http.bodies import (
     body_of,
 )
 from tuiha.server.http.limits import Rates
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.pool.bindings import Bindings, Owned
 from tuiha.server.pool.load import Meter
@@ -55,7 +55,7 @@ class Control:
     membership: Membership
     bindings: Bindings
     monitors: Callable[[int], bool]  # whether a user's monitor runs here
-    look_at: Callable[[str], Awaitable[Identity]]  # identify a database of the pair by name
+    look_at: Callable[[str], Awaitable[DatabaseIdentity]]  # identify a database of the pair by name
     meter: Meter = field(default_factory=Meter)
     names: NameRule = DEFAULT  # which spellings of a user's name are one user
     wrong_tokens: Rates = field(default_factory=lambda: Rates(_WRONG_TOKENS, _AT_ONCE))
@@ -98,8 +98,8 @@ class Control:
         """One more wrong token from an address. Raises Problem 429; a right token is never refused for it."""
         after = self.wrong_tokens.wait(request.remote or "", time.monotonic())
         if after:
-            raise Problem(429, "Too many wrong tokens", f"Wait {after} s, then send the right one.",
-                          headers={"Retry-After": str(after)})
+            raise HttpProblem(429, "Too many wrong tokens", f"Wait {after} s, then send the right one.",
+                              headers={"Retry-After": str(after)})
 
     def role(self, request: web.Request) -> str | None:
         """What the token of a request is: viewer, operator, or None for none that is valid."""
@@ -130,7 +130,7 @@ class Control:
         except TimeoutError:
             self.gate.release()
             detail = f"{self.gate.in_flight} statements were still in flight; the hold was released."
-            raise Problem(409, "Could not hold", detail) from None
+            raise HttpProblem(409, "Could not hold", detail) from None
         return web.json_response({"held": True, "waiting": self.gate.waiting})
 
     async def release(self, request: web.Request) -> web.Response:
@@ -149,7 +149,7 @@ class Control:
         try:
             await self.attacher.obey(order.epoch, order.database)
         except ValueError as error:
-            raise Problem(409, "Not attached", str(error)) from None
+            raise HttpProblem(409, "Not attached", str(error)) from None
         if order.wait is None:
             return web.json_response({"epoch": order.epoch, "database": order.database})
         waiting = self.gate.waiting
@@ -171,7 +171,9 @@ class Control:
         """POST /control/servers/{server}/forget: a server that is gone for good is no part of the pool any more."""
         server = request.match_info["server"]
         if not await self.membership.forget(server):
-            raise Problem(409, "Not forgotten", f"{server!r} is alive, still has users, or is no server of this pool.")
+            raise HttpProblem(
+                409, "Not forgotten", f"{server!r} is alive, still has users, or is no server of this pool."
+            )
         return web.json_response({"server": server})
 
     async def withdraw_other(self, request: web.Request) -> web.Response:
@@ -185,7 +187,7 @@ class Control:
     async def _other(self, request: web.Request, target: ServerTarget) -> web.Response:
         server = request.match_info["server"]
         if not await self.membership.note_target(server, target):
-            raise Problem(404, "No such server", f"The pool has no server {server!r}.")
+            raise HttpProblem(404, "No such server", f"The pool has no server {server!r}.")
         return web.json_response({"server": server, "target": target})
 
     async def bind(self, request: web.Request) -> web.Response:
@@ -194,14 +196,14 @@ class Control:
         name, server = order.user, order.server
         candidate = self.membership.standing.candidates.get(server)
         if candidate is None or not candidate.alive:
-            raise Problem(409, "Not bound", f"{server} is not a live server of this pool.")
+            raise HttpProblem(409, "Not bound", f"{server} is not a live server of this pool.")
         row = await self.gate.read(lambda c: c.fetchrow(FIND_USER, [name, canonical(name, self.names)], name))
         if row is None:
-            raise Problem(404, "No such user", f"The pool has no user {name!r}.")
+            raise HttpProblem(404, "No such user", f"The pool has no user {name!r}.")
         seen = await self.bindings.look(row["id"])
         user = Owned(row["id"], row["name"], row["mail_cluster"], 0)
         if not await self.bindings.bind(user, server, seen.bound if seen else None):
-            raise Problem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
+            raise HttpProblem(409, "Not bound", "Somebody else moved the user at the same time; look again.")
         return web.json_response({"user": user.name, "server": server})
 
     async def take(self, request: web.Request) -> web.Response:
@@ -215,7 +217,7 @@ class Control:
         """GET /control/monitored?ids=1,2: whose monitors run here, and whose do not."""
         text = request.query.get("ids", "")
         if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text) or text.count(",") >= MOST_USERS:
-            raise Problem(400, "Field ids", f"ids is up to {MOST_USERS} numbers with commas between.", field="ids")
+            raise HttpProblem(400, "Field ids", f"ids is up to {MOST_USERS} numbers with commas between.", field="ids")
         here = {user: self.monitors(user) for user in map(int, text.split(","))}
         runs, released = [user for user in here if here[user]], [user for user in here if not here[user]]
         return web.json_response({"monitored": runs, "released": released})
@@ -255,7 +257,7 @@ class Control:
     async def _service(self, request: web.Request, in_service: bool) -> web.Response:
         server = request.match_info["server"]
         if server not in self.membership.standing.in_service:
-            raise Problem(404, "No such mail server", f"The pool has no mail server {server!r}.")
+            raise HttpProblem(404, "No such mail server", f"The pool has no mail server {server!r}.")
         reason = None if in_service else (await body_of(request, ServiceOrder)).reason
 
         async def work(connection: Connection) -> None:
@@ -269,12 +271,12 @@ class Control:
 
 def _refuse(role: str | None, needed: str) -> None:
     if role is None:
-        raise Problem(
+        raise HttpProblem(
             401, "No valid token", "Send a viewer's or an operator's token as a bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     if needed == "operator" and role != "operator":
-        raise Problem(403, "A viewer may not do this", "Use an operator's token.")
+        raise HttpProblem(403, "A viewer may not do this", "Use an operator's token.")
 
 
 @contextmanager
@@ -283,7 +285,7 @@ def _reaching(database: str) -> Iterator[None]:
     try:
         yield
     except KeyError:
-        raise Problem(404, "No such database", f"The configuration has no database {database!r}.") from None
+        raise HttpProblem(404, "No such database", f"The configuration has no database {database!r}.") from None
     except FAILED as error:
         detail = f"{database} could not be reached from here ({type(error).__name__})."
-        raise Problem(409, "Not reached", detail) from None
+        raise HttpProblem(409, "Not reached", detail) from None

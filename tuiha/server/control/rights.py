@@ -32,13 +32,13 @@ from tuiha.server.database.gate import Gate
 from tuiha.server.devices.revocation import Revocation, announce
 from tuiha.server.devices.waiters import Waiters
 from tuiha.server.http.bodies import DeviceOrder, DisableOrder, RevokeOrder, UserOrder, body_of
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 MOST = 5000  # changes that one order to forget deletes: a commit of a few megabytes
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedUser:
     """Whom an order is about. The plan of an operation found the id under this name."""
 
     id: int
@@ -50,7 +50,7 @@ class Missing(Exception):
     """There is no such user or device."""
 
 
-async def disable(connection: Connection, user: Named, reason: str) -> int:
+async def disable(connection: Connection, user: NamedUser, reason: str) -> int:
     """Nobody serves or monitors the user any more; the number of the announcement. Raises Missing."""
     # The binding first, as a monitor that records locks them; and once more for one that was made before the user's row
     # was locked.
@@ -68,7 +68,7 @@ async def _unbind(connection: Connection, user_id: int) -> set[str]:
     return {row["server"] for row in await connection.fetch(UNBIND, user_id)}
 
 
-async def enable(connection: Connection, user: Named) -> int:
+async def enable(connection: Connection, user: NamedUser) -> int:
     """The user may come in again; the number of the announcement. Raises Missing."""
     if await connection.fetchval(ENABLE_USER, user.id, user.name) is None:
         raise Missing
@@ -76,7 +76,7 @@ async def enable(connection: Connection, user: Named) -> int:
     return await announce(connection, user.id)
 
 
-async def revoke(connection: Connection, user: Named, reason: str) -> int:
+async def revoke(connection: Connection, user: NamedUser, reason: str) -> int:
     """The device's name and its keys are refused; the number of the announcement. Raises Missing."""
     device_id = await connection.fetchval(REVOKE_DEVICE, user.id, user.name, user.device, reason)
     if device_id is None:
@@ -86,7 +86,7 @@ async def revoke(connection: Connection, user: Named, reason: str) -> int:
     return await announce(connection, user.id)
 
 
-async def allow(connection: Connection, user: Named) -> int:
+async def allow(connection: Connection, user: NamedUser) -> int:
     """The device may come in again, without its old keys; the number of the announcement. Raises Missing."""
     if await connection.fetchval(DEVICE_NAMED, user.id, user.name, user.device) is None:
         raise Missing
@@ -96,7 +96,7 @@ async def allow(connection: Connection, user: Named) -> int:
     return await announce(connection, user.id)
 
 
-async def forget_some(connection: Connection, user: Named, most: int) -> int:
+async def forget_some(connection: Connection, user: NamedUser, most: int) -> int:
     """Delete the oldest changes of a disabled user, at most so many; how many there were.
 
     Raises Missing; ValueError for a user who is not disabled: there would be no end of it.
@@ -109,7 +109,7 @@ async def forget_some(connection: Connection, user: Named, most: int) -> int:
     return int((await connection.execute(FORGET_OLDEST_CHANGES, user.id, most)).split()[-1])
 
 
-async def forget(connection: Connection, user: Named) -> int:
+async def forget(connection: Connection, user: NamedUser) -> int:
     """Delete a disabled user with all that is left; the number of the announcement."""
     if (await connection.execute(FORGET_USER, user.id, user.name)).split()[-1] != "0":
         await _note(connection, "warning", f"{user.name}: forgotten, with devices and history")
@@ -143,7 +143,7 @@ class Rights:
         """GET /control/access?user_id=N: the announcements that this server has seen, and the user's waiting polls."""
         user_id = request.query.get("user_id", "0")
         if not re.fullmatch(r"\d{1,18}", user_id):
-            raise Problem(400, "Field user_id", "user_id is a number.", field="user_id")
+            raise HttpProblem(400, "Field user_id", "user_id is a number.", field="user_id")
         return web.json_response({"number": self.revocation.seen, "waiting": self.waiters.of(int(user_id))})
 
     async def disable(self, request: web.Request) -> web.Response:
@@ -176,7 +176,7 @@ class Rights:
         except Missing:
             return web.json_response({"deleted": 0, "gone": True})
         except ValueError as error:
-            raise Problem(409, "Not forgotten", f"{error}. Disable the user first.") from None
+            raise HttpProblem(409, "Not forgotten", f"{error}. Disable the user first.") from None
         if deleted == MOST:
             return web.json_response({"deleted": deleted, "gone": False})
         number = await self.gate.write(lambda c: forget(c, user))
@@ -186,9 +186,9 @@ class Rights:
         try:
             number = await self.gate.write(work)
         except Missing:
-            raise Problem(404, "No such user or device", "The pool has none with this id and name.") from None
+            raise HttpProblem(404, "No such user or device", "The pool has none with this id and name.") from None
         return web.json_response({"number": number})
 
 
-def _named(order: UserOrder) -> Named:
-    return Named(order.user_id, order.user, order.device if isinstance(order, DeviceOrder) else "")
+def _named(order: UserOrder) -> NamedUser:
+    return NamedUser(order.user_id, order.user, order.device if isinstance(order, DeviceOrder) else "")

@@ -14,13 +14,13 @@ from tuiha.model.reports import LedgerRecord
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED, LOST, NotNow, WrongDatabaseName, WrongLogin
 from tuiha.pooldb.migrations import WrongPool
-from tuiha.server.database.attachment import Attachment, Place, Session, connect
+from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.gate import Gate
 from tuiha.server.database.ground import Ground
-from tuiha.server.database.identity import Expected, Identity, WrongDatabase, identify
+from tuiha.server.database.identity import DatabaseIdentity, Expected, WrongDatabase, identify
 from tuiha.server.database.lease import LeaseKeeper, LeaseRefused, verified
-from tuiha.server.database.orders import Order, by_database, by_ledger, leaving, refusal, void
+from tuiha.server.database.orders import DatabaseOrder, by_database, by_ledger, leaving, refusal, void
 
 log = logging.getLogger("tuiha.attach")
 _PAUSE = 0.25  # seconds between two rounds of looking for the active database
@@ -35,7 +35,7 @@ class Attacher:
         self,
         *,
         pool: str,
-        places: Sequence[Place],
+        places: Sequence[DatabasePlace],
         ledger: LedgerDriver | None,
         system_identifier: str | None,
         gate: Gate,
@@ -43,7 +43,7 @@ class Attacher:
         keeper: LeaseKeeper,
         lease_seconds: float,
         connections: int,
-        prepare: Callable[[Place], Awaitable[None]],
+        prepare: Callable[[DatabasePlace], Awaitable[None]],
         ground: Ground | None = None,
     ) -> None:
         self._pool = pool
@@ -58,7 +58,7 @@ class Attacher:
         self._prepare = prepare
         self._ground = ground
         self._expected: Expected | None = None
-        self._order: Order | None = None  # to let a database go, for the one that is to be active next
+        self._order: DatabaseOrder | None = None  # to let a database go, for the one that is to be active next
         self._blind = ledger is None  # the ledger could not be read when it was last tried
         self._trying: Wires | None = None  # of an attempt to attach that is under way
         self._ready: dict[str, tuple[Wires, Session]] = {}  # opened ahead, by database
@@ -106,7 +106,7 @@ class Attacher:
         self._expected, self._order = Expected(epoch, active, self._identifier(), timeline), None
         self._change(order)
 
-    def _change(self, order: Order) -> None:
+    def _change(self, order: DatabaseOrder) -> None:
         """End what is not of this order."""
         self._wanted.set()
         if self._trying is not None:  # a lease that arrives now would be one that this operator does not know of
@@ -115,24 +115,24 @@ class Attacher:
         if attachment is not None and (attachment.epoch, attachment.place.name) != (order.epoch, order.database):
             attachment.end("told to use another database")
 
-    def _possible(self, epoch: int, active: str) -> Order:
+    def _possible(self, epoch: int, active: str) -> DatabaseOrder:
         if active not in self._places:
             raise ValueError(f"no database is called '{active}'; known are {', '.join(self._places)}")
         if self._expected is not None and epoch < self._expected.epoch:
             raise ValueError(f"epoch {epoch} is over; this server has seen epoch {self._expected.epoch}")
-        return Order(epoch, active, boottime())
+        return DatabaseOrder(epoch, active, boottime())
 
     def _identifier(self) -> str | None:
         return self._expected.system_identifier if self._expected is not None else self._known_identifier
 
-    async def _asked(self, name: str) -> Identity | str:
+    async def _asked(self, name: str) -> DatabaseIdentity | str:
         """What a database says of itself, or why it could not be asked."""
         try:
             return await self.look_at(name)
         except FAILED as error:
             return _reason(error)
 
-    async def look_at(self, name: str) -> Identity:
+    async def look_at(self, name: str) -> DatabaseIdentity:
         """Reach a database of the pair and ask who it is. Raises KeyError for a name unknown, or what LOST lists."""
         place = self._places[name]
         wires = Wires(boottime() + 3.0)
@@ -192,7 +192,7 @@ class Attacher:
         self._blind = False
         return record
 
-    def _candidates(self) -> list[tuple[Place, Expected | None]]:
+    def _candidates(self) -> list[tuple[DatabasePlace, Expected | None]]:
         """Where to try, and what has to be found there. An order comes first, and alone while it may come true.
 
         To try the database of before again is safe whatever becomes of the order: a lease on it is a commit that the
@@ -200,7 +200,7 @@ class Attacher:
         """
         seen, order = self._expected, self._order
         if seen is not None and seen.active in self._places:
-            known: list[tuple[Place, Expected | None]] = [(self._places[seen.active], seen)]
+            known: list[tuple[DatabasePlace, Expected | None]] = [(self._places[seen.active], seen)]
         else:
             known = [(place, seen) for place in self._places.values()]
         if order is None:
@@ -209,7 +209,7 @@ class Attacher:
         late = self._blind and boottime() - order.since > _PATIENCE * self._lease_seconds
         return [first, *known] if late else [first]
 
-    async def _use(self, place: Place, expected: Expected | None) -> bool:
+    async def _use(self, place: DatabasePlace, expected: Expected | None) -> bool:
         """Attach to a place and stay until that ends. False when it could not be used at all."""
         wires, session = self._wires(place)
         self._trying = wires
@@ -234,7 +234,7 @@ class Attacher:
         await self._stay(attachment, session, found)
         return True
 
-    async def _suspect(self, place: Place, error: BaseException) -> None:
+    async def _suspect(self, place: DatabasePlace, error: BaseException) -> None:
         """A database that gave no lease may be a copy of the one that the pool is on."""
         if self._ground is None or isinstance(error, LeaseRefused):
             return
@@ -243,7 +243,7 @@ class Attacher:
         else:
             await self._ground.suspect(place)
 
-    def _wires(self, place: Place) -> tuple[Wires, Session | None]:
+    def _wires(self, place: DatabasePlace) -> tuple[Wires, Session | None]:
         """Wires that end no later than a lease from now on, with the session that was opened on them ahead, if any."""
         until = boottime() + self._lease_seconds
         wires, session = self._ready.pop(place.name, (None, None))
@@ -253,7 +253,7 @@ class Attacher:
         wires.deadline = until
         return wires, session
 
-    async def _stay(self, attachment: Attachment, session: Session, found: Identity) -> None:
+    async def _stay(self, attachment: Attachment, session: Session, found: DatabaseIdentity) -> None:
         self._expected = Expected(found.epoch, attachment.place.name, found.system_identifier, found.timeline)
         self._order = None
         self.was_attached = True

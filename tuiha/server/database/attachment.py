@@ -50,7 +50,7 @@ def present_lane() -> Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabasePlace:
     """Where a database is and how a pool server logs in there."""
 
     name: str
@@ -82,7 +82,7 @@ class Session:
         self.connection.terminate()
 
 
-async def connect(place: Place, wires: Wires, timeout: float = 2.0) -> Session:
+async def connect(place: DatabasePlace, wires: Wires, timeout: float = 2.0) -> Session:
     """Open a session whose socket the fence guards, with our settings. Raises what `LOST` lists, or log-in errors."""
     connection = await opened(
         place.application,
@@ -111,7 +111,9 @@ def _count(session: Session, message: Any) -> None:
 class Attachment:
     """Sessions on one physical database, as many as the settings allow and a few in reserve, all on the same wires."""
 
-    def __init__(self, place: Place, epoch: int, system_identifier: str, timeline: int, wires: Wires, size: int):
+    def __init__(
+        self, place: DatabasePlace, epoch: int, system_identifier: str, timeline: int, wires: Wires, size: int
+    ):
         self.place = place
         self.epoch = epoch
         self.system_identifier = system_identifier

@@ -26,7 +26,7 @@ from tuiha.pooldb.errors import FAILED, DatabaseError
 from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
 from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
 from tuiha.pooldb.statements.events import ADD_EVENT
-from tuiha.server.database.attachment import Attachment, Place, Session, connect
+from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.words.durability import reason, remedy
 
@@ -52,7 +52,7 @@ class NoGround(Exception):
 class Ground:
     """Says whether a renewal that was committed may count."""
 
-    def __init__(self, server: str, places: Sequence[Place], ledger: LedgerDriver | None, fence: Fence) -> None:
+    def __init__(self, server: str, places: Sequence[DatabasePlace], ledger: LedgerDriver | None, fence: Fence) -> None:
         self._server = server
         self._places = tuple(places)
         self._ledger = ledger
@@ -93,7 +93,7 @@ class Ground:
                 async with attachment.session() as session:
                     await self._compare(session, partner)
 
-    async def _compare(self, session: Session, partner: Place) -> None:
+    async def _compare(self, session: Session, partner: DatabasePlace) -> None:
         confirmed = await session.connection.fetchval(durability.CONFIRMED, partner.name)
         if confirmed is None:
             return
@@ -101,7 +101,7 @@ class Ground:
         if has is not None:
             self._lacks = 0 if has else self._lacks + 1
 
-    async def _without(self, attachment: Attachment, session: Session, partner: Place, found: Durability,
+    async def _without(self, attachment: Attachment, session: Session, partner: DatabasePlace, found: Durability,
                        holes: frozenset[Gap]) -> None:
         """Returns when the pool does not count on the secondary, and everybody who would promote it can know."""
         word = await session.connection.fetchval(STANDBY)
@@ -118,7 +118,7 @@ class Ground:
                 await self._give_up(record, attachment, session, partner, holes, why)
         self._alone = attachment.epoch
 
-    async def _lasts(self, session: Session, partner: Place, holes: frozenset[Gap], why: str) -> None:
+    async def _lasts(self, session: Session, partner: DatabasePlace, holes: frozenset[Gap], why: str) -> None:
         """Some hole is still there after a moment: one look may fall between two settings. Raises NoGround."""
         await asyncio.sleep(_MOMENT)
         found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
@@ -142,8 +142,15 @@ class Ground:
             raise NoGround(f"{why}; an operation changes the pool's database")
         return record
 
-    async def _give_up(self, record: LedgerRecord | None, attachment: Attachment, session: Session, partner: Place,
-                       holes: frozenset[Gap], why: str) -> None:
+    async def _give_up(
+        self,
+        record: LedgerRecord | None,
+        attachment: Attachment,
+        session: Session,
+        partner: DatabasePlace,
+        holes: frozenset[Gap],
+        why: str,
+    ) -> None:
         """The pool counts on the secondary no more, by the ledger or by a word that the secondary has. Raises NoGround.
 
         The secondary must follow this very database: a copy of it may not speak for the pool.
@@ -193,7 +200,7 @@ class Ground:
         except DatabaseError as error:
             log.warning("not recorded as an event", extra={"reason": str(error)})
 
-    async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: Place,
+    async def _is_followed(self, attachment: Attachment, session: Session, there: Session, partner: DatabasePlace,
                            why: str) -> None:
         """The secondary gets what is committed here. Raises NoGround.
 
@@ -219,7 +226,7 @@ class Ground:
             await asyncio.sleep(_LOOK)
         return True
 
-    async def suspect(self, place: Place) -> None:
+    async def suspect(self, place: DatabasePlace) -> None:
         """Look whether a database that gave no lease is a copy of the active one: the secondary does not follow it, and
         yet receives something from one look to the next.
         """
@@ -238,7 +245,7 @@ class Ground:
             self.copy = _copied(place, partner)
         self._received = received
 
-    async def _ask(self, place: Place, question: str, *values: str) -> Any:
+    async def _ask(self, place: DatabasePlace, question: str, *values: str) -> Any:
         wires = Wires(boottime() + _LEDGER)
         self._fence.guard(wires)
         try:
@@ -246,10 +253,10 @@ class Ground:
         finally:
             wires.sever()
 
-    def _partner(self, place: Place) -> Place | None:
+    def _partner(self, place: DatabasePlace) -> DatabasePlace | None:
         return next((one for one in self._places if one.name != place.name), None)
 
 
-def _copied(place: Place, partner: Place) -> str:
+def _copied(place: DatabasePlace, partner: DatabasePlace) -> str:
     return f"a copy of {place.name} answers at its address: {partner.name} follows another database. Correct the " \
            "address, or stop the copy"

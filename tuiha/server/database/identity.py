@@ -20,7 +20,7 @@ class WrongDatabase(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DatabaseIdentity:
     """What a database says of itself."""
 
     system_identifier: str
@@ -42,13 +42,13 @@ class Expected:
     timeline: int | None = None  # None: not known, as an operator's word has none
 
 
-async def identify(connection: Connection) -> Identity:
+async def identify(connection: Connection) -> DatabaseIdentity:
     """Ask a database who it is; reads only."""
     row = given(await connection.fetchrow(IDENTITY, timeout=2.0))
     epoch = None
     if row["has_schema"]:
         epoch = await connection.fetchrow(POOL_AND_EPOCH, timeout=2.0)
-    return Identity(
+    return DatabaseIdentity(
         system_identifier=row["system_identifier"],
         timeline=row["timeline"],
         writable=row["writable"],
@@ -59,7 +59,7 @@ async def identify(connection: Connection) -> Identity:
     )
 
 
-def verify(node: str, found: Identity, pool: str, expected: Expected | None, configured: str | None) -> None:
+def verify(node: str, found: DatabaseIdentity, pool: str, expected: Expected | None, configured: str | None) -> None:
     """Raise WrongDatabase unless `found`, reached under the name `node`, is the active database of this pool."""
     known = {"the configuration": configured, "the ledger": expected.system_identifier if expected else None}
     for who, wanted in known.items():

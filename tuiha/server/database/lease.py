@@ -15,9 +15,9 @@ from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED
 from tuiha.pooldb.leases import RENEW
 from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
-from tuiha.server.database.attachment import Attachment, Place, Session, connect, never_cancelled
+from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround
-from tuiha.server.database.identity import Expected, Identity, identify, verify
+from tuiha.server.database.identity import DatabaseIdentity, Expected, identify, verify
 from tuiha.server.database.lifeline import Lifeline
 
 log = logging.getLogger("tuiha.lease")
@@ -148,7 +148,9 @@ async def _same(attachment: Attachment, session: Session) -> None:
         raise LeaseRefused(f"another database answers at the address of {attachment.place.name}, or its epoch changed")
 
 
-async def verified(place: Place, session: Session, pool: str, expected: Expected | None, known: str | None) -> Identity:
+async def verified(
+    place: DatabasePlace, session: Session, pool: str, expected: Expected | None, known: str | None
+) -> DatabaseIdentity:
     """Identify the database behind a session and verify it. Raises WrongDatabase or what LOST lists."""
     found = await identify(session.connection)
     verify(place.name, found, pool, expected, known)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuiha.model.reports import STEADY, EpochState, LedgerRecord
-from tuiha.server.database.identity import Identity
+from tuiha.server.database.identity import DatabaseIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DatabaseOrder:
     """Use this database in this epoch."""
 
     epoch: int
@@ -26,13 +26,13 @@ def idle(record: LedgerRecord) -> bool:
     return record.intent is None and record.phase == STEADY
 
 
-def by_ledger(order: Order, record: LedgerRecord | None) -> bool:
+def by_ledger(order: DatabaseOrder, record: LedgerRecord | None) -> bool:
     """Whether the ledger says the same."""
     return record is not None and (record.epoch, record.active) == (order.epoch, order.database)
 
 
 def by_database(
-    order: Order, pool: str, identifier: str | None, record: LedgerRecord | None, found: Identity | str
+    order: DatabaseOrder, pool: str, identifier: str | None, record: LedgerRecord | None, found: DatabaseIdentity | str
 ) -> bool:
     """Whether the database in the order says that it is the active one of this pool, in that epoch.
 
@@ -46,7 +46,7 @@ def by_database(
             and found.epoch == order.epoch and found.state == EpochState.ACTIVE)
 
 
-def leaving(order: Order, pool: str, record: LedgerRecord | None, found: Identity | str) -> bool:
+def leaving(order: DatabaseOrder, pool: str, record: LedgerRecord | None, found: DatabaseIdentity | str) -> bool:
     """Whether it is an order to let the present database of this epoch go, for the one that is to be active next.
 
     The ledger says so by the operation in it. Where it cannot be read, the secondary says at least the epoch.
@@ -56,12 +56,12 @@ def leaving(order: Order, pool: str, record: LedgerRecord | None, found: Identit
     return not isinstance(found, str) and not found.writable and (found.pool, found.epoch) == (pool, order.epoch)
 
 
-def void(order: Order, record: LedgerRecord) -> bool:
+def void(order: DatabaseOrder, record: LedgerRecord) -> bool:
     """Whether an order to let a database go did not come true, and no operation works on it any more."""
     return not by_ledger(order, record) and (record.epoch > order.epoch or idle(record))
 
 
-def refusal(order: Order, record: LedgerRecord | None, found: Identity | str) -> str:
+def refusal(order: DatabaseOrder, record: LedgerRecord | None, found: DatabaseIdentity | str) -> str:
     """Why an order is not believed: what was asked, and what it said."""
     name = order.database
     ledger = "no ledger can be read here" if record is None else (

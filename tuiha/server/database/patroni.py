@@ -19,9 +19,9 @@ from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.leases import MAY_HOLD, RELEASE, lease_end
 from tuiha.pooldb.statements.epochs import FOLLOW_TIMELINE
 from tuiha.pooldb.statements.events import ADD_EVENT
-from tuiha.server.database.attachment import Attachment, Place, Session, connect
+from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
 from tuiha.server.database.fence import Fence, Wires
-from tuiha.server.database.identity import Identity, WrongDatabase, identify
+from tuiha.server.database.identity import DatabaseIdentity, WrongDatabase, identify
 
 log = logging.getLogger("tuiha.follow")
 
@@ -41,7 +41,7 @@ class Following:
         self._clock = clock
         self._seen: dict[tuple[str, int], float] = {}  # node and timeline -> when it was first seen as a primary
 
-    async def prepare(self, place: Place) -> None:
+    async def prepare(self, place: DatabasePlace) -> None:
         """Before an attachment: begin the epoch of a promoted leader when nobody can be on the old one.
 
         Raises WrongDatabase while somebody can, and what LOST lists.
@@ -56,7 +56,7 @@ class Following:
         finally:
             wires.sever()
 
-    async def _follow(self, place: Place, session: Session, found: Identity) -> None:
+    async def _follow(self, place: DatabasePlace, session: Session, found: DatabaseIdentity) -> None:
         since = self._seen.setdefault((place.name, found.timeline), self._clock())
         refuse_unless_leader(place.name, found, await self._said(place.name), self._pool.database.system_identifier)
         lease, connection = self._pool.lease, session.connection
@@ -107,7 +107,7 @@ class Following:
                 attach(record.epoch, record.active)
 
 
-def refuse_unless_leader(name: str, found: Identity, said: LedgerRecord, configured: str | None) -> None:
+def refuse_unless_leader(name: str, found: DatabaseIdentity, said: LedgerRecord, configured: str | None) -> None:
     """Raise WrongDatabase unless Patroni says that this very database leads on this very timeline.
 
     A database that somebody promoted by hand has a new timeline as well.

@@ -29,7 +29,7 @@ from tuiha.server.devices.waiters import Waiters
 from tuiha.server.http.bodies import Registration
 from tuiha.server.http.clients import CLIENT, Clients
 from tuiha.server.http.limits import Quotas
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 from tuiha.server.pool.forwarder import SERVER, Forwarder
 from tuiha.server.pool.router import Route, Router
 
@@ -97,7 +97,7 @@ class Devices:
                     return answer
             try:
                 response = await serve(request, user, route)
-            except Problem as problem:
+            except HttpProblem as problem:
                 problem.headers[SERVER] = route.server
                 raise
             response.headers[SERVER] = route.server
@@ -156,10 +156,10 @@ class Devices:
         """Raises the Problem that keeps a device from being registered."""
         try:
             await self._device(request, user)
-        except Problem as problem:
+        except HttpProblem as problem:
             if problem.status != 404:
                 raise
-            raise Problem(
+            raise HttpProblem(
                 409, "Too many devices",
                 f"This user has {self.quotas.most_devices} devices, the most of a user. GET /v1/me lists them: "
                 "register this one under the name of one that is no longer used.",
@@ -171,32 +171,34 @@ class Devices:
         device, key = await self._device(request, user)
         if key is None or key.seq > device.last_seq:
             start = changes.make_key(device.id, min(device.acked_seq, device.last_seq))
-            raise Problem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
+            raise HttpProblem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
         if key.seq > device.acked_seq:
             await self.gate.write(lambda c: changes.acknowledge(c, device, key.seq))
         page = await self._await_changes(request, user, key, route)
         body = {"key": changes.following(key, page).text(), "changes": page.changes, "more": page.more}
         return web.json_response(body)
 
-    async def _device(self, request: web.Request, user: User) -> tuple[changes.Device, changes.Key | None]:
+    async def _device(self, request: web.Request, user: User) -> tuple[changes.Device, changes.SyncKey | None]:
         """The device that asks, and its key unless that is unknown.
 
         Raises Problem 403 when it or its user may not come in, 404 when there is none.
         """
-        name, key = _device_name(request), changes.Key.of(request.query.get("since", ""))
+        name, key = _device_name(request), changes.SyncKey.of(request.query.get("since", ""))
         device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
         if key is not None and (device is None or key.device_id != device.id):
             device, key = await self.gate.read(partial(changes.find_joined, user_id=user.id, key=key)) or (device, None)
         if device is None:
-            raise Problem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
+            raise HttpProblem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
         if device.disabled:
             raise disabled()
         if device.revoked:
-            raise Problem(403, "This device is revoked",
-                          "An operator of the pool revoked it. Stop asking, and ask the operator.")
+            raise HttpProblem(403, "This device is revoked",
+                              "An operator of the pool revoked it. Stop asking, and ask the operator.")
         return device, key
 
-    async def _await_changes(self, request: web.Request, user: User, key: changes.Key, route: Route) -> changes.Page:
+    async def _await_changes(
+        self, request: web.Request, user: User, key: changes.SyncKey, route: Route
+    ) -> changes.ChangePage:
         admission = request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
@@ -258,7 +260,7 @@ class Devices:
 def _device_name(request: web.Request) -> str:
     name = request.match_info["device"]
     if not _NAME.fullmatch(name):
-        raise Problem(400, "Not a device's name", "Use 1 to 128 letters, digits, dots, dashes or underscores.")
+        raise HttpProblem(400, "Not a device's name", "Use 1 to 128 letters, digits, dots, dashes or underscores.")
     return name
 
 
@@ -281,7 +283,7 @@ def _wait(request: web.Request) -> float:
     except ValueError:
         wait = -1.0
     if not 0 <= wait <= _MOST_WAIT:
-        raise Problem(400, "Not a waiting time", f"wait is a number of seconds from 0 to {_MOST_WAIT:.0f}.")
+        raise HttpProblem(400, "Not a waiting time", f"wait is a number of seconds from 0 to {_MOST_WAIT:.0f}.")
     return wait
 
 
@@ -289,5 +291,5 @@ async def _kind(request: web.Request) -> str:
     try:
         return Registration.model_validate(json.loads(await request.text())).kind
     except (ValueError, TypeError, LookupError, RecursionError):
-        raise Problem(400, "Not a device's kind",
-                      'Send JSON: {"kind": "phone"}, at most 64 printable characters.') from None
+        raise HttpProblem(400, "Not a device's kind",
+                          'Send JSON: {"kind": "phone"}, at most 64 printable characters.') from None

@@ -34,7 +34,7 @@ SECONDS = 60  # in so many seconds
 _KEPT = 20  # addresses of one user
 
 
-class Limit(StrEnum):
+class GuessLimit(StrEnum):
     """What a log-in is counted under."""
 
     NAME = "name"
@@ -44,15 +44,19 @@ class Limit(StrEnum):
     POOL = "pool"
 
 
-_MOST: Mapping[Limit, int] = {
-    Limit.NAME: NAME, Limit.ADMITTED: ADMITTED, Limit.ADDRESS: ADDRESS, Limit.STRANGE: STRANGE, Limit.POOL: POOL,
+_MOST: Mapping[GuessLimit, int] = {
+    GuessLimit.NAME: NAME,
+    GuessLimit.ADMITTED: ADMITTED,
+    GuessLimit.ADDRESS: ADDRESS,
+    GuessLimit.STRANGE: STRANGE,
+    GuessLimit.POOL: POOL,
 }
 
 
 class TooMany(Exception):
     """There were too many wrong log-ins already."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: GuessLimit) -> None:
         super().__init__(limit)
         self.limit = limit
 
@@ -72,7 +76,7 @@ class Guesses:
         self._gate = gate
         self.refused: Counter[str] = Counter()  # log-ins that were not checked, by limit
 
-    async def count(self, kinds: Mapping[Limit, str]) -> Counted:
+    async def count(self, kinds: Mapping[GuessLimit, str]) -> Counted:
         """Count one log-in under all of these (limit -> whose). Raises TooMany, and then it counts under none.
 
         Raises access.Unavailable.
@@ -119,7 +123,7 @@ class Guesses:
         await self._gate.write(lambda c: c.execute(FORGET_STALE))
 
 
-_NAMES = frozenset({Limit.NAME, Limit.ADMITTED})
+_NAMES = frozenset({GuessLimit.NAME, GuessLimit.ADMITTED})
 
 
 def _digest(name: str) -> str:

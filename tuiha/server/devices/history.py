@@ -46,7 +46,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ChangePage:
     """Some changes of a user, in order."""
 
     changes: tuple[dict[str, Any], ...]
@@ -64,7 +64,7 @@ _MOST_JOINED = 6  # histories in one key; after more the device goes on from whe
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SyncKey:
     """What a key says."""
 
     device_id: int
@@ -79,7 +79,7 @@ class Key:
         return base64.urlsafe_b64encode(f"{body}.{zlib.crc32(body.encode()):08x}".encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, text: str) -> Key | None:
+    def of(cls, text: str) -> SyncKey | None:
         """What a device sent; None when no server made it."""
         if len(text) > _LONGEST_KEY:
             return None
@@ -101,12 +101,12 @@ _HAD = re.compile(r"(\d+)-(\d+)", re.ASCII)
 
 def make_key(device_id: int, seq: int) -> str:
     """The opaque key of a device that has everything up to `seq`."""
-    return Key(device_id, seq).text()
+    return SyncKey(device_id, seq).text()
 
 
 def read_key(key: str, device_id: int) -> int | None:
     """The sequence number in a key of version 1; None when it is not a key of this device."""
-    found = Key.of(key)
+    found = SyncKey.of(key)
     return found.seq if found is not None and found.device_id == device_id and not found.joined else None
 
 
@@ -131,7 +131,7 @@ async def find_device(connection: Connection, user_id: int, name: str) -> Device
     return Device(row["id"], row["acked_seq"], row["last_seq"], False, row["revoked"], row["disabled"])
 
 
-async def find_joined(connection: Connection, user_id: int, key: Key) -> tuple[Device, Key | None] | None:
+async def find_joined(connection: Connection, user_id: int, key: SyncKey) -> tuple[Device, SyncKey | None] | None:
     """The device that a key was made for, if it came with a user who was joined to this one; None when it did not.
 
     And the key as it is to be read now: such a device has another id since, and perhaps another name, and its keys of
@@ -146,7 +146,7 @@ async def find_joined(connection: Connection, user_id: int, key: Key) -> tuple[D
         return device, key
     if key.seq > former["former_last_seq"] or len(key.joined) == _MOST_JOINED:
         return device, None
-    return device, Key(device.id, 0, (*key.joined, (former["joining"], key.seq)))
+    return device, SyncKey(device.id, 0, (*key.joined, (former["joining"], key.seq)))
 
 
 async def acknowledge(connection: Connection, device: Device, seq: int) -> None:
@@ -156,7 +156,7 @@ async def acknowledge(connection: Connection, device: Device, seq: int) -> None:
 
 async def after(
     connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]] = ()
-) -> Page:
+) -> ChangePage:
     """The changes that follow `seq`, at most LIMIT of them; none for a device that may not come in any more.
 
     Those that the device had in joined histories are left out.
@@ -168,7 +168,7 @@ async def after(
 
 async def _after_joined(
     connection: Connection, user_id: int, seq: int, device_id: int, joined: Sequence[tuple[int, int]]
-) -> Page:
+) -> ChangePage:
     joinings, upto = [joining for joining, _ in joined], [number for _, number in joined]
     rows = await connection.fetch(CHANGES_AFTER_JOINED, user_id, seq, LIMIT + 1, device_id, joinings, upto)
     until = rows[0]["until"] if rows else None
@@ -183,16 +183,16 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value or name not in ("size", "unreadable")}
 
 
-def _page(rows: Sequence[Mapping[str, Any]]) -> Page:
+def _page(rows: Sequence[Mapping[str, Any]]) -> ChangePage:
     changes = tuple(_told(row) for row in rows[:LIMIT])
-    return Page(changes, len(rows) > LIMIT)
+    return ChangePage(changes, len(rows) > LIMIT)
 
 
-def following(key: Key, page: Page) -> Key:
+def following(key: SyncKey, page: ChangePage) -> SyncKey:
     """The key for what comes after a page that was read with `key`."""
     seq = key.seq if page.last is None else page.last
     if page.until is None:
-        return Key(key.device_id, seq, key.joined)
+        return SyncKey(key.device_id, seq, key.joined)
     if not page.more:  # nothing is left of what was there when the users were joined
         seq = max(seq, page.until)
-    return Key(key.device_id, seq, key.joined if seq < page.until else ())
+    return SyncKey(key.device_id, seq, key.joined if seq < page.until else ())

@@ -20,11 +20,11 @@ from tuiha.pooldb.statements.users import REHASH
 from tuiha.server.database.access import Unavailable
 from tuiha.server.database.gate import Gate
 from tuiha.server.devices.enrolment import Provisioner
-from tuiha.server.devices.guesses import NAME, SECONDS, Counted, Guesses, Limit, TooMany
+from tuiha.server.devices.guesses import NAME, SECONDS, Counted, Guesses, GuessLimit, TooMany
 from tuiha.server.devices.passwords import AT_ONCE, COST, cost_of, hash_password, off_loop, outdated, verify_password
 from tuiha.server.devices.turns import FairTurns
 from tuiha.server.devices.user import User
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 _WAITING = 500  # that wait, of one rank
 _PATIENCE = 10.0  # seconds that they wait
@@ -84,9 +84,9 @@ class Logins:
         try:
             found = await self._checked(name, password, address, user)
         except BaseException as error:
-            if isinstance(error, Problem) and error.status == 401:
+            if isinstance(error, HttpProblem) and error.status == 401:
                 self._refuse(digest)
-            future.set_exception(error if isinstance(error, (Problem, Unavailable)) else Unavailable("not checked"))
+            future.set_exception(error if isinstance(error, (HttpProblem, Unavailable)) else Unavailable("not checked"))
             future.exception()  # seen, also when nobody else waits
             raise
         else:
@@ -118,7 +118,7 @@ class Logins:
         await self.guesses.right(counted, found.id, address)
         return found
 
-    async def _count(self, limits: dict[Limit, str]) -> Counted:
+    async def _count(self, limits: dict[GuessLimit, str]) -> Counted:
         try:
             return await self.guesses.count(limits)
         except TooMany:
@@ -175,21 +175,23 @@ class Logins:
         raise denied()
 
 
-def _limits(name: str, address: str, admitted: bool) -> dict[Limit, str]:
+def _limits(name: str, address: str, admitted: bool) -> dict[GuessLimit, str]:
     if admitted:
-        return {Limit.ADMITTED: f"{name} {address}"}
-    return {Limit.NAME: name} | ({Limit.ADDRESS: address} if address else {})
+        return {GuessLimit.ADMITTED: f"{name} {address}"}
+    return {GuessLimit.NAME: name} | ({GuessLimit.ADDRESS: address} if address else {})
 
 
-def _strange(address: str) -> dict[Limit, str]:
-    return {Limit.POOL: "mail"} | ({Limit.STRANGE: address} if address else {})
+def _strange(address: str) -> dict[GuessLimit, str]:
+    return {GuessLimit.POOL: "mail"} | ({GuessLimit.STRANGE: address} if address else {})
 
 
-def _too_many() -> Problem:
-    return Problem(429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
-                   headers={"Retry-After": str(SECONDS)})
+def _too_many() -> HttpProblem:
+    return HttpProblem(429, "Too many wrong passwords", f"Wait {SECONDS} s, then try again.",
+                       headers={"Retry-After": str(SECONDS)})
 
 
-def denied(detail: str = "The user's name or password is wrong.") -> Problem:
+def denied(detail: str = "The user's name or password is wrong.") -> HttpProblem:
     """The answer to a log-in that is not right."""
-    return Problem(401, "Not logged in", detail, headers={"WWW-Authenticate": 'Basic realm="tuiha", charset="UTF-8"'})
+    return HttpProblem(
+        401, "Not logged in", detail, headers={"WWW-Authenticate": 'Basic realm="tuiha", charset="UTF-8"'}
+    )

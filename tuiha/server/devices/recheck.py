@@ -41,7 +41,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class PasswordWord:
     """What was last said of a password. Times are in seconds before the row was read; None: never."""
 
     confirmed: float
@@ -51,7 +51,7 @@ class Word:
     chance: float = 0.0  # from 0 to 1, different for each user and word: how early its turn is
 
 
-def believed(word: Word, terms: Terms) -> float:
+def believed(word: PasswordWord, terms: Terms) -> float:
     """Seconds from the reading of the row for which the word holds; 0 or less: ask the mail server before anything."""
     if word.refused is not None:
         return ASK_AGAIN - word.refused
@@ -68,7 +68,7 @@ _PAUSE = 1.0  # seconds until doubts that could not be written are written again
 _QUIET = 3.0  # of `recheck`, one part in so many: a doubt that proved groundless is not repeated within it
 
 
-class Answer(StrEnum):
+class RecheckAnswer(StrEnum):
     """What came of asking."""
 
     CONFIRMED = "confirmed"
@@ -90,25 +90,25 @@ class Recheck:
 
     async def ask(
         self, user_id: int, name: str, password: str, cluster: str, stored: str, asked_at: datetime | None
-    ) -> Answer:
+    ) -> RecheckAnswer:
         """Ask about a password; `stored` and `asked_at` are of the user's row as it was read. Raises Unavailable."""
         claim = await self._gate.write(lambda c: c.fetchval(CLAIM_QUESTION, user_id, stored, asked_at))
         if claim is None:
-            return Answer.ELSEWHERE
+            return RecheckAnswer.ELSEWHERE
         answer = await self._answer(name, password, cluster)
         await self._gate.write(lambda c: _keep(c, answer, user_id, stored, claim))
         self.counts[cluster, answer] += 1
-        if answer is not Answer.CONFIRMED:
+        if answer is not RecheckAnswer.CONFIRMED:
             log.warning("a user's password, asked again", extra={"user": name, "cluster": cluster, "answer": answer})
         return answer
 
-    async def _answer(self, name: str, password: str, cluster: str) -> Answer:
+    async def _answer(self, name: str, password: str, cluster: str) -> RecheckAnswer:
         try:
             async with asyncio.timeout(_LONGEST):
                 right = await self._provisioner.confirms(name, password, cluster)
         except (Unavailable, TimeoutError):
-            return Answer.UNANSWERED
-        return Answer.CONFIRMED if right else Answer.REFUSED
+            return RecheckAnswer.UNANSWERED
+        return RecheckAnswer.CONFIRMED if right else RecheckAnswer.REFUSED
 
     def doubt(self, user_id: int) -> None:
         """The monitor saw evidence against this user: all servers ask before they serve it again."""
@@ -131,10 +131,10 @@ class Recheck:
                 await asyncio.sleep(_PAUSE)
 
 
-async def _keep(connection: Connection, answer: Answer, user_id: int, stored: str, claim: datetime) -> None:
-    if answer is Answer.CONFIRMED:
+async def _keep(connection: Connection, answer: RecheckAnswer, user_id: int, stored: str, claim: datetime) -> None:
+    if answer is RecheckAnswer.CONFIRMED:
         await connection.execute(CONFIRM_PASSWORD, user_id, stored, claim)
-    elif answer is Answer.REFUSED:
+    elif answer is RecheckAnswer.REFUSED:
         await connection.execute(REFUSE_PASSWORD, user_id, stored)
         await announce(connection, user_id)
     else:

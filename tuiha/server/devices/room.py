@@ -18,7 +18,7 @@ from random import Random
 from aiohttp import web
 
 from tuiha.server.http.marks import FULL
-from tuiha.server.http.problems import Problem, unavailable
+from tuiha.server.http.problems import HttpProblem, unavailable
 from tuiha.server.window import Window
 
 # Requests that are worked on at once. Each takes half a millisecond of a processor, and the fewest 30 ms. With less, a
@@ -140,7 +140,7 @@ class Room:
             self._window.took(stay.worked(now), full)
         self.give()
 
-    def _full(self) -> Problem:
+    def _full(self) -> HttpProblem:
         problem = unavailable("This server has more requests than it can answer in time", self.again())
         problem.headers[FULL] = "1"
         return problem

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from tuiha.pooldb.connection import Row
 from tuiha.pooldb.statements.users import REFUSED
-from tuiha.server.devices.recheck import Word
+from tuiha.server.devices.recheck import PasswordWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class User:
     cluster: str
     password_hash: str
     disabled: bool = False  # by an operator: the password may be right, and nothing is served
-    word: Word = field(default=Word(0.0), compare=False)
+    word: PasswordWord = field(default=PasswordWord(0.0), compare=False)
     asked_at: datetime | None = field(default=None, compare=False)
     read_at: float = field(default=0.0, compare=False)  # monotonic seconds
 
@@ -28,7 +28,7 @@ class User:
     def of(cls, row: Row, now: float) -> User:
         """From a row of USER that was asked for at `now` (monotonic seconds)."""
         chance = crc32(f"{row['id']} {row['word']}".encode()) / 2**32
-        word = Word(row["confirmed"], row["unanswered"], row["refused"], row["doubted"], chance)
+        word = PasswordWord(row["confirmed"], row["unanswered"], row["refused"], row["doubted"], chance)
         return cls(row["id"], row["name"], row["mail_cluster"], row["password_hash"], row["disabled"], word,
                    row["asked_at"], now)
 

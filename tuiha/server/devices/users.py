@@ -21,12 +21,12 @@ from tuiha.server.devices.enrolment import Provisioner
 from tuiha.server.devices.logins import Logins, denied
 from tuiha.server.devices.passes import FIRST, Passes
 from tuiha.server.devices.passwords import Remembered
-from tuiha.server.devices.recheck import Answer, Recheck, believed
+from tuiha.server.devices.recheck import Recheck, RecheckAnswer, believed
 from tuiha.server.devices.room import STAY
 from tuiha.server.devices.user import User
 from tuiha.server.http.clients import CLIENT
 from tuiha.server.http.marks import COOKIE, PASS
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 _FRESH = 30.0  # seconds that a user's row is used before it is read again
 _MOST = 200_000  # users kept
@@ -89,7 +89,7 @@ class Users:
         """
         try:
             name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
-        except Problem:
+        except HttpProblem:
             return False
         kept = self._rows.get(name)
         if kept is not None and self._remembered.knows(name, password, kept[1].verifier):
@@ -149,10 +149,10 @@ class Users:
             answer = await self.recheck.ask(
                 user.id, name, password, user.cluster, user.password_hash, user.asked_at
             )
-            if answer is Answer.ELSEWHERE:
+            if answer is RecheckAnswer.ELSEWHERE:
                 await asyncio.sleep(_LOOK)
             user = await self._read(name)
-            if answer is Answer.UNANSWERED and user is not None and self.left(user) <= 0:
+            if answer is RecheckAnswer.UNANSWERED and user is not None and self.left(user) <= 0:
                 raise Unavailable("no mail server can confirm this user now")
         return user
 
@@ -211,7 +211,7 @@ def _credentials(header: str, names: NameRule = DEFAULT) -> tuple[str, str]:
     return login, password
 
 
-def disabled() -> Problem:
+def disabled() -> HttpProblem:
     """The answer to every request of a disabled user; asking again changes nothing."""
-    return Problem(403, "This user is disabled",
-                   "An operator of the pool disabled this user. Stop asking, and ask the operator.")
+    return HttpProblem(403, "This user is disabled",
+                       "An operator of the pool disabled this user. Stop asking, and ask the operator.")

@@ -25,7 +25,7 @@ from tuiha.server.http.clients import Clients
 from tuiha.server.http.guard import Guard
 from tuiha.server.http.metrics import Metrics
 from tuiha.server.http.openapi import document
-from tuiha.server.http.problems import Problem, unavailable, unknown_outcome
+from tuiha.server.http.problems import HttpProblem, unavailable, unknown_outcome
 from tuiha.server.pool.load import Meter
 
 log = logging.getLogger("tuiha.http")
@@ -81,15 +81,15 @@ def _looking_again(gate: Gate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         """The gate's second look: between here and the socket nothing waits, and the guard looks once more there."""
-        response: web.StreamResponse | Problem
+        response: web.StreamResponse | HttpProblem
         async with gate.releasing() as passage:
             try:
                 response = await handler(request)
-            except Problem as problem:  # it tells what was read, as every answer does
+            except HttpProblem as problem:  # it tells what was read, as every answer does
                 response = problem
             finally:
                 request[HELD] = request.get(HELD, False) or passage.waited
-        if isinstance(response, Problem):
+        if isinstance(response, HttpProblem):
             raise response
         admission = request.get(ADMISSION)
         if admission is not None and response.status < 300:  # a refusal tells nothing of the user's
@@ -127,7 +127,7 @@ def _inside(clients: Clients) -> Middleware:
         """Control and figures are not for devices: what comes through a sprayer does not get there."""
         inside = request.path.startswith("/control/") or request.path == "/metrics"
         if inside and clients.through_a_sprayer(request):
-            raise Problem(403, "Not through a sprayer", "Ask the server itself, at its own address.")
+            raise HttpProblem(403, "Not through a sprayer", "Ask the server itself, at its own address.")
         with in_lane(Lane.CONTROL) if inside else nullcontext():
             return await handler(request)
 
@@ -146,8 +146,12 @@ def _whole(guard: Guard, at_work: Callable[[web.Request], AbstractAsyncContextMa
             connection.began()
         try:
             if _faulty(request):
-                raise Problem(400, "Not HTTP as this server reads it", "Use HTTP/1.1, with a length or with chunks.",
-                              headers={hdrs.CONNECTION: "close"})
+                raise HttpProblem(
+                    400,
+                    "Not HTTP as this server reads it",
+                    "Use HTTP/1.1, with a length or with chunks.",
+                    headers={hdrs.CONNECTION: "close"},
+                )
             async with at_work(request) if request.path.startswith("/v1/") else nullcontext():
                 if request.can_read_body:
                     with request[STAY].outside() if STAY in request else nullcontext():
@@ -168,8 +172,8 @@ async def _read(request: web.Request, limits: Limits) -> None:
         async with asyncio.timeout(limits.body_time):
             request[audit.BODY] = await request.read()
     except TimeoutError:
-        raise Problem(408, "The body did not come in time", "Send the same request again.",
-                      headers={hdrs.CONNECTION: "close"}) from None
+        raise HttpProblem(408, "The body did not come in time", "Send the same request again.",
+                          headers={hdrs.CONNECTION: "close"}) from None
 
 
 def _with_problems(limits: Limits, again: Callable[[], int]) -> Middleware:
@@ -180,7 +184,7 @@ def _with_problems(limits: Limits, again: Callable[[], int]) -> Middleware:
         """Every failure is a problem+json answer."""
         try:
             return await handler(request)
-        except Problem as problem:
+        except HttpProblem as problem:
             return problem.response()
         except Unavailable as error:
             return unavailable(str(error), again()).response()
@@ -189,12 +193,12 @@ def _with_problems(limits: Limits, again: Callable[[], int]) -> Middleware:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return Problem(error.status, error.reason, hints.get(error.status, "")).response()
+            return HttpProblem(error.status, error.reason, hints.get(error.status, "")).response()
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("a request failed", extra={"method": request.method, "route": _route(request)})
-            return Problem(500, "This server failed", "Its log says why. Repeat the same request.").response()
+            return HttpProblem(500, "This server failed", "Its log says why. Repeat the same request.").response()
 
     return middleware
 

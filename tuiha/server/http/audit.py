@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from tuiha.server.http.bodies import no_number
 from tuiha.server.http.limits import Rates
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 log = logging.getLogger("tuiha.audit")
 
@@ -41,7 +41,7 @@ def audited(role: Callable[[web.Request], str | None]) -> Middleware:
             response = await handler(request)
             result = str(response.status)
             return response
-        except Problem as problem:
+        except HttpProblem as problem:
             result = f"{problem.status} {problem.title}"
             raise
         except web.HTTPException as refusal:
@@ -57,7 +57,7 @@ def audited(role: Callable[[web.Request], str | None]) -> Middleware:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AuditLine:
     """Who did what from where, and what came of it. `role` is proven by the token, `operator` is not.
 
     As it is, it is of a request whose headers could not be read: it may have been one that acts.
@@ -81,7 +81,7 @@ def _note(request: web.Request, role: str, body: bytes, result: str) -> None:
     resource = request.match_info.route.resource
     if role != "operator" and not refusals.may():
         return
-    log.info("control", extra=Line(
+    log.info("control", extra=AuditLine(
         peer=request.remote or "",
         role=role,
         operator=_clean(unquote(request.headers.get(WHO, ""), errors="replace")[:_LONGEST]),
@@ -125,7 +125,7 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-class Refusals:
+class RefusalCounts:
     """Bounds the lines about refused requests: what is more is counted, and the count is a line."""
 
     def __init__(self, rate: float = 1.0, burst: int = 50) -> None:
@@ -153,4 +153,4 @@ class Refusals:
             self._left_out = 0
 
 
-refusals = Refusals()
+refusals = RefusalCounts()

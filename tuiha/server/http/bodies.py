@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.json_schema import models_json_schema
 
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 MOST_USERS = 200  # in one request; with less than 16 kB of body
 _IDS = 2**62
@@ -179,7 +179,7 @@ def fitting(said: dict[str, Any], kind: type[B]) -> B:
     field = str(where[0])
     says = next(one for one in kind.model_fields[field].metadata if isinstance(one, Says))
     detail = says.each if len(where) > 1 else f"{field} is {says.field}."
-    raise Problem(400, f"Field {field}", detail, field=field)
+    raise HttpProblem(400, f"Field {field}", detail, field=field)
 
 
 def no_number(word: str) -> NoReturn:
@@ -194,5 +194,5 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     except (ValueError, LookupError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise Problem(400, "Not a JSON object", "Send a JSON object as the body.")
+        raise HttpProblem(400, "Not a JSON object", "Send a JSON object as the body.")
     return body

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tuiha.config.pace import Limits
 from tuiha.model.bucket import Bucket
-from tuiha.server.http.problems import Problem
+from tuiha.server.http.problems import HttpProblem
 
 _MOST = 200_000  # devices that are remembered; the one that asked longest ago is forgotten first
 
@@ -77,5 +77,5 @@ class Quotas:
 def _asked(whose: str, after: int) -> None:
     """Raises Problem 429 unless `after`, the seconds after which to ask again, is 0."""
     if after:
-        raise Problem(429, f"Too many requests {whose}", f"Repeat the same request after {after} s.",
-                      headers={"Retry-After": str(after)})
+        raise HttpProblem(429, f"Too many requests {whose}", f"Repeat the same request after {after} s.",
+                          headers={"Retry-After": str(after)})

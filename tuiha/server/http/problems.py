@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """An answer that is not the one asked for. `title` is for people; `detail` says what to do."""
 
     def __init__(
@@ -36,13 +36,13 @@ class Problem(Exception):
         return response
 
 
-def unavailable(detail: str, retry_after: int | None = None) -> Problem:
+def unavailable(detail: str, retry_after: int | None = None) -> HttpProblem:
     """503 with Retry-After: nothing was written, the same request may be repeated. None: at random, so that devices
     that are told it in one moment do not return in one.
     """
     if retry_after is None:
         retry_after = random.randint(1, 3)
-    return Problem(
+    return HttpProblem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The pool cannot serve this now",
         f"{detail}. Repeat the same request after {retry_after} s.",
@@ -50,9 +50,9 @@ def unavailable(detail: str, retry_after: int | None = None) -> Problem:
     )
 
 
-def unknown_outcome() -> Problem:
+def unknown_outcome() -> HttpProblem:
     """503 after the second look: the request may have happened; devices repeat with the same key."""
-    return Problem(
+    return HttpProblem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The outcome of this request is unknown",
         "The database changed while it ran. Repeat the same request: nothing comes twice.",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tuiha.config import secrets
 from tuiha.config.errors import ConfigError
-from tuiha.config.parts import Control
+from tuiha.config.parts import ControlSettings
 
 BITS = 128  # that a token has at least, as far as its characters tell
 _LEAST_VARIED = 8  # different characters
@@ -41,7 +41,7 @@ class Tokens:
     operators: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, control: Control, base: Path) -> Tokens:
+    def read(cls, control: ControlSettings, base: Path) -> Tokens:
         """The present tokens, and the ones before them while these are still accepted.
 
         Raises ConfigError, also for a token that can be guessed.

@@ -69,7 +69,7 @@ class Cluster:
         )
 
 
-def _server(chosen: parts.MailServer) -> MailServer:
+def _server(chosen: parts.MailServerSettings) -> MailServer:
     host, _, port = chosen.address.rpartition(":")
     return MailServer(chosen.name, host.strip("[]"), int(port), chosen.security)
 

@@ -20,7 +20,7 @@ _AGAIN = 3600.0  # seconds between two notes on one mail server
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class QuietEnding:
     """One connection that ended while it was quiet."""
 
     at: float  # by the monitor's clock
@@ -29,7 +29,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class QuietLimit:
     """Something ends connections that are quiet for too long."""
 
     endings: int
@@ -43,17 +43,17 @@ class Endings:
     __slots__ = ("_ended", "_noted_at", "_survived")
 
     def __init__(self) -> None:
-        self._ended: deque[Ending] = deque(maxlen=_REMEMBERED)
-        self._survived: deque[Ending] = deque(maxlen=_REMEMBERED)
+        self._ended: deque[QuietEnding] = deque(maxlen=_REMEMBERED)
+        self._survived: deque[QuietEnding] = deque(maxlen=_REMEMBERED)
         self._noted_at = float("-inf")
 
     def ended(self, now: float, quiet: float, user_id: int) -> None:
         """A user's connection ended after so many seconds without traffic."""
-        self._ended.append(Ending(now, quiet, user_id))
+        self._ended.append(QuietEnding(now, quiet, user_id))
 
     def survived(self, now: float, quiet: float) -> None:
         """A connection was quiet for so long, and was still there."""
-        self._survived.append(Ending(now, quiet))
+        self._survived.append(QuietEnding(now, quiet))
 
     def together(self, now: float) -> tuple[int, float]:
         """How many users' connections ended within the last moment, and the seconds from the first to the last."""
@@ -65,7 +65,7 @@ class Endings:
             first = one.at
         return len(users), max(0.0, last - first)
 
-    def limit(self, now: float) -> Limit | None:
+    def limit(self, now: float) -> QuietLimit | None:
         """The rule behind the endings, if there is one and it was not told lately.
 
         The endings must come from more than one moment, since a reload of the server ends all in one. No connection
@@ -80,4 +80,4 @@ class Endings:
         if not waves or stayed >= shortest or not (stayed or longest <= _TIGHT * shortest):
             return None
         self._noted_at = now
-        return Limit(len(recent), shortest, max(1, int(shortest * _MARGIN)))
+        return QuietLimit(len(recent), shortest, max(1, int(shortest * _MARGIN)))

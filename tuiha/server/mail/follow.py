@@ -21,16 +21,16 @@ from tuiha.drivers.mail.client import (
     Selected,
 )
 from tuiha.drivers.mail.delegation import log_in_for
-from tuiha.drivers.mail.envelopes import Answers
+from tuiha.drivers.mail.envelopes import FetchAnswers
 from tuiha.model.problems.mail_trouble import Trouble
 from tuiha.server.mail.cluster import Bound
 from tuiha.server.mail.health import Phase, may_be_servers, says_not_admitted, trouble
-from tuiha.server.mail.journal import Journal, Refused
-from tuiha.server.mail.mailbox import Ask, Reading, Suspects
+from tuiha.server.mail.journal import MailJournal, RowRefused
+from tuiha.server.mail.mailbox import MailboxQuestion, MailboxReading, Suspects
 from tuiha.server.mail.messages import messages, refused
 from tuiha.server.mail.pace import Pace, pause
-from tuiha.server.mail.record import INBOX, Cursor, CursorElsewhere, Entry, Known
-from tuiha.server.mail.servers import Standing, Standings
+from tuiha.server.mail.record import INBOX, Cursor, CursorElsewhere, KnownMailbox, MailboxStep
+from tuiha.server.mail.servers import MailStanding, Standings
 
 _log = logging.getLogger("tuiha.monitor")
 _ALL = 2**62  # beyond every UID
@@ -49,7 +49,7 @@ class Tools:
     """What all followers of a process share."""
 
     standings: Standings
-    journal: Journal
+    journal: MailJournal
     pace: Pace
     random: Random
     clock: Callable[[], float]  # monotonic seconds
@@ -126,7 +126,7 @@ class Follower:
         self._suspects: tuple[tuple[str, int], Suspects] | None = None  # unread messages of a mail server's mailbox
         self.again: float | None = None  # when to read on, by the monitor's clock; None: all is read
         self._ahead: float | None = None  # when a look found mail last of which the mail server had not told
-        self.standing: Standing | None = None
+        self.standing: MailStanding | None = None
         self.connected = False  # with all mail read that there is
         self.without: Without | None = None  # since when and why it has no mail; a connection may be there again
 
@@ -201,7 +201,7 @@ class Follower:
             _log.info("%s; its mailbox is read on from there", elsewhere)
             self._failures = max(1, self._failures)
 
-    def _failed(self, standing: Standing, failure: ImapFailure) -> None:
+    def _failed(self, standing: MailStanding, failure: ImapFailure) -> None:
         now, standings = self._tools.clock(), self._tools.standings
         if says_not_admitted(self._phase, failure) and self._tools.on_refused is not None:
             self._tools.on_refused(self._bound)
@@ -226,7 +226,7 @@ class Follower:
         """Seconds for which the present connection has served."""
         return 0.0 if self._served_at is None else self._tools.clock() - self._served_at
 
-    def _counts(self, standing: Standing, why: str, settled: float) -> None:
+    def _counts(self, standing: MailStanding, why: str, settled: float) -> None:
         """It failed, for a reason of its own as far as is known: after some failures it tries another mail server.
 
         `settled`: seconds for which a connection lasts that makes earlier failures forgotten.
@@ -255,7 +255,7 @@ class Follower:
         await asyncio.sleep(pause(max(1, self._failures), pace.backoff, pace.backoff_limit, random))
 
     @asynccontextmanager
-    async def _turn(self, standing: Standing) -> AsyncIterator[None]:
+    async def _turn(self, standing: MailStanding) -> AsyncIterator[None]:
         """Wait for the turn to log in, and have it."""
         async with AsyncExitStack() as turn:
             standing.queue += 1
@@ -271,7 +271,7 @@ class Follower:
             self._let_in_at = self._tools.clock()
             yield
 
-    async def _stay(self, standing: Standing, known: Known) -> None:
+    async def _stay(self, standing: MailStanding, known: KnownMailbox) -> None:
         async with AsyncExitStack() as until_left:
             async with self._turn(standing):
                 client = await self._connected(standing)
@@ -284,24 +284,24 @@ class Follower:
             self._tools.standings.served(standing, self._bound.user_id)
             await self._listen(client, standing, selected)
 
-    def _counted(self, standing: Standing, connected: bool) -> None:
+    def _counted(self, standing: MailStanding, connected: bool) -> None:
         """Count the user as connected or not."""
         standing.connected += connected - self.connected
         self.connected = connected
 
-    def _left(self, standing: Standing) -> None:
+    def _left(self, standing: MailStanding) -> None:
         was_well = self.connected
         self._counted(standing, False)
         if was_well and self._lasted() >= self._tools.pace.settled:
             self.without = None
 
-    async def _connected(self, standing: Standing) -> ImapClient:
+    async def _connected(self, standing: MailStanding) -> ImapClient:
         server = standing.server
         return await ImapClient.connect(
             server.host, server.port, server.security, standing.cluster.ssl, self._tools.pace.deadline
         )
 
-    async def _entered(self, client: ImapClient, standing: Standing) -> Selected:
+    async def _entered(self, client: ImapClient, standing: MailStanding) -> Selected:
         """Log in for the user and open the mailbox."""
         monitor = standing.cluster.monitor
         self._phase = Phase.LOGIN
@@ -312,13 +312,15 @@ class Follower:
         self._inside(standing)
         return selected
 
-    def _inside(self, standing: Standing) -> None:
+    def _inside(self, standing: MailStanding) -> None:
         """It was let in, or the mail server failed in it."""
         if self._let_in_at is not None:
             standing.turns.took(self._tools.clock() - self._let_in_at)
             self._let_in_at = None
 
-    async def _catch_up(self, client: ImapClient, standing: Standing, known: Known, selected: Selected) -> None:
+    async def _catch_up(
+        self, client: ImapClient, standing: MailStanding, known: KnownMailbox, selected: Selected
+    ) -> None:
         """Read what is new, also when UIDNEXT says that nothing is: pymap takes it, and the number of messages, before
         it opens the mailbox, and tells no one of a message that arrives in between.
         """
@@ -334,10 +336,10 @@ class Follower:
         done = replace(self._reads, uidnext=reached if self.again is not None else max(reached, newest + 1))
         done = replace(done, copies_below=min(done.copies_below, max(done.uidnext, selected.uidnext)))
         if done != self._cursor or known.assigned != standing.name:
-            await self._record(Entry(standing.name, done, after=self._cursor))
+            await self._record(MailboxStep(standing.name, done, after=self._cursor))
         self._reads = done
 
-    async def _listen(self, client: ImapClient, standing: Standing, selected: Selected) -> None:
+    async def _listen(self, client: ImapClient, standing: MailStanding, selected: Selected) -> None:
         tools = self._tools
         while True:
             self._counted(standing, self.again is None)
@@ -359,13 +361,13 @@ class Follower:
             if news == "exists" or looks:  # after a silence it is worth a look
                 await self._read(client, standing, first, None)
 
-    def _interval(self, standing: Standing) -> float:
+    def _interval(self, standing: MailStanding) -> float:
         """Seconds until the mailbox is looked at: random, so that the users of a mail server do not do so together."""
         look, idle = self._tools.pace.look, standing.cluster.idle
         shortest, longest = (look * 2 / 3, look) if idle is None or idle >= look else (idle / 3, idle)
         return self._tools.random.uniform(shortest, longest)
 
-    async def _read(self, client: ImapClient, standing: Standing, first: int, since: date | None) -> int:
+    async def _read(self, client: ImapClient, standing: MailStanding, first: int, since: date | None) -> int:
         """Record all messages from a UID on; answers the first UID that was not read.
 
         `again` is set when nothing can be read at this moment.
@@ -392,7 +394,7 @@ class Follower:
                     return first
 
     async def _read_some(
-        self, client: ImapClient, standing: Standing, first: int, uids: list[int], everything: bool | None
+        self, client: ImapClient, standing: MailStanding, first: int, uids: list[int], everything: bool | None
     ) -> int:
         """Record some messages, whatever one of them is like; answers the first UID that was not read.
 
@@ -400,7 +402,7 @@ class Follower:
         missing is not waited for.
         """
         suspects = self._suspected(standing)
-        reading = Reading(uids, suspects, first, self._last)
+        reading = MailboxReading(uids, suspects, first, self._last)
         while (ask := reading.ask(self._tools.clock())) is not None:
             await asyncio.sleep(ask.pause)
             try:
@@ -419,7 +421,7 @@ class Follower:
         return reading.first
 
     async def _take(
-        self, client: ImapClient, standing: Standing, reading: Reading, everything: bool | None
+        self, client: ImapClient, standing: MailStanding, reading: MailboxReading, everything: bool | None
     ) -> None:
         """Record what is known of the first messages."""
         if everything is not None and (gaps := reading.gaps(client.exists)):
@@ -427,24 +429,24 @@ class Follower:
         last, found = reading.ready()
         if last:
             at = replace(self._reads, uidnext=last + 1)
-            await self._store(Entry(standing.name, at, messages(found, self._tools.today()), self._cursor))
+            await self._store(MailboxStep(standing.name, at, messages(found, self._tools.today()), self._cursor))
             self._suspected(standing).passed(last)
             self._last = reading.last
 
-    def _suspected(self, standing: Standing) -> Suspects:
+    def _suspected(self, standing: MailStanding) -> Suspects:
         """What earlier connections found out about this mailbox."""
         where = (standing.name, self._reads.uidvalidity)
         if self._suspects is None or self._suspects[0] != where:
             self._suspects = (where, Suspects())
         return self._suspects[1]
 
-    async def _ask(self, client: ImapClient, reading: Reading, ask: Ask) -> None:
+    async def _ask(self, client: ImapClient, reading: MailboxReading, ask: MailboxQuestion) -> None:
         """Ask once, and note what came of it. Raises ReadAround when one of the messages ended the connection."""
         if not ask.uids:
             reading.found_control(await client.oldest())
             return
         now = self._tools.clock
-        answers = Answers(frozenset(ask.uids).__contains__, ask.uids[0] if len(ask.uids) == 1 else 0)
+        answers = FetchAnswers(frozenset(ask.uids).__contains__, ask.uids[0] if len(ask.uids) == 1 else 0)
         try:
             await client.fetch(ask.uids, ask.part, answers)
         except ImapFailure as failure:
@@ -463,12 +465,12 @@ class Follower:
             if missing := reading.missing(ask):
                 reading.answered(ask, await client.there(missing), now())
 
-    async def _store(self, entry: Entry) -> None:
+    async def _store(self, entry: MailboxStep) -> None:
         """Record messages; one that the database refuses for good costs itself alone."""
         try:
             await self._record(entry)
             return
-        except Refused as refusal:
+        except RowRefused as refusal:
             reason = str(refusal)
         if len(entry.messages) == 1 and not entry.messages[0].unreadable:
             await self._store(replace(entry, messages=[refused(entry.messages[0], reason)], after=self._cursor))
@@ -479,10 +481,10 @@ class Follower:
         else:
             for message in entry.messages:
                 at = replace(entry.cursor, uidnext=message.uid + 1)
-                await self._store(Entry(entry.mail_server, at, [message], self._cursor))
+                await self._store(MailboxStep(entry.mail_server, at, [message], self._cursor))
             await self._store(replace(entry, messages=(), after=self._cursor))
 
-    async def _record(self, entry: Entry) -> None:
+    async def _record(self, entry: MailboxStep) -> None:
         await self._tools.journal.record(self._bound, entry)
         self._cursor = entry.cursor
         if self.standing is not None:

@@ -96,7 +96,7 @@ class Kept(StrEnum):
     SILENT = "silent"  # for the whole deadline
 
 
-class Way(StrEnum):
+class ProbeWay(StrEnum):
     """How far a new connection of the probe came."""
 
     NOT_TRIED = "not tried"
@@ -107,17 +107,19 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ProbeLook:
     """One look of the probe at a mail server."""
 
     kept: Kept
-    way: Way
+    way: ProbeWay
     why: str = ""  # why it was not let in, or has no answer
 
     @property
     def answered(self) -> bool:
         """Whether nothing failed in it."""
-        return self.way in (Way.IN, Way.REFUSED) or (self.kept is Kept.ANSWERED and self.way is Way.NOT_TRIED)
+        return self.way in (ProbeWay.IN, ProbeWay.REFUSED) or (
+            self.kept is Kept.ANSWERED and self.way is ProbeWay.NOT_TRIED
+        )
 
 
 class Judgement(StrEnum):
@@ -129,13 +131,13 @@ class Judgement(StrEnum):
     GONE = "gone"
 
 
-def judge(look: Look, connected: int) -> Judgement:
+def judge(look: ProbeLook, connected: int) -> Judgement:
     """What a look means, with so many users connected through the server."""
-    if look.way in (Way.IN, Way.REFUSED):
+    if look.way in (ProbeWay.IN, ProbeWay.REFUSED):
         return Judgement.OPEN
-    if look.way is Way.NOT_TRIED:
+    if look.way is ProbeWay.NOT_TRIED:
         return Judgement.AS_BEFORE if look.kept is Kept.ANSWERED else Judgement.GONE
-    answers = look.kept is Kept.ANSWERED or (look.way is Way.BARRED and look.kept is not Kept.SILENT)
+    answers = look.kept is Kept.ANSWERED or (look.way is ProbeWay.BARRED and look.kept is not Kept.SILENT)
     return Judgement.CLOSED if answers and connected else Judgement.GONE
 
 
@@ -196,7 +198,7 @@ class Health:
         self._asked |= self._doubting
         self._doubting.clear()
 
-    def looked(self, look: Look, started: float, connected: int) -> bool:
+    def looked(self, look: ProbeLook, started: float, connected: int) -> bool:
         """A look that began at `started` has ended. True when this tips the judgement: it is gone from now on.
 
         A look that failed says nothing when a user had an answer meanwhile.

@@ -27,7 +27,7 @@ _AGAIN = (Unavailable, OutcomeUnknown, *FAILED)
 _FOR_GOOD = frozenset({"22", "23", "54"})
 
 
-class Refused(Exception):
+class RowRefused(Exception):
     """The database refuses the work for good: what is in it cannot be stored."""
 
 
@@ -53,7 +53,7 @@ async def cancelled_once(work: Coroutine[None, None, T]) -> T:
     return task.result()
 
 
-class Journal:
+class MailJournal:
     """Reads and writes for all monitored users of one pool server."""
 
     def __init__(
@@ -73,14 +73,14 @@ class Journal:
         chosen = tuple(clusters)
         await self._until_done(lambda connection: record.enrol(connection, chosen), "the mail servers")
 
-    async def known(self, bound: Bound) -> record.Known:
+    async def known(self, bound: Bound) -> record.KnownMailbox:
         """What the database knows of a user's mailbox. Raises Superseded; waits as long as there is no database."""
         who = f"user {bound.user_id}"
         found, _ = await self._until_done(
             lambda connection: record.known(connection, self._server, bound), who, bound.user_id)
         return found
 
-    async def record(self, bound: Bound, entry: record.Entry) -> None:
+    async def record(self, bound: Bound, entry: record.MailboxStep) -> None:
         """Write an entry exactly once, however often that takes, and tell that the user has changes.
 
         Raises Superseded, CursorElsewhere, Refused. When it is cancelled the entry is either written or not; the next
@@ -121,7 +121,7 @@ class Journal:
                 return await cancelled_once(self._once(work)), doubtful
             except _AGAIN as error:
                 if isinstance(error, DatabaseError) and str(error.sqlstate or "")[:2] in _FOR_GOOD:
-                    raise Refused(f"{type(error).__name__}: {error}") from error
+                    raise RowRefused(f"{type(error).__name__}: {error}") from error
                 failures += 1
                 doubtful = True
                 reason = f"{type(error).__name__}: {error}"

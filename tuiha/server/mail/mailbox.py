@@ -24,25 +24,35 @@ from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 
 from tuiha.drivers.mail.client import BATCH, LISTED
-from tuiha.drivers.mail.envelopes import Envelope, Part, unreadable
+from tuiha.drivers.mail.envelopes import Envelope, EnvelopePart, unreadable
 
 LOGINS = 12
 GAPS = 50  # that are looked at in one batch
 PATIENCE, ALONE = 30.0, 5.0
 _WAITS = (0.5, 1.5, 3.0, 5.0, 8.0, 12.0)  # seconds between tries while nothing can be read: 5 after three, 30 in all
 _FRUITLESS = 3  # messages in a row that failed: the others are not tried one by one
-_LADDER = {Part.HEADER: Part.ENVELOPE, Part.ENVELOPE: Part.SIZE, Part.SIZE: Part.ARRIVAL, Part.ARRIVAL: Part.UID}
+_LADDER = {
+    EnvelopePart.HEADER: EnvelopePart.ENVELOPE,
+    EnvelopePart.ENVELOPE: EnvelopePart.SIZE,
+    EnvelopePart.SIZE: EnvelopePart.ARRIVAL,
+    EnvelopePart.ARRIVAL: EnvelopePart.UID,
+}
 # After a lost connection what may open the same file is not tried, as Dovecot does for ENVELOPE and RFC822.SIZE.
-_AFTER_LOSS = {Part.HEADER: Part.ARRIVAL, Part.ENVELOPE: Part.ARRIVAL, Part.SIZE: Part.ARRIVAL, Part.ARRIVAL: Part.UID}
+_AFTER_LOSS = {
+    EnvelopePart.HEADER: EnvelopePart.ARRIVAL,
+    EnvelopePart.ENVELOPE: EnvelopePart.ARRIVAL,
+    EnvelopePart.SIZE: EnvelopePart.ARRIVAL,
+    EnvelopePart.ARRIVAL: EnvelopePart.UID,
+}
 _PAUSES = (0.0, 0.5, 1.0, 2.5)  # seconds before a message is asked for again that was left out of an answer
 LEFT_OUT = "the mail server leaves it out of its answers"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class MailboxTrouble:
     """A message that was not read when it was asked for."""
 
-    part: Part  # what is asked of it next
+    part: EnvelopePart  # what is asked of it next
     reason: str
     reads: int  # answers with a header that had come before it failed first
     lost: int = 0  # connections that ended while it was asked for
@@ -58,7 +68,7 @@ class Suspects:
 
     width: int = BATCH  # messages of one FETCH
     logins: int = 0  # that they cost since the last message was recorded
-    troubles: dict[int, Trouble] = field(default_factory=dict)
+    troubles: dict[int, MailboxTrouble] = field(default_factory=dict)
     reads: int = 0  # answers that brought a header
     control: int = 0  # UID of a message whose header was read; 0: none is known
     searched: bool = False  # a control was looked for
@@ -92,7 +102,7 @@ class Suspects:
         self.reason = reason
         self.since = now if self.since is None else self.since
 
-    def proven(self, trouble: Trouble) -> bool:
+    def proven(self, trouble: MailboxTrouble) -> bool:
         """Whether a header came after a message had failed: the trouble is its own."""
         return self.reads > trouble.reads
 
@@ -108,16 +118,16 @@ class Suspects:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class MailboxQuestion:
     """What to ask the server for."""
 
     uids: tuple[int, ...]  # of a control that is not known: none; the oldest message of the mailbox is meant
-    part: Part
+    part: EnvelopePart
     pause: float = 0.0  # seconds before
     control: bool = False  # only to see whether anything can be read
 
 
-class Reading:
+class MailboxReading:
     """The reading of some messages of a mailbox, until each of them is read, substituted, or found not to exist."""
 
     def __init__(
@@ -136,7 +146,7 @@ class Reading:
         self._places: dict[int, int] = {}  # sequence numbers of messages that were answered, by UID
         self._looked: set[tuple[int, int, int]] = set()  # gaps
 
-    def ask(self, now: float) -> Ask | None:
+    def ask(self, now: float) -> MailboxQuestion | None:
         """What to ask next; None when all is known, or nothing is asked before `Suspects.until`."""
         suspects = self._suspects
         for uid, trouble in suspects.troubles.items():
@@ -149,49 +159,51 @@ class Reading:
         if suspects.fruitless >= _FRUITLESS:
             return self._while_nothing_is_read(rest, fresh, now)
         if fresh:
-            return Ask(tuple(fresh[: suspects.width]), Part.HEADER)
+            return MailboxQuestion(tuple(fresh[: suspects.width]), EnvelopePart.HEADER)
         omitted = [uid for uid in rest if self._omitted(suspects.troubles[uid])]
         if omitted:
             kind = (suspects.troubles[omitted[0]].part, suspects.troubles[omitted[0]].omitted)
             same = [uid for uid in omitted if (suspects.troubles[uid].part, suspects.troubles[uid].omitted) == kind]
-            pause = _PAUSES[kind[1] - 1] if kind[0] is Part.HEADER else 0.0
-            return Ask(tuple(same[: suspects.width]), kind[0], pause)
+            pause = _PAUSES[kind[1] - 1] if kind[0] is EnvelopePart.HEADER else 0.0
+            return MailboxQuestion(tuple(same[: suspects.width]), kind[0], pause)
         one = suspects.troubles[rest[0]]
-        if one.part is Part.HEADER and not suspects.proven(one):
+        if one.part is EnvelopePart.HEADER and not suspects.proven(one):
             return self._while_nothing_is_read(rest, fresh, now)
-        eliminated = one.part is Part.HEADER and one.named and one.lost == 1 and len(rest) == 1
-        return Ask((rest[0],), _AFTER_LOSS[one.part] if eliminated else one.part)
+        eliminated = one.part is EnvelopePart.HEADER and one.named and one.lost == 1 and len(rest) == 1
+        return MailboxQuestion((rest[0],), _AFTER_LOSS[one.part] if eliminated else one.part)
 
-    def _while_nothing_is_read(self, rest: list[int], fresh: list[int], now: float) -> Ask | None:
+    def _while_nothing_is_read(self, rest: list[int], fresh: list[int], now: float) -> MailboxQuestion | None:
         """New mail, the control, and then one try after each wait; the sizes when the patience is over."""
         suspects = self._suspects
         if fresh and fresh[-1] > suspects.tried:
             suspects.tried = fresh[-1]
-            return Ask((fresh[-1],), Part.HEADER)
+            return MailboxQuestion((fresh[-1],), EnvelopePart.HEADER)
         if not suspects.checked and (suspects.control or not suspects.searched):
             suspects.checked = bool(suspects.control)
-            return Ask((suspects.control,) if suspects.control else (), Part.HEADER, control=True)
+            return MailboxQuestion((suspects.control,) if suspects.control else (), EnvelopePart.HEADER, control=True)
         if suspects.until is None and suspects.hopeless(len(rest) == 1, now):
             uid = rest[0]
-            alone = uid in suspects.troubles and suspects.troubles[uid].part is not Part.HEADER
+            alone = uid in suspects.troubles and suspects.troubles[uid].part is not EnvelopePart.HEADER
             if alone:
-                return Ask((uid,), suspects.troubles[uid].part)
+                return MailboxQuestion((uid,), suspects.troubles[uid].part)
             if not suspects.logins and not suspects.enveloped:
                 suspects.enveloped = True
-                return Ask(tuple(rest[: suspects.width]), Part.ENVELOPE)
-            return Ask(tuple(rest[: suspects.width]), Part.ARRIVAL if suspects.logins else Part.SIZE)
+                return MailboxQuestion(tuple(rest[: suspects.width]), EnvelopePart.ENVELOPE)
+            return MailboxQuestion(
+                tuple(rest[: suspects.width]), EnvelopePart.ARRIVAL if suspects.logins else EnvelopePart.SIZE
+            )
         if suspects.until is None:
             suspects.wait(now)
         if suspects.until is not None and now < suspects.until:
             return None
         suspects.until, suspects.checked = None, False
         another = fresh[-1] if fresh else rest[suspects.waits % len(rest)]
-        return Ask((another,), Part.HEADER)
+        return MailboxQuestion((another,), EnvelopePart.HEADER)
 
     @staticmethod
-    def _omitted(trouble: Trouble) -> bool:
+    def _omitted(trouble: MailboxTrouble) -> bool:
         """Whether it was just left out: such messages are asked for together."""
-        tried = trouble.part is Part.HEADER and trouble.omitted > len(_PAUSES)
+        tried = trouble.part is EnvelopePart.HEADER and trouble.omitted > len(_PAUSES)
         return trouble.omitted > 0 and not trouble.lost and not tried
 
     def found_control(self, uid: int) -> None:
@@ -199,13 +211,13 @@ class Reading:
         self._suspects.searched = True
         self._suspects.control = uid if uid < self._uids[0] else 0
 
-    def came(self, found: Mapping[int, Envelope], ask: Ask, places: Mapping[int, int]) -> None:
+    def came(self, found: Mapping[int, Envelope], ask: MailboxQuestion, places: Mapping[int, int]) -> None:
         """Note what was answered, whether or not the command failed afterwards.
 
         `places`: sequence numbers by UID. They count messages that the server does not show.
         """
         self._places |= places
-        suspects, whole = self._suspects, ask.part in (Part.HEADER, Part.ENVELOPE)
+        suspects, whole = self._suspects, ask.part in (EnvelopePart.HEADER, EnvelopePart.ENVELOPE)
         for uid in sorted(set(ask.uids) & set(found)):
             if whole:
                 suspects.read(uid)
@@ -215,11 +227,11 @@ class Reading:
         if not self.missing(ask) and not suspects.logins:  # a refusal costs nothing: ask for more again
             suspects.width = min(BATCH, 2 * suspects.width)
 
-    def missing(self, ask: Ask) -> tuple[int, ...]:
+    def missing(self, ask: MailboxQuestion) -> tuple[int, ...]:
         """The messages of a question that were not answered."""
         return () if ask.control else tuple(uid for uid in ask.uids if uid not in self._done)
 
-    def answered(self, ask: Ask, exists: Iterable[int], now: float) -> None:
+    def answered(self, ask: MailboxQuestion, exists: Iterable[int], now: float) -> None:
         """The command ended well. What it left out is asked for again; what does not exist any more is done.
 
         `exists`: those of the missing ones that the server lists when it is asked again.
@@ -227,16 +239,16 @@ class Reading:
         there = set(exists)
         for uid in self.missing(ask):
             before = self._trouble(uid, LEFT_OUT)
-            again = ask.part is Part.HEADER and before.omitted < len(_PAUSES)
+            again = ask.part is EnvelopePart.HEADER and before.omitted < len(_PAUSES)
             if uid not in there and not (before.seen and again):
                 self._done[uid] = None  # twice it was neither answered nor listed
             elif again:
                 self._suspects.troubles[uid] = replace(
-                    before, part=Part.HEADER, omitted=before.omitted + 1, seen=uid in there)
+                    before, part=EnvelopePart.HEADER, omitted=before.omitted + 1, seen=uid in there)
             else:
                 self._blame(uid, replace(before, omitted=len(_PAUSES) + 1), ask.part, now)
 
-    def refused(self, ask: Ask, reason: str, now: float) -> None:
+    def refused(self, ask: MailboxQuestion, reason: str, now: float) -> None:
         """The server refused the command."""
         rest = self.missing(ask)
         if len(rest) > 1:
@@ -246,44 +258,46 @@ class Reading:
         elif len(rest) == 1:
             self._blame(rest[0], replace(self._trouble(rest[0], reason), reason=reason, omitted=0), ask.part, now)
 
-    def _blame(self, uid: int, trouble: Trouble, part: Part, now: float) -> None:
+    def _blame(self, uid: int, trouble: MailboxTrouble, part: EnvelopePart, now: float) -> None:
         """A question for a single message brought nothing: ask for less of it, if the trouble is its own."""
-        if part is not Part.HEADER or self._suspects.proven(trouble):
+        if part is not EnvelopePart.HEADER or self._suspects.proven(trouble):
             self._down(uid, trouble, part)
         else:
             self._suspects.failed(trouble.reason, now)
             self._suspects.troubles[uid] = trouble
 
-    def lost(self, ask: Ask, reason: str, now: float) -> bool:
+    def lost(self, ask: MailboxQuestion, reason: str, now: float) -> bool:
         """The connection ended, or the server fell silent. Answers whether to log in again at once and read on."""
         suspects, rest = self._suspects, self.missing(ask)
         if not rest and not ask.control:
             return True  # all of it came before
         suspects.logins += 1
         suspects.failed(reason, now)
-        if ask.part is Part.UID:  # the server does not even say that it is there: its fault, unless it serves others
+        if (
+            ask.part is EnvelopePart.UID
+        ):  # the server does not even say that it is there: its fault, unless it serves others
             suspects.troubles[rest[0]] = replace(self._trouble(rest[0], reason), given_up=bool(self._done))
             return bool(self._done)
         if rest:
             self._suspect(rest, ask, reason)
         return suspects.logins <= LOGINS
 
-    def _suspect(self, rest: tuple[int, ...], ask: Ask, reason: str) -> None:
+    def _suspect(self, rest: tuple[int, ...], ask: MailboxQuestion, reason: str) -> None:
         """The first message that a lost connection left unanswered is the suspect."""
         suspects, alone, named = self._suspects, len(ask.uids) == 1, "FETCH" in reason.upper()
         before = self._trouble(rest[0], reason)
         tries = before.lost + 1
-        own = ask.part is not Part.HEADER or (suspects.proven(before) and (named or tries > 1))
+        own = ask.part is not EnvelopePart.HEADER or (suspects.proven(before) and (named or tries > 1))
         suspects.troubles[rest[0]] = replace(
             before, part=_AFTER_LOSS[ask.part] if alone and own else before.part, reason=reason, lost=tries,
             named=named)
         if not alone:
             suspects.width = max(1, len(rest) // 2)
 
-    def _trouble(self, uid: int, reason: str) -> Trouble:
-        return self._suspects.troubles.get(uid) or Trouble(Part.HEADER, reason, self._suspects.reads)
+    def _trouble(self, uid: int, reason: str) -> MailboxTrouble:
+        return self._suspects.troubles.get(uid) or MailboxTrouble(EnvelopePart.HEADER, reason, self._suspects.reads)
 
-    def _down(self, uid: int, trouble: Trouble, part: Part) -> None:
+    def _down(self, uid: int, trouble: MailboxTrouble, part: EnvelopePart) -> None:
         """Ask for less of a message, or give it up."""
         following = _LADDER.get(part)
         if following is None:

@@ -68,7 +68,7 @@ def _storable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownChange:
     """A change of the history, as far as it may be a copy of something."""
 
     seq: int
@@ -81,12 +81,12 @@ class Known:
     uid: int | None  # under which it was met in the mailbox that is being read; None: not yet
 
 
-def _same_identifier(message: Message, known: Known) -> bool:
+def _same_identifier(message: Message, known: KnownChange) -> bool:
     both = message.message_id.startswith(SYNTHETIC) and known.message_id.startswith(SYNTHETIC)
     return both or message.message_id == known.message_id
 
 
-def _equal(message: Message, known: Known) -> bool:
+def _equal(message: Message, known: KnownChange) -> bool:
     return (
         not message.unreadable and not known.unreadable and known.size is not None
         and _same_identifier(message, known) and message.subject == known.subject and message.sent == known.sent
@@ -94,25 +94,25 @@ def _equal(message: Message, known: Known) -> bool:
     )
 
 
-def _equal_to_an_old_row(message: Message, known: Known) -> bool:
+def _equal_to_an_old_row(message: Message, known: KnownChange) -> bool:
     return (known.size is None and not message.unreadable
             and message.message_id == known.message_id and message.subject == known.subject)
 
 
-def _equal_by_size_and_arrival(message: Message, known: Known) -> bool:
+def _equal_by_size_and_arrival(message: Message, known: KnownChange) -> bool:
     sizes = (message.size, known.size or 0)  # 0: not known
     return bool(message.unreadable or known.unreadable) and _at_once(message, known) and (
         sizes[0] == sizes[1] or 0 in sizes)
 
 
-def _at_once(message: Message, known: Known) -> bool:
+def _at_once(message: Message, known: KnownChange) -> bool:
     return abs((message.at - known.at).total_seconds()) < 1.0
 
 
-_WAYS: tuple[Callable[[Message, Known], bool], ...] = (_equal, _equal_to_an_old_row, _equal_by_size_and_arrival)
+_WAYS: tuple[Callable[[Message, KnownChange], bool], ...] = (_equal, _equal_to_an_old_row, _equal_by_size_and_arrival)
 
 
-def copies(messages: Sequence[Message], known: Sequence[Known], below: int) -> dict[int, int]:
+def copies(messages: Sequence[Message], known: Sequence[KnownChange], below: int) -> dict[int, int]:
     """UID -> seq of the messages that the history has. `below`: UIDs under this were there when reading began."""
     found = {one.uid: one.seq for one in known if one.uid is not None}
     found = {message.uid: found[message.uid] for message in messages if message.uid in found}

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from random import Random
 
-from tuiha.model.problems.mail_trouble import ClusterReport, Sight
+from tuiha.model.problems.mail_trouble import ClusterReport, MailSight
 from tuiha.server.database.access import Access
 from tuiha.server.mail.cluster import Bound, Cluster, Superseded, home
 from tuiha.server.mail.counts import MailServerFigures, MonitorFigures
 from tuiha.server.mail.follow import Follower, Tools
-from tuiha.server.mail.journal import Journal
+from tuiha.server.mail.journal import MailJournal
 from tuiha.server.mail.pace import Pace
 from tuiha.server.mail.probe import Probe
-from tuiha.server.mail.servers import Standing, Standings
+from tuiha.server.mail.servers import MailStanding, Standings
 from tuiha.server.mail.trouble import Failing, Notes, cluster_reports, failing
 
 _log = logging.getLogger("tuiha.monitor")
@@ -61,7 +61,7 @@ class Monitor:
         self._clock = clock
         self._standings = Standings(self._clusters, self._pace, clock, self._left, self._back)
         chance = random or Random()
-        self._journal = Journal(server, access, self._pace, chance, on_change)
+        self._journal = MailJournal(server, access, self._pace, chance, on_change)
         self._tools = Tools(self._standings, self._journal, self._pace, chance, clock, on_refused=on_refused)
         self._notes = Notes(server, access, self._standings.all(), self.failing, clock)
         self._unix = time.time() - clock()  # what makes the clock's seconds unix seconds
@@ -198,12 +198,12 @@ class Monitor:
         """Use a mail server again that was judged gone, as if taken out of service and in again. KeyError: unknown."""
         self._standings.bring_back(mail_server)
 
-    def _left(self, standing: Standing) -> None:
+    def _left(self, standing: MailStanding) -> None:
         for follower in list(self._followers.values()):
             if follower.standing is standing:
                 follower.ring()
 
-    def _back(self, standing: Standing, told: bool) -> None:
+    def _back(self, standing: MailStanding, told: bool) -> None:
         for follower in list(self._followers.values()):
             if follower.bound.cluster != standing.cluster.name or follower.connected:
                 continue
@@ -216,7 +216,7 @@ class Monitor:
             self._returning[standing.name] = self._group.create_task(
                 self._call_back(standing), context=self._context.copy())
 
-    async def _call_back(self, standing: Standing) -> None:
+    async def _call_back(self, standing: MailStanding) -> None:
         """Call the users that belong to a mail server back to it, at half the pace of its log-ins.
 
         Not before the probe could judge it: it may have been put in service too early.
@@ -254,14 +254,20 @@ class Monitor:
         ahead = [one.bound for one in self._followers.values() if one.ahead]
         return cluster_reports(self._bound.values(), connected, found, ahead)
 
-    def sights(self) -> tuple[Sight, ...]:
+    def sights(self) -> tuple[MailSight, ...]:
         """What the probes see."""
         now = self._clock()
         return tuple(
-            Sight(s.name, None if s.seen is None else round(now - s.seen.at, 2),
-                  None if s.seen is None else round(s.seen.latency_ms, 2), "" if s.seen is None else s.seen.greeting,
-                  s.health.why, s.health.closed)
-            for s in self._standings.all() if s.in_service
+            MailSight(
+                s.name,
+                None if s.seen is None else round(now - s.seen.at, 2),
+                None if s.seen is None else round(s.seen.latency_ms, 2),
+                "" if s.seen is None else s.seen.greeting,
+                s.health.why,
+                s.health.closed,
+            )
+            for s in self._standings.all()
+            if s.in_service
         )
 
     def figures(self) -> MonitorFigures:

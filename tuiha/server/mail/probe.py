@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapFailure
-from tuiha.server.mail.health import Kept, Look, Way, may_be_servers
+from tuiha.server.mail.health import Kept, ProbeLook, ProbeWay, may_be_servers
 from tuiha.server.mail.pace import Pace
 from tuiha.server.mail.record import INBOX
-from tuiha.server.mail.servers import Seen, Standing, Standings
+from tuiha.server.mail.servers import MailStanding, ProbeAnswer, Standings
 
 _log = logging.getLogger("tuiha.monitor")
 
@@ -64,7 +64,7 @@ class Probe:
     there is none, when the kept one ended or is slow to answer, and when users fail in a way that may be the server's.
     """
 
-    def __init__(self, standing: Standing, standings: Standings, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(self, standing: MailStanding, standings: Standings, pace: Pace, clock: Callable[[], float]) -> None:
         self._standing = standing
         self._standings = standings
         self._pace = pace
@@ -110,14 +110,14 @@ class Probe:
             return
         if look.answered and self._client is not None:
             now = self._clock()
-            self._standing.seen = Seen(now, (now - self._asked_at) * 1000, self._client.greeting)
+            self._standing.seen = ProbeAnswer(now, (now - self._asked_at) * 1000, self._client.greeting)
         self._standings.looked(self._standing, look, started)
         if self._standing.health.gone and not look.answered:
             self._drop()  # it comes back by a whole look only
 
     # ------------------------------------------------------------------ one look
 
-    async def _look(self) -> Look | None:
+    async def _look(self) -> ProbeLook | None:
         """One look; None when nothing can be concluded, since this process itself was held up."""
         look = await self._look_at_kept()
         if look is None or look.kept is Kept.SILENT or (look.kept is Kept.ANSWERED and not self._doubts()):
@@ -130,19 +130,19 @@ class Probe:
             return since >= self._pace.look_interval
         return health.closed is not None and since >= self._pace.gone_interval
 
-    async def _look_at_kept(self) -> Look | None:
+    async def _look_at_kept(self) -> ProbeLook | None:
         """What the kept connection says; None when nothing can be concluded."""
         client = self._client
         if client is None or not client.connected:
             self._drop()
-            return Look(Kept.NONE if client is None else Kept.ENDED, Way.NOT_TRIED)
-        found: list[Look] = []
+            return ProbeLook(Kept.NONE if client is None else Kept.ENDED, ProbeWay.NOT_TRIED)
+        found: list[ProbeLook] = []
         reason = await watched(self._first(client, found), self._pace.probe_deadline, self._clock)
         if found:
             return found[0]
-        return None if reason is None else Look(Kept.SILENT, Way.NOT_TRIED, f"probe: {reason}")
+        return None if reason is None else ProbeLook(Kept.SILENT, ProbeWay.NOT_TRIED, f"probe: {reason}")
 
-    async def _first(self, client: ImapClient, found: list[Look]) -> None:
+    async def _first(self, client: ImapClient, found: list[ProbeLook]) -> None:
         """Find what comes first: a word on the kept connection, or, when that is slow, a new one that is in.
 
         One process of a mail server may hang alone, and hold the probe's connection.
@@ -154,7 +154,7 @@ class Probe:
             await asyncio.wait({noop, opening}, return_when=asyncio.FIRST_COMPLETED)
             if not noop.done() and opening.result():
                 self._adopt()
-                found.append(Look(Kept.SILENT, Way.IN))
+                found.append(ProbeLook(Kept.SILENT, ProbeWay.IN))
             else:
                 found.append(await noop)
         finally:
@@ -163,26 +163,26 @@ class Probe:
             await asyncio.wait({noop, opening})
             self._forget_opening()
 
-    async def _noop(self, client: ImapClient) -> Look:
+    async def _noop(self, client: ImapClient) -> ProbeLook:
         try:
             await client.noop()
         except ImapError as error:
             if error.response is None:
-                return Look(Kept.ENDED, Way.NOT_TRIED, str(error))
+                return ProbeLook(Kept.ENDED, ProbeWay.NOT_TRIED, str(error))
         except ImapFailure as failure:
-            return Look(Kept.ENDED, Way.NOT_TRIED, str(failure))
-        return Look(Kept.ANSWERED, Way.NOT_TRIED)
+            return ProbeLook(Kept.ENDED, ProbeWay.NOT_TRIED, str(failure))
+        return ProbeLook(Kept.ANSWERED, ProbeWay.NOT_TRIED)
 
     async def _after(self, seconds: float) -> bool:
         """Open a new connection after some seconds; whether the probe's user is in."""
         await asyncio.sleep(seconds)
         try:
             await self._connect()
-            return await self._log_in() is Way.IN
+            return await self._log_in() is ProbeWay.IN
         except ImapFailure:
             return False
 
-    async def _whole_way(self, kept: Kept) -> Look | None:
+    async def _whole_way(self, kept: Kept) -> ProbeLook | None:
         """Connect, log in, open the mailbox. The greeting has the deadline of a probe, the rest twice as long."""
         self._whole_at = self._asked_at = self._clock()
         self._standing.health.asks()
@@ -192,8 +192,8 @@ class Probe:
             if reason is None:
                 return None
             if reason:
-                return Look(kept, Way.UNREACHED, f"probe: {reason}")
-            found: list[Way] = []
+                return ProbeLook(kept, ProbeWay.UNREACHED, f"probe: {reason}")
+            found: list[ProbeWay] = []
 
             async def rest() -> None:
                 found.append(await self._log_in())
@@ -202,9 +202,9 @@ class Probe:
             if reason is None:
                 return None
             if reason:
-                return Look(kept, Way.BARRED, f"probe: {reason}")
+                return ProbeLook(kept, ProbeWay.BARRED, f"probe: {reason}")
             self._adopt()
-            return Look(kept, found[0])
+            return ProbeLook(kept, found[0])
         finally:
             self._forget_opening()
 
@@ -213,7 +213,7 @@ class Probe:
         self._opening = await ImapClient.connect(
             server.host, server.port, server.security, cluster.ssl, self._pace.deadline)
 
-    async def _log_in(self) -> Way:
+    async def _log_in(self) -> ProbeWay:
         """Log in and open the mailbox. Raises ImapFailure for what may be the server's fault."""
         client, probe = self._opening, self._standing.cluster.probe
         assert client is not None
@@ -226,8 +226,8 @@ class Probe:
             # The server answers, and that is what a probe asks. It also answers NOOP without a log-in.
             _log.warning("mail server %s does not let the probe user in: %s", self._standing.name, error)
             await client.noop()
-            return Way.REFUSED
-        return Way.IN
+            return ProbeWay.REFUSED
+        return ProbeWay.IN
 
     def _adopt(self) -> None:
         """Keep the new connection instead of the old one."""

@@ -54,7 +54,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMailbox:
     """What the database knows of a user's mailbox."""
 
     assigned: str | None  # the mail server through which the user was monitored last
@@ -62,7 +62,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MailboxStep:
     """One step of reading a mailbox: new messages in the mailbox's order, and how far it has been read with them."""
 
     mail_server: str
@@ -78,12 +78,12 @@ async def enrol(connection: Connection, clusters: Iterable[Cluster]) -> None:
         await connection.execute(ENROL_MAIL_SERVERS, [name for name, _ in pairs], [cluster for _, cluster in pairs])
 
 
-async def known(connection: Connection, server: str, bound: Bound) -> Known:
+async def known(connection: Connection, server: str, bound: Bound) -> KnownMailbox:
     """What the database knows of a user's mailbox. Raises Superseded when the binding is not this one any more."""
     rows = await connection.fetch(KNOWN_MAILBOX, bound.user_id, server, bound.generation, INBOX)
     if not rows:
         raise Superseded(f"user {bound.user_id}, generation {bound.generation}")
-    return Known(
+    return KnownMailbox(
         rows[0]["assigned"],
         {
             row["mail_server"]: Cursor(row["uidvalidity"], row["uidnext"], row["look"], row["copies_below"])
@@ -93,7 +93,7 @@ async def known(connection: Connection, server: str, bound: Bound) -> Known:
     )
 
 
-async def record(connection: Connection, server: str, bound: Bound, entry: Entry) -> int:
+async def record(connection: Connection, server: str, bound: Bound, entry: MailboxStep) -> int:
     """Write one entry inside the caller's transaction; answers how many changes are new.
 
     Raises Superseded when the binding is not this one any more, and CursorElsewhere; the caller's transaction must then
@@ -115,7 +115,7 @@ async def record(connection: Connection, server: str, bound: Bound, entry: Entry
     return count
 
 
-async def _add(connection: Connection, bound: Bound, entry: Entry, last_seq: int) -> int:
+async def _add(connection: Connection, bound: Bound, entry: MailboxStep, last_seq: int) -> int:
     """Note copies as such and add the rest to the history."""
     known = await _candidates(connection, bound, entry, last_seq)
     met = copies(entry.messages, known, entry.cursor.copies_below)
@@ -147,7 +147,9 @@ async def _add(connection: Connection, bound: Bound, entry: Entry, last_seq: int
     return int(added or 0)
 
 
-async def _candidates(connection: Connection, bound: Bound, entry: Entry, last_seq: int) -> list[copied.Known]:
+async def _candidates(
+    connection: Connection, bound: Bound, entry: MailboxStep, last_seq: int
+) -> list[copied.KnownChange]:
     """Changes that messages of the entry may be copies of, and those that were met in this very reading."""
     found, again = entry.messages, any(m.uid < entry.cursor.copies_below for m in entry.messages)
     rows = await connection.fetch(
@@ -155,7 +157,7 @@ async def _candidates(connection: Connection, bound: Bound, entry: Entry, last_s
         entry.cursor.look, [message.message_id for message in found],
         [m.size for m in found if m.unreadable or m.message_id.startswith(SYNTHETIC)], [m.size for m in found],
         [m.at for m in found if m.unreadable])
-    return [copied.Known(**row) for row in rows]
+    return [copied.KnownChange(**row) for row in rows]
 
 
 def _event(mail_server: str, message: Message) -> str:

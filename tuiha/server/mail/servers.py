@@ -12,7 +12,7 @@ from tuiha.drivers.mail.client import ImapFailure
 from tuiha.model.bucket import Bucket
 from tuiha.server.mail.cluster import Cluster, MailServer, home
 from tuiha.server.mail.endings import TOGETHER, Endings
-from tuiha.server.mail.health import Blame, Health, Look, Phase, blame
+from tuiha.server.mail.health import Blame, Health, Phase, ProbeLook, blame
 from tuiha.server.mail.pace import Pace
 from tuiha.server.window import Window
 
@@ -22,7 +22,7 @@ _TIMES = 4.0  # and so many times the quickest: a server far away is not slow
 _LAST = 8  # of so many log-ins, about, the mean counts
 
 
-class Turns:
+class LoginTurns:
     """Turns to log in at one mail server, first come, first served.
 
     When a mail server is lost its partner gets all users at once. A server that is asked for more than it can do
@@ -83,7 +83,7 @@ _CROWD = 0.2  # of the users of a mail server
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeAnswer:
     """The probe's last answer."""
 
     at: float  # by the monitor's clock
@@ -91,7 +91,7 @@ class Seen:
     greeting: str
 
 
-class Standing:
+class MailStanding:
     """One mail server: where it is, its judgement, how often and how many at a time log in to it, its counters."""
 
     __slots__ = ("bucket", "cluster", "connected", "endings", "errors", "health", "in_service", "logins", "needed",
@@ -101,12 +101,12 @@ class Standing:
         self.cluster = cluster
         self.server = server
         self.bucket = Bucket(cluster.logins_per_second, cluster.login_burst)
-        self.turns = Turns(cluster.login_burst, pace.turn)
+        self.turns = LoginTurns(cluster.login_burst, pace.turn)
         self.health = Health()
         self.endings = Endings()
         self.needed = asyncio.Event()  # set: its probe must not wait for its next turn
         self.in_service = True
-        self.seen: Seen | None = None
+        self.seen: ProbeAnswer | None = None
         self.connected = 0
         self.logins = 0
         self.errors = 0
@@ -151,17 +151,17 @@ class Standings:
         clusters: Sequence[Cluster],
         pace: Pace,
         clock: Callable[[], float],
-        on_left: Callable[[Standing], None],
-        on_back: Callable[[Standing, bool], None],
+        on_left: Callable[[MailStanding], None],
+        on_back: Callable[[MailStanding, bool], None],
     ) -> None:
         """`on_left`: its users must go elsewhere now. `on_back`: it can be used again; True when it was told to."""
         self._clock = clock
         self._on_left = on_left
         self._on_back = on_back
-        self._all = {s.name: Standing(c, s, pace) for c in clusters for s in c.servers}
+        self._all = {s.name: MailStanding(c, s, pace) for c in clusters for s in c.servers}
         self._clusters = {c.name: tuple(self._all[s.name] for s in c.servers) for c in clusters}
 
-    def all(self) -> Iterable[Standing]:
+    def all(self) -> Iterable[MailStanding]:
         """Every mail server."""
         return self._all.values()
 
@@ -169,16 +169,18 @@ class Standings:
         """Whether a cluster is configured."""
         return cluster in self._clusters
 
-    def usable(self, cluster: str) -> list[Standing]:
+    def usable(self, cluster: str) -> list[MailStanding]:
         """The servers that users may be sent to: the good ones; when all are gone, every one in service."""
         in_service = [s for s in self._clusters.get(cluster, ()) if s.in_service]
         return [s for s in in_service if s.good] or in_service
 
-    def last_resort(self, standing: Standing) -> bool:
+    def last_resort(self, standing: MailStanding) -> bool:
         """Whether it is tried although it is gone, because its whole cluster is."""
         return standing.health.gone and standing in self.usable(standing.cluster.name)
 
-    def choose(self, user_id: int, cluster: str, assigned: str | None, shunned: str | None = None) -> Standing | None:
+    def choose(
+        self, user_id: int, cluster: str, assigned: str | None, shunned: str | None = None
+    ) -> MailStanding | None:
         """The mail server for a user; None when no server of the cluster is in service.
 
         The one that the user has (`assigned`) if it is usable, else where the user belongs. `shunned`, and one that
@@ -209,12 +211,12 @@ class Standings:
         """Use a mail server again, because somebody says so. Raises KeyError for a name that is not configured."""
         self._bring_back(self._all[name], "somebody said so", told=True)
 
-    def served(self, standing: Standing, user_id: int) -> None:
+    def served(self, standing: MailStanding, user_id: int) -> None:
         """A user was served by it."""
         standing.health.served(user_id, self._clock())
         self._answers(standing)
 
-    def failed(self, standing: Standing, user_id: int, phase: Phase, failure: ImapFailure) -> None:
+    def failed(self, standing: MailStanding, user_id: int, phase: Phase, failure: ImapFailure) -> None:
         """A user failed at it; the probe is asked when that may be the server's fault."""
         standing.errors += 1
         asked = blame(phase, failure)
@@ -223,7 +225,7 @@ class Standings:
         if asked is not Blame.USER:
             standing.needed.set()
 
-    def looked(self, standing: Standing, look: Look, started: float) -> None:
+    def looked(self, standing: MailStanding, look: ProbeLook, started: float) -> None:
         """The probe looked at it, beginning at `started`."""
         before = standing.health.closed
         if standing.health.looked(look, started, standing.connected):
@@ -234,7 +236,7 @@ class Standings:
         if look.answered:
             self._answers(standing)
 
-    def _gone(self, standing: Standing) -> None:
+    def _gone(self, standing: MailStanding) -> None:
         others = [s.name for s in self.usable(standing.cluster.name) if s.good]
         _log.warning(
             "mail server %s is gone: %s. Its users are monitored through %s",
@@ -245,11 +247,11 @@ class Standings:
                 partner.needed.set()
         self._on_left(standing)
 
-    def _answers(self, standing: Standing) -> None:
+    def _answers(self, standing: MailStanding) -> None:
         if self.last_resort(standing):
             self._bring_back(standing, "it answers, and its whole cluster was gone", told=False)
 
-    def _bring_back(self, standing: Standing, why: str, told: bool) -> None:
+    def _bring_back(self, standing: MailStanding, why: str, told: bool) -> None:
         standing.health.bring_back()
         _log.warning("mail server %s is used again: %s", standing.name, why)
         self._on_back(standing, told)

@@ -16,9 +16,9 @@ from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.pooldb.statements.mail import FORGET_TROUBLES, REMOVE_TROUBLES, WRITE_TROUBLES
 from tuiha.server.database.access import Access, OutcomeUnknown, Unavailable
 from tuiha.server.mail.cluster import Bound
-from tuiha.server.mail.endings import Limit
+from tuiha.server.mail.endings import QuietLimit
 from tuiha.server.mail.follow import Follower, Without
-from tuiha.server.mail.servers import Standing
+from tuiha.server.mail.servers import MailStanding
 
 _TEXT = 120  # characters of a mail server's own words
 
@@ -88,7 +88,7 @@ MOST = 500  # rows of one write
 _UNSURE = (Unavailable, OutcomeUnknown, *UNREAD)
 
 
-def sentence(standing: Standing, limit: Limit) -> str:
+def sentence(standing: MailStanding, limit: QuietLimit) -> str:
     """What an operator reads of a limit to quiet connections."""
     return (f"mail server {standing.name}: {count(limit.endings, 'quiet connection')} ended after about "
             f"{span(limit.quiet, fine=False)} without traffic; set `idle: {limit.fits}s` for cluster "
@@ -99,7 +99,7 @@ class Notes:
     """Writes differences only, now and then, and never more than some rows at once."""
 
     def __init__(
-        self, server: str, access: Access, standings: Iterable[Standing], failing: Callable[[], Iterable[Failing]],
+        self, server: str, access: Access, standings: Iterable[MailStanding], failing: Callable[[], Iterable[Failing]],
         clock: Callable[[], float],
     ) -> None:
         self._server = server

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuiha.config.pace import Binding
-from tuiha.model.users.placement import Bound
+from tuiha.model.users.placement import BoundUser
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.bindings import BIND, BINDING, BOUND_TO, KEEP_BINDING, MOVE_BINDING, TAKE_BINDINGS
 from tuiha.pooldb.statements.events import WAKE
@@ -27,10 +27,10 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenBinding:
     """A binding as it was read, with what is left of it."""
 
-    bound: Bound
+    bound: BoundUser
     seconds_left: float
 
 
@@ -61,15 +61,15 @@ class Bindings:
         self._stale = asyncio.Event()
         self.owned: dict[int, Owned] = {}
 
-    async def look(self, user_id: int) -> Seen | None:
+    async def look(self, user_id: int) -> SeenBinding | None:
         """Read a user's binding; None when there never was one."""
         row = await self._gate.read(lambda c: c.fetchrow(BINDING, user_id))
         if row is None:
             return None
-        bound = Bound(row["server"], row["generation"], row["locked"], row["expired"], row["pinned"])
-        return Seen(bound, row["seconds_left"])
+        bound = BoundUser(row["server"], row["generation"], row["locked"], row["expired"], row["pinned"])
+        return SeenBinding(bound, row["seconds_left"])
 
-    async def bind(self, user: Owned, server: str, bound: Bound | None, lost: bool = False) -> bool:
+    async def bind(self, user: Owned, server: str, bound: BoundUser | None, lost: bool = False) -> bool:
         """Bind a user to a server. False when another server was faster; then look again.
 
         `lost`: the server of before is gone, so the user returns when it is back.
@@ -116,7 +116,7 @@ class Bindings:
             if user in self.owned and self.owned[user].generation == generation + 1
         }
 
-    async def touch(self, user_id: int, bound: Bound) -> None:
+    async def touch(self, user_id: int, bound: BoundUser) -> None:
         """A device of the user was here: the binding lives on."""
         await self._gate.write(
             lambda c: c.execute(KEEP_BINDING, user_id, bound.generation, self._settings.expire)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuiha.config.pace import Binding
-from tuiha.model.users.placement import Biases, Bound, Candidate, choose
+from tuiha.model.users.placement import Biases, BoundUser, Candidate, choose
 from tuiha.server.http.problems import unavailable
-from tuiha.server.pool.bindings import Bindings, Owned, Seen
+from tuiha.server.pool.bindings import Bindings, Owned, SeenBinding
 from tuiha.server.pool.membership import Standing
 
 _RECONSIDER = 10.0  # seconds after which a user of this server is compared with the other servers again
@@ -70,7 +70,7 @@ class Router:
                 return self._to(server)
         raise unavailable("the user is being moved between servers", retry_after=1)
 
-    def _decide(self, seen: Seen | None) -> str:
+    def _decide(self, seen: SeenBinding | None) -> str:
         candidates = self._standing.candidates
         bound = seen.bound if seen else None
         server = choose(candidates, bound, self._server, self._biases)
@@ -83,9 +83,9 @@ class Router:
             return bound.server
         return server
 
-    async def _settle(self, user: Routed, seen: Seen | None, server: str) -> bool:
+    async def _settle(self, user: Routed, seen: SeenBinding | None, server: str) -> bool:
         """Make the binding say `server`. False when it changed meanwhile."""
-        bound: Bound | None = seen.bound if seen else None
+        bound: BoundUser | None = seen.bound if seen else None
         if bound is not None and not bound.expired and bound.server == server:
             if seen is not None and seen.seconds_left < self._settings.expire * 0.9:
                 await self._bindings.touch(user.id, bound)

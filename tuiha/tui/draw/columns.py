@@ -24,7 +24,7 @@ MARGIN = 4  # cursor, mark, and a space on either side of them
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ColumnSight:
     """What showing a row needs beside the row."""
 
     at: float  # unix seconds of the snapshot
@@ -77,7 +77,7 @@ class Column(Generic[T]):
     key: str
     title: str
     since: int
-    show: Callable[[T, Sight], Span]
+    show: Callable[[T, ColumnSight], Span]
     least: int
     most: int = 0  # 0: always `least` cells
     numeric: bool = False
@@ -96,12 +96,12 @@ class Placed:
     width: int
 
 
-def _state(row: Row, _: Sight) -> Span:
+def _state(row: Row, _: ColumnSight) -> Span:
     style = state_style(row.state)
     return (row.state, f"{style} bold" if style in ("bad", "warning") else style)
 
 
-def _target(row: Row, _: Sight) -> Span:
+def _target(row: Row, _: ColumnSight) -> Span:
     return (row.target, "quiet" if row.target in (ServerTarget.UP, row.state) else "warning")
 
 
@@ -130,20 +130,20 @@ _WITH_USERS = (NodeKind.SERVER, NodeKind.MAIL)
 _WITH_RATE = (NodeKind.SERVER, NodeKind.DATABASE, NodeKind.SPRAYER)
 
 
-def _users(row: Row, _: Sight) -> Span:
+def _users(row: Row, _: ColumnSight) -> Span:
     return _number(figures.count(row.users), row.stale) if row.kind in _WITH_USERS else _BLANK
 
 
-def _devices(row: Row, _: Sight) -> Span:
+def _devices(row: Row, _: ColumnSight) -> Span:
     known = row.kind in (NodeKind.SERVER, NodeKind.SPRAYER)
     return _number(figures.count(row.devices), row.stale) if known else _BLANK
 
 
-def _rate(row: Row, _: Sight) -> Span:
+def _rate(row: Row, _: ColumnSight) -> Span:
     return _number(figures.count(row.rate), row.stale) if row.kind in _WITH_RATE else _BLANK
 
 
-def _latency(row: Row, _: Sight) -> Span:
+def _latency(row: Row, _: ColumnSight) -> Span:
     return _number(figures.milliseconds(row.latency), row.stale) if row.kind in _WITH_USERS else _BLANK
 
 
@@ -158,11 +158,11 @@ def availability_span(index: int | None, stale: bool = False) -> Span:
     return (str(index), "quiet" if stale else "text")
 
 
-def _availability(row: Row, _: Sight) -> Span:
+def _availability(row: Row, _: ColumnSight) -> Span:
     return availability_span(row.availability, row.stale) if row.kind is NodeKind.SERVER else _BLANK
 
 
-def _load(row: Row, _: Sight) -> Span:
+def _load(row: Row, _: ColumnSight) -> Span:
     if row.kind is not NodeKind.SERVER:
         return _BLANK
     if row.load is not None and row.load >= 90:
@@ -170,11 +170,11 @@ def _load(row: Row, _: Sight) -> Span:
     return _number(figures.percent(row.load), row.stale)
 
 
-def _memory(row: Row, _: Sight) -> Span:
+def _memory(row: Row, _: ColumnSight) -> Span:
     return _number(figures.memory(row.memory), row.stale) if row.kind is NodeKind.SERVER else _BLANK
 
 
-def _attached(row: Row, _: Sight) -> Span:
+def _attached(row: Row, _: ColumnSight) -> Span:
     if row.kind is not NodeKind.SERVER:
         return _BLANK
     if row.database is None:
@@ -184,16 +184,16 @@ def _attached(row: Row, _: Sight) -> Span:
     return (row.database, "well" if row.state is ServerState.UP else "text")
 
 
-def _note(row: Row, _: Sight) -> Span:
+def _note(row: Row, _: ColumnSight) -> Span:
     return (row.note, ("bad", "warning", "quiet", "quiet")[row.rank])
 
 
-def _age(row: Row, _: Sight) -> Span:
+def _age(row: Row, _: ColumnSight) -> Span:
     return (row.age, "bad" if row.stale else "quiet")
 
 
-def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Row, Sight], Span]:
-    def show(row: Row, sight: Sight) -> Span:
+def _spark(metric: str, style: str, kinds: tuple[NodeKind, ...]) -> Callable[[Row, ColumnSight], Span]:
+    def show(row: Row, sight: ColumnSight) -> Span:
         if row.kind not in kinds:
             return _BLANK
         return (sparkline(sight.trends.means(row.name, metric, SPARK_CELLS, sight.at)), style)
@@ -232,7 +232,7 @@ _WEIGHT = (
 NODES = Sheet(COLUMNS, _WEIGHT)
 
 
-def placed(rows: Sequence[T], sight: Sight, width: int, sheet: Sheet[T]) -> tuple[Placed, ...]:
+def placed(rows: Sequence[T], sight: ColumnSight, width: int, sheet: Sheet[T]) -> tuple[Placed, ...]:
     """The columns that a table of that width shows, with their places."""
     by_key = {column.key: column for column in sheet.columns}
     widths = {key: _width(by_key[key], rows, sight) for key in sheet.weight if by_key[key].since <= width}
@@ -259,7 +259,7 @@ def placed(rows: Sequence[T], sight: Sight, width: int, sheet: Sheet[T]) -> tupl
     return tuple(places)
 
 
-def _width(column: Column[T], rows: Sequence[T], sight: Sight) -> int:
+def _width(column: Column[T], rows: Sequence[T], sight: ColumnSight) -> int:
     if column.most == 0:
         return column.least
     longest = max((cell_len(clean(column.show(row, sight)[0])) for row in rows), default=0)
@@ -269,7 +269,7 @@ def _width(column: Column[T], rows: Sequence[T], sight: Sight) -> int:
 Cells = tuple[Span, ...]
 
 
-def cells_of(row: Listed, columns: Sequence[Placed], sight: Sight) -> Cells:
+def cells_of(row: Listed, columns: Sequence[Placed], sight: ColumnSight) -> Cells:
     """What each column shows of the row, filled to the column's width; the mark comes first."""
     return (mark_of(row), *(_cell(place, place.column.show(row, sight)) for place in columns))
 

@@ -184,7 +184,7 @@ def _most_first(figure: Callable[[Row], float | None]) -> Callable[[Row], tuple[
 
 
 @dataclass(frozen=True, slots=True)
-class Order(Generic[T]):
+class RowOrder(Generic[T]):
     """A way to sort: its name, the column whose title carries the mark, and the sort key."""
 
     name: str
@@ -192,18 +192,18 @@ class Order(Generic[T]):
     key: Callable[[T], tuple[object, ...]]
 
 
-ORDERS: tuple[Order[Row], ...] = (
-    Order("worst first", "state", _by_worst),
-    Order("node", "node", by_name),
-    Order("users", "users", _most_first(lambda row: row.users)),
-    Order("availability, least first", "availability",
-          _most_first(lambda row: None if row.availability is None else -row.availability)),
-    Order("load", "load", _most_first(lambda row: row.load)),
-    Order("latency", "latency", _most_first(lambda row: row.latency)),
-    Order("age", "age", _most_first(lambda row: row.age_seconds)),
+ORDERS: tuple[RowOrder[Row], ...] = (
+    RowOrder("worst first", "state", _by_worst),
+    RowOrder("node", "node", by_name),
+    RowOrder("users", "users", _most_first(lambda row: row.users)),
+    RowOrder("availability, least first", "availability",
+             _most_first(lambda row: None if row.availability is None else -row.availability)),
+    RowOrder("load", "load", _most_first(lambda row: row.load)),
+    RowOrder("latency", "latency", _most_first(lambda row: row.latency)),
+    RowOrder("age", "age", _most_first(lambda row: row.age_seconds)),
 )
 
 
-def arranged(rows: Iterable[T], order: Order[T]) -> tuple[T, ...]:
+def arranged(rows: Iterable[T], order: RowOrder[T]) -> tuple[T, ...]:
     """The rows in that order."""
     return tuple(sorted(rows, key=order.key))

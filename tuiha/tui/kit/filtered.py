@@ -8,7 +8,7 @@ from typing import Generic
 
 from tuiha.tui.draw.columns import Sheet, T
 from tuiha.tui.draw.filter import EVERYTHING, Fields, Filter, parse_for
-from tuiha.tui.draw.rows import Order, arranged
+from tuiha.tui.draw.rows import RowOrder, arranged
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
@@ -21,7 +21,7 @@ class Content(Generic[T]):
     """What a table shows: its columns, the ways to sort it (the first is how it starts), what a filter can look at."""
 
     sheet: Sheet[T]
-    orders: tuple[Order[T], ...]
+    orders: tuple[RowOrder[T], ...]
     fields: Fields[T]
     example: str  # terms of a filter that make sense here
 
@@ -46,7 +46,7 @@ class FilteredScreen(PoolScreen, Generic[T], inherit_bindings=False):
         return self._table
 
     @property
-    def order(self) -> Order[T]:
+    def order(self) -> RowOrder[T]:
         """How the rows are sorted now."""
         return self.content.orders[self._order]
 

@@ -14,7 +14,7 @@ from tuiha.tui.draw.head import head
 from tuiha.tui.draw.lists import footer_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, Bound, Key, bindings, bound
+from tuiha.tui.keys import EVERYWHERE, BoundKey, Key, bindings, bound
 from tuiha.tui.kit.application import Application, Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.paper import Paper
@@ -33,7 +33,7 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     _repeated: Timer | None = None
     dashboard = Reach[Application]()
 
-    def bound_keys(self) -> tuple[Bound, ...]:
+    def bound_keys(self) -> tuple[BoundKey, ...]:
         """This screen's keys as they are bound now."""
         return bound(self.KEYS, self.active_bindings)
 

@@ -9,7 +9,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tuiha.tui.draw.columns import Cells, Placed, Sheet, Sight, T, cells_of, placed, row_line
+from tuiha.tui.draw.columns import Cells, ColumnSight, Placed, Sheet, T, cells_of, placed, row_line
 from tuiha.tui.kit.application import Coloured
 from tuiha.tui.kit.paper import strip_of
 
@@ -26,7 +26,7 @@ class Table(ScrollView, Generic[T]):
         self._sheet = sheet
         self._rows: tuple[T, ...] = ()
         self._cells: dict[int, Cells] = {}
-        self._sight: Sight | None = None
+        self._sight: ColumnSight | None = None
         self._columns: tuple[Placed, ...] = ()
         self._node: str | None = None
         self._cursor = 0
@@ -55,7 +55,7 @@ class Table(ScrollView, Generic[T]):
         """The number of the first row that is on the screen."""
         return self.scroll_offset.y
 
-    def show(self, rows: Sequence[T], sight: Sight, width: int, height: int) -> None:
+    def show(self, rows: Sequence[T], sight: ColumnSight, width: int, height: int) -> None:
         """Show these rows in a table of that size."""
         columns = placed(rows, sight, width, self._sheet)
         before, before_rows, cursor_before = self._cells, self._rows, self._cursor

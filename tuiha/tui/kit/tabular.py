@@ -8,7 +8,7 @@ from typing import ClassVar, Generic
 
 from textual.app import ComposeResult
 
-from tuiha.tui.draw.columns import Sight, T, title_line
+from tuiha.tui.draw.columns import ColumnSight, T, title_line
 from tuiha.tui.draw.filter import EVERYTHING
 from tuiha.tui.draw.lists import rule
 from tuiha.tui.draw.spans import Line, fit, width_of
@@ -103,7 +103,9 @@ class TableView(FilteredScreen[T], Generic[T], inherit_bindings=False):
         kept_below = min(self.KEEP_BELOW, max(0, room - LEAST_TABLE))
         table = max(1, min(max(1, len(items)), room - kept_below))
         at = body.now if body.snapshot is None else body.snapshot.at
-        self._table.show(kept, Sight(at, self.dashboard.trends), width, table)  # first: below is of its cursor's row
+        self._table.show(
+            kept, ColumnSight(at, self.dashboard.trends), width, table
+        )  # first: below is of its cursor's row
         self._painted = _Painted(body, len(items), len(kept), width, room, table)
         self._paint_around(self._painted)
         self._footer.show((self.footer(width),), 0 if self._entry.display or height < HEAD + 1 else 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuiha.model.facts import Snapshot
 from tuiha.tui.kit.application import Application
 from tuiha.tui.operations.lines.choices import Choice
-from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.operator import StartedOperation
 from tuiha.tui.operations.state import Operations
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class Ways(Protocol):
     def open_confirm(self, plan: Plan) -> None:
         """Ask for the name."""
 
-    def open_run(self, operation: str, facts: OperationFacts | None = None) -> None:
+    def open_run(self, operation: str, facts: StartedOperation | None = None) -> None:
         """Follow an operation, whoever started it. `esc` leads where one was before it was planned."""
 
-    def open_result(self, facts: OperationFacts) -> None:
+    def open_result(self, facts: StartedOperation) -> None:
         """What came of an operation."""
 
-    def open_operation(self, facts: OperationFacts) -> None:
+    def open_operation(self, facts: StartedOperation) -> None:
         """Its run or its result."""
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tuiha.model.operations.plans import OperationStatus, StepStatus
-from tuiha.model.operations.ways import Standing
+from tuiha.model.operations.ways import OperationStanding
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator
-    from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.lookup import NoPage, UserPage
     from tuiha.watch.reader import DeviceRow
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _NOT_BEGUN = (StepStatus.WAITING, StepStatus.UNDONE, StepStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class OperatorTrouble:
     """Why something could not be done, in words for people."""
 
     text: str
@@ -48,7 +48,7 @@ class StepFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class OperationFacts:
+class StartedOperation:
     """An operation that was started, here or elsewhere."""
 
     id: str
@@ -76,10 +76,10 @@ class OperationFacts:
         return self.state is not OperationStatus.RUNNING
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> OperationStanding:
         """What decides what can still be done about it."""
         turning = [step for step in self.steps if step.point_of_no_return]
-        return Standing(
+        return OperationStanding(
             self.state, self.changed, self.left, any(step.state is not StepStatus.WAITING for step in self.steps),
             not turning, any(step.state not in _NOT_BEGUN for step in turning), self.undoable,
             self.elsewhere,
@@ -99,26 +99,26 @@ class Desk(Protocol):
         """Why nobody may act from here, for instance no operator's token; None when one may."""
 
     def ask(
-        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> Callable[[], None]:
         """Have the operator do that; what it refuses or cannot reach is an answer too. Returns what ends it."""
 
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+    def follow(self, operation: str, told: Callable[[StartedOperation | OperatorTrouble], None]) -> Callable[[], None]:
         """Have `told` called whenever the operation is farther. Returns what ends it."""
 
     def operations(
-        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+        self, answer: Callable[[tuple[StartedOperation, ...] | OperatorTrouble], None], *, elsewhere: bool = True
     ) -> None:
         """Operations that run or ran, whoever started them, newest first; told again when more is known.
 
         Without `elsewhere` only those of this host, for which no database is asked.
         """
 
-    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """At most `limit` users after the name `after`; of several questions only the newest is sure of an answer."""
 
-    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """At most `limit` users that a server monitors, after the one with the id `after`; answered as above."""
 
-    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoPage], None]) -> None:
         """The devices of a user; answered as above."""

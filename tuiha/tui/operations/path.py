@@ -9,7 +9,7 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.operations.catalogue import KEYS, OPERATIONS, REASON
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.state import ONLY_WATCHES, Operations
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class OperationScreens:
         self._dashboard.installed(CONFIRM, ConfirmScreen).choose(plan)
         self._dashboard.open(CONFIRM)
 
-    def open_run(self, operation: str, facts: OperationFacts | None = None) -> None:
+    def open_run(self, operation: str, facts: StartedOperation | None = None) -> None:
         """Follow an operation."""
         from tuiha.tui.operations.screens.run import RunScreen
 
@@ -80,7 +80,7 @@ class OperationScreens:
         self._dashboard.leave_all(PASSED)
         self._dashboard.open(RUN)
 
-    def open_result(self, facts: OperationFacts) -> None:
+    def open_result(self, facts: StartedOperation) -> None:
         """What came of it."""
         from tuiha.tui.operations.screens.result import ResultScreen
 
@@ -88,7 +88,7 @@ class OperationScreens:
         self._dashboard.leave_all(PASSED)
         self._dashboard.open(RESULT)
 
-    def open_operation(self, facts: OperationFacts) -> None:
+    def open_operation(self, facts: StartedOperation) -> None:
         """Its run or its result."""
         if facts.ended:
             self.open_result(facts)
@@ -101,8 +101,8 @@ class OperationScreens:
         Once nobody is `undisturbed` by that, as somebody has gone elsewhere already, nothing is opened.
         """
 
-        def found(operation: OperationFacts | Trouble | None) -> None:
-            if not isinstance(operation, OperationFacts) or not undisturbed():
+        def found(operation: StartedOperation | OperatorTrouble | None) -> None:
+            if not isinstance(operation, StartedOperation) or not undisturbed():
                 return
             if not operation.ended or (not operation.settled and not operation.elsewhere):
                 self.open_operation(operation)

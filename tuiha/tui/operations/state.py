@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tuiha.model.facts import Snapshot
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.problems.operation import Running, running
 from tuiha.tui.operations.lines.choices import Judged, judged
-from tuiha.tui.operations.operator import Desk, OperationFacts, Trouble
+from tuiha.tui.operations.operator import Desk, OperatorTrouble, StartedOperation
 from tuiha.tui.terminal.threads import on_this_loop
 
 if TYPE_CHECKING:
     from tuiha.operate.api import Operator
     from tuiha.operate.plans.plan import Plan
-    from tuiha.watch.lookup import NoAnswer, Page
+    from tuiha.watch.lookup import NoPage, UserPage
     from tuiha.watch.reader import DeviceRow
 from dataclasses import dataclass
 
@@ -113,13 +113,17 @@ class Operations:
     # What screens ask; answers come on the screen's loop
 
     def _ask(
-        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | Trouble], None]
+        self, work: Callable[[Operator], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> None:
         if self._desk is not None:
             self._desk.ask(work, on_this_loop(answer))
 
     def plan(
-        self, kind: str, target: Sequence[str], options: Mapping[str, str], answer: Callable[[Plan | Trouble], None]
+        self,
+        kind: str,
+        target: Sequence[str],
+        options: Mapping[str, str],
+        answer: Callable[[Plan | OperatorTrouble], None],
     ) -> None:
         """Plan; changes nothing."""
         self._ask(lambda operator: operator.plan(kind, tuple(target), options), answer)
@@ -127,28 +131,28 @@ class Operations:
     def judge(self, kind: str, target: Sequence[str], answer: Callable[[Judged], None]) -> None:
         """Ask an operation's own checks whether it can be done now; changes nothing."""
         self.plan(kind, target, {}, lambda plan: answer(
-            Judged(plan.text) if isinstance(plan, Trouble) else judged(plan)))
+            Judged(plan.text) if isinstance(plan, OperatorTrouble) else judged(plan)))
 
-    def save(self, plan: Plan, answer: Callable[[Trouble | None], None]) -> None:
+    def save(self, plan: Plan, answer: Callable[[OperatorTrouble | None], None]) -> None:
         """Keep a plan for the shell; changes nothing in the pool."""
         self._ask(lambda operator: operator.save(plan), answer)
 
-    def follow(self, operation: str, told: Callable[[OperationFacts | Trouble], None]) -> Callable[[], None]:
+    def follow(self, operation: str, told: Callable[[StartedOperation | OperatorTrouble], None]) -> Callable[[], None]:
         """Follow an operation; returns what ends that."""
         return (lambda: None) if self._desk is None else self._desk.follow(operation, on_this_loop(told))
 
     def listed(
-        self, answer: Callable[[tuple[OperationFacts, ...] | Trouble], None], *, elsewhere: bool = True
+        self, answer: Callable[[tuple[StartedOperation, ...] | OperatorTrouble], None], *, elsewhere: bool = True
     ) -> None:
         """Operations that run or ran, newest first; answered more than once when more gets known."""
         if self._desk is not None:
             self._desk.operations(on_this_loop(answer), elsewhere=elsewhere)
 
-    def newest(self, answer: Callable[[OperationFacts | Trouble | None], None]) -> None:
+    def newest(self, answer: Callable[[StartedOperation | OperatorTrouble | None], None]) -> None:
         """The operation of this host that runs, or else the last one."""
 
-        def chosen(found: tuple[OperationFacts, ...] | Trouble) -> None:
-            if isinstance(found, Trouble):
+        def chosen(found: tuple[StartedOperation, ...] | OperatorTrouble) -> None:
+            if isinstance(found, OperatorTrouble):
                 answer(found)
                 return
             open_ones = (operation for operation in found if not operation.ended or not operation.settled)
@@ -156,17 +160,17 @@ class Operations:
 
         self.listed(chosen, elsewhere=False)
 
-    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def find_users(self, pattern: str, after: str, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """A page of users; of several questions only the newest is sure of an answer."""
         if self._desk is not None:
             self._desk.find_users(pattern, after, limit, on_this_loop(answer))
 
-    def users_on(self, server: str, after: int, limit: int, answer: Callable[[Page | NoAnswer], None]) -> None:
+    def users_on(self, server: str, after: int, limit: int, answer: Callable[[UserPage | NoPage], None]) -> None:
         """A page of a server's users; of several questions only the newest is sure of an answer."""
         if self._desk is not None:
             self._desk.users_on(server, after, limit, on_this_loop(answer))
 
-    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoAnswer], None]) -> None:
+    def devices_of(self, user: str, answer: Callable[[tuple[DeviceRow, ...] | NoPage], None]) -> None:
         """The devices of a user; of several questions only the newest is sure of an answer."""
         if self._desk is not None:
             self._desk.devices_of(user, on_this_loop(answer))
@@ -179,23 +183,23 @@ class Operations:
     # Changes of the pool
 
     def change(
-        self, what: str, do: Callable[[Operator, Armed], Awaitable[T]], answer: Callable[[T | Trouble], None]
+        self, what: str, do: Callable[[Operator, Armed], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> None:
         """The gate: whatever changes the pool comes through here, is counted, and is refused unless armed."""
         self.changes[what] += 1
         armed, against = self.armed, self.against()
         if armed is None or against is not None:
-            answer(Trouble(against or NOT_ARMED))
+            answer(OperatorTrouble(against or NOT_ARMED))
         else:
             self._ask(lambda operator: do(operator, armed), answer)
 
     def apply(
-        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | Trouble], None]
+        self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | OperatorTrouble], None]
     ) -> None:
         """Start it, with the reason given when arming; refused when not armed any more."""
         chosen = tuple(overrides)
         self.change("apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, chosen), answer)
 
-    def act(self, way: Way, operation: str, answer: Callable[[str | Trouble], None]) -> None:
+    def act(self, way: IntentWay, operation: str, answer: Callable[[str | OperatorTrouble], None]) -> None:
         """Stop an operation, take it back, or bring it to its end."""
         self.change(way, lambda operator, _: operator.steer(way, operation), answer)

@@ -9,22 +9,22 @@ from collections.abc import Mapping
 
 from textual import events
 
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.paced import PACE
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.possible import MEANS, against
 
 SURE = 5.0  # seconds in which the second press has to come
 _PREFIX = "operation."
-_TOLD: Mapping[Way, tuple[str, str]] = {  # for the help, and for the footer
-    Way.CANCEL: ("stop it where that is safe; press it twice", "stop"),
-    Way.UNDO: ("take back what was done, before the point of no return; twice", "undo"),
-    Way.RESUME: ("bring what stopped half-way to its end; press it twice", "resume"),
+_TOLD: Mapping[IntentWay, tuple[str, str]] = {  # for the help, and for the footer
+    IntentWay.CANCEL: ("stop it where that is safe; press it twice", "stop"),
+    IntentWay.UNDO: ("take back what was done, before the point of no return; twice", "undo"),
+    IntentWay.RESUME: ("bring what stopped half-way to its end; press it twice", "resume"),
 }
 STEER_KEYS: tuple[Key, ...] = tuple(
     Key(f"{_PREFIX}{way}", KEYS[way], f"steer('{way}')", *told, danger=True) for way, told in _TOLD.items()
@@ -39,7 +39,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
     _arrived_at: float = 0.0  # the last key, by the clock of key events
 
     @property
-    def operation(self) -> OperationFacts | None:
+    def operation(self) -> StartedOperation | None:
         """The operation that keys act on."""
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
     def against(self, key: Key) -> str | None:
         """Also: not everything can be done about every operation."""
         reason = super().against(key)
-        way = next((way for way in Way if key.id == f"{_PREFIX}{way}"), None)
+        way = next((way for way in IntentWay if key.id == f"{_PREFIX}{way}"), None)
         if way is None:
             return reason
         if self.operation is None:
@@ -59,7 +59,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
 
     def action_steer(self, name: str) -> None:
         """Do it, on the second press."""
-        operation, way = self.operation, Way(name)
+        operation, way = self.operation, IntentWay(name)
         if operation is None or not self.allowed(_PREFIX + name):
             return
         if self._sure(name, operation.id):
@@ -74,10 +74,10 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         self._pressed = (what, operation, now)
         return (what, operation) == (before, of) and PACE <= now - at <= SURE
 
-    def _done(self, way: Way, operation: str, answer: str | Trouble) -> None:
-        if isinstance(answer, Trouble):
+    def _done(self, way: IntentWay, operation: str, answer: str | OperatorTrouble) -> None:
+        if isinstance(answer, OperatorTrouble):
             self.say(answer.text)
-        elif self.is_current and way is not Way.CANCEL:
+        elif self.is_current and way is not IntentWay.CANCEL:
             self.dashboard.ways.open_run(operation)  # it runs again: forward, or back
         else:
             self.say("it was asked")

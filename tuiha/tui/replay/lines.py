@@ -89,7 +89,7 @@ def strip(blocks: Sequence[Block], at: float, width: int) -> tuple[Line, Line, L
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SnapshotChange:
     """A figure of a node, before and after."""
 
     node: str
@@ -99,7 +99,7 @@ class Change:
     weighty: bool  # a word or a yes or no, and not just a number
 
 
-def changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
+def changes(old: Snapshot, new: Snapshot) -> Iterator[SnapshotChange]:
     """What differs between two snapshots, node by node; what is another one every second by its nature is left out."""
     yield from _changes(new.pool, old, new)
     for name in ("databases", "servers", "sprayers", "mail"):
@@ -107,21 +107,21 @@ def changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
         for node in getattr(new, name):
             was = before.pop(node.name, None)
             if was is None:
-                yield Change(node.name, "", "", "new", True)
+                yield SnapshotChange(node.name, "", "", "new", True)
             else:
                 yield from _changes(node.name, was, node)
         for gone in before:
-            yield Change(gone, "", "", "gone", True)
+            yield SnapshotChange(gone, "", "", "gone", True)
 
 
-def _changes(name: str, old: Any, new: Any) -> Iterator[Change]:
+def _changes(name: str, old: Any, new: Any) -> Iterator[SnapshotChange]:
     for field in fields(new):
         before, after = getattr(old, field.name, None), getattr(new, field.name)
         if before == after or field.name in RESTLESS or isinstance(after, tuple) or isinstance(before, tuple):
             continue
         number = isinstance(after, (int, float)) and not isinstance(after, bool)
         if _shown(before) != _shown(after):
-            yield Change(name, field.name.replace("_", " "), _shown(before), _shown(after), not number)
+            yield SnapshotChange(name, field.name.replace("_", " "), _shown(before), _shown(after), not number)
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuiha.config import tls
-from tuiha.config.parts import DatabaseNode, MailCluster, MailServer, Role, Sprayer
+from tuiha.config.parts import DatabaseNode, MailCluster, MailServerSettings, Role, Sprayer
 from tuiha.config.secrets import resolve_all
 from tuiha.config.settings import Pool
 from tuiha.config.values import Secret
@@ -24,11 +24,11 @@ from tuiha.drivers.sprayers.haproxy import ADMIN, open_haproxy
 from tuiha.model.check.doctor import advice
 from tuiha.model.check.facts import FindingCode, MonitorLogIn, RoleLogIn, Steering, Tried
 from tuiha.model.check.finding import Finding
-from tuiha.model.check.findings import Attempt, Expected, findings
+from tuiha.model.check.findings import Attempt, ExpectedPool, findings
 from tuiha.model.check.manager import managed_findings
 from tuiha.model.check.rehearsals import rehearsal_findings
 from tuiha.model.conclude import conclude
-from tuiha.model.databases.active import Standing, standing
+from tuiha.model.databases.active import ActiveStanding, standing
 from tuiha.model.databases.way_back import Rehearsal
 from tuiha.model.facts import Look, Protection
 from tuiha.model.problems.causes import Cause
@@ -68,7 +68,7 @@ class Checked:
     """What the probes brought."""
 
     look: Look
-    stand: Standing
+    stand: ActiveStanding
     protection: str | None
     findings: tuple[Finding, ...]
 
@@ -106,7 +106,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     stand = standing(look, None)
     commands = frozenset(node.name for node in pool.database.nodes
                          if node.agent is not None and node.agent.driver == "command")
-    expected = Expected(
+    expected = ExpectedPool(
         servers=frozenset(s.name for s in pool.servers),
         foreign=frozenset(s.name for s in pool.servers if s.driver != "pool"),
         system_identifier=pool.database.system_identifier,
@@ -127,7 +127,7 @@ async def check(pool: Pool, base: Path, config: Path | None = None) -> Checked:
     return Checked(look, stand, conclude(look, rules=rules).protection, found_all)
 
 
-def _system(pool: Pool, stand: Standing) -> str | None:
+def _system(pool: Pool, stand: ActiveStanding) -> str | None:
     """The system identifier that the pool's databases must have, by whatever tells it first."""
     if stand.ledger is not None and stand.ledger.system_identifier:
         return stand.ledger.system_identifier
@@ -210,7 +210,7 @@ async def _role(pool: Pool, base: Path, node: DatabaseNode, name: str, role: Rol
         *_outcome(failed), name, role.user, pool.database.name, pool.database.tls is not None))
 
 
-async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServer, password: str) -> Attempt:
+async def _monitor(pool: Pool, base: Path, cluster: MailCluster, server: MailServerSettings, password: str) -> Attempt:
     monitor = cluster.monitor
     separator = monitor.separator if monitor.acts == "master" else None
 

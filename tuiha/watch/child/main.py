@@ -22,7 +22,7 @@ from tuiha.watch.child.messages import LAST, News, Refusal, Started, outline_of,
 from tuiha.watch.watcher import Watcher
 
 if TYPE_CHECKING:
-    from tuiha.watch.recording.setup import Recording
+    from tuiha.watch.recording.setup import OptionalRecording
 
 ENDED = 0  # the exit code when nobody listens any more
 LOOK = 1.0  # seconds between two looks at whether the watcher is still there
@@ -58,7 +58,7 @@ class _Watching:
         """Until nobody listens, or the watcher has ended."""
         threading.Thread(target=self._listen, name="tuiha-told", daemon=True).start()
         self._watcher.start()
-        recording: Recording | None = None
+        recording: OptionalRecording | None = None
         settled = False
         try:
             send(self._news, Started())
@@ -78,11 +78,11 @@ class _Watching:
             if recording is not None:
                 recording.stop()
 
-    def _recorded(self) -> Recording:
+    def _recorded(self) -> OptionalRecording:
         """Begin to record."""
-        from tuiha.watch.recording.setup import Recording
+        from tuiha.watch.recording.setup import OptionalRecording
 
-        recording = Recording(self._pool, self._base)
+        recording = OptionalRecording(self._pool, self._base)
         recording.start(self._watcher)
         return recording
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiha.config.errors import Problem
+from tuiha.config.errors import ConfigProblem
 from tuiha.model.facts import Event, Snapshot
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Started:
 class Refusal:
     """Why nothing can be watched: what is wrong with the configuration."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[ConfigProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)

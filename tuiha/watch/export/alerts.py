@@ -19,7 +19,7 @@ _SAID = 300  # characters of what a failing command says
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VerdictChange:
     """A verdict that has lasted long enough to be told, and the one that was told before."""
 
     before: Verdict | None
@@ -50,7 +50,7 @@ class Steady:
         self._ever = False
         self._since: tuple[Verdict, float] | None = None
 
-    def look(self, snapshot: Snapshot) -> Change | None:
+    def look(self, snapshot: Snapshot) -> VerdictChange | None:
         """What is to be told now, if anything."""
         if snapshot.verdict == self._told:
             self._since = None
@@ -59,7 +59,7 @@ class Steady:
             self._since = (snapshot.verdict, snapshot.at)
         if snapshot.at - self._since[1] < self._after:
             return None
-        change = Change(self._told if self._ever else None, snapshot)
+        change = VerdictChange(self._told if self._ever else None, snapshot)
         self._told, self._ever, self._since = snapshot.verdict, True, None
         return change
 
@@ -76,7 +76,9 @@ class Alerting:
         self._base = base
         self._say = say
         self._steady = Steady(settings.after)
-        self._waiting: Change | None = None  # the newest; an older one that could not be told is no news any more
+        self._waiting: VerdictChange | None = (
+            None  # the newest; an older one that could not be told is no news any more
+        )
         self._news = asyncio.Event()
 
     def add(self, snapshot: Snapshot) -> None:
@@ -102,7 +104,7 @@ class Alerting:
                           f"{why}; again in {self._settings.again:g} s")
                 await asyncio.sleep(self._settings.again)
 
-    async def _tell(self, change: Change) -> str | None:
+    async def _tell(self, change: VerdictChange) -> str | None:
         """Run the command; why it failed, None when it did not."""
         pool, verdict = change.snapshot.pool, str(change.snapshot.verdict)
         text = json.dumps(change.document()) + "\n"

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
-from tuiha.config.errors import Problem
+from tuiha.config.errors import ConfigProblem
 from tuiha.model.events import events
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.recording import store
@@ -53,10 +53,12 @@ class Recording:
                 self._connection.execute("ROLLBACK")
             raise store.unusable(self.path, error) from None
         except (TypeError, ValueError):  # a file from elsewhere, with texts where numbers should be
-            problem = Problem("its list of blocks is damaged", "name another file", file=self.path)
+            problem = ConfigProblem("its list of blocks is damaged", "name another file", file=self.path)
             raise RecordingError(problem) from None
         if not self._blocks:
-            raise RecordingError(Problem("nothing is recorded yet", "wait for the first snapshot", file=self.path))
+            raise RecordingError(
+                ConfigProblem("nothing is recorded yet", "wait for the first snapshot", file=self.path)
+            )
 
     @property
     def first(self) -> int:
@@ -87,12 +89,14 @@ class Recording:
         frames = self._frames(block)
         place = number - block.number
         if not 0 <= place < len(frames):
-            raise RecordingError(Problem("that moment is not in it any more", "go to another one", file=self.path))
+            raise RecordingError(
+                ConfigProblem("that moment is not in it any more", "go to another one", file=self.path)
+            )
         try:
             return unpack(Snapshot, frames[place])
         except DecodeError as error:
-            raise RecordingError(Problem(f"a snapshot cannot be read: {error}", "go to another moment",
-                                         file=self.path)) from None
+            raise RecordingError(ConfigProblem(f"a snapshot cannot be read: {error}", "go to another moment",
+                                               file=self.path)) from None
 
     def _frames(self, block: Block) -> list[Json]:
         key = (block.number, block.frames)
@@ -101,12 +105,12 @@ class Recording:
             try:
                 frames = store.trees(self._connection, block)
             except (DecodeError, sqlite3.Error) as error:
-                raise RecordingError(Problem(f"a part of it cannot be read: {error}", "go to another moment",
-                                             file=self.path)) from None
+                raise RecordingError(ConfigProblem(f"a part of it cannot be read: {error}", "go to another moment",
+                                                   file=self.path)) from None
             if frames is None or not all(isinstance(frame, dict) and isinstance(frame.get("at"), (int, float))
                                          for frame in frames):
-                raise RecordingError(Problem("that moment is not in it any more", "go to another one",
-                                             file=self.path))
+                raise RecordingError(ConfigProblem("that moment is not in it any more", "go to another one",
+                                                   file=self.path))
             self._trees[key] = frames
             if len(self._trees) > CACHED:
                 self._trees.popitem(last=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tuiha.config.errors import ConfigError
 from tuiha.model.facts import Snapshot
 from tuiha.watch.feed import Feed
-from tuiha.watch.recording.writer import Keep, Taken, Writer
+from tuiha.watch.recording.writer import Keep, RecordingTaken, Writer
 
 SHARE = 50  # a frame that cost t seconds of CPU is followed by the next no sooner than SHARE * t later
 AGAIN = 10.0  # seconds until a file that could not be had is tried again
@@ -70,8 +70,8 @@ class Recorder:
         while not self._ended():
             try:
                 writer = Writer(self.path, self._pool, self._keep)
-            except (Taken, ConfigError, OSError, sqlite3.Error) as error:
-                self.elsewhere = isinstance(error, Taken)
+            except (RecordingTaken, ConfigError, OSError, sqlite3.Error) as error:
+                self.elsewhere = isinstance(error, RecordingTaken)
                 self._in_trouble(str(error), quiet=self.elsewhere)
                 self._rest()
                 continue

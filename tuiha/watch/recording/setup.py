@@ -43,7 +43,7 @@ def recorder_of(pool: Pool, base: Path, path: Path | None = None) -> Recorder:
 _log = logging.getLogger(__name__)
 
 
-class Recording:
+class OptionalRecording:
     """The recorder of a pool, or why there is none."""
 
     def __init__(self, pool: Pool, base: Path) -> None:

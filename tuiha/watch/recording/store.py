@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiha.config.errors import ConfigError, Problem
+from tuiha.config.errors import ConfigError, ConfigProblem
 from tuiha.watch.recording.codec import DecodeError, Json, applied
 
 VERSION = 1  # of the schema; a file of a higher one is not touched
@@ -102,8 +102,8 @@ def open_for_writing(path: Path, pool: str) -> sqlite3.Connection:
             _create(connection, pool)
         found = pool_of(connection)
         if found != pool:
-            raise RecordingError(Problem(f"it is a recording of pool {found}, not of {pool}",
-                                         "name another file", file=path))
+            raise RecordingError(ConfigProblem(f"it is a recording of pool {found}, not of {pool}",
+                                               "name another file", file=path))
     except BaseException:
         connection.close()
         raise
@@ -122,8 +122,13 @@ def _create(connection: sqlite3.Connection, pool: str) -> None:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """The recording at that place, to be read only, from any thread. Raises RecordingError."""
     if not path.is_file():
-        raise RecordingError(Problem("there is no recording", "`tuiha record` makes one, and so does the dashboard "
-                                     "unless recording.enabled is false", file=path))
+        raise RecordingError(
+            ConfigProblem(
+                "there is no recording",
+                "`tuiha record` makes one, and so does the dashboard unless recording.enabled is false",
+                file=path,
+            )
+        )
     problem: Exception | None = None
     for options in ("mode=ro", "mode=ro&immutable=1"):  # the second for a folder that may not be written to
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_BUSY,
@@ -131,7 +136,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         try:
             if _checked(connection, path):
                 return connection
-            problem = RecordingError(Problem("nothing is recorded yet", "wait for the first snapshot", file=path))
+            problem = RecordingError(ConfigProblem("nothing is recorded yet", "wait for the first snapshot", file=path))
         except sqlite3.DatabaseError as error:
             problem = unusable(path, error)
         except RecordingError as error:
@@ -145,8 +150,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 def unusable(path: Path, error: sqlite3.Error) -> RecordingError:
     """What a failure of SQLite means."""
-    found = RecordingError(Problem(f"it cannot be read as a recording: {error}", "name a file that `tuiha record` made",
-                                   file=path))
+    found = RecordingError(
+        ConfigProblem(f"it cannot be read as a recording: {error}", "name a file that `tuiha record` made", file=path)
+    )
     found.__cause__ = error
     return found
 
@@ -158,10 +164,10 @@ def _checked(connection: sqlite3.Connection, path: Path) -> bool:
     if not version and not application and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return False
     if application != APPLICATION:
-        raise RecordingError(Problem("it is not a recording", "name a file that `tuiha record` made", file=path))
+        raise RecordingError(ConfigProblem("it is not a recording", "name a file that `tuiha record` made", file=path))
     if version > VERSION:
-        raise RecordingError(Problem(f"a newer tuiha made it (version {version}, this one reads {VERSION})",
-                                     "update tuiha", file=path))
+        raise RecordingError(ConfigProblem(f"a newer tuiha made it (version {version}, this one reads {VERSION})",
+                                           "update tuiha", file=path))
     return True
 
 

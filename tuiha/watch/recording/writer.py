@@ -25,7 +25,7 @@ class Keep:
     bytes: int
 
 
-class Taken(Exception):
+class RecordingTaken(Exception):
     """Another process is recording into that file."""
 
 
@@ -134,7 +134,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise Taken(f"another process records into {path.stem}") from None
+            raise RecordingTaken(f"another process records into {path.stem}") from None
         raise
     return descriptor
 

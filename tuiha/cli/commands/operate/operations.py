@@ -76,12 +76,12 @@ def _verified(operator: Operator) -> int:
     """Say whether what is recorded is what was written; what is not goes to stderr, the first of the database first."""
     from tuiha.cli.operations.follow import acted
     from tuiha.operate.records.history import verify
-    from tuiha.watch.reader import Unreachable
+    from tuiha.watch.reader import ReaderUnreachable
 
     async def work() -> Verified:
         try:
             return await verify(operator.pool, operator.base)
-        except Unreachable as error:
+        except ReaderUnreachable as error:
             raise CommandError(str(error), exits.UNREACHABLE) from None
 
     found = acted(work())

@@ -16,7 +16,7 @@ from tuiha.cli.output.streams import put, say
 from tuiha.model.operations.catalogue import shell_words
 
 if TYPE_CHECKING:
-    from tuiha.watch.reader import NoMail, UnreadableRow, UserRow
+    from tuiha.watch.reader import UnreadableRow, UserRow, UserWithoutMail
 
 KINDS = shell_words("users")
 
@@ -135,7 +135,7 @@ def _server(row: UserRow) -> str:
     return "DISABLED" if row.disabled else cell(row.server)
 
 
-def _without(found: NoMail) -> str:
+def _without(found: UserWithoutMail) -> str:
     from tuiha.cli.output.table import plain
     from tuiha.words.mail import explained
 

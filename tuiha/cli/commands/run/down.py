@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from tuiha.lab.pool import pointer
-    from tuiha.lab.pool.control import Control, ControlError
+    from tuiha.lab.pool.control import LabControl, LabControlError
 
     folder = pointer.running()
     if folder is None:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.OK
     try:
         with progress("stopping the embedded pool"):
-            asyncio.run(Control(folder).stop())
-    except ControlError as error:
+            asyncio.run(LabControl(folder).stop())
+    except LabControlError as error:
         raise exits.CommandError(str(error), exits.UNKNOWN) from error
     return exits.OK

@@ -11,7 +11,7 @@ from tuiha.cli.output.streams import put, say
 
 if TYPE_CHECKING:
     from tuiha.lab.drill.scenario import Scenario
-    from tuiha.lab.drill.verdict import Verdict
+    from tuiha.lab.drill.verdict import DrillVerdict
 
 HELP = """Drill the pool: start an embedded pool with load, hurt it at a chosen moment, let the operation run, and
 print the verdict of an independent checker. Each scenario has a pool of its own; everything is gone when it ends.
@@ -89,7 +89,7 @@ def _possible(known: Mapping[str, Scenario]) -> Iterator[Scenario]:
             say(f"{scenario.name}: skipped: {why}")
 
 
-async def _run(scenarios: Sequence[Scenario], as_json: bool) -> list[Verdict]:
+async def _run(scenarios: Sequence[Scenario], as_json: bool) -> list[DrillVerdict]:
     import json
 
     from tuiha.lab.drill.run import drill
@@ -111,7 +111,7 @@ def listing(scenarios: Sequence[Scenario]) -> list[str]:
     return aligned([[s.name, "quick" if s.quick else "", s.story] for s in scenarios])
 
 
-def report(verdicts: Sequence[Verdict]) -> list[str]:
+def report(verdicts: Sequence[DrillVerdict]) -> list[str]:
     """The verdicts as an aligned table, and below it what did not hold."""
     from tuiha.cli.output.table import aligned, cell
 

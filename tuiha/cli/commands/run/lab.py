@@ -10,13 +10,13 @@ from tuiha.cli import exits
 from tuiha.cli.output.streams import progress, put, say
 
 if TYPE_CHECKING:
-    from tuiha.lab.pool.control import Control
+    from tuiha.lab.pool.control import LabControl
 
 HELP = """Hurt or grow the embedded pool, to see what happens. NAME is a part of it: a server (s1), a database
 (db1, db2), a sprayer (spray1, spray2), a mail server (mail1), their store (valkey), or the load (load).
 Nothing but the embedded pool's own processes can be reached."""
 
-Work = Callable[["Control"], "Coroutine[Any, Any, None]"]
+Work = Callable[["LabControl"], "Coroutine[Any, Any, None]"]
 
 _ORDERS = {
     "kill": "end a part at once, as a power cut would (SIGKILL)",
@@ -44,27 +44,27 @@ def run(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from tuiha.lab.pool import pointer
-    from tuiha.lab.pool.control import Control, ControlError
+    from tuiha.lab.pool.control import LabControl, LabControlError
 
     folder = pointer.running()
     if folder is None:
         raise exits.CommandError("no embedded pool is running; `tuiha up` starts one", exits.UNREACHABLE)
-    control = Control(folder)
+    control = LabControl(folder)
     try:
         with progress("waiting for the embedded pool"):
             asyncio.run(_work(control, arguments)(control))
-    except ControlError as error:
+    except LabControlError as error:
         raise exits.CommandError(str(error), exits.REFUSED) from error
     return exits.OK
 
 
-def _work(control: Control, arguments: argparse.Namespace) -> Work:
+def _work(control: LabControl, arguments: argparse.Namespace) -> Work:
     special: dict[str, Work] = {"add": _add, "list": _list}
     if arguments.order in special:
         return special[arguments.order]
     order: Callable[[str], Coroutine[Any, Any, None]] = getattr(control, arguments.order)
 
-    async def each(_: Control) -> None:
+    async def each(_: LabControl) -> None:
         for name in arguments.names:
             await order(name)
             say(f"{name} {_DONE[arguments.order]}")
@@ -72,10 +72,10 @@ def _work(control: Control, arguments: argparse.Namespace) -> Work:
     return each
 
 
-async def _add(control: Control) -> None:
+async def _add(control: LabControl) -> None:
     put(await control.add_server())
 
 
-async def _list(control: Control) -> None:
+async def _list(control: LabControl) -> None:
     for part in (await control.state()).parts:
         put(f"{part.name:<8} {part.state:<8} {part.pid or '-':>8} {part.port or '-':>6}")

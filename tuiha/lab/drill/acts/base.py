@@ -114,7 +114,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class RestartPart:
     """End a part by a signal (SIGTERM, as a host that shuts down does), and start it again."""
 
     name: str

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tuiha.lab.load.books import Place, plain_id
-from tuiha.lab.load.devices import User
+from tuiha.lab.load.devices import LoadUser
 
 DEVICE = "drill"
 _WAIT = 5  # seconds of a long poll
@@ -19,7 +19,7 @@ _PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldChange:
     """One change that came."""
 
     at: float  # monotonic seconds
@@ -32,9 +32,9 @@ class Told:
 class Guest:
     """A device that polls until it is cancelled; what it is answered is kept."""
 
-    user: User
+    user: LoadUser
     addresses: list[str]  # of pool servers; each request goes to the next one
-    told: list[Told] = field(default_factory=list)
+    told: list[ToldChange] = field(default_factory=list)
     registered_at: float | None = None  # monotonic seconds
     last_status: int = 0
     _key: str = ""
@@ -77,6 +77,6 @@ class Guest:
         return None
 
 
-def _told(change: dict[str, Any]) -> Told:
+def _told(change: dict[str, Any]) -> ToldChange:
     place = (change["mailbox"], change["uid"]) if change.get("mailbox") and change.get("uid") else None
-    return Told(time.monotonic(), plain_id(change.get("message_id") or ""), place, bool(change.get("unreadable")))
+    return ToldChange(time.monotonic(), plain_id(change.get("message_id") or ""), place, bool(change.get("unreadable")))

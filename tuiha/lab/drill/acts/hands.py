@@ -12,8 +12,8 @@ import aiohttp
 
 from tuiha.lab.drill.acts.guests import Guest
 from tuiha.lab.drill.observation.mailwatch import MailWatch, logs_of
-from tuiha.lab.load.books import Message, Outcome, Place
-from tuiha.lab.load.devices import User
+from tuiha.lab.load.books import DeliveredMessage, Outcome, Place
+from tuiha.lab.load.devices import LoadUser
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.load.planted import plant
 
@@ -34,8 +34,8 @@ class Hands:
 
     clusters: Mapping[str, Sequence[MailTarget]]
     homes: Mapping[str, str]  # user -> mail cluster
-    of_load: Sequence[User]
-    spare: Sequence[User]  # users without a device of the load
+    of_load: Sequence[LoadUser]
+    spare: Sequence[LoadUser]  # users without a device of the load
     planted: Path
     servers: Mapping[str, str]  # pool server -> address
     logs: Path
@@ -65,14 +65,14 @@ class Hands:
             if isinstance(found, Exception):
                 raise found
 
-    def invite(self, user: User) -> Guest:
+    def invite(self, user: LoadUser) -> Guest:
         """A device of the drill's own for a user, from now on."""
         guest = Guest(user, list(self.servers.values()))
         self.guests[user.name] = guest
         self._tasks.append(asyncio.create_task(guest.run(self.session)))
         return guest
 
-    def choose(self, count: int) -> list[User]:
+    def choose(self, count: int) -> list[LoadUser]:
         """Users of the load whose mail is in the first cluster: those who are hurt."""
         first = next(iter(self.clusters))
         return [user for user in self.of_load if self.homes.get(user.name) == first][:count]
@@ -90,5 +90,5 @@ class Hands:
         """Note a mail: if devices of the load are to be told of it, the load's checker knows it too."""
         now = time.monotonic()
         if any(one.name == user for one in self.of_load):
-            plant(self.planted, Message(message_id, user, began, now, Outcome.ACCEPTED, place))
+            plant(self.planted, DeliveredMessage(message_id, user, began, now, Outcome.ACCEPTED, place))
         return Put(user, message_id, place, now)

@@ -14,11 +14,11 @@ from typing import Any
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.base import Act
 from tuiha.lab.drill.stage import NotReached, Stage, until
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.plans import StepStatus
 from tuiha.model.operations.ways import Against, against
 from tuiha.model.reports import Standby
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.sql import DatabaseGone
 from tuiha.operate.records.journal import read_records
@@ -68,7 +68,7 @@ class Operate:
         finally:
             meanwhile.cancel()
         if state.interrupted and self.after_death is not None:
-            state = await again(stage, name, Way(self.after_death))
+            state = await again(stage, name, IntentWay(self.after_death))
         concluded(stage, state, self.result)
 
     async def _begun(self, stage: Stage) -> tuple[Plan, str]:
@@ -80,7 +80,7 @@ class Operate:
                 return plan, await self._apply(stage, plan)
             except Busy as busy:
                 raise NotReached(f"{self.kind} was refused: {busy}") from None
-            except Refused as refused:
+            except OperationRefused as refused:
                 if time.monotonic() > deadline:
                     raise NotReached(f"{self.kind} was refused: {refused}") from None
 
@@ -98,7 +98,7 @@ class Operate:
                 plan = await stage.operator.plan(self.kind, self.target, self.options)
                 left = [check for check in plan.stopped_by if check.name not in self.overrides]
                 why = "; ".join(f"{c.name} {c.subject}: {c.value}, wanted {c.limit}" for c in left)
-            except (Refused, DatabaseGone) as error:
+            except (OperationRefused, DatabaseGone) as error:
                 left, why = None, str(error)
             if left == []:
                 return plan
@@ -175,18 +175,18 @@ async def in_terminal(stage: Stage, plan: Plan) -> str:
     return begun()[0]
 
 
-async def again(stage: Stage, name: str, how: Way) -> OperationState:
+async def again(stage: Stage, name: str, how: IntentWay) -> OperationState:
     """What comes of an operation that is resumed or taken back. Raises NotReached.
 
     Steps take milliseconds: a runner that was to die before the point of no return may have gone past it. Then the
     operation is finished, as the refusal to take it back says.
     """
     operator = stage.operator
-    if how is Way.UNDO and against(how, operator.operation(name).standing) is Against.PAST:
-        how = Way.RESUME
+    if how is IntentWay.UNDO and against(how, operator.operation(name).standing) is Against.PAST:
+        how = IntentWay.RESUME
     try:
         await operator.steer(how, name)
-    except (Refused, DriverError) as refused:
+    except (OperationRefused, DriverError) as refused:
         raise NotReached(f"the operation cannot {how}: {refused}") from None
     return await _followed(stage, name)
 

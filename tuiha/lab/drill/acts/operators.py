@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from tuiha.drivers.protocols import DriverError
 from tuiha.lab.drill.acts.operate import again, concluded
 from tuiha.lab.drill.stage import NotReached, Stage
-from tuiha.model.operations.intent import Way
+from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import open_ways
-from tuiha.operate.plans.kinds import Refused
+from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.reach.sql import DatabaseGone
 
 
@@ -35,13 +35,13 @@ class GoOn:
         name = stage.operating or ""
         state = stage.operator.operation(name)
         if open_ways(state.standing):
-            concluded(stage, await again(stage, name, Way(self.how)), self.result)
+            concluded(stage, await again(stage, name, IntentWay(self.how)), self.result)
         elif state.state not in self.result:
             raise NotReached(f"{state.kind} ended {state.state} in place of {' or '.join(self.result)}: {state.text}")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AskOperation:
     """Ask the operation that runs to stop (`cancel`) or to take itself back (`undo`)."""
 
     what: str
@@ -54,8 +54,8 @@ class Ask:
     async def do(self, stage: Stage) -> None:
         """Ask. Raises NotReached when that is refused."""
         try:
-            await stage.operator.steer(Way(self.what), stage.operating or "")
-        except Refused as refused:
+            await stage.operator.steer(IntentWay(self.what), stage.operating or "")
+        except OperationRefused as refused:
             raise NotReached(f"{self.what} was refused: {refused}") from None
 
 
@@ -87,7 +87,7 @@ class RefusedTo:
                 if self.because not in why:  # whose the pool is comes before the checks
                     await second.apply(plan, plan.confirm, "drill")
                     raise NotReached(f"{self.kind} was not refused: it has begun")
-            except (Refused, DatabaseGone, DriverError) as error:
+            except (OperationRefused, DatabaseGone, DriverError) as error:
                 why = str(error)
 
 

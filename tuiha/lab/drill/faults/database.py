@@ -56,7 +56,7 @@ async def ask(stage: Stage, name: str, statement: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class RunStatement:
     """Something that somebody does in a database by hand."""
 
     database: str
@@ -71,11 +71,11 @@ class Statement:
         await ask(stage, self.database, self.statement)
 
 
-def wait_for_anybody(name: str) -> tuple[Statement, Statement]:
+def wait_for_anybody(name: str) -> tuple[RunStatement, RunStatement]:
     """Commits are acknowledged by whoever receives them first."""
-    return (Statement(name, set_parameter("synchronous_standby_names", "ANY 1 (*)"),
-                      f"somebody lets any follower of {name} acknowledge commits"),
-            Statement(name, RELOAD, f"{name} reads its settings again", marks=False))
+    return (RunStatement(name, set_parameter("synchronous_standby_names", "ANY 1 (*)"),
+                         f"somebody lets any follower of {name} acknowledge commits"),
+            RunStatement(name, RELOAD, f"{name} reads its settings again", marks=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +119,19 @@ class ArchiveEnds:
             await program.wait()
 
 
-def pause_replay(name: str) -> Statement:
+def pause_replay(name: str) -> RunStatement:
     """The secondary receives and does not replay."""
-    return Statement(name, PAUSE_REPLAY, f"{name} replays nothing")
+    return RunStatement(name, PAUSE_REPLAY, f"{name} replays nothing")
 
 
-def resume_replay(name: str) -> Statement:
+def resume_replay(name: str) -> RunStatement:
     """It replays again."""
-    return Statement(name, RESUME_REPLAY, f"{name} replays again", marks=False)
+    return RunStatement(name, RESUME_REPLAY, f"{name} replays again", marks=False)
 
 
-def promote_by_hand(name: str) -> Statement:
+def promote_by_hand(name: str) -> RunStatement:
     """Somebody promotes the secondary who has not read the manual."""
-    return Statement(name, PROMOTE_AND_WAIT, f"somebody promotes {name} by hand")
+    return RunStatement(name, PROMOTE_AND_WAIT, f"somebody promotes {name} by hand")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tuiha.lab.drill.acts.hands import Hands, Put
 from tuiha.lab.drill.faults.database import connected
 from tuiha.lab.drill.stage import NotReached, Stage, until
 from tuiha.lab.load.books import Place
-from tuiha.lab.load.devices import User
+from tuiha.lab.load.devices import LoadUser
 from tuiha.lab.load.mailer import MailTarget
 from tuiha.lab.parts import mail
 from tuiha.lab.parts.oddmail import Odd, compose
@@ -67,7 +67,7 @@ CREATE OR REPLACE TRIGGER drill_refuses BEFORE INSERT ON change FOR EACH ROW EXE
 """
 
 
-async def _put(hands: Hands, user: User, message_id: str, message: bytes, keywords: Iterable[str] = ()) -> Put:
+async def _put(hands: Hands, user: LoadUser, message_id: str, message: bytes, keywords: Iterable[str] = ()) -> Put:
     began = time.monotonic()
     first, *others = hands.targets(user.name)
     try:
@@ -280,7 +280,7 @@ async def _status(hands: Hands, address: str, name: str, password: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ProblemSaid:
     """`tuiha status` says that users are without mail, or no longer says it."""
 
     yes: bool = True

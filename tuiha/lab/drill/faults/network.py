@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tuiha.lab.drill.network import Link, link
 from tuiha.lab.drill.stage import Stage, until
-from tuiha.lab.parts.proxy import Proxy, Trap, Way
+from tuiha.lab.parts.proxy import Proxy, ProxyWay, Trap
 
 _SECONDS = 10.0
 
@@ -70,12 +70,12 @@ def half_open(*links: str) -> Hurt:
 
 def deaf(*links: str) -> Hurt:
     """One way: the target hears, its answers do not arrive."""
-    return Hurt(_links(links), lambda proxy: proxy.one_way(Way.TO_TARGET), "no answer arrives")
+    return Hurt(_links(links), lambda proxy: proxy.one_way(ProxyWay.TO_TARGET), "no answer arrives")
 
 
 def mute(*links: str) -> Hurt:
     """One way: what the client says does not arrive."""
-    return Hurt(_links(links), lambda proxy: proxy.one_way(Way.TO_CLIENT), "nothing that is said arrives")
+    return Hurt(_links(links), lambda proxy: proxy.one_way(ProxyWay.TO_CLIENT), "nothing that is said arrives")
 
 
 def latency(seconds: float, *links: str) -> Hurt:
@@ -110,7 +110,7 @@ class LoseCommits:
     async def do(self, stage: Stage) -> None:
         """Set the trap again and again. Raises NotReached when nobody commits."""
         stage.mark()
-        trap = Trap(Way.TO_TARGET, b"COMMIT;\0", self.delivered)
+        trap = Trap(ProxyWay.TO_TARGET, b"COMMIT;\0", self.delivered)
         for _ in range(self.times):
             for one in stage.links(*self.links):
                 before = stage.network.trapped(one)

@@ -9,7 +9,7 @@ from tuiha.lab.drill.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ChangedSettings:
     """A configuration of the servers that differs from the usual one."""
 
     settings: tuple[Setting, ...]
@@ -23,6 +23,6 @@ class Settings:
         """Nothing: it was done before the load began."""
 
 
-def recheck(seconds: float) -> Settings:
+def recheck(seconds: float) -> ChangedSettings:
     """The mail server is asked again about a user's password after so long."""
-    return Settings((("mail", "recheck", seconds),))
+    return ChangedSettings((("mail", "recheck", seconds),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuiha.lab.drill.acts.base import Act, Kill, Start, Wait
 from tuiha.lab.drill.acts.operate import KillRunner, Operate, ProtectAgain
-from tuiha.lab.drill.acts.operators import Ask, CloseTerminal, GoOn, RefusedTo
+from tuiha.lab.drill.acts.operators import AskOperation, CloseTerminal, GoOn, RefusedTo
 from tuiha.lab.drill.faults.database import pause_replay, resume_replay
 from tuiha.lab.drill.faults.ledger import (
     LEDGER_DAMAGED,
@@ -38,11 +38,11 @@ _OPERATORS = (
              (Operate("switchover", at="hold requests", then=(CloseTerminal(),), terminal=True), Wait(1)),
              ends_on="db2"),
     Scenario("drain-cancelled", "a drain is cancelled in mid-move", "in mid-move",
-             (_drain(Ask("cancel"), result=("cancelled",)), Wait(2)), outage=2.0),
+             (_drain(AskOperation("cancel"), result=("cancelled",)), Wait(2)), outage=2.0),
     Scenario("drain-cancelled-and-resumed", "a drain is cancelled in mid-move, and goes on later", "in mid-move",
-             (_drain(Ask("cancel"), result=("cancelled",)), Wait(1), GoOn(), Wait(1)), outage=2.0),
+             (_drain(AskOperation("cancel"), result=("cancelled",)), Wait(1), GoOn(), Wait(1)), outage=2.0),
     Scenario("drain-undone", "a drain is taken back in mid-move", "in mid-move",
-             (_drain(Ask("undo"), result=("undone",)), Wait(2)), outage=2.0),
+             (_drain(AskOperation("undo"), result=("undone",)), Wait(2)), outage=2.0),
     Scenario("drain-runner-killed-and-undone", "the runner of a drain dies in mid-move, and all is taken back",
              "in mid-move", (_drain(KillRunner(), result=("undone",), after_death="undo"), Wait(2)), outage=2.0),
     Scenario("last-server-drained", "all servers but one are drained; draining the last is refused", STEADY,

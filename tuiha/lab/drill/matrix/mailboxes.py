@@ -10,14 +10,14 @@ from tuiha.lab.drill.faults.mail import (
     NextMail,
     OddMail,
     OddTold,
+    ProblemSaid,
     RefuseRows,
-    Said,
     refused_subject,
 )
 from tuiha.lab.drill.faults.network import mend, quiet, reset
 from tuiha.lab.drill.faults.settings import recheck
 from tuiha.lab.drill.scenario import STEADY, MailLimits, Scenario
-from tuiha.lab.parts.mailtrouble import Refusal, Unfetchable
+from tuiha.lab.parts.mailtrouble import PlannedRefusal, Unfetchable
 from tuiha.lab.parts.oddmail import Odd
 
 _MAIL = tuple(f"servers>mail{number}" for number in (1, 2, 3, 4))
@@ -61,27 +61,77 @@ _CONNECTIONS = (
 )
 
 _USERS = (
-    Scenario("mail-user-refused", "two users' log-ins and two users' mailboxes are refused: the pool says so", STEADY,
-             (AtMailServer("mailboxes refused", fields=((Refusal.SELECT, _NO),), count=2),
-              AtMailServer("log-ins refused", fields=((Refusal.LOGIN, "NO [LIMIT] Too many sessions"),), first=2),
-              AtMailServer("log-ins refused", fields=((Refusal.LOGIN, "NO [UNAVAILABLE] Try later"),), first=3),
-              Guests(4, spare=True), Wait(10), Said(), AtMailServer("as before", count=4), Said(yes=False, within=60),
-              NextMail()),
-             outage=2.0, spare=4, mail=MailLimits(apart=4)),
-    Scenario("user-removed", "a user is removed at the mail server: 401 on every server within the setting", STEADY,
-             (recheck(_RECHECK), Guests(2, spare=True), AtMailServer("removed", removed=True),
-              Answered(401, within=_RECHECK + 2), Wait(6), Answered(401, within=0), Answered(200, within=5, user=1)),
-             outage=2.0, spare=2, mail=MailLimits(apart=1)),
-    Scenario("user-removed-noticed", "a user is removed, and the monitor's log-in is refused: 401 at once", STEADY,
-             (Guests(2, spare=True), AtMailServer("removed", removed=True), reset(*_MAIL),
-              Answered(401, within=5), Wait(4), Answered(401, within=0), Answered(200, within=5, user=1)),
-             outage=2.0, spare=2, mail=MailLimits(apart=1, disconnected=None)),
-    Scenario("user-password-changed", "a user's password changes at the mail server: the new one works alone",
-             STEADY,
-             (recheck(_RECHECK), Guests(2, spare=True), AtMailServer("another password", password=True),
-              Answered(200, within=10, new=True), Answered(401, within=_RECHECK + 2), Wait(6),
-              Answered(401, within=0), Answered(200, within=5, user=1)),
-             outage=2.0, spare=2, mail=MailLimits(apart=0)),
+    Scenario(
+        "mail-user-refused",
+        "two users' log-ins and two users' mailboxes are refused: the pool says so",
+        STEADY,
+        (
+            AtMailServer("mailboxes refused", fields=((PlannedRefusal.SELECT, _NO),), count=2),
+            AtMailServer("log-ins refused", fields=((PlannedRefusal.LOGIN, "NO [LIMIT] Too many sessions"),), first=2),
+            AtMailServer("log-ins refused", fields=((PlannedRefusal.LOGIN, "NO [UNAVAILABLE] Try later"),), first=3),
+            Guests(4, spare=True),
+            Wait(10),
+            ProblemSaid(),
+            AtMailServer("as before", count=4),
+            ProblemSaid(yes=False, within=60),
+            NextMail(),
+        ),
+        outage=2.0,
+        spare=4,
+        mail=MailLimits(apart=4),
+    ),
+    Scenario(
+        "user-removed",
+        "a user is removed at the mail server: 401 on every server within the setting",
+        STEADY,
+        (
+            recheck(_RECHECK),
+            Guests(2, spare=True),
+            AtMailServer("removed", removed=True),
+            Answered(401, within=_RECHECK + 2),
+            Wait(6),
+            Answered(401, within=0),
+            Answered(200, within=5, user=1),
+        ),
+        outage=2.0,
+        spare=2,
+        mail=MailLimits(apart=1),
+    ),
+    Scenario(
+        "user-removed-noticed",
+        "a user is removed, and the monitor's log-in is refused: 401 at once",
+        STEADY,
+        (
+            Guests(2, spare=True),
+            AtMailServer("removed", removed=True),
+            reset(*_MAIL),
+            Answered(401, within=5),
+            Wait(4),
+            Answered(401, within=0),
+            Answered(200, within=5, user=1),
+        ),
+        outage=2.0,
+        spare=2,
+        mail=MailLimits(apart=1, disconnected=None),
+    ),
+    Scenario(
+        "user-password-changed",
+        "a user's password changes at the mail server: the new one works alone",
+        STEADY,
+        (
+            recheck(_RECHECK),
+            Guests(2, spare=True),
+            AtMailServer("another password", password=True),
+            Answered(200, within=10, new=True),
+            Answered(401, within=_RECHECK + 2),
+            Wait(6),
+            Answered(401, within=0),
+            Answered(200, within=5, user=1),
+        ),
+        outage=2.0,
+        spare=2,
+        mail=MailLimits(apart=0),
+    ),
 )
 
 ALL = (*_MESSAGES, *_CONNECTIONS, *_USERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiha.lab.drill.acts.base import Kill, Pause, Restart, Resume, Start, Wait
+from tuiha.lab.drill.acts.base import Kill, Pause, RestartPart, Resume, Start, Wait
 from tuiha.lab.drill.acts.operate import KillRunner, Operate, ProtectAgain
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
@@ -80,7 +80,7 @@ _USERS = (
              (Operate("drain", ("s2",), options={"rate": "1"}, at="hand over", begun=True,
                       then=(Wait(1), KillRunner())), Wait(2)), outage=2.0),
     Scenario("drain-and-enable", "a server is drained, restarted, and takes users again", STEADY,
-             (Operate("drain", ("s2",)), Restart("s2"), Wait(2), Operate("enable", ("s2",)), Wait(2)), outage=2.0),
+             (Operate("drain", ("s2",)), RestartPart("s2"), Wait(2), Operate("enable", ("s2",)), Wait(2)), outage=2.0),
 )
 
 _MAIL = (

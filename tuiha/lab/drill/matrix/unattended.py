@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiha.lab.drill.acts.base import Join, Kill, Leased, Pause, Restart, Resume, Start, Wait
+from tuiha.lab.drill.acts.base import Join, Kill, Leased, Pause, RestartPart, Resume, Start, Wait
 from tuiha.lab.drill.scenario import STEADY, Scenario
 
 _SERVERS = (
@@ -24,7 +24,7 @@ _SERVERS = (
     Scenario("server-joins", "one more server joins in the middle", STEADY,
              (Join(), Wait(8)), outage=2.0, quick=True),
     Scenario("server-restarts", "a server is told to end (SIGTERM), hands its users over, and comes back", STEADY,
-             (Restart("s2"), Wait(4)), outage=2.0),
+             (RestartPart("s2"), Wait(4)), outage=2.0),
 )
 
 _MAIL = (

@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from tuiha.lab.drill.observation.records import Ack, LeaseRow, Read, Recording, Sample, Status
+from tuiha.lab.drill.observation.records import Ack, DrillRecording, LeaseRow, Read, Sample, Status
 
 SLACK = 0.5  # seconds from the release of an answer to its being noticed here, on a busy machine
 LET_GO = 0  # epoch of a lease row whose server said, under Patroni, that it has left the former leader
@@ -45,7 +45,7 @@ def begun(samples: Iterable[Sample]) -> dict[int, float]:
     return found
 
 
-def split(recording: Recording) -> list[str]:
+def split(recording: DrillRecording) -> list[str]:
     """What shows servers on two databases."""
     using = [status for status in recording.statuses if status.using]
     return [*_two_in_one_epoch(using), *_old_after_new(using), *_old_leases(recording.samples)]
@@ -98,7 +98,7 @@ def _confirmed(row: LeaseRow, seen: Sample, samples: Sequence[Sample]) -> bool:
                for one in samples)
 
 
-def late(recording: Recording, lease: float) -> list[str]:
+def late(recording: DrillRecording, lease: float) -> list[str]:
     """Answers that were released too late. `lease` is its length in seconds."""
     answers: list[Ack | Read] = [*recording.acks, *recording.reads]
     return [
@@ -108,7 +108,7 @@ def late(recording: Recording, lease: float) -> list[str]:
     ]
 
 
-def _after_the_lease(recording: Recording, answers: Sequence[Ack | Read], lease: float) -> list[str]:
+def _after_the_lease(recording: DrillRecording, answers: Sequence[Ack | Read], lease: float) -> list[str]:
     renewals: dict[str, set[float]] = defaultdict(set)
     for sample in recording.samples:
         for row in sample.leases:
@@ -128,13 +128,13 @@ def _after_the_lease(recording: Recording, answers: Sequence[Ack | Read], lease:
     return found
 
 
-def _slack(recording: Recording, answer: Ack | Read) -> float:
+def _slack(recording: DrillRecording, answer: Ack | Read) -> float:
     """How long after its release an answer may have been noticed here: more when the recorder was kept from running."""
     near = [seconds for end, seconds in recording.stalls if abs(end - answer.received) < _NEAR]
     return SLACK + max(near, default=0.0)
 
 
-def _after_the_epoch(recording: Recording, answers: Sequence[Ack | Read]) -> list[str]:
+def _after_the_epoch(recording: DrillRecording, answers: Sequence[Ack | Read]) -> list[str]:
     beginnings = begun(recording.samples)
     by_server: dict[str, list[Status]] = defaultdict(list)
     for status in recording.statuses:

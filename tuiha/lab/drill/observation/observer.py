@@ -13,11 +13,11 @@ import aiohttp
 
 from tuiha.config.secrets import resolve
 from tuiha.config.settings import Pool
-from tuiha.lab.drill.observation.records import Recording
+from tuiha.lab.drill.observation.records import DrillRecording
 from tuiha.lab.drill.observation.sampler import Sampler
-from tuiha.lab.drill.observation.witness import Witness
-from tuiha.lab.load.database import Node
-from tuiha.lab.load.devices import User
+from tuiha.lab.drill.observation.witness import DrillWitness
+from tuiha.lab.load.database import LoadDatabase
+from tuiha.lab.load.devices import LoadUser
 from tuiha.pooldb.statements.audit import DEVICES_BY_USER
 from tuiha.server.http.tokens import Tokens
 from tuiha.server.pool.signatures import Proof
@@ -30,8 +30,8 @@ class ObserverFailed(Exception):
 class Observer:
     """Records from `start` to `stop`. Servers that join later are added."""
 
-    def __init__(self, pool: Pool, base: Path, databases: Sequence[Node], users: Sequence[User]) -> None:
-        self.recording = Recording()
+    def __init__(self, pool: Pool, base: Path, databases: Sequence[LoadDatabase], users: Sequence[LoadUser]) -> None:
+        self.recording = DrillRecording()
         self.databases = databases
         self._token = resolve(pool.control.viewer, base)
         tokens = Tokens.read(pool.control, base)
@@ -64,7 +64,7 @@ class Observer:
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10.0)
 
-    def stop(self) -> Recording:
+    def stop(self) -> DrillRecording:
         """End and return what was recorded, in order. Raises ObserverFailed."""
         self.end()
         if self._failure is not None or self._thread.is_alive():
@@ -85,7 +85,7 @@ class Observer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             self._sampler = Sampler(self.recording, session, self._token)
-            self._witness = Witness(self.recording, session, self.users, self._proof)
+            self._witness = DrillWitness(self.recording, session, self.users, self._proof)
             tasks: list[asyncio.Task[None]] = []
             self._tasks = tasks
             async with asyncio.TaskGroup() as group:
@@ -110,7 +110,9 @@ class Observer:
         self._tasks.append(self._group.create_task(work))
 
 
-async def kept(databases: Sequence[Node], active: str, users: Sequence[User]) -> Mapping[str, frozenset[str]]:
+async def kept(
+    databases: Sequence[LoadDatabase], active: str, users: Sequence[LoadUser]
+) -> Mapping[str, frozenset[str]]:
     """User -> devices in the active database. Raises OSError or asyncpg's errors when it does not answer."""
     node = next(node for node in databases if node.name == active)
     async with asyncio.timeout(10.0):

@@ -88,7 +88,7 @@ class Read:
 
 
 @dataclass(slots=True)
-class Recording:
+class DrillRecording:
     """Everything, each list in the order of `received`."""
 
     statuses: list[Status] = field(default_factory=list)

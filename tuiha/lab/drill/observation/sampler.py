@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from tuiha.lab.drill.observation.records import LeaseRow, Recording, Sample, Status
-from tuiha.lab.load.database import Node
+from tuiha.lab.drill.observation.records import DrillRecording, LeaseRow, Sample, Status
+from tuiha.lab.load.database import LoadDatabase
 from tuiha.model.reports import ServerState
 from tuiha.pooldb.connection import OwnConnection
 from tuiha.pooldb.errors import FAILED
@@ -27,7 +27,7 @@ _TICK = 0.05  # seconds; a stall that is shorter is not worth a word
 class Sampler:
     """Looks until it is cancelled, and appends to the recording."""
 
-    def __init__(self, recording: Recording, session: aiohttp.ClientSession, token: str) -> None:
+    def __init__(self, recording: DrillRecording, session: aiohttp.ClientSession, token: str) -> None:
         self._recording = recording
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -37,7 +37,7 @@ class Sampler:
         """Ask one server again and again."""
         await _every(lambda: self._status(name, f"{address}/control/status"))
 
-    async def database(self, node: Node) -> None:
+    async def database(self, node: LoadDatabase) -> None:
         """Look into one database again and again."""
         try:
             await _every(lambda: self._sample(node))
@@ -64,7 +64,7 @@ class Sampler:
             name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"],
             held=told["state"] == ServerState.HELD))
 
-    async def _sample(self, node: Node) -> None:
+    async def _sample(self, node: LoadDatabase) -> None:
         sent = time.time()
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -75,7 +75,7 @@ class Sampler:
         if row is not None:
             self._recording.samples.append(read(node.name, row, sent, time.time()))
 
-    async def _open(self, node: Node) -> OwnConnection:
+    async def _open(self, node: LoadDatabase) -> OwnConnection:
         if node.name not in self._connections:
             self._connections[node.name] = await node.connect("tuiha drill")
         return self._connections[node.name]

@@ -17,8 +17,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from tuiha.lab.drill.observation.records import Ack, Read, Recording
-from tuiha.lab.load.devices import User
+from tuiha.lab.drill.observation.records import Ack, DrillRecording, Read
+from tuiha.lab.load.devices import LoadUser
 from tuiha.server.pool import forwarder as forwarding
 from tuiha.server.pool.signatures import Proof
 
@@ -31,11 +31,11 @@ _NAME = "witness-"
 Body = dict[str, Any]
 
 
-class Witness:
+class DrillWitness:
     """A lane of writes and a lane of reads to each server: a commit that waits keeps no server from being read."""
 
     def __init__(
-        self, recording: Recording, session: aiohttp.ClientSession, users: Sequence[User], proof: Proof
+        self, recording: DrillRecording, session: aiohttp.ClientSession, users: Sequence[LoadUser], proof: Proof
     ) -> None:
         self._proof = proof  # the server answers by itself, also for a user that is monitored elsewhere
         self._recording = recording
@@ -53,7 +53,7 @@ class Witness:
                 await asyncio.sleep(_AGAIN)
             await asyncio.sleep(_PAUSE)
 
-    def _whose(self, number: int) -> User:
+    def _whose(self, number: int) -> LoadUser:
         """Everybody once, so that the pool knows them all before anything happens to it; then each a page."""
         everybody = len(self._users)
         return self._users[number if number < everybody else (number - everybody) // _PAGE % everybody]
@@ -64,7 +64,7 @@ class Witness:
             await self._read(server, address, self._user)
             await asyncio.sleep(_PAUSE)
 
-    async def _write(self, server: str, address: str, user: User, device: str) -> bool:
+    async def _write(self, server: str, address: str, user: LoadUser, device: str) -> bool:
         sent = time.time()
         url = f"{address}/v1/devices/{quote(device, safe='')}"
         if await self._ask("PUT", url, user, {"kind": "witness"}) is None:
@@ -72,7 +72,7 @@ class Witness:
         self._recording.acks.append(Ack(server, user.name, device, sent, time.time()))
         return True
 
-    async def _read(self, server: str, address: str, user: User) -> None:
+    async def _read(self, server: str, address: str, user: LoadUser) -> None:
         sent = time.time()
         told = await self._ask("GET", f"{address}/v1/me", user, None)
         if told is not None:
@@ -80,7 +80,7 @@ class Witness:
             devices = frozenset(device["device"] for device in told["devices"])
             self._recording.reads.append(Read(server, user.name, devices, sent, received))
 
-    async def _ask(self, method: str, url: str, user: User, body: dict[str, str] | None) -> Body | None:
+    async def _ask(self, method: str, url: str, user: LoadUser, body: dict[str, str] | None) -> Body | None:
         """The answer's body; None when there is no good answer."""
         authorization = aiohttp.encode_basic_auth(user.name, user.password)
         marker, nonce = self._proof.sign(forwarding.target(method, URL(url).raw_path_qs), authorization)

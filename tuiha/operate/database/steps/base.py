@@ -244,7 +244,7 @@ def agent_of(world: World, name: str) -> Agent:
     return agent
 
 
-class Foreign(StepFailed):
+class ForeignDatabase(StepFailed):
     """A database is another database system than the pool's. Nothing touches it."""
 
 
@@ -259,7 +259,7 @@ async def own_database(world: World, job: Job, name: str) -> Coordinator:
     except (DatabaseGone, DatabaseError):
         found = None
     if found is not None and str(found) != job.identifier:
-        raise Foreign(Fault.FOREIGN(database=name, found=found, wanted=job.identifier))
+        raise ForeignDatabase(Fault.FOREIGN(database=name, found=found, wanted=job.identifier))
     return database
 
 
@@ -274,7 +274,7 @@ async def own_agent(world: World, job: Job, name: str) -> Agent:
         with contextlib.suppress(AgentError):
             found = await agent.identity()
     if found is not None and found != job.identifier:
-        raise Foreign(Fault.FOREIGN_BY_AGENT(database=name, found=found, wanted=job.identifier))
+        raise ForeignDatabase(Fault.FOREIGN_BY_AGENT(database=name, found=found, wanted=job.identifier))
     return agent
 
 

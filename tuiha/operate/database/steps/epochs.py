@@ -65,7 +65,7 @@ class BeginEpoch(PairStep):
         return Done.EPOCH_BEGUN(epoch=row["epoch"], database=job.new, timeline=row["timeline"])
 
 
-class Record(PairStep):
+class RecordStep(PairStep):
     """The ledger names the new primary; nobody follows it yet, so its secondary is STALE."""
 
     place = "ledger"

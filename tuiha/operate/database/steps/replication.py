@@ -25,7 +25,7 @@ from tuiha.model.quotes import slot
 from tuiha.model.reports import STEADY, LedgerRecord, Standby
 from tuiha.operate.database.steps.base import (
     STEP,
-    Foreign,
+    ForeignDatabase,
     PairStep,
     answering,
     change_ledger,
@@ -116,7 +116,7 @@ class FenceOld(PairStep):
         try:
             async with asyncio.timeout(_MUST_FENCE if self.job.standby == Standby.STALE else _FENCE):
                 ran = await (await own_agent(world, self.job, name)).fence()
-        except Foreign:
+        except ForeignDatabase:
             raise
         except (AgentError, StepFailed, TimeoutError) as error:
             if self.job.standby == Standby.STALE:
@@ -148,7 +148,7 @@ class FenceOld(PairStep):
         return Back.STARTED(database=name)
 
 
-class Replay(PairStep):
+class ReplayStep(PairStep):
     """All that the new primary has received is replayed."""
 
     place = "{new}"

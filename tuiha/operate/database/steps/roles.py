@@ -55,7 +55,7 @@ class Prepare(PairStep):
         return Done.PREPARED(old=job.old, new=job.new, ready=len(ready), servers=len(job.servers))
 
 
-class Fence(PairStep):
+class FenceStep(PairStep):
     """The old primary takes no lease any more, and none of the pool's sessions is left on it."""
 
     place = "{old}"

@@ -46,7 +46,7 @@ class ServerStep(PairStep):
                 if row["name"] not in self.job.servers and safe(row["address"])}
 
 
-class Hold(ServerStep):
+class HoldStep(ServerStep):
     """Requests queue at the servers, bounded in number and time; nothing reaches the old primary any more."""
 
     id = StepId.HOLD

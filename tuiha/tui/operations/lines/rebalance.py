@@ -17,7 +17,7 @@ _LABEL = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RebalanceLimit:
     """An option of a rebalance with the values that the keys offer; the usual one is what the shell has too."""
 
     option: Option
@@ -29,11 +29,11 @@ class Limit:
         return f"{value * 100:g} %" if self.share else f"{value:g}"
 
 
-LIMITS: tuple[Limit, ...] = (
-    Limit(RATE, (5, 10, 20, 50, 100, 200, 0)),
-    Limit(IN_FLIGHT, (1, 2, 5, 10, 20, 50, 100, 200)),
-    Limit(TRIGGER, (0.02, 0.05, 0.1, 0.15, 0.25, 0.5), True),
-    Limit(BAND, (0.0, 0.02, 0.05, 0.1, 0.2), True),
+LIMITS: tuple[RebalanceLimit, ...] = (
+    RebalanceLimit(RATE, (5, 10, 20, 50, 100, 200, 0)),
+    RebalanceLimit(IN_FLIGHT, (1, 2, 5, 10, 20, 50, 100, 200)),
+    RebalanceLimit(TRIGGER, (0.02, 0.05, 0.1, 0.15, 0.25, 0.5), True),
+    RebalanceLimit(BAND, (0.0, 0.02, 0.05, 0.1, 0.2), True),
 )
 
 
@@ -44,7 +44,7 @@ def options_of(values: Sequence[float]) -> dict[str, str]:
             if value != option.usual or (option is IN_FLIGHT and not chosen[RATE])}
 
 
-def stepped(limit: Limit, value: float, by: int) -> float:
+def stepped(limit: RebalanceLimit, value: float, by: int) -> float:
     """The next value on either side; the last one stays."""
     place = limit.values.index(value) + by
     return limit.values[max(0, min(place, len(limit.values) - 1))]

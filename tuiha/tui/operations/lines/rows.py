@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from tuiha.model.operations.plans import OperationStatus
 from tuiha.model.problems.operation import Running
 from tuiha.model.words import span
-from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Line, Span, clean, fit
 from tuiha.tui.operations.lines.run import RESULTS, step_line
-from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.operator import StartedOperation
 from tuiha.words.results import WORDS
 
 _RANKS = {OperationStatus.DONE: 3, OperationStatus.UNDONE: 3, OperationStatus.CANCELLED: 2}  # the others: 1
@@ -24,7 +24,7 @@ _RANKS = {OperationStatus.DONE: 3, OperationStatus.UNDONE: 3, OperationStatus.CA
 class OperationRow(Lasting):
     """One operation as the table shows it."""
 
-    facts: OperationFacts
+    facts: StartedOperation
     now: float  # unix seconds
 
     @property
@@ -55,12 +55,12 @@ class OperationRow(Lasting):
 
 
 def operation_rows(
-    known: Sequence[OperationFacts], running: Running | None, now: float
+    known: Sequence[StartedOperation], running: Running | None, now: float
 ) -> tuple[OperationRow, ...]:
     """A row for each; the one that the ledger names is among them, whoever started it."""
     rows = [OperationRow(facts, now) for facts in known]
     if running is not None and running.id not in {facts.id for facts in known}:
-        rows.append(OperationRow(OperationFacts(
+        rows.append(OperationRow(StartedOperation(
             running.id, running.kind, (), running.owner, "", OperationStatus.RUNNING, (), running.since,
             host=running.host, elsewhere=True), now))
     return tuple(rows)
@@ -71,7 +71,7 @@ def when(at: float) -> str:
     return time.strftime("%m-%d %H:%M:%S", time.gmtime(at)) if at else "-"
 
 
-def _result(row: OperationRow, _: Sight) -> Span:
+def _result(row: OperationRow, _: ColumnSight) -> Span:
     return (row.result, RESULTS[row.facts.state])
 
 
@@ -85,12 +85,12 @@ COLUMNS: tuple[Column[OperationRow], ...] = (
     Column("id", "OPERATION", 120, lambda row, _: (row.facts.id, "quiet"), 20, 24),
 )
 SHEET = Sheet(COLUMNS, ("what", "result", "started", "who", "took", "note", "id"))
-ORDERS: tuple[Order[OperationRow], ...] = (
-    Order("newest first", "started", lambda row: (-row.facts.started_at,)),
-    Order("what", "what", lambda row: (row.what, -row.facts.started_at)),
-    Order("result, worst first", "result", lambda row: (row.rank, -row.facts.started_at)),
-    Order("longest first", "took", lambda row: (-row.seconds,)),
-    Order("who", "who", lambda row: (row.facts.who, -row.facts.started_at)),
+ORDERS: tuple[RowOrder[OperationRow], ...] = (
+    RowOrder("newest first", "started", lambda row: (-row.facts.started_at,)),
+    RowOrder("what", "what", lambda row: (row.what, -row.facts.started_at)),
+    RowOrder("result, worst first", "result", lambda row: (row.rank, -row.facts.started_at)),
+    RowOrder("longest first", "took", lambda row: (-row.seconds,)),
+    RowOrder("who", "who", lambda row: (row.facts.who, -row.facts.started_at)),
 )
 FIELDS: Fields[OperationRow] = Fields(
     {

@@ -12,7 +12,7 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
 from tuiha.tui.operations.lines.plan import screen_title
-from tuiha.tui.operations.operator import OperationFacts, StepFacts
+from tuiha.tui.operations.operator import StartedOperation, StepFacts
 from tuiha.words.results import MEANINGS, WORDS
 
 _STEPS: Mapping[StepStatus, tuple[Span, str]] = {  # mark, style of the words
@@ -49,7 +49,7 @@ _OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> la
 }
 
 
-def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, ...]:
+def run_lines(operation: StartedOperation, now: float, width: int) -> tuple[Line, ...]:
     """The steps, how far they are, and that leaving changes nothing."""
     word, style = WORDS[operation.state], RESULTS[operation.state]
     lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
@@ -61,7 +61,7 @@ def run_lines(operation: OperationFacts, now: float, width: int) -> tuple[Line, 
     return (*lines, *(Line(fit(((f" {part}", "quiet"),), width)) for part in leaving))
 
 
-def _who(operation: OperationFacts, width: int) -> Line:
+def _who(operation: StartedOperation, width: int) -> Line:
     reason = f': "{operation.reason}"' if operation.reason else ""
     text = f" operation {operation.id} by {operation.who}{reason}"
     return Line(fit(((clean(text), "armed"),), width))
@@ -87,7 +87,7 @@ def step_line(step: StepFacts, now: float, width: int) -> Line:
     ), width))
 
 
-def _progress(operation: OperationFacts, now: float, width: int) -> Line:
+def _progress(operation: StartedOperation, now: float, width: int) -> Line:
     """A bar: what the running step counts, with its rate and the time that is left; or else the steps."""
     counting = next((step for step in operation.steps if step.state is StepStatus.RUNNING and step.of), None)
     if counting is not None and counting.of:
@@ -108,7 +108,7 @@ def _pace(step: StepFacts, now: float) -> str:
     return f"  {told}/s, {figures.duration((step.of - step.done) / rate)} left"
 
 
-def result_lines(operation: OperationFacts, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
+def result_lines(operation: StartedOperation, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
     """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
     word, style = WORDS[operation.state], RESULTS[operation.state]
     if operation.outcome.get("protected") is False:

@@ -18,7 +18,7 @@ from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import BACK, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import changed_facts, confirm_lines, forbidden, wanted
-from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.plan import AGAIN
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
             return
         self._asking = True
 
-        def answered(answer: Plan | Trouble) -> None:
+        def answered(answer: Plan | OperatorTrouble) -> None:
             if number == self._round:
                 self._asking = False
                 self._take(answer)
@@ -92,11 +92,11 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         options = plan.details.get("options")
         self.dashboard.operations.plan(plan.kind, plan.target, options if isinstance(options, dict) else {}, answered)
 
-    def _take(self, answer: Plan | Trouble) -> None:
+    def _take(self, answer: Plan | OperatorTrouble) -> None:
         from tuiha.operate.plans.weight import voided_by  # heavy, and needed when somebody acts
 
         assert self._plan is not None
-        if isinstance(answer, Trouble):
+        if isinstance(answer, OperatorTrouble):
             self._void = (f"it cannot be planned any more: {answer.text}",)
         elif (void := voided_by(self._plan, answer)) is not None:
             self._void = changed_facts(*void) or ("the facts are others",)
@@ -137,7 +137,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
         self._entry.empty("starting")
         number = self._round
 
-        def answered(answer: str | Trouble) -> None:
+        def answered(answer: str | OperatorTrouble) -> None:
             self._starting = False
             if isinstance(answer, str):  # it runs, whatever screen is in front by now
                 self.dashboard.ways.open_run(answer)

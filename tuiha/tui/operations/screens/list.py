@@ -13,7 +13,7 @@ from tuiha.tui.kit.filtered import Content
 from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.lines.rows import FIELDS, ORDERS, SHEET, OperationRow, operation_rows, step_lines
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 2.0  # seconds between two looks at the journals
@@ -31,11 +31,11 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
 
     def __init__(self) -> None:
         super().__init__(CONTENT)
-        self._known: tuple[OperationFacts, ...] | None = None
+        self._known: tuple[StartedOperation, ...] | None = None
         self._trouble = ""
 
     @property
-    def operation(self) -> OperationFacts | None:
+    def operation(self) -> StartedOperation | None:
         """The one under the cursor."""
         current = self.table.current
         return None if current is None else current.facts
@@ -49,8 +49,8 @@ class OperationList(SteeringScreen, TableView[OperationRow], inherit_bindings=Fa
     def _again(self) -> None:
         self.dashboard.operations.listed(self._take)
 
-    def _take(self, found: tuple[OperationFacts, ...] | Trouble) -> None:
-        if isinstance(found, Trouble):
+    def _take(self, found: tuple[StartedOperation, ...] | OperatorTrouble) -> None:
+        if isinstance(found, OperatorTrouble):
             self._trouble = found.text
         else:
             self._known, self._trouble = found, ""

@@ -13,7 +13,7 @@ from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
-from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         super().__init__()
         self._wanted: tuple[str, tuple[str, ...], Mapping[str, str]] = ("", (), {})
         self._plan: Plan | None = None
-        self._trouble: Trouble | None = None
+        self._trouble: OperatorTrouble | None = None
         self._changed: tuple[str, ...] = ()
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
@@ -75,15 +75,15 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._asked += 1
         number = self._asking = self._asked
 
-        def answered(answer: Plan | Trouble) -> None:
+        def answered(answer: Plan | OperatorTrouble) -> None:
             if number == self._asking:  # not of a plan that nobody wants any more
                 self._asking = 0
                 self._take(answer)
 
         self.dashboard.operations.plan(*self._wanted, answered)
 
-    def _take(self, answer: Plan | Trouble) -> None:
-        if isinstance(answer, Trouble):
+    def _take(self, answer: Plan | OperatorTrouble) -> None:
+        if isinstance(answer, OperatorTrouble):
             self._trouble, self._plan = answer, None
         else:
             if self._plan is not None and self._plan.id != answer.id:
@@ -147,7 +147,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
             self.say(f"not now: {self._no_plan}")
             return
 
-        def saved(trouble: Trouble | None) -> None:
+        def saved(trouble: OperatorTrouble | None) -> None:
             if trouble is not None:
                 self.say(trouble.text)
             elif plan is self._plan:

@@ -14,7 +14,7 @@ from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.operations.lines.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
-from tuiha.tui.operations.operator import Trouble
+from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.shell import plan_command
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
         self._values = [limit.option.usual for limit in LIMITS]
         self._cursor = 0
         self._plan: Plan | None = None
-        self._trouble: Trouble | None = None
+        self._trouble: OperatorTrouble | None = None
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
 
@@ -72,10 +72,10 @@ class RebalanceScreen(ReadingScreen, inherit_bindings=False):
         self._asked += 1
         number = self._asking = self._asked
 
-        def answered(answer: Plan | Trouble) -> None:
+        def answered(answer: Plan | OperatorTrouble) -> None:
             if number == self._asking:
                 self._asking = 0
-                self._plan, self._trouble = (None, answer) if isinstance(answer, Trouble) else (answer, None)
+                self._plan, self._trouble = (None, answer) if isinstance(answer, OperatorTrouble) else (answer, None)
                 self.dashboard.paint()
 
         self.dashboard.operations.plan("rebalance", (), options_of(self._values), answered)

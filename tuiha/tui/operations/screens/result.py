@@ -9,7 +9,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.lines.run import result_lines
-from tuiha.tui.operations.operator import OperationFacts
+from tuiha.tui.operations.operator import StartedOperation
 from tuiha.tui.operations.possible import keys_of
 from tuiha.tui.operations.screens.plan import COPY
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
@@ -28,14 +28,14 @@ class ResultScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._facts: OperationFacts | None = None
+        self._facts: StartedOperation | None = None
 
     @property
-    def operation(self) -> OperationFacts | None:
+    def operation(self) -> StartedOperation | None:
         """The one that is shown."""
         return self._facts
 
-    def choose(self, facts: OperationFacts) -> None:
+    def choose(self, facts: StartedOperation) -> None:
         """Show this one."""
         self._facts, self._top = facts, 0
 

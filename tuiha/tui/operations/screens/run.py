@@ -14,7 +14,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
 from tuiha.tui.operations.lines.run import run_lines
-from tuiha.tui.operations.operator import OperationFacts, Trouble
+from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 1.0  # seconds between two looks for the result of an operation that runs on another host
@@ -32,29 +32,29 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._operation = ""
-        self._facts: OperationFacts | None = None
+        self._facts: StartedOperation | None = None
         self._elsewhere: Running | None = None  # its journal is on another host
         self._end: Callable[[], None] | None = None
 
     @property
-    def operation(self) -> OperationFacts | None:
+    def operation(self) -> StartedOperation | None:
         """The one that is followed, as far as it is known."""
         return self._facts
 
-    def attach(self, operation: str, facts: OperationFacts | None) -> None:
+    def attach(self, operation: str, facts: StartedOperation | None) -> None:
         """Follow this operation from now on."""
         self._unfollow()
         self._operation, self._facts, self._top = operation, facts, 0
         self._elsewhere = None
 
-        def told(news: OperationFacts | Trouble) -> None:
+        def told(news: StartedOperation | OperatorTrouble) -> None:
             if operation == self._operation:
                 self._take(news)
 
         self._end = self.dashboard.operations.follow(operation, told)
 
-    def _take(self, news: OperationFacts | Trouble) -> None:
-        if isinstance(news, Trouble):
+    def _take(self, news: StartedOperation | OperatorTrouble) -> None:
+        if isinstance(news, OperatorTrouble):
             self._unfollow()
             found = self.dashboard.operations.now_running
             if found is not None and found.id == self._operation:
@@ -79,7 +79,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
             self._elsewhere = found
             return
 
-        def listed(known: tuple[OperationFacts, ...] | Trouble) -> None:
+        def listed(known: tuple[StartedOperation, ...] | OperatorTrouble) -> None:
             if isinstance(known, tuple) and operation == self._operation and self._elsewhere is not None:
                 result = next((one for one in known if one.id == operation), None)
                 if result is not None:

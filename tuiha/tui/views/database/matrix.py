@@ -11,11 +11,11 @@ from tuiha.model.reports import DatabaseState, ServerState
 from tuiha.model.scene import GONE
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.head import ordered_pair, relation
 from tuiha.tui.draw.marks import DOWN, OK
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.views.nodes.rows import Item, from_home, rows_by_name
 
@@ -74,12 +74,12 @@ def _of_server(server: ServerFacts, column: DatabaseFacts, sessions: int | None,
     return (f"·{counted}", "warning" if sessions else "quiet")
 
 
-def _epoch(item: MatrixItem, _: Sight) -> Span:
+def _epoch(item: MatrixItem, _: ColumnSight) -> Span:
     server = item.server
     return ("", "text") if server is None else (figures.UNKNOWN if server.epoch is None else str(server.epoch), "text")
 
 
-def _lease(item: MatrixItem, _: Sight) -> Span:
+def _lease(item: MatrixItem, _: ColumnSight) -> Span:
     server = item.server
     if server is None or server.state in GONE:
         return ("", "text")
@@ -88,18 +88,18 @@ def _lease(item: MatrixItem, _: Sight) -> Span:
     return ("yes", "text")
 
 
-def _waiting(item: MatrixItem, _: Sight) -> Span:
+def _waiting(item: MatrixItem, _: ColumnSight) -> Span:
     server = item.server
     if server is None:
         return ("", "text")
     return (figures.count(server.queue), "warning" if server.queue else "quiet")
 
 
-def _identity(item: MatrixItem, _: Sight) -> Span:
+def _identity(item: MatrixItem, _: ColumnSight) -> Span:
     return (item.facts.system_identifier or figures.UNKNOWN, "quiet")
 
 
-def _cell(place: int) -> Callable[[MatrixItem, Sight], Span]:
+def _cell(place: int) -> Callable[[MatrixItem, ColumnSight], Span]:
     return lambda item, _: item.cells[place] if place < len(item.cells) else ("", "text")
 
 
@@ -127,11 +127,14 @@ def _grouped(item: MatrixItem) -> tuple[object, ...]:
             natural(item.name))
 
 
-ORDERS: tuple[Order[MatrixItem], ...] = (
-    Order("worst first", "state", _grouped),
-    Order("node", "node", lambda item: (item.server is not None, natural(item.name))),
-    Order("waiting", "waiting", lambda item: (item.server is not None, -(item.server.queue or 0) if item.server else 0,
-                                              natural(item.name))),
+ORDERS: tuple[RowOrder[MatrixItem], ...] = (
+    RowOrder("worst first", "state", _grouped),
+    RowOrder("node", "node", lambda item: (item.server is not None, natural(item.name))),
+    RowOrder(
+        "waiting",
+        "waiting",
+        lambda item: (item.server is not None, -(item.server.queue or 0) if item.server else 0, natural(item.name)),
+    ),
 )
 FIELDS: Fields[MatrixItem] = Fields(
     {

@@ -28,7 +28,7 @@ _SERVER = (  # what a server's detail offers, and what it leads to there
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class NodeCommand:
     """Something that can be done about a node. Whether it may be done now, its plan says."""
 
     key: str
@@ -36,7 +36,7 @@ class Command:
     means: str
 
 
-def commands(node: Facts, snapshot: Snapshot) -> tuple[Command, ...]:
+def commands(node: Facts, snapshot: Snapshot) -> tuple[NodeCommand, ...]:
     """What applies to that node. Each is planned first, whatever it is."""
     if isinstance(node, ServerFacts):
         return _of_server(node)
@@ -48,25 +48,25 @@ def commands(node: Facts, snapshot: Snapshot) -> tuple[Command, ...]:
     return ()
 
 
-def _of_server(server: ServerFacts) -> tuple[Command, ...]:
+def _of_server(server: ServerFacts) -> tuple[NodeCommand, ...]:
     return (
         *(_planning(kind, (server.name,) if OPERATIONS[kind].takes.parameters else (), means)
           for kind, means in _SERVER),
-        Command("5", "tuiha users", "find a user, see why it is where it is, move it"),
+        NodeCommand("5", "tuiha users", "find a user, see why it is where it is, move it"),
     )
 
 
-def _of(offered: Sequence[Choice], group: Group) -> tuple[Command, ...]:
+def _of(offered: Sequence[Choice], group: Group) -> tuple[NodeCommand, ...]:
     return tuple(_planning(choice.kind, choice.target, choice.means)
                  for choice in offered if not choice.missing and OPERATIONS[choice.kind].group is group)
 
 
-def _planning(kind: str, target: Sequence[str], means: str) -> Command:
+def _planning(kind: str, target: Sequence[str], means: str) -> NodeCommand:
     key = key_of(kind)
-    return Command("" if key is None else key.key, plan_command(kind, target, {}), means)
+    return NodeCommand("" if key is None else key.key, plan_command(kind, target, {}), means)
 
 
-def command_lines(offered: Sequence[Command], width: int) -> list[Line]:
+def command_lines(offered: Sequence[NodeCommand], width: int) -> list[Line]:
     """The commands in a line each; none without any."""
     if not offered:
         return []

@@ -11,7 +11,7 @@ from tuiha.tui.draw import figures
 from tuiha.tui.draw.columns import Column, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.head import SEVERITY_STYLES
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.words.events import text
 
 _RANKS = {Severity.BAD: 0, Severity.WARNING: 1, Severity.NOTE: 3}
@@ -64,10 +64,10 @@ SHEET: Sheet[EventItem] = Sheet(
     ),
     ("time", "subject", "note", "ago"),
 )
-ORDERS: tuple[Order[EventItem], ...] = (
-    Order("newest first", "time", lambda item: (item.age, -item.turn)),
-    Order("worst first", "note", lambda item: (item.rank, item.age)),
-    Order("node", "subject", lambda item: (natural(item.event.subject), item.age)),
+ORDERS: tuple[RowOrder[EventItem], ...] = (
+    RowOrder("newest first", "time", lambda item: (item.age, -item.turn)),
+    RowOrder("worst first", "note", lambda item: (item.rank, item.age)),
+    RowOrder("node", "subject", lambda item: (natural(item.event.subject), item.age)),
 )
 FIELDS: Fields[EventItem] = Fields(
     {

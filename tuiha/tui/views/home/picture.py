@@ -94,7 +94,7 @@ _ATTACHED = frozenset({*SERVING, ServerState.FENCED})
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownServer:
     """A server of the picture with its row, or (server None) the row that stands for the rest."""
 
     row: int
@@ -167,11 +167,11 @@ def _rate_limit(snapshot: Snapshot, plan: _Plan, trends: Trends) -> float:
     return nice_limit(max(known, default=1.0))
 
 
-def _choose(snapshot: Snapshot, rows: int) -> tuple[list[Shown], list[ServerFacts]]:
+def _choose(snapshot: Snapshot, rows: int) -> tuple[list[ShownServer], list[ServerFacts]]:
     """The servers that get a row, and the others: what is wrong always gets one before what is well."""
     named = sorted(snapshot.servers, key=lambda server: natural(server.name))
     if len(named) <= rows:
-        return [Shown(row, server) for row, server in enumerate(named)], []
+        return [ShownServer(row, server) for row, server in enumerate(named)], []
     worst = {"bad": 0, "warning": 1, "quiet": 2, "well": 3}
     by_worst = sorted(
         named, key=lambda server: (not is_astray(server, snapshot), worst[state_style(server.state)])
@@ -179,7 +179,7 @@ def _choose(snapshot: Snapshot, rows: int) -> tuple[list[Shown], list[ServerFact
     kept = {server.name for server in by_worst[: rows - 1]}
     chosen = [server for server in named if server.name in kept]
     return (
-        [Shown(row, server) for row, server in enumerate(chosen)],
+        [ShownServer(row, server) for row, server in enumerate(chosen)],
         [server for server in named if server.name not in kept],
     )
 
@@ -245,7 +245,7 @@ def _sprayer_note(sprayer: SprayerFacts) -> str:
 
 
 def _entry(
-    snapshot: Snapshot, shown: Sequence[Shown], rest: Sequence[ServerFacts], rows: int
+    snapshot: Snapshot, shown: Sequence[ShownServer], rest: Sequence[ServerFacts], rows: int
 ) -> Strokes:
     """Strokes from each sprayer to the servers that it sends devices to."""
     strokes = Strokes(ENTRY, rows)
@@ -323,7 +323,7 @@ def _rest_spans(rest: Sequence[ServerFacts]) -> tuple[Span, ...]:
 
 
 def _leave(
-    snapshot: Snapshot, shown: Sequence[Shown], rest: Sequence[ServerFacts], rows: int
+    snapshot: Snapshot, shown: Sequence[ShownServer], rest: Sequence[ServerFacts], rows: int
 ) -> Strokes:
     """Each server's line to the physical database that it is attached to; a wrong one is heavy and red."""
     strokes = Strokes(EXIT, rows)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from tuiha.tui.draw.columns import NODES, Sight, title_line
+from tuiha.tui.draw.columns import NODES, ColumnSight, title_line
 from tuiha.tui.draw.filter import EVERYTHING, NODE_FIELDS
 from tuiha.tui.draw.head import pair_line
 from tuiha.tui.draw.lists import event_lines, problem_lines, rule
@@ -152,7 +152,7 @@ class HomeScreen(FilteredScreen[Row], ActingScreen, inherit_bindings=False):
             return
         pane = PANE if width >= PANE_FROM else 0
         at = view.now if view.snapshot is None else view.snapshot.at
-        self._table.show(kept, Sight(at, self.dashboard.trends), width - pane, parts.table)
+        self._table.show(kept, ColumnSight(at, self.dashboard.trends), width - pane, parts.table)
         self._paint_plots(view, parts.plots, width - pane)
         titles = title_line(self._table.columns, width - pane, self.order.column)
         marked: Span = (f" marked: {' '.join(self.marked)} ", "armed")

@@ -9,11 +9,11 @@ from tuiha.model.problems.mail_trouble import WithoutMail
 from tuiha.model.reports import MAIL_AWAY, MailState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.marks import DOWN, OK, WARN
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import GAP, Line, Span, clean, fit, left, right
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 from tuiha.words.mail import explained
@@ -58,19 +58,19 @@ def mail_items(snapshot: Snapshot, now: float) -> tuple[MailItem, ...]:
     return tuple(items)
 
 
-def _service(item: MailItem, _: Sight) -> Span:
+def _service(item: MailItem, _: ColumnSight) -> Span:
     words: dict[bool | None, Span] = {
         True: ("in", "quiet"), False: ("out", "warning bold"), None: (figures.UNKNOWN, "quiet")}
     return words[item.facts.in_service]
 
 
-def _stands(item: MailItem, _: Sight) -> Span:
+def _stands(item: MailItem, _: ColumnSight) -> Span:
     if item.facts.state not in MAIL_AWAY:
         return (item.stands, "flow")
     return (item.stands, "warning" if item.takers else "bad")
 
 
-def _note(item: MailItem, _: Sight) -> Span:
+def _note(item: MailItem, _: ColumnSight) -> Span:
     facts = item.facts
     if facts.error:
         return (facts.error, "bad")
@@ -79,7 +79,7 @@ def _note(item: MailItem, _: Sight) -> Span:
     return (f"lets nobody in: {facts.closed}", "warning") if facts.closed else ("", "quiet")
 
 
-def _without(item: MailItem, _: Sight) -> Span:
+def _without(item: MailItem, _: ColumnSight) -> Span:
     """Of its cluster: who has no connection is at no server."""
     if item.cluster is None:
         return (figures.UNKNOWN, "quiet")
@@ -111,11 +111,11 @@ def _by_cluster(item: MailItem) -> tuple[object, ...]:
     return (natural(item.facts.cluster), natural(item.name))
 
 
-ORDERS: tuple[Order[MailItem], ...] = (
-    Order("by cluster", "cluster", _by_cluster),
-    Order("worst first", "state", lambda item: (item.rank, *_by_cluster(item))),
-    Order("users", "users", lambda item: (-(item.facts.users or 0), *_by_cluster(item))),
-    Order("latency", "latency", lambda item: (-(item.facts.latency_ms or 0), *_by_cluster(item))),
+ORDERS: tuple[RowOrder[MailItem], ...] = (
+    RowOrder("by cluster", "cluster", _by_cluster),
+    RowOrder("worst first", "state", lambda item: (item.rank, *_by_cluster(item))),
+    RowOrder("users", "users", lambda item: (-(item.facts.users or 0), *_by_cluster(item))),
+    RowOrder("latency", "latency", lambda item: (-(item.facts.latency_ms or 0), *_by_cluster(item))),
 )
 FIELDS: Fields[MailItem] = Fields(
     {

@@ -9,11 +9,11 @@ from tuiha.model.facts import BackendFacts, Snapshot, SprayerFacts
 from tuiha.model.reports import BackendState, SprayerState
 from tuiha.model.words import natural
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.plots import Metric, Plotted
-from tuiha.tui.draw.rows import Order, Row
+from tuiha.tui.draw.rows import Row, RowOrder
 from tuiha.tui.draw.spans import Span
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 
@@ -72,19 +72,19 @@ def _behind(server: Row | None, sprayer: Row) -> Row:
     return replace(base, age=sprayer.age, age_seconds=sprayer.age_seconds, stale=sprayer.stale)
 
 
-def _node(item: SprayerItem, _: Sight) -> Span:
+def _node(item: SprayerItem, _: ColumnSight) -> Span:
     return (item.sprayer.name, "strong bold") if item.backend is None else (f"  {item.backend.server}", "text")
 
 
-def _state(item: SprayerItem, _: Sight) -> Span:
+def _state(item: SprayerItem, _: ColumnSight) -> Span:
     state = item.sprayer.state if item.backend is None else item.backend.state
     style = state_style(state)
     return (state, f"{style} bold" if style in ("bad", "warning") else style)
 
 
 def _count(sprayer: Callable[[SprayerFacts], float | None], backend: Callable[[BackendFacts], float | None],
-           ) -> Callable[[SprayerItem, Sight], Span]:
-    def show(item: SprayerItem, _: Sight) -> Span:
+           ) -> Callable[[SprayerItem, ColumnSight], Span]:
+    def show(item: SprayerItem, _: ColumnSight) -> Span:
         value = sprayer(item.sprayer) if item.backend is None else backend(item.backend)
         quiet = item.stale or not value
         return (figures.count(value), "quiet" if quiet else "strong" if item.backend is None else "text")
@@ -92,17 +92,17 @@ def _count(sprayer: Callable[[SprayerFacts], float | None], backend: Callable[[B
     return show
 
 
-def _queue(item: SprayerItem, _: Sight) -> Span:
+def _queue(item: SprayerItem, _: ColumnSight) -> Span:
     value = sum(one.queue for one in item.sprayer.backends) if item.backend is None else item.backend.queue
     return (figures.count(value), "warning bold" if value else "quiet")
 
 
-def _users(item: SprayerItem, _: Sight) -> Span:
+def _users(item: SprayerItem, _: ColumnSight) -> Span:
     value = item.sprayer.learned if item.backend is None else item.row.users
     return (figures.count(value), "quiet" if item.stale or value is None else "text")
 
 
-def _since(item: SprayerItem, _: Sight) -> Span:
+def _since(item: SprayerItem, _: ColumnSight) -> Span:
     seconds = item.sprayer.uptime_seconds if item.backend is None else item.backend.since_seconds
     return (coarse(seconds), "quiet")
 
@@ -110,7 +110,7 @@ def _since(item: SprayerItem, _: Sight) -> Span:
 _OUT = {BackendState.DRAIN: "drains: keeps its users, takes no new ones  ", BackendState.MAINT: "taken out  "}
 
 
-def _note(item: SprayerItem, _: Sight | None = None) -> Span:
+def _note(item: SprayerItem, _: ColumnSight | None = None) -> Span:
     """What a sprayer does; of a server the last check, and that it drains."""
     backend, sprayer = item.backend, item.sprayer
     if backend is not None:
@@ -157,10 +157,10 @@ def _grouped(item: SprayerItem) -> tuple[object, ...]:
     return (natural(item.sprayer.name), item.backend is not None, natural(item.node))
 
 
-ORDERS: tuple[Order[SprayerItem], ...] = (
-    Order("by sprayer", "node", _grouped),
-    Order("worst first", "state", lambda item: (item.rank, *_grouped(item))),
-    Order("sessions", "sessions", lambda item: (
+ORDERS: tuple[RowOrder[SprayerItem], ...] = (
+    RowOrder("by sprayer", "node", _grouped),
+    RowOrder("worst first", "state", lambda item: (item.rank, *_grouped(item))),
+    RowOrder("sessions", "sessions", lambda item: (
         -((item.sprayer.sessions or 0) if item.backend is None else item.backend.sessions), *_grouped(item))),
 )
 FIELDS: Fields[SprayerItem] = Fields(

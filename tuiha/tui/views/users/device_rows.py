@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Line, Span, clean
 from tuiha.tui.operations.lines.plan import labelled
 
@@ -36,11 +36,11 @@ class DeviceItem(Lasting):
         return 2 if self.row.revoked_at is not None else 3
 
 
-def _ago(at: datetime | None, sight: Sight) -> str:
+def _ago(at: datetime | None, sight: ColumnSight) -> str:
     return "-" if at is None else figures.duration(max(0.0, sight.at - at.timestamp()))
 
 
-def _access(item: DeviceItem, sight: Sight) -> Span:
+def _access(item: DeviceItem, sight: ColumnSight) -> Span:
     at = item.row.revoked_at
     return ("may come in", "quiet") if at is None else (f"REVOKED {_ago(at, sight)}", "warning bold")
 
@@ -56,9 +56,9 @@ COLUMNS: tuple[Column[DeviceItem], ...] = (
     Column("note", "", 100, lambda item, _: ("", "quiet"), 0),
 )
 SHEET = Sheet(COLUMNS, ("device", "access", "seen", "behind", "kind", "registered", "note"))
-ORDERS: tuple[Order[DeviceItem], ...] = (
-    Order("name", "device", lambda item: (item.name.encode(),)),
-    Order("last seen", "seen", lambda item: (-item.row.last_seen.timestamp(),)),
+ORDERS: tuple[RowOrder[DeviceItem], ...] = (
+    RowOrder("name", "device", lambda item: (item.name.encode(),)),
+    RowOrder("last seen", "seen", lambda item: (-item.row.last_seen.timestamp(),)),
 )
 FIELDS: Fields[DeviceItem] = Fields({"device": lambda item: item.name, "kind": lambda item: item.row.kind}, {})
 

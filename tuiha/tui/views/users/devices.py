@@ -16,7 +16,7 @@ from tuiha.tui.kit.screen import ARM
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.views.users.device_rows import FIELDS, ORDERS, SHEET, DeviceItem, device_lines
-from tuiha.watch.lookup import NoAnswer
+from tuiha.watch.lookup import NoPage
 
 if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow
@@ -58,10 +58,10 @@ class DevicesScreen(TableView[DeviceItem], inherit_bindings=False):
     def _again(self) -> None:
         user = self._user
 
-        def take(found: tuple[DeviceRow, ...] | NoAnswer) -> None:
+        def take(found: tuple[DeviceRow, ...] | NoPage) -> None:
             if user != self._user:
                 return  # an answer that comes late
-            if isinstance(found, NoAnswer):
+            if isinstance(found, NoPage):
                 self._trouble = found.text
             else:
                 self._known, self._trouble = tuple(DeviceItem(row) for row in found), ""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from tuiha.tui.views.users.rows import UserItem, items_of
-from tuiha.watch.lookup import NoAnswer, Page
+from tuiha.watch.lookup import NoPage, UserPage
 
 PAGE = 100  # users of one answer
 MOST = 2000  # users in the list: whoever wants more types more of the name
 STILL = 2 * PAGE  # users: a longer list stands still while it is read
 
 Place = TypeVar("Place")  # of a user in the order that is read: a name, an id
-Answered = Callable[[Page | NoAnswer], None]
+Answered = Callable[[UserPage | NoPage], None]
 
 
 class UserPages(Generic[Place]):
@@ -31,7 +31,7 @@ class UserPages(Generic[Place]):
     def forget(self) -> None:
         """Nothing was read, and what was asked for is not wanted any more."""
         self.items: tuple[UserItem, ...] = ()
-        self.page: Page | None = None  # the newest
+        self.page: UserPage | None = None  # the newest
         self.trouble = ""
         self._awaited = 0
 
@@ -73,15 +73,15 @@ class UserPages(Generic[Place]):
         self._questions += 1
         number = self._awaited = self._questions
 
-        def answered(page: Page | NoAnswer) -> None:
+        def answered(page: UserPage | NoPage) -> None:
             if number == self._awaited:
                 self._awaited = 0
                 self._take(page, () if after == self._first else self.items)
 
         self._find(after, limit, answered)
 
-    def _take(self, page: Page | NoAnswer, before: tuple[UserItem, ...]) -> None:
-        if isinstance(page, NoAnswer):
+    def _take(self, page: UserPage | NoPage, before: tuple[UserItem, ...]) -> None:
+        if isinstance(page, NoPage):
             self.trouble = page.text
         else:
             self.items = (*before, *items_of(page.users, page.servers, page.biases))

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tuiha.model.users.outlook import Outlook, Points, against, outlook
-from tuiha.model.users.placement import Biases, Bound, Candidate
+from tuiha.model.users.placement import Biases, BoundUser, Candidate
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.columns import Column, Lasting, Sheet, Sight
+from tuiha.tui.draw.columns import Column, ColumnSight, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.lists import wrapped
-from tuiha.tui.draw.rows import Order
+from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Line, Span, clean
 from tuiha.tui.operations.lines.choices import Choice
 from tuiha.tui.operations.lines.plan import labelled
@@ -61,7 +61,7 @@ class UserItem(Lasting):
         row = self.row
         bound = None
         if row.server is not None:
-            bound = Bound(row.server, row.generation or 0, row.locked, False, row.pinned)
+            bound = BoundUser(row.server, row.generation or 0, row.locked, False, row.pinned)
         return outlook(self.servers, bound, row.weight, self.biases)
 
 
@@ -73,7 +73,7 @@ def _left(at: datetime | None, now: float) -> str:
     return "" if at is None else figures.duration(max(0.0, at.timestamp() - now))
 
 
-def _server(item: UserItem, _: Sight) -> Span:
+def _server(item: UserItem, _: ColumnSight) -> Span:
     if item.row.disabled:
         return ("DISABLED", "warning bold")
     if item.row.server is None:
@@ -81,13 +81,13 @@ def _server(item: UserItem, _: Sight) -> Span:
     return (item.row.server, "bad bold" if item.rank == 0 else "text")
 
 
-def _mail(item: UserItem, _: Sight) -> Span:
+def _mail(item: UserItem, _: ColumnSight) -> Span:
     if item.row.no_mail is not None:
         return ("NO MAIL", "warning bold")
     return (item.row.mail_server or "-", "heading")
 
 
-def _locked(item: UserItem, sight: Sight) -> Span:
+def _locked(item: UserItem, sight: ColumnSight) -> Span:
     return ("pinned", "armed") if item.row.pinned else (_left(item.row.locked_until, sight.at), "warning")
 
 
@@ -103,7 +103,7 @@ COLUMNS: tuple[Column[UserItem], ...] = (
     Column("note", "", 100, lambda item, _: ("", "quiet"), 0),
 )
 SHEET = Sheet(COLUMNS, ("user", "server", "devices", "sync", "locked", "mail", "since", "cluster", "note"))
-ORDERS: tuple[Order[UserItem], ...] = (Order("name", "user", lambda item: (item.name.encode(),)),)
+ORDERS: tuple[RowOrder[UserItem], ...] = (RowOrder("name", "user", lambda item: (item.name.encode(),)),)
 FIELDS: Fields[UserItem] = Fields({"user": lambda item: item.name}, {})
 
 
@@ -218,7 +218,7 @@ def server_user_lines(
         return (title, Line(fit(((f" {trouble}", "warning"),), width)))
     if not users:
         return (title,)
-    sight = Sight(now, Trends(no_history))
+    sight = ColumnSight(now, Trends(no_history))
     columns = placed(users, sight, width, SHEET_OF_ONE)
     rows = (row_line(cells_of(user, columns, sight), columns, width, False, "ground") for user in users)
     return (title, title_line(columns, width, ""), *rows)

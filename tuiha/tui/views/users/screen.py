@@ -17,7 +17,7 @@ from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.shell import users_command
 from tuiha.tui.views.users.pages import PAGE, Answered, UserPages
 from tuiha.tui.views.users.rows import FIELDS, ORDERS, SHEET, UserItem, targets, user_lines
-from tuiha.watch.lookup import NoAnswer
+from tuiha.watch.lookup import NoPage
 
 AGAIN = 2.0  # seconds between two looks at what is shown
 NOT_HERE = "this dashboard has no database to look users up in"
@@ -59,7 +59,7 @@ class UsersScreen(TableView[UserItem], inherit_bindings=False):
 
     def _find(self, after: str, limit: int, answered: Answered) -> None:
         if self.dashboard.operations.only_watches:
-            answered(NoAnswer(NOT_HERE))
+            answered(NoPage(NOT_HERE))
         else:
             self.dashboard.operations.find_users(self._pattern, after, limit, answered)
 

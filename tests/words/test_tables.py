@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from tuiha.model.codes import CHECK, Action, Ending, EventKind, Evidence, Fate, Next, ProblemCode, Relief, plan, serve
+from tuiha.model.codes import (
+    CHECK,
+    Action,
+    EventKind,
+    Evidence,
+    Fate,
+    Next,
+    ProblemCode,
+    Relief,
+    WatcherEnding,
+    plan,
+    serve,
+)
 from tuiha.model.codes import Effect as EffectOfLoss
 from tuiha.model.databases.durability import BY_HAND, Gap
 from tuiha.model.facts import NodeKind, Problem, Severity
@@ -18,7 +30,7 @@ from tuiha.words.problems import detail, state, what
 
 @pytest.mark.parametrize(("table", "codes"), [
     (problems._TEXTS, ProblemCode), (problems._EFFECTS, EffectOfLoss), (problems._EVIDENCE, Evidence),
-    (problems._FATES, Fate), (problems._RELIEFS, Relief), (events._TEXTS, EventKind), (events._ENDINGS, Ending),
+    (problems._FATES, Fate), (problems._RELIEFS, Relief), (events._TEXTS, EventKind), (events._ENDINGS, WatcherEnding),
     (next._COMMANDS, Action), (next._MENDS, BY_HAND), (durability._REASONS, Gap), (mail._SAID, Trouble),
 ])
 def test_each_code_has_its_words(table: Mapping[object, object], codes: object) -> None:

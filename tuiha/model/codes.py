@@ -99,7 +99,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class ByHand:
     """Why commits do not wait for the partner, which a person has to mend."""
 
     gap: Gap
@@ -114,7 +114,7 @@ class Next:
     action: Action
     targets: tuple[str, ...] = ()
     operation: str = ""  # the kind of operation to plan
-    mend: Mend | None = None
+    mend: ByHand | None = None
 
 
 CHECK, STATUS = Next(Action.CHECK), Next(Action.STATUS)
@@ -133,7 +133,7 @@ def serve(*servers: str) -> Next:
 def mend(found: Durability, partner: str, all_gaps: frozenset[Gap]) -> Next:
     """To mend the first gap that no operation mends by itself; without one, to protect the pool."""
     first = next((gap for gap in Gap if gap in all_gaps and gap in BY_HAND), None)
-    return plan("protect") if first is None else Next(Action.MEND, mend=Mend(first, partner, found))
+    return plan("protect") if first is None else Next(Action.MEND, mend=ByHand(first, partner, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,7 +536,7 @@ class Move(Facts):
     winners: tuple[str, ...]
 
 
-class Ending(StrEnum):
+class WatcherEnding(StrEnum):
     """How the process that watches ended."""
 
     SIGNAL = "signal"
@@ -551,6 +551,6 @@ class Ending(StrEnum):
 class Ended(Facts):
     """How the process that watches ended; the number is a signal, an exit code or seconds."""
 
-    ending: Ending
+    ending: WatcherEnding
     number: float = 0.0
     reason: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuiha.model.codes import Change, Ended, Ending, EventKind, Move, NoMail, Restart, StateChange
+from tuiha.model.codes import Change, Ended, EventKind, Move, NoMail, Restart, StateChange, WatcherEnding
 from tuiha.model.facts import Event, NodeKind
 from tuiha.model.words import count, names
 from tuiha.words.mail import explained
@@ -50,13 +50,13 @@ def _replaced(facts: Ended) -> str:
     return f"the process that watches {ending(facts)}; it is started again"
 
 
-_ENDINGS: Mapping[Ending, Callable[[Ended], str]] = {
-    Ending.SIGNAL: lambda facts: f"ended with signal {facts.number:g}",
-    Ending.CODE: lambda facts: f"ended with code {facts.number:g}",
-    Ending.SILENT: lambda facts: f"was silent for {facts.number:g} s",
-    Ending.NO_PIPE: lambda _: "has no pipe",
-    Ending.NO_START: lambda facts: f"cannot be started: {facts.reason}",
-    Ending.REFUSED: lambda facts: f"refuses its configuration: {facts.reason}",
+_ENDINGS: Mapping[WatcherEnding, Callable[[Ended], str]] = {
+    WatcherEnding.SIGNAL: lambda facts: f"ended with signal {facts.number:g}",
+    WatcherEnding.CODE: lambda facts: f"ended with code {facts.number:g}",
+    WatcherEnding.SILENT: lambda facts: f"was silent for {facts.number:g} s",
+    WatcherEnding.NO_PIPE: lambda _: "has no pipe",
+    WatcherEnding.NO_START: lambda facts: f"cannot be started: {facts.reason}",
+    WatcherEnding.REFUSED: lambda facts: f"refuses its configuration: {facts.reason}",
 }
 _KINDS: Mapping[str, str] = {NodeKind.MAIL: "mail server"}
 _TEXTS: Mapping[EventKind, Callable[[Any], str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuiha.model.codes import Action, Mend, Next
+from tuiha.model.codes import Action, ByHand, Next
 from tuiha.model.databases.durability import Durability, Gap, Loose
 from tuiha.model.quotes import identifier, literal
 
@@ -45,7 +45,7 @@ _MENDS: Mapping[Gap, _ByHand] = {
 }
 
 
-def _mended(mend: Mend | None) -> str:
+def _mended(mend: ByHand | None) -> str:
     return "" if mend is None else _MENDS[mend.gap](mend.commits, mend.partner)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
 from tuiha.cli.operations.operator import PoolOperator
+from tuiha.cli.screens.recording import open_past
 from tuiha.tui.app import run
 from tuiha.watch.child.feed import WatchingEnded
 
@@ -17,37 +18,6 @@ if TYPE_CHECKING:
     from tuiha.tui.looks import Looks
     from tuiha.watch.child.feed import Apart
     from tuiha.watch.child.messages import Outline
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tuiha.watch.child.messages import Outline
-    from tuiha.watch.recording.replay import Replay
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
-from tuiha.cli.exits import CommandError
-from tuiha.cli.screens.pools import watching
-from tuiha.config.errors import ConfigError
-
-if TYPE_CHECKING:
-    from tuiha.tui.looks import Looks
-
-
-def open_past(outline: Outline, base: Path, trouble: Callable[[], str | None]) -> Replay:
-    """Look at a pool's recording. Raises ConfigError, with the reason why nothing is recorded if that is so."""
-    from tuiha.config.errors import ConfigError, ConfigProblem
-    from tuiha.watch.recording.replay import Replay
-    from tuiha.watch.recording.setup import OFF, place
-
-    try:
-        return Replay(place(outline.pool, outline.recording, base))
-    except ConfigError:
-        why = trouble()
-        if not outline.recorded:
-            raise ConfigError(ConfigProblem(OFF)) from None
-        if why is not None:
-            raise ConfigError(ConfigProblem(f"nothing is recorded: {why}")) from None
-        raise
 
 
 def show_pool(
@@ -89,25 +59,3 @@ def _settings_of(path: Path) -> Callable[[], Pool]:
         return load(path)
 
     return settings
-
-
-def show_several(paths: Sequence[Path], looks: Looks) -> int:
-    """Show the list until it is left; all pools are watched, and recorded, all the time."""
-    from tuiha.cli.logfile import log_to_file
-
-    with watching(paths) as pools:
-        log_to_file()
-        from tuiha.tui.terminal.app import TerminalApp
-        from tuiha.tui.views.wall.picker import Picker
-
-        cursor, palette = 0, looks.palette()
-        while True:
-            picker = Picker([pool.watched() for pool in pools], palette, first=cursor)
-            code = picker.show()
-            if picker.chosen is None or TerminalApp.told_to_end:
-                return code
-            cursor = picker.chosen
-            with suppress(ConfigError, CommandError):  # of a pool that cannot be watched the list says why
-                show_pool(pools[cursor].feed, pools[cursor].path, lambda _: looks)
-            if TerminalApp.told_to_end:
-                return code

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from tuiha.config.errors import ConfigError
-from tuiha.model.codes import Ended, Ending, EventKind
+from tuiha.model.codes import Ended, EventKind, WatcherEnding
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.watch.child.launch import Process, launched
 from tuiha.watch.child.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
@@ -142,7 +142,7 @@ class Apart:
             try:
                 self._process = launched(self._command)
             except OSError as error:
-                self._happened(Ended(Ending.NO_START, reason=error.strerror or ""))
+                self._happened(Ended(WatcherEnding.NO_START, reason=error.strerror or ""))
                 times += 1
                 continue
             if self._ending.is_set():  # told to end in between: this one was not there to hear it
@@ -154,7 +154,7 @@ class Apart:
         """Take what one process sends until it ends; returns how it ended."""
         stdout, silent, looked = process.stdout, False, False
         if stdout is None:
-            return Ended(Ending.NO_PIPE)
+            return Ended(WatcherEnding.NO_PIPE)
         with stdout, suppress(EOFError, OSError, pickle.UnpicklingError):
             while not silent:
                 silent = looked and not _ready(stdout.fileno(), self._patience())
@@ -171,8 +171,8 @@ class Apart:
             process.kill()
             code = process.wait()
         if silent:
-            return Ended(Ending.SILENT, self._patience())
-        return Ended(Ending.SIGNAL, -code) if code < 0 else Ended(Ending.CODE, code)
+            return Ended(WatcherEnding.SILENT, self._patience())
+        return Ended(WatcherEnding.SIGNAL, -code) if code < 0 else Ended(WatcherEnding.CODE, code)
 
     def _patience(self) -> float:
         """Seconds without a look until the process counts as hanging."""
@@ -215,7 +215,7 @@ class Apart:
         for one in waiting:
             one.set_exception(ConfigError(*refusal.problems))
         if not waiting:
-            self._happened(Ended(Ending.REFUSED, reason=str(refusal.problems[0])))
+            self._happened(Ended(WatcherEnding.REFUSED, reason=str(refusal.problems[0])))
 
     def _take_news(self, news: News) -> None:
         if self._history is not None:

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     paths = paths_of(arguments)
     if len(paths) > 1:
-        from tuiha.cli.screens.dashboard import show_several
+        from tuiha.cli.screens.several import show_several
 
         return show_several(paths, looks_of(arguments))
     return _one(paths[0], arguments)

@@ -50,8 +50,8 @@ def test_what_is_ok_needs_no_remedy() -> None:
      FindingWords("database role tuiha_owner: refused", "what this role is for will fail on this database",
                   database_remedy(Cause.PASSWORD, "db1", "owner", "tuiha_owner", "tuiha", True))),
     (warning(_C.NO_AGENT, "db1"),
-     FindingWords("it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what an "
-                  "agent does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)")),
+     FindingWords("it has no agent", "operations cannot stop, start and rewind it: a switchover is refused, and what "
+                  "an agent does is yours to do", "write database.nodes[].agent (docs/operations.md, Agents)")),
     (bad(_C.NO_ACTIVE_DATABASE, "east"),
      FindingWords("no database names itself active in pool_epoch", "servers cannot take leases",
                   "start a pool server: the first one creates the schema and the row")),

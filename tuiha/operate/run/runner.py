@@ -29,7 +29,8 @@ from tuiha.model.operations.ways import against
 from tuiha.operate.plans.draft import kind_of
 from tuiha.operate.plans.kinds import OperationRefused, ReadsBack, Step
 from tuiha.operate.reach.world import World, open_world
-from tuiha.operate.records.journal import Journal, keep_in_database, read_records
+from tuiha.operate.records.journal import Journal, read_records
+from tuiha.operate.records.journal_copy import keep_in_database
 from tuiha.operate.records.state import OperationState, recorded
 from tuiha.operate.records.store import Folder, store_of
 from tuiha.operate.run import intent as intents

@@ -8,5 +8,6 @@ from tuiha.operate import access, database, mail, users
 from tuiha.operate.plans.kinds import OperationKind
 from tuiha.operate.run.reclaim import Reclaim
 
-KINDS: Mapping[str, Callable[[], OperationKind]] = {**users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS,
-                                         Reclaim.name: Reclaim}
+KINDS: Mapping[str, Callable[[], OperationKind]] = {
+    **users.KINDS, **access.KINDS, **mail.KINDS, **database.KINDS, Reclaim.name: Reclaim,
+}

@@ -10,7 +10,7 @@ import pytest
 
 from tuiha.cli import exits
 from tuiha.cli.exits import CommandError
-from tuiha.cli.operations import act as acting
+from tuiha.cli.operations import act
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def typed(keyboard: int, monkeypatch: pytest.MonkeyPatch, text: bytes) -> str:
     """Ask for the name anna, and type when it is asked for."""
-    monkeypatch.setattr(acting, "say", lambda _: threading.Timer(0.1, os.write, (keyboard, text)).start())
-    return acting._typed("anna")
+    monkeypatch.setattr(act, "say", lambda _: threading.Timer(0.1, os.write, (keyboard, text)).start())
+    return act._typed("anna")
 
 
 def test_the_name_is_typed(keyboard: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,7 @@ from tuiha.cli.screens.recording import open_past
 from tuiha.config.errors import ConfigError
 from tuiha.config.pace import RecordingSettings
 from tuiha.watch.child.messages import outline_of
-from tuiha.watch.recording import setup as optional
-from tuiha.watch.recording import store
+from tuiha.watch.recording import setup, store
 from tuiha.watch.recording.reader import Recording
 
 Captured = pytest.CaptureFixture[str]
@@ -126,7 +125,7 @@ def test_a_command_for_one_pool_refuses_several(configured: Configured, capsys: 
 ])
 def test_why_there_is_no_past(tmp_path: Path, recording: dict[str, Any], says: str) -> None:
     pool = settings().model_copy(update={"recording": RecordingSettings(**recording)})
-    kept = optional.OptionalRecording(pool, tmp_path)
+    kept = setup.OptionalRecording(pool, tmp_path)
     kept.start(SampleFeed(None))
     if "missing" in str(recording["path"]):
         wait_until(lambda: bool(kept.trouble))

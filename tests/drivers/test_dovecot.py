@@ -11,7 +11,7 @@ import pytest
 
 from tests.drivers.dovecot import MASTER, PROBE, PROXY, SEPARATOR, Cluster, cluster
 from tests.drivers.scripted import ok, talking
-from tuiha.drivers.mail import idle as listening
+from tuiha.drivers.mail import idle
 from tuiha.drivers.mail.client import ImapClient, ImapError, ImapGone, Security
 from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.imap import Imap
@@ -138,7 +138,7 @@ class Poor:
 
 
 async def test_a_server_with_login_alone_and_without_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_ASK", 0.05)
+    monkeypatch.setattr(idle, "_ASK", 0.05)
     poor = Poor()
     async with talking(poor, _GREETING) as (client, script):
         await log_in_for(client, "Anna Smith", "master", "s", SEPARATOR)

@@ -11,21 +11,18 @@ from pathlib import Path
 
 from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
-from tuiha.drivers.databases import patroni_rest as rest
-from tuiha.drivers.http import exchange
-from tuiha.drivers.http import keepalive as asking
-from tuiha.drivers.ledgers import etcd as keys
-from tuiha.drivers.ledgers import gateway, record
+from tuiha.drivers.databases import patroni_rest
+from tuiha.drivers.http import exchange, keepalive
+from tuiha.drivers.ledgers import etcd, gateway, record
 from tuiha.drivers.mail import client, envelopes, headers, values, wire
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers import http, pool, traveler
 from tuiha.drivers.sprayers import haproxy, runtime
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.devices import history as changes
-from tuiha.server.devices import users
+from tuiha.server.devices import history, users
 from tuiha.server.http import tokens
 from tuiha.server.http.problems import HttpProblem
-from tuiha.server.pool import signatures as proof
+from tuiha.server.pool import signatures
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def _header(raw: bytes) -> str:
 
 def _inside_key(raw: bytes) -> object:
     """A device may send any text that looks like a key from outside."""
-    return changes.read_key(base64.urlsafe_b64encode(raw).decode().rstrip("="), 7)
+    return history.read_key(base64.urlsafe_b64encode(raw).decode().rstrip("="), 7)
 
 
 def _answer(raw: bytes) -> object:
@@ -106,12 +103,12 @@ def _connection(raw: bytes) -> object:
 
 def _etcd(raw: bytes) -> object:
     body = gateway._document(200, raw)
-    return keys.stored_in("/tuiha/demo/", body), keys.revision_of(body)
+    return etcd.stored_in("/tuiha/demo/", body), etcd.revision_of(body)
 
 
 def _patroni(raw: bytes) -> object:
-    found = rest.document(raw, "/cluster")
-    return rest.parse_cluster(found), rest.parse_node(found, True), rest.parse_config(found)
+    found = patroni_rest.document(raw, "/cluster")
+    return patroni_rest.parse_cluster(found), patroni_rest.parse_node(found, True), patroni_rest.parse_config(found)
 
 
 def _rows(raw: bytes) -> object:
@@ -135,7 +132,7 @@ def _configuration(folder: Path) -> Callable[[bytes], object]:
 
 
 _TOKENS = tokens.Tokens(("viewer",), ("operator",))
-_KEY = changes.make_key(7, 123)
+_KEY = history.make_key(7, 123)
 _RECORD = record.written(LedgerRecord("demo", 3, "db1", Standby.SYNC, "7123456789", 2, "steady", None, 7))
 _CLUSTER = json.dumps({"members": [{"name": "db1", "role": "leader", "state": "running", "timeline": 3, "lag": 0,
                                     "host": "10.0.0.1", "port": 5432}], "scope": "demo"}).encode()
@@ -202,7 +199,9 @@ def targets(folder: Path) -> list[Target]:
             [b"0x55d anna s1\n0x55e ben\\ n s2"],
         ),
         Target("HTTP answer", _answer, _ANSWERS, (DriverError, EOFError)),
-        Target("HTTP redirect", lambda raw: asking.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]),
+        Target(
+            "HTTP redirect", lambda raw: keepalive.onward(_HERE, raw.decode("latin-1")), [b"/b?c=d", _HERE.encode()]
+        ),
         Target("etcd gateway", _etcd, [_RANGE]),
         Target("ledger record", record.parse, [_RECORD], (ValueError,)),
         Target("Patroni", _patroni, [_CLUSTER]),
@@ -215,7 +214,7 @@ def targets(folder: Path) -> list[Target]:
             [b'{"pool": {"users": 12}}'],
             (DriverError, LookupError),
         ),
-        Target("device KEY", lambda raw: changes.read_key(_text(raw), 7), [_KEY.encode()], ()),
+        Target("device KEY", lambda raw: history.read_key(_text(raw), 7), [_KEY.encode()], ()),
         Target("inside of a KEY", _inside_key, [base64.urlsafe_b64decode(_KEY + "=" * (-len(_KEY) % 4))], ()),
         Target(
             "Basic user and password",
@@ -229,7 +228,7 @@ def targets(folder: Path) -> list[Target]:
         Target("bearer header", lambda raw: _TOKENS.role(_header(raw)), [b"Bearer operator"], ()),
         Target(
             "forwarding marker",
-            lambda raw: proof.Proof("s1", lambda: _TOKENS).holds(_header(raw), "GET /", "x"),
+            lambda raw: signatures.Proof("s1", lambda: _TOKENS).holds(_header(raw), "GET /", "x"),
             [b"s1 " + b"a" * 32 + b" " + b"0" * 64],
             (),
         ),

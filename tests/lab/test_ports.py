@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tuiha.lab.pool import assembly as ports
+from tuiha.lab.pool import assembly
 from tuiha.lab.pool.assembly import Ports, is_free
 
 # Outside what pools take: others run beside this test.
@@ -32,7 +32,7 @@ def test_they_are_free_and_below_those_of_outgoing_connections() -> None:
 
 def test_one_that_is_listened_on_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     [port] = Ports().take(1)
-    monkeypatch.setattr(ports, "PORTS", range(port, port + 1))
+    monkeypatch.setattr(assembly, "PORTS", range(port, port + 1))
     with socket.socket() as used:
         used.bind(("127.0.0.1", port))
         assert not is_free(port)
@@ -45,7 +45,7 @@ def test_two_pools_that_start_at_once_take_different_ones(monkeypatch: pytest.Mo
     with subprocess.Popen([sys.executable, "-c", _ELSEWHERE], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout is not None
         theirs = {int(port) for port in other.stdout.readline().split()}
-        monkeypatch.setattr(ports, "PORTS", range(32000, 32006))
+        monkeypatch.setattr(assembly, "PORTS", range(32000, 32006))
         mine = Ports()
         with pytest.raises(OSError, match="between 32000 and 32006, 2 were found"):
             mine.take(3)

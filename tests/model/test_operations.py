@@ -9,7 +9,7 @@ import pytest
 
 from tuiha.cli.commands.operate import devices, plan, users
 from tuiha.model.databases.managed import NOT_HERE
-from tuiha.model.operations import catalogue as operations
+from tuiha.model.operations import catalogue
 from tuiha.model.operations.catalogue import (
     KEYS,
     OPERATIONS,
@@ -118,8 +118,8 @@ def test_the_table_of_a_rebalances_options_in_the_documentation() -> None:
     assert told == {option.name: option.usual for option in OPERATIONS["rebalance"].options}
     text = (DOCS / "rebalance.md").read_text()
     assert all(f"`{OPERATIONS[kind].usage}`" in text for kind in ("move", "drain", "enable"))
-    assert f"200 when `{operations.RATE.name}` is 0" in text
-    assert operations.IN_FLIGHT.most == 200
+    assert f"200 when `{catalogue.RATE.name}` is 0" in text
+    assert catalogue.IN_FLIGHT.most == 200
 
 
 def test_the_shells_help_has_every_kind_and_option() -> None:

@@ -15,7 +15,6 @@ from tuiha.operate.records.actor import whoami
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Store, store_of
 from tuiha.operate.run import apply, started
-from tuiha.operate.run import started as stop
 
 __all__ = ["Operator", "whoami"]
 
@@ -48,7 +47,7 @@ class Operator:
 
     async def cancel(self, name: str) -> str:
         """Stop an operation where that is safe, or leave it as it stands; returns its id. Raises what `stop` raises."""
-        return await stop.stop(self.pool, self.base, name, self.who)
+        return await started.stop(self.pool, self.base, name, self.who)
 
     async def undo(self, name: str) -> str:
         """Take an operation back; returns its id. Raises what `undo` raises."""

@@ -10,7 +10,7 @@ from random import random
 
 import asyncpg
 
-from tuiha.pooldb import leases as lease_functions
+from tuiha.pooldb import leases
 from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.epochs import TIMELINE
 from tuiha.pooldb.statements.servers import RELEASE_LOCK, TAKE_LOCK
@@ -162,7 +162,7 @@ async def _step(connection: Connection, pool: str, active: str, follows: bool, n
         )
         whole = number is None  # every numbered file has been applied
         if whole:
-            await connection.execute(lease_functions.CREATE)
+            await connection.execute(leases.CREATE)
         if follows:
             await connection.execute(_FOLLOW)
         roles = await connection.fetch("SELECT FROM pg_roles WHERE rolname IN ('tuiha_pool', 'tuiha_watch')")
@@ -170,13 +170,13 @@ async def _step(connection: Connection, pool: str, active: str, follows: bool, n
         if history:
             await connection.execute(_HISTORY_CLOSED)
         if len(roles) == 2:
-            closed = number == 1 or await lease_functions.are_the_only_way(connection)
-            await connection.execute(_GRANTS + (lease_functions.GRANT if whole else "")
+            closed = number == 1 or await leases.are_the_only_way(connection)
+            await connection.execute(_GRANTS + (leases.GRANT if whole else "")
                                      + _BUT_PASSWORDS.format(role="tuiha_watch"))
             if history:
                 await connection.execute(_POOL_ADDS_NONE)
             if closed:
-                await connection.execute(lease_functions.CLOSE)
+                await connection.execute(leases.CLOSE)
             if follows:
                 await connection.execute(_FOLLOW_GRANT)
             if await connection.fetchval(_HAS_DOUBT) is not None:
@@ -193,6 +193,6 @@ async def is_current(connection: Connection, follows: bool = False) -> bool:
         return False
     if follows and await connection.fetchval(_HAS_FOLLOW) is None:
         return False
-    if not await lease_functions.are_there(connection):
+    if not await leases.are_there(connection):
         return False
     return not await _pending(connection)

@@ -21,15 +21,15 @@ from tuiha.config.load import load
 from tuiha.config.settings import Pool
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.drivers.ledgers.record import parse
-from tuiha.model.operations import catalogue as operations
+from tuiha.model.operations import catalogue
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate import api
-from tuiha.operate.plans import draft as planning
+from tuiha.operate.plans import draft
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder, Store
-from tuiha.operate.run import launch as start
+from tuiha.operate.run import launch
 
 RECORD = LedgerRecord(pool="studio", epoch=1, active="db1", standby=Standby.SYNC, system_identifier="7", timeline=1)
 
@@ -106,9 +106,9 @@ async def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setenv("TUIHA_TEST_PASSWORD", "a password")
     monkeypatch.setenv("TUIHA_TEST_TOKEN", "an operator's token")
     monkeypatch.delenv("TUIHA_STATE", raising=False)
-    monkeypatch.setattr(planning, "KINDS", painting.KINDS)
-    monkeypatch.setattr(operations, "OPERATIONS", painting.OPERATIONS)
-    monkeypatch.setattr(start, "RUNNER", (sys.executable, "-m", "tests.operate.core.run"))
+    monkeypatch.setattr(draft, "KINDS", painting.KINDS)
+    monkeypatch.setattr(catalogue, "OPERATIONS", painting.OPERATIONS)
+    monkeypatch.setattr(launch, "RUNNER", (sys.executable, "-m", "tests.operate.core.run"))
     monkeypatch.chdir(Path(__file__).parents[3])
     secret = {"env": "TUIHA_TEST_PASSWORD"}
     roles = {name: {"user": f"tuiha_{name}", "password": secret} for name in ("pool", "watcher", "coordinator")}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuiha.model.operations import catalogue as operations
+from tuiha.model.operations import catalogue
 from tuiha.model.operations.catalogue import Group, Operation, Option, takes
 from tuiha.model.operations.plans import CheckVerdict, nothing
 from tuiha.model.operations.statements import Statement, plain
@@ -150,5 +150,5 @@ KINDS: dict[str, type[Paint | Reclaim]] = {"paint": Paint, "sketch": Sketch, "re
 OPERATIONS = {
     **{name: Operation(name, Group.POOL, "paint the wall", name, takes("COLOUR"), (Option("brush", "which one"),))
        for name in ("paint", "sketch")},
-    "reclaim": operations.OPERATIONS["reclaim"],
+    "reclaim": catalogue.OPERATIONS["reclaim"],
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from tests.operate.core import painting
-from tuiha.operate.plans import draft as planning
+from tuiha.operate.plans import draft
 from tuiha.operate.run import runner
 
 if __name__ == "__main__":
-    vars(planning)["KINDS"] = painting.KINDS
+    vars(draft)["KINDS"] = painting.KINDS
     sys.exit(runner.main())

@@ -18,7 +18,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.operate import api
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.store import NotKept, NotThere, store_of
-from tuiha.operate.run import launch as start
+from tuiha.operate.run import launch
 
 Captured = pytest.CaptureFixture[str]
 
@@ -53,7 +53,7 @@ async def test_a_runner_that_cannot_be_told_gives_the_pool_back(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(start, "_open_again", full)
+    monkeypatch.setattr(launch, "_open_again", full)
     with pytest.raises(NotKept, match="No space left on device"):
         await studio.apply(await studio.plan())
     assert studio.ledger.intent is None

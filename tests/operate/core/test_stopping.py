@@ -12,7 +12,7 @@ from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.operate.plans.kinds import OperationRefused
 from tuiha.operate.records.journal import Journal
 from tuiha.operate.records.store import store_of
-from tuiha.operate.run import started as stopping
+from tuiha.operate.run import started
 
 
 @pytest.mark.parametrize("what", ["unknown", "die"])
@@ -72,7 +72,7 @@ async def test_one_that_never_began_is_ended_when_it_is_surely_not_starting(
     journal.close()
     with pytest.raises(OperationRefused, match="only just starting"):
         await studio.by("eve").cancel(folder.id)
-    monkeypatch.setattr(stopping, "_STARTING", 0.0)
+    monkeypatch.setattr(started, "_STARTING", 0.0)
     await studio.by("eve").cancel(folder.id)
     state = studio.by().operation(folder.id)
     assert (state.state, state.changed, state.settled) == ("cancelled", False, True)

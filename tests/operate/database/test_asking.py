@@ -13,7 +13,7 @@ from tuiha.drivers.databases.patroni import Patroni
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LEADERLESS, LedgerRecord, Managed, Standby
 from tuiha.operate.database.steps.base import Job
-from tuiha.operate.patroni import steps as asking
+from tuiha.operate.patroni import steps
 from tuiha.operate.patroni.steps import Agreed, AskFailover, AskSwitchover, Follow
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
 from tuiha.operate.reach.world import World
@@ -66,8 +66,8 @@ class Pair(Patroni):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_LOOK", 0.01)
-    monkeypatch.setattr(asking.AskPatroni, "limit", 5.3)
+    monkeypatch.setattr(steps, "_LOOK", 0.01)
+    monkeypatch.setattr(steps.AskPatroni, "limit", 5.3)
 
 
 async def test_it_is_done_when_the_new_one_leads() -> None:

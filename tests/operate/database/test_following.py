@@ -10,7 +10,7 @@ import pytest
 from tests.operate.database.test_epochs import JOB
 from tests.operate.support import Told
 from tuiha.model.operations.statements import Statement, plain
-from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps import replication
 from tuiha.operate.database.steps.replication import Protect, ProtectAfter
 from tuiha.operate.reach.world import World
 from tuiha.words.operations import text
@@ -34,7 +34,7 @@ async def protected_after(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> 
         return plain("protected")
 
     monkeypatch.setattr(Protect, "run", run)
-    monkeypatch.setattr(pair, "_CONNECTING", 0.3)
+    monkeypatch.setattr(replication, "_CONNECTING", 0.3)
     nothing: Any = None
     world = World(nothing, nothing, nothing, nothing, cast(Any, {"db2": primary}), agents={})
     return text(await ProtectAfter(JOB, 13).run(world, Told()))

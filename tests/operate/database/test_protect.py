@@ -17,8 +17,7 @@ from tuiha.lab.embedded import EmbeddedPool
 from tuiha.model.reports import Standby
 from tuiha.operate.database import KINDS
 from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import roles
+from tuiha.operate.database.steps import replication, roles
 from tuiha.operate.database.steps.base import PairStep
 from tuiha.operate.database.steps.replication import ProtectHere
 from tuiha.operate.reach.world import World, open_world
@@ -73,8 +72,8 @@ def hangs_when_waited_for(pool: EmbeddedPool, monkeypatch: pytest.MonkeyPatch, t
         with suppress(Exception):
             await pool.resume("db2")
 
-    monkeypatch.setattr(pair, "set_parameter", set_and_hang)
-    monkeypatch.setattr(pair, "nobody_to_wait_for", take_back)
+    monkeypatch.setattr(replication, "set_parameter", set_and_hang)
+    monkeypatch.setattr(replication, "nobody_to_wait_for", take_back)
 
 
 async def test_a_name_that_does_not_become_synchronous_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:

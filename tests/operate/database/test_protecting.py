@@ -19,7 +19,7 @@ from tuiha.model.operations.plans import nothing
 from tuiha.model.quotes import wait_for
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.operate.database import remains
-from tuiha.operate.database.steps import replication as pair
+from tuiha.operate.database.steps import replication
 from tuiha.operate.database.steps.base import Job
 from tuiha.operate.database.steps.replication import ProtectAfter, ProtectHere
 from tuiha.operate.plans.kinds import StepFailed, StepUnknown
@@ -154,8 +154,8 @@ def of(standby: Standby, looks: int, **fields: Any) -> Pair:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "_STEADY", 0.5)
-    monkeypatch.setattr(pair, "_PAUSES", (0.01,))
+    monkeypatch.setattr(replication, "_STEADY", 0.5)
+    monkeypatch.setattr(replication, "_PAUSES", (0.01,))
     monkeypatch.setattr(remains, "_SETTLING", 0.0)
 
 

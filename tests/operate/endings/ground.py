@@ -33,7 +33,7 @@ from tuiha.operate.reach.active_database import Active
 from tuiha.operate.reach.control import ControlError
 from tuiha.operate.reach.world import World, open_world
 from tuiha.operate.records.state import OperationState
-from tuiha.operate.run import launch as start
+from tuiha.operate.run import launch
 from tuiha.watch.once import look_once
 from tuiha.words.next import command
 
@@ -170,7 +170,7 @@ async def ground() -> AsyncIterator[Ground]:
     """A pool of three servers with some users."""
     async with EmbeddedPool(servers=3, users=18, load=False) as pool, \
             open_world(load(pool.config_path), pool.folder) as world:
-        with mock.patch.object(start, "RUNNER", RUNNER), mock.patch("tuiha.model.operations.intent.SILENCE", 3.0):
+        with mock.patch.object(launch, "RUNNER", RUNNER), mock.patch("tuiha.model.operations.intent.SILENCE", 3.0):
             yield Ground(pool, world)
 
 

@@ -19,9 +19,7 @@ from tests.proof.operations.campaign import deaths, places
 from tests.proof.operations.jury import Verdict
 from tests.proof.operations.scenarios import SCENARIOS
 from tests.proof.operations.stage import Harm, Stage, simulate
-from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import roles
-from tuiha.operate.database.steps import servers as serving
+from tuiha.operate.database.steps import replication, roles, servers
 from tuiha.operate.reach.world import World
 from tuiha.operate.records.state import OperationState, read_state
 from tuiha.operate.records.store import Folder
@@ -95,7 +93,7 @@ def journal_believed(_: Stage) -> Iterator[None]:
         stack.enter_context(mock.patch.dict("tuiha.operate.records.state._READERS", {"damage": lambda known, _: known}))
         stack.enter_context(mock.patch.object(witness, "ask", ask))
         stack.enter_context(mock.patch.object(runner, "ask", ask))
-        for module in (roles, pair, serving):
+        for module in (roles, replication, servers):
             stack.enter_context(mock.patch.object(module, "refuse_if_promoted", nothing))
         yield
 

@@ -47,7 +47,7 @@ from tuiha.drivers.databases.positions import (
     SYSTEM_IDENTIFIER,
 )
 from tuiha.drivers.databases.session import READ_BACK
-from tuiha.operate.database import stream as streaming
+from tuiha.operate.database import stream
 from tuiha.pooldb.leases import LAST_RENEWAL, MAY_HOLD
 from tuiha.pooldb.statements.epochs import (
     ACTIVE_EPOCH,
@@ -242,7 +242,7 @@ async def _reload(node: Node, session: Session) -> list[Row]:
 
 async def _follows(node: Node, session: Session, name: str, here: str) -> list[Row]:
     """A sender of one connection is one process."""
-    beginning = 0 if here == streaming._BEGINNING else int(here)
+    beginning = 0 if here == stream._BEGINNING else int(here)
     return [Row(pid=id(sender), state=row.state, sync_state=row.sync_state, here=str(len(node.log)),
                 caught_up=sender.flushed >= beginning)
             for row, sender in zip(followers(node), node.senders.values(), strict=True) if row.name == name]

@@ -31,29 +31,38 @@ from tests.proof.virtual import Clock
 from tuiha.config.settings import Pool
 from tuiha.model.operations.plans import CheckId
 from tuiha.model.reports import Standby
-from tuiha.operate.database import failover, kinds, remains
-from tuiha.operate.database import stream as streaming
+from tuiha.operate.database import failover, kinds, remains, stream
 from tuiha.operate.database.checks import check
 from tuiha.operate.database.steps import base as steps
-from tuiha.operate.database.steps import epochs
-from tuiha.operate.database.steps import replication as pair
-from tuiha.operate.database.steps import servers as serving
-from tuiha.operate.plans import draft as planning
+from tuiha.operate.database.steps import epochs, replication, servers
+from tuiha.operate.plans import draft
 from tuiha.operate.records import journal, store
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import Folder
-from tuiha.operate.run import apply, intent, reclaim, runner
-from tuiha.operate.run import attempt as stepping
-from tuiha.operate.run import launch as start
-from tuiha.operate.run import started as running
+from tuiha.operate.run import apply, attempt, intent, launch, reclaim, runner, started
 from tuiha.operate.run import started as stopping
 from tuiha.pooldb import clock
 
 _PATIENCE = 240.0  # virtual seconds in which the pool must be whole again once all trouble is over
 _LEASE = 5.0  # seconds, as in the settings of a pool
 _TRIES = 4  # an operator plans so often; chance is against some plans
-_TIMED = (apply, epochs, intent, journal, reclaim, runner, store, stepping, stopping, kinds, pair, remains, serving,
-          steps, streaming)
+_TIMED = (
+    apply,
+    epochs,
+    intent,
+    journal,
+    reclaim,
+    runner,
+    store,
+    attempt,
+    stopping,
+    kinds,
+    replication,
+    remains,
+    servers,
+    steps,
+    stream,
+)
 
 
 @dataclass(frozen=True)
@@ -264,12 +273,12 @@ def _stood_in(stage: Stage) -> Iterator[None]:
     with ExitStack() as patches:
         for module in _TIMED:
             patches.enter_context(mock.patch.object(module, "time", host_time))
-        for module in (apply, planning, runner, running, stopping):
+        for module in (apply, draft, runner, started, stopping):
             patches.enter_context(mock.patch.object(module, "open_world", world))
         for target, name, instead in (
             (asyncpg, "connect", ground.connect), (clock, "time", Clock), (journal, "ThreadPoolExecutor", Disk),
-            (os, "fsync", lambda _: None), (start, "subprocess", processes), (start, "threading", threads),
-            (start, "socket", sockets), (reclaim, "_process_in", lambda _: None),
+            (os, "fsync", lambda _: None), (launch, "subprocess", processes), (launch, "threading", threads),
+            (launch, "socket", sockets), (reclaim, "_process_in", lambda _: None),
         ):
             patches.enter_context(mock.patch.object(target, name, instead))
         patches.enter_context(mock.patch.dict(os.environ))

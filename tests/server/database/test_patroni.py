@@ -20,7 +20,7 @@ from tuiha.config.settings import Pool
 from tuiha.drivers.protocols import DriverError
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.migrations import is_current, migrate
-from tuiha.server.database import patroni as following
+from tuiha.server.database import patroni
 from tuiha.server.database.attachment import Attachment
 from tuiha.server.database.fence import Fence, Wires
 from tuiha.server.database.identity import WrongDatabase
@@ -143,7 +143,7 @@ async def test_negative_control_without_the_look_at_leases_it_begins_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = "SELECT server, 5.0 AS seconds FROM lease WHERE $1 = 0 AND $2 = 0.0 AND $3 = 0.0"
-    monkeypatch.setattr(following, "MAY_HOLD", nobody)
+    monkeypatch.setattr(patroni, "MAY_HOLD", nobody)
     assert await scene.prepare(scene.server("s2", "x")) is None
     assert await scene.row() == (2, "db2", "ACTIVE")
 

@@ -17,7 +17,7 @@ from tests.server.support import Attached, Node, attached
 from tests.until import until
 from tuiha.drivers.ledgers.file import FileLedger
 from tuiha.model.reports import LedgerRecord, Standby
-from tuiha.server.devices import history as changes
+from tuiha.server.devices import history
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "backup.md").read_text(encoding="utf-8")
 
@@ -99,18 +99,18 @@ async def scene(own_pair: Pair, tmp_path: Path) -> Restored:
     admin = await own_pair.admin()
     node = Node(admin)
     (user,) = await node.add_users("anna")
-    await changes.register(admin, user, "phone", "phone")
+    await history.register(admin, user, "phone", "phone")
     await node.add_changes(user, "<1>", "<2>")
     back_up(own_pair, backup)
     await node.add_changes(user, "<3>", "<4>", "<5>")
-    device = await changes.find_device(admin, user, "phone")
+    device = await history.find_device(admin, user, "phone")
     assert device is not None
-    await changes.acknowledge(admin, device, 5)
+    await history.acknowledge(admin, device, 5)
     await admin.execute("UPDATE pool_epoch SET epoch = 3")
     await admin.close()
     ledger = FileLedger(tmp_path / "ledger.json", "demo")
     await ledger.create(record(3, await identifier(own_pair)))
-    return Restored(own_pair, user, changes.make_key(device.id, 5), ledger, backup)
+    return Restored(own_pair, user, history.make_key(device.id, 5), ledger, backup)
 
 
 async def identifier(pair: Pair) -> str:
@@ -169,11 +169,11 @@ async def start_over(scene: Restored, server: Attached) -> None:
     node = Node(admin)
     assert await admin.fetchval("SELECT last_seq FROM app_user") == 2
     await node.add_changes(scene.user, "<a>", "<b>", "<c>", "<d>")  # the numbers of before, and other changes
-    device = await server.gate.read(lambda c: changes.find_device(c, scene.user, "phone"))
+    device = await server.gate.read(lambda c: history.find_device(c, scene.user, "phone"))
     assert device is not None
-    assert changes.read_key(scene.key, device.id) is None, "410"
+    assert history.read_key(scene.key, device.id) is None, "410"
     start = min(device.acked_seq, device.last_seq)
-    page = await server.gate.read(lambda c: changes.after(c, scene.user, start, device.id))
+    page = await server.gate.read(lambda c: history.after(c, scene.user, start, device.id))
     assert [one["message_id"] for one in page.changes][-4:] == ["<a>", "<b>", "<c>", "<d>"]
     await admin.close()
 
@@ -186,10 +186,10 @@ async def test_without_new_numbers_for_devices_changes_are_lost_without_a_word(s
     await writable(scene.pair)
     admin = await scene.admin()
     await Node(admin).add_changes(scene.user, "<a>", "<b>", "<c>", "<d>")
-    device = await changes.find_device(admin, scene.user, "phone")
+    device = await history.find_device(admin, scene.user, "phone")
     assert device is not None
-    seq = changes.read_key(scene.key, device.id)
+    seq = history.read_key(scene.key, device.id)
     assert seq == 5 <= device.last_seq, "the key of before is taken for one of now"
-    page = await changes.after(admin, scene.user, seq, device.id)
+    page = await history.after(admin, scene.user, seq, device.id)
     assert [one["message_id"] for one in page.changes] == ["<d>"], "three are missing"
     await admin.close()

@@ -13,8 +13,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tests.server.support import Attach, Node
-from tuiha.server.devices import enrolment as provision
-from tuiha.server.devices import guesses, logins
+from tuiha.server.devices import enrolment, guesses, logins
 from tuiha.server.devices.enrolment import Provisioner
 from tuiha.server.devices.passwords import cost_of, hash_password, verify_password
 from tuiha.server.devices.turns import FairTurns, Turns
@@ -82,8 +81,8 @@ async def test_many_that_only_a_mute_mail_server_could_know(
     attach: Attach, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting(monkeypatch)
-    monkeypatch.setattr(provision, "_SECONDS", 0.5)
-    monkeypatch.setattr(provision, "_PATIENCE", 0.7)
+    monkeypatch.setattr(enrolment, "_SECONDS", 0.5)
+    monkeypatch.setattr(enrolment, "_PATIENCE", 0.7)
     await node.add_users("anna")
     one = await attach()
     async with mute() as (port, seen):
@@ -95,7 +94,7 @@ async def test_many_that_only_a_mute_mail_server_could_know(
             await log_in(checked, "anna", "secret")
             assert not flood.done(), "who is known does not wait for the others"
             assert set(await flood) <= {"Unavailable", "429"}
-    assert max(seen) <= provision._AT_ONCE
+    assert max(seen) <= enrolment._AT_ONCE
     assert len(seen) <= guesses.POOL, "mail servers are asked about so many strange names in a minute"
 
 

@@ -16,7 +16,7 @@ from tests.server.support import PATIENCE, Node
 from tuiha.model.users.names import DEFAULT, NameRule
 from tuiha.pooldb.migrations import LOCK
 from tuiha.server.control import rights
-from tuiha.server.devices import history as changes
+from tuiha.server.devices import history
 from tuiha.server.devices.api import Devices
 from tuiha.server.devices.merge import settle_names
 from tuiha.server.devices.user import User
@@ -51,9 +51,9 @@ async def settle(node: Node, rule: NameRule = DEFAULT) -> None:
 
 async def register(node: Node, user: str, name: str) -> Phone:
     user_id = await node.admin.fetchval("SELECT id FROM app_user WHERE name = $1", user)
-    device = await changes.register(node.admin, user_id, name, "phone")
+    device = await history.register(node.admin, user_id, name, "phone")
     assert device is not None
-    return Phone(user, name, changes.make_key(device.id, device.acked_seq))
+    return Phone(user, name, history.make_key(device.id, device.acked_seq))
 
 
 async def step(node: Node, phone: Phone, user: str) -> bool:
@@ -66,10 +66,10 @@ async def step(node: Node, phone: Phone, user: str) -> bool:
     assert key is not None, "410"
     assert key.seq <= device.last_seq
     if key.seq > device.acked_seq:
-        await changes.acknowledge(node.admin, device, key.seq)
-    page = await changes.after(node.admin, owner.id, key.seq, device.id, key.joined)
+        await history.acknowledge(node.admin, device, key.seq)
+    page = await history.after(node.admin, owner.id, key.seq, device.id, key.joined)
     phone.has += [change["message_id"] for change in page.changes]
-    phone.key = changes.following(key, page).text()
+    phone.key = history.following(key, page).text()
     return page.more
 
 
@@ -150,15 +150,15 @@ async def test_who_is_refused_under_one_spelling_is_refused(node: Node) -> None:
     row = await node.admin.fetchrow("SELECT disabled_at, disabled_reason FROM app_user WHERE name = 'ben'")
     assert row["disabled_at"] is not None
     assert row["disabled_reason"] == "left"
-    key = changes.SyncKey.of(before)
+    key = history.SyncKey.of(before)
     assert key is not None
     await node.admin.execute("UPDATE device SET revoked_at = now()")  # while it waits: its key goes nowhere
-    joined = await changes.find_joined(node.admin, anna, key)
+    joined = await history.find_joined(node.admin, anna, key)
     assert joined is not None
     device, now = joined
     assert now is not None
-    page = await changes.after(node.admin, anna, now.seq, device.id, now.joined)
-    assert (page.changes, changes.following(now, page)) == ((), now)
+    page = await history.after(node.admin, anna, now.seq, device.id, now.joined)
+    assert (page.changes, history.following(now, page)) == ((), now)
 
 
 @pytest.mark.parametrize(("confirmed", "seen", "kept"), [
@@ -208,10 +208,10 @@ async def test_a_server_of_the_version_before_has_the_device_repeat_nothing_lost
     await node.add_changes(capital, "a", "c", "d")
     await fetch(node, tablet, "Anna")
     await settle(node)
-    device = await changes.find_device(node.admin, anna, "tablet")
+    device = await history.find_device(node.admin, anna, "tablet")
     assert device is not None
-    assert changes.read_key(tablet.key, device.id) is None, "410"
-    page = await changes.after(node.admin, anna, device.acked_seq, device.id)
+    assert history.read_key(tablet.key, device.id) is None, "410"
+    page = await history.after(node.admin, anna, device.acked_seq, device.id)
     assert {"b"} <= {change["message_id"] for change in page.changes}
     assert {*tablet.has, *(change["message_id"] for change in page.changes)} == {"a", "b", "c", "d"}
 
@@ -255,7 +255,7 @@ class Story:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "LIMIT", 3)
+    monkeypatch.setattr(history, "LIMIT", 3)
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ async def test_every_device_has_every_message_once(node: Node, small_pages: None
         await fetch(node, phone, "anna")
         assert phone.has.count("later") == 1
         assert len(phone.has) == len(story.messages) + 1
-        assert changes.SyncKey.of(phone.key).joined == (), "short again"  # type: ignore[union-attr]
+        assert history.SyncKey.of(phone.key).joined == (), "short again"  # type: ignore[union-attr]
 
 
 async def test_without_translation_changes_are_lost(node: Node, small_pages: None) -> None:

@@ -13,7 +13,7 @@ from tests.server.interfaces import Running, serving, settings_of
 from tests.server.support import Node
 from tuiha.config import settings
 from tuiha.model.users.names import NameRule
-from tuiha.server.devices import history as changes
+from tuiha.server.devices import history
 from tuiha.server.parts import PoolServer
 from tuiha.server.setup import identity
 from tuiha.watch.reader import Reader, read_devices, read_users
@@ -59,7 +59,7 @@ async def test_users_are_found_in_any_spelling(node: Node) -> None:
 
 async def test_a_server_joins_before_it_serves(pair: Pair, node: Node, tmp_path: Path) -> None:
     anna, capital, _ = await node.add_users("anna", "Anna", "BEN@example.org")
-    device = await changes.register(node.admin, capital, "tablet", "tablet")
+    device = await history.register(node.admin, capital, "tablet", "tablet")
     assert device is not None
     await node.add_changes(anna, "a")
     await node.add_changes(capital, "b")
@@ -70,7 +70,7 @@ async def test_a_server_joins_before_it_serves(pair: Pair, node: Node, tmp_path:
     running = Running({"s1": server}, {"s1": stop}, aiohttp.ClientSession())
     async with running.session, AsyncExitStack() as stack:
         await stack.enter_async_context(serving(server, stop))
-        key = changes.make_key(device.id, 0)
+        key = history.make_key(device.id, 0)
         path = f"/v1/devices/tablet/changes?since={key}"
         answer = await running.ask("GET", "s1", path, user="Anna@Example.org")
         assert answer.status == 200

@@ -11,8 +11,7 @@ from tests.server.interfaces import Answer, Running
 from tests.server.support import Attach, Node
 from tests.until import until
 from tuiha.server.control import rights
-from tuiha.server.devices import history as changes
-from tuiha.server.devices import revocation
+from tuiha.server.devices import history, revocation
 from tuiha.server.devices.revocation import Revocation, announce
 from tuiha.server.devices.users import Users
 
@@ -88,7 +87,7 @@ async def test_a_key_of_a_joined_user_is_not_valid_again_either(pool: Running, n
         "INSERT INTO joined_user (user_id, former_name, former_last_seq, until) VALUES ($1, 'Anna', 0, 0) RETURNING id",
         await user_id(node))
     await node.admin.execute("INSERT INTO joined_device SELECT 999999, id, $1 FROM device", joining)
-    former = changes.make_key(999999, 0)
+    former = history.make_key(999999, 0)
     assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={former}")).status == 200
     await order(pool, node, "devices/revoke", device="phone", reason="lost")
     assert (await pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={former}")).status == 403
@@ -193,15 +192,15 @@ async def test_an_answer_that_was_read_before_is_not_released_after(
     key, user = await pool.register("s1"), await user_id(node)
     await node.add_changes(user, "<secret>")
     read, go = asyncio.Event(), asyncio.Event()
-    after = changes.after
+    after = history.after
 
-    async def slow(*arguments: Any) -> changes.ChangePage:
+    async def slow(*arguments: Any) -> history.ChangePage:
         page = await after(*arguments)
         read.set()
         await go.wait()
         return page
 
-    monkeypatch.setattr(changes, "after", slow)
+    monkeypatch.setattr(history, "after", slow)
     if not withholds:
         monkeypatch.setattr(Revocation, "withheld", lambda self, user_id, since: False)
     poll = asyncio.create_task(pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}"))

@@ -15,12 +15,11 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.drivers.transcripts import UNREADABLE, Transcript
-from tuiha.drivers.mail import idle as listening
+from tuiha.drivers.mail import idle
 from tuiha.drivers.mail.client import ImapClient, ImapFailure
 from tuiha.drivers.mail.delegation import log_in_for
 from tuiha.drivers.mail.wire import Wire
-from tuiha.server.mail import Bound, follow
-from tuiha.server.mail import mailbox as reading
+from tuiha.server.mail import Bound, follow, mailbox
 from tuiha.server.mail.follow import Follower, ReadAround, Tools
 from tuiha.server.mail.messages import KnownChange, Message, copies
 from tuiha.server.mail.pace import Pace
@@ -172,9 +171,9 @@ class _Cluster:
 @contextmanager
 def without_pauses() -> Iterator[None]:
     """What waits, waits not."""
-    with (patch.object(reading, "_PAUSES", (0.0,) * len(reading._PAUSES)), patch.object(follow, "_HIDDEN", (0.0,)),
+    with (patch.object(mailbox, "_PAUSES", (0.0,) * len(mailbox._PAUSES)), patch.object(follow, "_HIDDEN", (0.0,)),
           patch.object(follow, "_GAPS", (0.0,) * len(follow._GAPS)),
-          patch.object(listening, "_ASK", 0.001)):
+          patch.object(idle, "_ASK", 0.001)):
         yield
 
 

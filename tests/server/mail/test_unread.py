@@ -9,7 +9,7 @@ import pytest
 from tests.drivers.transcripts import UNREADABLE, Transcript, corpus, read
 from tests.server.mail.playing import play, without_pauses
 from tuiha.drivers.mail.envelopes import Envelope, EnvelopePart
-from tuiha.server.mail import mailbox as reading
+from tuiha.server.mail import mailbox
 from tuiha.server.mail.mailbox import LOGINS, MailboxQuestion, MailboxReading, Suspects
 
 CORPUS = {one.name: one for one in corpus()}
@@ -45,7 +45,7 @@ async def test_trouble_that_passes_makes_no_message_unreadable() -> None:
 
 
 async def test_control_without_patience_every_message_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PATIENCE", 0.0)
+    monkeypatch.setattr(mailbox, "PATIENCE", 0.0)
     played = await play(ORDINARY, bend=refusing(8))
     assert [uid for uid, (what, _) in played.book.recorded().items() if what == UNREADABLE] == [1, 2, 5]
 
@@ -133,16 +133,16 @@ def test_the_control_is_asked_before_a_message_is_blamed() -> None:
 def test_the_only_message_of_a_mailbox_waits_less_than_one_whose_control_fails_too() -> None:
     alone = Suspects(searched=True)
     failed(alone, 4, 0.0)
-    assert alone.hopeless(True, reading.ALONE)
+    assert alone.hopeless(True, mailbox.ALONE)
     other = Suspects(control=3)
     failed(other, 4, 0.0)
-    assert not other.hopeless(True, reading.ALONE)
-    assert other.hopeless(True, reading.PATIENCE)
+    assert not other.hopeless(True, mailbox.ALONE)
+    assert other.hopeless(True, mailbox.PATIENCE)
 
 
 def test_new_mail_is_asked_for_while_nothing_can_be_read() -> None:
     suspects = Suspects(searched=True, fruitless=3, since=0.0, until=9.0)
-    suspects.troubles = {uid: reading.MailboxTrouble(EnvelopePart.HEADER, "no", 0) for uid in (4, 5, 6)}
+    suspects.troubles = {uid: mailbox.MailboxTrouble(EnvelopePart.HEADER, "no", 0) for uid in (4, 5, 6)}
     ask = MailboxReading([4, 5, 6, 7], suspects).ask(1.0)
     assert ask is not None
     assert ask.uids == (7,)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, Running, counts
-from tuiha.server.devices import history as changes
+from tuiha.server.devices import history
 from tuiha.server.pool.forwarder import target
 
 
@@ -47,17 +47,17 @@ async def test_a_poll_that_was_forwarded_in_vain_waits_no_longer_than_it_asked(
 ) -> None:
     key = await pool.register("s1", "anna")
     looks: list[int] = []
-    after = changes.after
+    after = history.after
 
     async def in_vain(*_: Any) -> None:
         await asyncio.sleep(1.2)
 
-    async def counted(connection: Any, user: int, seq: int, *more: Any) -> changes.ChangePage:
+    async def counted(connection: Any, user: int, seq: int, *more: Any) -> history.ChangePage:
         looks.append(seq)
         return await after(connection, user, seq, *more)
 
     monkeypatch.setattr(pool.servers["s2"].forwarder, "forward", in_vain)
-    monkeypatch.setattr(changes, "after", counted)
+    monkeypatch.setattr(history, "after", counted)
     answer = await pool.ask("GET", "s2", f"/v1/devices/phone/changes?since={key}&wait=1")
     assert (answer.status, answer.body["changes"]) == (200, [])
     assert len(looks) == 1, "the time was over: one look, no second wait"

@@ -19,8 +19,7 @@ from tuiha.pooldb.connection import Connection
 from tuiha.pooldb.statements.changes import DEVICES_OF_USER
 from tuiha.pooldb.statements.users import MAIL_OF_USER
 from tuiha.server.database.gate import Gate
-from tuiha.server.devices import history as changes
-from tuiha.server.devices import passes
+from tuiha.server.devices import history, passes
 from tuiha.server.devices.revocation import Admission, Revocation
 from tuiha.server.devices.room import STAY, Room
 from tuiha.server.devices.user import User
@@ -146,10 +145,10 @@ class Devices:
         kind = await _kind(request)
         self.quotas.registration(user.id, request[BEGAN])
         most = self.quotas.most_devices
-        device = await self.gate.write(lambda c: changes.register(c, user.id, name, kind, most))
+        device = await self.gate.write(lambda c: history.register(c, user.id, name, kind, most))
         if device is None:
             await self._why_not(request, user)
-        body = {"device": name, "key": changes.make_key(device.id, device.acked_seq)}
+        body = {"device": name, "key": history.make_key(device.id, device.acked_seq)}
         return web.json_response(body, status=201 if device.created else 200)
 
     async def _why_not(self, request: web.Request, user: User) -> NoReturn:
@@ -170,23 +169,23 @@ class Devices:
         """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
         device, key = await self._device(request, user)
         if key is None or key.seq > device.last_seq:
-            start = changes.make_key(device.id, min(device.acked_seq, device.last_seq))
+            start = history.make_key(device.id, min(device.acked_seq, device.last_seq))
             raise HttpProblem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
         if key.seq > device.acked_seq:
-            await self.gate.write(lambda c: changes.acknowledge(c, device, key.seq))
+            await self.gate.write(lambda c: history.acknowledge(c, device, key.seq))
         page = await self._await_changes(request, user, key, route)
-        body = {"key": changes.following(key, page).text(), "changes": page.changes, "more": page.more}
+        body = {"key": history.following(key, page).text(), "changes": page.changes, "more": page.more}
         return web.json_response(body)
 
-    async def _device(self, request: web.Request, user: User) -> tuple[changes.Device, changes.SyncKey | None]:
+    async def _device(self, request: web.Request, user: User) -> tuple[history.Device, history.SyncKey | None]:
         """The device that asks, and its key unless that is unknown.
 
         Raises Problem 403 when it or its user may not come in, 404 when there is none.
         """
-        name, key = _device_name(request), changes.SyncKey.of(request.query.get("since", ""))
-        device = await self.gate.read(lambda c: changes.find_device(c, user.id, name))
+        name, key = _device_name(request), history.SyncKey.of(request.query.get("since", ""))
+        device = await self.gate.read(lambda c: history.find_device(c, user.id, name))
         if key is not None and (device is None or key.device_id != device.id):
-            device, key = await self.gate.read(partial(changes.find_joined, user_id=user.id, key=key)) or (device, None)
+            device, key = await self.gate.read(partial(history.find_joined, user_id=user.id, key=key)) or (device, None)
         if device is None:
             raise HttpProblem(404, "No such device", f"Register it first: PUT /v1/devices/{name}")
         if device.disabled:
@@ -197,8 +196,8 @@ class Devices:
         return device, key
 
     async def _await_changes(
-        self, request: web.Request, user: User, key: changes.SyncKey, route: Route
-    ) -> changes.ChangePage:
+        self, request: web.Request, user: User, key: history.SyncKey, route: Route
+    ) -> history.ChangePage:
         admission = request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
@@ -208,7 +207,7 @@ class Devices:
                 if admission.over() or self.users.left(user) <= 0:
                     await admission.renew()
                     user = await self.users.authenticate(request)
-                page = await self.gate.read(lambda c: changes.after(c, whose, key.seq, key.device_id, key.joined))
+                page = await self.gate.read(lambda c: history.after(c, whose, key.seq, key.device_id, key.joined))
                 began = loop.time()
                 replaced = self.waiters.replaced(key.device_id, event)
                 woken_for_nothing = event.is_set() and (route.local or replaced)

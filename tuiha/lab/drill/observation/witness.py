@@ -19,7 +19,7 @@ from yarl import URL
 
 from tuiha.lab.drill.observation.records import Ack, DrillRecording, Read
 from tuiha.lab.load.devices import LoadUser
-from tuiha.server.pool import forwarder as forwarding
+from tuiha.server.pool import forwarder
 from tuiha.server.pool.signatures import Proof
 
 _PAGE = 40  # devices of one user, before the next user's turn: answers stay small
@@ -83,8 +83,8 @@ class DrillWitness:
     async def _ask(self, method: str, url: str, user: LoadUser, body: dict[str, str] | None) -> Body | None:
         """The answer's body; None when there is no good answer."""
         authorization = aiohttp.encode_basic_auth(user.name, user.password)
-        marker, nonce = self._proof.sign(forwarding.target(method, URL(url).raw_path_qs), authorization)
-        headers = {"Authorization": authorization, forwarding.FORWARDED: marker}
+        marker, nonce = self._proof.sign(forwarder.target(method, URL(url).raw_path_qs), authorization)
+        headers = {"Authorization": authorization, forwarder.FORWARDED: marker}
         timeout = aiohttp.ClientTimeout(total=_PATIENCE, sock_connect=2.0)
         try:
             async with self._session.request(method, url, headers=headers, json=body, timeout=timeout) as answer:

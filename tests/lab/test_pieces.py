@@ -188,11 +188,11 @@ async def test_children_end_with_whoever_started_them(children: tuple[Children, 
     """The kernel's part alone: no watchdog knows these processes."""
     script = (
         "import os, sys, time; from pathlib import Path\n"
-        "from tuiha.lab.pool.children import Children, Command\n"
+        "from tuiha.lab.pool.children import ChildCommand, Children\n"
         "class Nobody:\n"
         "    def add(self, pid): print(pid, flush=True)\n"
         "c = Children(Path(sys.argv[1]), None, Nobody(), print)\n"
-        "c.start('a', Command(['sleep', '600'], cwd=Path('/'), env={'PATH': '/bin:/usr/bin'}))\n"
+        "c.start('a', ChildCommand(['sleep', '600'], cwd=Path('/'), env={'PATH': '/bin:/usr/bin'}))\n"
         "c.pause('a')\n"
         "time.sleep(600)\n"
     )

@@ -15,9 +15,9 @@ from tuiha.lab.pool.assembly import Ports, is_free
 # Outside what pools take: others run beside this test.
 _ELSEWHERE = """
 import sys
-from tuiha.lab import ports
-ports.PORTS = range(32000, 32006)
-mine = ports.Ports()
+from tuiha.lab.pool import assembly
+assembly.PORTS = range(32000, 32006)
+mine = assembly.Ports()
 print(*mine.take(4), flush=True)
 sys.stdin.read()
 """

@@ -127,7 +127,7 @@ async def test_a_server_that_lets_nobody_in_keeps_those_that_are_in_and_the_othe
 
 async def test_connections_that_end_together_are_opened_again_where_they_were() -> None:
     async with two() as (monitor, (one, other)):
-        await until(lambda: monitor.figures().connected == USERS, "everybody is connected")
+        await until(lambda: len(one.idling) + len(other.idling) == USERS, "everybody waits for news")
         here = len(one.idling), len(other.idling)
         for _ in range(5):  # more often than a user may fail before it tries the partner
             one.cut_quiet()

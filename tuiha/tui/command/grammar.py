@@ -14,20 +14,20 @@ from tuiha.model.facts import Snapshot
 from tuiha.model.operations.catalogue import NOTHING, OPERATIONS, Operation, Takes, misuse, takes
 from tuiha.tui.keys import HOME, VIEWS
 from tuiha.tui.kit.offers import Offer
-from tuiha.tui.operations.application import OperatingApplication as Dashboard
+from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.replay.travel import unclear
 from tuiha.tui.theme import theme_names
 
 Options = Mapping[str, str]
-Run = Callable[["Dashboard", tuple[str, ...], Options], None]
-Check = Callable[["Dashboard", tuple[str, ...]], str]
+Run = Callable[[OperatingApplication, tuple[str, ...], Options], None]
+Check = Callable[[OperatingApplication, tuple[str, ...]], str]
 
 
 class Unclear(ValueError):
     """What was typed is no command, or not all of one; the text says what to type."""
 
 
-def _fine(_dashboard: Dashboard, _words: tuple[str, ...]) -> str:
+def _fine(_dashboard: OperatingApplication, _words: tuple[str, ...]) -> str:
     return ""
 
 
@@ -56,18 +56,18 @@ class Command:
 
 def _operation(kind: Operation) -> Command:
     """The command that plans a kind of operation."""
-    def run(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+    def run(dashboard: OperatingApplication, words: tuple[str, ...], options: Options) -> None:
         dashboard.action_show_view(HOME)
         dashboard.ways.open_plan(kind.name, words, options)
 
     return Command(kind.help, run, kind.takes, (kind.name,))
 
 
-def _asked_of_the_pool(dashboard: Dashboard, _words: tuple[str, ...]) -> str:
+def _asked_of_the_pool(dashboard: OperatingApplication, _words: tuple[str, ...]) -> str:
     return "this dashboard has no database to look devices up in" if dashboard.operations.only_watches else ""
 
 
-def _failover(dashboard: Dashboard, words: tuple[str, ...], options: Options) -> None:
+def _failover(dashboard: OperatingApplication, words: tuple[str, ...], options: Options) -> None:
     """`:failover mail2` says which of the two is meant."""
     snapshot = dashboard.view.snapshot
     mail = {facts.name for facts in snapshot.mail} if snapshot is not None else set()
@@ -76,7 +76,7 @@ def _failover(dashboard: Dashboard, words: tuple[str, ...], options: Options) ->
 
 
 def _view(name: str) -> Run:
-    def run(dashboard: Dashboard, words: tuple[str, ...], _options: Options) -> None:
+    def run(dashboard: OperatingApplication, words: tuple[str, ...], _options: Options) -> None:
         dashboard.action_show_view(name)
         if words:
             dashboard.find(" ".join(words))
@@ -85,7 +85,7 @@ def _view(name: str) -> Run:
 
 
 def _known(kind: str) -> Check:
-    def check(dashboard: Dashboard, words: tuple[str, ...]) -> str:
+    def check(dashboard: OperatingApplication, words: tuple[str, ...]) -> str:
         if not words:
             return ""
         names = [name for name, _ in _candidates(kind, dashboard.view.snapshot)]
@@ -97,12 +97,12 @@ def _known(kind: str) -> Check:
     return check
 
 
-def _show_node(dashboard: Dashboard, words: tuple[str, ...], _options: Options) -> None:
+def _show_node(dashboard: OperatingApplication, words: tuple[str, ...], _options: Options) -> None:
     dashboard.action_show_view(HOME)
     dashboard.show_detail(words[0])
 
 
-def _arm(dashboard: Dashboard, reason: str) -> None:
+def _arm(dashboard: OperatingApplication, reason: str) -> None:
     dashboard.operations.arm(reason)
     dashboard.paint()
 

@@ -15,7 +15,7 @@ from tuiha.model.operations.plans import CheckVerdict, Loss
 from tuiha.model.operations.statements import Statement
 from tuiha.words.operations import text
 
-SCHEMA = "tuiha.plan/1"
+SCHEMA = "tuiha.saved-plan/1"  # of the file; `tuiha plan --json` is another document, tuiha.plan/1
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,6 @@ _ROWS: Mapping[str, tuple[str, str, str, str, str]] = {
     " ": ("  ", "  ", "  ", "  ", "  "),
 }
 HIGH = 5  # rows when a dot is two cells
-LOW = 3  # rows when two dots share a cell
 _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
 
 

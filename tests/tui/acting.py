@@ -16,13 +16,12 @@ from tests.tui.samples import AT, SampleFeed, healthy
 from tests.tui.test_app import seen
 from tuiha.model.facts import Snapshot
 from tuiha.tui.app import Dashboard
-from tuiha.tui.kit.paced import PACE
 from tuiha.tui.operations.operator import Desk
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.theme import load_theme
 
-HAND = 1.2 * PACE  # seconds between two keys of a hand
+HAND = 0.36  # seconds between two keys of a hand, also of one that presses a key twice
 QUICK = 0.05  # of the usual time that a dashboard lets pass before it does something again
 _LATER: WeakKeyDictionary[App[int], float] = WeakKeyDictionary()  # seconds that hands have rested
 M = TypeVar("M", bound=Message)

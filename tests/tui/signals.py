@@ -22,8 +22,8 @@ from tuiha.operate import api
 from tuiha.operate.records.journal import read_records
 from tuiha.operate.records.state import OperationState
 from tuiha.operate.records.store import store_of
-from tuiha.tui.kit.paced import PACE
 
+HAND = 0.2  # seconds between two keys
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP)
 ENDS: Mapping[signal.Signals, int] = {signal.SIGHUP: 0, signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
 # The keys to each screen, from the one before, and what it shows.
@@ -43,7 +43,7 @@ def dashboard(config: Path) -> Terminal:
 def by_hand(terminal: Terminal, keys: str) -> None:
     """Press them at the pace of a hand."""
     for key in keys:
-        terminal.read(1.2 * PACE)
+        terminal.read(HAND)
         terminal.send(key)
 
 

@@ -12,7 +12,8 @@ from tests.tui.fake_operator import FACTS, FakeOperator, bad, switchover
 from tests.tui.test_app import seen, text
 from tuiha.model.users import names
 from tuiha.tui.app import Dashboard
-from tuiha.tui.kit.paced import LONGEST, _end
+from tuiha.tui.kit.keyboard import ended
+from tuiha.tui.kit.paced import LONGEST
 from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
@@ -126,9 +127,9 @@ async def test_nothing_starts_when_being_armed_has_ended_meanwhile() -> None:
 def test_there_is_room_for_the_longest_name_and_its_end_is_shown() -> None:
     """A user's name has up to 256 letters: what nobody can type nobody can confirm."""
     assert names.LONGEST + len("override ") <= LONGEST
-    assert _end("anna", 10) == "anna"
-    assert _end("n" * 200 + "@example.org", 12) == "@example.org"
-    assert _end("長い名前", 5) == "名前"
+    assert ended("anna").sight(10) == ("anna", "")
+    assert ended("n" * 200 + "@example.org").sight(12) == ("@example.org", "")
+    assert ended("長い名前").sight(5) == ("名前", "")
 
 
 async def test_continue_before_the_plan_is_there_says_so() -> None:

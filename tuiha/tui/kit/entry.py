@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual import events
 from textual.message import Message
 
-from tuiha.tui.draw.spans import Line, Span, clean, fit
+from tuiha.tui.draw.spans import Line, Span, clean, fit, width_of
+from tuiha.tui.kit.keyboard import Typed, ended
 from tuiha.tui.kit.paper import Paper
 
 LONGEST = 200  # characters
@@ -43,11 +42,20 @@ class Entry(Paper, can_focus=True):
         super().__init__(id=id)
         self._prompt = prompt
         self._remark: Span = ("", "quiet")
-        self.text = ""
+        self._typed = Typed()
+
+    @property
+    def text(self) -> str:
+        """What was typed so far."""
+        return self._typed.text
+
+    def begin(self, text: str) -> None:
+        """Have this text in the line, with the cursor at its end; nobody is told."""
+        self._typed = ended(text)
 
     def start(self, text: str, remark: Span) -> None:
         """Begin with a text; the remark stands at the right."""
-        self.text = text
+        self.begin(text)
         self.remark(remark)
         self.screen.set_focus(self)
         self.focus()  # once more, later: a widget that was just mounted does not take it yet
@@ -56,8 +64,10 @@ class Entry(Paper, can_focus=True):
         """Change the remark at the right."""
         self._remark = remark
         width = self.app.size.width
+        before, after = self._typed.sight(width - width_of([(self._prompt, "")]) - 3)
         spans: tuple[Span, ...] = (
-            (f" {self._prompt}", "flow bold"), (self.text, "strong"), ("▏", "flow"), ("   ", "text"), remark,
+            (f" {self._prompt}", "flow bold"), (before, "strong"), ("▏", "flow"), (after, "strong"), ("   ", "text"),
+            remark,
         )
         self.show((Line(fit(spans, width), "cursor"),), 1)
 
@@ -67,7 +77,7 @@ class Entry(Paper, can_focus=True):
 
     def replace(self, text: str) -> None:
         """Another text, as if it had been typed."""
-        self._change(text)
+        self._change(ended(text[:LONGEST]))
 
     def on_key(self, event: events.Key) -> None:
         """Take every key; what is not text and has no meaning here does nothing."""
@@ -76,35 +86,30 @@ class Entry(Paper, can_focus=True):
         if event.key == SUSPENDS:
             self.app.action_suspend_process()
             return
-        edit = _EDITS.get(event.key)
+        edited = self._typed.edited(event.key)
         if event.key in _ENDS:
             self.post_message(self.Ended(_ENDS[event.key]))
         elif event.key in _STEERS:
             self.post_message(self.Steered(*_STEERS[event.key]))
-        elif edit is not None:
-            self._change(edit(self.text))
+        elif edited is not None:
+            self._change(edited)
         elif event.is_printable and event.character and (self.text or event.character != self._prompt.strip()):
-            self._change(self.text + event.character)  # not the key that opens it, pressed once more
+            self._change(self._typed.added(event.character, LONGEST))  # not the key that opens it, pressed once more
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text is text, whatever is in it."""
         event.stop()
-        self._change(self.text + clean(event.text))
+        self._change(self._typed.added(clean(event.text), LONGEST))
 
-    def _change(self, text: str) -> None:
-        self.text = text[:LONGEST]
+    def _change(self, typed: Typed) -> None:
+        before, self._typed = self._typed, typed
         self.remark(self._remark)
-        self.post_message(self.Changed(self.text))
+        if typed.text != before.text:
+            self.post_message(self.Changed(self.text))
 
 
 _ENDS = {"enter": True, "escape": False, "ctrl+c": False}
 _STEERS = {
     "down": (1, False), "up": (-1, False), "pagedown": (10, False), "pageup": (-10, False),
     "tab": (1, True), "shift+tab": (-1, True),
-}
-_EDITS: dict[str, Callable[[str], str]] = {
-    "backspace": lambda text: text[:-1],
-    "ctrl+h": lambda text: text[:-1],
-    "ctrl+w": lambda text: text.rstrip().rpartition(" ")[0],
-    "ctrl+u": lambda text: "",
 }

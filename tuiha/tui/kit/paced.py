@@ -5,11 +5,13 @@ from __future__ import annotations
 from textual import events
 from textual.message import Message
 
-from tuiha.tui.draw.spans import Line, Span, fit, width_of
+from tuiha.tui.draw.spans import Line, Span, fit
 from tuiha.tui.kit.entry import SUSPENDS
+from tuiha.tui.kit.keyboard import HandPace, Typed
 from tuiha.tui.kit.paper import Paper
 
-PACE = 0.3  # seconds that one key comes after the other at least
+PASTED = "refused: this was pasted. Type it by hand"
+TOO_QUICK = "refused: too quick for a hand. Type it again, one key after the other"
 LONGEST = 300  # characters: `override` and the longest name (a user has at most 256)
 
 
@@ -28,19 +30,19 @@ class PacedEntry(Paper, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._text = ""
+        self._typed = Typed()
         self._remark: Span = ("", "quiet")
-        self._last = 0.0
+        self._pace = HandPace()
 
     def start(self, time: float) -> None:
         """Begin empty. Keys count from `time` on, by the clock of key events."""
-        self._last = time
+        self._pace = HandPace((time,))
         self.empty("")
         self.focus()
 
     def empty(self, remark: str) -> None:
         """Empty the line and say why."""
-        self._text = ""
+        self._typed = Typed()
         self._say((remark, "warning"))
 
     def redraw(self) -> None:
@@ -50,8 +52,9 @@ class PacedEntry(Paper, can_focus=True):
     def _say(self, remark: Span) -> None:
         self._remark = remark
         width = self.app.size.width
+        before, after = self._typed.sight(width - 5)
         spans: tuple[Span, ...] = (
-            (" > ", "armed bold"), (_end(self._text, width - 5), "strong bold"), ("▏", "armed"), ("   ", "text"),
+            (" > ", "armed bold"), (before, "strong bold"), ("▏", "armed"), (after, "strong bold"), ("   ", "text"),
             remark,
         )
         self.show((Line(fit(spans, width), "cursor"),), 1)
@@ -63,32 +66,27 @@ class PacedEntry(Paper, can_focus=True):
         if event.key == SUSPENDS:
             self.app.action_suspend_process()
             return
-        too_soon, self._last = event.time - self._last < PACE, event.time
+        self._pace = self._pace.after(event.time)
+        edited = self._typed.edited(event.key)
         if event.key in ("escape", "enter", "ctrl+c"):
             self.post_message(self.Left())
-        elif too_soon:
-            self.empty("refused, too quick: start again, one key after the other")
+        elif self._pace.too_quick:
+            self.empty(TOO_QUICK)
         elif event.key == "ctrl+x":
-            text, self._text = self._text, ""
+            text, self._typed = self._typed.text, Typed()
             self.post_message(self.Finished(text.strip()))
-        elif event.key == "backspace":
-            self._text = self._text[:-1]
-            self._say(("", "quiet"))
+        elif edited is not None:
+            self._change(edited)
         elif event.is_printable and event.character:
-            self._text = (self._text + event.character)[:LONGEST]
-            self._say(("", "quiet"))
+            self._change(self._typed.added(event.character, LONGEST))
+
+    def _change(self, typed: Typed) -> None:
+        self._typed = typed
+        self._say(("", "quiet"))
 
     def on_paste(self, event: events.Paste) -> None:
         """Refuse what is pasted."""
         event.stop()
         event.prevent_default()
-        self._last = event.time
-        self.empty("refused: pasted; type it by hand")
-
-
-def _end(text: str, room: int) -> str:
-    """The end of a text, where the next letter comes: as much as there is room for."""
-    shown = text
-    while shown and width_of([(shown, "")]) > room:
-        shown = shown[1:]
-    return shown
+        self._pace = self._pace.after(event.time)
+        self.empty(PASTED)

@@ -62,7 +62,7 @@ class PromptScreen(PoolScreen):
         self._cursor = 0
         self._begun = False
         self._early = []
-        self._entry.text = text
+        self._entry.begin(text)
 
     def on_screen_resume(self) -> None:
         """In front: type."""

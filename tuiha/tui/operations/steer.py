@@ -13,12 +13,12 @@ from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
 from tuiha.tui.keys import Key
 from tuiha.tui.kit.application import Reach
-from tuiha.tui.kit.paced import PACE
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.possible import MEANS, against
 
+SECOND = 0.3  # seconds after which the second press counts: a key that is held repeats sooner
 SURE = 5.0  # seconds in which the second press has to come
 _PREFIX = "operation."
 _TOLD: Mapping[IntentWay, tuple[str, str]] = {  # for the help, and for the footer
@@ -72,7 +72,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         before, of, at = self._pressed
         now = self._arrived_at
         self._pressed = (what, operation, now)
-        return (what, operation) == (before, of) and PACE <= now - at <= SURE
+        return (what, operation) == (before, of) and SECOND <= now - at <= SURE
 
     def _done(self, way: IntentWay, operation: str, answer: str | OperatorTrouble) -> None:
         if isinstance(answer, OperatorTrouble):

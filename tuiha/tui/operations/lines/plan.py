@@ -153,7 +153,7 @@ def confirm_lines(plan: Plan, overridden: Sequence[str], void: Sequence[str], wi
     first, *later = wanted(plan, overridden)
     lines.append(labelled("Type", ((first, "strong bold"), ("   then ctrl+x", "flow")), width))
     lines += [labelled("then", ((text, "quiet"), ("   then ctrl+x", "quiet")), width) for text in later]
-    hint = wrapped("By hand, at most three keys a second: pasted or held keys are refused.", width - 2)
+    hint = wrapped("Type it by hand, as fast as you usually type. Pasting is blocked.", width - 2)
     return (*lines, BLANK, *(Line(fit(((f" {part}", "quiet"),), width)) for part in hint))
 
 

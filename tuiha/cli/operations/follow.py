@@ -35,8 +35,11 @@ def placed(arguments: argparse.Namespace) -> Operator:
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:
-    """Add --json and --detach."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object (tuiha.operation/1)")
+    """Add --json or --linear, and --detach."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object (tuiha.operation/1)")
+    form.add_argument("--linear", action="store_true",
+                      help="one sentence for each change, with its time, on stdout: for screen readers and logs")
     parser.add_argument("--detach", action="store_true",
                         help="do not wait: print the operation's id, or with --json all that is known, and end")
 
@@ -70,19 +73,22 @@ def acted(work: Coroutine[Any, Any, T]) -> T:
         raise CommandError(str(error), code) from None
 
 
-def follow_to_end(operator: Operator, operation: str, *, as_json: bool, detach: bool) -> int:
-    """Narrate an operation on stderr until it ends, print its result on stdout; returns the exit code."""
+def follow_to_end(operator: Operator, operation: str, *, as_json: bool, detach: bool, linear: bool = False) -> int:
+    """Narrate an operation on stderr until it ends, print its result on stdout; returns the exit code.
+
+    In the linear form all of it is on stdout, and the result does not repeat the steps.
+    """
     from tuiha.cli.operations.documents import operation as document
 
     if detach:
         put(json.dumps(document(operator.operation(operation)), indent=2) if as_json else operation)
         return exits.OK
     try:
-        state = acted(_narrate(operator, operation))
+        state = acted((_told if linear else _narrate)(operator, operation))
     except KeyboardInterrupt:
         say(f"\nThe operation goes on by itself: `tuiha operations {operation}`; `tuiha cancel {operation}` stops it.")
         raise
-    return show(operator, state, as_json=as_json)
+    return _concluded(operator, state) if linear else show(operator, state, as_json=as_json)
 
 
 def show(operator: Operator, state: OperationState, *, as_json: bool) -> int:
@@ -91,6 +97,19 @@ def show(operator: Operator, state: OperationState, *, as_json: bool) -> int:
     from tuiha.cli.operations.text import operation_text
 
     put(json.dumps(operation(state), indent=2) if as_json else operation_text(state))
+    return _coded(operator, state)
+
+
+def _concluded(operator: Operator, state: OperationState) -> int:
+    """Print the result in the linear form; returns the exit code that it means."""
+    from tuiha.cli.operations.linear import result_lines
+
+    put("\n".join(result_lines(state)))
+    return _coded(operator, state)
+
+
+def _coded(operator: Operator, state: OperationState) -> int:
+    """The exit code that an operation means; of one whose runner died, say its last words."""
     if state.interrupted:
         log = operator.store.find(state.id).log
         say(f"The runner ended before a result; what it said: {log}\n{_last_words(log)}".rstrip())
@@ -120,6 +139,20 @@ async def _narrate(operator: Operator, operation: str) -> OperationState:
         raise CommandError(f"operation {operation} cannot be followed", exits.UNKNOWN)
     if next_step(last):
         say(next_step(last))
+    return last
+
+
+async def _told(operator: Operator, operation: str) -> OperationState:
+    """Follow it in the linear form."""
+    from tuiha.cli.operations.linear import OperationStory
+
+    story, last = OperationStory(), None
+    async for state in operator.follow(operation):
+        for line in story.lines(state):
+            put(line)
+        last = state
+    if last is None:
+        raise CommandError(f"operation {operation} cannot be followed", exits.UNKNOWN)
     return last
 
 

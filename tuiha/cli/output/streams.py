@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -12,6 +13,13 @@ from tuiha.cli.exits import OutputLost
 
 # What a terminal would obey: control characters, and those that turn the direction of writing round.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+_NO_SCREEN = ("", "dumb", "unknown")  # kinds of terminal, by $TERM, that can only write line after line
+
+
+def has_screen() -> bool:
+    """Whether the kind of terminal can be painted on."""
+    return os.environ.get("TERM", "") not in _NO_SCREEN
 
 
 def harmless(text: str) -> str:

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
+from tuiha.cli.output.streams import has_screen
 from tuiha.cli.screens.first import FirstPicture
 from tuiha.cli.screens.looks import add_looks, looks_of
 
 if TYPE_CHECKING:
     from tuiha.tui.looks import Looks
     from tuiha.watch.child.messages import Outline
-
-NO_SCREEN = ("", "dumb", "unknown")  # kinds of terminal, by $TERM, that can only write line after line
 
 HELP = """Show the configured pool on one screen, live. Looking changes nothing: `q` leaves, the pool does not notice.
 
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the dashboard until it is left."""
-    if os.environ.get("TERM", "") in NO_SCREEN:
+    if not has_screen():
         return _as_text(arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise exits.CommandError("the dashboard needs a terminal; `tuiha status` does without", exits.USAGE)
@@ -61,8 +60,8 @@ def _as_text(arguments: argparse.Namespace) -> int:
     from tuiha.cli.output.streams import say
 
     say(f"TERM={os.environ.get('TERM', '')} has no screen to draw on; this is `tuiha status`. `tuiha status --watch` "
-        "goes on printing it.")
-    return status.run(argparse.Namespace(**{**vars(arguments), "json": False, "watch": False}))
+        "continues with one line for each change.")
+    return status.run(argparse.Namespace(**{**vars(arguments), "json": False, "linear": False, "watch": False}))
 
 
 def _one(path: Path, arguments: argparse.Namespace) -> int:

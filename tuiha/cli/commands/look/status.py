@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.cli import exits
-from tuiha.cli.output.streams import progress, put
+from tuiha.cli.output.streams import has_screen, progress, put
 
 if TYPE_CHECKING:
     from tuiha.config.settings import Pool
@@ -21,10 +23,14 @@ exit codes: 0 HEALTHY, 1 DEGRADED, DISPUTED, SPLIT or DOWN, 2 configuration, 3 n
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add --json and --watch."""
-    parser.add_argument("--json", action="store_true",
-                        help="print one JSON object (tuiha.status/1); with --watch one on each line")
-    parser.add_argument("--watch", action="store_true", help="go on until ctrl+c, once an interval")
+    """Add --json or --linear, and --watch."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true",
+                      help="print one JSON object (tuiha.status/1); with --watch one on each line")
+    form.add_argument("--linear", action="store_true",
+                      help="one sentence for each change, with its time: for screen readers and logs; --watch does so "
+                           "without a terminal, and where TERM is dumb")
+    parser.add_argument("--watch", action="store_true", help="continue until ctrl+c, once an interval")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,25 +43,44 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.watch:
         from tuiha.watch.watcher import Watcher
 
-        return _follow(Watcher(pool, base), pool, as_json=arguments.json)
+        return _follow(Watcher(pool, base), pool, _form(arguments))
     import asyncio
 
     from tuiha.watch.once import look_once
 
     with progress(f"waiting for answers, at most {pool.watch.timeout:g} s"):
         snapshot = asyncio.run(look_once(pool, base))
-    put(_text(snapshot, as_json=arguments.json, indent=2))
+    for line in (_linear() if arguments.linear else _json(2) if arguments.json else _whole())(snapshot):
+        put(line)
     return code(snapshot)
 
 
-def _text(snapshot: Snapshot, *, as_json: bool, indent: int | None = None) -> str:
-    if as_json:
-        from tuiha.cli.output.documents import status
+_Form = Callable[["Snapshot"], Sequence[str]]  # what a snapshot adds to what was printed before
 
-        return json.dumps(status(snapshot), indent=indent)
+
+def _form(arguments: argparse.Namespace) -> _Form:
+    """How a pool is followed: what repeats itself needs a screen."""
+    if arguments.json:
+        return _json()
+    return _whole("\n") if has_screen() and sys.stdout.isatty() and not arguments.linear else _linear()
+
+
+def _json(indent: int | None = None) -> _Form:
+    from tuiha.cli.output.documents import status
+
+    return lambda snapshot: [json.dumps(status(snapshot), indent=indent)]
+
+
+def _whole(end: str = "") -> _Form:
     from tuiha.cli.output.status import status_text
 
-    return status_text(snapshot)
+    return lambda snapshot: [status_text(snapshot) + end]
+
+
+def _linear() -> _Form:
+    from tuiha.cli.output.linear import PoolStory
+
+    return PoolStory().lines
 
 
 def code(snapshot: Snapshot) -> int:
@@ -67,8 +92,8 @@ def code(snapshot: Snapshot) -> int:
     return exits.OK if snapshot.verdict == "HEALTHY" else exits.DEGRADED
 
 
-def _follow(watcher: Watcher, pool: Pool, *, as_json: bool) -> int:
-    """Print every snapshot until ctrl+c; the code is that of the last one."""
+def _follow(watcher: Watcher, pool: Pool, form: _Form) -> int:
+    """Print what every snapshot adds until ctrl+c; the code is that of the last one."""
     import queue
 
     coming: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
@@ -79,7 +104,8 @@ def _follow(watcher: Watcher, pool: Pool, *, as_json: bool) -> int:
         with progress(f"waiting for the first answers from {pool.pool}"):
             last = coming.get()
         while True:
-            put(_text(last, as_json=as_json) + ("" if as_json else "\n"))
+            for line in form(last):
+                put(line)
             last = coming.get()
     except KeyboardInterrupt:
         return exits.INTERRUPTED if last is None else code(last)

@@ -17,7 +17,7 @@ closing this terminal does not touch it.
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the plan, --confirm, --reason, --override, --json and --detach."""
+    """Add the plan, --confirm, --reason, --override, --json, --linear and --detach."""
     plan = parser.add_argument("plan", metavar="PLAN", help="the id that `tuiha plan` printed, or its beginning")
     completed_by(plan, "plans")
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the name that the plan asks for")
@@ -39,4 +39,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     with progress("reading the facts again"):
         operation = acted(start())
-    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
+    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach,
+                         linear=arguments.linear)

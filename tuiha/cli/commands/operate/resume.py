@@ -13,7 +13,7 @@ HELP = f"""Go on with an operation that stopped half-way, that was cancelled, or
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the id, --json and --detach."""
+    """Add the id, --json, --linear and --detach."""
     operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
     completed_by(operation, "operations")
     add_following(parser)
@@ -27,4 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
     operator = placed(arguments)
     acted(refuse_if_elsewhere(operator.pool, operator.base, arguments.operation, "resume"))
     operation = acted(operator.resume(arguments.operation))
-    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
+    return follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach,
+                         linear=arguments.linear)

@@ -17,7 +17,7 @@ A running operation finishes its step before it turns back. With this command, 0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the id, --json and --detach."""
+    """Add the id, --json, --linear and --detach."""
     operation = parser.add_argument("operation", metavar="ID", help="the operation's id, or a part of it")
     completed_by(operation, "operations")
     add_following(parser)
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     operator = placed(arguments)
     acted(refuse_if_elsewhere(operator.pool, operator.base, arguments.operation, "undo"))
     operation = acted(operator.undo(arguments.operation))
-    code = follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach)
+    code = follow_to_end(operator, operation, as_json=arguments.json, detach=arguments.detach,
+                         linear=arguments.linear)
     if arguments.detach:
         return code
     state = operator.operation(operation)

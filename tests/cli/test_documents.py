@@ -52,7 +52,7 @@ LOOKS = {
     "healthy": healthy(),
     "lost": lost(healthy()),
     "fenced": replace(with_database(healthy(), failing(primary())), servers=tuple(
-        server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS)),
+        server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS)),
     "split": STRAY,
     "unknown": replace(healthy(), servers=tuple(replace(s, report=None, seen_at=None) for s in healthy().servers)),
     "second cluster": replace(healthy(), mail=(mail("mail1"), mail("mail2"), mail("mail3", "west"))),
@@ -64,7 +64,7 @@ LOOKS = {
 
 
 def test_the_schemas_are_schemas() -> None:
-    others = {"tuiha.demo/1", "tuiha.alert/1", documents.DEVICES}
+    others = {"tuiha.demo/1", "tuiha.alert/2", documents.DEVICES}
     assert set(schemas()) == {documents.STATUS, documents.EVENTS, documents.USERS, documents.CHECK, *others}
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -83,7 +83,7 @@ def test_status(name: str) -> None:
 
 
 def test_the_schema_names_every_code() -> None:
-    problem = schemas()["tuiha.status/1"]["$defs"]["problem"]["properties"]
+    problem = schemas()["tuiha.status/2"]["$defs"]["problem"]["properties"]
     assert problem["code"]["enum"] == [str(code) for code in ProblemCode]
     assert problem["action"]["properties"]["kind"]["enum"] == [str(action) for action in Action]
 
@@ -109,7 +109,7 @@ def test_what_is_unknown_is_null() -> None:
 def test_the_text_is_aligned_and_says_the_answer_first() -> None:
     lines = status_text(conclude(healthy())).splitlines()
     assert lines[0] == "east  HEALTHY  4/4 servers UP  500 users  epoch 12  protected  2027-01-15T08:00:00.000Z"
-    assert lines[1] == "nothing to do"
+    assert lines[1] == "all good, no action needed"
     head = next(line for line in lines if line.startswith("SERVER"))
     rows = [line for line in lines if line.startswith(("s1", "s4"))]
     assert {row.index("http://") for row in rows} == {head.index("ADDRESS")}
@@ -131,10 +131,11 @@ def test_events_and_users() -> None:
 
 
 def test_what_the_commands_print(configured: Configured, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("status", "check", "users", "events"):
+    for name, schema in (("status", documents.STATUS), ("check", documents.CHECK), ("users", documents.USERS),
+                         ("events", documents.EVENTS)):
         configured.run(name, "--json")
         document = json.loads(capsys.readouterr().out)
-        assert document["schema"] == f"tuiha.{name}/1"
+        assert document["schema"] == schema
         validate(document)
 
 

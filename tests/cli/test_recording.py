@@ -76,7 +76,7 @@ def test_a_pool_is_recorded_until_it_is_told_to_end_and_no_secret_with_it(
     assert TOKEN not in content
     assert main(["replay", str(path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["schema"], document["pool"]) == ("tuiha.status/1", "demo")
+    assert (document["schema"], document["pool"]) == ("tuiha.status/2", "demo")
     assert [node["name"] for node in document["databases"]] == ["db1", "db2"]
 
 

@@ -68,7 +68,7 @@ async def test_the_documents_driver_is_found_and_polled(package: Path) -> None:
     assert [server.name for server in pool.servers] == ["c1"]
     assert pool.own_servers == [], "no operator's token is ever sent to it"
     driver = server_opener(pool, package, "token")("c1", "http://127.0.0.1:1")
-    assert (await driver.poll()).state is ServerState.WITHDRAWN
+    assert (await driver.poll()).state is ServerState.DRAINING
     (package / "there").touch()
     report = await driver.poll()
     assert (report.name, report.pool, report.state) == ("c1", pool.pool, ServerState.UP)

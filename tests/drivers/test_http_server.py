@@ -59,7 +59,7 @@ async def test_health_decides_and_users_are_told_all_the_same(double: Double) ->
     double.status = 503
     one = driver(double.address)
     report = await one.poll()
-    assert (report.state, report.users, report.reason) == (ServerState.WITHDRAWN, 12, "/health answers 503")
+    assert (report.state, report.users, report.reason) == (ServerState.DRAINING, 12, "/health answers 503")
     await one.close()
 
 

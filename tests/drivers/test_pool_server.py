@@ -75,7 +75,7 @@ async def test_a_report_and_one_connection_for_all_polls() -> None:
 
 async def test_what_a_server_does_not_tell_is_unknown() -> None:
     report = parse_status(json.dumps(MINIMAL).encode())
-    assert report == ServerReport("s1", "demo", "1", ServerState.FENCED, ServerTarget.DRAIN)
+    assert report == ServerReport("s1", "demo", "1", ServerState.CUT_OFF, ServerTarget.DRAIN)
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -160,7 +160,7 @@ async def test_what_the_pool_s_tables_say(pair: Pair, db1: Postgres, db2: Postgr
         assert (s1.name, s1.state, s1.target, s1.users) == ("s1", ServerState.UP, ServerTarget.UP, 3)
         assert s1.alive
         assert s1.heartbeat_age < 10
-        assert (s2.name, s2.state, s2.target, s2.users) == ("s2", ServerState.CONSTRAINED, ServerTarget.DRAIN, 3)
+        assert (s2.name, s2.state, s2.target, s2.users) == ("s2", ServerState.OVERLOADED, ServerTarget.DRAIN, 3)
         assert not s2.alive
         assert s2.heartbeat_age >= 3600
         assert s2.availability_index == -5

@@ -111,11 +111,11 @@ async def test_pages_are_followed_but_not_for_ever(double: Double) -> None:
 
 @pytest.mark.parametrize(("changes", "state", "words"), [
     ({"availability_index": "88", "number_of_users": "1,024"}, ServerState.UP, None),
-    ({"availability_index": -200}, ServerState.WITHDRAWN, "available off"),
-    ({"availability_index": -1}, ServerState.CONSTRAINED, "constrained"),
+    ({"availability_index": -200}, ServerState.DRAINING, "available off"),
+    ({"availability_index": -1}, ServerState.OVERLOADED, "availability index -1"),
     ({"availability_index": None}, ServerState.UP, "no availability index"),
     ({"availability_index": "n/a", "server_status": "Wird gestartet"}, ServerState.UP, "Wird gestartet"),
-    ({"heart_beat": int((NOW - 61) * 1000)}, ServerState.FENCED, "61 s old"),
+    ({"heart_beat": int((NOW - 61) * 1000)}, ServerState.CUT_OFF, "61 s old"),
     ({"heart_beat": int((NOW + 900) * 1000)}, ServerState.UP, None),  # its clock is ahead: no reason to call it dead
     ({"heart_beat": "soon"}, ServerState.UP, None),
 ])
@@ -127,7 +127,7 @@ async def test_rows_as_they_come(
     report = await one.poll()
     await one.close()
     assert report.state is state
-    assert report.target is (ServerTarget.DRAIN if state is ServerState.WITHDRAWN else ServerTarget.UP)
+    assert report.target is (ServerTarget.DRAIN if state is ServerState.DRAINING else ServerTarget.UP)
     assert (report.reason is None) if words is None else words in (report.reason or "")
     assert report.users in (512, 1024)
 

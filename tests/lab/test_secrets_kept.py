@@ -196,7 +196,7 @@ async def test_no_secret_comes_out(tmp_path: Path) -> None:
         assert [path for path in kept if path.stat().st_mode & 0o037] == []
         assert not any(secret in said for secret in secrets.values())
         assert "Traceback" not in said
-        for document in ('"tuiha.status/1', "# HELP tuiha_", '"openapi"', '"tuiha.operation'):
+        for document in ('"tuiha.status/2', "# HELP tuiha_", '"openapi"', '"tuiha.operation'):
             assert document in said, "a command that says nothing tells no secret"
         assert {name: paths for name, paths in found.items() if paths} == {}
     assert seen == set()

@@ -99,9 +99,9 @@ def test_a_server_that_only_the_watcher_cannot_reach_is_not_down() -> None:
 
 
 @pytest.mark.parametrize(("state", "severity", "verdict", "command"), [
-    (ServerState.CONSTRAINED, Severity.WARNING, Verdict.DEGRADED, "tuiha plan rebalance"),
-    (ServerState.WITHDRAWN, Severity.NOTE, Verdict.HEALTHY, "tuiha plan enable s3"),
-    (ServerState.FENCED, Severity.BAD, Verdict.DEGRADED, "tuiha check"),
+    (ServerState.OVERLOADED, Severity.WARNING, Verdict.DEGRADED, "tuiha plan rebalance"),
+    (ServerState.DRAINING, Severity.NOTE, Verdict.HEALTHY, "tuiha plan enable s3"),
+    (ServerState.CUT_OFF, Severity.BAD, Verdict.DEGRADED, "tuiha check"),
 ])
 def test_what_a_server_says_of_itself(state: ServerState, severity: Severity, verdict: Verdict, command: str) -> None:
     snapshot = conclude(with_server(healthy(), server("s3", state=state, reason="cpu 97 %")))
@@ -153,26 +153,26 @@ def test_a_stale_ledger_is_unprotected() -> None:
 
 def test_a_lost_active_database_suggests_to_fail_over_and_the_pool_is_down_when_no_server_serves() -> None:
     look = with_database(healthy(), failing(primary(), since=NOW - 4))
-    held = replace(look, servers=tuple(server(s, state=ServerState.HELD, lease_seconds=0.0) for s in SERVERS))
+    held = replace(look, servers=tuple(server(s, state=ServerState.WAITING, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(held)
     assert (snapshot.verdict, snapshot.active, snapshot.protection) == (Verdict.DEGRADED, "db1", "UNPROTECTED")
     assert snapshot.problems[0].subject == "db1"
     assert command_of(snapshot.problems[0].next) == "tuiha plan failover"
-    fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    fenced = replace(look, servers=tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(fenced, snapshot)
     assert (snapshot.verdict, command_of(snapshot.problems[0].next)) == (Verdict.DOWN, "tuiha plan failover")
     assert "503" in means(snapshot.problems[0])
 
 
 def test_a_lost_active_database_with_a_stale_secondary_says_what_would_be_lost() -> None:
-    away = tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS)
+    away = tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS)
     look = replace(with_database(healthy(), failing(primary())), ledger=record(standby=Standby.STALE), servers=away)
     assert "acknowledged writes would be lost" in means(only(conclude(look), "db1"))
 
 
 def test_both_databases_gone() -> None:
     look = with_database(with_database(healthy(), failing(primary())), failing(secondary()))
-    fenced = replace(look, servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    fenced = replace(look, servers=tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS))
     snapshot = conclude(fenced)
     assert snapshot.verdict == Verdict.DOWN
     assert [p.subject for p in snapshot.problems[:2]] == ["db1", "db2"]
@@ -198,7 +198,7 @@ def test_leases_left_over_from_before_the_loss_are_none() -> None:
 
 
 def test_servers_that_cannot_use_a_database_which_the_watcher_reaches_are_a_dispute_once_confirmed() -> None:
-    away = replace(healthy(), servers=tuple(server(s, state=ServerState.FENCED, lease_seconds=0.0) for s in SERVERS))
+    away = replace(healthy(), servers=tuple(server(s, state=ServerState.CUT_OFF, lease_seconds=0.0) for s in SERVERS))
     first = conclude(away, None, None)
     assert first.verdict == Verdict.DOWN
     assert conclude(away, first, away).verdict == Verdict.DISPUTED
@@ -214,7 +214,7 @@ def test_a_stray_database_that_is_not_active() -> None:
     row = EpochRow("east", 11, "db2", EpochState.FENCED)
     look = with_database(healthy(), primary("db2", epoch=row, sessions=()))
     snapshot = conclude(look)
-    assert snapshot.databases[1].state == "STRAY"
+    assert snapshot.databases[1].state == "ROGUE PRIMARY"
     assert (snapshot.verdict, command_of(only(snapshot, "db2").next)) == (Verdict.DEGRADED, "tuiha plan degrade")
     given_up = replace(look, ledger=record(standby=Standby.STALE))
     assert command_of(only(conclude(given_up), "db2").next) == "tuiha plan rejoin db2"
@@ -271,7 +271,7 @@ def test_the_ledger_unreadable_or_in_disagreement() -> None:
 
 
 def test_worst_first_and_a_problem_keeps_its_time() -> None:
-    look = with_server(lost_secondary(healthy()), server("s3", state=ServerState.CONSTRAINED))
+    look = with_server(lost_secondary(healthy()), server("s3", state=ServerState.OVERLOADED))
     first = conclude(look)
     assert [p.subject for p in first.problems] == ["db2", "s3"]
     later = conclude(replace(look, at=NOW + 60), first)

@@ -73,8 +73,8 @@ def test_a_change_of_the_active_database() -> None:
 
 
 def test_target_state_and_mail() -> None:
-    drained = with_server(healthy(), server("s4", target=ServerTarget.DRAIN, state=ServerState.WITHDRAWN))
-    assert texts(healthy(), drained) == [("s4", "UP -> WITHDRAWN"), ("s4", "target UP -> DRAIN")]
+    drained = with_server(healthy(), server("s4", target=ServerTarget.DRAIN, state=ServerState.DRAINING))
+    assert texts(healthy(), drained) == [("s4", "UP -> DRAINING"), ("s4", "target UP -> DRAIN")]
     rows = (MailRow("mail1", "east", True, 0), MailRow("mail2", "east", True, 500))
     assert ("mail1", "250 users moved mail1 -> mail2") in texts(healthy(), with_database(healthy(), primary(mail=rows)))
     lost = replace(healthy(), mail=(failing(mail("mail1")), mail("mail2")))  # type: ignore[arg-type]

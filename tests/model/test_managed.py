@@ -39,7 +39,7 @@ def node(look: Look, name: str) -> Polled[DatabaseReport]:
 
 def without_db1(look: Look) -> Look:
     """The leader is gone, for the servers as well."""
-    away = tuple(server(name, state=ServerState.FENCED, lease_seconds=0.0) for name in SERVERS)
+    away = tuple(server(name, state=ServerState.CUT_OFF, lease_seconds=0.0) for name in SERVERS)
     return replace(with_database(look, failing(node(managed(), "db1"))), servers=away)
 
 

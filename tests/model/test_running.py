@@ -41,7 +41,7 @@ def without_leases(look: Look) -> Look:
     """Nobody reaches the active database: no lease was renewed."""
     return replace(look, servers=tuple(
         replace(one, report=None if one.report is None
-                else replace(one.report, lease_seconds=0.0, state=ServerState.FENCED)) for one in look.servers))
+                else replace(one.report, lease_seconds=0.0, state=ServerState.CUT_OFF)) for one in look.servers))
 
 
 def problem(snapshot: Snapshot, subject: str) -> Problem:
@@ -108,7 +108,7 @@ def overloaded(**others: Any) -> Snapshot:
     for polled in look.servers:
         assert polled.report is not None
         changes = others.get(polled.name, {})
-        report = replace(polled.report, state=ServerState.CONSTRAINED, availability_index=-5)
+        report = replace(polled.report, state=ServerState.OVERLOADED, availability_index=-5)
         servers.append(replace(polled, report=replace(report, **changes)))
     return conclude(replace(look, servers=tuple(servers)))
 
@@ -120,6 +120,6 @@ def test_a_rebalance_is_recommended_only_where_somebody_takes_users() -> None:
     assert [command(one.next) for one in everybody.problems if one.subject == names[0]] == ["tuiha serve NAME"]
     takes = overloaded(**{last: {"state": ServerState.UP, "availability_index": 40}})
     assert command(problem(takes, names[0]).next) == "tuiha plan rebalance"
-    drained = overloaded(**{last: {"state": ServerState.WITHDRAWN, "target": ServerTarget.DRAIN,
+    drained = overloaded(**{last: {"state": ServerState.DRAINING, "target": ServerTarget.DRAIN,
                                    "availability_index": -200}})
     assert command(problem(drained, names[0]).next) == f"tuiha plan enable {last}"

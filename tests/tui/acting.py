@@ -49,14 +49,14 @@ def made(
 
 @asynccontextmanager
 async def running(
-    operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, armed: bool = True,
+    operator: Desk | None, snapshot: Snapshot | None = None, clock: Clock | None = None, *, unlocked: bool = True,
     tempo: float = 1.0,
 ) -> AsyncIterator[Pilot[int]]:
-    """It runs at 80x24, armed unless told otherwise."""
+    """It runs at 80x24, unlocked unless told otherwise."""
     app = made(operator, snapshot, clock, tempo=tempo)
     async with app.run_test(size=(80, 24)) as pilot:
-        if armed:
-            assert app.operations.arm("kernel patch")
+        if unlocked:
+            assert app.operations.unlock("kernel patch")
             app.paint()
         await pilot.pause()
         yield pilot

@@ -1,4 +1,4 @@
-"""The dashboard, armed, over a made-up feed and a fake operator: `python -m tests.tui.play_acting FILE`.
+"""The dashboard, unlocked, over a made-up feed and a fake operator: `python -m tests.tui.play_acting FILE`.
 
 Whatever keys come: when it ends, FILE says how often each thing was asked of the operator. With `careless` as a second
 argument `d` starts what it plans at once: the control that shows that the counting counts.
@@ -26,7 +26,7 @@ def careless(screen: ActingScreen) -> None:
 
 
 def main(target: Path, how: str) -> int:
-    """Run until told to end; armed all the time."""
+    """Run until told to end; unlocked all the time."""
     snapshot, happened = SAMPLES["healthy"]()
     operator = FakeOperator()
     looks = Looks()
@@ -34,7 +34,7 @@ def main(target: Path, how: str) -> int:
     if how == "careless":
         setattr(ActingScreen, "action_operate", careless)  # noqa: B010 - the one thing that is not as it is
     app.leave = lambda: None  # type: ignore[method-assign]  # only a signal ends it: the streams go on to the last
-    app.call_later(app.set_interval, 0.2, lambda: app.operations.arm("patch"))
+    app.call_later(app.set_interval, 0.2, lambda: app.operations.unlock("patch"))
     code = app.run(mouse=False) or 0
     for thread in operator.threads:
         thread.join()

@@ -183,7 +183,7 @@ def degraded() -> Snapshot:
     base = healthy()
     down = mail("mail2", "east", 0, state=MailState.DOWN, latency_ms=None, seen_at=AT - 252,
                 error="connection refused", failing_since=AT - 252)
-    drained = server("s2", 37, state=ServerState.WITHDRAWN, target=ServerTarget.DRAIN,
+    drained = server("s2", 37, state=ServerState.DRAINING, target=ServerTarget.DRAIN,
                      availability_index=-200, cpu_percent=10.0, requests_per_second=16.0, note="drain by oncall")
     return replace(
         base, verdict=Verdict.DEGRADED,
@@ -191,7 +191,7 @@ def degraded() -> Snapshot:
             Problem(Severity.BAD, NodeKind.MAIL, "mail2", ProblemCode.MAIL_DOWN,
                     LostMail("east", ("mail1",), "imap 143: connection refused"), AT - 252,
                     next=plan("failover-mail", "mail2")),
-            Problem(Severity.NOTE, NodeKind.SERVER, "s2", ProblemCode.SERVER_WITHDRAWN, Reason("drain by oncall"),
+            Problem(Severity.NOTE, NodeKind.SERVER, "s2", ProblemCode.SERVER_DRAINING, Reason("drain by oncall"),
                     next=plan("enable", "s2")),
         ),
         servers=(base.servers[0], drained, *base.servers[2:]),
@@ -214,12 +214,12 @@ def degraded_events() -> tuple[Event, ...]:
 def split() -> Snapshot:
     """Somebody promoted db2 outside of the pool, and s4 followed it."""
     base = healthy()
-    stray = database("db2", DatabaseRole.PRIMARY, state=DatabaseState.STRAY, expected=DatabaseRole.SECONDARY,
+    stray = database("db2", DatabaseRole.PRIMARY, state=DatabaseState.ROGUE_PRIMARY, expected=DatabaseRole.SECONDARY,
                      timeline=8, sync_state=None, lag_bytes=None, lag_seconds=None, transactions_per_second=3.0,
                      pool_sessions=4,
                      position=81_300_000, replayed=None, receiving=None, synchronous_names="",
                      sessions=(SessionRow("s4", 4),), slots=(), note="promoted outside this pool")
-    lost = server("s4", 489, state=ServerState.FENCED, availability_index=-100, database="db2", lease_seconds=0.0,
+    lost = server("s4", 489, state=ServerState.CUT_OFF, availability_index=-100, database="db2", lease_seconds=0.0,
                   requests_per_second=0.0, latency_ms=None, note="attached to db2")
     return replace(
         base, verdict=Verdict.SPLIT, protection=Protection.UNPROTECTED,
@@ -229,7 +229,7 @@ def split() -> Snapshot:
                         "changes can go to two physical databases: what is written in one is missing in the other",
                         ("s4", "db2")),
                     AT - 12, next=plan("rejoin", "db2")),
-            Problem(Severity.BAD, NodeKind.DATABASE, "db2", ProblemCode.STRAY, Named(("db1",)), AT - 12,
+            Problem(Severity.BAD, NodeKind.DATABASE, "db2", ProblemCode.ROGUE_PRIMARY, Named(("db1",)), AT - 12,
                     next=plan("rejoin", "db2")),
         ),
         servers=(*base.servers[:3], lost),
@@ -253,7 +253,7 @@ def down() -> Snapshot:
                     seen_at=AT - 9, error="connection refused", sessions=(), slots=())
     second = database("db2", DatabaseRole.SECONDARY, sync_state=None, lag_bytes=None, lag_seconds=None, note="ready")
     fenced = tuple(
-        replace(facts, state=ServerState.FENCED, availability_index=-100, lease_seconds=0.0, requests_per_second=0.0,
+        replace(facts, state=ServerState.CUT_OFF, availability_index=-100, lease_seconds=0.0, requests_per_second=0.0,
                 latency_ms=None, note="no lease: answers 503")
         for facts in base.servers
     )

@@ -28,7 +28,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP)
 ENDS: Mapping[signal.Signals, int] = {signal.SIGHUP: 0, signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
 # The keys to each screen, from the one before, and what it shows.
 SCREENS: Mapping[str, tuple[str, str]] = {
-    "arm": ("f", "reason:"),
+    "unlock": ("f", "reason:"),
     "menu": ("kernel patch\r", "FAIL OVER"),
     "plan": ("\r", "NO RETURN FROM HERE"),
     "confirm": ("c", "then ctrl+x"),

@@ -242,10 +242,10 @@ async def test_pause_stops_painting_but_not_alarms() -> None:
         assert "PAUSED" in lines(pilot)[0]
         feed.publish(split())
         await seen(pilot, lambda: "SPLIT" in lines(pilot)[0])
-        assert "FENCED" not in text(pilot)
+        assert "CUT OFF" not in text(pilot)
         await pilot.press("p")
         assert "PAUSED" not in lines(pilot)[0]
-        assert "FENCED" in text(pilot)
+        assert "CUT OFF" in text(pilot)
 
 
 async def test_space_polls() -> None:

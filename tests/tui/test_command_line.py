@@ -79,7 +79,7 @@ def test_completion_offers_commands_then_what_they_take() -> None:
     assert [offer.name for offer in complete("move ann s3", snapshot, None)] == ["s3"]
     assert complete("rebalance ", snapshot, None) == ()
     assert complete("nonsense ", snapshot, None) == ()
-    assert all(offer.against == "not armed" for offer in complete("drain", snapshot, "not armed"))
+    assert all(offer.against == "locked" for offer in complete("drain", snapshot, "locked"))
 
 
 def test_completing_keeps_what_was_typed() -> None:
@@ -91,11 +91,11 @@ def test_completing_keeps_what_was_typed() -> None:
 # The screen
 
 
-async def test_a_command_plans_when_armed() -> None:
+async def test_a_command_plans_when_unlocked() -> None:
     operator = FakeOperator()
     app = made(operator)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         await typed(pilot, "drain s2")
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(app.screen, PlanScreen))
@@ -108,22 +108,22 @@ async def test_failover_of_a_mail_server_is_the_one_that_is_meant() -> None:
     operator = FakeOperator()
     app = made(operator)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         await typed(pilot, "failover mail2")
         await pilot.press("enter")
         await seen(pilot, lambda: bool(operator.asked("plan")))
         assert operator.asked("plan")[0][1:3] == ("failover-mail", ("mail2",))
 
 
-@pytest.mark.parametrize("armed", [False, True])
-async def test_what_is_not_allowed_says_why_and_stays(armed: bool) -> None:
-    operator = FakeOperator() if not armed else None
+@pytest.mark.parametrize("unlocked", [False, True])
+async def test_what_is_not_allowed_says_why_and_stays(unlocked: bool) -> None:
+    operator = FakeOperator() if not unlocked else None
     app = made(operator)
     async with app.run_test(size=(80, 24)) as pilot:
         await typed(pilot, "drain s2")
         await pilot.press("enter")
         assert isinstance(app.screen, CommandScreen)
-        assert ("not armed" if operator else "only watches") in lines(pilot)[-1]
+        assert ("locked" if operator else "only watches") in lines(pilot)[-1]
         await pilot.press("escape")
         assert isinstance(app.screen, HomeScreen)
 
@@ -166,15 +166,15 @@ async def test_filtering_pausing_and_leaving_by_command() -> None:
         await seen(pilot, lambda: app._exit)
 
 
-async def test_arming_by_command() -> None:
+async def test_unlocking_by_command() -> None:
     app = made(FakeOperator())
     async with app.run_test(size=(80, 24)) as pilot:
-        await typed(pilot, "arm kernel patch")
+        await typed(pilot, "unlock kernel patch")
         await pilot.press("enter")
-        await seen(pilot, lambda: "WRITE" in lines(pilot)[0])
-        armed = app.operations.armed
-        assert armed is not None
-        assert armed.reason == "kernel patch"
+        await seen(pilot, lambda: "UNLOCKED" in lines(pilot)[0])
+        unlocked = app.operations.unlocked
+        assert unlocked is not None
+        assert unlocked.reason == "kernel patch"
 
 
 # The palette

@@ -18,7 +18,7 @@ from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen
-from tuiha.tui.operations.state import ARMED_FOR
+from tuiha.tui.operations.state import UNLOCKED_FOR
 
 
 async def test_the_right_keys_at_the_pace_of_a_hand_start_it() -> None:
@@ -114,13 +114,13 @@ async def test_a_refusal_is_shown_and_nothing_has_happened() -> None:
         assert isinstance(pilot.app.screen, ConfirmScreen)
 
 
-async def test_nothing_starts_when_being_armed_has_ended_meanwhile() -> None:
+async def test_nothing_starts_when_being_unlocked_has_ended_meanwhile() -> None:
     operator, clock = FakeOperator(), Clock()
     async with running(operator, clock=clock) as pilot:
         await to_confirm(pilot)
-        clock.now += ARMED_FOR
+        clock.now += UNLOCKED_FOR
         await by_hand(pilot, "d", "b", "2", "ctrl+x")
-        assert "not armed" in text(pilot)
+        assert "locked" in text(pilot)
         assert not operator.asked("apply")
 
 

@@ -53,19 +53,19 @@ async def test_a_key_plans_and_does_nothing_else(key: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["d", "e", "x"])
-async def test_no_key_does_anything_unless_armed(key: str) -> None:
+async def test_no_key_does_anything_unless_unlocked(key: str) -> None:
     operator = with_ann()
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
         await pilot.press("enter", key)
-        assert "not armed" in lines(pilot)[-1]
+        assert "locked" in lines(pilot)[-1]
         await pilot.press("v")
         await on(pilot, DevicesScreen)
         await seen(pilot, lambda: "devices of ann: 2" in text(pilot))
         for other in ("d", "e"):
             await pilot.press(other)
-            assert "not armed" in lines(pilot)[-1]
+            assert "locked" in lines(pilot)[-1]
         assert not operator.asked("plan")
 
 

@@ -10,9 +10,9 @@ from tests.tui.acting import on, running, to_confirm
 from tests.tui.fake_operator import FakeOperator
 from tests.tui.pty_terminal import Terminal
 from tests.tui.test_app import seen, text
-from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
+from tuiha.tui.operations.screens.unlock import UnlockScreen
 from tuiha.tui.views.help.screen import HelpScreen
 from tuiha.tui.views.home.screen import HomeScreen
 
@@ -41,9 +41,9 @@ def test_ctrl_z_suspends_and_the_screen_is_whole_again_afterwards(tmp_path: Path
 
 async def test_ctrl_c_drops_what_is_typed_and_only_elsewhere_leaves() -> None:
     operator = FakeOperator()
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await pilot.press("w")
-        await on(pilot, ArmScreen)
+        await on(pilot, UnlockScreen)
         await pilot.press("x", "ctrl+c")
         await on(pilot, HomeScreen)
         await pilot.press(":", "d", "ctrl+c")

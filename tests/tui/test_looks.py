@@ -50,7 +50,7 @@ def acting(operator: FakeOperator) -> Dashboard:
     app = Dashboard(
         SampleFeed(snapshot, happened), snapshot.pool, load_theme("dark"), now=lambda: AT + 0.2, operator=operator
     )
-    assert app.operations.arm("db1 kernel patch")
+    assert app.operations.unlock("db1 kernel patch")
     return app
 
 
@@ -112,5 +112,5 @@ def test_result(snap_compare: Callable[..., Any]) -> None:
 
 def test_home_while_viewing_with_an_operator(snap_compare: Callable[..., Any]) -> None:
     app = acting(FakeOperator())
-    app.operations.disarm()
+    app.operations.lock()
     assert snap_compare(app, terminal_size=(80, 24))

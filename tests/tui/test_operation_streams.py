@@ -14,10 +14,10 @@ from textual.pilot import Pilot
 
 from tests.tui.acting import by_hand, made, on, rest, timed, to_confirm
 from tests.tui.fake_operator import FakeOperator, switchover
-from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import ConfirmScreen
 from tuiha.tui.operations.screens.plan import PlanScreen
 from tuiha.tui.operations.screens.run import RunScreen
+from tuiha.tui.operations.screens.unlock import UnlockScreen
 from tuiha.tui.terminal.sequences import Keys
 from tuiha.tui.views.home.screen import HomeScreen
 
@@ -102,7 +102,7 @@ async def test_random_streams_start_nothing(part: int) -> None:
             parser = Keys()
             if number % 50 == 0:  # now and then one begins where one name is all that is missing
                 await back_home(pilot)
-                assert app.operations.arm("patch")
+                assert app.operations.unlock("patch")
                 await to_confirm(pilot)
             for piece in pieces(stream(source), source):
                 await feed(pilot, parser, piece)
@@ -127,7 +127,7 @@ async def test_the_same_bytes_from_a_hand_start_it() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         parser = Keys()
         await feed(pilot, parser, b"w")
-        await on(pilot, ArmScreen)
+        await on(pilot, UnlockScreen)
         await feed(pilot, parser, b"patch\r")
         await on(pilot, HomeScreen)
         await to_confirm(pilot)
@@ -142,7 +142,7 @@ async def test_a_stream_that_a_stalled_link_delivers_at_once_starts_nothing() ->
     operator = FakeOperator()
     app = made(operator)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         await to_confirm(pilot)
         rest(pilot)
         await feed(pilot, Keys(), b"db2\x18")

@@ -103,7 +103,7 @@ async def test_what_cannot_be_done_says_why(known: StartedOperation, key: str, r
 
 async def test_one_that_another_terminal_starts_is_told_and_a_attaches() -> None:
     operator = FakeOperator()
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await on(pilot, HomeScreen)
         await pilot.press("a")
         assert "no operation runs" in lines(pilot)[-1]
@@ -124,7 +124,7 @@ async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_c
             return lambda: None
 
     operator = Elsewhere()
-    async with running(operator, busy(healthy()), armed=False, tempo=QUICK) as pilot:
+    async with running(operator, busy(healthy()), unlocked=False, tempo=QUICK) as pilot:
         await seen(pilot, lambda: "a attaches" in lines(pilot)[1])
         await pilot.press("a")
         await seen(pilot, lambda: "by ann@desk, from desk" in text(pilot))
@@ -138,7 +138,7 @@ async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_c
 
 async def test_a_bad_problem_is_not_hidden_by_a_rebalance_but_by_what_repairs_it() -> None:
     operator = FakeOperator()
-    async with running(operator, busy(degraded()), armed=False) as pilot:
+    async with running(operator, busy(degraded()), unlocked=False) as pilot:
         await seen(pilot, lambda: "mail2 DOWN" in lines(pilot)[1])
         feed_of(pilot.app).publish(busy(degraded(), kind="failover"))
         await seen(pilot, lambda: "failover runs" in lines(pilot)[1])
@@ -208,7 +208,7 @@ async def test_every_size(size: tuple[int, int]) -> None:
     operator.page = page(*[f"user{n}" for n in range(50)], more=True)
     app = made(operator, busy(healthy()))
     async with app.run_test(size=size) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         for key, word in (("6", "switchover"), ("5", "user1")):
             await pilot.press(key)
             await seen(pilot, lambda word=word: word in text(pilot))  # type: ignore[misc]

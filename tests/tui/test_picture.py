@@ -38,7 +38,7 @@ def texts(snapshot: Snapshot, width: int = 120) -> list[str]:
 def test_lines_one_and_two_say_what_is_broken_and_what_comes_next_at_80_columns() -> None:
     one, two, three = (plain(line) for line in head(view(degraded()), 80))
     assert "DEGRADED" in one
-    assert "VIEW" in one
+    assert " LOCKED" in one
     assert one.rstrip().endswith("03:12:07Z")
     assert "! mail2 DOWN 4m12s  imap 143: connection refused" in two
     assert two.rstrip().endswith("next: failover-mail mail2")
@@ -55,7 +55,7 @@ def test_at_60_columns_nothing_of_lines_two_and_three_is_cut() -> None:
 
 
 def test_line_two_says_that_there_is_nothing_to_do() -> None:
-    assert plain(head(view(healthy()), 80)[1]).strip() == "nothing to do"
+    assert plain(head(view(healthy()), 80)[1]).strip() == "all good, no action needed"
 
 
 def test_before_the_first_look_nothing_is_claimed() -> None:
@@ -117,7 +117,7 @@ def test_a_dead_primary_is_named_and_no_server_hides_it() -> None:
     rows = texts(down())
     assert "db1" in rows[1]
     assert "DOWN" in rows[1]
-    assert all("FENCED" in row for row in rows[1:5])
+    assert all("CUT OFF" in row for row in rows[1:5])
     assert "not replicating" in rows[3]
 
 

@@ -47,7 +47,7 @@ async def at(pilot: Pilot[int], moment: str) -> None:
 async def test_into_the_past_and_back(recording: Path) -> None:
     live = SampleFeed(healthy())
     async with dashboard(lambda: Replay(recording), live).run_test(size=(120, 40)) as pilot:
-        assert "VIEW" in lines(pilot)[0]
+        assert " LOCKED" in lines(pilot)[0]
         await pilot.press("t")
         await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
         assert "03:15:26Z" in lines(pilot)[0]  # the recording's clock, and not this machine's
@@ -62,7 +62,7 @@ async def test_into_the_past_and_back(recording: Path) -> None:
         assert "now SPLIT" in lines(pilot)[-1]
         assert "HEALTHY" in lines(pilot)[0]
         await pilot.press("t")
-        await seen(pilot, lambda: "SPLIT" in lines(pilot)[0] and "VIEW" in lines(pilot)[0])
+        await seen(pilot, lambda: "SPLIT" in lines(pilot)[0] and " LOCKED" in lines(pilot)[0])
 
 
 async def test_from_change_to_change_and_what_it_was(recording: Path) -> None:
@@ -87,7 +87,7 @@ async def test_from_change_to_change_and_what_it_was(recording: Path) -> None:
         await seen(pilot, lambda: "changed since 03:13:46Z" in text(pilot))
         assert any("mail2" in line and "state" in line and "DOWN" in line for line in lines(pilot))
         await pilot.press("escape", "escape")
-        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+        await seen(pilot, lambda: " LOCKED" in lines(pilot)[0])
 
 
 async def test_an_incident_is_offered_and_gone_to(recording: Path) -> None:
@@ -121,12 +121,12 @@ async def test_nothing_can_be_changed_in_the_past(
         monkeypatch.setattr("tuiha.tui.replay.travel.TimeTravel.refusal", None)
     app = dashboard(lambda: Replay(recording), operator=FakeOperator())
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.operations.arm("kernel patch")
+        assert app.operations.unlock("kernel patch")
         await pilot.press("t")
         await seen(pilot, lambda: "REPLAY" in lines(pilot)[0])
-        assert app.operations.armed is None
+        assert app.operations.unlocked is None
         if not guarded:
-            assert app.operations.arm("kernel patch")
+            assert app.operations.unlock("kernel patch")
         assert app.operations.against() == (THE_PAST if guarded else None)
         await pilot.press("r")
         await pilot.pause()
@@ -145,11 +145,11 @@ async def test_without_a_recording_it_says_why(tmp_path: Path) -> None:
         for key in ("comma", "less_than_sign", "at", "equals_sign"):
             await pilot.press("t", key)
             await seen(pilot, lambda: "only in a recording: t leads there" in lines(pilot)[-1])
-        assert "VIEW" in lines(pilot)[0]
+        assert " LOCKED" in lines(pilot)[0]
     async with dashboard(lambda: Replay(tmp_path / "none.sqlite")).run_test(size=(80, 24)) as pilot:
         await pilot.press("t")
         await seen(pilot, lambda: "there is no recording" in lines(pilot)[-1])
-        assert "VIEW" in lines(pilot)[0]
+        assert " LOCKED" in lines(pilot)[0]
 
 
 async def test_a_recording_alone(recording: Path) -> None:
@@ -185,7 +185,7 @@ async def test_a_moment_on_the_command_line(recording: Path) -> None:
         await pilot.press("colon", *"replay 1m", "enter")
         await at(pilot, "03:14:26Z")
         await pilot.press("colon", *"live", "enter")
-        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+        await seen(pilot, lambda: " LOCKED" in lines(pilot)[0])
 
 
 async def test_what_is_not_recorded_is_not_shown_as_if_it_were(recording: Path) -> None:

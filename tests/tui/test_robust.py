@@ -23,7 +23,7 @@ from tuiha.tui.alarms import BELL, Alarms
 from tuiha.tui.app import Dashboard
 from tuiha.tui.draw.ascii import in_ascii
 from tuiha.tui.looks import Looks
-from tuiha.tui.operations.state import ARMED_FOR, arm
+from tuiha.tui.operations.state import UNLOCKED_FOR, unlock
 from tuiha.tui.theme import load_theme
 
 NAMES = (
@@ -61,24 +61,24 @@ async def test_a_clock_that_jumps_is_survived_and_ends_no_message_late(jump: flo
     now = AT + 0.2
     app = Dashboard(SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: now, operator=FakeOperator())
     async with app.run_test(size=(120, 40)) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         await pilot.press("y")
         now += jump
         app.paint()
         await pilot.pause()
-        assert "WRITE" not in lines(pilot)[0]  # whichever way the clock went
+        assert "UNLOCKED" not in lines(pilot)[0]  # whichever way the clock went
         await pilot.press("enter", "escape")
         assert "corp-east" in lines(pilot)[0]
         if jump > 0:
             assert "!" in lines(pilot)[0]  # the age is marked
 
 
-def test_a_clock_set_back_ends_being_armed() -> None:
-    armed = arm("patch", 1000.0)
-    assert armed is not None
-    assert armed.left(1000.0) == ARMED_FOR
-    assert armed.left(999.0) == 0
-    assert armed.left(1000.0 + ARMED_FOR) == 0
+def test_a_clock_set_back_ends_being_unlocked() -> None:
+    unlocked = unlock("patch", 1000.0)
+    assert unlocked is not None
+    assert unlocked.left(1000.0) == UNLOCKED_FOR
+    assert unlocked.left(999.0) == 0
+    assert unlocked.left(1000.0 + UNLOCKED_FOR) == 0
 
 
 async def test_a_thousand_nodes_are_there_and_the_last_is_one_key_away() -> None:
@@ -156,7 +156,7 @@ async def test_without_a_clock_line_1_has_neither_time_nor_age() -> None:
     app = Dashboard(SampleFeed(healthy()), "corp-east", load_theme("dark"), now=lambda: AT + 0.2,
                     looks=Looks(clock=False))
     async with app.run_test(size=(80, 24)) as pilot:
-        assert lines(pilot)[0].endswith("VIEW")
+        assert lines(pilot)[0].endswith("LOCKED")
 
 
 async def test_a_theme_is_used_at_once_and_on_save(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ async def test_leaving_the_run_and_coming_back() -> None:
     operator = FakeOperator()
     operator.known = (operation(1),)
     operator.now = operation(1)
-    async with running(operator, armed=False, tempo=QUICK) as pilot:
+    async with running(operator, unlocked=False, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)
         await pilot.press("escape")
         await on(pilot, HomeScreen)
@@ -77,14 +77,14 @@ async def test_stopping_and_undoing_take_two_presses_of_a_hand(key: str, call: s
         await seen(pilot, lambda: operator.asked(call) == [(call, "7f3a9c41d02e")])
 
 
-@pytest.mark.parametrize(("armed", "done", "reason"), [
-    (False, 1, "not armed"), (True, 4, "past the point of no return"),
+@pytest.mark.parametrize(("unlocked", "done", "reason"), [
+    (False, 1, "locked"), (True, 4, "past the point of no return"),
 ])
-async def test_no_undo_when_viewing_or_past_the_point_of_no_return(armed: bool, done: int, reason: str) -> None:
+async def test_no_undo_when_viewing_or_past_the_point_of_no_return(unlocked: bool, done: int, reason: str) -> None:
     operator = FakeOperator()
     operator.known = (operation(done),)
     operator.now = operation(done)
-    async with running(operator, armed=armed, tempo=QUICK) as pilot:
+    async with running(operator, unlocked=unlocked, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)
         await seen(pilot, lambda: "promote" in text(pilot))
         for key in ("x", "b"):
@@ -120,7 +120,7 @@ async def test_every_size(size: tuple[int, int]) -> None:
     operator.planned = switchover(checks=(bad("lag"), bad("identity")))
     app = made(operator)
     async with app.run_test(size=size) as pilot:
-        assert app.operations.arm("patch")
+        assert app.operations.unlock("patch")
         await to_confirm(pilot)
         assert "CONFIRM" in text(pilot)
         app.ways.open_run("x", operation(3))

@@ -53,7 +53,7 @@ def test_random_streams_start_nothing(tmp_path: Path) -> None:
     source = random.Random(20)
     target = tmp_path / "asked.json"
     with Terminal(["-m", "tests.tui.play_acting", str(target)]) as terminal:
-        terminal.shows("WRITE")
+        terminal.shows("UNLOCKED")
         for number in range(STREAMS):
             if number % 25 == 0:
                 back_home(terminal)
@@ -71,7 +71,7 @@ def test_random_streams_start_nothing(tmp_path: Path) -> None:
 def test_the_control_one_careless_key_is_counted(tmp_path: Path) -> None:
     target = tmp_path / "asked.json"
     with Terminal(["-m", "tests.tui.play_acting", str(target), "careless"]) as terminal:
-        terminal.shows("WRITE")
+        terminal.shows("UNLOCKED")
         terminal.send("d")
         terminal.read(1.0)
         assert asked(terminal, target)["apply"] == 1

@@ -22,7 +22,7 @@ def play(
 
 
 @pytest.mark.parametrize(("sample", "one", "two"), [
-    ("healthy", "HEALTHY", "nothing to do"),
+    ("healthy", "HEALTHY", "all good, no action needed"),
     ("degraded", "DEGRADED", "! mail2 DOWN 4m12s  imap 143: connection refused"),
     ("split", "SPLIT", "! SPLIT 12s  s4 is attached to db2, which is not the pool's   next: rejoin db2"),
     ("down", "DOWN", "! db1 DOWN 9s  connection refused"),

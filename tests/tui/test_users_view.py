@@ -71,7 +71,7 @@ async def test_it_finds_while_one_types_and_tells_where_and_why() -> None:
         await seen(pilot, lambda: "── anna ─" in text(pilot))
         shown = text(pilot)
         for told in ("s1, for 3h00m, generation 4", "s1 has the most points for it: 60 + 30", "if s1 is lost: s2",
-                     "mail1 of east; 2 devices, last sync 7s ago", "s3 withdrawn", "names from 'an': 2"):
+                     "mail1 of east; 2 devices, last sync 7s ago", "s3 draining", "names from 'an': 2"):
             assert told in shown, told
         await pilot.press("escape", "escape")
         await on(pilot, HomeScreen)
@@ -159,7 +159,7 @@ async def test_m_offers_servers_and_plans_the_move() -> None:
         await on(pilot, MenuScreen)
         shown = text(pilot)
         assert "move ann to s2" in shown
-        assert "withdrawn" in shown
+        assert "draining" in shown
         assert "ann is there" in shown
         await pilot.press("enter")
         await on(pilot, PlanScreen)
@@ -169,18 +169,18 @@ async def test_m_offers_servers_and_plans_the_move() -> None:
         await on(pilot, UsersScreen)
 
 
-async def test_m_is_greyed_unless_armed() -> None:
+async def test_m_is_greyed_unless_unlocked() -> None:
     operator = FakeOperator()
     operator.page = page("ann")
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await opened(pilot)
         await seen(pilot, lambda: "── ann ─" in text(pilot))
         await pilot.press("enter", "m")
-        assert "not armed" in lines(pilot)[-1]
+        assert "locked" in lines(pilot)[-1]
         assert isinstance(pilot.app.screen, UsersScreen)
 
 
 async def test_a_dashboard_that_only_watches_says_so() -> None:
-    async with running(None, armed=False) as pilot:
+    async with running(None, unlocked=False) as pilot:
         await opened(pilot)
         assert "no database to look users up in" in text(pilot)

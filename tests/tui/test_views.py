@@ -378,7 +378,7 @@ async def test_f_means_the_mail_server_of_line_2_wherever_the_cursor_is() -> Non
     app = Dashboard(SampleFeed(snapshot), "corp-east", load_theme("dark"), now=lambda: AT + 0.2,
                     operator=FakeOperator())
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.operations.arm("test")
+        assert app.operations.unlock("test")
         home = app.screen
         assert isinstance(home, HomeScreen)
         home.table.follow("s1")

@@ -140,7 +140,7 @@ async def test_the_list_names_each_pool_with_its_worst_problem_and_opens_one() -
         assert "HEALTHY" in rows[0]
         assert "west" in rows[1]
         assert "mail2 DOWN" in rows[1]
-        assert "VIEW" in lines(pilot)[0]
+        assert " LOCKED" in lines(pilot)[0]
         feed = picker.pools[0].feed
         assert isinstance(feed, SampleFeed)
         feed.publish(replace(split(), pool="east"))

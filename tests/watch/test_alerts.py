@@ -69,7 +69,7 @@ async def test_the_command_gets_one_line_of_json_and_the_verdict(tmp_path: Path)
     await alerted(["/bin/sh", "-c", script], tmp_path, [at(0, D)], "told: ")
     document = json.loads((tmp_path / "told").read_text())
     validate(document)
-    assert document["schema"] == "tuiha.alert/1"
+    assert document["schema"] == "tuiha.alert/2"
     assert (document["verdict"], document["before"]) == ("DEGRADED", None)
     assert (tmp_path / "env").read_text().split()[1] == "DEGRADED"
 

@@ -27,7 +27,7 @@ from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.operations.lines.choices import suggested
-from tuiha.tui.operations.screens import arm
+from tuiha.tui.operations.screens import unlock
 from tuiha.tui.views.database.matrix import matrix_items
 from tuiha.tui.views.database.panel import panel_lines
 from tuiha.tui.views.detail.sheet import detail_lines
@@ -98,7 +98,7 @@ def outcome() -> list[object]:
     """All that is decided and drawn, without the letters of sentences."""
     alarms = Alarms(bell=True, notify=True)
     return [(screens(snapshot, happened, 80), screens(snapshot, happened, 120), exported(snapshot),
-             suggested(snapshot), len(arm.suggested(snapshot)), alarms.sound(snapshot),
+             suggested(snapshot), len(unlock.suggested(snapshot)), alarms.sound(snapshot),
              [item.rank for item in event_items(happened, snapshot.at)]) for snapshot, happened in every(DRAWN)]
 
 

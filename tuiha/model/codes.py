@@ -30,8 +30,8 @@ class ProblemCode(StrEnum):
     DATABASE_UNREACHABLE = "database-unreachable"  # servers reach it, the watcher does not
     NOT_WRITABLE = "not-writable"
     NO_EPOCH_ROW = "no-epoch-row"
-    EPOCH_FENCED = "epoch-fenced"
-    STRAY = "stray"  # writable, though another one is active
+    EPOCH_CUT_OFF = "epoch-cut-off"
+    ROGUE_PRIMARY = "rogue-primary"  # writable, though another one is active
     NOT_STREAMING = "not-streaming"
     NOT_SYNCHRONOUS = "not-synchronous"
     UNPROTECTED = "unprotected"  # commits are acknowledged that the secondary may not have
@@ -52,10 +52,10 @@ class ProblemCode(StrEnum):
     SERVER_OF_OTHER_POOL = "server-of-other-pool"
     SERVER_UNREACHABLE = "server-unreachable"  # it lives, and the watcher cannot ask it
     SERVER_DOWN = "server-down"
-    SERVER_FENCED = "server-fenced"
-    SERVER_HELD = "server-held"
-    SERVER_CONSTRAINED = "server-constrained"
-    SERVER_WITHDRAWN = "server-withdrawn"
+    SERVER_CUT_OFF = "server-cut-off"
+    SERVER_WAITING = "server-waiting"
+    SERVER_OVERLOADED = "server-overloaded"
+    SERVER_DRAINING = "server-draining"
     SERVER_UNKNOWN = "server-unknown"
     SERVER_LEFT = "server-left"
     SERVER_SILENT = "server-silent"

@@ -39,10 +39,10 @@ _STATE: Mapping[NodeState, Severity] = {
     DatabaseState.DOWN: Severity.BAD,
     SprayerState.DOWN: Severity.BAD,
     MailState.DOWN: Severity.BAD,
-    DatabaseState.STRAY: Severity.BAD,
-    ServerState.FENCED: Severity.BAD,
-    ServerState.CONSTRAINED: Severity.WARNING,
-    ServerState.HELD: Severity.WARNING,
+    DatabaseState.ROGUE_PRIMARY: Severity.BAD,
+    ServerState.CUT_OFF: Severity.BAD,
+    ServerState.OVERLOADED: Severity.WARNING,
+    ServerState.WAITING: Severity.WARNING,
     MailState.OUT: Severity.WARNING,
 }
 _VERDICT: Mapping[Verdict, Severity] = {

@@ -5,8 +5,10 @@ A value that the node did not tell is None: unknown is never invented.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from tuiha.model.databases.durability import Durability, LogReceiver
 from tuiha.model.problems.mail_trouble import ClusterReport, MailSight
@@ -16,13 +18,33 @@ class ServerState(StrEnum):
     """What a pool server says that it is doing."""
 
     UP = "UP"  # has a lease and takes users
-    HELD = "HELD"  # requests wait: the pool is changing its database
-    FENCED = "FENCED"  # no lease: it answers 503 and touches no database
-    CONSTRAINED = "CONSTRAINED"  # overloaded: keeps its users for now, takes no new ones
-    WITHDRAWN = "WITHDRAWN"  # told to take nobody; serves only the users it still has
+    WAITING = "WAITING"  # its requests wait for the database
+    CUT_OFF = "CUT OFF"  # no lease: it answers 503 and touches no database
+    OVERLOADED = "OVERLOADED"  # takes no new users, and gives some away
+    DRAINING = "DRAINING"  # told to take nobody; serves only the users it still has
+    DRAINED = "DRAINED"  # and it has none left (derived by the watcher, never said by the server)
     LEFT = "LEFT"  # handed over and gone
     DOWN = "DOWN"  # does not answer (derived by the watcher, never said by the server)
     UNKNOWN = "UNKNOWN"  # not polled yet
+
+    @classmethod
+    def _missing_(cls, value: object) -> ServerState | None:
+        """The state that a program of the version before, or a recording of its time, calls by another word."""
+        return next((state for state, word in _ON_THE_WIRE.items() if word == value), None)
+
+    @property
+    def wire(self) -> str:
+        """The word that one program of the pool sends to another: one that the version before reads as well."""
+        return _ON_THE_WIRE.get(self, self.value)
+
+
+_ON_THE_WIRE: Mapping[ServerState, str] = {
+    ServerState.WAITING: "HELD",
+    ServerState.CUT_OFF: "FENCED",
+    ServerState.OVERLOADED: "CONSTRAINED",
+    ServerState.DRAINING: "WITHDRAWN",
+    ServerState.DRAINED: "WITHDRAWN",
+}
 
 
 class ServerTarget(StrEnum):
@@ -38,8 +60,13 @@ class DatabaseState(StrEnum):
 
     UP = "UP"
     DOWN = "DOWN"
-    STRAY = "STRAY"  # writable though it is not the active one
+    ROGUE_PRIMARY = "ROGUE PRIMARY"  # writable though it is not the active one
     UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, value: object) -> DatabaseState | None:
+        """The word for a rogue primary in recordings of the version before."""
+        return cls.ROGUE_PRIMARY if value == "STRAY" else None
 
 
 class SprayerState(StrEnum):
@@ -100,7 +127,7 @@ class ServerReport:
     target: ServerTarget
     users: int | None = None  # users whose mail is monitored here
     devices: int | None = None  # devices of those users seen in the last 15 minutes
-    availability_index: int | None = None  # 0..100, -100..-1 constrained, -200 withdrawn
+    availability_index: int | None = None  # 0..100, -100..-1 overloaded, -200 draining
     database: str | None = None  # name of the physical database it is attached to
     epoch: int | None = None
     system_identifier: str | None = None
@@ -111,7 +138,7 @@ class ServerReport:
     memory_bytes: int | None = None
     queue: int | None = None  # requests that wait for the database
     started_at: float | None = None  # unix seconds
-    reason: str | None = None  # why it is constrained, fenced, withdrawn or held
+    reason: str | None = None  # why it is overloaded, cut off, draining or waiting
     host_cpu_percent: float | None = None  # of the whole machine, all its processors
     host_memory_percent: float | None = None
     host_disk_percent: float | None = None  # of the file system that the server runs on
@@ -122,6 +149,11 @@ class ServerReport:
     mail_servers: tuple[MailSight, ...] | None = None  # what its probes see; None: a version that does not say
     spelling: str | None = None  # the rule of users' names that it goes by, in words
     copy: str | None = None  # it reaches a copy of the active database, and takes no lease there: how it knows
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """The report as this server sends it to other programs of the pool."""
+        return {**asdict(self), "state": self.state.wire}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def server_facts(polled: Polled[ServerReport], stand: ActiveStanding, rules: Rul
     return ServerFacts(
         name=polled.name,
         address=polled.address,
-        state=_server_state(polled, member, stand, rules),
+        state=_settled(_server_state(polled, member, stand, rules), users),
         target=target,
         alive=member.alive if member is not None and stand.current else None,
         users=users,
@@ -97,6 +97,10 @@ def _server_state(polled: Polled[ServerReport], member: MemberRow | None, stand:
     if member is not None and stand.current and member.alive and runs(polled, member, rules):
         return member.state  # only the watcher cannot reach it, or it is too busy to answer
     return ServerState.DOWN if down(polled, rules) else ServerState.UNKNOWN
+
+
+def _settled(state: ServerState, users: int | None) -> ServerState:
+    return ServerState.DRAINED if state is ServerState.DRAINING and users == 0 else state
 
 
 def runs(polled: Polled[ServerReport], member: MemberRow, rules: Rules) -> bool:
@@ -150,7 +154,7 @@ def _database_state(polled: Polled[DatabaseReport], stand: ActiveStanding, rules
     report = polled.report
     if state is DatabaseState.UP and report is not None and report.writable \
             and stand.active not in (None, polled.name):
-        return DatabaseState.STRAY
+        return DatabaseState.ROGUE_PRIMARY
     return state
 
 

@@ -15,7 +15,8 @@ from tuiha.model.reports import ServerState
 from tuiha.model.rules import Rules
 
 GONE = frozenset({ServerState.DOWN, ServerState.LEFT, ServerState.UNKNOWN})  # attached to no database now
-SERVING = frozenset({ServerState.UP, ServerState.CONSTRAINED, ServerState.WITHDRAWN, ServerState.HELD})
+DRAINS = frozenset({ServerState.DRAINING, ServerState.DRAINED})  # told to take no users
+SERVING = frozenset({ServerState.UP, ServerState.OVERLOADED, ServerState.WAITING}) | DRAINS
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Scene:
         """
         return self.primary is not None and self.primary.writable is True and self.primary.reachable \
             and ((bool(self.waits) and not self.following) or self.stand.withheld) \
-            and any(s.state == ServerState.FENCED for s in self.servers)
+            and any(s.state == ServerState.CUT_OFF for s in self.servers)
 
     @cached_property
     def following(self) -> bool:
@@ -79,4 +80,4 @@ class Scene:
         """Servers that answer devices; a held one lets them wait, bounded, while the database changes."""
         return tuple(s for s in self.servers
                      if s.state in SERVING and (s.lease_seconds is None or s.lease_seconds > 0
-                                                or s.state == ServerState.HELD))
+                                                or s.state == ServerState.WAITING))

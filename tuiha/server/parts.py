@@ -376,12 +376,12 @@ class PoolServer:
         if standing.leaving:
             return ServerState.LEFT, "handing over its users"
         if not standing.joined:
-            return ServerState.FENCED, self.attacher.problem or "joining: no heartbeat yet"
+            return ServerState.CUT_OFF, self.attacher.problem or "joining: no heartbeat yet"
         if self.gate.attachment is None:
-            state = ServerState.HELD if self.gate.patient else ServerState.FENCED
+            state = ServerState.WAITING if self.gate.patient else ServerState.CUT_OFF
             return state, self.attacher.problem or self.gate.why
         if self.gate.held:
-            return ServerState.HELD, "an operator holds it while the pool changes its database"
+            return ServerState.WAITING, "an operator holds it while the pool changes its database"
         return standing.state, standing.reason
 
 

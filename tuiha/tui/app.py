@@ -48,7 +48,7 @@ class Dashboard(TerminalApp, inherit_bindings=False):
     """The dashboard of one pool: what its screens know as an `Application`."""
 
     def __init__(
-        self, feed: Feed, pool: str, palette: Palette, *, mode: str = "VIEW",
+        self, feed: Feed, pool: str, palette: Palette, *, mode: str = "LOCKED",
         now: Callable[[], float] = time.time, ready: Callable[[], None] | None = None,
         operator: Desk | None = None, looks: Looks | None = None, past: Callable[[], Replay] | None = None,
         replay: Replay | None = None, lost: Callable[[], str | None] = lambda: None, tempo: float = 1.0,
@@ -318,9 +318,9 @@ class Dashboard(TerminalApp, inherit_bindings=False):
         elif changed is not None:
             self.say(_shortly(changed))
 
-    def open_arm(self) -> None:
+    def open_unlock(self) -> None:
         """Ask for the reason of changes."""
-        self.ways.open_arm()
+        self.ways.open_unlock()
 
     def open_command(self, text: str) -> None:
         """The command line, with a text to begin with."""
@@ -407,7 +407,7 @@ def _shortly(error: ThemeError) -> str:
 
 
 def run(
-    feed: Feed, pool: str, *, mode: str = "VIEW", looks: Looks | None = None,
+    feed: Feed, pool: str, *, mode: str = "LOCKED", looks: Looks | None = None,
     ready: Callable[[], None] | None = None, operator: Desk | None = None,
     past: Callable[[], Replay] | None = None, replay: Replay | None = None,
     keep: Callable[[Sequence[str]], None] | None = None, lost: Callable[[], str | None] = lambda: None,

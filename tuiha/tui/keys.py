@@ -19,7 +19,7 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a screen. `danger` marks the way to a change of the pool: greyed, with the reason, unless armed."""
+    """A key of a screen. `danger` marks the way to a change of the pool: greyed, with the reason, unless unlocked."""
 
     id: str  # for a keymap
     keys: str  # Textual's names, separated by commas

@@ -176,7 +176,7 @@ WANTED: Mapping[Wanted, Template] = {
     Wanted.LOG_INS: "30 s",
     Wanted.MAIL_PARTNER: "another server of the cluster, in service and answering",
     Wanted.MOVES: "at least {moves:,} for the same result",
-    Wanted.NOT_CONSTRAINED: "not constrained",
+    Wanted.NOT_OVERLOADED: "not overloaded",
     Wanted.NO_OPERATION: "no other operation",
     Wanted.NO_PASSWORD: "has no password",
     Wanted.NO_SWITCHOVER: "no switchover to come",

@@ -382,7 +382,7 @@ _TEXTS: Mapping[FindingCode, _Text] = {
         "it is another physical database: it holds none of the pool's data",
         lambda of, f: f"{not_ours(of)}. If the pool is new: correct database.system_identifier"),
     _C.NOT_WRITABLE: _Text("it is the active database, but it is not writable", "no server can take a lease", _STATUS),
-    _C.STRAY: _Text(
+    _C.ROGUE_PRIMARY: _Text(
         "it is writable, though {f.active} is active", "what is written in it is not in the pool",
         lambda of, f: _rejoin(of, f.counted) if f.manager is None
         else f"patronictl list; stop it, and have {f.manager} reinitialize it: patronictl reinit"),

@@ -302,11 +302,11 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
     ProblemCode.NO_EPOCH_ROW: _Text(
         "NO EPOCH ROW", _always("the pool's tables cannot be read in it"),
         "it is not a database of a pool, or the watcher's role may not read it"),
-    ProblemCode.EPOCH_FENCED: _Text(
-        "FENCED", _always("its epoch row says so, and no operation runs"),
+    ProblemCode.EPOCH_CUT_OFF: _Text(
+        "CUT OFF", _always("its epoch row says so, and no operation runs"),
         "no server can take a lease: nothing is answered"),
-    ProblemCode.STRAY: _Text(
-        "STRAY", lambda facts: f"writable, though {facts.names[0]} is active",
+    ProblemCode.ROGUE_PRIMARY: _Text(
+        "ROGUE PRIMARY", lambda facts: f"writable, though {facts.names[0]} is active",
         "whatever is written in it is not in the pool's database"),
     ProblemCode.NOT_STREAMING: _Text("NOT STREAMING", lambda facts: f"{facts.active} sends it nothing", _effect),
     ProblemCode.NOT_SYNCHRONOUS: _Text(
@@ -342,12 +342,12 @@ _TEXTS: Mapping[ProblemCode, _Text] = {
         "its address in the configuration leads to another pool: it serves none of these users"),
     ProblemCode.SERVER_UNREACHABLE: _Text("UNREACHABLE", _reason, _unasked),
     ProblemCode.SERVER_DOWN: _Text("DOWN", _reason, lambda facts: _FATES[facts.fate](facts)),
-    ProblemCode.SERVER_FENCED: _Text(
-        "FENCED", _reason, "it has no lease on the active database: it answers 503 and writes nothing"),
-    ProblemCode.SERVER_HELD: _Text(
-        "HELD", _reason, "requests wait, bounded, until the active database can be used"),
-    ProblemCode.SERVER_CONSTRAINED: _Text("CONSTRAINED", _reason, lambda facts: _RELIEFS[facts.relief](facts)),
-    ProblemCode.SERVER_WITHDRAWN: _Text("WITHDRAWN", _reason, "it takes no users, as it was told"),
+    ProblemCode.SERVER_CUT_OFF: _Text(
+        "CUT OFF", _reason, "it has no lease on the active database: it answers 503 and writes nothing"),
+    ProblemCode.SERVER_WAITING: _Text(
+        "WAITING", _reason, "requests wait, bounded, until the active database can be used"),
+    ProblemCode.SERVER_OVERLOADED: _Text("OVERLOADED", _reason, lambda facts: _RELIEFS[facts.relief](facts)),
+    ProblemCode.SERVER_DRAINING: _Text("DRAINING", _reason, "it takes no users, as it was told"),
     ProblemCode.SERVER_UNKNOWN: _Text("UNKNOWN", _reason, "it has not answered yet"),
     ProblemCode.SERVER_LEFT: _Text("LEFT", _reason, "it handed its users over and ended"),
     ProblemCode.SERVER_SILENT: _Text(

@@ -103,7 +103,7 @@ def leased(name: str, **changes: Any) -> ServerReport:
 
 
 def without_lease(name: str) -> ServerSight:
-    return server(name, report=leased(name, state=ServerState.FENCED, database=None, lease_seconds=None))
+    return server(name, report=leased(name, state=ServerState.CUT_OFF, database=None, lease_seconds=None))
 
 
 def lost(sight: Sight) -> Sight:
@@ -331,9 +331,9 @@ def test_rejoin_takes_a_stray_primary_but_not_what_commits_still_wait_for() -> N
     with pytest.raises(OperationRefused, match="follows db1 already"):
         RejoinKind().refuse(healthy())
     stray = with_report(with_report(healthy(), "db1", replication=()), "db2", role=DatabaseRole.PRIMARY, writable=True)
-    assert red(RejoinKind(), stray) == {"protection": BAD, "stray": WARNING}
+    assert red(RejoinKind(), stray) == {"protection": BAD, "rogue-primary": WARNING}
     stray = replace(stray, ledger=replace(stray.ledger, standby=Standby.STALE))
-    assert red(RejoinKind(), stray) == {"stray": WARNING}
+    assert red(RejoinKind(), stray) == {"rogue-primary": WARNING}
 
 
 def test_a_partner_is_known_by_its_name_without_case() -> None:
@@ -368,7 +368,7 @@ def test_the_lag_is_told_in_bytes_and_seconds() -> None:
 
 def test_leases_that_end_meanwhile_do_not_void_what_does_not_rest_on_them() -> None:
     """Commits wait for a secondary that is gone: while an operator reads the plan, the servers' leases end."""
-    fenced = server("s1", report=ServerReport("s1", "west", "1", ServerState.FENCED, ServerTarget.UP))
+    fenced = server("s1", report=ServerReport("s1", "west", "1", ServerState.CUT_OFF, ServerTarget.UP))
     ended = replace(healthy(), servers=(fenced, server("s2")))
     for kind in (Degrade(), Failover()):
         assert kind.server_facts(healthy()) == kind.server_facts(ended)

@@ -274,7 +274,7 @@ async def _follow(here: Scene, conninfo: str, its_slot: str) -> None:
 
 
 async def _without_leases(here: Scene) -> bool:
-    return all(one.state is ServerState.FENCED for one in (await here.look()).servers)
+    return all(one.state is ServerState.CUT_OFF for one in (await here.look()).servers)
 
 
 async def test_what_takes_the_name_and_the_slot_of_the_secondary_gets_no_lease_confirmed() -> None:

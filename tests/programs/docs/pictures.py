@@ -65,8 +65,8 @@ class Picture:
         return f"{self.scene}{theme}-{self.size[0]}x{self.size[1]}"
 
 
-def live(sample: str, operator: FakeOperator | None = None, reason: str = "", mode: str = "VIEW") -> Make:
-    """The dashboard over a made-up snapshot, with an operator who may act; armed when there is a reason."""
+def live(sample: str, operator: FakeOperator | None = None, reason: str = "", mode: str = "LOCKED") -> Make:
+    """The dashboard over a made-up snapshot, with an operator who may act; unlocked when there is a reason."""
 
     def make(palette: Palette) -> App[int]:
         snapshot, happened = SAMPLES[sample]()
@@ -75,7 +75,7 @@ def live(sample: str, operator: FakeOperator | None = None, reason: str = "", mo
         app = Dashboard(SampleFeed(snapshot, happened), snapshot.pool, palette, now=lambda: NOW,
                         operator=operator or with_users(), mode=mode)
         if reason:
-            app.operations.arm(reason)
+            app.operations.unlock(reason)
         return app
 
     return make

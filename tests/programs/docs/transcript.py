@@ -95,7 +95,7 @@ def fail_over(tmux: Tmux) -> None:
     tmux.until(r"next: f  plan failover")
     tmux.say("The primary is dead. Line 1 says how the pool is, line 2 what is broken and what comes next.")
     tmux.show()
-    pressed(tmux, ("f",), "fail over. Not armed yet: the dashboard asks why, and suggests the reason itself.",
+    pressed(tmux, ("f",), "fail over. Changes are locked: the dashboard asks why, and suggests the reason itself.",
             r"enter takes: .*db1")
     pressed(tmux, ("Enter",), "takes that reason. When one thing is possible, its plan is there at once.",
             r"NO RETURN FROM HERE|FAIL OVER")

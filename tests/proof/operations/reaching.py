@@ -64,7 +64,7 @@ class Member:
     def _report(self) -> ServerReport:
         gate = self.server.gate
         attachment = gate.attachment
-        state = ServerState.FENCED if attachment is None else ServerState.HELD if gate.held else ServerState.UP
+        state = ServerState.CUT_OFF if attachment is None else ServerState.WAITING if gate.held else ServerState.UP
         return ServerReport(
             self.name, "demo", "1", state, ServerTarget.UP, queue=gate.waiting,
             database=attachment.place.name if attachment else None, epoch=attachment.epoch if attachment else None,

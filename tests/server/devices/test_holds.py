@@ -79,9 +79,9 @@ async def test_while_the_database_is_away_requests_wait_and_are_then_told_when_t
     await until(lambda: len(s1.waiters) == 1, "the poll waits")
     await node.admin.execute("UPDATE pool_epoch SET state = 'FENCED'")
     try:
-        await until(lambda: s1.report().state == "HELD", "without a lease it holds")
+        await until(lambda: s1.report().state == "WAITING", "without a lease it holds")
         assert (await pool.raw("GET", "s1", "/health", {})).status == 200
-        await until(lambda: s1.report().state == "FENCED", "not for ever")
+        await until(lambda: s1.report().state == "CUT OFF", "not for ever")
         answer = await poll
         assert answer.status == 503, "though it would have waited for 50 s"
         assert int(answer.headers["Retry-After"]) >= 1

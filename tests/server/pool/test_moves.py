@@ -91,10 +91,10 @@ async def test_an_overloaded_server_is_relieved_by_others_and_serves_on_without_
     others = await node.add_users(*(f"other{n}" for n in range(110)))
     await node.bind("s1", others)  # s1 is sized for 100
     s1, s2 = pool.servers["s1"], pool.servers["s2"]
-    await until(lambda: s1.report().state == "CONSTRAINED", "s1 is overloaded")
+    await until(lambda: s1.report().state == "OVERLOADED", "s1 is overloaded")
     assert (await pool.raw("GET", "s1", "/health", {})).status == 503
     await pool.control("POST", "s2", "/control/withdraw")
     await until(lambda: not s1.membership.standing.candidates["s2"].available, "s1 hears that s2 is out")
     assert (await pool.raw("GET", "s1", "/health", {})).status == 200
     assert (await pool.ask("GET", "s1", "/v1/me")).status == 200
-    assert s2.report().state == "WITHDRAWN"
+    assert s2.report().state == "DRAINING"

@@ -105,7 +105,7 @@ def test_what_a_version_without_codes_recorded_is_shown_in_its_words() -> None:
     assert [concerned(p) for p in snapshot.problems] == [("db1",), (), ()]
     assert [(p.since, p.at_least) for p in snapshot.problems] == [
         (old["since"], old["at_least"]) for old in data["problems"]]
-    assert snapshot.servers[1].state is ServerState.WITHDRAWN
+    assert snapshot.servers[1].state is ServerState.DRAINING
     assert note(snapshot.servers[1]) == "drain by oncall"
     assert snapshot.protection is Protection.UNPROTECTED
     assert unpack(Snapshot, pack(snapshot)) == snapshot, "and it can be written again"

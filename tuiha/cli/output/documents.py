@@ -25,7 +25,7 @@ from tuiha.words.states import note
 if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow, EventRow, UnreadableRow, UserRow
 
-STATUS = "tuiha.status/1"
+STATUS = "tuiha.status/2"
 EVENTS = "tuiha.events/1"
 USERS = "tuiha.users/1"
 DEVICES = "tuiha.devices/1"

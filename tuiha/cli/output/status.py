@@ -23,7 +23,7 @@ def status_text(snapshot: Snapshot) -> str:
     for problem in snapshot.problems:
         lines += _problem(problem, snapshot.at)
     if not snapshot.problems:
-        lines.append("nothing to do")
+        lines.append("all good, no action needed")
     lines += _versions(snapshot)
     for part in (_databases(snapshot), _servers(snapshot), _sprayers(snapshot), _mail(snapshot),
                  _without_mail(snapshot)):

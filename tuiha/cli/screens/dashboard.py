@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show_pool(
-    watched: Apart, path: Path, looks: Callable[[Outline], Looks], *, mode: str = "VIEW",
+    watched: Apart, path: Path, looks: Callable[[Outline], Looks], *, mode: str = "LOCKED",
     ready: Callable[[], None] = lambda: None, keep: Callable[[Sequence[str]], None] | None = None,
 ) -> int:
     """Show the pool that is configured in `path` until it is left; returns an exit code.

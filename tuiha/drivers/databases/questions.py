@@ -169,13 +169,15 @@ def _epoch(row: Row) -> EpochRow:
 
 def _member(row: Row, window: float, counts: Counts | None) -> MemberRow:
     state, target = row["state"], row["target"]
-    if state not in ServerState.__members__ or target not in ServerTarget.__members__:
-        raise DriverError(f"table server holds an unknown state of {row['name']}; is this tuiha too old?")
+    try:
+        known, told = ServerState(state), ServerTarget(target)
+    except ValueError:
+        raise DriverError(f"table server holds an unknown state of {row['name']}; is this tuiha too old?") from None
     return MemberRow(
         name=row["name"],
         address=row["address"],
-        state=ServerState(state),
-        target=ServerTarget(target),
+        state=known,
+        target=told,
         availability_index=row["availability_index"],
         epoch=row["epoch"],
         heartbeat_age=row["heartbeat_age"],

@@ -46,7 +46,7 @@ class HttpServer:
         well = 200 <= status < 300
         return ServerReport(
             name=self.name, pool=self._pool, version="http", target=ServerTarget.UP,
-            state=ServerState.UP if well else ServerState.WITHDRAWN,
+            state=ServerState.UP if well else ServerState.DRAINING,
             users=await self._count(), reason=None if well else f"{self._health} answers {status}",
         )
 

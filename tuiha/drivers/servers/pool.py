@@ -163,10 +163,10 @@ def _real(found: Mapping[str, object], field: str) -> float | None:
 
 def _one_of(kind: type[StrEnum]) -> Callable[[Mapping[str, object], str], StrEnum]:
     def read(found: Mapping[str, object], field: str) -> StrEnum:
-        value = found.get(field)
-        if not isinstance(value, str) or value not in kind.__members__:
-            raise _wrong(field, found)
-        return kind(value)
+        try:
+            return kind(str(found.get(field)))
+        except ValueError:
+            raise _wrong(field, found) from None
 
     return read
 

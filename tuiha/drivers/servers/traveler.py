@@ -33,7 +33,7 @@ _LIMIT = 4 * 1024 * 1024  # bytes of an answer
 _PAGES = 20  # of the list of servers
 _POSITIVE = "traveler server is available"  # in English; other languages have other words, so it only ever confirms
 ALIVE = 60.0  # seconds: the age of a heartbeat at which Traveler itself gives a server up
-WITHDRAWN = -200
+DRAINING = -200
 
 
 class TravelerServer:
@@ -81,7 +81,7 @@ class TravelerServer:
             reason = "getStatus does not say that it is available (in English)"
         return ServerReport(
             name=self.name, pool=self._pool, version="HCL Traveler", state=state, reason=reason,
-            target=ServerTarget.DRAIN if index == WITHDRAWN else ServerTarget.UP,
+            target=ServerTarget.DRAIN if index == DRAINING else ServerTarget.UP,
             users=_number(mine, "number_of_users", 0, 1 << 40), availability_index=index,
         )
 
@@ -160,13 +160,13 @@ class TravelerServer:
 def judged(index: int | None, age: float | None, status: str | None) -> tuple[ServerState, str | None]:
     """The state of a server by its row, and why: silence first, then the index (HCL's documented ranges)."""
     if age is not None and age > ALIVE:
-        return ServerState.FENCED, f"its heartbeat is {age:.0f} s old (or the clocks of the hosts differ)"
+        return ServerState.CUT_OFF, f"its heartbeat is {age:.0f} s old (or the clocks of the hosts differ)"
     if index is None:
         return ServerState.UP, f"it tells no availability index{f'; its status is {status}' if status else ''}"
-    if index == WITHDRAWN:
-        return ServerState.WITHDRAWN, "withdrawn: available off"
+    if index == DRAINING:
+        return ServerState.DRAINING, "available off"
     if index < 0:
-        return ServerState.CONSTRAINED, f"constrained, availability index {index}"
+        return ServerState.OVERLOADED, f"availability index {index}"
     return ServerState.UP, None
 
 

@@ -238,7 +238,7 @@ def _lag(stand: ActiveStanding) -> Iterator[Finding]:
 def _capacity(look: Look, stand: ActiveStanding, seen: Inspection) -> Iterator[Finding]:
     users = sum(member.users for member in stand.members.values())
     serving = {server.name: seen.capacities.get(server.name, 0) for server in look.servers
-               if server.report is not None and server.report.state is not ServerState.WITHDRAWN}
+               if server.report is not None and server.report.state is not ServerState.DRAINING}
     if not serving or not users or not all(serving.values()):
         return
     left = sum(serving.values()) - max(serving.values())

@@ -33,7 +33,7 @@ class FindingCode(StrEnum):
     NO_EPOCH_ROW = "no-epoch-row"
     OTHER_SYSTEM = "other-system"
     NOT_WRITABLE = "not-writable"
-    STRAY = "stray"  # writable, though another one is active
+    ROGUE_PRIMARY = "rogue-primary"  # writable, though another one is active
     UNPROTECTED = "unprotected"
     ENDLESS_WAIT = "endless-wait"
     DOUBTED = "doubted"

@@ -153,7 +153,7 @@ def _role(name: str, report: DatabaseReport, stand: ActiveStanding, manager: str
     if name == stand.active and not report.writable:
         yield bad(_Code.NOT_WRITABLE, name)
     if name != stand.active and report.writable:
-        yield bad(_Code.STRAY, name, Stray(stand.active, manager, _counted(stand)))
+        yield bad(_Code.ROGUE_PRIMARY, name, Stray(stand.active, manager, _counted(stand)))
     if name != stand.active or stand.secondary is None:
         return
     secondary = stand.secondary

@@ -127,7 +127,7 @@ def _places(claims: tuple[Claim, ...]) -> Split:
 
 
 MARGIN = 0.5  # seconds by which a renewal must be younger than the watcher's first failure, to prove anything
-_AWAY = frozenset({ServerState.FENCED, ServerState.HELD})
+_AWAY = frozenset({ServerState.CUT_OFF, ServerState.WAITING})
 
 
 def dispute(look: Look, earlier: Look | None, stand: ActiveStanding, rules: Rules) -> Dispute | None:

@@ -128,7 +128,7 @@ class Wanted(Code):
     LOG_INS = "wanted.log-ins"
     MAIL_PARTNER = "wanted.mail-partner"
     MOVES = "wanted.moves"
-    NOT_CONSTRAINED = "wanted.not-constrained"
+    NOT_OVERLOADED = "wanted.not-overloaded"
     NO_OPERATION = "wanted.no-operation"
     NO_PASSWORD = "wanted.no-password"
     NO_SWITCHOVER = "wanted.no-switchover"

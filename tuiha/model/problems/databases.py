@@ -91,7 +91,7 @@ def _active(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
         yield _bad(facts.name, ProblemCode.NO_EPOCH_ROW, NONE, CHECK)
     elif row.pool == scene.look.pool and row.state is EpochState.FENCED \
             and (scene.stand.ledger is None or scene.stand.ledger.intent is None):
-        yield _bad(facts.name, ProblemCode.EPOCH_FENCED, NONE, CHECK)
+        yield _bad(facts.name, ProblemCode.EPOCH_CUT_OFF, NONE, CHECK)
 
 
 def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
@@ -110,8 +110,9 @@ def _active_down(scene: Scene, facts: DatabaseFacts) -> Problem:
 
 
 def _other(scene: Scene, facts: DatabaseFacts) -> Iterator[Problem]:
-    if facts.state is DatabaseState.STRAY:
-        yield _bad(facts.name, ProblemCode.STRAY, Named((scene.stand.active or "",)), after_stray(scene, facts.name))
+    if facts.state is DatabaseState.ROGUE_PRIMARY:
+        yield _bad(facts.name, ProblemCode.ROGUE_PRIMARY, Named((scene.stand.active or "",)),
+                   after_rogue(scene, facts.name))
         return
     primary = scene.primary
     if primary is None:
@@ -154,7 +155,7 @@ def _hole(scene: Scene, primary: DatabaseFacts, facts: DatabaseFacts) -> Problem
     elif scene.rules.manager is not None or found is None:
         then = CHECK
     elif follows_first(scene.stand.gaps):
-        then = after_stray(scene, facts.name)
+        then = after_rogue(scene, facts.name)
     else:
         then = mend(found, facts.name, holes)
     told = Commits(primary.name, facts.name, found, tuple(gap for gap in Gap if gap in holes), stalled)
@@ -252,7 +253,7 @@ def _expected_system(scene: Scene, known: dict[str, DatabaseReport]) -> str | No
     return active.system_identifier if active is not None else None
 
 
-def after_stray(scene: Scene, name: str) -> Next:
+def after_rogue(scene: Scene, name: str) -> Next:
     """What to do about a second primary: the pool gives it up first, while the ledger still counts on it."""
     if scene.rules.manager is not None:
         return CHECK  # who must stop it is the manager, or whoever promoted it by hand

@@ -25,7 +25,7 @@ from tuiha.model.codes import (
 )
 from tuiha.model.facts import Look, NodeKind, Polled, Problem, Severity, Snapshot
 from tuiha.model.operations.intent import takes_from
-from tuiha.model.problems.databases import after_stray, database_problems
+from tuiha.model.problems.databases import after_rogue, database_problems
 from tuiha.model.problems.mail import mail_problems
 from tuiha.model.problems.operation import first_of, operation_problems
 from tuiha.model.problems.servers import server_problems
@@ -112,7 +112,7 @@ def _in_turn(scene: Scene, found: Iterable[Problem]) -> Iterator[Problem]:
 
 def _after_split(scene: Scene) -> Next:
     stray = next((d.name for d in scene.databases if d.name != scene.stand.active and d.writable), None)
-    return after_stray(scene, stray) if stray is not None else CHECK
+    return after_rogue(scene, stray) if stray is not None else CHECK
 
 
 def _sprayers(scene: Scene) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from tuiha.model.codes import (
 from tuiha.model.facts import NodeKind, Polled, Problem, ServerFacts, Severity
 from tuiha.model.reports import ServerReport, ServerState, ServerTarget
 from tuiha.model.rows import NOT_THERE, down
-from tuiha.model.scene import Scene
+from tuiha.model.scene import DRAINS, Scene
 
 
 class _Found(NamedTuple):
@@ -42,9 +42,9 @@ def _check(_: str) -> Next:
 
 
 _STATES: Mapping[ServerState, tuple[Severity, ProblemCode, Callable[[str], Next]]] = {
-    ServerState.FENCED: (Severity.BAD, ProblemCode.SERVER_FENCED, _check),
-    ServerState.HELD: (Severity.WARNING, ProblemCode.SERVER_HELD, _check),
-    ServerState.WITHDRAWN: (Severity.NOTE, ProblemCode.SERVER_WITHDRAWN, lambda name: plan("enable", name)),
+    ServerState.CUT_OFF: (Severity.BAD, ProblemCode.SERVER_CUT_OFF, _check),
+    ServerState.WAITING: (Severity.WARNING, ProblemCode.SERVER_WAITING, _check),
+    **dict.fromkeys(DRAINS, (Severity.NOTE, ProblemCode.SERVER_DRAINING, lambda name: plan("enable", name))),
     ServerState.UNKNOWN: (Severity.NOTE, ProblemCode.SERVER_UNKNOWN, _check),
     ServerState.LEFT: (Severity.NOTE, ProblemCode.SERVER_LEFT, serve),
 }
@@ -73,7 +73,7 @@ def _problem(scene: Scene, facts: ServerFacts, polled: Polled[ServerReport]) -> 
         # one that hangs is no remedy's `serve`: a second process of its name would get no lease beside it
         then = serve(facts.name) if polled.cause in NOT_THERE else CHECK
         return _Found(Severity.BAD, ProblemCode.SERVER_DOWN, _lost(facts), then, _gone_since(scene, polled))
-    if facts.state is ServerState.CONSTRAINED:
+    if facts.state is ServerState.OVERLOADED:
         return _overloaded(scene, facts)
     if facts.state in _STATES:
         severity, code, follows = _STATES[facts.state]
@@ -100,11 +100,11 @@ def _takers(scene: Scene) -> list[str]:
 def _overloaded(scene: Scene, facts: ServerFacts) -> _Found:
     """What helps an overloaded server: a rebalance, or another server when no other one has room."""
     def found(relief: Relief, then: Next, helper: str = "") -> _Found:
-        return _Found(Severity.WARNING, ProblemCode.SERVER_CONSTRAINED, Overload(facts.note, relief, helper), then)
+        return _Found(Severity.WARNING, ProblemCode.SERVER_OVERLOADED, Overload(facts.note, relief, helper), then)
 
     if _takers(scene):
         return found(Relief.REBALANCE, plan("rebalance"))
-    drained = next((s.name for s in scene.servers if s.state is ServerState.WITHDRAWN and s.error is None), None)
+    drained = next((s.name for s in scene.servers if s.state in DRAINS and s.error is None), None)
     if drained is not None:
         return found(Relief.ENABLE, plan("enable", drained), drained)
     gone = next((s.name for s in scene.servers if s.state in (ServerState.DOWN, ServerState.LEFT)), None)

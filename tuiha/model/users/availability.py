@@ -1,6 +1,6 @@
 """The availability index of a pool server: how much room it has for users, as one number.
 
-0 to 100: available, and how much. -100 to -1: constrained, it takes no new users. -200: withdrawn by an operator.
+0 to 100: available, and how much. -100 to -1: overloaded, it takes no new users. -200: draining, by an operator.
 
     pressure(users) = users / capacity
     pressure(r)     = max(0, 2 * used(r) / limit(r) - 1)      for every other resource r
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WITHDRAWN = -200
+DRAINING = -200
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuiha.model.users.availability import WITHDRAWN
+from tuiha.model.users.availability import DRAINING
 from tuiha.model.users.placement import Biases, BoundUser, Candidate, choose, share_out
 
 
@@ -66,9 +66,9 @@ def against(candidate: Candidate) -> str:
     """Why a server takes no new user; empty when it does."""
     if not candidate.alive:
         return "gone"
-    if candidate.availability_index <= WITHDRAWN:
-        return "withdrawn"
-    return "constrained" if candidate.availability_index < 0 else ""
+    if candidate.availability_index <= DRAINING:
+        return "draining"
+    return "overloaded" if candidate.availability_index < 0 else ""
 
 
 def _why(
@@ -82,8 +82,8 @@ def _why(
     current = candidates.get(here)
     if current is None or not current.alive:
         return f"{here} is gone: the other servers are taking its users"
-    if current.availability_index <= WITHDRAWN:
-        return f"{here} is withdrawn: its users are leaving"
+    if current.availability_index <= DRAINING:
+        return f"{here} is draining: its users are leaving"
     if bound.pinned:
         return f"pinned to {here}: it stays while {here} lives"
     if bound.locked:

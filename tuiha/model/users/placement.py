@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuiha.model.users.availability import WITHDRAWN
+from tuiha.model.users.availability import DRAINING
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ def choose(
     """The server that should monitor a user whose device just reached `local`.
 
     The highest index plus bias wins; the present server wins a tie. It keeps the user without a comparison while the
-    user is pinned and it is not withdrawn, or locked and it is not overloaded. A dead, withdrawn or unknown server
+    user is pinned and it is not draining, or locked and it is not overloaded. A dead, draining or unknown server
     keeps nobody, an expired binding counts for nothing. None: no server may take the user, and the present one, if it
     lives, keeps it.
     """
     points = biases or Biases()
     current = candidates.get(bound.server) if bound is not None and not bound.expired else None
     if bound is not None and current is not None and current.alive:
-        least = WITHDRAWN + 1 if bound.pinned else 0
+        least = DRAINING + 1 if bound.pinned else 0
         if (bound.pinned or bound.locked) and current.availability_index >= least:
             return current.name
 
@@ -90,11 +90,11 @@ def share_out(users: Iterable[tuple[int, float]], candidates: Sequence[Candidate
     """Spread users (id, weight) over the available servers by room, heaviest first.
 
     Each goes to the server with the lowest load for its capacity, counting those given out before. When no server is
-    available the constrained ones that live take them: monitored badly beats not monitored. Nobody gets more than its
+    available the overloaded ones that live take them: monitored badly beats not monitored. Nobody gets more than its
     capacity. A user for whom no server has room is left out; the next request of a device looks for room again.
     """
     takers = [c for c in candidates if c.available] or [
-        c for c in candidates if c.alive and c.availability_index > WITHDRAWN
+        c for c in candidates if c.alive and c.availability_index > DRAINING
     ]
     if not takers:
         return {}

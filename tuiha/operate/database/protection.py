@@ -123,7 +123,7 @@ class RejoinKind(PairKind):
             checks.replaceable(sight, sight.partner), checks.only_partner(sight),
             *checks.way_back(sight, sight.partner, sight.active),
             checks.disk(sight, sight.partner, sight.active),
-            checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, CheckId.STRAY, name,
+            checks.check(partner is None or partner.role is DatabaseRole.SECONDARY, CheckId.ROGUE_PRIMARY, name,
                          sight.partner.error or str(partner and partner.role), Wanted.STOPPED_OR_SECONDARY(),
                          Mend.STOPPED_FIRST(), CheckVerdict.WARNING),
         ]

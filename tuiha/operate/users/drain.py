@@ -12,7 +12,7 @@ from tuiha.model.operations.evidence import Back, Done, Fault, Loses, StepId
 from tuiha.model.operations.judgements import Found, Mend, Wanted
 from tuiha.model.operations.plans import CheckId, nothing
 from tuiha.model.operations.statements import Statement
-from tuiha.model.reports import ServerTarget
+from tuiha.model.reports import ServerState, ServerTarget
 from tuiha.model.words import names
 from tuiha.operate.plans.kinds import OperationRefused, Progress, Step, StepFailed, StepUnknown
 from tuiha.operate.plans.look import answering, look, whole
@@ -269,7 +269,8 @@ async def _said(world: World, present: Mapping[str, ServerFacts], server: str, t
             told = await world.control.get(present[server].address, "status")
         except ControlError as error:
             return False, Fault.READS_LATER(why=str(error))
-        return told["target"] == target, Done.SAYS(state=told["state"], availability=told["availability_index"])
+        state = ServerState(told["state"])
+        return told["target"] == target, Done.SAYS(state=state, availability=told["availability_index"])
 
     return (await common.settled(read, 3.0))[1]
 

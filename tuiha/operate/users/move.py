@@ -51,7 +51,7 @@ class MoveUser:
                              Found.PART(part=parts[server].value), Wanted.LIVES_AND_TAKES(), common.NEVER,
                              Mend.ENABLE_SERVER(server=server)),
                 common.check(CheckId.ROOM, server, parts[server] is not ServerPart.KEEPS,
-                             Found.PART(part=parts[server].value), Wanted.NOT_CONSTRAINED(), common.BAD,
+                             Found.PART(part=parts[server].value), Wanted.NOT_OVERLOADED(), common.BAD,
                              Mend.CHOOSE_ANOTHER()),
                 common.check(CheckId.PINNED, user, not row["pinned"], Found.PINNED(pinned=row["pinned"]),
                              Found.PINNED(pinned=False), common.WARNING, Mend.STAYS_PINNED(source=source)),

@@ -25,7 +25,7 @@ class ServerPart(StrEnum):
     """What a server may do in a rebalance."""
 
     TAKES = "takes"  # lives, accepts: gives and takes
-    KEEPS = "keeps"  # constrained: gives what it has too much, takes nobody
+    KEEPS = "keeps"  # overloaded: gives what it has too much, takes nobody
     GIVES = "gives"  # dead or draining: all its users move
     APART = "apart"  # lives, but cannot be asked from here: it is left alone
 
@@ -158,7 +158,7 @@ def _sums(places: Sequence[ServerPlace], users: UserArrays) -> tuple[list[int], 
 
 
 def targets(places: Sequence[ServerPlace], weights: Sequence[float]) -> list[float]:
-    """Every server's share of all weight, by capacity. A constrained server that has less than its share is left with
+    """Every server's share of all weight, by capacity. A overloaded server that has less than its share is left with
     what it has, and the others share the rest; a server that gives has no share, one that is left alone is not counted.
     """
     left = [s for s, place in enumerate(places) if place.part in _SHARE]

@@ -114,7 +114,7 @@ def _checks(known: Sequence[ServerPlace], moves: Moves, bounds: Bounds) -> list[
                      Wanted.AT_LEAST_ONE(), common.NEVER, Mend.ENABLE_OR_START()),
         common.check(CheckId.REACHED, "servers", not apart, Found.SILENT(servers=apart), Wanted.ALL_ANSWER(),
                      common.WARNING, Mend.USERS_STAY()),
-        common.check(CheckId.CONSTRAINED, "servers", not keeping, Found.NAMES(names=keeping), Found.NONE(),
+        common.check(CheckId.OVERLOADED, "servers", not keeping, Found.NAMES(names=keeping), Found.NONE(),
                      common.WARNING, Mend.SHARE_IS_KEPT()),
         common.check(CheckId.BALANCE, "servers", moves.triggered or bool(moves.forced),
                      Found.BALANCE(off=moves.off, forced=moves.forced), Wanted.TRIGGER(trigger=bounds.trigger),

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
@@ -107,7 +107,7 @@ class Control:
 
     async def status(self, request: web.Request) -> web.Response:
         """GET /control/status: this server's own view."""
-        return web.json_response(asdict(self.report()))
+        return web.json_response(self.report().wire)
 
     async def counts(self, request: web.Request) -> web.Response:
         """GET /control/counts: device requests since this server started."""
@@ -155,7 +155,7 @@ class Control:
         waiting = self.gate.waiting
         self.gate.release()
         await self.gate.opened(order.wait)
-        return web.json_response({**asdict(self.report()), "queue": waiting})
+        return web.json_response({**self.report().wire, "queue": waiting})
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """POST /control/withdraw: take no users any more."""

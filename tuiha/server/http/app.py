@@ -65,8 +65,8 @@ def _health(report: Callable[[], ServerReport], last: Callable[[], bool]) -> Han
         """GET /health: may a sprayer send devices here? A server that lets requests wait may be sent more of them."""
         now = report()
         # An overloaded server that nobody can relieve serves slowly: without it nobody would be served.
-        relieved = now.state is ServerState.CONSTRAINED and not last()
-        if now.state in (ServerState.UP, ServerState.HELD, ServerState.CONSTRAINED) and not relieved:
+        relieved = now.state is ServerState.OVERLOADED and not last()
+        if now.state in (ServerState.UP, ServerState.WAITING, ServerState.OVERLOADED) and not relieved:
             return web.json_response({"state": now.state})
         raise unavailable(f"{now.state.lower()}: {now.reason}" if now.reason else now.state.lower())
 

@@ -16,7 +16,7 @@ from tuiha.server.mail.counts import MonitorFigures
 _GAUGES = {
     "users": "Users whose mail is monitored here",
     "devices": "Devices of those users seen in the last 15 minutes",
-    "availability_index": "0 to 100 available, below constrained, -200 withdrawn",
+    "availability_index": "0 to 100 available, below overloaded, -200 draining",
     "epoch": "Epoch of the database that this server is attached to",
     "lease_seconds": "What is left of the lease on the database",
     "memory_bytes": "Resident memory",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tuiha import __version__
 from tuiha.config.settings import Pool
 from tuiha.model.reports import ServerState, ServerTarget
-from tuiha.model.users.availability import WITHDRAWN, availability_index, scarcest
+from tuiha.model.users.availability import DRAINING, availability_index, scarcest
 from tuiha.model.users.placement import Candidate
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.connection import Connection
@@ -49,7 +49,7 @@ class Standing:
 
     target: ServerTarget = ServerTarget.UP
     index: int = 0
-    reason: str | None = None  # why it is constrained
+    reason: str | None = None  # why it is overloaded
     joined: bool = False
     leaving: bool = False
     candidates: dict[str, Candidate] = field(default_factory=dict)
@@ -62,8 +62,8 @@ class Standing:
         if self.leaving:
             return ServerState.LEFT
         if self.target is ServerTarget.DRAIN:
-            return ServerState.WITHDRAWN
-        return ServerState.UP if self.index >= 0 else ServerState.CONSTRAINED
+            return ServerState.DRAINING
+        return ServerState.UP if self.index >= 0 else ServerState.OVERLOADED
 
 
 def look_interval(servers: int, beat: float) -> float:
@@ -147,7 +147,7 @@ class Membership:
         load = self._figures.measure(self._owned(), self._gate.waiting)
         index = availability_index(load)
         self.standing.reason = scarcest(load) if index < 0 else None
-        self.standing.index = WITHDRAWN if self.standing.target is ServerTarget.DRAIN else index
+        self.standing.index = DRAINING if self.standing.target is ServerTarget.DRAIN else index
 
     async def _write(self, connection: Connection) -> str:
         attachment = self._gate.attachment
@@ -158,7 +158,7 @@ class Membership:
             self._name,
             self._address,
             __version__,
-            self.standing.state,
+            self.standing.state.wire,
             self.standing.index,
             self._figures.capacity,
             self._written,
@@ -265,6 +265,6 @@ class Membership:
 
 
 _WORD: Mapping[ServerTarget, str] = {
-    ServerTarget.DRAIN: "withdrawn: takes nobody, its users move as their devices connect",
+    ServerTarget.DRAIN: "draining: takes nobody, its users move as their devices connect",
     ServerTarget.UP: "accepts users again",
 }

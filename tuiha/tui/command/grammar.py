@@ -102,8 +102,8 @@ def _show_node(dashboard: OperatingApplication, words: tuple[str, ...], _options
     dashboard.show_detail(words[0])
 
 
-def _arm(dashboard: OperatingApplication, reason: str) -> None:
-    dashboard.operations.arm(reason)
+def _unlock(dashboard: OperatingApplication, reason: str) -> None:
+    dashboard.operations.unlock(reason)
     dashboard.paint()
 
 
@@ -120,10 +120,10 @@ COMMANDS: dict[str, Command] = {
     "status": Command("Home", _view(HOME)),
     "theme": Command("other colours, until this dashboard is left",
                      lambda dashboard, words, _: dashboard.use_theme(words[0]), takes("THEME"), check=_known("THEME")),
-    "arm": Command("allow changes for 15 minutes, with this reason",
-                   lambda dashboard, words, _: _arm(dashboard, " ".join(words)), takes("TEXT..."),
+    "unlock": Command("unlock changes for 15 minutes, with this reason",
+                   lambda dashboard, words, _: _unlock(dashboard, " ".join(words)), takes("TEXT..."),
                    check=lambda dashboard, _: dashboard.operations.refusal or ""),
-    "disarm": Command("allow no changes", lambda dashboard, _words, _options: dashboard.operations.disarm()),
+    "lock": Command("lock changes", lambda dashboard, _words, _options: dashboard.operations.lock()),
     "poll": Command("look at the pool again, now", lambda dashboard, _words, _options: dashboard.action_poll_now()),
     "pause": Command("stop painting, or go on", lambda dashboard, _words, _options: dashboard.action_pause()),
     "replay": Command("the pool as it was recorded: 03:00, 2026-11-21 03:00 or 15m before; without a word its end",

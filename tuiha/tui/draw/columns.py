@@ -148,7 +148,7 @@ def _latency(row: Row, _: ColumnSight) -> Span:
 
 
 def availability_span(index: int | None, stale: bool = False) -> Span:
-    """An availability index: a number, `out` when withdrawn; what is under zero is a warning."""
+    """An availability index: a number, `out` when draining; what is under zero is a warning."""
     if index is None:
         return (figures.UNKNOWN, "quiet")
     if index <= -200:

@@ -31,7 +31,7 @@ SEVERITY_STYLES: dict[Severity, str] = {
     Severity.WARNING: "warning",
     Severity.NOTE: "text",
 }
-_MODE_STYLES = {"VIEW": "heading bold", "WRITE": "armed bold", "REPLAY": "warning bold"}
+_MODE_STYLES = {"LOCKED": "heading bold", "UNLOCKED": "armed bold", "REPLAY": "warning bold"}
 NO_KEYS: Mapping[str, str] = {}
 
 
@@ -108,7 +108,7 @@ def problem_line(view: View, width: int, keys: Mapping[str, str] = NO_KEYS) -> L
     if found is not None:
         return found
     if snapshot is None or not snapshot.problems:
-        text = "waiting for the first look" if snapshot is None else "nothing to do"
+        text = "waiting for the first look" if snapshot is None else "all good, no action needed"
         return Line(fit(((" " + text, "quiet"),), width), ground)
     worst = snapshot.problems[0]
     style = SEVERITY_STYLES[worst.severity]
@@ -221,7 +221,7 @@ def relation(snapshot: Snapshot) -> Relation | None:
     if len(pair) < 2:
         return None
     second = pair[1]
-    if second.state is DatabaseState.STRAY:
+    if second.state is DatabaseState.ROGUE_PRIMARY:
         return Relation(False, (states.NOT_OURS,), "bad bold")
     if not second.reachable:
         return Relation(False, (states.NOT_REPLICATING,),

@@ -126,7 +126,7 @@ def _database(database: DatabaseFacts, snapshot: Snapshot, now: float) -> Row:
     return Row(
         name=database.name, kind=NodeKind.DATABASE, role=role, state=database.state,
         target=target_of(database), rank=3, stale=stale, age=text, age_seconds=age,
-        rate=database.transactions_per_second, astray=database.state is DatabaseState.STRAY,
+        rate=database.transactions_per_second, astray=database.state is DatabaseState.ROGUE_PRIMARY,
         host=_host(database.address), note=_note(note(database), known),
     )
 

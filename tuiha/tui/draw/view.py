@@ -19,7 +19,7 @@ class View:
 
     pool: str
     now: float  # unix seconds
-    mode: str = "VIEW"
+    mode: str = "LOCKED"
     paused: bool = False
     snapshot: Snapshot | None = None
     events: tuple[Event, ...] = field(default=())

@@ -27,13 +27,13 @@ class Permission(Protocol):
         """Why nobody may ever act from here; None when one may."""
 
     @property
-    def armed(self) -> object | None:
+    def unlocked(self) -> object | None:
         """Why and until when; None when nothing may be changed now."""
 
     def against(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
 
-    def disarm(self) -> None:
+    def lock(self) -> None:
         """Allow no changes from now on."""
 
 
@@ -124,7 +124,7 @@ class Application(Coloured, Protocol):
     def is_open(self, name: str) -> bool:
         """Whether that screen is in front or behind another."""
 
-    def open_arm(self) -> None:
+    def open_unlock(self) -> None:
         """Ask for the reason of changes."""
 
     def open_command(self, text: str) -> None:

@@ -62,11 +62,11 @@ class PoolScreen(Screen[None], inherit_bindings=False):
 
     def _short(self, key: Key) -> str:
         """What the footer says of a key: a key that does the opposite the second time says so."""
-        return "disarm" if key is ARM and self.dashboard.operations.armed else key.short
+        return "lock" if key is UNLOCK and self.dashboard.operations.unlocked else key.short
 
     def against(self, key: Key) -> str | None:
         """Why that key does nothing now; None when it does something."""
-        if key is ARM:
+        if key is UNLOCK:
             return self.dashboard.operations.refusal
         return self.dashboard.operations.against() if key.danger else self.dashboard.past.against(key.id)
 
@@ -96,16 +96,16 @@ class PoolScreen(Screen[None], inherit_bindings=False):
     def find(self, text: str) -> None:
         """Show only what fits this text; on a screen without a filter nothing happens."""
 
-    def action_arm(self) -> None:
-        """Arm, or end it."""
+    def action_unlock(self) -> None:
+        """Unlock, or lock again."""
         operations = self.dashboard.operations
         if operations.refusal is not None:
             self.say(f"not here: {operations.refusal}")
-        elif operations.armed:
-            operations.disarm()
-            self.say("not armed any more")
+        elif operations.unlocked:
+            operations.lock()
+            self.say("locked")
         else:
-            self.dashboard.open_arm()
+            self.dashboard.open_unlock()
 
     def paint(self, live: View, body: View) -> None:
         """Draw; called with each new snapshot and whenever the size changes.
@@ -148,7 +148,7 @@ MOVES: tuple[Key, ...] = (
     Key("move.first", "g,home", "first", "to the first"),
     Key("move.last", "G,end", "last", "to the last"),
 )
-ARM = Key("operate.arm", "w", "arm", "allow changes for 15 minutes; again: end that", "arm", first=True)
+UNLOCK = Key("operate.unlock", "w", "unlock", "unlock changes for 15 minutes; again: lock", "unlock", first=True)
 BACK = Key("back", "escape", "back", "back", "back", first=True)
 READING_KEYS = (*MOVES, BACK, *EVERYWHERE)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Ways(Protocol):
     """Opens the screens of operations over whatever screen is in front."""
 
-    def open_arm(self, then: Callable[[], None] | None = None) -> None:
+    def open_unlock(self, then: Callable[[], None] | None = None) -> None:
         """Ask for the reason; `then` is done when it was given."""
 
     def open_menu(
@@ -31,7 +31,7 @@ class Ways(Protocol):
         """The sheet of a rebalance: users before and after, and its limits."""
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan. A reason that the pool keeps is the one that was given when arming."""
+        """Plan an operation and show the plan. A reason that the pool keeps is the one given when unlocking."""
 
     def open_key(self, id: str, target: Sequence[str]) -> None:
         """Plan the one kind of operation that a key of the catalogue leads to."""
@@ -54,7 +54,7 @@ class OperatingApplication(Application, Protocol):
 
     @property
     def operations(self) -> Operations:
-        """Arming, and what is asked of the operator."""
+        """Unlocking, and what is asked of the operator."""
 
     @property
     def ways(self) -> Ways:

@@ -8,13 +8,13 @@ from tuiha.model.reports import MAIL_AWAY, DatabaseState
 from tuiha.tui.draw.rows import Row, rows_of
 from tuiha.tui.keys import Key, operation_keys
 from tuiha.tui.kit.application import Reach
-from tuiha.tui.kit.screen import ARM, PoolScreen
+from tuiha.tui.kit.screen import UNLOCK, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import choices, suggested
 from tuiha.words.next import key
 
 ACTING_KEYS: tuple[Key, ...] = (
-    ARM,
+    UNLOCK,
     *operation_keys("home"),
     Key("home.mark", "m", "mark", "mark the server under the cursor, or take the mark away"),
     Key("home.unmark", "u", "unmark", "take all marks away"),
@@ -68,12 +68,12 @@ class ActingScreen(PoolScreen, inherit_bindings=False):
             self.say("not now: put the cursor on a server" + (", or mark some with m" if several else ""))
 
     def _offer_failover(self) -> None:
-        """What can be failed over; not armed, the reason is asked first: nobody should look for keys then."""
+        """What can be failed over; locked, the reason is asked first: nobody should look for keys then."""
         operations, ways = self.dashboard.operations, self.dashboard.ways
         if operations.refusal is not None:
             self.say(f"not here: {operations.refusal}")
-        elif operations.armed is None:
-            ways.open_arm(self._choose_failover)
+        elif operations.unlocked is None:
+            ways.open_unlock(self._choose_failover)
         else:
             self._choose_failover()
 

@@ -15,8 +15,8 @@ from tuiha.tui.operations.state import ONLY_WATCHES, Operations
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
 
-ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT = "arm", "menu", "rebalance", "plan", "confirm", "run", "result"
-PASSED = (ARM, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
+UNLOCK, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT = "unlock", "menu", "rebalance", "plan", "confirm", "run", "result"
+PASSED = (UNLOCK, MENU, REBALANCE, PLAN, CONFIRM, RUN, RESULT)  # the screens that an operation leads through
 
 
 class OperationScreens:
@@ -26,12 +26,12 @@ class OperationScreens:
         self._dashboard = dashboard
         self._operations = operations
 
-    def open_arm(self, then: Callable[[], None] | None = None) -> None:
+    def open_unlock(self, then: Callable[[], None] | None = None) -> None:
         """Ask for the reason."""
-        from tuiha.tui.operations.screens.arm import ArmScreen
+        from tuiha.tui.operations.screens.unlock import UnlockScreen
 
-        self._dashboard.installed(ARM, ArmScreen).prepare(then)
-        self._dashboard.open(ARM)
+        self._dashboard.installed(UNLOCK, UnlockScreen).prepare(then)
+        self._dashboard.open(UNLOCK)
 
     def open_menu(
         self, heading: str, offer: Callable[[Snapshot | None], tuple[Choice, ...]], wanted: Sequence[str] = (),
@@ -51,12 +51,12 @@ class OperationScreens:
         self._dashboard.open(REBALANCE)
 
     def open_plan(self, kind: str, target: Sequence[str], options: Mapping[str, str] | None = None) -> None:
-        """Plan an operation and show the plan. A reason that the pool keeps is the one that was given when arming."""
+        """Plan an operation and show the plan. A reason that the pool keeps is the one given when unlocking."""
         from tuiha.tui.operations.screens.plan import PlanScreen
 
-        known, armed = OPERATIONS.get(kind), self._operations.armed
-        if not options and armed is not None and known is not None and known.keeps_reason:
-            options = {REASON.name: armed.reason}
+        known, unlocked = OPERATIONS.get(kind), self._operations.unlocked
+        if not options and unlocked is not None and known is not None and known.keeps_reason:
+            options = {REASON.name: unlocked.reason}
         self._dashboard.installed(PLAN, PlanScreen).ask(kind, tuple(target), dict(options or {}))
         self._dashboard.open(PLAN)
 

@@ -1,4 +1,4 @@
-"""What the dashboard knows of operations: whether it is armed, what runs, and how anything is started."""
+"""What the dashboard knows of operations: whether it is unlocked, what runs, and how anything is started."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tuiha.watch.reader import DeviceRow
 from dataclasses import dataclass
 
-ARMED_FOR = 15 * 60.0  # seconds
+UNLOCKED_FOR = 15 * 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Armed:
-    """Armed with a reason, until a moment (unix seconds)."""
+class Unlocked:
+    """Unlocked with a reason, until a moment (unix seconds)."""
 
     reason: str
     until: float
@@ -33,31 +33,31 @@ class Armed:
     def left(self, now: float) -> float:
         """Seconds that remain; 0 when it is over, and when the clock was set to before it began."""
         left = self.until - now
-        return max(0.0, left) if left <= ARMED_FOR else 0.0
+        return max(0.0, left) if left <= UNLOCKED_FOR else 0.0
 
 
-def arm(reason: str, now: float) -> Armed | None:
-    """Armed from now on; None without a reason."""
+def unlock(reason: str, now: float) -> Unlocked | None:
+    """Unlocked from now on; None without a reason."""
     reason = reason.strip()
-    return Armed(reason, now + ARMED_FOR) if reason else None
+    return Unlocked(reason, now + UNLOCKED_FOR) if reason else None
 
 
-def mode_word(armed: Armed | None, otherwise: str, now: float) -> str:
-    """The word on line 1: `WRITE 14:52` while armed, else the mode that the dashboard was started in."""
-    left = 0.0 if armed is None else armed.left(now)
+def mode_word(unlocked: Unlocked | None, otherwise: str, now: float) -> str:
+    """The word on line 1: `UNLOCKED 14:52` while unlocked, else the mode that the dashboard was started in."""
+    left = 0.0 if unlocked is None else unlocked.left(now)
     if not left:
         return otherwise
     minutes, seconds = divmod(int(left), 60)
-    return f"WRITE {minutes:02d}:{seconds:02d}"
+    return f"UNLOCKED {minutes:02d}:{seconds:02d}"
 
 
 T = TypeVar("T")
 ONLY_WATCHES = "this dashboard only watches"
-NOT_ARMED = "not armed: w arms for 15 minutes"
+LOCKED = "locked: w unlocks for 15 minutes"
 
 
 class Operations:
-    """Arming, what is asked of the operator, and the one gate that every change of the pool passes."""
+    """Unlocking, what is asked of the operator, and the one gate that every change of the pool passes."""
 
     def __init__(
         self, desk: Desk | None, now: Callable[[], float], latest: Callable[[], Snapshot | None],
@@ -68,21 +68,21 @@ class Operations:
         self._now = now
         self._latest = latest
         self._against_all = against_all
-        self._armed: Armed | None = None
+        self._unlocked: Unlocked | None = None
         self.changes: Counter[str] = Counter()  # how often each change was asked for, refused ones as well
 
-    # Armed or not
+    # Unlocked or not
 
     @property
-    def armed(self) -> Armed | None:
+    def unlocked(self) -> Unlocked | None:
         """Why and until when; None when nothing may be changed now."""
-        if self._armed is not None and not self._armed.left(self._now()):
-            self._armed = None
-        return self._armed
+        if self._unlocked is not None and not self._unlocked.left(self._now()):
+            self._unlocked = None
+        return self._unlocked
 
     def mode(self, otherwise: str) -> str:
         """The word on line 1."""
-        return mode_word(self.armed, otherwise, self._now())
+        return mode_word(self.unlocked, otherwise, self._now())
 
     @property
     def refusal(self) -> str | None:
@@ -99,16 +99,16 @@ class Operations:
 
     def against(self) -> str | None:
         """Why nothing can be changed now; None when it can."""
-        return self.refusal or (None if self.armed else NOT_ARMED)
+        return self.refusal or (None if self.unlocked else LOCKED)
 
-    def arm(self, reason: str) -> bool:
+    def unlock(self, reason: str) -> bool:
         """Allow changes for a quarter of an hour; False without a reason or where nobody may act."""
-        self._armed = arm(reason, self._now()) if self.refusal is None else None
-        return self._armed is not None
+        self._unlocked = unlock(reason, self._now()) if self.refusal is None else None
+        return self._unlocked is not None
 
-    def disarm(self) -> None:
+    def lock(self) -> None:
         """Allow no changes from now on."""
-        self._armed = None
+        self._unlocked = None
 
     # What screens ask; answers come on the screen's loop
 
@@ -183,22 +183,22 @@ class Operations:
     # Changes of the pool
 
     def change(
-        self, what: str, do: Callable[[Operator, Armed], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
+        self, what: str, do: Callable[[Operator, Unlocked], Awaitable[T]], answer: Callable[[T | OperatorTrouble], None]
     ) -> None:
-        """The gate: whatever changes the pool comes through here, is counted, and is refused unless armed."""
+        """The gate: whatever changes the pool comes through here, is counted, and is refused unless unlocked."""
         self.changes[what] += 1
-        armed, against = self.armed, self.against()
-        if armed is None or against is not None:
-            answer(OperatorTrouble(against or NOT_ARMED))
+        unlocked, against = self.unlocked, self.against()
+        if unlocked is None or against is not None:
+            answer(OperatorTrouble(against or LOCKED))
         else:
-            self._ask(lambda operator: do(operator, armed), answer)
+            self._ask(lambda operator: do(operator, unlocked), answer)
 
     def apply(
         self, plan: Plan, confirm: str, overrides: Sequence[str], answer: Callable[[str | OperatorTrouble], None]
     ) -> None:
-        """Start it, with the reason given when arming; refused when not armed any more."""
+        """Start it, with the reason given when unlocking; refused when locked."""
         chosen = tuple(overrides)
-        self.change("apply", lambda operator, armed: operator.apply(plan, confirm, armed.reason, chosen), answer)
+        self.change("apply", lambda operator, unlocked: operator.apply(plan, confirm, unlocked.reason, chosen), answer)
 
     def act(self, way: IntentWay, operation: str, answer: Callable[[str | OperatorTrouble], None]) -> None:
         """Stop an operation, take it back, or bring it to its end."""

@@ -55,7 +55,7 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
             return reason
         if self.operation is None:
             return reason or "there is no operation"
-        return against(way, self.operation) or reason  # what can never be done needs no arming either
+        return against(way, self.operation) or reason  # what can never be done needs no unlocking either
 
     def action_steer(self, name: str) -> None:
         """Do it, on the second press."""

@@ -149,7 +149,7 @@ class TimeTravel:
 
     def _begin(self, replay: Replay) -> None:
         self._live, self._replay = self._dashboard.feed, replay
-        self._dashboard.operations.disarm()
+        self._dashboard.operations.lock()
         if any(self._dashboard.is_open(name) for name in PRESENT):
             self._dashboard.action_show_view(HOME)
         self._dashboard.use_feed(replay)

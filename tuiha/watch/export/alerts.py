@@ -29,7 +29,7 @@ class VerdictChange:
         """What the command reads on its standard input, as one line of JSON."""
         now = self.snapshot
         return {
-            "schema": "tuiha.alert/1", "pool": now.pool, "verdict": str(now.verdict),
+            "schema": "tuiha.alert/2", "pool": now.pool, "verdict": str(now.verdict),
             "before": None if self.before is None else str(self.before), "at": now.at, "active": now.active,
             "epoch": now.epoch,
             "problems": [{"severity": str(p.severity), "subject": p.subject, "code": str(p.code), "what": what(p),

@@ -118,7 +118,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("tuiha_server_attached", "1 for the database that a pool server is attached to", _attached),
     Family("tuiha_server_users", "Users whose mail is monitored there", _field("servers", "server", "users")),
     Family("tuiha_server_devices", "Devices of those users seen lately", _field("servers", "server", "devices")),
-    Family("tuiha_server_availability_index", "0 to 100 available, below constrained, -200 withdrawn",
+    Family("tuiha_server_availability_index", "0 to 100 available, below overloaded, -200 draining",
            _field("servers", "server", "availability_index")),
     Family("tuiha_server_lease_seconds", "What is left of its lease on the database",
            _field("servers", "server", "lease_seconds")),

@@ -25,7 +25,7 @@ HELP = """Show the configured pool on one screen, live. Looking changes nothing:
 With several configurations (--config for each, or tuiha.yaml and pools/*.yaml in the configuration folder) it begins
 with the list of pools: `enter` opens one, and `q` leads back to the list.
 
-`w` arms for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
+`w` unlocks for 15 minutes, for those whose configuration has an operator's token; then `r`, `f`, `d` and `e` plan an
 operation, and nothing happens before the plan is confirmed by name. `?` shows the keys. The dashboard needs a
 terminal; `tuiha status` prints the same facts without one, and so does this where TERM is dumb.
 

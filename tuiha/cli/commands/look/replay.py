@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="a recording")
     parser.add_argument("--at", metavar="MOMENT", help="where to begin (the end)")
     parser.add_argument("--json", action="store_true",
-                        help="no dashboard: print the snapshot of that moment as one JSON object (tuiha.status/1)")
+                        help="no dashboard: print the snapshot of that moment as one JSON object (tuiha.status/2)")
     add_looks(parser)
 
 

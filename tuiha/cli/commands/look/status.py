@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add --json or --linear, and --watch."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true",
-                      help="print one JSON object (tuiha.status/1); with --watch one on each line")
+                      help="print one JSON object (tuiha.status/2); with --watch one on each line")
     form.add_argument("--linear", action="store_true",
                       help="one sentence for each change, with its time: for screen readers and logs; --watch does so "
                            "without a terminal, and where TERM is dumb")

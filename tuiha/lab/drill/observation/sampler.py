@@ -62,7 +62,7 @@ class Sampler:
             return  # what does not answer says nothing: no evidence in either direction
         self._recording.statuses.append(Status(
             name, sent, time.time(), told["database"], told["epoch"], told["lease_seconds"],
-            held=told["state"] == ServerState.HELD))
+            held=told["state"] == ServerState.WAITING.wire))
 
     async def _sample(self, node: LoadDatabase) -> None:
         sent = time.time()

@@ -10,14 +10,14 @@ from tuiha.tui.draw.spans import Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
 from tuiha.tui.kit.filtered import Content
-from tuiha.tui.kit.screen import ARM
+from tuiha.tui.kit.screen import UNLOCK
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.lines.rows import FIELDS, ORDERS, SHEET, OperationRow, operation_rows, step_lines
 from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 2.0  # seconds between two looks at the journals
-LIST_KEYS = (*TABLE_KEYS, ARM, *STEER_KEYS, *EVERYWHERE)
+LIST_KEYS = (*TABLE_KEYS, UNLOCK, *STEER_KEYS, *EVERYWHERE)
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word result:failed who:ann took>60")
 
 

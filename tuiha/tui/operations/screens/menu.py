@@ -10,7 +10,7 @@ from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.application import Reach
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.choices import Choice, Judged, begun_at, menu_lines
 from tuiha.tui.shell import plan_command
@@ -20,7 +20,7 @@ ASKED_EVERY = 5.0  # seconds
 MENU_KEYS: tuple[Key, ...] = (
     *MOVES,
     Key("menu.plan", "enter", "plan", "plan what is under the cursor; nothing happens", "plan", first=True),
-    ARM, BACK, *EVERYWHERE,
+    UNLOCK, BACK, *EVERYWHERE,
 )
 
 

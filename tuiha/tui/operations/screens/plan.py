@@ -10,7 +10,7 @@ from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.application import Reach
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
 from tuiha.tui.operations.operator import OperatorTrouble
@@ -28,7 +28,7 @@ PLAN_KEYS: tuple[Key, ...] = (
     Key("plan.save", "s", "save", "keep the plan for the shell, and say the command that applies it", "save plan"),
     COPY,
     Key("plan.values", "v", "values", "each check with its value, or the good ones in short", "values"),
-    ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id),
+    UNLOCK, BACK, *(key for key in EVERYWHERE if key.id != COPY.id),
 )
 
 
@@ -130,9 +130,9 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self.dashboard.paint()
 
     def _applied(self, plan: Plan) -> str:
-        armed = self.dashboard.operations.armed
+        unlocked = self.dashboard.operations.unlocked
         overrides = [line.removeprefix("override ") for line in wanted(plan, ())[:-1]]
-        return apply_command(plan.id, plan.confirm, overrides, armed.reason if armed else "")
+        return apply_command(plan.id, plan.confirm, overrides, unlocked.reason if unlocked else "")
 
     def shell_command(self) -> str:
         """Plan the same in a shell, and apply just that."""

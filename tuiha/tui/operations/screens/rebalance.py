@@ -10,7 +10,7 @@ from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.application import Reach
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.operations.lines.plan import screen_title
 from tuiha.tui.operations.lines.rebalance import LIMITS, limit_lines, options_of, sheet_lines, stepped
@@ -26,7 +26,7 @@ REBALANCE_KEYS: tuple[Key, ...] = (
         danger=True, first=True),
     Key("rebalance.more", "right", "change(1)", "the limit under the cursor: more", "more"),
     Key("rebalance.less", "left", "change(-1)", "the limit under the cursor: less", "less"),
-    *MOVES, ARM, BACK, *EVERYWHERE,
+    *MOVES, UNLOCK, BACK, *EVERYWHERE,
 )
 
 

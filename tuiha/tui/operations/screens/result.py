@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.lines.run import result_lines
 from tuiha.tui.operations.operator import StartedOperation
 from tuiha.tui.operations.possible import keys_of
@@ -15,7 +15,7 @@ from tuiha.tui.operations.screens.plan import COPY
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 RESULT_KEYS: tuple[Key, ...] = (
-    COPY, *MOVES, ARM, BACK, *(key for key in EVERYWHERE if key.id != COPY.id), *STEER_KEYS,
+    COPY, *MOVES, UNLOCK, BACK, *(key for key in EVERYWHERE if key.id != COPY.id), *STEER_KEYS,
 )
 
 

@@ -12,14 +12,14 @@ from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, bindings
-from tuiha.tui.kit.screen import ARM, BACK, MOVES, ReadingScreen
+from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.lines.run import run_lines
 from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 1.0  # seconds between two looks for the result of an operation that runs on another host
 LEAST_EVENTS = 4  # rows with their rule: fewer are not worth it
-RUN_KEYS = (*STEER_KEYS[:2], *MOVES, ARM, BACK, *EVERYWHERE)
+RUN_KEYS = (*STEER_KEYS[:2], *MOVES, UNLOCK, BACK, *EVERYWHERE)
 
 
 class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):

@@ -13,7 +13,7 @@ from tuiha.tui.views.database.matrix import FIELDS, ORDERS, MatrixItem, matrix_i
 from tuiha.tui.views.database.panel import pair_plots, panel_lines
 from tuiha.tui.views.nodes.screen import NodeView
 
-CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:fenced db:db2 waiting>0")
+CONTENT = Content(matrix_sheet(("", "")), ORDERS, FIELDS, "word !word state:cut db:db2 waiting>0")
 PANEL_LEAST, PANEL_MOST = 5, 12  # lines of the panel; the weightiest facts come first
 TABLE_AND_PLOTS = 7  # rows that the panel leaves where there is little room
 

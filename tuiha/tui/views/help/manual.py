@@ -14,8 +14,8 @@ from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left
 BESIDE_FROM = 180  # columns from which keys and marks stand side by side
 _MARKS: tuple[tuple[Span, str], ...] = (
     ((OK, "well"), "as it should be"),
-    ((WARN, "warning"), "needs a look: draining, held, constrained, out of service"),
-    ((DOWN, "bad"), "down, fenced, or attached to another database than the pool's"),
+    ((WARN, "warning"), "needs a look: draining, waiting, overloaded, out of service"),
+    ((DOWN, "bad"), "down, cut off, or attached to another database than the pool's"),
     ((STALE, "bad"), "stale: older than three polls; its age ends in !"),
     ((IDLE, "quiet"), "not known yet, or gone on purpose"),
     ((CURSOR, "flow"), "the cursor; it stays on its node"),

@@ -90,7 +90,7 @@ BAR_MOST = 24
 MANY = 64  # servers: the scale of the sparklines is taken from so many
 RATE = "requests_per_second"
 LEAST_ROWS = 5  # the databases need that many
-_ATTACHED = frozenset({*SERVING, ServerState.FENCED})
+_ATTACHED = frozenset({*SERVING, ServerState.CUT_OFF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def _server_spans(
         (DOWN, "bad bold") if astray else state_mark(server.state), (" ", "text"),
         (left(server.name, plan.name), "strong bold"), (" ", "text"),
     ]
-    if server.state not in (ServerState.UP, ServerState.HELD):
+    if server.state not in (ServerState.UP, ServerState.WAITING):
         spans += _troubled_spans(server, plan, limits)
     else:
         tint = "bad" if astray else "flow"

@@ -60,7 +60,7 @@ def _name_spans(database: DatabaseFacts, name: int) -> tuple[Span, ...]:
 def _figure_spans(database: DatabaseFacts) -> tuple[Span, ...]:
     if not database.reachable:
         return ((f"  {states.note(database) or 'does not answer'}", "bad"),)
-    if database.state is DatabaseState.STRAY:
+    if database.state is DatabaseState.ROGUE_PRIMARY:
         return ((f"  {states.note(database) or 'writable outside this pool'}", "bad"),)
     words: list[str] = []
     if database.role is DatabaseRole.PRIMARY:

@@ -12,7 +12,7 @@ from tuiha.tui.draw.view import View
 from tuiha.tui.keys import EVERYWHERE, Key, bindings, operation_keys
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.filtered import Content
-from tuiha.tui.kit.screen import ARM
+from tuiha.tui.kit.screen import UNLOCK
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.views.users.device_rows import FIELDS, ORDERS, SHEET, DeviceItem, device_lines
@@ -25,7 +25,7 @@ AGAIN = 2.0  # seconds between two looks
 DEVICES_KEYS: tuple[Key, ...] = (
     *operation_keys("devices"),
     *(key for key in TABLE_KEYS if key.id not in ("table.open", "table.next", "table.previous")),
-    ARM, *EVERYWHERE,
+    UNLOCK, *EVERYWHERE,
 )
 
 

@@ -11,7 +11,7 @@ from tuiha.tui.keys import EVERYWHERE, HOME, Key, bindings, operation_keys
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.entry import Entry
 from tuiha.tui.kit.filtered import Content
-from tuiha.tui.kit.screen import ARM
+from tuiha.tui.kit.screen import UNLOCK
 from tuiha.tui.kit.tabular import TABLE_KEYS, TableView
 from tuiha.tui.operations.application import OperatingApplication
 from tuiha.tui.shell import users_command
@@ -29,7 +29,7 @@ USERS_KEYS: tuple[Key, ...] = (
     *_OTHERS,
     *(key for key in TABLE_KEYS if key.id not in ("table.filter", "table.sort", "table.open")),
     Key("users.open", "enter", "open", "the server that monitors this user", "server"),
-    ARM, *EVERYWHERE,
+    UNLOCK, *EVERYWHERE,
 )
 
 

@@ -36,7 +36,7 @@ class Picker(Watching, inherit_bindings=False):
     def drawn(self, width: int, height: int) -> Sequence[Line]:
         """The list."""
         now = self.now()
-        pools = [OnWall(View(watched.pool, now, "VIEW", False, watched.feed.latest()), self._trends,
+        pools = [OnWall(View(watched.pool, now, "LOCKED", False, watched.feed.latest()), self._trends,
                         self.failed.get(watched.pool, "")) for watched in self.pools]
         return list_lines(pools, self.cursor, now, width, height)
 

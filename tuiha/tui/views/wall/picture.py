@@ -242,7 +242,7 @@ def list_lines(pools: Sequence[OnWall], cursor: int, now: float, width: int, hei
     """One line for each pool: verdict, servers, users, age, its worst problem; the footer last."""
     clock = ((f"{figures.clock(now)}Z ", "quiet"),)
     title = Line(spread(((" ", "text"), (f"{len(pools)} pools", "strong bold")),
-                        (("VIEW  ", "heading bold"), *clock), width))
+                        (("LOCKED  ", "heading bold"), *clock), width))
     name = max(8, min(24, max((len(pool.view.pool) for pool in pools), default=8)))
     heading = f"   {left('POOL', name)} {left('VERDICT', 13)} SERVERS   USERS  AGE  WORST PROBLEM"
     room = max(1, height - 4)

@@ -1,4 +1,4 @@
-"""WRITE: asks why, and allows changes for a quarter of an hour."""
+"""Unlocking: asks why, and allows changes for a quarter of an hour."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from tuiha.tui.operations.application import OperatingApplication
 from tuiha.words.problems import what
 
 _TEXT = (
-    (" WRITE for 15 minutes", "armed bold"),
+    (" UNLOCK changes for 15 minutes", "armed bold"),
     ("", "text"),
     (" Say why. The reason is kept with every operation that you start.", "text"),
-    (" Being armed changes nothing: each operation is planned and confirmed by name.", "quiet"),
-    (" w ends it again.", "quiet"),
+    (" Unlocking changes nothing: each operation is planned and confirmed by name.", "quiet"),
+    (" w locks them again.", "quiet"),
 )
+_THEN = " Changes are locked. Type a reason to unlock them; then your key continues."
 LONGEST_REASON = 60  # characters of one that is suggested
 
 
@@ -33,11 +34,11 @@ def suggested(snapshot: Snapshot | None) -> str:
     return "" if worst is None else cut(clean(f"{worst.subject} {' '.join(what(worst).split())}"), LONGEST_REASON)
 
 
-class ArmScreen(PoolScreen, inherit_bindings=False):
+class UnlockScreen(PoolScreen, inherit_bindings=False):
     """Asks for the reason."""
 
     dashboard = Reach[OperatingApplication]()
-    TITLE_TEXT = "WRITE"
+    TITLE_TEXT = "unlock"
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class ArmScreen(PoolScreen, inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         """In front: begin with an empty line."""
-        takes = f"enter takes: {self._suggested}" if self._suggested else "enter arm"
+        takes = f"enter takes: {self._suggested}" if self._suggested else "enter unlock"
         self._entry.start("", (f"{takes}   esc back", "quiet"))
         super().on_screen_resume()
 
@@ -71,14 +72,14 @@ class ArmScreen(PoolScreen, inherit_bindings=False):
         self._head.show((*head(live, width), rule(width)), min(4, height))
         told = list(_TEXT)
         if self._then is not None:
-            told.insert(2, (" Until now it is not armed: with a reason the key that you pressed goes on.", "warning"))
+            told.insert(2, (_THEN, "warning"))
         lines = [Line(fit(((f" {part}", style),), width)) for text, style in told for part in wrapped(text, width - 2)]
         lines = lines[:room]
         self._body.show((*lines, *[BLANK] * (room - len(lines))), room)
 
     def on_entry_ended(self, message: Entry.Ended) -> None:
-        """Arm, or do not."""
-        if message.kept and not self.dashboard.operations.arm(self._entry.text.strip() or self._suggested):
+        """Unlock, or do not."""
+        if message.kept and not self.dashboard.operations.unlock(self._entry.text.strip() or self._suggested):
             self._entry.start("", ("a few words are needed   esc back", "warning"))
             return
         then, self._then = self._then, None

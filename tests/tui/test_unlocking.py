@@ -13,7 +13,6 @@ from tests.tui.samples import down
 from tests.tui.test_app import lines, seen, text
 from tuiha.tui.app import Dashboard
 from tuiha.tui.operations.node_keys import ACTING_KEYS
-from tuiha.tui.operations.screens.arm import ArmScreen
 from tuiha.tui.operations.screens.confirm import CONFIRM_KEYS, ConfirmScreen
 from tuiha.tui.operations.screens.list import LIST_KEYS
 from tuiha.tui.operations.screens.menu import MENU_KEYS, MenuScreen
@@ -21,36 +20,37 @@ from tuiha.tui.operations.screens.plan import PLAN_KEYS, PlanScreen
 from tuiha.tui.operations.screens.rebalance import REBALANCE_KEYS
 from tuiha.tui.operations.screens.result import RESULT_KEYS
 from tuiha.tui.operations.screens.run import RUN_KEYS, RunScreen
-from tuiha.tui.operations.state import ARMED_FOR
+from tuiha.tui.operations.screens.unlock import UnlockScreen
+from tuiha.tui.operations.state import UNLOCKED_FOR
 from tuiha.tui.views.home.screen import HOME_KEYS, HomeScreen
 from tuiha.tui.views.users.devices import DEVICES_KEYS
 from tuiha.tui.views.users.screen import USERS_KEYS
 
 
-async def test_w_asks_why_arms_for_15_minutes_and_disarms() -> None:
+async def test_w_asks_why_unlocks_for_15_minutes_and_locks() -> None:
     clock = Clock()
-    async with running(FakeOperator(), clock=clock, armed=False) as pilot:
-        assert "VIEW" in lines(pilot)[0]
+    async with running(FakeOperator(), clock=clock, unlocked=False) as pilot:
+        assert " LOCKED" in lines(pilot)[0]
         await pilot.press("w")
-        await on(pilot, ArmScreen)
+        await on(pilot, UnlockScreen)
         await pilot.press("enter")  # no reason
-        assert isinstance(pilot.app.screen, ArmScreen)
+        assert isinstance(pilot.app.screen, UnlockScreen)
         await pilot.press(*"patch", "enter")
         await on(pilot, HomeScreen)
-        assert "WRITE 15:00" in lines(pilot)[0]
+        assert "UNLOCKED 15:00" in lines(pilot)[0]
         clock.now += 8
         await pilot.press("j")
-        await seen(pilot, lambda: "WRITE 14:52" in lines(pilot)[0])
+        await seen(pilot, lambda: "UNLOCKED 14:52" in lines(pilot)[0])
         await pilot.press("w")
-        assert "VIEW" in lines(pilot)[0]
+        assert " LOCKED" in lines(pilot)[0]
 
 
-async def test_being_armed_ends_by_itself() -> None:
+async def test_being_unlocked_ends_by_itself() -> None:
     clock = Clock()
     async with running(FakeOperator(), clock=clock, tempo=QUICK) as pilot:
-        assert "WRITE" in lines(pilot)[0]
-        clock.now += ARMED_FOR
-        await seen(pilot, lambda: "VIEW" in lines(pilot)[0])
+        assert "UNLOCKED" in lines(pilot)[0]
+        clock.now += UNLOCKED_FOR
+        await seen(pilot, lambda: " LOCKED" in lines(pilot)[0])
         await pilot.press("r")
         assert isinstance(pilot.app.screen, HomeScreen)
 
@@ -58,10 +58,10 @@ async def test_being_armed_ends_by_itself() -> None:
 @pytest.mark.parametrize(("operator", "reason"), [
     (None, "this dashboard only watches"),
     (FakeOperator("control.operator is not in the configuration"), "control.operator is not in the configuration"),
-    (FakeOperator(), "not armed: w arms for 15 minutes"),
+    (FakeOperator(), "locked: w unlocks for 15 minutes"),
 ])
 async def test_keys_are_greyed_and_say_why(operator: FakeOperator | None, reason: str) -> None:
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await pilot.press("j")
         for key in ("r", "d", "e"):
             await pilot.press(key)
@@ -70,29 +70,29 @@ async def test_keys_are_greyed_and_say_why(operator: FakeOperator | None, reason
     assert operator is None or not operator.asked("plan")
 
 
-async def test_f_that_is_not_armed_asks_why_and_goes_on() -> None:
+async def test_f_while_locked_asks_why_and_goes_on() -> None:
     operator = FakeOperator()
-    async with running(operator, armed=False) as pilot:
+    async with running(operator, unlocked=False) as pilot:
         await pilot.press("f")
-        await on(pilot, ArmScreen)
-        assert "the key that you pressed goes on" in text(pilot)
+        await on(pilot, UnlockScreen)
+        assert "Changes are locked" in text(pilot)
         await pilot.press("enter")  # no reason
-        assert isinstance(pilot.app.screen, ArmScreen)
+        assert isinstance(pilot.app.screen, UnlockScreen)
         await pilot.press("escape")
         await on(pilot, HomeScreen)
         assert not operator.asked("plan")
         await pilot.press("f", *"patch", "enter")
         await on(pilot, MenuScreen)
-        assert "WRITE" in lines(pilot)[0]
+        assert "UNLOCKED" in lines(pilot)[0]
 
 
 async def test_a_pool_that_is_down_suggests_the_reason_and_leaves_one_way() -> None:
     """At three in the morning: f, enter, c, the name, ctrl+x."""
     operator = FakeOperator()
     operator.planned = replace(switchover(), kind="failover")
-    async with running(operator, down(), armed=False) as pilot:
+    async with running(operator, down(), unlocked=False) as pilot:
         await pilot.press("f")
-        await on(pilot, ArmScreen)
+        await on(pilot, UnlockScreen)
         assert "enter takes: db1 DOWN" in text(pilot)
         await pilot.press("enter")
         await on(pilot, PlanScreen)
@@ -106,10 +106,10 @@ async def test_a_pool_that_is_down_suggests_the_reason_and_leaves_one_way() -> N
 
 
 async def test_the_help_says_why_a_key_does_nothing() -> None:
-    async with running(FakeOperator(), armed=False) as pilot:
+    async with running(FakeOperator(), unlocked=False) as pilot:
         await pilot.resize_terminal(160, 50)
         await pilot.press("question_mark")
-        assert "plan to rebalance users over the servers (not now: not armed: w arms for 15 minutes)" in text(pilot)
+        assert "plan to rebalance users over the servers (not now: locked: w unlocks for 15 minutes)" in text(pilot)
 
 
 def test_nothing_dangerous_is_on_a_key_that_comes_by_accident() -> None:

@@ -14,7 +14,7 @@ from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.servers.pool import parse_status
 from tuiha.model.operations.plans import CheckVerdict
 from tuiha.model.operations.statements import plain
-from tuiha.model.reports import LedgerRecord, Standby
+from tuiha.model.reports import LedgerRecord, ServerState, Standby
 from tuiha.operate.plans.plan import Check
 from tuiha.operate.records.state import from_document, read_state
 
@@ -25,6 +25,18 @@ def test_a_server_s_status() -> None:
     assert parse_status(json.dumps({**asdict(FULL), **LATER}).encode()) == FULL
     with pytest.raises(DriverError, match="'state'"):  # a new word is not a new key: readers come a version earlier
         parse_status(json.dumps({**asdict(FULL), "state": "DREAMING"}).encode())
+
+
+BEFORE = frozenset({"UP", "HELD", "FENCED", "CONSTRAINED", "WITHDRAWN", "LEFT", "DOWN", "UNKNOWN"})
+
+
+@pytest.mark.parametrize("state", ServerState)
+def test_a_server_s_state_goes_out_as_the_version_before_calls_it(state: ServerState) -> None:
+    sent = replace(FULL, state=state).wire
+    assert sent["state"] in BEFORE
+    back = parse_status(json.dumps(sent).encode()).state
+    assert back is (ServerState.DRAINING if state is ServerState.DRAINED else state)
+    assert parse_status(json.dumps({**sent, "state": state}).encode()).state is state, "the version after this one"
 
 
 def test_a_plan() -> None:

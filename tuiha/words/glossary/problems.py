@@ -80,11 +80,11 @@ PROBLEMS: Mapping[ProblemCode, ProblemEntry] = {
         "tuiha cannot read the pool's tables in the active database.",
         "Nothing, if only tuiha's role lacks the right. If the tables are missing: requests get 503.",
         "Run `tuiha check`: it names the missing right or the wrong database."),
-    ProblemCode.EPOCH_FENCED: _bad(
+    ProblemCode.EPOCH_CUT_OFF: _bad(
         "The active database is closed to the servers, and no operation is running.",
         _WAIT,
         "Run `tuiha operations` to find the operation that closed it. Then run `tuiha check` for the way out."),
-    ProblemCode.STRAY: _bad(
+    ProblemCode.ROGUE_PRIMARY: _bad(
         "A database accepts writes, although another database is the active one.",
         "Nothing. But a program that writes to it directly writes to the wrong database.",
         "Stop it on its host. Then run the command that is shown: it makes this database the secondary again."),
@@ -165,19 +165,19 @@ PROBLEMS: Mapping[ProblemCode, ProblemEntry] = {
         "The server does not answer: its process, its host or the network to it is down.",
         "Its users wait some seconds, until other servers take them. Without free room there, they are not served.",
         "Start it on its host: `systemctl start tuiha-serve@NAME`. If the others are full, add a server."),
-    ProblemCode.SERVER_FENCED: _bad(
+    ProblemCode.SERVER_CUT_OFF: _bad(
         "The server has no lease on the active database: it answers 503 and writes nothing.",
         "Devices go to other servers. If every server has this problem, nobody is served.",
         "Check the network from the server to the active database: `tuiha check` tries each connection."),
-    ProblemCode.SERVER_HELD: _warning(
+    ProblemCode.SERVER_WAITING: _warning(
         "The server cannot use the active database at the moment, so it lets requests wait.",
         _WAIT,
         "If an operation is running, wait for it. Otherwise solve the database's problem first."),
-    ProblemCode.SERVER_CONSTRAINED: _warning(
+    ProblemCode.SERVER_OVERLOADED: _warning(
         "The server is over its limit: it takes no new users and gives users away.",
         "Its users may get slow answers.",
         "Even out the users: `tuiha plan rebalance`. If every server is full, enable or add one."),
-    ProblemCode.SERVER_WITHDRAWN: _note(
+    ProblemCode.SERVER_DRAINING: _note(
         "An operator drained this server: it takes no users.",
         _NOTHING,
         "When the work on it is finished: `tuiha plan enable NAME`."),

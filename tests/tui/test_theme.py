@@ -12,8 +12,8 @@ import yaml
 from rich.cells import cell_len
 
 from tuiha.config.places import data_file
-from tuiha.tui.draw.ascii import on_console
-from tuiha.tui.draw.marks import STATE_STYLES
+from tuiha.tui.draw.ascii import in_ascii, on_console
+from tuiha.tui.draw.marks import STATE_STYLES, gauge
 from tuiha.tui.draw.spans import Line
 from tuiha.tui.kit.paper import strip_of
 from tuiha.tui.looks import Looks, ThemeFile, only_ascii
@@ -68,6 +68,25 @@ def changed(path: Path, **colours: object) -> Path:
 def test_text_can_be_read_on_every_ground(name: str, ground: str, text: str) -> None:
     palette = load_theme(name)
     assert contrast(palette.colours[text], palette.colours[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("ground", ["cursor", "alarm"])
+def test_grounds_can_be_told_from_the_background(name: str, ground: str) -> None:
+    palette = load_theme(name)
+    assert contrast(palette.colours[ground], palette.colours["ground"]) >= 1.6
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *WORDS])
+def test_a_state_can_be_the_ground_of_a_whole_line(name: str) -> None:
+    """All texts of such a line have one colour: that of the background, on the state's own."""
+    palette = load_theme(name)
+    for state in ("well", "warning", "bad"):
+        styles = {palette.style(text, state) for text in TEXTS}
+        assert len(styles) == 1
+        (style,) = styles
+        assert style.reverse
+        assert (style.color, style.bgcolor) == (palette.style(state).color, palette.style("text").bgcolor)
 
 
 @pytest.mark.parametrize("ground", GROUNDS)
@@ -274,8 +293,14 @@ def test_the_console_of_linux_gets_glyphs_that_its_font_has() -> None:
         drawn = on_console(chr(code))
         assert set(drawn) <= font, chr(code)
         assert cell_len(drawn) == cell_len(chr(code)), chr(code)
-    assert on_console("─●▮", "flow") == "─■█"
-    assert on_console("▮", "flow") != on_console("▮", "lines")
+    assert on_console("─●▮▯") == "─■█░"
+
+
+def test_the_empty_part_of_a_gauge_differs_without_colours() -> None:
+    drawn = "".join(text for text, _ in gauge(1, 4, 4, "flow"))
+    assert len(set(drawn)) == 2
+    assert len(set(in_ascii(drawn))) == 2
+    assert len(set(on_console(drawn))) == 2
 
 
 def test_it_is_the_console_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

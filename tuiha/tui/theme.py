@@ -48,15 +48,27 @@ class Palette:
     _made: dict[tuple[str, str], Style] = field(default_factory=dict, compare=False, repr=False)
 
     def style(self, name: str, ground: str = "ground") -> Style:
-        """The style of a span: a colour of the theme, then `bold` or not, then `@` and a ground of its own or not."""
+        """The style of a span: a colour of the theme, then `bold` or not, then `@` and a ground of its own or not.
+
+        A ground is one of `GROUNDS`, or a text's colour turned round: on `bad` every text has the colour of the ground.
+        """
         made = self._made.get((name, ground))
         if made is None:
             look, _, own = name.partition("@")
             colour, _, bold = look.partition(" ")
             ground_of_it = own or ground
-            made = self._make(self._turned(self.colours[colour], ground_of_it), self.colours[ground_of_it], bool(bold))
+            if ground_of_it in GROUNDS:
+                text = self._turned(self.colours[colour], ground_of_it)
+                made = self._make(text, self.colours[ground_of_it], bool(bold))
+            else:
+                made = self._reversed(self.colours[ground_of_it], bool(bold))
             self._made[name, ground] = made
         return made
+
+    def _reversed(self, text: str, bold: bool) -> Style:
+        """The colour of a text as a ground. Where it has no colour, only the attributes make it stand out."""
+        return Style(color=Color.parse(text.split()[0]), bgcolor=Color.parse(self.colours["ground"]), reverse=True,
+                     bold=bold or None)
 
     def _turned(self, text: str, ground: str) -> str:
         """A text where the ground is the text's colour turned round: one for the whole line, or it would be patches."""

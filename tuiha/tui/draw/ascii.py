@@ -14,9 +14,6 @@ _GLYPHS = {
     "═": "=", "✓": "+", "≥": ">", "≤": "<",
 }
 _SPARKS = dict(zip("▁▂▃▄▅▆▇", "_.,-~+=", strict=True))
-_UNLIT = {"▮": "."}  # the empty part of a gauge differs in colour only
-
-
 # The console of Linux has the 256 glyphs of the first PC, in nearly every font that is loaded into it.
 _CONSOLE = frozenset(bytes(range(128, 255)).decode("cp437"))
 _ON_CONSOLE = {
@@ -26,36 +23,26 @@ _ON_CONSOLE = {
 
 
 @lru_cache(maxsize=4096)
-def on_console(text: str, style: str = "") -> str:
+def on_console(text: str) -> str:
     """The text in as many cells, each a character that the console of Linux can show."""
-    if text.isascii():
-        return text
-    unlit = style.startswith("lines")
-    return "".join(_glyph(character, unlit) for character in text)
+    return text if text.isascii() else "".join(map(_glyph, text))
 
 
-def _glyph(character: str, unlit: bool) -> str:
+def _glyph(character: str) -> str:
     if character in _CONSOLE or character.isascii():
         return character
-    if unlit and character in _UNLIT:
-        return "░"
-    return _ON_CONSOLE.get(character) or _shown(character, unlit)
+    return _ON_CONSOLE.get(character) or _shown(character)
 
 
 @lru_cache(maxsize=4096)
-def in_ascii(text: str, style: str = "") -> str:
-    """The text in as many cells, each an ASCII character. `style` tells the empty part of a gauge from the full one."""
-    if text.isascii():
-        return text
-    unlit = style.startswith("lines")
-    return "".join(_shown(character, unlit) for character in text)
+def in_ascii(text: str) -> str:
+    """The text in as many cells, each an ASCII character."""
+    return text if text.isascii() else "".join(map(_shown, text))
 
 
-def _shown(character: str, unlit: bool) -> str:
+def _shown(character: str) -> str:
     if character.isascii():
         return character
-    if unlit and character in _UNLIT:
-        return _UNLIT[character]
     known = _GLYPHS.get(character) or _SPARKS.get(character)
     if known is not None:
         return known

@@ -59,13 +59,13 @@ def bar(value: float | None, limit: float, width: int, style: str) -> tuple[Span
 
 
 def gauge(value: float | None, limit: float, width: int, style: str) -> tuple[Span, ...]:
-    """A row of blocks, each a share of the limit."""
+    """A row of blocks, each a share of the limit; empty ones have a glyph of their own, as colours may be missing."""
     lit = 0 if value is None or limit <= 0 else max(0, min(width, round(width * value / limit)))
     spans: list[Span] = []
     if lit:
         spans.append(("▮" * lit, style))
     if width - lit:
-        spans.append(("▮" * (width - lit), "lines"))
+        spans.append(("▯" * (width - lit), "lines"))
     return tuple(spans)
 
 

@@ -25,7 +25,7 @@ def strip_of(line: Line, width: int, palette: Palette) -> Strip:
     drawn: Sequence[Span] = line.spans
     if palette.ascii or palette.console:
         form = in_ascii if palette.ascii else on_console
-        drawn = [(form(text, style), style) for text, style in line.spans]
+        drawn = [(form(text), style) for text, style in line.spans]
     strip = Strip([segment for text, style in drawn for segment in _segments(text, palette.style(style, ground))])
     return strip.adjust_cell_length(width, palette.style("text", ground))
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.programs.docs import configuration as make_configuration
 from tests.programs.docs import metrics as make_metrics
+from tests.project.shown import documents
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -46,32 +47,29 @@ def test_ci_run_is_executable() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111 == 0o111
 
 
-def documents() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "config").glob("*.md"))]
+def anchors(document: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    text = re.sub(r"(?ms)^ *```.*?^ *```", "", document.read_text())
+    heads = [re.sub(r"[^\w\- ]", "", head.lower()) for head in re.findall(r"(?m)^#+ +(.*)$", text)]
+    return {head.strip().replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
-        if not target.startswith(("http://", "https://")):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    text = re.sub(r"(?ms)^ *```.*?^ *```|`[^`\n]*`", "", document.read_text())
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"(?:src|srcset|href)=\"([^\"\s]+)", text)
+    for target in targets:
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            page = document.parent / path if path else document
+            assert page.exists(), f"{document.name}: {target}"
+            assert not anchor or anchor in anchors(page), f"{document.name}: {target}"
 
 
-@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_are_named_exist(document: Path) -> None:
     for name in re.findall(r"`((?:config|docs|themes|tuiha|tests)/[\w./-]+\.\w+)`", document.read_text()):
         assert (ROOT / name).exists(), f"{document.name}: {name}"
-
-
-@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
-def test_commands_that_are_shown_exist(document: Path) -> None:
-    """Every `tuiha COMMAND` in a block or in backquotes is one that the program has."""
-    known = {path.stem for path in (ROOT / "tuiha" / "cli" / "commands").rglob("*.py")}
-    text = document.read_text()
-    blocks = "\n".join(re.findall(r"```.*?```", text, re.DOTALL))
-    shown = re.findall(r"(?m)^\s*(?:\$ )?(?:\.venv/bin/)?tuiha ([a-z]\w*)", blocks)
-    shown += re.findall(r"`tuiha ([a-z]\w*)", text)
-    assert not set(shown) - known, f"{document.name} shows commands that do not exist"
 
 
 def test_nothing_names_the_place_where_it_was_made() -> None:

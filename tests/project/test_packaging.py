@@ -52,7 +52,15 @@ def test_the_wheel_holds_what_is_needed_at_run_time(wheel: Path) -> None:
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"tuiha"}
+    assert {top.split("-")[0] for top in tops} == {"tuiha"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"tuiha"}
+
+
+def test_the_wheel_installs_the_manual_page_where_man_looks(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (page,) = (name for name in archive.namelist() if ".data/" in name)
+    assert page.endswith(".data/data/share/man/man1/tuiha.1")
+    assert archive.read(page) == (ROOT / "docs" / "tuiha.1").read_bytes()
 
 
 def test_an_installed_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:

@@ -49,8 +49,13 @@ _EPILOG = """\
 The configuration is --config FILE, else $TUIHA_CONFIG, else ./tuiha.yaml, else tuiha.yaml in the
 user's configuration folder, else the running embedded pool.
 
-exit codes:  0 ok   1 degraded, or failed and nothing changed   2 usage or configuration
-             3 unreachable   4 refused   5 outcome unknown
+exit codes:
+  0   ok
+  1   degraded, or failed and nothing changed
+  2   usage or configuration
+  3   unreachable
+  4   refused
+  5   outcome unknown
 
 first steps:
   tuiha demo                     a real pool on this machine, live, in a few seconds

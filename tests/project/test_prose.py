@@ -1,0 +1,113 @@
+"""Documents are plain English: short sentences, with an actor, without the words of our own dialect."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.project.shown import ROOT, documents, length, paragraphs, sentences
+
+LONGEST = 25  # words
+
+# A word that is not the usual one, and the usual one.
+BANNED = {
+    r"(?i)\b(?:whoever|somebody|anybody)\b": "name the actor: the server, the operator, someone",
+    r"^(?:Who|What)\b(?!.*\?)": "begin with the actor: a user that..., the part that...",
+    r"(?i)\banew\b": "again",
+    r"(?i)\bfloors\b": "layers",
+    r"(?i)\bhearts\b": "heartbeats",
+    r"(?i)\b(?:go|goes|going|went|gone) on\b": "continue",
+    r"(?i)\bby (?:itself|themselves)\b": "automatically",
+    r"(?i)\bof one's own\b": "your own",
+    r"(?i)\b(?:let|lets|letting) (?:it |them |the \w+ )?go\b": "release, remove",
+    r"(?i)\btells? of\b": "report, describe",
+    r"(?i)\b(?:is|are) told\b": "receive, get",
+    r"(?i)\bfor ever\b": "forever",
+}
+DEVELOPERS = {"CONTRIBUTING.md", "architecture.md", "proof.md"}  # pages for those who change the program
+MADE = {"failover-transcript.md"}  # screens, as they were
+
+# Pages that are still to be rewritten, with what they may have: sentences that are too long, and others.
+LEFT: dict[str, tuple[int, int]] = {
+    "README.md": (19, 5),
+    "CONTRIBUTING.md": (0, 1),
+    "architecture.md": (62, 24),
+    "backup.md": (4, 8),
+    "check.md": (6, 1),
+    "configuration.md": (4, 1),
+    "dashboard.md": (11, 8),
+    "deploy.md": (10, 4),
+    "drill.md": (16, 7),
+    "drivers.md": (4, 7),
+    "failover-transcript.md": (1, 0),
+    "json.md": (2, 1),
+    "ledger.md": (6, 2),
+    "metrics.md": (1, 2),
+    "operations.md": (25, 14),
+    "patroni.md": (12, 11),
+    "proof.md": (28, 12),
+    "rebalance.md": (6, 5),
+    "recording.md": (2, 3),
+    "scale.md": (5, 1),
+    "security.md": (6, 4),
+    "terminal.md": (13, 5),
+    "upgrades.md": (2, 1),
+    "postgresql.md": (11, 12),
+}
+RUN_TESTS = {"README.md", "backup.md", "check.md", "dashboard.md", "deploy.md", "drill.md", "failover-transcript.md",
+             "operations.md", "patroni.md", "rebalance.md", "scale.md", "security.md", "terminal.md", "upgrades.md"}
+
+
+def told(document: Path) -> list[str]:
+    """The sentences of a page with their line."""
+    return [f"{line}: {sentence}" for line, paragraph in paragraphs(document.read_text())
+            for sentence in sentences(paragraph)]
+
+
+def too_long(sentence: str) -> bool:
+    return length(sentence.partition(": ")[2]) > LONGEST
+
+
+def dialect(sentence: str) -> str:
+    """The usual words instead of those that the sentence has."""
+    return "; ".join(usual for word, usual in BANNED.items() if re.search(word, sentence.partition(": ")[2]))
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_sentence_is_too_long(document: Path) -> None:
+    found = [sentence for sentence in told(document) if too_long(sentence)]
+    assert len(found) <= LEFT.get(document.name, (0, 0))[0], "\n".join(found)
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_words_are_the_usual_ones(document: Path) -> None:
+    if document.name not in MADE:
+        found = [f"{sentence} -> {usual}" for sentence in told(document) if (usual := dialect(sentence))]
+        assert len(found) <= LEFT.get(document.name, (0, 0))[1], "\n".join(found)
+
+
+def test_no_page_for_users_runs_our_tests() -> None:
+    """Programs of the tests are for developers; an installed tuiha does not have them."""
+    for document in documents():
+        if document.name not in DEVELOPERS | RUN_TESTS:
+            assert "python -m tests" not in document.read_text(), document.relative_to(ROOT)
+
+
+def test_sentences_are_found_and_counted() -> None:
+    text = ("# A heading that counts for nothing\n\nOne [link with words](a/b.md) here. `code with. a dot` is one\nword!\n\n"
+            "| a | table |\n\n- An item\n  of a list: more.\n- Another.\n\n```\nCode. Is not.\n```\n\n    Indented. Neither.\n")
+    assert [sentence for _, block in paragraphs(text) for sentence in sentences(block)] == [
+        "One link with words here.", "`code_with_a_dot` is one word!", "An item of a list: more.", "Another."]
+    assert length("`code_with_a_dot` is one word!") == 4
+    assert [line for line, _ in paragraphs(text)] == [3, 8, 10]
+    assert too_long("1: " + "word " * 26)
+    assert not too_long("1: " + "word " * 25)
+
+
+@pytest.mark.parametrize("sentence", ["Whoever runs it goes on.", "What is left is made anew.", "It ends by itself.",
+                                      "Who runs Patroni keeps it.", "Nobody can let the user go."])
+def test_dialect_is_found(sentence: str) -> None:
+    assert dialect(f"1: {sentence}")
+    assert not dialect("1: What is tuiha? The server continues, and releases the user automatically.")

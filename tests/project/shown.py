@@ -16,8 +16,8 @@ _CODE = re.compile(r"`([^`]+)`")
 _COMMAND = re.compile(  # at a command's place: first in its line or behind a word of the shell
     r"\s*(?:\$ )?(?:until )?(?:[\w.]*/)*tuiha(?P<words> .+)")
 _ENDS = re.compile(r"\s{2,}|\s#|\s?(?:;|&&|\|\|?|2>&1|>)\s")
-_ITEM = re.compile(r"\s*(?:[-*]|\d+\.)\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\")]?\s+(?=[\"`'(A-Z0-9*])")
+_ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\")]?\s+")
 
 
 @dataclass(frozen=True, slots=True)

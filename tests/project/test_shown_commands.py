@@ -15,8 +15,8 @@ from tuiha.lab.drill.matrix import unattended
 from tuiha.model.operations.catalogue import OPERATIONS, misuse
 
 # A page's placeholder, and a value of its kind.
-VALUES = {"N": "1", "S": "1", "COMMAND": "status", "KIND": "rebalance", "HOST:PORT": "localhost:1", "MOMENT": "03:00", "...": None,
-          "TARGET": None, "SCENARIO": None, "[options]": None, "…": None}
+VALUES = {"N": "1", "S": "1", "COMMAND": "status", "KIND": "rebalance", "HOST:PORT": "localhost:1", "MOMENT": "03:00",
+          "...": None, "TARGET": None, "SCENARIO": None, "[options]": None, "…": None}
 NEEDS_NO_POOL = {"completion", "explain", "--help", "--version"}
 
 
@@ -60,7 +60,8 @@ def test_the_program_takes_what_is_shown(document: Path) -> None:
 def test_documents_show_commands_and_mistakes_are_found() -> None:
     assert len({str(shown) for document in documents() for shown in commands(document.read_text())}) > 50
     text = ("```\n$ tuiha statsu   no such command\ntuiha apply 7f3a\n.venv/bin/tuiha plan move anna\n"
-            "tuiha up && tuiha lab hurt s1\n```\n\n    tuiha drill no-such-drill\n\nSee `tuiha plan\nexplode`, `tuiha x`.\n")
+            "tuiha up && tuiha lab hurt s1\n```\n\n    tuiha drill no-such-drill\n\n"
+            "See `tuiha plan\nexplode`, `tuiha x`.\n")
     assert [str(shown) for shown in commands(text) if against(shown)] == [
         "tuiha statsu", "tuiha apply 7f3a", "tuiha plan move anna", "tuiha lab hurt s1", "tuiha drill no-such-drill",
         "tuiha plan explode", "tuiha x"]

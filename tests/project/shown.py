@@ -15,7 +15,7 @@ _INDENTED = re.compile(r"(?m)(?:^|(?<=\n\n))(?: {4}.*\n)+")
 _CODE = re.compile(r"`([^`]+)`")
 _COMMAND = re.compile(  # at a command's place: first in its line or behind a word of the shell
     r"\s*(?:\$ )?(?:until )?(?:[\w.]*/)*tuiha(?P<words> .+)")
-_ENDS = re.compile(r"\s{2,}|\s#|\s?(?:;|&&|\|\|?|2>&1|>)(?:\s|$)")
+_ENDS = re.compile(r"\s{2,}|\s#|\s?(?:;|&&|\|\|?|2>&1|>>?)(?:\s|$)")
 _ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\")]?\s+")
 

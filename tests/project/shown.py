@@ -71,6 +71,7 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
     listed = False
     for number, line in enumerate((*text.split("\n"), ""), 1):
         words = line.strip()
+        listed = _ITEM.match(line) is not None or (listed and line[:1] in ("", " "))
         fence = words.startswith("```")
         code = fenced or fence or (line.startswith("    ") and not lines and not listed)
         fenced ^= fence
@@ -80,7 +81,6 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
             lines = []
         if code or not words or words.startswith(("|", "#", "<", "![")):
             continue
-        listed = _ITEM.match(line) is not None or (listed and line.startswith(" "))
         first = first if lines else number
         lines.append(_ITEM.sub("", line, count=1).strip().removeprefix("> "))
 

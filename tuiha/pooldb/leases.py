@@ -49,6 +49,14 @@ RENEWED_AT = "SELECT renewed_at FROM lease WHERE server = $1"
 
 HAS_RENEWAL = "SELECT true FROM lease WHERE server = $1 AND renewed_at = $2"
 
+# The time of a server's last renewal as text that every session reads alike.
+RENEWED_TEXT = "SELECT to_char(renewed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM lease WHERE server = $1"
+
+# Whether that ($2) is the last renewal of a server here. A later one would prove nothing: two hosts have two clocks.
+IS_LAST_RENEWAL = """
+SELECT true FROM lease WHERE server = $1 AND to_char(renewed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') = $2
+"""
+
 # The last commit of a server that the new primary has: without another one nobody was served since.
 LAST_RENEWAL = "SELECT extract(epoch FROM max(renewed_at))::float8 FROM lease"
 

@@ -62,6 +62,7 @@ from tuiha.server.pool.pusher import Pusher
 from tuiha.server.pool.refusals import Refusals
 from tuiha.server.pool.router import Router
 from tuiha.server.pool.signatures import Proof
+from tuiha.server.pool.witnesses import Witnesses
 from tuiha.server.setup import ServerIdentity, clusters, places
 
 log = logging.getLogger("tuiha.serve")
@@ -99,7 +100,9 @@ class PoolServer:
             me.name, lambda: self.membership.standing.candidates.values(), self.membership.refused)
         self._homecoming = Homecoming(me.name, self.gate, self._room, pool.heartbeat.interval)
         self.router = Router(me.name, self.bindings, self.membership.standing, pool.binding)
-        self.forwarder = Forwarder(me.name, Proof(me.name, lambda: self.tokens), for_partners(pool.own_servers, base))
+        partners, proof = for_partners(pool.own_servers, base), Proof(me.name, lambda: self.tokens)
+        self.forwarder = Forwarder(me.name, proof, partners)
+        self.witnesses = Witnesses(me.name, self.gate, proof, partners)
         mail = clusters(pool, base)
         self.monitor = Monitor(
             me.name, self.gate, mail, self.waiters.wake, on_refused=lambda bound: self.users.doubt(bound.user_id)
@@ -143,7 +146,7 @@ class PoolServer:
         pool = self.pool
         known = places(pool, base, self.me.name, pool.database.roles.pool)
         if pool.database.manager is None:
-            self._ground = Ground(self.me.name, known, self._ledger, self.fence)
+            self._ground = Ground(self.me.name, known, self._ledger, self.fence, self.witnesses.contradicting)
         return Attacher(
             pool=pool.pool,
             places=known,
@@ -166,8 +169,8 @@ class PoolServer:
             self.monitor.follows, self.attacher.look_at, self.meter, self.pool.users.names.rule,
         )
         return app.build(
-            self.gate, self.devices, control, Rights(self.gate, self.revocation, self.waiters), self.metrics,
-            self.meter, self.report, self._last, self.guard
+            self.gate, self.devices, control, Rights(self.gate, self.revocation, self.waiters), self.witnesses,
+            self.metrics, self.meter, self.report, self._last, self.guard
         )
 
     async def run(self, stop: asyncio.Event) -> None:

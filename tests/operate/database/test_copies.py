@@ -109,6 +109,25 @@ async def test_a_server_that_reaches_a_copy_takes_no_lease_and_the_screen_says_s
                     await _reached(here, folder, address, name)
 
 
+async def test_a_copy_gives_no_lease_while_the_pool_runs_without_its_secondary() -> None:
+    """Nothing in it tells it from the database then, but the leases of the other servers are not in it."""
+    async with scene() as here:
+        await here.pool.kill("db2")
+        await here.operate("degrade")
+        await here.pool.kill("s2")
+        for number, (name, (options, promoted, _)) in enumerate(KINDS_OF_COPIES.items()):
+            folder = here.pool.folder / f"alone-{number}"
+            folder.mkdir()
+            async with _copy(here, folder, options, promoted) as address:
+                await _reached(here, folder, address, f"STALE, {name}")
+        await here.pool.start("s2")
+
+        async def both_serve() -> bool:
+            return all(one.lease_seconds for one in (await here.look()).servers)
+
+        await until(both_serve, "the second server is let in at the right database")
+
+
 async def _reached(here: Scene, folder: Path, address: str, name: str) -> None:
     """The second server finds the copy where db1 should be."""
     settings = load(here.pool.config_path)

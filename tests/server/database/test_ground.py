@@ -17,7 +17,7 @@ from tuiha.server.database.fence import Fence
 from tuiha.server.database.ground import Ground, NoGround
 
 DB1, DB2 = (DatabasePlace(name, "127.0.0.1", 1, "tuiha", "tuiha_pool", "", None, "") for name in ("db1", "db2"))
-ATTACHMENT = cast(Attachment, SimpleNamespace(place=DB1, epoch=3))
+ATTACHMENT = cast(Attachment, SimpleNamespace(place=DB1, epoch=3, verified=False))
 Answers = dict[str, Callable[[], Any]]
 
 
@@ -113,3 +113,50 @@ async def test_the_secondary_is_not_given_up_on_one_look(
         with pytest.raises(NoGround, match="it is so no more"):
             await here.hold(ATTACHMENT, mine)
     assert doubts == [True] * given_up
+
+
+@pytest.mark.parametrize(("partner", "others", "copy"), [
+    (True, ["s2"], True), (True, [], False), (True, None, False), (False, ["s2", "s3"], True), (False, [], False)])
+async def test_without_a_secondary_no_holder_of_a_lease_may_contradict(
+    partner: bool, others: list[str] | None, copy: bool
+) -> None:
+    """`others` None is the control: where nobody is asked, a copy gives a lease."""
+    asked: list[str] = []
+
+    async def contradicting(_: object, at: str) -> list[str]:
+        asked.append(at)
+        return others or []
+
+    here = Ground("s1", [DB1, DB2] if partner else [DB1], None, cast(Fence, SimpleNamespace(guard=lambda wires: None)),
+                  None if others is None else contradicting)
+    attachment = cast(Attachment, SimpleNamespace(place=DB1, epoch=1, verified=False))
+    mine = session(QUESTION=lambda: waits_for(""), STANDBY=lambda: "STALE", RENEWED_TEXT=lambda: "now")
+    if copy:
+        with pytest.raises(NoGround, match="on another copy of db1") as caught:
+            await here.hold(attachment, mine)
+        assert (caught.value.copy, here.copy, attachment.verified) == (True, str(caught.value), False)
+    else:
+        for _ in range(2):
+            await here.hold(attachment, mine)
+        assert (here.copy, attachment.verified) == (None, True)
+    assert len(asked) == (others is not None), "asked once for an attachment"
+
+
+@pytest.mark.parametrize(("next_epoch", "later", "asked"), [(2, 1.0, 0), (2, 61.0, 1), (1, 1.0, 1)])
+async def test_a_server_that_comes_from_the_epoch_before_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch, next_epoch: int, later: float, asked: int
+) -> None:
+    """A dead host may not make a failover longer; for any other attachment the others are asked."""
+    now, questions = [1000.0], list[str]()
+    monkeypatch.setattr(ground, "boottime", lambda: now[0])
+
+    async def contradicting(_: object, at: str) -> list[str]:
+        questions.append(at)
+        return []
+
+    here = Ground("s1", [DB1], None, cast(Fence, None), contradicting)
+    mine = session(RENEWED_TEXT=lambda: "now")
+    await here.hold(cast(Attachment, SimpleNamespace(place=DB1, epoch=1, verified=False)), mine)
+    now[0] += later
+    await here.hold(cast(Attachment, SimpleNamespace(place=DB1, epoch=next_epoch, verified=False)), mine)
+    assert len(questions) == 1 + asked

@@ -50,6 +50,8 @@ CAPACITIES = "SELECT name, capacity FROM server ORDER BY name"
 
 ADDRESSES = "SELECT name, address FROM server WHERE state <> 'LEFT'"
 
+PEERS = "SELECT name, address FROM server WHERE name <> $1 ORDER BY heartbeat DESC LIMIT $2"
+
 CANDIDATES_SEEN = f"""
 SELECT name, address, availability_index, users, capacity,
        state <> 'LEFT' AND (heartbeat > clock_timestamp() - make_interval(secs => $1) OR {LEASED}) AS alive

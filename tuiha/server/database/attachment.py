@@ -120,6 +120,8 @@ class Attachment:
         self.timeline = timeline
         self.wires = wires
         self.since = boottime()
+        self.check: Callable[[Session], Awaitable[None]] | None = None  # of each further session; raises LOST
+        self.verified = False  # its first lease was confirmed by the secondary, or contradicted by no other server
         self.why = ""  # it ended
         self._free: list[Session] = []
         self._rooms = {lane: asyncio.Semaphore(_RESERVED.get(lane, size)) for lane in Lane}
@@ -149,6 +151,12 @@ class Attachment:
 
     async def _another(self) -> Session:
         session = await connect(self.place, self.wires)
+        if self.check is not None:
+            try:
+                await self.check(session)
+            except BaseException:
+                session.drop()
+                raise
         self.watch(session)
         return session
 

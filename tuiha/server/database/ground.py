@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -21,9 +21,9 @@ from tuiha.model.databases.durability import Durability, Gap, gaps
 from tuiha.model.quotes import slot
 from tuiha.model.reports import LedgerRecord, Standby
 from tuiha.pooldb.clock import boottime
-from tuiha.pooldb.connection import given
+from tuiha.pooldb.connection import Connection, given
 from tuiha.pooldb.errors import FAILED, DatabaseError
-from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT
+from tuiha.pooldb.leases import HAS_RENEWAL, RENEWED_AT, RENEWED_TEXT
 from tuiha.pooldb.statements.epochs import DOUBT_STANDBY, DOUBTED_IN_EPOCH, STANDBY
 from tuiha.pooldb.statements.events import ADD_EVENT
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect
@@ -38,6 +38,7 @@ _ASKS = 5.0  # seconds between two questions to the secondary itself, each on a 
 _SURE = 2  # questions in a row that it must answer alike: it may restart between the two halves of one
 _LOOK = 0.05  # seconds between two looks
 _MOMENT = 0.1  # seconds in which what is only passing has passed
+_STRAIGHT = 60.0  # seconds since the last lease of an earlier epoch, of a server that follows the pool
 _TRIES = 3  # at changing a ledger that others change, too
 
 
@@ -49,14 +50,21 @@ class NoGround(Exception):
         self.copy = copy
 
 
+Witnesses = Callable[[Connection, str], Awaitable[Sequence[str]]]
+
+
 class Ground:
     """Says whether a renewal that was committed may count."""
 
-    def __init__(self, server: str, places: Sequence[DatabasePlace], ledger: LedgerDriver | None, fence: Fence) -> None:
+    def __init__(self, server: str, places: Sequence[DatabasePlace], ledger: LedgerDriver | None, fence: Fence,
+                 witnesses: Witnesses | None = None) -> None:
+        """`witnesses` names the servers whose database does not show the renewal of this server, given by its time."""
         self._server = server
         self._places = tuple(places)
         self._ledger = ledger
         self._fence = fence
+        self._witnesses = witnesses
+        self._last: tuple[int, float] | None = None  # epoch of the last lease, and when it was renewed last
         self._alone: int | None = None  # the epoch in which the pool stopped counting on its secondary
         self._received: str | None = None  # by the secondary, at the last look at a database that it does not follow
         self._lacks = 0  # times in a row that the secondary lacked what the connection with its name had confirmed
@@ -65,16 +73,38 @@ class Ground:
     async def hold(self, attachment: Attachment, session: Session) -> None:
         """Returns when the renewal that this session committed may count. Raises NoGround, or what LOST lists."""
         try:
-            await self._judge(attachment, session)
+            confirmed = await self._judge(attachment, session)
+            if not confirmed and not attachment.verified and not self._changes(attachment):
+                await self._witnessed(attachment, session)
         except NoGround as reason:
             self.copy = str(reason) if reason.copy else None
             raise
-        self.copy = None
+        attachment.verified, self.copy = True, None
+        self._last = attachment.epoch, boottime()
 
-    async def _judge(self, attachment: Attachment, session: Session) -> None:
+    def _changes(self, attachment: Attachment) -> bool:
+        """Whether this server comes straight from an earlier epoch: the coordinator has just begun this one there, and
+        nobody can have a copy of it. A host that is down must not make a failover longer.
+        """
+        if self._last is None:
+            return False
+        epoch, renewed = self._last
+        return attachment.epoch > epoch and boottime() - renewed < _STRAIGHT
+
+    async def _witnessed(self, attachment: Attachment, session: Session) -> None:
+        """No server that holds a lease holds it on another database. Raises NoGround, or what LOST lists."""
+        if self._witnesses is None:
+            return
+        at = await session.connection.fetchval(RENEWED_TEXT, self._server)
+        others = await self._witnesses(session.connection, at)
+        if others:
+            raise NoGround(_another(attachment.place, others), copy=True)
+
+    async def _judge(self, attachment: Attachment, session: Session) -> bool:
+        """Whether the secondary confirms what is committed; False: the pool does not count on it. Raises NoGround."""
         partner = self._partner(attachment.place)
         if partner is None:
-            return  # one database alone: nobody is promoted
+            return False  # one database alone: nobody is promoted
         found = durability.read(given(await session.connection.fetchrow(durability.QUESTION)))
         if self._lacks >= _SURE:
             await self._compare(session, partner)
@@ -82,8 +112,9 @@ class Ground:
         holes = frozenset(gap for gap in gaps(found, partner.name, slot(partner.name)) if gap.hole)
         if not holes:
             self._alone = None
-            return
+            return True
         await self._without(attachment, session, partner, found, holes)
+        return False
 
     async def watch(self, attachment: Attachment) -> None:
         """Ask the secondary itself, as long as the attachment lasts, whether it has what is confirmed in its name."""
@@ -255,6 +286,12 @@ class Ground:
 
     def _partner(self, place: DatabasePlace) -> DatabasePlace | None:
         return next((one for one in self._places if one.name != place.name), None)
+
+
+def _another(place: DatabasePlace, others: Sequence[str]) -> str:
+    hold = "holds a lease" if len(others) == 1 else "hold leases"
+    return (f"{', '.join(others)} {hold} on another copy of {place.name}. Find out which database the pool belongs on, "
+            "and stop the other one")
 
 
 def _copied(place: DatabasePlace, partner: DatabasePlace) -> str:

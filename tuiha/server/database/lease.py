@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from tuiha.pooldb.clock import boottime
 from tuiha.pooldb.errors import FAILED
-from tuiha.pooldb.leases import RENEW
+from tuiha.pooldb.leases import RENEW, RENEWED_AGO, oldest_renewal
 from tuiha.pooldb.statements.epochs import EPOCH_AND_COMMITS
 from tuiha.server.database.attachment import Attachment, DatabasePlace, Session, connect, never_cancelled
 from tuiha.server.database.ground import Ground, NoGround
@@ -21,6 +21,7 @@ from tuiha.server.database.identity import DatabaseIdentity, Expected, identify,
 from tuiha.server.database.lifeline import Lifeline
 
 log = logging.getLogger("tuiha.lease")
+_SLACK = 1.0  # seconds by which a renewal may be seen late
 _PAUSE = 0.1  # seconds before another try to connect
 
 Over = Callable[[float], Awaitable[bool]]  # sleeps so many seconds; whether the attachment is over then
@@ -121,11 +122,25 @@ class LeaseKeeper:
         while True:
             try:
                 session = await connect(attachment.place, attachment.wires, timeout=self._seconds / 2)
-                await _same(attachment, session)
+                await self.same(attachment, session)
                 return session
             except FAILED:
                 if not attachment.whole or await over(_PAUSE):
                     raise
+
+    async def same(self, attachment: Attachment, session: Session) -> None:
+        """A new session is on the very database of the attachment. Raises LeaseRefused when its address leads elsewhere
+        by now, or what LOST lists.
+
+        A copy has the same identifier, timeline and epoch, and not this server's last renewals.
+        """
+        found = await identify(session.connection)
+        ago = await session.connection.fetchval(RENEWED_AGO, self._server)
+        is_it = (found.system_identifier, found.timeline, found.epoch) == (
+            attachment.system_identifier, attachment.timeline, attachment.epoch)
+        if not is_it or ago is None or ago > oldest_renewal(self._seconds, _SLACK):
+            raise LeaseRefused(
+                f"another database answers at the address of {attachment.place.name}, or its epoch changed")
 
     async def _renewing(self, attachment: Attachment, session: Session, over: Over) -> None:
         while not await over(self._seconds / 5):
@@ -138,14 +153,6 @@ class LeaseKeeper:
         except FAILED:
             if session.closed or not attachment.whole:
                 raise
-
-
-async def _same(attachment: Attachment, session: Session) -> None:
-    """A session is on the very database of the attachment. Raises LeaseRefused: its address leads elsewhere by now."""
-    found = await identify(session.connection)
-    if (found.system_identifier, found.timeline, found.epoch) != (
-            attachment.system_identifier, attachment.timeline, attachment.epoch):
-        raise LeaseRefused(f"another database answers at the address of {attachment.place.name}, or its epoch changed")
 
 
 async def verified(

@@ -27,6 +27,7 @@ from tuiha.server.http.metrics import Metrics
 from tuiha.server.http.openapi import document
 from tuiha.server.http.problems import HttpProblem, unavailable, unknown_outcome
 from tuiha.server.pool.load import Meter
+from tuiha.server.pool.witnesses import Witnesses
 
 log = logging.getLogger("tuiha.http")
 
@@ -36,6 +37,7 @@ def build(
     devices: Devices,
     control: Control,
     rights: Rights,
+    witnesses: Witnesses,
     metrics: Metrics,
     meter: Meter,
     report: Callable[[], ServerReport],
@@ -49,7 +51,8 @@ def build(
                      _looking_again(gate)],
         client_max_size=guard.limits.body,
     )
-    app.add_routes([*devices.routes(), *control.routes(), *rights.routes(control.only)])
+    app.add_routes([*devices.routes(), *control.routes(), *rights.routes(control.only),
+                    *witnesses.routes()])
     app.add_routes(
         [
             web.get("/health", _health(report, last)),

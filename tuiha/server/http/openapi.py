@@ -140,6 +140,15 @@ def _looks() -> dict[str, Any]:
         "/control/access": _look("The last change of access that this server has seen, and a user's waiting polls",
                                  {"description": "number and waiting"}, ("400", "401"),
                                  parameters=_in_query("user_id", "integer")),
+        "/control/renewals/{server}": {
+            "parameters": [_SERVER],
+            "get": {
+                "summary": "Whether the database of this server's lease shows another server's renewal. For the pool's "
+                           "own servers, which sign the question",
+                "parameters": _in_query("at", "string", required=True),
+                "responses": {"200": {"description": "leased and has"}, **_errors("403", "503")},
+            },
+        },
     }
 
 

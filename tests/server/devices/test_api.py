@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.server.interfaces import FORWARDED_BY, SERVER, Running
-from tests.server.support import Node
+from tests.server.support import PATIENCE, Node
 from tests.until import until
+from tuiha.server.devices import history
 
 
 async def test_a_device_registers_once_and_is_found_again_with_its_key(pool: Running) -> None:
@@ -141,3 +143,40 @@ async def test_a_device_that_comes_again_ends_its_poll_of_before(pool: Running) 
     assert {poll.result().status for poll in polls[:4]} == {200}
     for poll in (polls[-1], other):
         poll.cancel()
+
+
+@pytest.mark.parametrize("written", ["before the poll waits", "while it waits"])
+async def test_a_change_that_comes_beside_the_look_at_the_device_is_told_at_once(
+    pool: Running, node: Node, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """A poll that has all is not looked up again before it waits, unless somebody was woken since."""
+    key = await pool.register()
+    user = await node.admin.fetchval("SELECT id FROM app_user WHERE name = 'anna'")
+    server, find, looks = pool.servers["s1"], history.find_device, list[int]()
+    after = history.after
+
+    async def news() -> None:
+        await node.add_changes(user, "<news>")
+        server.waiters.wake(user)
+
+    async def found(*arguments: Any) -> Any:
+        device = await find(*arguments)
+        if written == "before the poll waits":
+            await news()
+        return device
+
+    async def counted(*arguments: Any) -> history.ChangePage:
+        looks.append(1)
+        return await after(*arguments)
+
+    monkeypatch.setattr(history, "find_device", found)
+    monkeypatch.setattr(history, "after", counted)
+    poll = asyncio.create_task(pool.ask("GET", "s1", f"/v1/devices/phone/changes?since={key}&wait=50"))
+    if written == "while it waits":
+        await until(lambda: server.waiters.of(user) == 1, "the poll waits")
+        assert not looks
+        await news()
+    async with asyncio.timeout(PATIENCE):
+        answer = await poll
+    assert [one["message_id"] for one in answer.body["changes"]] == ["<news>"]
+    assert len(looks) == 1

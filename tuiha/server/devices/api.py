@@ -167,13 +167,15 @@ class Devices:
 
     async def sync(self, request: web.Request, user: User, route: Route) -> web.Response:
         """GET /v1/devices/{device}/changes: what comes after the key, waited for."""
+        woken = self.waiters.woken
         device, key = await self._device(request, user)
         if key is None or key.seq > device.last_seq:
             start = history.make_key(device.id, min(device.acked_seq, device.last_seq))
             raise HttpProblem(410, "The key is unknown", "Go on from the key in this answer.", key=start)
         if key.seq > device.acked_seq:
             await self.gate.write(lambda c: history.acknowledge(c, device, key.seq))
-        page = await self._await_changes(request, user, key, route)
+        has_all = key.seq == device.last_seq and not key.joined
+        page = await self._await_changes(request, user, key, route, woken if has_all else None)
         body = {"key": history.following(key, page).text(), "changes": page.changes, "more": page.more}
         return web.json_response(body)
 
@@ -196,8 +198,9 @@ class Devices:
         return device, key
 
     async def _await_changes(
-        self, request: web.Request, user: User, key: history.SyncKey, route: Route
+        self, request: web.Request, user: User, key: history.SyncKey, route: Route, looked: int | None
     ) -> history.ChangePage:
+        """What comes after the key. `looked`: how often anybody had been woken when a look found nothing after it."""
         admission = request[ADMISSION]
         loop = asyncio.get_running_loop()
         until = request[BEGAN] + _wait(request)  # also when another server was asked in vain before
@@ -207,7 +210,11 @@ class Devices:
                 if admission.over() or self.users.left(user) <= 0:
                     await admission.renew()
                     user = await self.users.authenticate(request)
-                page = await self.gate.read(lambda c: history.after(c, whose, key.seq, key.device_id, key.joined))
+                if looked == self.waiters.woken:  # what was written since would have woken this device
+                    page = history.NOTHING
+                else:
+                    page = await self.gate.read(lambda c: history.after(c, whose, key.seq, key.device_id, key.joined))
+                looked = None
                 began = loop.time()
                 replaced = self.waiters.replaced(key.device_id, event)
                 woken_for_nothing = event.is_set() and (route.local or replaced)

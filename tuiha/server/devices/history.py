@@ -59,6 +59,7 @@ class ChangePage:
         return int(self.changes[-1]["seq"]) if self.changes else None
 
 
+NOTHING = ChangePage((), more=False)
 _LONGEST_KEY = 400  # characters
 _MOST_JOINED = 6  # histories in one key; after more the device goes on from where it surely lacks nothing
 

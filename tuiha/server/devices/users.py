@@ -31,6 +31,7 @@ from tuiha.server.http.problems import HttpProblem
 _FRESH = 30.0  # seconds that a user's row is used before it is read again
 _MOST = 200_000  # users kept
 _ASKED = 15.0  # seconds that a request waits until the mail server was asked about its user
+_KNOWN: web.RequestKey[tuple[str, str, str]] = web.RequestKey("known", tuple)  # what a look at the request found out
 _LOOK = 0.2  # seconds between two looks at a user about whom another server asks
 
 
@@ -61,9 +62,9 @@ class Users:
 
     async def authenticate(self, request: web.Request) -> User:
         """The user of a request. Raises Problem 401, 403 or 429; access.Unavailable, also when too many are checked."""
-        name, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule)
+        name, password, right_for = self._login(request)
         user = await self._find(name)
-        if user is None or not self._remembered.knows(name, password, user.verifier):
+        if user is None or (user.verifier != right_for and not self._remembered.knows(name, password, user.verifier)):
             if user is None or not self._has_pass(request, name, password, user):
                 with _outside(request):
                     user = await self.logins.check(name, password, request.get(CLIENT, ""), user)
@@ -73,6 +74,14 @@ class Users:
         if user.disabled:
             raise disabled()
         return await self._by_the_word(user, password)
+
+    def _login(self, request: web.Request) -> tuple[str, str, str | None]:
+        """Name, password, and the stored hash for which `remembers` found that right, once. Raises Problem 401."""
+        known: tuple[str, str, str] | None = request.get(_KNOWN)
+        if known is not None:
+            del request[_KNOWN]
+            return known
+        return (*_credentials(request.headers.get(hdrs.AUTHORIZATION, ""), self._rule), None)
 
     def _has_pass(self, request: web.Request, name: str, password: str, user: User) -> bool:
         """Whether another server, or this one before it was started again, let this very log-in in."""
@@ -93,6 +102,7 @@ class Users:
             return False
         kept = self._rows.get(name)
         if kept is not None and self._remembered.knows(name, password, kept[1].verifier):
+            request[_KNOWN] = name, password, kept[1].verifier
             return True
         return self._passes is not None and self._passes.vouches(request.cookies.get(COOKIE, ""), name)
 

@@ -14,6 +14,7 @@ class Waiters:
     def __init__(self) -> None:
         self._events: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
         self._latest: dict[int, asyncio.Event] = {}  # device -> its poll
+        self.woken = 0  # how often anybody was woken: unchanged, no change came to this server's users
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -52,6 +53,7 @@ class Waiters:
 
     def wake(self, user_id: int) -> None:
         """Something of this user's changed."""
+        self.woken += 1
         for event in self._events.get(user_id, ()):
             event.set()
 
@@ -65,6 +67,7 @@ class Waiters:
 
     def wake_all(self) -> None:
         """Something changed for everybody: this server leaves."""
+        self.woken += 1
         for events in self._events.values():
             for event in events:
                 event.set()

@@ -134,6 +134,7 @@ class Metrics:
         }
         self._state = Gauge(*_STATE, registry=self._registry)
         self._requests = Counter(*_REQUESTS, registry=self._registry)
+        self._counters: dict[tuple[str, int], Counter] = {}
         self._work = Histogram(
             *_WORK,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
@@ -142,7 +143,10 @@ class Metrics:
 
     def count(self, interface: str, status: int, seconds: float | None) -> None:
         """Count one answer; `seconds` is None for one that another server measured."""
-        self._requests.labels(interface, str(status)).inc()
+        counter = self._counters.get((interface, status))
+        if counter is None:  # the library looks labels up under a lock, for each answer
+            counter = self._counters[interface, status] = self._requests.labels(interface, str(status))
+        counter.inc()
         if seconds is not None:
             self._work.observe(seconds)
 

@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.failover`: ten switchovers and ten failovers after kill -9, under load, as a table.
 
 Every operation goes the operator's way: plan, confirm, a runner in a process of its own, until the pool is protected
-again. Switchover: the time for which writes were held. Failover: from the confirmation to the last server's lease on
-the new primary. Lost, doubled and failures are the checker's, over all the runs.
+again. Switchover: the time for which writes were held, and how it is spent, step by step. Failover: from the
+confirmation to the last server's lease on the new primary. Lost, doubled and failures are the checker's, over all runs.
 
 After that, in the same run, Patroni with etcd on the same PostgreSQL binaries, where both are installed: switchovers by
 its REST interface, kill -9 of the primary, and of the primary with its Patroni, each with its own timings and quick
@@ -20,7 +20,7 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,12 @@ from tuiha.cli.output.table import aligned
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
-from tuiha.model.operations.evidence import Done
+from tuiha.model.operations.evidence import Done, StepId
 from tuiha.model.operations.plans import Moment, OperationStatus
 from tuiha.model.operations.statements import Statement
 from tuiha.operate import api
 from tuiha.operate.database.kinds import moment
+from tuiha.operate.records.state import StepState
 
 HEAD = ["what", "runs", "median", "least", "most", "reach", "reached"]
 SEEN = ["seen by writers", "runs", "no write: median", "least", "most", "writes failed", "by Patroni / by the pool"]
@@ -60,6 +61,7 @@ class Bench:
         self.pool = pool
         self.settings = load(pool.config_path)
         self.runs: dict[str, list[Run]] = {"switchover": [], "failover": []}
+        self.held: dict[str, list[float]] = {}  # step -> seconds of each switchover, from holding to the last lease
         self.compared = Compared()
 
     async def operate(self, kind: str) -> Run:
@@ -76,8 +78,22 @@ class Bench:
         evidence = {step.planned.number: step.said for step in last.steps if step.said is not None}
         if last.state is not OperationStatus.DONE or evidence[len(last.steps)].code != Done.PROTECTED:
             raise RuntimeError(f"{kind} {last.state}: {last.text}; {[step.evidence for step in last.steps]}")
+        if kind == "switchover":
+            self._note(last.steps)
         return Run(_outage(kind, confirmed, last.outcome or {}, evidence), time.time() - confirmed,
                    int((last.outcome or {}).get("requests_delayed", 0)))
+
+    def _note(self, steps: Sequence[StepState]) -> None:
+        """Where the time goes for which writes are held; what lies between two steps is the runner's journal."""
+        ids = [step.planned.id for step in steps]
+        held = steps[ids.index(StepId.HOLD):ids.index(StepId.ATTACH) + 1]
+        for step in held:
+            self.held.setdefault(step.planned.id, []).append(step.seconds or 0.0)
+        first, last = held[0].started_at, held[-1].started_at
+        assert first is not None
+        assert last is not None
+        between = last + (held[-1].seconds or 0.0) - first - sum(step.seconds or 0.0 for step in held)
+        self.held.setdefault("between steps", []).append(between)
 
     async def play(self, kind: str, times: int, crew: Crew) -> None:
         """Run an operation again and again, the primary killed before each failover."""
@@ -195,6 +211,9 @@ async def run(options: argparse.Namespace) -> int:
             await loading.kill()
     table = rows(bench.runs)
     sys.stdout.write("\n".join(aligned([HEAD, *table])) + "\n")
+    shares = [[step, *(f"{one * 1000:,.0f} ms" for one in (statistics.median(took), min(took), max(took)))]
+              for step, took in bench.held.items()]
+    sys.stdout.write("\n".join(aligned([["while writes are held", "median", "least", "most"], *shares])) + "\n")
     failures = int(planned.get("failures", 0))
     sys.stdout.write(
         f"lost {report['lost']}, doubled {report['doubled']}, monitored twice {report['monitored_twice']}, failures "

@@ -149,7 +149,7 @@ async def targets(pool: LabControl) -> dict[str, Target]:
                 path = f"/v1/devices/phone/changes?since={key}&wait=0"
                 requests.append(_request(path, user.name, user.password))
     state = await pool.state()
-    mine, both = [_process(state, one.name)], [_process(state, name) for name in {one.name, other.name}]
+    mine, both = [process_of(state, one.name)], [process_of(state, name) for name in {one.name, other.name}]
     places = {"direct": (one.address, mine), "forwarded": (other.address, both),
               "sprayer": (f"//{settings.sprayers[0].address}", mine)}
     found = {}
@@ -159,7 +159,8 @@ async def targets(pool: LabControl) -> dict[str, Target]:
     return found
 
 
-def _process(state: State, name: str) -> int:
+def process_of(state: State, name: str) -> int:
+    """The process of a running part of a pool."""
     process = state.part(name).pid
     assert process is not None, "it runs"
     return process

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, cast
 
 from tests.tui.samples import AT
 from tuiha.model.operations.catalogue import misuse
+from tuiha.model.operations.evidence import StepId
 from tuiha.model.operations.intent import IntentWay
-from tuiha.model.operations.plans import CheckVerdict, OperationStatus, StepStatus, nothing
+from tuiha.model.operations.plans import CheckVerdict, Moment, OperationStatus, StepStatus, nothing
 from tuiha.model.operations.statements import plain
 from tuiha.operate.api import Operator
 from tuiha.operate.plans.kinds import OperationRefused
@@ -40,6 +41,7 @@ CHECKS = (
     Check("mail", "mail2", plain("DOWN: not touched by this plan"), plain(""), CheckVerdict.WARNING),
 )
 FACTS: Mapping[str, Any] = {"active": "db1", "epoch": 12, "timeline": 7, "servers": ["s1", "s2", "s3", "s4"]}
+IDS = {0: StepId.HOLD, 4: StepId.ATTACH}  # of the steps that say how long requests waited
 EVIDENCE = (
     "4/4 hold, 0 in flight, 31 queued", "shut down at 0/5A3C1F28", "db2 replayed 0/5A3C1F28", "writable, timeline 8",
     "s1 s2 s3 s4 on db2", "db1 follows db2, synchronous",
@@ -72,6 +74,7 @@ def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other
             step.limit_seconds, step.undo, step.point_of_no_return,
             seconds=0.01 * (place + 1) if place < at else None,
             started_at=AT - 4 if place == at else None, evidence=EVIDENCE[place] if place < at else "",
+            id=IDS.get(place, ""),
         )
         for place, step in enumerate(STEPS)
     )
@@ -85,7 +88,8 @@ def operation(at: int, state: OperationStatus = OperationStatus.RUNNING, **other
 def ended(state: OperationStatus = OperationStatus.DONE) -> StartedOperation:
     """A made-up result."""
     return operation(
-        6, state, seconds=3.2, outcome={"outage_ms": 84.0, "requests_delayed": 31, "requests_failed": 0},
+        6, state, seconds=3.2, moments={Moment.HELD: AT - 3.0, Moment.SERVED: AT - 2.916},
+        outcome={"outage_ms": 84.0, "requests_delayed": 31, "requests_failed": 0},
         command='tuiha apply 7f3a9c41d02e --confirm db2 --reason "db1 kernel patch"',
         next="nothing: the pool is protected again",
     )

@@ -30,7 +30,7 @@ ENDS: Mapping[signal.Signals, int] = {signal.SIGHUP: 0, signal.SIGTERM: 0, signa
 SCREENS: Mapping[str, tuple[str, str]] = {
     "unlock": ("f", "reason:"),
     "menu": ("kernel patch\r", "FAIL OVER"),
-    "plan": ("\r", "NO RETURN FROM HERE"),
+    "plan": ("\r", "POINT OF NO RETURN"),
     "confirm": ("c", "then ctrl+x"),
 }
 

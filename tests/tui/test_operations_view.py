@@ -114,7 +114,7 @@ async def test_one_that_another_terminal_starts_is_told_and_a_attaches() -> None
         await pilot.press("a")
         await on(pilot, RunScreen)
         await seen(pilot, lambda: operator.asked("follow") == [("follow", INTENT["id"])])
-        await seen(pilot, lambda: "4/4 hold" in text(pilot))
+        await seen(pilot, lambda: "shut down at 0/5A3C1F28" in text(pilot))
 
 
 async def test_one_on_another_host_is_followed_by_the_ledger_and_ends_with_the_copy() -> None:
@@ -160,7 +160,7 @@ async def test_s_keeps_the_plan_and_says_the_command_and_y_copies_both() -> None
         await seen(pilot, lambda: "hold requests" in text(pilot))
         await pilot.press("s")
         plan = switchover().id
-        await seen(pilot, lambda: f"Saved   tuiha apply {plan} --confirm db2 --reason 'kernel patch'" in text(pilot))
+        await seen(pilot, lambda: f"Saved      tuiha apply {plan} --confirm db2 --reason 'kernel patch'" in text(pilot))
         assert operator.asked("save") == [("save", plan)]
         await pilot.press("y")
         assert pilot.app.clipboard == (
@@ -197,7 +197,7 @@ def test_what_needs_somebody_comes_before_what_runs_and_what_is_over() -> None:
 
 def test_a_step_that_counts_tells_its_rate_and_what_is_left() -> None:
     step = StepFacts(1, "s1", "take users", StepStatus.RUNNING, 60, True, False, started_at=AT - 10, done=200, of=1000)
-    shown = "\n".join(plain(line) for line in run_lines(replace(operation(0), steps=(step,)), AT, 80))
+    shown = "\n".join(plain(line) for line in run_lines(replace(operation(0), steps=(step,)), AT, 80, 19, None))
     assert "200 of 1,000  20/s, 40s left" in shown
 
 

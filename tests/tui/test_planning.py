@@ -177,8 +177,8 @@ async def test_more_checks_than_fit_are_told_in_short_but_for_those_that_matter(
     operator.planned = switchover(checks=(*many, bad("delay")))
     async with running(operator) as pilot:
         await pilot.press("f", "enter")
-        await seen(pilot, lambda: "20 good: check0, check1" in text(pilot))
+        await seen(pilot, lambda: "20 passed" in text(pilot))
         assert "4.2 MB behind" in text(pilot)
-        assert "NO RETURN FROM HERE" in text(pilot)
+        assert "POINT OF NO RETURN" in text(pilot)
         await pilot.press("v")
         assert "check3       db2  synchronous, 0 B behind" in text(pilot)

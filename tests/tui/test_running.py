@@ -22,14 +22,19 @@ async def test_steps_are_followed_until_the_result() -> None:
     operator.now = operation(1)
     async with running(operator, tempo=QUICK) as pilot:
         await on(pilot, RunScreen)  # it runs already: the dashboard opens there
-        await seen(pilot, lambda: "s of 10s" in text(pilot))
+        await seen(pilot, lambda: "s of at most 10s" in text(pilot))
         assert "4/4 hold, 0 in flight, 31 queued" in text(pilot)
         operator.tell(operation(5))
         await seen(pilot, lambda: "5 of 6 steps" in text(pilot))
         operator.tell(ended())
         await on(pilot, ResultScreen)
-        for word in ("DONE", "84 ms", "31 requests", "tuiha apply 7f3a9c41d02e", "db1 follows db2"):
+        for word in ("DONE", "84 ms by the operation", "31 requests delayed, 0 failed", "6 of 6 done and verified"):
             assert word in text(pilot)
+        assert " b undo" not in lines(pilot)[-1]  # nothing is offered that cannot be done
+        await pilot.press("enter")
+        assert "db1 follows db2" in text(pilot)
+        await pilot.press("escape")
+        assert "RESULT" in text(pilot)
         assert operator.followers == 0
 
 

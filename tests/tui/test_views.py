@@ -14,7 +14,7 @@ from tuiha.model.codes import plan
 from tuiha.model.facts import Severity, Snapshot
 from tuiha.model.reports import AddressRow, BackendState, ServerState
 from tuiha.tui.app import Dashboard
-from tuiha.tui.draw.plots import Metric, Plotted, plot_lines, scale, seconds
+from tuiha.tui.draw.plots import Metric, Plotted, fitting_plots, plot_lines, scale, seconds
 from tuiha.tui.draw.rows import arranged
 from tuiha.tui.draw.spans import Line, plain, width_of
 from tuiha.tui.draw.trends import Trends
@@ -30,7 +30,7 @@ from tuiha.tui.views.events.rows import ORDERS, event_items
 from tuiha.tui.views.events.screen import EventsScreen
 from tuiha.tui.views.home.screen import HomeScreen
 from tuiha.tui.views.mail.rows import cluster_lines, mail_items
-from tuiha.tui.views.sprayers.rows import holding, sprayer_items
+from tuiha.tui.views.sprayers.rows import holding, sprayer_items, that_carry
 from tuiha.tui.views.users.pages import PAGE
 from tuiha.watch.lookup import NoPage
 from tuiha.watch.recording.codec import pack, unpack
@@ -171,6 +171,33 @@ def test_a_plot_of_milliseconds_uses_its_height() -> None:
                        Trends(lambda *_: (0.004,) * 900), AT, 40, 3)
     assert "now 4 ms" in plain(drawn[0])
     assert plain(drawn[1]).strip()
+
+
+def test_a_plot_has_its_scale_at_the_edge_and_shows_no_more_of_the_past_than_is_known() -> None:
+    young = Trends(lambda *_: (None,) * 800 + tuple(float(n) for n in range(100)))
+    drawn = [plain(line) for line in plot_lines((Plotted("s1", Metric("users", "USERS", str)),), young, AT, 60, 4)]
+    assert "peak 99.0" in drawn[0]
+    assert drawn[1].rstrip().endswith("100.0")
+    assert drawn[4].rstrip().endswith(" 0")
+    assert "2 min ago" in drawn[5]
+    assert sum(character != " " for character in drawn[4][:50]) > 35  # of 120 seconds 100 are known
+
+
+def test_what_is_not_known_takes_no_room_beside_what_is() -> None:
+    def half(node: str, _metric: str) -> tuple[float, ...]:
+        return (5.0,) * 900 if node == "s1" else ()
+
+    metric = Metric("users", "USERS", str)
+    drawn = fitting_plots((Plotted("s2", metric), Plotted("s1", metric)), Trends(half), AT, 80, 10)
+    assert "nothing known yet" not in "".join(map(plain, drawn))
+    assert sum(plain(line).count("USERS") for line in drawn) == 1
+    assert not fitting_plots((Plotted("s2", metric),), Trends(half), AT, 80, 10)
+
+
+def test_a_standby_that_carries_nothing_has_no_plots() -> None:
+    trends = Trends(lambda node, _metric: (0.0,) * 900 if node == "spray2" else (0.0, 3.0))
+    assert that_carry(("spray1", "spray2"), trends) == ("spray1",)
+    assert that_carry(("spray2",), trends) == ("spray2",)
 
 
 def test_a_plot_of_what_was_never_recorded_says_so() -> None:

@@ -19,10 +19,18 @@ from tests.tui.pty_terminal import Terminal
 from tests.tui.samples import AT, SAMPLES, SampleFeed, healthy, split
 from tests.tui.test_app import lines, seen, text
 from tuiha.config.errors import ConfigError, ConfigProblem
+from tuiha.model.codes import Change, EventKind
+from tuiha.model.facts import Event, Severity, Verdict
+from tuiha.tui.draw.spans import plain
+from tuiha.tui.draw.trends import Trends
+from tuiha.tui.draw.view import View, no_history
 from tuiha.tui.theme import load_theme
+from tuiha.tui.views.wall.day import day_line, stretches
 from tuiha.tui.views.wall.feeds import Watched
+from tuiha.tui.views.wall.letters import LARGEST, fitting_scale, large, rows_of, width_of_large
 from tuiha.tui.views.wall.picker import Picker
-from tuiha.tui.views.wall.picture import large, width_of_large
+from tuiha.tui.views.wall.picture import wall_lines
+from tuiha.tui.views.wall.pools import OnWall
 from tuiha.tui.views.wall.screen import Wall
 from tuiha.watch.child.messages import News, receive
 from tuiha.watch.recording.reader import Recording
@@ -64,9 +72,11 @@ async def test_it_fits_any_size(sample: str, size: tuple[int, int]) -> None:
 async def test_what_is_wrong_is_said_large_and_in_words() -> None:
     async with wall(watched("split")).run_test(size=(120, 40)) as pilot:
         shown = text(pilot)
-        assert all(row.rstrip() in shown for row in large("SPLIT", high=True))
-        assert "changes can go to two physical databases" in shown
-        assert all(row.rstrip() in shown for row in large("3/4", high=False))
+        assert all(row.rstrip() in shown for row in large("SPLIT", 2))
+        assert "S P L I T" in shown
+        assert "489 of 2,004 users are not served" in shown
+        assert "3 of 4 servers serve" in shown
+        assert "SERVERS  ● ● ● ✗" in shown
 
 
 async def test_old_data_are_called_old() -> None:
@@ -122,10 +132,39 @@ async def test_no_key_but_q() -> None:
 
 def test_large_letters_have_one_height() -> None:
     for word in ("HEALTHY", "DEGRADED", "DISPUTED", "SPLIT", "DOWN", "0123456789", "1,024", "4/4", "12k", "1.05M", "-"):
-        assert len(large(word, high=True)) == 5
-        assert {len(row) for row in large(word, high=True)} == {width_of_large(word, high=True)}
-        assert len(large(word, high=False)) == 3
-        assert {len(row) for row in large(word, high=False)} == {width_of_large(word, high=False)}
+        for scale in range(LARGEST + 1):
+            drawn = large(word, scale)
+            assert len(drawn) == rows_of(scale)
+            assert {len(row) for row in drawn} == {width_of_large(word, scale)}
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_letters_grow_with_the_screen(verdict: Verdict) -> None:
+    sizes = [(40, 9), (80, 9), (120, 15), (200, 24)]
+    scales = [fitting_scale(verdict.value, width - 2, rows) for width, rows in sizes]
+    assert None not in scales
+    assert scales == sorted(scales, key=lambda scale: scale or 0)
+    assert len(set(scales)) >= 3
+
+
+async def test_the_band_has_the_ground_of_the_state_and_old_data_are_called_old_over_it() -> None:
+    for sample, ground in (("healthy", "well"), ("degraded", "warning"), ("down", "bad")):
+        snapshot, happened = SAMPLES[sample]()
+        pool = OnWall(View(snapshot.pool, AT, "WALL", False, snapshot, happened), Trends(no_history))
+        drawn = wall_lines([pool], 0, 120, 40)
+        assert {line.ground for line in drawn[1:8]} == {ground}
+
+
+def test_the_day_shows_what_is_known_of_it_and_the_last_incident() -> None:
+    def turned(hours: float, before: str, after: str) -> Event:
+        return Event(AT - hours * 3600, Severity.BAD, "east", EventKind.VERDICT, Change(before, after))
+
+    events = (turned(2.0, "DOWN", "HEALTHY"), turned(2.5, "HEALTHY", "DOWN"))
+    known = stretches(events, AT, Verdict.HEALTHY, AT - 3 * 3600)
+    shown = plain(day_line(known, AT, 120))
+    assert "DOWN from 00:42Z, 30m00s" in shown
+    marks = shown.split()[2]
+    assert (len(marks), marks.count("✗"), marks.count("●"), marks.count("·")) == (48, 2, 5, 41)
 
 
 # The list of pools

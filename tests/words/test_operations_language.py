@@ -23,8 +23,8 @@ from tuiha.model.operations.plans import CheckId, CheckVerdict, Loss, nothing, s
 from tuiha.operate.plans.plan import Check, Plan, PlannedStep, plan_id
 from tuiha.operate.plans.weight import voided_by
 from tuiha.operate.records.state import OperationState, from_document, read_state, recorded
-from tuiha.tui.operations.lines.plan import plan_lines, wanted
-from tuiha.tui.operations.lines.run import result_lines
+from tuiha.tui.operations.lines.plan import PlanSight, plan_lines, wanted
+from tuiha.tui.operations.lines.result import result_lines
 from tuiha.tui.operations.operator import StartedOperation
 
 Seen = list[tuple[Any, ...]]
@@ -99,8 +99,8 @@ def test_which_loss_voids_a_plan(words: Any) -> None:
 def test_colours_and_what_has_to_be_typed(words: Any) -> None:
     with words():
         for loss, style in ((nothing(Loses.NOTHING()), "text"), (HOLES, "warning bold")):
-            lines = plan_lines(a_plan(loss), (), 100)
-            line = next(line for line in lines if line.spans and "Loses" in line.spans[0][0])
+            lines = plan_lines(PlanSight(a_plan(loss)), 100, 30)
+            line = next(line for line in lines if line.spans and "Data loss" in line.spans[0][0])
             assert line.spans[1][1] == style
         assert wanted(a_plan(), ()) == ("override protection", "db2")
 
@@ -125,5 +125,5 @@ def test_plans_and_results_are_read_back(words: Any) -> None:
             (StepId.HOLD, Done.HELD), (StepId.PROMOTE, Fault.LIMIT_PASSED)]
         assert found["steps"][0]["says"]["figures"] == {"servers": 2, "held_at": 1795366738.5}
         facts = StartedOperation("1", "failover", ("db2",), "ada", "", state.status, (), 1.0)
-        assert result_lines(facts, 100)[0].spans
+        assert result_lines(facts, None, (), 100, 30)[0].spans
         assert exit_code(state) == 5

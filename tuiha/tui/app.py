@@ -330,10 +330,10 @@ class Dashboard(TerminalApp, inherit_bindings=False):
             self.installed("command", CommandScreen).start(text)
             self.open("command")
 
-    def copy(self, text: str) -> None:
-        """Give a text to the terminal's clipboard (OSC 52), and say so."""
+    def copy(self, text: str, called: str = "") -> None:
+        """Give a text to the terminal's clipboard (OSC 52), and say so; a longer one by what it is called."""
         self.copy_to_clipboard(text)
-        self.say(f"copied: {text}")
+        self.say(f"copied: {called or text}")
 
     def say(self, text: str) -> None:
         """Say something on the screen in front for a moment."""

@@ -37,13 +37,32 @@ class History:
         with self._lock:
             self._advance(slot)
             seen = set()
-            for node, metric, value in _figures(snapshot):
+            for node, metric, value in figures_of(snapshot):
                 ring = self._rings.get((node, metric))
                 if ring is None:
                     ring = self._rings[node, metric] = array("f", [_NOTHING]) * self.points
                 ring[slot % self.points] = _NOTHING if value is None else value
                 seen.add(node)
             self._forget(seen)
+
+    def fill(self, at: float, until: float, figures: Iterable[Figure]) -> None:
+        """Figures that were so from `at` to `until` (unix seconds), before what was recorded here: only where nothing
+        is known yet.
+        """
+        with self._lock:
+            last = self._slot
+            if last is None:
+                return
+            slots = range(max(int(at / self.step), last - self.points + 1), min(int(until / self.step), last))
+            for node, metric, value in figures:
+                if value is None:
+                    continue
+                ring = self._rings.get((node, metric))
+                if ring is None:
+                    ring = self._rings[node, metric] = array("f", [_NOTHING]) * self.points
+                for slot in slots:
+                    if math.isnan(ring[slot % self.points]):
+                        ring[slot % self.points] = value
 
     def _advance(self, slot: int) -> None:
         """Empty the points that were passed over, and the new one."""
@@ -70,7 +89,12 @@ class History:
         return tuple(None if math.isnan(value) else value for value in ordered)
 
 
-def _figures(snapshot: Snapshot) -> Iterator[tuple[str, str, float | None]]:
+Figure = tuple[str, str, float | None]
+"""A node, a metric, and its value."""
+
+
+def figures_of(snapshot: Snapshot) -> Iterator[Figure]:
+    """Every figure of a snapshot; the pool's own stand under its name."""
     groups: tuple[tuple[Iterable[object], tuple[str, ...]], ...] = (
         (snapshot.servers, _SERVER), (snapshot.databases, _DATABASE), (snapshot.sprayers, _SPRAYER),
         (snapshot.mail, _MAIL))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuiha.model.operations.evidence import Back, Doing, Done, Fault, StepId
 from tuiha.model.words import count, names
-from tuiha.words.templates import Template, told
+from tuiha.words.templates import Template, at_moment, told
 
 
 def _agree(users: Mapping[str, int], gone: Sequence[str]) -> str:
@@ -14,7 +14,7 @@ def _agree(users: Mapping[str, int], gone: Sequence[str]) -> str:
 
 
 def _attached(servers: int, new: str, requests: int, served_at: float, later: Mapping[str, str]) -> str:
-    found = f"{servers} servers on {new} with leases, {requests} requests waited; served at {served_at:.4f}"
+    found = f"{servers} servers on {new} with leases, {requests} requests waited; served {at_moment(served_at)}"
     return f"{found}; later: {told(later)}" if later else found
 
 
@@ -24,7 +24,7 @@ def _backends(servers: Mapping[str, str]) -> str:
 
 def _cut_off(new: str, renewed_at: float | None) -> str:
     found = f"primary_conninfo is empty, no receiver; synchronous_standby_names of {new} is empty"
-    return found if renewed_at is None else f"{found}; last lease renewed at {renewed_at:.4f}"
+    return found if renewed_at is None else f"{found}; last lease renewed {at_moment(renewed_at)}"
 
 
 def _fenced(epoch: int, sessions: int, left: bool | None) -> str:

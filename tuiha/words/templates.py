@@ -47,6 +47,12 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%SZ", time.gmtime(math.ceil(at)))
 
 
+def at_moment(at: float) -> str:
+    """A moment (unix seconds) to the millisecond, UTC: `at 22:51:43.485Z`."""
+    whole, milliseconds = divmod(int(at * 1000), 1000)
+    return f"at {time.strftime('%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
+
+
 def _lsn(position: int) -> str:
     return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
 
@@ -64,7 +70,7 @@ _FORMATS: Mapping[str, Callable[[Any], str]] = {
     "size": bytes_of,
     "lsn": _lsn,
     "clock": clock,
-    "at": lambda value: f"at {value:.4f}",
+    "at": at_moment,
 }
 _PHRASES = _Phrases()
 

@@ -98,9 +98,9 @@ def fail_over(tmux: Tmux) -> None:
     pressed(tmux, ("f",), "fail over. Changes are locked: the dashboard asks why, and suggests the reason itself.",
             r"enter takes: .*db1")
     pressed(tmux, ("Enter",), "takes that reason. When one thing is possible, its plan is there at once.",
-            r"NO RETURN FROM HERE|FAIL OVER")
+            r"POINT OF NO RETURN|FAIL OVER")
     if "FAIL OVER" in "\n".join(tmux.screen()):
-        pressed(tmux, ("Enter",), "plans what the cursor is on.", r"NO RETURN FROM HERE")
+        pressed(tmux, ("Enter",), "plans what the cursor is on.", r"POINT OF NO RETURN")
     pressed(tmux, ("c",), "on to the confirmation.", r"then ctrl\+x")
     pressed(tmux, ("d", "b", "2", "C-x"), "the new primary's name, typed by hand, and `ctrl+x`.", r"RUN  |RESULT  ")
     tmux.until(r"RESULT .*DONE")

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuiha.model.operations.intent import IntentWay
-from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.outage import moments_of
+from tuiha.model.operations.plans import Extent, OperationStatus, StepStatus
 from tuiha.model.operations.ways import against
 from tuiha.tui.operations.operator import StartedOperation, StepFacts
 from tuiha.tui.shell import apply_command, both_commands, plan_command
+from tuiha.words.step_names import step_name
 
 if TYPE_CHECKING:
     from tuiha.operate.records.state import OperationState, StepState
@@ -28,7 +30,15 @@ def facts_of(state: OperationState, elsewhere: bool = False) -> StartedOperation
         outcome=dict(state.outcome or {}), command=_command(state), next=_next(state),
         cancelling=state.cancelling and not state.ended, left=state.left, host=state.host, elsewhere=elsewhere,
         undoable=state.undoable, changed=state.changed,
+        loses=state.plan.loses, loses_nothing=state.plan.loss.extent is Extent.NONE, roles=_roles(state),
+        moments=moments_of(step.said for step in state.steps),
     )
+
+
+def _roles(state: OperationState) -> tuple[str, str] | None:
+    """The active database before and after; None for an operation that leaves the roles as they are."""
+    found = state.plan.roles
+    return None if found is None or state.plan.point_of_no_return is None else found[1:]
 
 
 def _step(step: StepState) -> StepFacts:
@@ -38,6 +48,7 @@ def _step(step: StepState) -> StepFacts:
         planned.number, planned.target, f"undo: {planned.action}" if step.undoing else planned.action,
         StepStatus.RUNNING if running else step.state, planned.limit_seconds, planned.undo, planned.point_of_no_return,
         step.seconds, step.started_at, step.progress if running else step.evidence, step.done, step.of,
+        id=planned.id, name=f"undo: {step_name(planned.says)}" if step.undoing else step_name(planned.says),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiha.cli.output.documents import moment
@@ -95,6 +95,8 @@ def operation_text(state: OperationState) -> str:
 
 
 def _figure(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else cell(value)
 
 

@@ -44,7 +44,7 @@ class Opened:
         """As the wall and the list of pools want it."""
         from tuiha.tui.views.wall.feeds import Watched
 
-        return Watched(self.name, self.feed, self.feed.start)
+        return Watched(self.name, self.feed, self.feed.start, lambda: self.feed.day)
 
 
 @contextmanager

@@ -135,6 +135,14 @@ class Moment(StrEnum):
     SERVED = "served_at"  # the last server has its lease on the new primary
 
 
+class Uncounted(StrEnum):
+    """Why the requests of a server cannot be counted for an operation."""
+
+    RESTARTED = "restarted"  # its counters began again
+    SILENT_BEFORE = "silent-before"
+    SILENT_AFTER = "silent-after"
+
+
 class Extent(StrEnum):
     """How much an operation may lose."""
 

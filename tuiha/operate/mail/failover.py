@@ -52,7 +52,7 @@ class FailoverMail:
             ],
             steps=[
                 PlannedStep(1, server, StepId.OUT_OF_SERVICE(), 15.0, True),
-                PlannedStep(2, server, StepId.MONITOR_THROUGH(users=users, servers=[(o.name for o in others)]),
+                PlannedStep(2, server, StepId.MONITOR_THROUGH(users=users, servers=[other.name for other in others]),
                             60.0 + 2 * seconds, True),
             ],
             loss=nothing(Loses.READ_FROM_PARTNER()),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tuiha.model.operations.plans import Uncounted
 from tuiha.operate.plans.look import safe
 from tuiha.operate.plans.plan import Plan
 from tuiha.operate.reach.active_database import Active
@@ -29,12 +30,15 @@ class Cost:
 
     delayed: int | None  # waited for a database, or were told when to ask again (503 with Retry-After)
     failed: int | None  # were answered with 5xx, and no time to ask again
-    unknown: tuple[str, ...] = ()  # servers that did not tell
+    unknown: Mapping[str, Uncounted] = field(default_factory=dict)  # servers whose counters cannot be compared
 
     def figures(self) -> dict[str, object]:
         """As an operation's outcome has it."""
         found: dict[str, object] = {"requests_delayed": self.delayed, "requests_failed": self.failed}
-        return {**found, "requests_unknown_on": list(self.unknown)} if self.unknown else found
+        if self.unknown:
+            found["requests_unknown_on"] = list(self.unknown)
+            found["requests_unknown_why"] = {name: str(why) for name, why in self.unknown.items()}
+        return found
 
 
 async def counts(world: World, plan: Plan) -> dict[str, dict[str, float]]:
@@ -49,18 +53,22 @@ def cost(before: Counts, after: Counts, began: float) -> Cost:
 
     One that did not tell at one end, or was started again, makes the sums unknown.
     """
-    unknown = sorted(name for name in before.keys() | after.keys() if _lost(before.get(name), after.get(name), began))
+    judged = {name: _lost(before.get(name), after.get(name), began) for name in sorted(before.keys() | after.keys())}
+    unknown = {name: why for name, why in judged.items() if why is not None}
     if not before or unknown:
-        return Cost(None, None, tuple(unknown))
+        return Cost(None, None, unknown)
     delayed, failed = (int(sum(now[figure] - before.get(name, _NOTHING)[figure] for name, now in after.items()))
                        for figure in ("delayed", "failed"))
     return Cost(delayed, failed)
 
 
-def _lost(was: Mapping[str, float] | None, now: Mapping[str, float] | None, began: float) -> bool:
-    if was is None or now is None:
-        return now is None or now["started_at"] < began
-    return was["started_at"] != now["started_at"]
+def _lost(was: Mapping[str, float] | None, now: Mapping[str, float] | None, began: float) -> Uncounted | None:
+    """Why a server's counters cannot be compared; None when they can."""
+    if now is None:
+        return Uncounted.SILENT_AFTER
+    if was is None:
+        return Uncounted.SILENT_BEFORE if now["started_at"] < began else None
+    return Uncounted.RESTARTED if was["started_at"] != now["started_at"] else None
 
 
 async def _servers(world: World, plan: Plan) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Braille plots over the last 15 minutes, each with what it shows now and at most."""
+"""Braille plots, each with what it shows now and at most, and its scale at the edge.
+
+They show the last 15 minutes; while less is known, so much of them as is: a young dashboard has no empty boxes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from dataclasses import dataclass
 from tuiha.tui.draw import figures
 from tuiha.tui.draw.marks import nice_limit, plot
 from tuiha.tui.draw.spans import Line, Span, fit, left, shrink, spread
-from tuiha.tui.draw.trends import Trends
+from tuiha.tui.draw.trends import SPAN, Trends
 
 LEAST, GOOD, MOST = 3, 6, 12  # rows of a plot
 CELL = 38  # cells that a plot wants with the gap beside it
-AXIS = "15 min ago"
+WINDOWS: tuple[tuple[float, str], ...] = (  # seconds that are shown, and how the line of time says them
+    (60.0, "1 min ago"), (120.0, "2 min ago"), (300.0, "5 min ago"), (SPAN, "15 min ago"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ def fitting_plots(
 
     `every`: all of them, also when that takes more lines.
     """
+    known = [one for one in chosen if trends.known(one.node, one.metric.name)]
+    chosen = chosen if every and not known else known
+    if not chosen:
+        return []
+
     def height(across: int) -> int:
         """Rows that each gets when all of them are shown."""
         return room // -(-len(chosen) // across) - 2
@@ -79,10 +89,13 @@ def plot_lines(
     """
     across = across or (1 if width < 70 else 2 if width < 150 else 3)
     cell = (width - 1) // across
-    axis: tuple[Span, ...] = (*spread(((AXIS, "quiet"),), (("now", "quiet"),), cell - 3), ("   ", "text"))
+    seconds, ago = window(chosen, trends)
+    edge = edge_of(chosen, trends)
+    axis: tuple[Span, ...] = (*spread(((ago, "quiet"),), (("now", "quiet"), (" " * edge, "text")), cell - 3),
+                              ("   ", "text"))
     lines: list[Line] = []
     for start in range(0, len(chosen), across):
-        blocks = [_block(one, trends, at, cell - 3, rows) for one in chosen[start : start + across]]
+        blocks = [_block(one, trends, at, cell - 3, rows, seconds, edge) for one in chosen[start : start + across]]
         for row in range(rows + 1):
             spans: list[Span] = [(" ", "text")]
             for block in blocks:
@@ -97,19 +110,39 @@ def scale(most: float) -> float:
     return nice_limit(most) if most >= 1.0 else nice_limit(most * 1000) / 1000
 
 
-def _block(one: Plotted, trends: Trends, at: float, width: int, rows: int) -> list[tuple[Span, ...]]:
+def window(chosen: Sequence[Plotted], trends: Trends) -> tuple[float, str]:
+    """How much of the past is shown, in seconds and in words: the shortest window that holds all that is known."""
+    known = max((trends.known(one.node, one.metric.name) for one in chosen), default=SPAN)
+    return next((found for found in WINDOWS if found[0] >= known), WINDOWS[-1])
+
+
+def edge_of(chosen: Sequence[Plotted], trends: Trends) -> int:
+    """Cells that the scales of these plots take at their right edges."""
+    return 1 + max((len(one.metric.text(_top(one, trends))) for one in chosen), default=0)
+
+
+def _top(one: Plotted, trends: Trends) -> float:
+    """The top of a plot's scale."""
+    known = [value for value in trends.history(one.node, one.metric.name) if value is not None]
+    return scale(max(one.metric.least, *known)) if known else one.metric.least
+
+
+def _block(
+    one: Plotted, trends: Trends, at: float, width: int, rows: int, seconds: float, edge: int
+) -> list[tuple[Span, ...]]:
     metric = one.metric
     values = trends.history(one.node, metric.name)
     known = [value for value in values if value is not None]
-    top = scale(max(metric.least, *known)) if known else metric.least
     now = values[-1] if values else None
     words: list[tuple[Span, ...]] = [
         ((metric.title, "heading"),), (("now ", "quiet"), (metric.text(now), "strong")),
-        (("most ", "quiet"), (metric.text(max(known, default=None)), "text")),
-        (("of ", "quiet"), (metric.text(top), "quiet")),
+        (("peak ", "quiet"), (metric.text(max(known, default=None)), "text")),
     ]
     if not known:
         nothing: tuple[Span, ...] = ((left("nothing known yet", width), "quiet"),)
         return [words[0], nothing, *[((" " * width, "text"),)] * (rows - 1)]
-    drawn = plot(trends.means(one.node, metric.name, 2 * width, at), width, rows, top)
-    return [shrink(words, width), *[((row, metric.style),) for row in drawn]]
+    top, room = _top(one, trends), max(1, width - edge)
+    drawn = plot(trends.means(one.node, metric.name, 2 * room, at, seconds), room, rows, top)
+    scales = [metric.text(top), *[""] * (rows - 2), "0"] if rows > 1 else [metric.text(top)]
+    return [shrink(words, width), *[((row, metric.style), (f" {left(text, edge - 1)}", "quiet"))
+                                    for row, text in zip(drawn, scales, strict=True)]]

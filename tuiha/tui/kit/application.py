@@ -101,6 +101,9 @@ class Application(Coloured, Protocol):
     def say(self, text: str) -> None:
         """Say something on the screen in front for a moment."""
 
+    def copy(self, text: str, called: str = "") -> None:
+        """Give a text to the terminal's clipboard, and say so; a longer one by what it is called."""
+
     def find(self, text: str) -> None:
         """Filter what the screen in front shows."""
 

@@ -55,10 +55,14 @@ class PoolScreen(Screen[None], inherit_bindings=False):
         past = self.dashboard.past.line(width)
         if past is not None:
             return past
-        named = [bound_key for bound_key in self.bound_keys() if bound_key.key.short]
+        named = self.footer_keys()
         greyed = frozenset(entry.names[0] for entry in named if self.against(entry.key) is not None)
         told = [(entry.names[0], self._short(entry.key), entry.key.first) for entry in named]
         return footer_line(told, width, greyed)
+
+    def footer_keys(self) -> tuple[BoundKey, ...]:
+        """The keys that the footer names where it has room."""
+        return tuple(one for one in self.bound_keys() if one.key.short)
 
     def _short(self, key: Key) -> str:
         """What the footer says of a key: a key that does the opposite the second time says so."""

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tuiha.model.operations.plans import OperationStatus, StepStatus
+from tuiha.model.operations.outage import Interruption, interruption
+from tuiha.model.operations.plans import Moment, OperationStatus, StepStatus
 from tuiha.model.operations.ways import OperationStanding
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ class StepFacts:
     evidence: str = ""  # what was read back, or how far it is
     done: int | None = None  # of `of`, where the step counts
     of: int | None = None
+    id: str = ""  # of its kind, the same in every operation
+    name: str = ""  # a few words for what is so when it is done
+
+    @property
+    def called(self) -> str:
+        """The step in a few words; all of them when it has no shorter name."""
+        return self.name or self.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,21 @@ class StartedOperation:
     undoable: bool = True  # everything that began can be taken back
     changed: bool = True  # of one that has ended: something of it is left in the pool
     left: bool = False  # it was taken back as far as that was possible, and gave the pool back
+    loses: str = ""  # what it may lose, by its plan
+    loses_nothing: bool = True
+    roles: tuple[str, str] | None = None  # the active database before, and the one that it makes active
+    moments: Mapping[Moment, float] = field(default_factory=dict)  # unix seconds
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Since when nobody was served, and how long it held requests; None when it holds none."""
+        return interruption([step.id for step in self.steps], self.moments)
+
+    @property
+    def passed(self) -> bool:
+        """Whether its point of no return may have been passed; so it is where it has none and something was done."""
+        turning = [step for step in self.steps if step.point_of_no_return] or self.steps
+        return any(step.state not in _NOT_BEGUN for step in turning)
 
     @property
     def ended(self) -> bool:

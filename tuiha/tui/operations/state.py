@@ -80,6 +80,11 @@ class Operations:
             self._unlocked = None
         return self._unlocked
 
+    @property
+    def reason(self) -> str:
+        """The reason that an operation started now is recorded with; empty when none was given."""
+        return "" if self.unlocked is None else self.unlocked.reason
+
     def mode(self, otherwise: str) -> str:
         """The word on line 1."""
         return mode_word(self.unlocked, otherwise, self._now())

@@ -11,7 +11,7 @@ from textual import events
 
 from tuiha.model.operations.intent import IntentWay
 from tuiha.model.operations.ways import KEYS
-from tuiha.tui.keys import Key
+from tuiha.tui.keys import BoundKey, Key
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
@@ -31,6 +31,11 @@ STEER_KEYS: tuple[Key, ...] = tuple(
 )
 
 
+def _way_of(key: Key) -> IntentWay | None:
+    """What a key does about an operation; None for a key of another sort."""
+    return next((way for way in IntentWay if key.id == f"{_PREFIX}{way}"), None)
+
+
 class SteeringScreen(PoolScreen, inherit_bindings=False):
     """A screen with an operation on it."""
 
@@ -47,10 +52,16 @@ class SteeringScreen(PoolScreen, inherit_bindings=False):
         """Note when it arrived: it may have waited before it is acted on."""
         self._arrived_at = event.time
 
+    def footer_keys(self) -> tuple[BoundKey, ...]:
+        """What can never be done about this operation is not offered."""
+        operation = self.operation
+        return tuple(one for one in super().footer_keys() if (way := _way_of(one.key)) is None or (
+            operation is not None and against(way, operation) is None))
+
     def against(self, key: Key) -> str | None:
         """Also: not everything can be done about every operation."""
         reason = super().against(key)
-        way = next((way for way in IntentWay if key.id == f"{_PREFIX}{way}"), None)
+        way = _way_of(key)
         if way is None:
             return reason
         if self.operation is None:

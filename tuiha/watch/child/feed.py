@@ -16,7 +16,18 @@ from tuiha.config.errors import ConfigError
 from tuiha.model.codes import Ended, EventKind, WatcherEnding
 from tuiha.model.facts import Event, Severity, Snapshot
 from tuiha.watch.child.launch import Process, launched
-from tuiha.watch.child.messages import LAST, POLL, Message, News, Outline, Refusal, Started, receive
+from tuiha.watch.child.messages import (
+    LAST,
+    POLL,
+    KnownPast,
+    KnownVerdict,
+    Message,
+    News,
+    Outline,
+    Refusal,
+    Started,
+    receive,
+)
 from tuiha.watch.feed import Subscribers
 from tuiha.watch.history import History
 from tuiha.words.events import ending
@@ -52,6 +63,7 @@ class Apart:
         self._latest: Snapshot | None = None
         self._events: tuple[Event, ...] = ()
         self._history: History | None = None
+        self._day: tuple[KnownVerdict, ...] = ()
         self._subscribers = Subscribers()
         self._trouble: str | None = None
         self._lost: str | None = None
@@ -104,6 +116,11 @@ class Apart:
     def history(self, node: str, metric: str) -> tuple[float | None, ...]:
         """The last 15 minutes of a figure, oldest first, evenly spaced; the pool's own under its name."""
         return () if self._history is None else self._history.read(node, metric)
+
+    @property
+    def day(self) -> tuple[KnownVerdict, ...]:
+        """The verdicts of the last day as far as they were recorded before this began, oldest first."""
+        return self._day
 
     def poll_now(self) -> None:
         """Look again at once."""
@@ -217,6 +234,12 @@ class Apart:
         if not waiting:
             self._happened(Ended(WatcherEnding.REFUSED, reason=str(refusal.problems[0])))
 
+    def _take_past(self, past: KnownPast) -> None:
+        if self._history is not None:
+            for known in past.figures:
+                self._history.fill(known.at, known.until, known.figures)
+        self._day = past.verdicts
+
     def _take_news(self, news: News) -> None:
         if self._history is not None:
             self._history.record(news.snapshot)
@@ -228,6 +251,7 @@ class Apart:
 
 _TAKES: dict[type, Callable[..., None]] = {
     Outline: Apart._take_outline, Started: Apart._take_started, Refusal: Apart._take_refusal, News: Apart._take_news,
+    KnownPast: Apart._take_past,
 }
 
 

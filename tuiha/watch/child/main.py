@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tuiha.config.errors import ConfigError
 from tuiha.config.load import load
 from tuiha.model.facts import Event, Snapshot
 from tuiha.watch.child.launch import FAULT
-from tuiha.watch.child.messages import LAST, News, Refusal, Started, outline_of, send
+from tuiha.watch.child.messages import LAST, KnownPast, News, Refusal, Started, outline_of, send
 from tuiha.watch.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class _Watching:
         self._change = threading.Condition()
         self._newest: Snapshot | None = None
         self._sent: Event | None = None  # the newest event that was sent
+        self._past: KnownPast | None = None  # read, and not sent yet
         self._ending = False
 
     def run(self) -> int:
@@ -67,8 +69,12 @@ class _Watching:
                 trouble = None if recording is None else recording.trouble
                 lost = None if recording is None else recording.lost
                 send(self._news, News(snapshot, self._happened(), trouble, lost))
+                if self._past is not None:
+                    past, self._past = self._past, None
+                    send(self._news, past)
                 if not settled:  # nothing that can wait is done before the screen has its first look
                     settled = True
+                    threading.Thread(target=self._remember, name="tuiha-past", daemon=True).start()
                     recording = self._recorded() if self._to_record else None
                     _settle()
             return ENDED if self._ending else FAULT
@@ -85,6 +91,18 @@ class _Watching:
         recording = OptionalRecording(self._pool, self._base)
         recording.start(self._watcher)
         return recording
+
+    def _remember(self) -> None:
+        """On a thread of its own: what was recorded before this process began, for plots and for the wall's day."""
+        if not self._pool.recording.enabled:
+            return
+        from tuiha.watch.recording.past import past_of
+        from tuiha.watch.recording.setup import place_of
+
+        try:
+            self._past = past_of(place_of(self._pool, self._base), time.time())
+        except (ConfigError, OSError) as error:  # the recorder says so, too
+            _log.warning("what was recorded before cannot be read: %s", error)
 
     def _listen(self) -> None:
         """On a thread of its own: each request, until the pipe ends."""

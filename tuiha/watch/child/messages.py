@@ -62,7 +62,33 @@ class News:
     lost: str | None = None
 
 
-Message = Outline | Started | Refusal | News
+@dataclass(frozen=True, slots=True)
+class KnownFigures:
+    """Figures that were so for a while before the screen began (unix seconds)."""
+
+    at: float
+    until: float
+    figures: tuple[tuple[str, str, float | None], ...]  # node, metric, value
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVerdict:
+    """The worst verdict of a stretch of time (unix seconds)."""
+
+    begin: float
+    end: float
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPast:
+    """What the recording knows of the time before: figures newest first, verdicts oldest first."""
+
+    figures: tuple[KnownFigures, ...]
+    verdicts: tuple[KnownVerdict, ...]
+
+
+Message = Outline | Started | Refusal | News | KnownPast
 
 
 def outline_of(pool: Pool) -> Outline:

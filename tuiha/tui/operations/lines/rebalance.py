@@ -8,12 +8,9 @@ from typing import Any
 
 from tuiha.model.operations.catalogue import BAND, IN_FLIGHT, RATE, TRIGGER, Option
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
 from tuiha.tui.draw.spans import BLANK, Line, Span, fit, left, right, spread
-from tuiha.tui.operations.lines.plan import labelled
-
-_LABEL = 9
+from tuiha.tui.operations.lines.plan import labelled, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +74,9 @@ def sheet_lines(details: Mapping[str, Any], width: int) -> list[Line]:
     pace = details.get("pace", {})
     rate = pace.get("rate")
     timed = f", in about {figures.duration(moves / rate)} at {rate:g} a second" if rate else ""
-    told = f"{moves:,} users: {least}{forced}{timed}" if moves else "nobody moves: every server is near its share"
-    lines = [labelled("" if place else "Moves", ((text, "text"),), width)
-             for place, text in enumerate(wrapped(told, width - _LABEL - 1))]
-    if logins:
-        lines += [labelled("" if place else "Log-ins", ((text, "text"),), width)
-                  for place, text in enumerate(wrapped(logins, width - _LABEL - 1))]
+    moved = f"{moves:,} users: {least}{forced}{timed}" if moves else "nobody moves: every server is near its share"
+    lines = told("Moves", moved, width)
+    lines += told("Log-ins", logins, width) if logins else []
     return [*lines, BLANK, *_server_lines(servers, width)]
 
 

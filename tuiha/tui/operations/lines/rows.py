@@ -13,7 +13,7 @@ from tuiha.tui.draw.columns import Column, ColumnSight, Lasting, Sheet
 from tuiha.tui.draw.filter import Fields
 from tuiha.tui.draw.rows import RowOrder
 from tuiha.tui.draw.spans import Line, Span, clean, fit
-from tuiha.tui.operations.lines.run import RESULTS, step_line
+from tuiha.tui.operations.lines.steps import RESULTS, step_line
 from tuiha.tui.operations.operator import StartedOperation
 from tuiha.words.results import WORDS
 

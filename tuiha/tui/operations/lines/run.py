@@ -1,93 +1,102 @@
-"""An operation that runs or ran, as people read it: each step with what was read back."""
+"""An operation that runs, as people read it: all steps at once, and what was read back after the chosen one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-
-from tuiha.model.operations.plans import OperationStatus, StepStatus
-from tuiha.model.words import count, span
+from tuiha.model.operations.plans import StepStatus
+from tuiha.model.words import span
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.lists import wrapped
+from tuiha.tui.draw.lists import rule, wrapped
 from tuiha.tui.draw.marks import CURSOR, bar
-from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right
-from tuiha.tui.operations.lines.plan import screen_title
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, spread, width_of
+from tuiha.tui.operations.lines.plan import apart, title_of
+from tuiha.tui.operations.lines.steps import RESULTS, STUCK, step_grid, whole_step
 from tuiha.tui.operations.operator import StartedOperation, StepFacts
-from tuiha.words.results import MEANINGS, WORDS
+from tuiha.words.outcome import meanwhile
+from tuiha.words.results import WORDS
 
-_STEPS: Mapping[StepStatus, tuple[Span, str]] = {  # mark, style of the words
-    StepStatus.WAITING: (("·", "quiet"), "quiet"),
-    StepStatus.RUNNING: ((CURSOR, "flow bold"), "strong bold"),
-    StepStatus.DONE: (("✓", "well"), "text"),
-    StepStatus.FAILED: (("✗", "bad bold"), "bad bold"),
-    StepStatus.UNKNOWN: (("?", "warning bold"), "warning bold"),
-    StepStatus.UNDONE: (("◂", "heading"), "heading"),
-    StepStatus.STOPPED: (("▪", "warning"), "warning"),
-}
-RESULTS: Mapping[OperationStatus, str] = {  # the style of its word
-    OperationStatus.RUNNING: "armed bold", OperationStatus.DONE: "well bold", OperationStatus.FAILED: "bad bold",
-    OperationStatus.UNKNOWN: "warning bold", OperationStatus.UNDONE: "heading bold",
-    OperationStatus.CANCELLED: "warning bold", OperationStatus.INTERRUPTED: "bad bold",
-}
-_STUCK = (StepStatus.FAILED, StepStatus.UNKNOWN)
-_OVER = (StepStatus.DONE, StepStatus.UNDONE)
+GRID_FROM = 3  # lines over the steps
+LEAVING = "You can close this terminal. The operation continues, and tuiha reopens here."
+_LEAST = 2  # lines of evidence that are worth their rule
 
 
-def _plain(value: object) -> str:
-    return f"{value:.0f}" if isinstance(value, float) and value >= 10 else str(value)
+def chosen_step(operation: StartedOperation, wanted: int | None) -> int:
+    """The place of the step whose evidence is shown: the wanted one, else the last that has some."""
+    last = len(operation.steps) - 1
+    if wanted is not None:
+        return max(0, min(wanted, last))
+    steps = list(enumerate(operation.steps))
+    stuck = [place for place, step in steps if step.state in STUCK]
+    told = [place for place, step in steps if step.evidence and step.state is not StepStatus.RUNNING]
+    return next(iter(stuck), told[-1] if told else 0)
 
 
-def _requests(value: object) -> str:
-    return count(value, "request") if isinstance(value, int) else str(value)
+def title_lines(word: str, operation: StartedOperation, end: Span, width: int) -> list[Line]:
+    """What it is, who started it and why, and its id."""
+    title = title_of(operation.kind, operation.target)
+    start: tuple[Span, ...] = ((f" {word}  ", "armed bold"), (title, "strong bold"))
+    lines = apart(start, (("  ", "text"), end, (" ", "text")), width)
+    reason = f'   "{operation.reason}"' if operation.reason else ""
+    who: tuple[Span, ...] = ((clean(f" by {operation.who}{reason}"), "armed"),)
+    number: tuple[Span, ...] = ((f"  {operation.id} ", "quiet"),)
+    if width_of((*who, *number)) <= width:
+        return [*lines, Line(spread(who, number, width))]
+    parts = wrapped(clean(f"by {operation.who}{reason}   {operation.id}"), width - 2)
+    return [*lines, *(Line(fit(((f" {part}", "armed"),), width)) for part in parts)]
 
 
-_OUTCOMES: Mapping[str, tuple[str, Callable[[object], str]]] = {  # figure -> label, how it is said
-    "outage_ms": ("Writes held", lambda value: f"{_plain(value)} ms"),
-    "unserved_ms": ("Nobody served", lambda value: f"{_plain(value)} ms, since the last lease before the outage"),
-    "protected": ("Protected", lambda value: "yes" if value else "no"),
-    "requests_delayed": ("Delayed", _requests), "requests_failed": ("Failed", _requests),
-}
-
-
-def run_lines(operation: StartedOperation, now: float, width: int) -> tuple[Line, ...]:
-    """The steps, how far they are, and that leaving changes nothing."""
-    word, style = WORDS[operation.state], RESULTS[operation.state]
-    lines = [screen_title("RUN", operation.kind, operation.target, (word, style), width), _who(operation, width), BLANK]
-    lines += [step_line(step, now, width) for step in operation.steps]
-    lines += [BLANK, _progress(operation, now, width), BLANK]
+def run_lines(operation: StartedOperation, now: float, width: int, room: int, wanted: int | None) -> tuple[Line, ...]:
+    """The steps side by side, the one that runs, what requests notice, and the evidence of the chosen step."""
+    place = chosen_step(operation, wanted)
+    done = sum(step.state is StepStatus.DONE for step in operation.steps)
+    end: Span = (f"{WORDS[operation.state]}  {done} of {len(operation.steps)}", RESULTS[operation.state])
+    lines = [*title_lines("RUN", operation, end, width), BLANK, *step_grid(operation.steps, place, now, width)]
+    running = next((step for step in operation.steps if step.state is StepStatus.RUNNING), None)
+    below = [*_running(running, now, width), *_progress(operation, now, width), *_requests(operation, now, width)]
     if operation.cancelling:
-        lines.append(Line(fit(((" It was asked to stop, and does so where that is safe.", "warning"),), width)))
-    leaving = wrapped("Losing this terminal changes nothing: it goes on, and tuiha opens here.", width - 2)
-    return (*lines, *(Line(fit(((f" {part}", "quiet"),), width)) for part in leaving))
+        below.append(Line(fit(((" It was asked to stop, and stops where that is safe.", "warning"),), width)))
+    below += [Line(fit(((f" {part}", "quiet"),), width)) for part in wrapped(LEAVING, width - 2)]
+    left_over = room - len(lines) - len(below)
+    gap = [BLANK] if left_over > _LEAST + 2 else []
+    return (*lines, *gap, *below, *_evidence(operation.steps[place] if operation.steps else None, width,
+                                             left_over - len(gap)))
 
 
-def _who(operation: StartedOperation, width: int) -> Line:
-    reason = f': "{operation.reason}"' if operation.reason else ""
-    text = f" operation {operation.id} by {operation.who}{reason}"
-    return Line(fit(((clean(text), "armed"),), width))
+def whole_lines(operation: StartedOperation, now: float, width: int) -> tuple[Line, ...]:
+    """Every step with all that was read back."""
+    end: Span = (WORDS[operation.state], RESULTS[operation.state])
+    lines = [*title_lines("STEPS", operation, end, width), BLANK]
+    for step in operation.steps:
+        if step.point_of_no_return:
+            lines.append(Line(fit(((" ══ POINT OF NO RETURN ══", "bad bold"),), width)))
+        lines += whole_step(step, now, width)
+    return tuple(lines)
 
 
-def step_line(step: StepFacts, now: float, width: int) -> Line:
-    """A step: its state as a mark, how long it took, and what was read back."""
-    mark, style = _STEPS[step.state]
-    name = _name_width(width)
-    told = step.evidence
-    if step.state is StepStatus.RUNNING:
-        gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
-        told = f"{gone:.0f}s of {step.limit_seconds:g}s  {step.evidence}".rstrip()
-    elif step.state in _STUCK:
-        told = f"{step.state.upper()}  {step.evidence}"
-    elif step.state is StepStatus.WAITING:
-        told = "waiting"
-    taken = "" if step.seconds is None else f"{step.seconds:.2f}s"
-    both = f"{step.action}  {step.target}"
-    return Line(fit((
-        (" ", "text"), mark, (" ", "text"), (left(both if len(both) <= name else step.action, name), style),
-        (right(taken, 8) + "  ", "quiet"), (told, "heading" if step.state in _OVER else style),
-    ), width))
+def _running(step: StepFacts | None, now: float, width: int) -> list[Line]:
+    """The step that runs: what it does, how long it may take, how far it is."""
+    if step is None:
+        return []
+    gone = 0.0 if step.started_at is None else max(0.0, now - step.started_at)
+    end: Span = (f"{span(gone, fine=False)} of at most {span(step.limit_seconds, fine=False)} ", "quiet")
+    room = width - len(end[0]) - 8
+    first, *more = wrapped(clean(step.action), room)
+    start: tuple[Span, ...] = ((f" {CURSOR} ", "flow bold"), (f"{step.number}  ", "quiet"), (first, "strong bold"))
+    texts = [*more, *(wrapped(clean(step.evidence), width - 7) if step.evidence else ())]
+    return [Line(spread(start, (("  ", "text"), end), width)),
+            *(Line(fit(((f"      {part}", "text"),), width)) for part in texts)]
 
 
-def _progress(operation: StartedOperation, now: float, width: int) -> Line:
+def _requests(operation: StartedOperation, now: float, width: int) -> list[Line]:
+    """What is held and for how long."""
+    found = operation.interruption
+    text = meanwhile(found, now) if found is not None else ""
+    open_now = found is not None and found.served_at is None
+    style = "warning bold" if open_now else "text"
+    parts = wrapped(f"{text[:1].upper()}{text[1:]}", width - 2) if text else []
+    return [Line(fit(((f" {part}", style),), width)) for part in parts]
+
+
+def _progress(operation: StartedOperation, now: float, width: int) -> list[Line]:
     """A bar: what the running step counts, with its rate and the time that is left; or else the steps."""
     counting = next((step for step in operation.steps if step.state is StepStatus.RUNNING and step.of), None)
     if counting is not None and counting.of:
@@ -95,7 +104,7 @@ def _progress(operation: StartedOperation, now: float, width: int) -> Line:
     else:
         done, of, unit = sum(step.state is StepStatus.DONE for step in operation.steps), len(operation.steps), " steps"
     text = f"  {figures.count(done)} of {figures.count(of)}{unit}"
-    return Line(fit((("   ", "text"), *bar(done, of, max(10, width - len(text) - 8), "armed"), (text, "quiet")), width))
+    return [Line(fit(((" ", "text"), *bar(done, of, max(10, width - len(text) - 3), "armed"), (text, "quiet")), width))]
 
 
 def _pace(step: StepFacts, now: float) -> str:
@@ -108,48 +117,18 @@ def _pace(step: StepFacts, now: float) -> str:
     return f"  {told}/s, {figures.duration((step.of - step.done) / rate)} left"
 
 
-def result_lines(operation: StartedOperation, width: int, keys: Sequence[str] = ()) -> tuple[Line, ...]:
-    """What is certain now, what it cost, and what to do next; `keys` lead on when something is left."""
-    word, style = WORDS[operation.state], RESULTS[operation.state]
-    if operation.outcome.get("protected") is False:
-        word, style = f"{word}, UNPROTECTED", "warning bold"
-    title = screen_title("RESULT", operation.kind, operation.target, (word, style), width)
-    lines = [title, _who(operation, width), BLANK]
-    lines.append(Line(fit(((f" {MEANINGS[operation.state]}", style.removesuffix(" bold")),), width)))
-    for name, value in operation.outcome.items():
-        label, said = _OUTCOMES.get(name, (name.replace("_", " "), _plain))
-        lines.append(_fact(label, said(value), width))
-    if operation.seconds is not None:
-        lines.append(_fact("In all", span(operation.seconds), width))
-    for place, text in enumerate(wrapped(clean(operation.next), width - 16) if operation.next else ()):
-        lines.append(_fact("" if place else "Next", text, width, "flow bold"))
-    if keys:
-        lines.append(_fact("Keys", "   ".join(keys), width, "flow bold"))
-    for place, text in enumerate(wrapped(clean(operation.command), width - 16) if operation.command else ()):
-        lines.append(_fact("" if place else "Command", text, width, "heading"))
-    lines.append(BLANK)
-    for step in operation.steps:
-        lines += _ended_step(step, width)
-    return tuple(lines)
-
-
-def _ended_step(step: StepFacts, width: int) -> list[Line]:
-    """A step of the result: what was read back is told whole."""
-    line = step_line(step, 0.0, width)
-    indent = _name_width(width) + 13
-    if indent + len(step.evidence) + len(step.state) + 2 <= width:
-        return [line]
-    word = f"{step.state.upper()}  " if step.state in _STUCK else ""
-    first, *more = wrapped(clean(f"{word}{step.evidence}"), width - indent - 1)
-    start = step_line(replace(step, evidence=first.removeprefix(word)), 0.0, width)
-    return [start, *(Line(fit(((" " * indent + part, "heading"),), width)) for part in more)]
-
-
-def _name_width(width: int) -> int:
-    return max(18, min(44, width * 2 // 5))
-
-
-def _fact(label: str, text: str, width: int, style: str = "text") -> Line:
-    return Line(fit(((f" {left(label, 13)} ", "quiet"), (text, style)), width))
-
-
+def _evidence(step: StepFacts | None, width: int, room: int) -> list[Line]:
+    """What was read back after a step, in at most `room` lines with their rule."""
+    if step is None or room < _LEAST:
+        return []
+    text = step.evidence or ("it has not begun" if step.state is StepStatus.WAITING else "nothing is read back yet")
+    style = "text" if step.evidence else "quiet"
+    parts = wrapped(clean(text), width - 2)
+    more = len(parts) > room - 1
+    shown = parts[: room - 2] if more else parts
+    lines = [rule(width, f"step {step.number}: {step.called}"),
+             *(Line(fit(((f" {part}", style),), width)) for part in shown)]
+    if more:
+        left_out = len(parts) - len(shown)
+        lines.append(Line(fit(((f" {left_out} more lines: ", "quiet"), ("enter", "flow bold")), width)))
+    return lines

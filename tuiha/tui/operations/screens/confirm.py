@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.message import Message
 
+from tuiha.model.operations.catalogue import OPERATIONS
 from tuiha.tui.draw.head import head
-from tuiha.tui.draw.lists import rule, wrapped
-from tuiha.tui.draw.spans import BLANK, Line, fit
+from tuiha.tui.draw.lists import footer_line, rule
+from tuiha.tui.draw.spans import BLANK, Line
 from tuiha.tui.draw.view import View
 from tuiha.tui.keys import Key, bindings
 from tuiha.tui.kit.application import Reach
@@ -17,17 +19,36 @@ from tuiha.tui.kit.paced import PacedEntry
 from tuiha.tui.kit.paper import Paper
 from tuiha.tui.kit.screen import BACK, PoolScreen
 from tuiha.tui.operations.application import OperatingApplication
-from tuiha.tui.operations.lines.plan import changed_facts, confirm_lines, forbidden, wanted
+from tuiha.tui.operations.lines.confirm import ConfirmSight, above_entry, below_entry, void_by
+from tuiha.tui.operations.lines.plan import forbidden, wanted
 from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.operations.screens.plan import AGAIN
 
 if TYPE_CHECKING:
     from tuiha.operate.plans.plan import Plan
 
-# The line to type into takes every key; these are declared for the footer.
+HINT_FROM = 16  # rows from which the hint under the line to type into has room
+REASON_KEY = "ctrl+r"  # a letter would be typed
+# The line to type into takes every key; these are declared for the help.
 CONFIRM_KEYS: tuple[Key, ...] = (
-    Key("confirm.start", "ctrl+x", "nothing", "after the name: start it", "start it", danger=True, first=True), BACK,
+    Key("confirm.start", "ctrl+x", "nothing", "after the name: start it", "start", danger=True, first=True),
+    Key("confirm.reason", REASON_KEY, "reason", "change the reason that is recorded", "edit the reason", danger=True),
+    BACK,
 )
+
+
+class ConfirmEntry(PacedEntry):
+    """The line to type into; one key leads from it to the reason."""
+
+    class Reason(Message):
+        """The reason is to be changed."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the key for the reason; every other one is the line's."""
+        if event.key == REASON_KEY:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Reason())
 
 
 class ConfirmScreen(PoolScreen, inherit_bindings=False):
@@ -41,8 +62,9 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._head = Paper(id="head")
-        self._body = Paper(id="body")
-        self._entry = PacedEntry(id="entry")
+        self._above = Paper(id="above")
+        self._entry = ConfirmEntry(id="entry")
+        self._below = Paper(id="below")
         self._footer = Paper(id="footer")
         self._plan: Plan | None = None
         self._newest: Plan | None = None
@@ -55,7 +77,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
 
     def compose(self) -> Sequence[Paper]:
         """Head, text, the line to type into, the footer."""
-        return (self._head, self._body, self._entry, self._footer)
+        return (self._head, self._above, self._entry, self._below, self._footer)
 
     def choose(self, plan: Plan) -> None:
         """Ask for this plan's name."""
@@ -97,9 +119,9 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
 
         assert self._plan is not None
         if isinstance(answer, OperatorTrouble):
-            self._void = (f"it cannot be planned any more: {answer.text}",)
+            self._void = (f"the pool refuses the plan: {answer.text}",)
         elif (void := voided_by(self._plan, answer)) is not None:
-            self._void = changed_facts(*void) or ("the facts are others",)
+            self._void = void_by(void)
         else:
             self._newest = answer
         if self._void:
@@ -120,7 +142,7 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
             return
         expected = wanted(plan, self._overridden)
         if message.text != expected[0]:
-            self._entry.empty(f"that is not it: {expected[0]} is to be typed")
+            self._entry.empty(f"expected: {expected[0]}")
         elif len(expected) > 1:
             self._overridden = (*self._overridden, message.text.removeprefix("override "))
             self._entry.empty("")
@@ -148,6 +170,23 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
 
         self.dashboard.operations.apply(plan, plan.confirm, self._overridden, answered)
 
+    # The reason
+
+    @property
+    def _keeps_reason(self) -> bool:
+        """Whether the pool keeps the reason: then it is part of the plan, and changed there."""
+        known = OPERATIONS.get(self._plan.kind) if self._plan is not None else None
+        return known is not None and known.keeps_reason
+
+    def on_confirm_entry_reason(self, message: ConfirmEntry.Reason) -> None:
+        """The key in the line to type into."""
+        self.action_reason()
+
+    def action_reason(self) -> None:
+        """Ask for another reason, and come back."""
+        if not self._void and not self._starting and not self._keeps_reason and self.allowed("confirm.reason"):
+            self.dashboard.ways.open_unlock()
+
     def action_back(self) -> None:
         """Back to the plan."""
         self.set_focus(None)
@@ -156,18 +195,32 @@ class ConfirmScreen(PoolScreen, inherit_bindings=False):
     def action_nothing(self) -> None:
         """ctrl+x without a line to type into: the plan is void."""
 
+    def footer(self, width: int) -> Line:
+        """The keys that work now: what ctrl+x does next, and the way back."""
+        if self.dashboard.operations.against() is not None:
+            return super().footer(width)
+        back = ("esc", "back to the plan, nothing happens", True)
+        if self._void or self._plan is None:
+            return footer_line([back], width)
+        expected = wanted(self._newest or self._plan, self._overridden)
+        keys = [("ctrl+x", "start" if len(expected) == 1 else expected[0], True)]
+        keys += [] if self._keeps_reason else [(REASON_KEY, "edit the reason", False)]
+        return footer_line([*keys, back], width)
+
     def paint(self, live: View, body: View) -> None:
-        """Draw."""
+        """Draw: the line to type into stands right under what has to be typed."""
         width, height = self.size
         if not width or not height or self._plan is None:
             return
-        room = max(1, height - (6 if self._entry.display else 5))
-        lines = [*confirm_lines(self._newest or self._plan, self._overridden, self._void, width)]
-        if self._refused:
-            told = wrapped(self._refused, width - 2)
-            lines += [BLANK, Line(fit(((" REFUSED", "bad bold"), ("  nothing has happened:", "text")), width))]
-            lines += [Line(fit(((f" {text}", "warning"),), width)) for text in told]
+        edit = "" if self._keeps_reason else REASON_KEY
+        sight = ConfirmSight(self._newest or self._plan, live.snapshot, self.dashboard.operations.reason, edit,
+                             self._overridden, self._void, self._refused)
+        room = max(1, height - 5 - self._entry.display)
+        below = below_entry(sight, width) if height >= HINT_FROM else []
+        above = above_entry(sight, width, max(1, room - len(below)))
+        below += [BLANK] * (room - len(above) - len(below))
         self._head.show((*head(live, width), rule(width)), min(4, height))
-        self._body.show((*lines[:room], *[BLANK] * (room - len(lines))), room)
+        self._above.show(above, len(above))
         self._entry.redraw()
+        self._below.show(below, len(below))
         self._footer.show((self.footer(width),), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tuiha.model.operations.catalogue import REASON
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
@@ -12,7 +13,7 @@ from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.application import Reach
 from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
 from tuiha.tui.operations.application import OperatingApplication
-from tuiha.tui.operations.lines.plan import changed_facts, forbidden, labelled, plan_lines, screen_title, wanted
+from tuiha.tui.operations.lines.plan import PlanSight, forbidden, plan_lines, screen_title, wanted
 from tuiha.tui.operations.operator import OperatorTrouble
 from tuiha.tui.shell import apply_command, both_commands, plan_command
 
@@ -27,7 +28,8 @@ PLAN_KEYS: tuple[Key, ...] = (
         danger=True, first=True),
     Key("plan.save", "s", "save", "keep the plan for the shell, and say the command that applies it", "save plan"),
     COPY,
-    Key("plan.values", "v", "values", "each check with its value, or the good ones in short", "values"),
+    Key("plan.reason", "e", "reason", "change the reason that is recorded with the operation", "reason", danger=True),
+    Key("plan.values", "v", "values", "each check with its value, or the good ones in one line", "checks"),
     UNLOCK, BACK, *(key for key in EVERYWHERE if key.id != COPY.id),
 )
 
@@ -45,7 +47,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         self._wanted: tuple[str, tuple[str, ...], Mapping[str, str]] = ("", (), {})
         self._plan: Plan | None = None
         self._trouble: OperatorTrouble | None = None
-        self._changed: tuple[str, ...] = ()
+        self._opened: Plan | None = None  # the first plan since the screen was opened
         self._asking = 0  # number of the question that waits for its answer; 0: none
         self._asked = 0
         self._each = False
@@ -60,7 +62,7 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         """Forget what was shown and plan this."""
         self._wanted = (kind, target, options)
         self._plan = self._trouble = None
-        self._changed, self._saved = (), ""
+        self._opened, self._saved = None, ""
         self._asking = self._top = 0
 
     def on_screen_resume(self) -> None:
@@ -87,19 +89,16 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
             self._trouble, self._plan = answer, None
         else:
             if self._plan is not None and self._plan.id != answer.id:
-                self._changed, self._saved = changed_facts(self._plan.facts, answer.facts), ""
+                self._saved = ""
             self._trouble, self._plan = None, answer
+            self._opened = self._opened or answer
         self.dashboard.paint()
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The plan, or why there is none."""
         if self._plan is not None:
-            saved = [labelled("" if place else "Saved", ((text, "flow"),), width)
-                     for place, text in enumerate(wrapped(self._saved, width - 11) if self._saved else ())]
-            every = (*saved, *plan_lines(self._plan, self._changed, width))
-            if self._each or len(every) <= self.size.height - 5:
-                return every
-            return (*saved, *plan_lines(self._plan, self._changed, width, short=True))
+            sight = PlanSight(self._plan, self._opened, self.dashboard.operations.reason, self._saved)
+            return plan_lines(sight, width, self.size.height - 5, self._each)
         kind, target, _ = self._wanted
         lines = [screen_title("PLAN", kind, target, ("", "quiet"), width), BLANK]
         if self._trouble is None:
@@ -139,6 +138,16 @@ class PlanScreen(ReadingScreen, inherit_bindings=False):
         kind, target, options = self._wanted
         planned = plan_command(kind, target, options)
         return planned if self._plan is None else both_commands(planned, self._applied(self._plan))
+
+    def action_reason(self) -> None:
+        """Ask for another reason; the pool keeps it with some kinds of operation, and then it is part of the plan."""
+        if self.allowed("plan.reason"):
+            self.dashboard.ways.open_unlock(self._given)
+
+    def _given(self) -> None:
+        kind, target, options = self._wanted
+        if REASON.name in options:
+            self.ask(kind, target, {**options, REASON.name: self.dashboard.operations.reason})
 
     def action_save(self) -> None:
         """Keep the plan for `tuiha apply`."""

@@ -11,15 +11,16 @@ from tuiha.tui.draw.current import running_elsewhere
 from tuiha.tui.draw.lists import event_line, rule
 from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
-from tuiha.tui.keys import EVERYWHERE, bindings
+from tuiha.tui.keys import EVERYWHERE, Key, bindings
 from tuiha.tui.kit.screen import BACK, MOVES, UNLOCK, ReadingScreen
-from tuiha.tui.operations.lines.run import run_lines
+from tuiha.tui.operations.lines.run import GRID_FROM, chosen_step, run_lines, whole_lines
 from tuiha.tui.operations.operator import OperatorTrouble, StartedOperation
 from tuiha.tui.operations.steer import STEER_KEYS, SteeringScreen
 
 AGAIN = 1.0  # seconds between two looks for the result of an operation that runs on another host
 LEAST_EVENTS = 4  # rows with their rule: fewer are not worth it
-RUN_KEYS = (*STEER_KEYS[:2], *MOVES, UNLOCK, BACK, *EVERYWHERE)
+STEPS = Key("run.steps", "enter", "steps", "every step with its whole evidence, or all side by side again", "full text")
+RUN_KEYS = (*STEER_KEYS[:2], *MOVES, STEPS, UNLOCK, BACK, *EVERYWHERE)
 
 
 class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
@@ -35,6 +36,8 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         self._facts: StartedOperation | None = None
         self._elsewhere: Running | None = None  # its journal is on another host
         self._end: Callable[[], None] | None = None
+        self._step: int | None = None  # the place of the step under the cursor; None: the one that matters now
+        self._whole = False  # every step with its evidence
 
     @property
     def operation(self) -> StartedOperation | None:
@@ -45,6 +48,7 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
         """Follow this operation from now on."""
         self._unfollow()
         self._operation, self._facts, self._top = operation, facts, 0
+        self._step, self._whole = None, False
         self._elsewhere = None
 
         def told(news: StartedOperation | OperatorTrouble) -> None:
@@ -105,8 +109,10 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
 
     def text(self, view: View, width: int) -> Sequence[Line]:
         """The steps, and what happens in the pool meanwhile."""
+        if self._facts is not None and self._whole:
+            return whole_lines(self._facts, view.now, width)
         if self._facts is not None:
-            lines = run_lines(self._facts, view.now, width)
+            lines = run_lines(self._facts, view.now, width, self.size.height - 5, self._step)
         elif self._elsewhere is not None:
             lines = running_elsewhere(running(view.snapshot) or self._elsewhere, width)
         else:
@@ -118,6 +124,28 @@ class RunScreen(SteeringScreen, ReadingScreen, inherit_bindings=False):
             return lines
         gap = [BLANK] * (room - 1 - len(events))
         return (*lines, *gap, rule(width, "meanwhile"), *(event_line(event, width) for event in events))
+
+    def action_move(self, lines: int) -> None:
+        """To another step; in the full text, scroll."""
+        if self._whole or self._facts is None or not self._facts.steps:
+            super().action_move(lines)
+            return
+        place = max(0, min(chosen_step(self._facts, self._step) + lines, len(self._facts.steps) - 1))
+        self._step = place
+        self._top = max(0, min(self._top, GRID_FROM + place), GRID_FROM + place + 1 - max(1, self.size.height - 5))
+        self.dashboard.paint()
+
+    def action_steps(self) -> None:
+        """Every step with its evidence, or all steps side by side."""
+        self._whole, self._top = not self._whole, 0
+        self.dashboard.paint()
+
+    def action_back(self) -> None:
+        """From the full text to the steps side by side; from there to the screen behind."""
+        if self._whole:
+            self.action_steps()
+        else:
+            super().action_back()
 
     def shell_command(self) -> str:
         """What shows this operation."""

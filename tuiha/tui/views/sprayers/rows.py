@@ -15,6 +15,7 @@ from tuiha.tui.draw.marks import state_style
 from tuiha.tui.draw.plots import Metric, Plotted
 from tuiha.tui.draw.rows import Row, RowOrder
 from tuiha.tui.draw.spans import Span
+from tuiha.tui.draw.trends import Trends
 from tuiha.tui.views.nodes.rows import Item, coarse, from_home, rows_by_name
 
 SESSIONS = Metric("sessions", "SESSIONS", figures.count, least=10.0)
@@ -176,6 +177,13 @@ FIELDS: Fields[SprayerItem] = Fields(
         else item.backend.requests_per_second,
     },
 )
+
+
+def that_carry(names: tuple[str, ...], trends: Trends) -> tuple[str, ...]:
+    """The sprayers that carried devices in the last 15 minutes: a standby's zeros say nothing. All, when none did."""
+    busy = tuple(name for name in names if any(
+        value for metric in (SESSIONS, RATE) for value in trends.history(name, metric.name)))
+    return busy or names
 
 
 def sprayer_plots(names: tuple[str, ...]) -> tuple[Plotted, ...]:

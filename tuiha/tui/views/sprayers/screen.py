@@ -9,7 +9,15 @@ from tuiha.tui.draw.spans import BLANK, Line, fit
 from tuiha.tui.draw.view import View
 from tuiha.tui.kit.filtered import Content
 from tuiha.tui.views.nodes.screen import NodeView
-from tuiha.tui.views.sprayers.rows import FIELDS, ORDERS, SHEET, SprayerItem, sprayer_items, sprayer_plots
+from tuiha.tui.views.sprayers.rows import (
+    FIELDS,
+    ORDERS,
+    SHEET,
+    SprayerItem,
+    sprayer_items,
+    sprayer_plots,
+    that_carry,
+)
 
 CONTENT = Content(SHEET, ORDERS, FIELDS, "word !word state:down sessions>100 queue>0")
 
@@ -34,7 +42,7 @@ class SprayersScreen(NodeView[SprayerItem]):
             return (Line(fit(((" the configuration names no sprayer", "quiet"),), width)),)
         if view.snapshot is None or current is None or room < 4:
             return ()
-        every = tuple(sprayer.name for sprayer in view.snapshot.sprayers)
+        every = that_carry(tuple(sprayer.name for sprayer in view.snapshot.sprayers), self.dashboard.trends)
         names = every if room >= len(every) * (LEAST + 2) + 1 else (current.sprayer.name,)
         drawn = fitting_plots(sprayer_plots(names), self.dashboard.trends, view.snapshot.at, width, room - 1)
         return [BLANK, *drawn]

@@ -17,6 +17,7 @@ from tuiha.tui.kit.paper import Paper
 from tuiha.tui.terminal.app import TerminalApp
 from tuiha.tui.terminal.threads import on_this_loop
 from tuiha.tui.theme import Palette
+from tuiha.watch.child.messages import KnownVerdict
 from tuiha.watch.feed import Feed
 
 TICK = 1.0  # seconds: without a new snapshot the clock and the ages are painted this often
@@ -29,6 +30,7 @@ class Watched:
     pool: str
     feed: Feed
     start: Callable[[], None]
+    day: Callable[[], Sequence[KnownVerdict]] = tuple  # what was recorded of the last day, oldest first
 
 
 class WatchScreen(Screen[None], inherit_bindings=False):

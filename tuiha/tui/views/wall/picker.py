@@ -12,7 +12,7 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.theme import Palette
 from tuiha.tui.views.wall.feeds import Watched, Watching
-from tuiha.tui.views.wall.picture import OnWall, list_lines
+from tuiha.tui.views.wall.pools import OnWall, list_lines
 
 
 class Picker(Watching, inherit_bindings=False):

@@ -1,112 +1,43 @@
-"""The wall: one pool in figures that are read from across a room, and a word on each of the others."""
+"""The wall: one pool that is read from across a room, and a word on each of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 
-from tuiha.model.facts import Snapshot
+from tuiha.model.facts import (
+    DatabaseFacts,
+    MailFacts,
+    NodeKind,
+    ServerFacts,
+    Severity,
+    Snapshot,
+    SprayerFacts,
+    Verdict,
+)
+from tuiha.model.operations.catalogue import OPERATIONS
+from tuiha.model.problems.operation import running
+from tuiha.model.scene import SERVING
 from tuiha.tui.draw import figures
-from tuiha.tui.draw.head import VERDICT_STYLES, attendance, ground_of, pair_line
-from tuiha.tui.draw.lists import event_lines, problem_lines, rule
-from tuiha.tui.draw.marks import DOWN, IDLE, OK, WARN, nice_limit, sparkline
+from tuiha.tui.draw.head import VERDICT_STYLES, attendance, pair_line
+from tuiha.tui.draw.lists import event_lines, rule, wrapped
+from tuiha.tui.draw.marks import state_mark
 from tuiha.tui.draw.plots import fitting_plots
-from tuiha.tui.draw.spans import BLANK, Line, Span, cut, fit, joined, left, right, spread
-from tuiha.tui.draw.trends import Trends
+from tuiha.tui.draw.spans import BLANK, Line, Span, clean, cut, fit, folded, joined, spread, width_of
 from tuiha.tui.draw.view import View
-from tuiha.tui.views.home.picture import picture, picture_rows
 from tuiha.tui.views.pool.plots import pool_plots
-from tuiha.words.problems import what
-
-# Each is five rows of dots; a missing one is drawn as a gap.
-_ROWS: Mapping[str, tuple[str, str, str, str, str]] = {
-    "0": ("###", "# #", "# #", "# #", "###"),
-    "1": (" # ", "## ", " # ", " # ", "###"),
-    "2": ("###", "  #", "###", "#  ", "###"),
-    "3": ("###", "  #", " ##", "  #", "###"),
-    "4": ("# #", "# #", "###", "  #", "  #"),
-    "5": ("###", "#  ", "###", "  #", "###"),
-    "6": ("###", "#  ", "###", "# #", "###"),
-    "7": ("###", "  #", " # ", " # ", " # "),
-    "8": ("###", "# #", "###", "# #", "###"),
-    "9": ("###", "# #", "###", "  #", "###"),
-    "A": ("###", "# #", "###", "# #", "# #"),
-    "D": ("## ", "# #", "# #", "# #", "## "),
-    "E": ("###", "#  ", "## ", "#  ", "###"),
-    "G": ("###", "#  ", "# #", "# #", "###"),
-    "H": ("# #", "# #", "###", "# #", "# #"),
-    "I": ("###", " # ", " # ", " # ", "###"),
-    "L": ("#  ", "#  ", "#  ", "#  ", "###"),
-    "N": ("#  #", "## #", "# ##", "#  #", "#  #"),
-    "O": ("###", "# #", "# #", "# #", "###"),
-    "P": ("###", "# #", "###", "#  ", "#  "),
-    "R": ("## ", "# #", "## ", "# #", "# #"),
-    "S": ("###", "#  ", "###", "  #", "###"),
-    "T": ("###", " # ", " # ", " # ", " # "),
-    "U": ("# #", "# #", "# #", "# #", "###"),
-    "W": ("#   #", "#   #", "# # #", "## ##", "#   #"),
-    "Y": ("# #", "# #", "###", " # ", " # "),
-    "K": ("# #", "# #", "## ", "# #", "# #"),
-    "k": ("#  ", "# #", "## ", "# #", "# #"),
-    "M": ("#   #", "## ##", "# # #", "#   #", "#   #"),
-    "m": ("     ", "     ", "#### ", "# # #", "# # #"),
-    "s": ("   ", " ##", "#  ", " ##", "## "),
-    ",": ("  ", "  ", "  ", " #", "# "),
-    ".": (" ", " ", " ", " ", "#"),
-    "/": ("  #", "  #", " # ", "#  ", "#  "),
-    "-": ("   ", "   ", "###", "   ", "   "),
-    "<": ("  #", " # ", "#  ", " # ", "  #"),
-    "%": ("# #", "  #", " # ", "#  ", "# #"),
-    " ": ("  ", "  ", "  ", "  ", "  "),
-}
-HIGH = 5  # rows when a dot is two cells
-_HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
-
-
-def _dots(text: str) -> list[str]:
-    """The text as five rows of dots, a gap between letters."""
-    letters = [_ROWS.get(letter) or _ROWS.get(letter.upper()) or _ROWS[" "] for letter in text]
-    widths = [max(map(len, letter)) for letter in letters]
-    return [" ".join(letter[row].ljust(width) for letter, width in zip(letters, widths, strict=True))
-            for row in range(5)]
-
-
-def width_of_large(text: str, high: bool) -> int:
-    """Cells that the text takes."""
-    return len(_dots(text)[0]) * (2 if high else 1)
-
-
-def large(text: str, high: bool) -> list[str]:
-    """The text in five rows (a dot is two cells) or, not high, in three (a dot is half a cell)."""
-    rows = _dots(text)
-    if high:
-        return ["".join("██" if dot == "#" else "  " for dot in row) for row in rows]
-    rows = [*rows, " " * len(rows[0])]
-    return ["".join(_HALVES[upper == "#", lower == "#"] for upper, lower in zip(rows[top], rows[top + 1], strict=True))
-            for top in (0, 2, 4)]
-
+from tuiha.tui.views.wall.day import day_line, stretches
+from tuiha.tui.views.wall.letters import fitting_scale, large
+from tuiha.tui.views.wall.pools import OnWall, all_pools
+from tuiha.words.next import command
+from tuiha.words.problems import detail, means, state
 
 WALL = "WALL"
-_MARKS = {"well": OK, "warning": WARN, "bad": DOWN}
-GAP = 2  # cells between figures
-EVENTS = 6  # rows of events that plots leave
-PICTURE_FROM = (100, 18)  # columns, and rows that nothing else needs, from which the pool is drawn as well
-BIG_FROM = (150, 36)  # columns and rows from which the figures are as large as the verdict
-
-
-@dataclass(frozen=True)
-class OnWall:
-    """A pool on the wall; `failed` says why it cannot be watched at all."""
-
-    view: View
-    trends: Trends
-    failed: str = ""
-
-    @property
-    def stale(self) -> bool:
-        """Whether what is known is older than three polls."""
-        snapshot = self.view.snapshot
-        return snapshot is not None and figures.is_stale(self.view.age, snapshot.interval)
+SIDE = 30  # cells from which words stand beside the large ones
+SHARE = 0.42  # of the rows: the band takes at most so many
+NAMED = 20  # nodes of a kind that have a mark each; of more there are numbers
+Node = ServerFacts | DatabaseFacts | SprayerFacts | MailFacts
+EVENTS = 5  # rows of events that plots leave
 
 
 def wall_lines(pools: Sequence[OnWall], shown: int, width: int, height: int) -> list[Line]:
@@ -114,7 +45,7 @@ def wall_lines(pools: Sequence[OnWall], shown: int, width: int, height: int) -> 
     if not pools:
         return [Line(fit(((" no pool to watch", "warning"),), width))]
     pool = pools[shown]
-    bottom = [_all_pools(pools, shown, width)] if len(pools) > 1 else []
+    bottom = [all_pools(pools, shown, width)] if len(pools) > 1 else []
     room = max(1, height - len(bottom))
     lines = [_top(pool.view, shown, len(pools), width), *_banner(pool, width)]
     snapshot = pool.view.snapshot
@@ -135,8 +66,7 @@ def _top(view: View, shown: int, pools: int, width: int) -> Line:
                                            "bad bold" if stale else "quiet")]
     clock: list[Span] = [(figures.clock(view.now) + "Z", "quiet")] if view.clock else []
     end = (*joined([which, [(WALL, "heading bold")], age, clock]), (" ", "text"))
-    return Line(spread(((" ", "text"), (cut(view.pool, max(8, width // 2)), "strong bold")), end, width),
-                ground_of(view.snapshot))
+    return Line(spread(((" ", "text"), (cut(view.pool, max(8, width // 2)), "strong bold")), end, width))
 
 
 def _banner(pool: OnWall, width: int) -> list[Line]:
@@ -149,123 +79,118 @@ def _banner(pool: OnWall, width: int) -> list[Line]:
 
 
 def _body(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]:
-    style = VERDICT_STYLES[snapshot.verdict]
-    high = width_of_large(snapshot.verdict.value, high=True) <= width - 2 and room >= 20
-    word = large(snapshot.verdict.value, high)
-    if room < 10 or width_of_large(snapshot.verdict.value, high=False) > width - 2:
-        word = [snapshot.verdict.value]
-    lines = [BLANK] if room >= 12 else []
-    lines += [Line(fit(((f" {row}", f"{style} bold"),), width)) for row in word]
-    below = [BLANK, *_figures(pool, snapshot, width, big=width >= BIG_FROM[0] and room >= BIG_FROM[1]), BLANK,
-             pair_line(pool.view, width)]
-    spare = room - len(lines) - len(below)
-    problems = problem_lines(snapshot.problems, pool.view.now, width)[: max(1, spare - 1)]
-    if problems:
-        lines += [BLANK, *problems] if spare > len(problems) else problems
-    lines += below
+    lines = _band(pool, snapshot, width, room)
+    gap = [BLANK] if room >= 16 else []
+    lines += [*gap, *_cause(pool, snapshot, width, large_words=room >= 18)]
+    lines += [*gap, *_marks(snapshot, width), *gap, pair_line(pool.view, width)]
+    since = min((at for at in (pool.watched_since, _bad_since(snapshot)) if at), default=pool.view.now)
+    known = stretches(pool.view.events, pool.view.now, snapshot.verdict, since, pool.day)
+    day = [day_line(known, pool.view.now, width)]
+    spare = room - len(lines) - len(day)
+    plots = fitting_plots(pool_plots(snapshot)[: 4 if width >= 150 else 3 if width >= 100 else 2], pool.trends,
+                          snapshot.at, width, spare - len(gap) - (EVENTS + 1 if spare > 20 else 0))
+    lines += [*gap, *plots] if plots else []
+    lines += day if room > len(lines) else []
     spare = room - len(lines)
-    if spare >= PICTURE_FROM[1] and width >= PICTURE_FROM[0]:
-        rows = picture_rows(snapshot, spare - 9)
-        lines += [BLANK, rule(width), *picture(snapshot, pool.trends, width, rows)]
-        spare = room - len(lines)
-    plots = fitting_plots(pool_plots(snapshot), pool.trends, snapshot.at, width, spare - EVENTS - 3)
-    if plots and width >= PICTURE_FROM[0]:
-        lines += [BLANK, *plots]
-        spare = room - len(lines)
-    if spare >= 4:
-        lines += [BLANK, rule(width), *event_lines(pool.view.events, width, spare - 2)]
+    if spare >= 3:
+        lines += [rule(width), *event_lines(pool.view.events, width, spare - 1)]
     return lines
 
 
-def _figures(pool: OnWall, snapshot: Snapshot, width: int, big: bool) -> list[Line]:
-    """Four figures side by side: title, the figure, its last 15 minutes."""
+def _band(pool: OnWall, snapshot: Snapshot, width: int, room: int) -> list[Line]:
+    """The verdict, as large as fits, on the ground of its state; beside it or under it what users have of it."""
+    ground = VERDICT_STYLES[snapshot.verdict]
+    told = _users(pool, snapshot)
+    word = snapshot.verdict.value
+    edge = 1 if room >= 14 else 0
+    scale = fitting_scale(word, width - 2, max(1, int(room * SHARE)) - 2 * edge)
+    letters = [word] if scale is None or room < 10 else large(word, scale)
+    wide = width_of([(letters[0], "")])
+    beside = width - wide - 6 >= max(SIDE, *(width_of([(text, "")]) for text in told))
+    rows: list[tuple[Span, ...]] = []
+    first = max(0, (len(letters) - len(told)) // 2)
+    for place, row in enumerate(letters):
+        text = told[place - first] if beside and 0 <= place - first < len(told) else ""
+        rows.append(((f"  {row}", "strong bold"), (f"    {text}", "strong bold")))
+    if not beside:
+        rows += [((f"  {part}", "strong bold"),) for text in told for part in wrapped(text, width - 3)]
+    blank: list[tuple[Span, ...]] = [()] * edge
+    return [Line(fit(spans, width), ground) for spans in (*blank, *rows, *blank)]
+
+
+def _users(pool: OnWall, snapshot: Snapshot) -> list[str]:
+    """For how long it is so, and how many users are served or are not."""
     there, total = attendance(snapshot)
-    rates = [server.requests_per_second for server in snapshot.servers if server.requests_per_second is not None]
-    slowest = max((s.latency_ms for s in snapshot.servers if s.latency_ms is not None), default=None)
-    rate = sum(rates) if rates else None
-    shown = (
-        ("USERS", figures.count(snapshot.users), "strong", "users"),
-        ("REQUESTS/S", figures.count(rate), "strong", "requests_per_second"),
-        ("SLOWEST ms", figures.UNKNOWN if slowest is None else f"{slowest:.0f}", "strong", ""),
-        ("SERVERS", f"{there}/{total}", "well" if there == total else "bad", ""),
-    )
-    cell = max(6, (width - 1) // len(shown))
-    rows: list[list[Span]] = [[(" ", "text")] for _ in range(2 + (5 if big else 3))]
-    for title, text, style, metric in shown:
-        drawn = _largest(text, big, cell - GAP)
-        drawn += [""] * (len(rows) - 2 - len(drawn))
-        trend = pool.trends.means(snapshot.pool, metric, cell - 2 * GAP, snapshot.at) if metric else ()
-        limit = nice_limit(max((value for value in trend if value is not None), default=1.0))
-        column = [(title, "heading"), *((row, f"{style} bold") for row in drawn), (sparkline(trend, limit), "flow")]
-        for row, (part, look) in zip(rows, column, strict=True):
-            row.append((left(part, cell), look))
-    return [Line(fit(row, width)) for row in rows]
+    users = snapshot.users or 0
+    lost = users if not there else sum(one.users or 0 for one in snapshot.servers if one.state not in SERVING)
+    since = _bad_since(snapshot)
+    lasting = "" if since is None else figures.duration(pool.view.now - since)
+    told = []
+    if snapshot.verdict is Verdict.DOWN and lasting:
+        told.append(f"nobody is served for {lasting}")
+    elif lasting:
+        told.append(f"for {lasting}")
+    if lost:
+        told.append(f"{lost:,} of {users:,} users are not served")
+    elif snapshot.users is not None:
+        told.append(f"{users:,} users are served")
+    told.append(f"{there} of {total} servers serve")
+    return told
 
 
-def _largest(text: str, big: bool, width: int) -> list[str]:
-    """The text as large as it fits."""
-    for shorter in (text, text.replace(",", "")):
-        for high in (True, False) if big else (False,):
-            if width_of_large(shorter, high) <= width:
-                return large(shorter, high)
-    return [text]
+def _bad_since(snapshot: Snapshot) -> float | None:
+    """Since when something is bad (unix seconds); None when nothing is, or when that is not known."""
+    return min((problem.since for problem in snapshot.problems
+                if problem.severity is Severity.BAD and problem.since is not None), default=None)
 
 
-def word_of(pool: OnWall) -> Span:
-    """A pool's verdict with its mark; a pool that nobody hears of is worth no better word than that."""
-    snapshot = pool.view.snapshot
-    if pool.failed:
-        return (f"{DOWN} NOT WATCHED", "bad")
-    if snapshot is None:
-        return (f"{IDLE} -", "quiet")
-    if pool.stale:
-        return (f"{WARN} OLD", "bad")
-    style = VERDICT_STYLES[snapshot.verdict]
-    return (f"{_MARKS[style]} {snapshot.verdict.value}", style)
+def _cause(pool: OnWall, snapshot: Snapshot, width: int, *, large_words: bool) -> list[Line]:
+    """The one cause, in words that are wide where there is room, and who is working on it."""
+    if not snapshot.problems:
+        return [Line(fit(((" All good, no action needed.", "well"),), width))]
+    worst = snapshot.problems[0]
+    style = {Severity.BAD: "bad bold", Severity.WARNING: "warning bold"}.get(worst.severity, "strong bold")
+    name = clean(state(worst) if worst.kind is NodeKind.POOL else f"{worst.subject} {state(worst)}")
+    spaced = " ".join(name.upper())
+    wide = large_words and width_of([(spaced, "")]) <= width - 4
+    lines = [Line(fit(((f" {spaced if wide else name}", style),), width))]
+    told = detail(worst) or means(worst)
+    lines += [Line(fit(((f" {part}", "text"),), width)) for part in wrapped(clean(told), width - 2)[:2]]
+    lines.append(Line(fit(_work(snapshot), width)))
+    more = len(snapshot.problems) - 1
+    if more:
+        lines.append(Line(fit(((f" and {more} more {'problem' if more == 1 else 'problems'}", "quiet"),), width)))
+    return lines
 
 
-def _all_pools(pools: Sequence[OnWall], shown: int, width: int) -> Line:
-    """All pools in one line; the one that is shown is set off."""
+def _work(snapshot: Snapshot) -> tuple[Span, ...]:
+    """Who is working on it; or what comes next, and that nobody does it yet."""
+    found = running(snapshot)
+    if found is not None:
+        known = OPERATIONS.get(found.kind)
+        title = known.titled(()) if known is not None else found.kind
+        return ((f" {title}", "armed bold"),
+                (f": {found.owner} has been working on it since {figures.clock(found.since)[:5]}Z", "armed"))
+    then = snapshot.problems[0].next
+    return ((f" Next: {command(then)}", "flow bold"), ("   no operation runs yet", "quiet")) if then else ()
+
+
+def _marks(snapshot: Snapshot, width: int) -> list[Line]:
+    """One mark a node, by kind; of many nodes how many there are of each mark."""
+    groups: tuple[tuple[str, Sequence[Node], bool], ...] = (
+        ("SERVERS", snapshot.servers, False), ("DATABASES", snapshot.databases, True),
+        ("SPRAYERS", snapshot.sprayers, False), ("MAIL", snapshot.mail, False))
     spans: list[Span] = [(" ", "text")]
-    for place, pool in enumerate(pools):
-        word, style = word_of(pool)
-        name = "strong bold" if place == shown else "quiet"
-        spans += [(pool.view.pool, name), (" ", "text"), (word, style + (" bold" if style == "bad" else "")),
-                  ("   ", "text")]
-    return Line(fit(spans, width), "cursor")
-
-
-# The list from which a pool is opened
-
-
-def list_lines(pools: Sequence[OnWall], cursor: int, now: float, width: int, height: int) -> list[Line]:
-    """One line for each pool: verdict, servers, users, age, its worst problem; the footer last."""
-    clock = ((f"{figures.clock(now)}Z ", "quiet"),)
-    title = Line(spread(((" ", "text"), (f"{len(pools)} pools", "strong bold")),
-                        (("LOCKED  ", "heading bold"), *clock), width))
-    name = max(8, min(24, max((len(pool.view.pool) for pool in pools), default=8)))
-    heading = f"   {left('POOL', name)} {left('VERDICT', 13)} SERVERS   USERS  AGE  WORST PROBLEM"
-    room = max(1, height - 4)
-    top = max(0, min(cursor - room // 2, len(pools) - room))
-    rows = [_row(pool, top + place == cursor, name, width) for place, pool in enumerate(pools[top : top + room])]
-    footer: list[Span] = []
-    for key, meaning in (("j k", "move"), ("enter", "open"), ("q", "leave")):
-        footer += [(f" {key}", "flow bold"), (f" {meaning} ", "quiet")]
-    return [title, rule(width), Line(fit(((heading, "heading"),), width)), *rows,
-            *[BLANK] * (room - len(rows)), Line(fit(footer, width))]
-
-
-def _row(pool: OnWall, here: bool, name: int, width: int) -> Line:
-    snapshot = pool.view.snapshot
-    word, style = word_of(pool)
-    interval = snapshot.interval if snapshot is not None else 1.0
-    there, total = attendance(snapshot) if snapshot is not None else (0, 0)
-    problem = f"{snapshot.problems[0].subject} {what(snapshot.problems[0])}" if snapshot and snapshot.problems else ""
-    age = "-" if snapshot is None else figures.age_text(pool.view.age, interval)
-    return Line(fit((
-        (" ▸ " if here else "   ", "flow bold"), (left(pool.view.pool, name), "strong bold"), (" ", "text"),
-        (left(word, 13), f"{style} bold"), (" ", "text"),
-        (right("-" if snapshot is None else f"{there}/{total}", 7), "text" if there == total else "bad bold"),
-        (right(figures.count(snapshot.users) if snapshot is not None else "-", 8), "text"),
-        (right(age, 5), "bad bold" if pool.stale else "quiet"), ("  ", "text"), (pool.failed or problem, style),
-    ), width), "cursor" if here else "ground")
+    for title, nodes, named in groups:
+        if not nodes:
+            continue
+        marks = [state_mark(node.state) for node in nodes]
+        spans.append((f"{title}  ", "heading"))
+        if len(nodes) > NAMED:
+            counted = sorted(Counter(marks).items(), key=lambda one: -one[1])
+            spans += [part for mark, number in counted for part in (mark, (f" {number:,}  ", "text"))]
+        else:
+            spans += [part for mark, node in zip(marks, nodes, strict=True)
+                      for part in (mark, (f" {clean(node.name)}  " if named else " ", "text"))]
+        spans.append(("   ", "text"))
+    return folded(Line(tuple(spans)), width, 1)

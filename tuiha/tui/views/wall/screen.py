@@ -10,7 +10,8 @@ from tuiha.tui.draw.trends import Trends
 from tuiha.tui.draw.view import View
 from tuiha.tui.theme import Palette
 from tuiha.tui.views.wall.feeds import Watched, Watching
-from tuiha.tui.views.wall.picture import WALL, OnWall, wall_lines
+from tuiha.tui.views.wall.picture import WALL, wall_lines
+from tuiha.tui.views.wall.pools import OnWall
 
 CYCLE = 10.0  # seconds that a pool is shown, where there are several
 
@@ -41,5 +42,5 @@ class Wall(Watching):
         """All pools as they are known now."""
         return tuple(
             OnWall(View(watched.pool, self.now(), WALL, False, watched.feed.latest(), watched.feed.events(),
-                        self._clock), trends, self.failed.get(watched.pool, ""))
+                        self._clock), trends, self.failed.get(watched.pool, ""), self._began, watched.day())
             for watched, trends in zip(self.pools, self._trends, strict=True))

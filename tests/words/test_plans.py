@@ -8,9 +8,8 @@ from tuiha.model.operations.evidence import StepId
 from tuiha.model.operations.outage import Interruption, interruption, moments_of
 from tuiha.model.operations.plans import Moment
 from tuiha.model.operations.statements import plain
-from tuiha.words.changes import changed
-from tuiha.words.outcome import cost, meanwhile, requests, users
-from tuiha.words.plans import no_return, outage, way_back
+from tuiha.words.plans import changed, no_return, outage, way_back
+from tuiha.words.results import cost, meanwhile, requests, users
 from tuiha.words.step_names import NAMES, step_name
 
 LONGEST = 24  # cells of a name: two columns of steps stand side by side in 80

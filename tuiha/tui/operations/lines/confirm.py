@@ -12,8 +12,7 @@ from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import state_mark
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, spread, width_of
 from tuiha.tui.operations.lines.plan import loss_style, title_of, user_parts, wanted
-from tuiha.words.changes import changed
-from tuiha.words.plans import no_return, outage
+from tuiha.words.plans import changed, no_return, outage
 from tuiha.words.step_names import step_name
 
 if TYPE_CHECKING:

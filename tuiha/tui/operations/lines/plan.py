@@ -12,8 +12,7 @@ from tuiha.model.words import natural
 from tuiha.tui.draw.lists import wrapped
 from tuiha.tui.draw.marks import WARN
 from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, left, right, spread, width_of
-from tuiha.words.changes import changed
-from tuiha.words.plans import outage, way_back
+from tuiha.words.plans import changed, outage, way_back
 from tuiha.words.step_names import step_name
 
 if TYPE_CHECKING:

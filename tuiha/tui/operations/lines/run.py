@@ -11,8 +11,7 @@ from tuiha.tui.draw.spans import BLANK, Line, Span, clean, fit, spread, width_of
 from tuiha.tui.operations.lines.plan import apart, title_of
 from tuiha.tui.operations.lines.steps import RESULTS, STUCK, step_grid, whole_step
 from tuiha.tui.operations.operator import StartedOperation, StepFacts
-from tuiha.words.outcome import meanwhile
-from tuiha.words.results import WORDS
+from tuiha.words.results import WORDS, meanwhile
 
 GRID_FROM = 3  # lines over the steps
 LEAVING = "You can close this terminal. The operation continues, and tuiha reopens here."

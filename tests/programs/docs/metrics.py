@@ -13,12 +13,12 @@ from tuiha.watch.export.exposition import FAMILIES
 TARGET = Path(__file__).parents[3] / "docs" / "metrics.md"
 WORDS = """# Metrics
 
-For Prometheus, in its text format. Two sources: each pool server has its own `/metrics`, without a password, on the
-address that devices use; and `tuiha export` watches the whole pool from outside, so it also tells of what is gone. A
-figure that is not known is left out.
+tuiha has metrics for Prometheus, in its text format. There are two sources. Each pool server has its own `/metrics`,
+without a password, on the address that devices use. `tuiha export` watches the whole pool from outside, so it also
+reports parts that are down. A figure that is not known is left out.
 
-An alert that wakes somebody needs one line: `tuiha_pool_verdict{verdict="HEALTHY"} == 0`. Or let `tuiha export` run a
-command (`alerts:` in the configuration). Watch the watcher, too: `time() - tuiha_pool_seen_timestamp_seconds > 30`.
+An alert for the operator on call needs one line: `tuiha_pool_verdict{verdict="HEALTHY"} == 0`. Or let `tuiha export`
+run a command (`alerts:` in the configuration). Watch the watcher, too: `time() - tuiha_pool_seen_timestamp_seconds > 30`.
 """
 _TITLES = "| metric | labels | meaning |\n|---|---|---|"
 

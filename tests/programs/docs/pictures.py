@@ -63,9 +63,7 @@ def in_the_documents() -> tuple[Picture, ...]:
 
 def gallery(pictures: Iterable[Picture]) -> str:
     """A page with all of them."""
-    lines = ["# Screens", "", "Drawn by `python -m tests.programs.docs.pictures`. Each picture is a moment of one",
-             "story, and all on it is what the application concludes from what that pool answers.", "",
-             "![a failover, from the alarm to the result](failover-dark.svg)"]
+    lines = ["# Screens", "", "All pictures show made-up figures."]
     for picture in pictures:
         what = f"{picture.scene.replace('-', ' ')}, {picture.size[0]}x{picture.size[1]}, {picture.theme}"
         lines += ["", f"![{what}]({picture.name}.svg)"]

@@ -31,9 +31,9 @@ USERS = 30
 NAMES = {"Enter": "enter", "C-x": "ctrl+x", "Escape": "esc"}
 HEAD = """# From a dead primary to a protected pool, key by key
 
-Written by `python -m tests.programs.docs.transcript`: a real embedded pool (three servers, 30 users with their
-devices, a synchronous database pair, two sprayers, four mail servers) under load, and the dashboard in tmux at 80x24.
-The primary is killed with `kill -9`. Every key that was pressed is here, and what the terminal showed after it. """
+This page is a recording. A real embedded pool was under load: three servers, 30 users with their devices, a
+synchronous database pair, two sprayers and four mail servers. The dashboard ran in tmux at 80x24. A program killed the
+primary with `kill -9`, and pressed each key. The page has every key, and the screen after it. """
 
 
 @dataclass
@@ -105,7 +105,7 @@ def fail_over(tmux: Tmux) -> None:
     pressed(tmux, ("d", "b", "2", "C-x"), "the new primary's name, typed by hand, and `ctrl+x`.", r"RUN  |RESULT  ")
     tmux.until(r"RESULT .*DONE")
     tmux.until(r"HEALTHY[^\n]*protected")
-    tmux.say("The result comes by itself. The last steps have made the old primary a secondary: the pool is protected "
+    tmux.say("The result appears without a key. The last steps have made the old primary a secondary: the pool is protected "
              "again.")
     tmux.show()
 

@@ -85,6 +85,20 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
         lines.append(_ITEM.sub("", line, count=1).strip().removeprefix("> "))
 
 
+def comments(text: str) -> Iterator[tuple[int, str]]:
+    """The comments of a configuration that stand alone, with the line each begins in; a setting is no comment."""
+    lines: list[str] = []
+    first = 0
+    for number, line in enumerate((*text.split("\n"), ""), 1):
+        words = re.fullmatch(r" *# (\S.*)", line)
+        if words is None and lines:
+            yield first, " ".join(lines)
+            lines = []
+        if words is not None:
+            first = first if lines else number
+            lines.append(words[1])
+
+
 def sentences(paragraph: str) -> list[str]:
     """The sentences of a paragraph: a link is its text, and a piece of code is one word."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", paragraph)

@@ -18,7 +18,8 @@ without a password, on the address that devices use. `tuiha export` watches the 
 reports parts that are down. A figure that is not known is left out.
 
 An alert for the operator on call needs one line: `tuiha_pool_verdict{verdict="HEALTHY"} == 0`. Or let `tuiha export`
-run a command (`alerts:` in the configuration). Watch the watcher, too: `time() - tuiha_pool_seen_timestamp_seconds > 30`.
+run a command (`alerts:` in the configuration). Watch the watcher, too:
+`time() - tuiha_pool_seen_timestamp_seconds > 30`.
 """
 _TITLES = "| metric | labels | meaning |\n|---|---|---|"
 

@@ -105,8 +105,8 @@ def fail_over(tmux: Tmux) -> None:
     pressed(tmux, ("d", "b", "2", "C-x"), "the new primary's name, typed by hand, and `ctrl+x`.", r"RUN  |RESULT  ")
     tmux.until(r"RESULT .*DONE")
     tmux.until(r"HEALTHY[^\n]*protected")
-    tmux.say("The result appears without a key. The last steps have made the old primary a secondary: the pool is protected "
-             "again.")
+    tmux.say("The result appears without a key. The last steps have made the old primary a secondary: "
+             "the pool is protected again.")
     tmux.show()
 
 

@@ -38,6 +38,7 @@ def test_links_lead_to_the_site(page: str, link: str, expected: str) -> None:
 
 
 def test_lists_are_read_as_lists() -> None:
-    text = "Steps:\n1. One\n   more.\n\n   ```sh\n   run\n   ```\n2. Two\n\nText\n```\n- code\n```\n"
+    text = "Steps:\n1. One\n   more.\n\n   ```sh\n   run\n   ```\n2. Two\n\nText\n```sh on db1\n- code\n```\n"
     assert site.readable(text) == (
-        "Steps:\n\n1. One\n    more.\n\n    ```sh\n    run\n    ```\n2. Two\n\nText\n```\n- code\n```\n")
+        "Steps:\n\n1. One\n    more.\n\n    ```sh\n    run\n    ```\n2. Two\n\nText\n"
+        '```sh title="on db1"\n- code\n```\n')

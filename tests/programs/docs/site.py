@@ -25,6 +25,7 @@ _LINK = re.compile(r"(?<=\]\()([^)#\s]+)|(?<=src=\")([^\"]+)|(?<=srcset=\")([^\"
 _FOLDER = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)\)")
 _ITEM = re.compile(r" {0,3}(?:[-*]|\d+\.) ")
 _FENCE = re.compile(r"( *)```")
+_TITLED = re.compile(r"( *```\w+) ([\w ]+)")  # "sh on db1": the site shows where a block is run as its title
 
 
 def beside() -> Iterator[str]:
@@ -81,7 +82,7 @@ def readable(markdown: str) -> str:
         listed = bool(_ITEM.match(line)) or (listed and (indent > 0 or not line or bool(lines and lines[-1])))
         widened = " " * (4 - indent) + line if listed and 0 < indent < 4 else line
         fence = indent if mark else None
-        lines.append(widened)
+        lines.append(_TITLED.sub(r'\1 title="\2"', widened) if mark else widened)
     return "\n".join(lines)
 
 

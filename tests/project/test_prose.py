@@ -14,7 +14,7 @@ LONGEST = 25  # words
 # A word that is not the usual one, and the usual one.
 BANNED = {
     r"(?i)\b(?:whoever|somebody|anybody)\b": "name the actor: the server, the operator, someone",
-    r"^(?:Who|What)\b(?!.*\?)": "begin with the actor: a user that..., the part that...",
+    r"^(?:Who|What)\b(?! to do\.$)(?!.*\?)": "begin with the actor: a user that..., the part that...",
     r"(?i)\banew\b": "again",
     r"(?i)\bfloors\b": "layers",
     r"(?i)\bhearts\b": "heartbeats",

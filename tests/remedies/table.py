@@ -515,7 +515,7 @@ SLOW = (
     Fault("the secondary has less room for connections", written("size", "max_connections = 90", "db2"), "db2",
           "cannot be asked", "its log says why", unwritten("size", "db2"), alone=True, slow=True),
     Fault("commits do not wait", statements("ALTER SYSTEM RESET synchronous_standby_names", RELOAD), "db1",
-          "replication to db2 is async", "tuiha plan protect", operation("protect"), alone=True, slow=True),
+          "commits wait for no secondary", "tuiha plan protect", operation("protect"), alone=True, slow=True),
     Fault("the secondary does not follow", cut_off, "db1", "replication to db2 is not streaming",
           "tuiha plan degrade, then tuiha plan rejoin db2", each(operation("degrade"), operation("rejoin", "db2")),
           alone=True, slow=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from tests.until import until
 from tuiha.config.load import load
 from tuiha.lab.embedded import EmbeddedPool
 from tuiha.lab.load.process import LoadProcess
+from tuiha.model.reports import MailState
 from tuiha.operate.mail import service
 from tuiha.operate.mail.failover import FailoverMail, ReturnMail
 from tuiha.operate.plans.draft import make_plan
@@ -108,3 +110,15 @@ async def test_what_makes_no_sense(world: World) -> None:
         await FailoverMail().plan(world, ("mail9",), {})
     with pytest.raises(Misused):
         await make_plan(world.pool, world.base, "return-mail")
+
+
+async def test_a_mail_server_that_was_just_started_may_return(pool: EmbeddedPool, world: World) -> None:
+    """The pool servers' word may be seconds old: then the mail server is asked itself, and is believed."""
+    up = service.facts_of(await look(world), FIRST)
+    old = replace(up, error="probe: connection refused", state=MailState.DOWN)
+    assert await service.trouble(world, up) is None
+    assert await service.trouble(world, old) is None, "it answers now"
+    await pool.kill(FIRST)
+    assert "refused" in (await service.trouble(world, old) or "")
+    await pool.start(FIRST)
+    await until(lambda: answers(world, FIRST), "it answers again")

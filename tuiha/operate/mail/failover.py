@@ -86,6 +86,7 @@ class ReturnMail:
         (server,) = target
         cluster, snapshot = service.cluster_of(world, server), await look(world)
         found = service.facts_of(snapshot, server)
+        trouble = await service.trouble(world, found)
         users, tellers = await _users(world, cluster.cluster, None), len(service.tellers(snapshot))
         share = 1 + len(service.partners(snapshot, cluster, server))
         seconds = service.seconds_for(cluster, users // share, tellers, 0.5)
@@ -94,8 +95,8 @@ class ReturnMail:
             checks=[
                 whole(snapshot),
                 service.told_by(snapshot),
-                common.check(CheckId.ANSWERS, server, found.error is None, found.error or Found.ANSWERS(),
-                             Found.ANSWERS(), common.BAD, Mend.START_MAIL_FIRST()),
+                common.check(CheckId.ANSWERS, server, trouble is None, trouble or Found.ANSWERS(), Found.ANSWERS(),
+                             common.BAD, Mend.START_MAIL_FIRST()),
             ],
             steps=[
                 PlannedStep(1, server, StepId.IN_SERVICE(), 15.0, True),

@@ -13,6 +13,7 @@ import aiohttp
 
 from tuiha.config.parts import MailCluster
 from tuiha.config.tls import for_partners
+from tuiha.drivers.protocols import DriverError
 from tuiha.model.facts import MailFacts, ServerFacts, Snapshot
 from tuiha.model.operations.evidence import Back, Doing, Done, Fault
 from tuiha.model.operations.judgements import Found, Mend, Wanted
@@ -57,6 +58,24 @@ def partners(snapshot: Snapshot, cluster: MailCluster, server: str) -> list[Mail
 def facts_of(snapshot: Snapshot, server: str) -> MailFacts:
     """What the look found of a mail server that the configuration has."""
     return next(mail for mail in snapshot.mail if mail.name == server)
+
+
+async def trouble(world: World, facts: MailFacts) -> str | None:
+    """Why a mail server does not answer; None when it does.
+
+    A look has the pool servers' word, which may be some seconds old. An operator who has just started the mail server
+    may not be told that it is down, so then it is asked itself.
+    """
+    if facts.error is None:
+        return None
+    try:
+        async with asyncio.timeout(world.pool.watch.timeout):
+            await world.drivers.mail[facts.name].poll()
+    except DriverError as error:
+        return str(error)
+    except TimeoutError:
+        return facts.error
+    return None
 
 
 def tellers(snapshot: Snapshot) -> list[ServerFacts]:

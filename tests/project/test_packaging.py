@@ -16,14 +16,19 @@ ROOT = Path(__file__).parents[2]
 
 # Runs with the unpacked wheel as its only tuiha, from an empty folder.
 LOOK = """
+import contextlib, io
 import tuiha
 from pathlib import Path
+from tuiha.cli.main import main
 from tuiha.config.load import load
 from tuiha.config.places import data_file
 from tuiha.pooldb.migrations import migrations
 assert Path(tuiha.__file__).is_relative_to({folder!r}), tuiha.__file__
 for name in ("themes/dark.yaml", "config/pool.example.yaml", "config/haproxy.cfg"):
     assert data_file(name).is_relative_to({folder!r}), data_file(name)
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    assert main(["config", "example"]) == 0
+assert out.getvalue() == data_file("config/pool.example.yaml").read_text(encoding="utf-8")
 print(load(data_file("config/pool.example.yaml")).pool, len(migrations()))
 """
 

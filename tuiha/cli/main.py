@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 from tuiha import __version__
 from tuiha.cli import exits
+from tuiha.cli.files import completed_by_files
 from tuiha.cli.output.help import HelpFormatter
 from tuiha.cli.output.streams import flush, say, write
 
@@ -39,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("operate", "take an operation back, before its point of no return"),
     "cancel": ("operate", "stop a running operation where that is safe"),
     "export": ("look", "the whole pool for Prometheus, and alerts when its verdict changes"),
+    "init": ("look", "write a configuration from what is there: HAProxy, PostgreSQL, IMAP"),
+    "config": ("look", "print the example of a configuration, with every key explained"),
     "check": ("look", "validate the configuration, probe everything, say what to fix"),
     "serve": ("run", "run a pool server"),
     "drill": ("run", "load, a fault and an independent checker's verdict, on embedded pools"),
@@ -142,8 +145,7 @@ def build_parser(*, whole: bool = False) -> argparse.ArgumentParser:
 def _add_config(parser: argparse.ArgumentParser, default: Any) -> None:
     action = parser.add_argument("--config", metavar="FILE", type=Path, default=default, action=_Config,
                                  help="the pool's configuration (YAML); dashboard and wall take several")
-    action.complete = {"bash": "_shtab_compgen_files", "zsh": "_files",  # type: ignore[attr-defined]
-                       "fish": "-F"}
+    completed_by_files(action)
 
 
 class _Config(argparse.Action):

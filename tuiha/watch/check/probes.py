@@ -161,8 +161,11 @@ def _roles(pool: Pool) -> Iterator[tuple[str, Role]]:
 
 
 def _secrets(pool: Pool) -> dict[str, Secret]:
+    """All that is needed here, so that all that is missing is told at once."""
     wanted = {"viewer": pool.control.viewer} | {f"role {name}": role.password for name, role in _roles(pool)}
+    wanted["watcher"] = pool.database.roles.watcher.password
     wanted |= {f"monitor {cluster.cluster}": cluster.monitor.password for cluster in pool.mail}
+    wanted |= {f"probe {cluster.cluster}": cluster.probe.password for cluster in pool.mail}
     if pool.control.operator is not None:
         wanted["operator"] = pool.control.operator
     return wanted

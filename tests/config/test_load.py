@@ -196,8 +196,8 @@ def test_not_yaml(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", ": the file is empty; start from config/pool.example.yaml"),
-        ("# nothing\n", ": the file is empty; start from config/pool.example.yaml"),
+        ("", ": the file is empty; `tuiha init` writes one, `tuiha config example` prints one"),
+        ("# nothing\n", ": the file is empty; `tuiha init` writes one, `tuiha config example` prints one"),
         ("- pool: a\n", ":1: the file is a list, not a mapping; its first line is 'pool: NAME'"),
         ("pool\n", ":1: the file is a single text, not a mapping; its first line is 'pool: NAME'"),
         (b"pool: a\nname: \xe4\n", ":2: is not UTF-8 text; save it as UTF-8"),

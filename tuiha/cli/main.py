@@ -62,7 +62,8 @@ exit codes:
 
 first steps:
   tuiha demo                     a real pool on this machine, live, in a few seconds
-  tuiha check --config FILE      what is right and what to fix before pointing it at your own
+  tuiha init                     write the configuration of your own pool from what is there
+  tuiha check --config FILE      try everything in it, and say what to fix
 """
 
 

@@ -72,7 +72,7 @@ def read(file: Path) -> Document:
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
-            raise _refused(file, "the file is empty", "start from config/pool.example.yaml")
+            raise _refused(file, "the file is empty", "`tuiha init` writes one, `tuiha config example` prints one")
         if not isinstance(root, yaml.MappingNode):
             kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single text"
             raise _refused(file, f"the file is {kind}, not a mapping", "its first line is 'pool: NAME'",

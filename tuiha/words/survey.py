@@ -178,7 +178,7 @@ KEYS: Mapping[str, str] = {
     "sprayer.held": "HAProxy's map of addresses that it holds",
     "mail.monitor": "logs in for every user",
     "mail.identity": "by SASL PLAIN, with the user as authorization identity",
-    "mail.master": "as a master user, who logs in as USER*MASTER",
+    "mail.master": "as a master user: the log-in is USER*MASTER",
     "mail.acts": "identity, or master: docs/drivers.md says what each needs",
     "mail.probe": "an ordinary user with an INBOX, for checks",
     "ledger": "the pool's record; several operators' hosts need etcd",

@@ -60,7 +60,7 @@ def test_nothing_at_all(tmp_path: Path, capsys: Captured) -> None:
     assert pool.pool == "west"
     err = capsys.readouterr().err
     assert "2 databases, 0 pool servers" in err
-    assert "# CHANGE: the database's host and port" in err
+    assert "address: db2.example.org:5432 # CHANGE: the database's host and port" in err
     assert f"Next: tuiha check --config {tmp_path}/pool.yaml" in err
 
 

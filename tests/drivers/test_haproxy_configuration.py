@@ -16,7 +16,7 @@ from tuiha.drivers.sprayers.configuration import parse, texts, words
 from tuiha.drivers.sprayers.survey import MOST_SERVERS, survey
 from tuiha.model.survey.facts import FoundHaproxy, FoundServer, RemarkCode
 
-HEAD = "global\n  stats socket /run/haproxy/admin.sock mode 660 level admin\n  stats socket /run/watch.sock level user\n"
+HEAD = "global\n  stats socket /run/haproxy/admin.sock level admin\n  stats socket /run/watch.sock level user\n"
 FRONT = "frontend devices\n  mode http\n  bind :443 ssl crt x.pem\n  default_backend app\n"
 
 
@@ -75,6 +75,7 @@ def test_quotes_comments_and_escapes_are_haproxys() -> None:
         "a", "b c", 'd "$A" e', "x yx y", 'f"g', "h#i"]
     assert words("$A ${A}", known) == ["$A", "${A}"]  # without quotes it is no variable
     assert words('"" \t', known) == [""]
+    assert words(r"a\x41\:b c\n", known) == ["aA\\:b", "c\n"]
     assert words("#", known) == []
 
 
@@ -190,7 +191,7 @@ backend app from base
 .endif
   server s1 "$HOST:8443"
   server s2 [::1]:8443 ssl verify none
-  server a\\:b ipv4@127.0.0.1:80
+  server a\x62 ipv4@127.0.0.1:80
   server 's3' "${{NONE-127.0.0.1}}:81"
 """)
     checked = subprocess.run([haproxy, "-c", "-f", file], capture_output=True, text=True, check=False)
@@ -198,7 +199,7 @@ backend app from base
     seen = found(texts(file))
     assert [(one.name, one.host, one.port, one.secure) for one in seen.servers] == [
         ("s9", "127.0.0.1", 1, False), ("s1", "127.0.0.1", 8443, False), ("s2", "::1", 8443, True),
-        ("a:b", "127.0.0.1", 80, False), ("s3", "127.0.0.1", 81, False)]
+        ("ab", "127.0.0.1", 80, False), ("s3", "127.0.0.1", 81, False)]
     assert (seen.sprayers[0].host, seen.sprayers[0].port) == ("127.0.0.1", 18443)
 
 

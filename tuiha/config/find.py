@@ -40,7 +40,8 @@ def find(explicit: Path | None) -> Path:
         return running / places.EMBEDDED_CONFIGURATION
     raise ConfigError(ConfigProblem(
         f"there is no configuration: not ./{usual[0]}, not {usual[1]}, and no embedded pool is running",
-        f"name one with --config FILE or {VARIABLE}, write one with 'tuiha init', or start an embedded pool with 'tuiha up'"))
+        f"name one with --config FILE or {VARIABLE}, write one with 'tuiha init', or start an embedded pool with "
+        "'tuiha up'"))
 
 
 def find_all(explicit: Sequence[Path]) -> tuple[Path, ...]:

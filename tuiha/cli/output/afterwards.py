@@ -27,9 +27,8 @@ def left_to_do(made: Draft, pool: Pool, out: Path | None) -> list[str]:
     lines = [f"{'Printed' if out is None else 'Wrote'} {name}: {', '.join(parts)}."]
     if made.remarks:
         lines += ["", "What tuiha found:", *(f"  - {said(remark)}" for remark in made.remarks)]
-    lined = enumerate(made.text.splitlines(), 1)
-    changes = [f"  line {number}: {line.replace('#', ' ', 1).strip() if line.lstrip().startswith('#') else line.strip()}"
-               for number, line in lined if f"# {CHANGE}: " in line]
+    changes = [f"  line {number}: {' '.join(line.lstrip(' #').split())}"
+               for number, line in enumerate(made.text.splitlines(), 1) if f"# {CHANGE}: " in line]
     if changes:
         lines += ["", f"To complete in {name} (marked {CHANGE}):", *changes]
     base = Path() if out is None else out.parent

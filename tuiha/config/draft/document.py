@@ -128,6 +128,11 @@ def _sprayers(found: FoundHaproxy | None, names: Names) -> list[_Sprayer]:
     return sprayers
 
 
+def _leaves(socket: str) -> bool:
+    """Whether what is said to a socket leaves this machine."""
+    return socket.startswith("tcp:") and not is_loopback(socket[4:].rpartition(":")[0])
+
+
 def _word(text: str | None) -> str | None:
     return text if text is not None and _WORD.fullmatch(text) else None
 
@@ -297,7 +302,7 @@ class _Writer:
         for key, value in (("backend", backend), ("map", found.map), ("held", found.held)):
             if value is not None:
                 self._put(4, f"{key}: {scalar(value)}", self._tell(f"sprayer.{key}"))
-        if found.secure or (socket.startswith("tcp:") and not is_loopback(socket[4:].rpartition(":")[0])):
+        if found.secure or any(map(_leaves, (socket, found.operator or ""))):
             self._tls(4, "tls/pool-ca.crt, certificate: tls/watcher.crt, key: tls/watcher.key")
 
     # ------------------------------------------------------------------ mail

@@ -21,6 +21,7 @@ SECTIONS = frozenset({
 })
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:-([^}]*))?\}|([A-Za-z_]\w*))")
+_ESCAPE = re.compile(r"""\\(?:x([0-9a-fA-F]{2})|([nrt \\#"'$]))""")  # any other backslash is itself
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 _NEVER, _ALWAYS = frozenset({"0", "false"}), frozenset({"1", "true"})
 
@@ -175,9 +176,9 @@ def words(line: str, variables: Mapping[str, str]) -> list[str]:
         begun = True
         if one in "\"'" and quote in ("", one):
             quote = "" if quote else one
-        elif quote != "'" and one == "\\" and at < len(line):
-            word.append(_ESCAPED.get(line[at], line[at]))
-            at += 1
+        elif quote != "'" and one == "\\" and (escape := _ESCAPE.match(line, at - 1)):
+            word.append(chr(int(escape[1], 16)) if escape[1] else _ESCAPED.get(escape[2], escape[2]))
+            at = escape.end()
         elif quote == '"' and one == "$" and (name := _VARIABLE.match(line, at - 1)):
             word.append(variables.get(name[1] or name[3], name[0] if name[2] is None else name[2]))
             at = name.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.reach import short
@@ -15,7 +16,7 @@ MOST_SERVERS = 1000
 _ANYWHERE = frozenset({"", "*", "0.0.0.0", "::", "[::]"})
 _FAMILY = re.compile(r"^(?:ipv4|ipv6|tcp|tcp4|tcp6|mptcp4|mptcp6)@")
 _ELSEWHERE = re.compile(r"^(?:unix|uxst|abns|abnsz|uxdg|fd|sockpair|quic4|quic6|udp|udp4|udp6|rhttp|rev)@|^/")
-_IPV6, _HOST = re.compile(r"[0-9a-fA-F:.]+"), re.compile(r"[^\s:/@\[\]]{0,253}")
+_HOST = re.compile(r"[^\s:/@\[\]]{0,253}")
 _MAP = re.compile(r"set-map\(([^),\s]+)\)")
 _HELD = re.compile(r"map(?:_str)?\(([^),\s]*held[^),\s]*)")
 
@@ -107,8 +108,15 @@ def _place(address: str) -> tuple[str, int] | None:
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         return None
     bare = host.strip("[]")
-    known = _IPV6 if ":" in bare else _HOST
-    return (bare, int(port)) if known.fullmatch(bare) and bare.isprintable() else None
+    known = _is_ipv6(bare) if ":" in bare else _HOST.fullmatch(bare) is not None and bare.isprintable()
+    return (bare, int(port)) if known else None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
 
 
 # ---------------------------------------------------------------------------- the sprayers

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -190,7 +191,7 @@ def _asked(sources: Sources, arguments: argparse.Namespace, out: Path | None) ->
                                            lambda text: told.haproxy(Path(text))))
     if not found.postgres and found.patroni is None:
         found = ask("Databases: HOST:PORT of both, or https://HOST:8008 of a Patroni", "",
-                    lambda text: _databases(text, sources)) or found
+                    partial(_databases, found)) or found
     if found.postgres and found.login.password is None:
         secret = ask_secret(f"Password of database role {found.login.user}, to read names and identity")
         found = replace(found, login=replace(found.login, password=secret))
@@ -205,7 +206,7 @@ def _words(text: str) -> Sequence[str]:
     return text.replace(",", " ").split()
 
 
-def _databases(text: str, sources: Sources) -> Sources:
+def _databases(sources: Sources, text: str) -> Sources:
     from tuiha.cli import sources as told
 
     if text.startswith(("http://", "https://")):

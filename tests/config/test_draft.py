@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.words.rules import broken
 from tuiha.config.draft.document import draft
-from tuiha.config.draft.names import Names, is_name
+from tuiha.config.draft.names import NodeNames, is_name
 from tuiha.config.draft.page import scalar
 from tuiha.config.load import ConfigError, ConfigProblem, load
 from tuiha.config.settings import Pool
@@ -110,7 +110,7 @@ def test_an_empty_survey_marks_what_must_be_changed(tmp_path: Path) -> None:
 
 
 def test_names_are_mapped_and_told() -> None:
-    names = Names()
+    names = NodeNames()
     assert [names.take(Part.SERVERS, name, "s") for name in ("s1", "s1", "web@1", "web@1", "@@", "x" * 70)] == [
         "s1", "s1-2", "web-1", "web-1-2", "s", "x" * 63]
     assert [(remark.code, remark.subject) for remark in names.remarks] == [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from tuiha.drivers.sprayers.configuration import Configuration
+    from tuiha.drivers.sprayers.configuration import ProxyConfiguration
 
 POSTGRES_PORT, IMAP_PORT = 5432, 993
 _HOST = re.compile(r"[^\s:/@\[\]=,]{1,253}")
@@ -91,7 +91,7 @@ def runtime_socket(text: str) -> str:
     return f"unix:{Path(path).expanduser().absolute()}"
 
 
-def haproxy(path: Path) -> Configuration:
+def haproxy(path: Path) -> ProxyConfiguration:
     """HAProxy's configuration in a file, or in the *.cfg of a folder."""
     from tuiha.drivers.protocols import DriverError
     from tuiha.drivers.sprayers.configuration import parse, texts

@@ -11,14 +11,14 @@ from tuiha.model.words import count
 from tuiha.words.survey import CHANGE, said
 
 if TYPE_CHECKING:
-    from tuiha.config.draft.document import Draft
+    from tuiha.config.draft.document import DraftedPool
     from tuiha.config.settings import Pool
     from tuiha.config.values import Secret
 
 _TOKEN = "openssl rand -hex 32"
 
 
-def left_to_do(made: Draft, pool: Pool, out: Path | None) -> list[str]:
+def left_to_do(made: DraftedPool, pool: Pool, out: Path | None) -> list[str]:
     """The lines: what the file holds, remarks, values to change, secrets to create, the next command."""
     name = "the configuration" if out is None else str(out)
     mail = sum(len(cluster.servers) for cluster in pool.mail)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tuiha.config.draft.names import Names, is_name
+from tuiha.config.draft.names import NodeNames, is_name
 from tuiha.config.draft.page import Page, scalar
 from tuiha.config.tls import is_loopback
 from tuiha.model.survey.facts import (
@@ -33,7 +33,7 @@ _CHANGE, _NOTE = f"{words.CHANGE}: ", "NOTE: "
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftedPool:
     """The text of the file, and all remarks on it."""
 
     text: str
@@ -49,9 +49,9 @@ class _Sprayer:
     host_known: bool
 
 
-def draft(survey: Survey) -> Draft:
+def draft(survey: Survey) -> DraftedPool:
     """The configuration of a pool. Every name and address in it is one that the loader accepts."""
-    names = Names()
+    names = NodeNames()
     pair, known = _pair(survey.pair or FoundPair(), names)
     servers, more = _servers(survey.haproxy, names)
     sprayers = _sprayers(survey.haproxy, names)
@@ -62,7 +62,7 @@ def draft(survey: Survey) -> Draft:
     page.gap()
     page.put(0, f"pool: {scalar(survey.pool)}", words.KEYS["pool"])
     _Writer(page, survey, remarks, known).everything(servers, pair, sprayers, mail)
-    return Draft(page.text(), tuple(dict.fromkeys(remarks)))
+    return DraftedPool(page.text(), tuple(dict.fromkeys(remarks)))
 
 
 def _of(survey: Survey) -> Iterable[Remark]:
@@ -78,7 +78,7 @@ def _of(survey: Survey) -> Iterable[Remark]:
 # ---------------------------------------------------------------------------- names, and what can be written
 
 
-def _pair(pair: FoundPair, names: Names) -> tuple[FoundPair, bool]:
+def _pair(pair: FoundPair, names: NodeNames) -> tuple[FoundPair, bool]:
     """The pair with a name for each node, each address once; without one placeholders, and False."""
     nodes: list[FoundDatabase] = []
     told: set[str] = set()
@@ -99,7 +99,7 @@ def _pair(pair: FoundPair, names: Names) -> tuple[FoundPair, bool]:
     return replace(pair, nodes=tuple(nodes)), known
 
 
-def _servers(found: FoundHaproxy | None, names: Names) -> tuple[list[FoundServer], list[Remark]]:
+def _servers(found: FoundHaproxy | None, names: NodeNames) -> tuple[list[FoundServer], list[Remark]]:
     servers: dict[str, FoundServer] = {}
     remarks: list[Remark] = []
     for one in () if found is None else found.servers:
@@ -116,7 +116,7 @@ def _url(server: FoundServer) -> str:
     return f"{'https' if secure else 'http'}://{joined(server.host, server.port)}"
 
 
-def _sprayers(found: FoundHaproxy | None, names: Names) -> list[_Sprayer]:
+def _sprayers(found: FoundHaproxy | None, names: NodeNames) -> list[_Sprayer]:
     sprayers = []
     for number, one in enumerate(() if found is None else found.sprayers, 1):
         name = names.take(Part.SPRAYERS, one.name, f"spray{number}")
@@ -137,7 +137,7 @@ def _word(text: str | None) -> str | None:
     return text if text is not None and _WORD.fullmatch(text) else None
 
 
-def _mail(found: Sequence[FoundMail], names: Names) -> dict[str, list[tuple[str, FoundMail]]]:
+def _mail(found: Sequence[FoundMail], names: NodeNames) -> dict[str, list[tuple[str, FoundMail]]]:
     clusters: dict[str, list[tuple[str, FoundMail]]] = {}
     for number, one in enumerate(found, 1):
         name = names.guess(label(one.host), f"mail{number}")

@@ -1,4 +1,4 @@
-"""Names for nodes that were found: valid, and each once in the whole pool."""
+"""NodeNames for nodes that were found: valid, and each once in the whole pool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and "\n" not in text
 
 
-class Names:
+class NodeNames:
     """Gives out names; what it had to change is in `remarks`."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from tuiha.drivers.databases.refusals import refusal
 from tuiha.drivers.protocols import DriverError
 from tuiha.drivers.reach import short
 from tuiha.model.problems.causes import Cause
-from tuiha.model.survey.facts import DatabaseSurvey, Follower
+from tuiha.model.survey.facts import DatabaseSurvey, SeenFollower
 from tuiha.pooldb.errors import UNREAD
 
 APPLICATION = "tuiha-init"
@@ -77,7 +77,7 @@ async def _asked(host: str, port: int, user: str, password: str, database: str, 
         number=row["number"],
         name=_application(row["conninfo"] or "") or short(row["cluster_name"], 100) or None,
         sender=(where, row["sender_port"]) if where and not where.startswith("/") else None,
-        followers=tuple(Follower(short(one["name"], 100), one["host"], one["sync_state"] in ("sync", "quorum"))
+        followers=tuple(SeenFollower(short(one["name"], 100), one["host"], one["sync_state"] in ("sync", "quorum"))
                         for one in followers),
         database=database,
     )

@@ -27,7 +27,7 @@ _NEVER, _ALWAYS = frozenset({"0", "false"}), frozenset({"1", "true"})
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProxyLine:
     """The words of a line, without comment and quotes. A variable that is not known stays as it is written."""
 
     number: int
@@ -35,31 +35,31 @@ class Line:
 
 
 @dataclass(slots=True)
-class Section:
+class ProxySection:
     """A section: its kind, its name ("" where it has none), the defaults that it starts from, and its lines."""
 
     kind: str
     name: str
     base: str | None = None  # of `from NAME`
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ProxyLine] = field(default_factory=list)
 
-    def first(self, *words: str) -> Line | None:
+    def first(self, *words: str) -> ProxyLine | None:
         """The first line that begins with these words."""
         return next(self.all(*words), None)
 
-    def all(self, *words: str) -> Iterator[Line]:
+    def all(self, *words: str) -> Iterator[ProxyLine]:
         """The lines that begin with these words."""
         return (line for line in self.lines if line.words[:len(words)] == words)
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class ProxyConfiguration:
     """The sections in their order, and the lines with a condition that was not evaluated."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[ProxySection, ...]
     conditions: tuple[int, ...] = ()
 
-    def of(self, *kinds: str) -> Iterator[Section]:
+    def of(self, *kinds: str) -> Iterator[ProxySection]:
         """The sections of some kinds."""
         return (section for section in self.sections if section.kind in kinds)
 
@@ -86,9 +86,9 @@ def texts(path: Path) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def parse(text: str) -> Configuration:
+def parse(text: str) -> ProxyConfiguration:
     """The sections of a configuration. Raises DriverError when there is none in it."""
-    found: list[Section] = []
+    found: list[ProxySection] = []
     variables: dict[str, str] = {}
     conditions: list[int] = []
     for line in _taken(text, variables, conditions):
@@ -103,20 +103,20 @@ def parse(text: str) -> Configuration:
             found[-1].lines.append(line)
     if not any(section.kind in ("global", "frontend", "backend", "listen") for section in found):
         raise DriverError("has no section of a HAProxy configuration (global, frontend, backend, listen)")
-    return Configuration(_complete(found), tuple(conditions))
+    return ProxyConfiguration(_complete(found), tuple(conditions))
 
 
-def _section(kind: str, rest: list[str]) -> Section:
+def _section(kind: str, rest: list[str]) -> ProxySection:
     name = rest[0] if rest and rest[0] != "from" else ""
     base = rest[rest.index("from") + 1] if "from" in rest[:-1] else None
-    return Section(kind, name, base)
+    return ProxySection(kind, name, base)
 
 
-def _complete(sections: list[Section]) -> tuple[Section, ...]:
+def _complete(sections: list[ProxySection]) -> tuple[ProxySection, ...]:
     """The sections with the lines of their defaults before their own."""
-    found: list[Section] = []
-    named: dict[str, Section] = {}
-    last: Section | None = None
+    found: list[ProxySection] = []
+    named: dict[str, ProxySection] = {}
+    last: ProxySection | None = None
     for section in sections:
         if section.kind == "defaults":
             if section.base in named:
@@ -130,7 +130,7 @@ def _complete(sections: list[Section]) -> tuple[Section, ...]:
     return tuple(found)
 
 
-def _taken(text: str, variables: Mapping[str, str], conditions: list[int]) -> Iterator[Line]:
+def _taken(text: str, variables: Mapping[str, str], conditions: list[int]) -> Iterator[ProxyLine]:
     """The lines that hold, with their words; of a condition that is not known the first branch holds."""
     open_: list[tuple[bool, bool]] = []  # of each .if: whether this branch holds, whether one has held
     for number, raw in enumerate(text.split("\n"), 1):
@@ -139,7 +139,7 @@ def _taken(text: str, variables: Mapping[str, str], conditions: list[int]) -> It
             continue
         if not parts[0].startswith("."):
             if all(holds for holds, _ in open_):
-                yield Line(number, parts)
+                yield ProxyLine(number, parts)
         elif parts[0] == ".if":
             open_.append(_branch(parts, number, conditions))
         elif parts[0] == ".endif" and open_:

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 
 from tuiha.config.tls import is_loopback
 from tuiha.drivers.reach import short
-from tuiha.drivers.sprayers.configuration import Configuration, Line, Section
+from tuiha.drivers.sprayers.configuration import ProxyConfiguration, ProxyLine, ProxySection
 from tuiha.model.survey.facts import FoundHaproxy, FoundServer, FoundSprayer, Part, Remark, RemarkCode, joined
 
 MOST_SERVERS = 1000
@@ -21,7 +21,7 @@ _MAP = re.compile(r"set-map\(([^),\s]+)\)")
 _HELD = re.compile(r"map(?:_str)?\(([^),\s]*held[^),\s]*)")
 
 
-def survey(found: Configuration, backend: str | None = None) -> FoundHaproxy:
+def survey(found: ProxyConfiguration, backend: str | None = None) -> FoundHaproxy:
     """The facts. `backend` names the one with the pool servers; without it the likeliest is taken."""
     remarks = [Remark(Part.SPRAYERS, RemarkCode.CONDITION, str(number)) for number in found.conditions[:5]]
     chosen, others = _backend(found, backend)
@@ -41,7 +41,7 @@ def survey(found: Configuration, backend: str | None = None) -> FoundHaproxy:
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")  # of a backend, as HAProxy accepts one
 
 
-def _backend(found: Configuration, wanted: str | None) -> tuple[Section | None, list[Section]]:
+def _backend(found: ProxyConfiguration, wanted: str | None) -> tuple[ProxySection | None, list[ProxySection]]:
     """The backend with the pool servers, and others that could be it."""
     those = [one for one in found.of("backend", "listen")
              if _NAME.fullmatch(one.name) and any(True for _ in _reached(one))]
@@ -53,18 +53,18 @@ def _backend(found: Configuration, wanted: str | None) -> tuple[Section | None, 
     return (those[0], those[1:]) if those else (None, [])
 
 
-def _mode(section: Section) -> str:
+def _mode(section: ProxySection) -> str:
     modes = [line.words[1] for line in section.all("mode") if len(line.words) > 1]
     return modes[-1] if modes else "tcp"
 
 
-def _leads_to(front: Section) -> Iterator[str]:
+def _leads_to(front: ProxySection) -> Iterator[str]:
     for line in front.lines:
         if line.words[0] in ("default_backend", "use_backend") and len(line.words) > 1:
             yield line.words[1]
 
 
-def _reached(section: Section) -> Iterator[Line]:
+def _reached(section: ProxySection) -> Iterator[ProxyLine]:
     """The servers of a backend that are at an address of the network."""
     for line in section.lines:
         least = {"server": 3, "server-template": 4}.get(line.words[0])
@@ -72,7 +72,7 @@ def _reached(section: Section) -> Iterator[Line]:
             yield line
 
 
-def _servers(section: Section) -> tuple[list[FoundServer], list[Remark]]:
+def _servers(section: ProxySection) -> tuple[list[FoundServer], list[Remark]]:
     found: dict[str, FoundServer] = {}
     remarks: list[Remark] = []
     secure = any("ssl" in line.words for line in section.all("default-server"))
@@ -91,7 +91,7 @@ def _servers(section: Section) -> tuple[list[FoundServer], list[Remark]]:
     return list(found.values()), remarks
 
 
-def _server(line: Line, name: str, secure: bool) -> FoundServer | Remark:
+def _server(line: ProxyLine, name: str, secure: bool) -> FoundServer | Remark:
     if line.words[0] == "server-template":
         return Remark(Part.SERVERS, RemarkCode.TEMPLATE, name, short(line.words[3], 100))
     where = _place(line.words[2])
@@ -131,7 +131,7 @@ class _Socket:
     place: tuple[str, int] | None = None
 
 
-def _sprayers(found: Configuration, chosen: Section | None) -> tuple[list[FoundSprayer], list[Remark]]:
+def _sprayers(found: ProxyConfiguration, chosen: ProxySection | None) -> tuple[list[FoundSprayer], list[Remark]]:
     """The sprayers that the peers are; without peers the one that reads this file."""
     remarks: list[Remark] = []
     front = None if chosen is None else _front(found, chosen)
@@ -165,7 +165,7 @@ def _sprayers(found: Configuration, chosen: Section | None) -> tuple[list[FoundS
     return sprayers, remarks
 
 
-def _front(found: Configuration, chosen: Section) -> tuple[str | None, int] | None:
+def _front(found: ProxyConfiguration, chosen: ProxySection) -> tuple[str | None, int] | None:
     """Where devices connect: host (None: any of the sprayer's) and port of the frontend that leads to the backend."""
     fronts = [chosen] if chosen.kind == "listen" else [
         one for one in found.of("frontend", "listen") if chosen.name in _leads_to(one)]
@@ -179,7 +179,7 @@ def _front(found: Configuration, chosen: Section) -> tuple[str | None, int] | No
     return None if host in _ANYWHERE else host, port
 
 
-def _sockets(found: Configuration) -> Iterator[_Socket]:
+def _sockets(found: ProxyConfiguration) -> Iterator[_Socket]:
     for section in found.of("global"):
         prefix = next((line.words[2] for line in section.all("unix-bind", "prefix") if len(line.words) > 2), "")
         for line in section.all("stats", "socket"):
@@ -208,7 +208,7 @@ def _own(sockets: Sequence[_Socket], remarks: list[Remark]) -> str | None:
     return None
 
 
-def _peers(found: Configuration) -> Iterator[tuple[str, str]]:
+def _peers(found: ProxyConfiguration) -> Iterator[tuple[str, str]]:
     for section in found.of("peers"):
         for line in section.lines:
             if line.words[0] in ("peer", "server") and len(line.words) > 2:
@@ -217,7 +217,7 @@ def _peers(found: Configuration) -> Iterator[tuple[str, str]]:
                     yield short(line.words[1], 200), place[0]
 
 
-def _forwarded(found: Configuration, sockets: Sequence[_Socket]) -> Iterator[tuple[bool, int]]:
+def _forwarded(found: ProxyConfiguration, sockets: Sequence[_Socket]) -> Iterator[tuple[bool, int]]:
     """Frontends with TLS that lead to a runtime socket: whether it may act, and the port."""
     backends = {one.name: one for one in found.of("backend")}
     for front in found.of("frontend"):

@@ -109,7 +109,7 @@ class FoundHaproxy:
 
 
 @dataclass(frozen=True, slots=True)
-class Follower:
+class SeenFollower:
     """A standby that streams from a database. `host` is None for one on the same machine, over a socket."""
 
     name: str
@@ -127,7 +127,7 @@ class DatabaseSurvey:
     number: int  # 150003 for 15.3
     name: str | None
     sender: tuple[str, int] | None  # where it follows from
-    followers: tuple[Follower, ...]
+    followers: tuple[SeenFollower, ...]
     database: str  # that was connected to
 
 

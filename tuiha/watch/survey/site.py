@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from tuiha.drivers.sprayers.configuration import Configuration
+from tuiha.drivers.sprayers.configuration import ProxyConfiguration
 from tuiha.drivers.sprayers.survey import survey as survey_configuration
 from tuiha.model.survey.facts import FoundHaproxy, FoundMail, FoundPair, FoundSprayer, Survey
 from tuiha.watch.survey.database import DatabaseLogin, Place, survey_pair
@@ -23,7 +23,7 @@ class Sources:
 
     pool: str
     login: DatabaseLogin
-    haproxy: Configuration | None = None
+    haproxy: ProxyConfiguration | None = None
     sockets: tuple[str, ...] = ()  # of HAProxy: unix:/PATH or tcp:HOST:PORT
     backend: str | None = None
     postgres: tuple[Place, ...] = ()

@@ -18,7 +18,7 @@ from tuiha.cli.output.streams import progress, say, write
 if TYPE_CHECKING:
     import ssl
 
-    from tuiha.config.draft.document import Draft
+    from tuiha.config.draft.document import DraftedPool
     from tuiha.watch.survey.site import Sources
 
 T = TypeVar("T")
@@ -220,7 +220,7 @@ def _databases(sources: Sources, text: str) -> Sources:
 # ---------------------------------------------------------------------------- the file, and what is left to do
 
 
-def _publish(made: Draft, out: Path | None, force: bool) -> None:
+def _publish(made: DraftedPool, out: Path | None, force: bool) -> None:
     """Write the file once the loader accepts it, and say what is left to do. Raises CommandError."""
     import tempfile
 

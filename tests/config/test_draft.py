@@ -29,7 +29,8 @@ from tuiha.model.survey.facts import (
     RemarkCode,
     Survey,
 )
-from tuiha.words.survey import _TEXTS, CHANGE, CHANGES, HEAD, KEYS, MISSING, SECTIONS, said
+from tuiha.words.survey.comments import CHANGE, CHANGES, HEAD, KEYS, MISSING, SECTIONS
+from tuiha.words.survey.remarks import _TEXTS, said
 
 TEXTS = st.one_of(
     st.text(max_size=20), st.text(min_size=60, max_size=80),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiha.model.words import count
-from tuiha.words.survey import CHANGE, said
+from tuiha.words.survey.comments import CHANGE
+from tuiha.words.survey.remarks import said
 
 if TYPE_CHECKING:
     from tuiha.config.draft.document import DraftedPool

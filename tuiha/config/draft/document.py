@@ -24,7 +24,8 @@ from tuiha.model.survey.facts import (
     joined,
     label,
 )
-from tuiha.words import survey as words
+from tuiha.words.survey import comments as words
+from tuiha.words.survey.remarks import said
 
 MAIL_CLUSTER = "mail"
 _WORD = re.compile(r"[A-Za-z0-9_.:\[\]/@%+=~#-]{1,255}")  # what HAProxy's runtime socket takes as one word
@@ -180,7 +181,7 @@ class _Writer:
             self._page.remark(words.MISSING[part], first=_NOTE)
         for one in self._remarks:
             if one.part is part:
-                self._page.remark(words.said(one), first=_NOTE)
+                self._page.remark(said(one), first=_NOTE)
 
     def _tell(self, key: str) -> str:
         """What a key means: said where it stands first."""

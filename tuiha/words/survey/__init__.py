@@ -1,0 +1,1 @@
+"""What `tuiha init` says: remarks on what it found, and the comments in the file that it writes."""

@@ -21,6 +21,7 @@ from tuiha.model.conclude import conclude
 from tuiha.model.facts import Look
 from tuiha.model.reports import EpochRow, EpochState, Managed, ServerState
 from tuiha.watch.reader import DeviceRow, EventRow, UserRow
+from tuiha.words.explain import every
 from tuiha.words.next import command
 from tuiha.words.problems import what
 
@@ -65,7 +66,8 @@ LOOKS = {
 
 def test_the_schemas_are_schemas() -> None:
     others = {"tuiha.demo/1", "tuiha.alert/2", documents.DEVICES}
-    assert set(schemas()) == {documents.STATUS, documents.EVENTS, documents.USERS, documents.CHECK, *others}
+    assert set(schemas()) == {documents.STATUS, documents.EVENTS, documents.USERS, documents.CHECK,
+                              documents.EXPLAIN, *others}
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -148,3 +150,7 @@ def test_the_figures_of_the_demo() -> None:
                                "latency_ms": {"p50": None, "p95": 1.0, "p99": 2.0}})
     validate(found)
     assert [*found] == schemas()["tuiha.demo/1"]["required"]
+
+
+def test_words_explained_follow_their_schema() -> None:
+    validate(documents.explained(every()))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs.docs import configuration as make_configuration
+from tests.programs.docs import glossary as make_glossary
 from tests.programs.docs import metrics as make_metrics
 from tests.project.shown import documents
 
@@ -89,3 +90,8 @@ def test_the_reference_of_the_configuration_is_up_to_date() -> None:
 def test_the_reference_of_the_metrics_is_up_to_date() -> None:
     """When this fails: python -m tests.programs.docs.metrics."""
     assert (ROOT / "docs" / "metrics.md").read_text() == make_metrics.document()
+
+
+def test_the_glossary_is_up_to_date() -> None:
+    """When this fails: python -m tests.programs.docs.glossary."""
+    assert (ROOT / "docs" / "glossary.md").read_text() == make_glossary.document()

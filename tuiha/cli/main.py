@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("look", "write a configuration from what is there: HAProxy, PostgreSQL, IMAP"),
     "config": ("look", "print the example of a configuration, with every key explained"),
     "check": ("look", "validate the configuration, probe everything, say what to fix"),
+    "explain": ("look", "what a word means, what users notice, what to do: `tuiha explain DEGRADED`"),
     "serve": ("run", "run a pool server"),
     "drill": ("run", "load, a fault and an independent checker's verdict, on embedded pools"),
     "completion": ("run", "print the completion script for bash, zsh or fish"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tuiha.config.values import Network, Seconds, Settings
+from tuiha.config.values import Network, PageAddress, Seconds, Settings
 
 
 class Heartbeat(Settings):
@@ -69,6 +69,7 @@ class Watch(Settings):
     timeout: Annotated[Seconds, Field(gt=0)] = 2.0  # of one poll of one target
     mail: Annotated[Seconds, Field(gt=0)] = 5.0  # between two log-ins of the watcher at one mail server
     down_after: Annotated[int, Field(gt=0)] = 3  # failed polls in a row
+    runbooks: PageAddress = "docs/runbooks/{code}.md"  # of a problem's page
 
 
 class RecordingSettings(Settings):

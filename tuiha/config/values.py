@@ -34,6 +34,7 @@ _DOMAIN = r"^[^\s@\x00*?]{1,253}$"
 _PATH = r"^/[^\s#]*$"
 _SEPARATOR = r"^[!#$%&*+,/:;=^|~]$"
 _POINTER = r"^/[^\s#]*(#(/[^/]*)*)?$"
+_PAGE = r"^\S*\{code\}\S*$"
 
 PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to write
     _NAME: ("is not a name", "use letters, digits, '.', '_' and '-', at most 63, a letter or digit first"),
@@ -48,6 +49,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {  # pattern -> what is wrong, what to
     _SEPARATOR: ("is not a separator", "write one of ! # $ % & * + , / : ; = ^ | ~ in quotes; Dovecot's is its "
                  "auth_master_user_separator"),
     _POINTER: ("is not a path with a JSON pointer", "write for example /stats#/pool/users"),
+    _PAGE: ("is not an address with {code}", "write for example https://docs.example.org/runbooks/{code}"),
 }
 
 
@@ -98,6 +100,7 @@ Identifier = Annotated[str, BeforeValidator(_digits), Field(pattern=_DIGITS)]
 MailDomain = Annotated[str, Field(pattern=_DOMAIN)]
 UrlPath = Annotated[str, Field(pattern=_PATH)]
 Pointer = Annotated[str, Field(pattern=_POINTER)]
+PageAddress = Annotated[str, Field(pattern=_PAGE)]
 Prefix = Annotated[str, Field(pattern=_PREFIX)]
 Separator = Annotated[str, Field(pattern=_SEPARATOR)]
 

@@ -45,6 +45,12 @@ def state(problem: Problem) -> str:
     return said if isinstance(said, str) else said(problem.facts)
 
 
+def state_words(code: ProblemCode) -> tuple[str, ...]:
+    """The word with which problems of a code begin; empty when it depends on their facts."""
+    said = _TEXTS[code].state
+    return (said,) if isinstance(said, str) else ()
+
+
 def detail(problem: Problem) -> str:
     """The facts in a few words: `connection refused`; may be empty."""
     return _TEXTS[problem.code].detail(problem.facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from tuiha.model.facts import (
 )
 from tuiha.model.problems.operation import Running, running
 from tuiha.model.reports import DatabaseState, MailState, NodeState, ServerState, ServerTarget, SprayerState
+from tuiha.words.explain import RUNBOOKS, ExplainedWord, runbook
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
 from tuiha.words.states import note
@@ -30,6 +31,7 @@ EVENTS = "tuiha.events/1"
 USERS = "tuiha.users/1"
 DEVICES = "tuiha.devices/1"
 CHECK = "tuiha.check/1"
+EXPLAIN = "tuiha.explain/1"
 
 Document = dict[str, Any]
 _UNKNOWN: frozenset[NodeState | ServerTarget] = frozenset({
@@ -50,8 +52,8 @@ def stamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def status(snapshot: Snapshot) -> Document:
-    """The document of `tuiha status --json`."""
+def status(snapshot: Snapshot, runbooks: str = RUNBOOKS) -> Document:
+    """The document of `tuiha status --json`. `runbooks`: the address of the problems' pages."""
     return {
         "schema": STATUS,
         "pool": snapshot.pool,
@@ -59,7 +61,7 @@ def status(snapshot: Snapshot) -> Document:
         "verdict": str(snapshot.verdict),
         "epoch": snapshot.epoch,
         "protection": snapshot.protection,
-        "problems": [_problem(p) for p in snapshot.problems],
+        "problems": [_problem(p, runbooks) for p in snapshot.problems],
         "servers": [_server(s, snapshot.at) for s in snapshot.servers],
         "databases": [_database(d, snapshot.at) for d in snapshot.databases],
         "sprayers": [_sprayer(s, snapshot.at) for s in snapshot.sprayers],
@@ -84,12 +86,12 @@ def _operation(found: Running | None) -> Document | None:
             "silent_seconds": _short(found.silent), "ways": [str(way) for way in found.ways]}
 
 
-def _problem(problem: Problem) -> Document:
+def _problem(problem: Problem, runbooks: str) -> Document:
     return {"severity": str(problem.severity), "subject": problem.subject, "code": str(problem.code),
             "what": what(problem), "since": moment(problem.since), "at_least": problem.at_least,
             "next": None if problem.next is None else command(problem.next),
             "action": None if problem.next is None else _action(problem.next),
-            "kind": str(problem.kind), "means": means(problem)}
+            "kind": str(problem.kind), "means": means(problem), "runbook": runbook(problem.code, runbooks)}
 
 
 def _action(then: Next) -> Document:
@@ -245,3 +247,11 @@ def devices(pool: str, user: str, rows: Sequence[DeviceRow]) -> Document:
             "devices": [{"name": r.name, "kind": r.kind, "registered_at": stamp(r.registered_at),
                          "last_seen": stamp(r.last_seen), "behind": r.behind, "revoked_at": stamp(r.revoked_at),
                          "revoked_reason": r.revoked_reason} for r in rows]}
+
+
+def explained(words: Iterable[ExplainedWord]) -> Document:
+    """The document of `tuiha explain --json`."""
+    return {"schema": EXPLAIN, "words": [
+        {"word": str(one.word), "kind": str(one.kind), "meaning": one.explanation.meaning,
+         "users": one.explanation.users or None, "remedy": one.explanation.remedy or None,
+         "runbook": one.explanation.runbook or None, "formerly": one.formerly or None} for one in words]}

@@ -21,7 +21,7 @@ def status_text(snapshot: Snapshot) -> str:
     """All of a snapshot, in aligned lines."""
     lines = [_headline(snapshot)]
     for problem in snapshot.problems:
-        lines += _problem(problem, snapshot.at)
+        lines += problem_text(problem, snapshot.at)
     if not snapshot.problems:
         lines.append("all good, no action needed")
     lines += _versions(snapshot)
@@ -53,7 +53,8 @@ def _versions(snapshot: Snapshot) -> list[str]:
     return [f"versions differ: {said}"]
 
 
-def _problem(problem: Problem, now: float) -> list[str]:
+def problem_text(problem: Problem, now: float) -> list[str]:
+    """A problem in lines: its state, what it means, and the next step."""
     least = "at least " if problem.at_least else ""
     since = f"  for {least}{span(now - problem.since)}" if problem.since is not None and now > problem.since else ""
     lines = [f"{_MARK[problem.severity]} {problem.subject} {what(problem)}{since}", f"    {means(problem)}"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tuiha.config.pace import Alerts
 from tuiha.model.facts import Snapshot, Verdict
+from tuiha.words.explain import RUNBOOKS, runbook
 from tuiha.words.next import command
 from tuiha.words.problems import means, what
 
@@ -25,15 +26,16 @@ class VerdictChange:
     before: Verdict | None
     snapshot: Snapshot
 
-    def document(self) -> dict[str, object]:
-        """What the command reads on its standard input, as one line of JSON."""
+    def document(self, runbooks: str = RUNBOOKS) -> dict[str, object]:
+        """What the command reads on its standard input, as one line of JSON. `runbooks`: the address of their pages."""
         now = self.snapshot
         return {
             "schema": "tuiha.alert/2", "pool": now.pool, "verdict": str(now.verdict),
             "before": None if self.before is None else str(self.before), "at": now.at, "active": now.active,
             "epoch": now.epoch,
             "problems": [{"severity": str(p.severity), "subject": p.subject, "code": str(p.code), "what": what(p),
-                          "means": means(p), "next": None if p.next is None else command(p.next)}
+                          "means": means(p), "next": None if p.next is None else command(p.next),
+                          "runbook": runbook(p.code, runbooks)}
                          for p in now.problems],
         }
 
@@ -68,9 +70,11 @@ class Alerting:
     """Runs the command. `add` is called with every snapshot, on the loop that `run` runs on."""
 
     def __init__(
-        self, settings: Alerts, base: Path, say: Callable[[str], None], environment: Mapping[str, str]
+        self, settings: Alerts, base: Path, say: Callable[[str], None], environment: Mapping[str, str],
+        runbooks: str = RUNBOOKS,
     ) -> None:
         """`environment` is what the command gets, beside the pool's name and its verdict."""
+        self._runbooks = runbooks
         self._settings = settings
         self._environment = environment
         self._base = base
@@ -107,7 +111,7 @@ class Alerting:
     async def _tell(self, change: VerdictChange) -> str | None:
         """Run the command; why it failed, None when it did not."""
         pool, verdict = change.snapshot.pool, str(change.snapshot.verdict)
-        text = json.dumps(change.document()) + "\n"
+        text = json.dumps(change.document(self._runbooks)) + "\n"
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._settings.command, cwd=self._base, stdin=asyncio.subprocess.PIPE,

@@ -26,7 +26,8 @@ class NotServed(Exception):
 async def export(pool: Pool, base: Path, listen: str, ended: asyncio.Event, say: Callable[[str], None]) -> None:
     """Poll, serve /metrics and alert until `ended`. Raises NotServed, ConfigError."""
     poller = open_poller(pool, base)
-    alerting = None if pool.alerts is None else Alerting(pool.alerts, base, say, environment(pool))
+    alerting = None if pool.alerts is None \
+        else Alerting(pool.alerts, base, say, environment(pool), pool.watch.runbooks)
     latest: Snapshot | None = None
 
     def published(snapshot: Snapshot, _: tuple[Event, ...]) -> None:
